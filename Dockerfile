@@ -1,0 +1,37 @@
+# syntax=docker/dockerfile:1
+
+FROM swift:6.3-bookworm AS build
+WORKDIR /src
+
+# The dependencies in a layer of their own: they change less often than the sources.
+COPY Package.swift ./
+RUN swift package resolve
+
+COPY Sources Sources
+COPY Tests Tests
+RUN swift build -c release --product apus --static-swift-stdlib \
+    && install -D -m 0755 "$(swift build -c release --show-bin-path)/apus" /out/apus
+
+
+FROM debian:bookworm-slim
+
+# Root certificates, for the client commands on https and wss.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
+
+COPY --from=build /out/apus /usr/local/bin/apus
+
+# A number, so that Kubernetes can tell that this is not root.
+USER 10001:10001
+
+ENV APUS_HOST=0.0.0.0
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+
+# Asks http://127.0.0.1:8080/health; where APUS_PORT is another one, set APUS_URL too.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["/usr/local/bin/apus", "healthcheck", "--quiet"]
+
+ENTRYPOINT ["apus"]
+CMD ["serve"]

@@ -1,0 +1,276 @@
+public import ApusProtocol
+import NIOCore
+
+/// The local fan-out of one event loop: its subscribers, and what they still have to get.
+///
+/// ```
+/// publish ──► Topic.log ──► wake-up, once a turn ──► turn(): for every topic with news,
+///                                                   for every subscription behind its head, one slice
+/// ```
+/// Belongs to one loop and needs no lock; other threads reach it through its ``mailbox``. Everything published while a
+/// loop works off what its sockets brought is delivered in one turn after that.
+public final class Hub {
+    public let mailbox: HubMailbox
+    let broker: any Broker
+    private var topics: [HubTopic?] = []
+    private var freeSlots: [Int] = []
+    private var slotOfTopic: [ObjectIdentifier: Int] = [:]
+    private var cache = TopicCache()
+
+    /// What the next turn has to do; each list has a spare that is walked while the next turn's list fills.
+    private var dirty: [HubTopic] = []
+    private var draining: [HubTopic] = []
+    private var flushing: [any Subscriber] = []
+    private var flushed: [any Subscriber] = []
+    private var replaying: [Subscription] = []
+    private var remote: [Wakeup] = []
+    private var wakeups: [Wakeup] = []
+    private var waiting: [ObjectIdentifier: [any WaitingPublisher]] = [:]
+    private var isTurnRequested = false
+
+    public init(broker: any Broker, mailbox: HubMailbox) {
+        self.broker = broker
+        self.mailbox = mailbox
+    }
+
+    // MARK: Publishing
+
+    /// The topic of that name; `nil` when there is none.
+    public func topic(named name: UnsafeRawBufferPointer) -> Topic? {
+        if let topic = cache.find(name) { return topic }
+        guard let topic = broker.topic(named: String(decoding: name, as: UTF8.self)) else { return nil }
+        cache.remember(topic)
+        return topic
+    }
+
+    /// Publishes `message`, a JSON object; its subscribers get it in the turns that follow.
+    ///
+    /// When the outcome is `.throttled`, call ``wait(_:for:)`` and publish again when told.
+    public func publish(_ message: UnsafeRawBufferPointer, to topic: Topic, time: Timestamp) -> PublishOutcome {
+        let outcome = topic.publish(message, time: time, by: mailbox, wakeups: &wakeups)
+        if case .deleted = outcome { cache.forget(topic) }
+        guard !wakeups.isEmpty else { return outcome }
+        for wakeup in wakeups {
+            if wakeup.mailbox === mailbox {
+                markDirty(slot: wakeup.slot)
+            } else {
+                remote.append(wakeup)
+                requestTurn()
+            }
+        }
+        wakeups.removeAll(keepingCapacity: true)
+        return outcome
+    }
+
+    /// Has `publisher` told when `topic`, which throttled it, may have room.
+    public func wait(_ publisher: any WaitingPublisher, for topic: Topic) {
+        waiting[ObjectIdentifier(topic), default: []].append(publisher)
+    }
+
+    /// Forgets a publisher that waits, because its connection ends.
+    public func stopWaiting(_ publisher: any WaitingPublisher, for topic: Topic) {
+        let key = ObjectIdentifier(topic)
+        waiting[key]?.removeAll { $0 === publisher }
+        if waiting[key]?.isEmpty == true { waiting[key] = nil }
+    }
+
+    // MARK: Subscribing
+
+    /// Subscribes, or subscribes again, and replays up to `lastN` messages in the turn that follows.
+    ///
+    /// - Throws: ``BrokerError`` `.topicNotFound`, or `.tooManySubscriptions` beyond `limit`.
+    public func subscribe(
+        _ subscriber: any Subscriber, to name: String, clientID: String, lastN: Int, options: SubscriptionOptions,
+        limit: Int
+    ) throws(BrokerError) -> Topic {
+        guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
+        let existing = subscriber.subscriptions.find(topic, clientID: clientID)
+        guard existing != nil || subscriber.subscriptions.count < limit else {
+            throw BrokerError(.tooManySubscriptions, "A connection has at most \(limit) subscriptions")
+        }
+        let source = hubTopic(for: topic)
+        let throttlesAt = options.overflow == .throttle ? options.queue : nil
+        guard
+            let (cursor, view) = topic.attach(
+                mailbox, slot: source.slot, lastN: lastN, isNew: existing == nil, throttlesAt: throttlesAt)
+        else {
+            releaseIfUnused(source)
+            throw .topicNotFound(name)
+        }
+        source.head = view.head
+        source.newest = view.newest
+        if let existing {
+            if cursor < existing.cursor {
+                existing.cursor = cursor
+                existing.replayEnd = max(existing.replayEnd, view.head)
+            }
+            replaying.append(existing)
+        } else {
+            let subscription = Subscription(
+                clientID: clientID, options: options, subscriber: subscriber, source: source, cursor: cursor,
+                replayEnd: view.head)
+            subscription.topicIndex = source.subscriptions.count
+            source.subscriptions.append(subscription)
+            subscriber.subscriptions.insert(subscription)
+            if options.overflow == .throttle { source.throttling += 1 }
+            guard cursor < view.head else { return topic }
+            replaying.append(subscription)
+        }
+        requestTurn()
+        return topic
+    }
+
+    /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no error.
+    ///
+    /// - Throws: ``BrokerError`` `.topicNotFound`.
+    public func unsubscribe(
+        _ subscriber: any Subscriber, from name: String, clientID: String
+    ) throws(BrokerError) -> Topic {
+        guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
+        if let subscription = subscriber.subscriptions.find(topic, clientID: clientID) {
+            look(at: subscription.source)
+            pump(subscription)
+            end(subscription)
+        }
+        return topic
+    }
+
+    /// Ends all subscriptions of a subscriber whose connection is gone.
+    public func removeAll(of subscriber: any Subscriber) {
+        for subscription in subscriber.subscriptions.removeAll() { end(subscription) }
+    }
+
+    // MARK: Turns
+
+    /// Makes a turn come after the loop's present work.
+    private func requestTurn() {
+        guard !isTurnRequested else { return }
+        isTurnRequested = true
+        mailbox.requestTurn()
+    }
+
+    /// Has the subscriber's ``Subscriber/flush()`` called at the end of the turn.
+    public func flushLater(_ subscriber: any Subscriber) {
+        flushing.append(subscriber)
+        requestTurn()
+    }
+
+    /// Delivers what was published, lets waiting publishers go on, and wakes the other loops.
+    public func turn() {
+        isTurnRequested = false
+        let inbox = mailbox.take()
+        for wakeup in remote { wakeup.mailbox.post([wakeup.slot]) }
+        remote.removeAll(keepingCapacity: true)
+        for slot in inbox.slots { markDirty(slot: slot) }
+        swap(&dirty, &draining)
+        for source in draining {
+            source.isDirty = false
+            drain(source)
+        }
+        draining.removeAll(keepingCapacity: true)
+        let replays = replaying
+        replaying = []
+        for subscription in replays where subscription.isActive { pump(subscription) }
+        for topic in inbox.resumed {
+            for publisher in waiting.removeValue(forKey: ObjectIdentifier(topic)) ?? [] { publisher.publishAgain() }
+        }
+        swap(&flushing, &flushed)
+        for subscriber in flushed { subscriber.flush() }
+        flushed.removeAll(keepingCapacity: true)
+    }
+
+    /// Goes on delivering to a subscriber that takes more again.
+    public func resume(_ subscriber: any Subscriber) {
+        for subscription in subscriber.subscriptions.all where subscription.isActive {
+            let source = subscription.source
+            guard subscription.cursor < source.head || source.isDeleted else { continue }
+            pump(subscription)
+            // Publishers may be waiting for just this one.
+            if subscription.options.overflow == .throttle { markDirty(slot: source.slot) }
+        }
+    }
+
+    /// Cuts throttling subscriptions that have stood at their bound for `timeout` without taking a message.
+    ///
+    /// - Parameters:
+    ///   - now: a monotonic time in milliseconds.
+    ///   - timeout: in milliseconds.
+    public func cutStalled(now: Int64, timeout: Int64) {
+        for source in topics {
+            guard let source, source.throttling > 0 else { continue }
+            for subscription in Array(source.subscriptions) where subscription.options.overflow == .throttle {
+                checkStalled(subscription, now: now, timeout: timeout)
+            }
+        }
+    }
+
+    private func checkStalled(_ subscription: Subscription, now: Int64, timeout: Int64) {
+        guard subscription.lag(to: subscription.source.head) >= UInt64(subscription.options.queue) else {
+            subscription.stalled = nil
+            return
+        }
+        guard let stalled = subscription.stalled, stalled.cursor == subscription.cursor else {
+            subscription.stalled = (subscription.cursor, now)
+            return
+        }
+        if now - stalled.since >= timeout {
+            subscription.subscriber.notify(.slowConsumer(subscription.topic))
+        }
+    }
+}
+
+// MARK: Topics of this hub
+
+extension Hub {
+    private func hubTopic(for topic: Topic) -> HubTopic {
+        if let slot = slotOfTopic[ObjectIdentifier(topic)], let source = topics[slot] { return source }
+        let slot = freeSlots.popLast() ?? topics.count
+        let source = HubTopic(topic: topic, slot: slot)
+        if slot == topics.count { topics.append(source) } else { topics[slot] = source }
+        slotOfTopic[ObjectIdentifier(topic)] = slot
+        return source
+    }
+
+    func releaseIfUnused(_ source: HubTopic) {
+        guard source.subscriptions.isEmpty, topics[source.slot] === source else { return }
+        topics[source.slot] = nil
+        slotOfTopic[ObjectIdentifier(source.topic)] = nil
+        freeSlots.append(source.slot)
+    }
+
+    func markDirty(slot: Int) {
+        // The slot may have been given up, or to another topic, since the topic was posted: then there is nothing to do,
+        // or nothing new to find.
+        guard slot < topics.count, let source = topics[slot], !source.isDirty else { return }
+        source.isDirty = true
+        dirty.append(source)
+        requestTurn()
+    }
+
+    func end(_ subscription: Subscription) {
+        guard subscription.isActive else { return }
+        subscription.isActive = false
+        subscription.subscriber.subscriptions.remove(subscription)
+        let source = subscription.source
+        if subscription.options.overflow == .throttle {
+            source.throttling -= 1
+            markDirty(slot: source.slot)
+        }
+        if source.isDraining {
+            source.hasEndedSubscriptions = true
+        } else {
+            takeOut(subscription)
+            source.topic.detach(mailbox, count: 1)
+            releaseIfUnused(source)
+        }
+    }
+
+    private func takeOut(_ subscription: Subscription) {
+        let source = subscription.source
+        let last = source.subscriptions.removeLast()
+        if last !== subscription {
+            source.subscriptions[subscription.topicIndex] = last
+            last.topicIndex = subscription.topicIndex
+        }
+    }
+}

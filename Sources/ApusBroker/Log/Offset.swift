@@ -1,0 +1,2 @@
+/// The place of a publication in its topic's log: 1, 2, 3, … without holes.
+public typealias Offset = UInt64

@@ -1,0 +1,66 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+extension ClientError {
+    /// The error that says what a failed connection or request to `address` means.
+    static func network(_ error: any Error, to address: ServerAddress) -> ClientError {
+        if let error = error as? ClientError { return error }
+        if error is CancellationError { return ClientError(.cancelled, "cancelled", cause: error) }
+        if isTimeout(error) {
+            return ClientError(.timedOut, "\(address.authority) does not answer (timed out)", cause: error)
+        }
+        return ClientError(.unreachable, "cannot reach \(address.authority): \(reason(of: error))", cause: error)
+    }
+
+    /// The error for an answer with an error status; `body` is parsed as problem+json when it is that.
+    static func refusal(status: Int, body: String) -> ClientError {
+        struct Members: Decodable {
+            var code: String?
+            var title: String?
+            var detail: String?
+        }
+        let members = try? JSONDecoder().decode(Members.self, from: Data(body.utf8))
+        let problem = Problem(
+            status: status,
+            code: members?.code,
+            title: members?.title,
+            detail: members?.detail
+        )
+        let said = problem.detail ?? problem.title
+        if status == 401 {
+            return ClientError(.unauthorized, said ?? "the server wants an API key", problem: problem)
+        }
+        return ClientError(.refused, said ?? "the server answered with status \(status)", problem: problem)
+    }
+
+    private static func isTimeout(_ error: any Error) -> Bool {
+        if let error = error as? HTTPClientError {
+            return [.connectTimeout, .readTimeout, .writeTimeout, .deadlineExceeded].contains(error)
+        }
+        if let error = error as? ChannelError, case .connectTimeout = error { return true }
+        if let error = error as? NIOConnectionError {
+            return error.connectionErrors.contains { isTimeout($0.error) }
+        }
+        return false
+    }
+
+    private static func reason(of error: any Error) -> String {
+        switch error {
+        case let error as NIOConnectionError:
+            // Happy Eyeballs tries every address of the host; the last one's failure is as good as any.
+            if let last = error.connectionErrors.last { return reason(of: last.error) }
+            return "no such host"
+        case let error as IOError:
+            return String(cString: strerror(error.errnoCode)).lowercased()
+        case let error as NIOSSLError:
+            return "TLS failed: \(error)"
+        case let error as HTTPClientError where error == .remoteConnectionClosed:
+            return "the server closed the connection"
+        default:
+            return "\(error)"
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+public import NIOHTTP1
+
+/// A server's answer to a REST request.
+public struct RESTResponse: Sendable {
+    public let status: Int
+    public let headers: HTTPHeaders
+    public let body: String
+
+    /// The response itself, or the error that its status stands for.
+    func checked() throws(ClientError) -> RESTResponse {
+        guard (200..<300).contains(status) else {
+            throw ClientError.refusal(status: status, body: body)
+        }
+        return self
+    }
+
+    /// The body as a value; throws `badMessage` when it is not one.
+    public func decode<Value: Decodable>(_ type: Value.Type) throws(ClientError) -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(body.utf8))
+        } catch {
+            throw ClientError(.badMessage, "the answer is not what an Apus server sends", cause: error)
+        }
+    }
+}
+
+struct TopicList: Decodable {
+    let topics: [TopicSummary]
+}
+
+/// One topic, as `GET /topics` lists it.
+public struct TopicSummary: Sendable, Hashable, Codable {
+    public let name: String
+    public let subscribers: Int
+
+    public init(name: String, subscribers: Int) {
+        self.name = name
+        self.subscribers = subscribers
+    }
+}
+
+/// The answer of `GET /health`.
+public struct Health: Sendable, Hashable, Decodable {
+    public let uptimeSeconds: Int
+    public let topics: Int
+    public let subscribers: Int
+
+    private enum CodingKeys: String, CodingKey {
+        case base = "uptime_sec"
+        case v1 = "uptime_seconds"
+        case topics
+        case subscribers
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        uptimeSeconds = try members.decodeIfPresent(Int.self, forKey: .base) ?? members.decode(Int.self, forKey: .v1)
+        topics = try members.decode(Int.self, forKey: .topics)
+        subscribers = try members.decode(Int.self, forKey: .subscribers)
+    }
+}
+
+/// The answer of `GET /stats`.
+public struct Stats: Sendable, Hashable, Decodable {
+    public struct Topic: Sendable, Hashable, Decodable {
+        /// All messages published since the topic was created.
+        public let messages: Int
+        public let subscribers: Int
+    }
+
+    public let topics: [String: Topic]
+}

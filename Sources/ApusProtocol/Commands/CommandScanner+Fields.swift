@@ -1,0 +1,194 @@
+/// Why a field is refused.
+struct FieldFault: Error {
+    var message: String
+
+    /// Kept out of line, so that building texts costs nothing where nothing is wrong.
+    @inline(never)
+    init(_ name: StaticString, _ problem: StaticString) {
+        self.message = "'\(name)' \(problem)"
+    }
+
+    init(message: String) {
+        self.message = message
+    }
+}
+
+/// The checks of a command's fields, after its text turned out to be a JSON object.
+extension CommandScanner {
+    @inline(__always)
+    func command(
+        _ fields: borrowing CommandFields,
+        requestID: Range<Int>?,
+        dialect: Dialect,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(FieldFault) -> Command {
+        var command = Command(kind: try kind(fields.type, in: bytes), requestID: requestID)
+        switch command.kind {
+        case .subscribe:
+            command.topic = try text(fields.topic, named: "topic", in: bytes)
+            command.clientID = try clientID(fields.clientID, in: bytes)
+            command.lastN = try lastN(fields.lastN, in: bytes)
+        case .unsubscribe:
+            command.topic = try text(fields.topic, named: "topic", in: bytes)
+            command.clientID = try clientID(fields.clientID, in: bytes)
+        case .publish:
+            command.topic = try text(fields.topic, named: "topic", in: bytes)
+            command.message = try message(fields, dialect: dialect, in: bytes)
+        case .ping:
+            break
+        case .auth:
+            command.apiKey = try text(fields.apiKey, named: "api_key", in: bytes)
+        }
+        return command
+    }
+
+    /// The token to echo; `nil` when there is none.
+    @inline(__always)
+    func requestID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Range<Int>? {
+        guard !token.isAbsent else { return nil }
+        let length: Int
+        if let text = token.text {
+            guard let decoded = text.decodedLength(in: bytes) else {
+                throw FieldFault("request_id", "must not hold a lone surrogate")
+            }
+            length = decoded
+        } else if token.kind == .integer || token.kind == .fraction {
+            length = token.range.count
+        } else {
+            throw FieldFault("request_id", "must be a string or a number")
+        }
+        guard length <= Self.maxRequestID else { throw FieldFault("request_id", "must be at most 256 bytes") }
+        return token.range
+    }
+
+    @inline(__always)
+    private func kind(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Command.Kind {
+        guard let text = token.text else {
+            throw token.isAbsent ? FieldFault("type", "is required") : FieldFault("type", "must be a string")
+        }
+        if !text.hasEscapes, text.range.count <= ShortName.longest, let base = bytes.baseAddress {
+            let name = ShortName(base, from: text.range.lowerBound, length: text.range.count, readable: bytes.count)
+            if let kind = Command.Kind(name) { return kind }
+        }
+        return try kind(spelled: text, in: bytes)
+    }
+
+    /// The slow way, for a type that is written with escapes or unknown.
+    @inline(never)
+    private func kind(spelled text: JSONText, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Command.Kind {
+        // Only the start is shown, and a character may be as long as the message: what is decoded is bounded first.
+        switch text.string(in: bytes) {
+        case "subscribe": return .subscribe
+        case "unsubscribe": return .unsubscribe
+        case "publish": return .publish
+        case "ping": return .ping
+        case "auth": return .auth
+        case let name?: throw FieldFault(message: "unknown 'type': '\(String(name.unicodeScalars.prefix(64)))'")
+        case nil: throw FieldFault("type", "must not hold a lone surrogate")
+        }
+    }
+
+    /// A required, non-empty string.
+    @inline(__always)
+    private func text(
+        _ token: JSONToken,
+        named name: StaticString,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(FieldFault) -> JSONText {
+        guard let text = token.text, !text.range.isEmpty else {
+            throw token.isAbsent ? FieldFault(name, "is required") : FieldFault(name, "must be a non-empty string")
+        }
+        if text.hasEscapes, text.decodedLength(in: bytes) == nil {
+            throw FieldFault(name, "must not hold a lone surrogate")
+        }
+        return text
+    }
+
+    private func clientID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> JSONText {
+        let text = try text(token, named: "client_id", in: bytes)
+        guard text.decodedLength(in: bytes) ?? 0 <= maxClientID else {
+            throw FieldFault(message: "'client_id' must be at most \(maxClientID) bytes")
+        }
+        return text
+    }
+
+    /// An integer that is not negative, or a string that holds one.
+    private func lastN(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Int {
+        let value: Int?
+        switch token.kind {
+        case .absent, .null:
+            return 0
+        case .integer:
+            value = Self.count(bytes[token.range])
+        case .string, .escapedString:
+            value = token.text?.string(in: bytes).flatMap { Self.count($0.utf8) }
+        default:
+            value = nil
+        }
+        guard let value else { throw FieldFault("last_n", "must be an integer that is not negative") }
+        return value
+    }
+
+    /// The value of `-?[0-9]+`, at most `Int.max`; `nil` for other text and below zero.
+    private static func count(_ digits: some Collection<UInt8>) -> Int? {
+        let isNegative = digits.first == UInt8(ascii: "-")
+        let digits = isNegative ? digits.dropFirst() : digits[...]
+        guard !digits.isEmpty else { return nil }
+        var value = 0
+        for byte in digits {
+            let digit = Int(byte) - 0x30
+            guard 0...9 ~= digit else { return nil }
+            let (tens, overflowed) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carried) = tens.addingReportingOverflow(digit)
+            value = overflowed || carried ? Int.max : sum
+        }
+        return isNegative && value != 0 ? nil : value
+    }
+
+    /// The object to forward, once its `id` and `payload` are there.
+    @inline(__always)
+    private func message(
+        _ fields: borrowing CommandFields,
+        dialect: Dialect,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(FieldFault) -> Range<Int> {
+        guard fields.message.kind == .object else {
+            throw fields.message.isAbsent
+                ? FieldFault("message", "is required") : FieldFault("message", "must be an object")
+        }
+        switch dialect {
+        case .base:
+            guard let id = fields.messageID.text, UUIDText.isValid(id, in: bytes) else {
+                throw fields.messageID.isAbsent
+                    ? FieldFault("message.id", "is required and must be a UUID")
+                    : FieldFault("message.id", "must be a UUID")
+            }
+        case .v1:
+            guard let id = fields.messageID.text, !id.range.isEmpty else {
+                throw fields.messageID.isAbsent
+                    ? FieldFault("message.id", "is required") : FieldFault("message.id", "must be a non-empty string")
+            }
+        }
+        guard fields.payload.kind != .absent else { throw FieldFault("message.payload", "is required") }
+        return fields.message.range
+    }
+}
+
+extension Command.Kind {
+    @inline(__always)
+    fileprivate init?(_ name: ShortName) {
+        if name == ShortName("publish") {
+            self = .publish
+        } else if name == ShortName("ping") {
+            self = .ping
+        } else if name == ShortName("subscribe") {
+            self = .subscribe
+        } else if name == ShortName("unsubscribe") {
+            self = .unsubscribe
+        } else if name == ShortName("auth") {
+            self = .auth
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,55 @@
+/// Turns the text of one WebSocket message into a `Command`, in one pass and without allocating.
+///
+/// The order of checks is part of what clients see: the text (JSON, an object), then `request_id`, so that every later
+/// error can echo it, then `type`, then the fields of that type in the order of the contract. One error at a time.
+public struct CommandScanner: Sendable {
+    /// How long a `request_id` may be, in bytes of UTF-8 after its escapes are decoded.
+    static var maxRequestID: Int { 256 }
+
+    let maxDepth: Int
+    let maxClientID: Int
+
+    /// - Parameters:
+    ///   - maxDepth: how deep a command may nest, the command itself counting as 1; 1…1024, else the nearest of those.
+    ///   - maxClientID: how long a `client_id` may be, in bytes of UTF-8 after its escapes are decoded.
+    public init(maxDepth: Int = 128, maxClientID: Int = 1024) {
+        self.maxDepth = min(max(maxDepth, 1), JSONNesting.capacity)
+        self.maxClientID = maxClientID
+    }
+
+    /// Scans one whole message, already unmasked. All positions in the result are offsets in `bytes`.
+    ///
+    /// `knownValidUTF8` skips the check of the encoding, for a caller that has made it. A caller that is wrong about it
+    /// gets a command with invalid UTF-8 in it, nothing worse.
+    public func scan(
+        _ bytes: UnsafeRawBufferPointer,
+        dialect: Dialect,
+        knownValidUTF8: Bool
+    ) -> Result<Command, CommandError> {
+        guard let base = bytes.baseAddress else {
+            return .failure(CommandError(message: JSONFault(reason: .unexpectedEnd, offset: 0).description))
+        }
+        if !knownValidUTF8 {
+            var validator = UTF8Validator()
+            guard validator.consume(bytes), validator.isComplete else {
+                return .failure(CommandError(message: "not valid UTF-8, as JSON must be"))
+            }
+        }
+        var reader = CommandReader(base: base, count: bytes.count, maxDepth: maxDepth)
+        do {
+            try reader.read()
+        } catch {
+            return .failure(CommandError(message: error.description))
+        }
+        guard reader.kind == .object else {
+            return .failure(CommandError(message: "a command must be a JSON object"))
+        }
+        var requestID: Range<Int>?
+        do {
+            requestID = try self.requestID(reader.fields.requestID, in: bytes)
+            return .success(try command(reader.fields, requestID: requestID, dialect: dialect, in: bytes))
+        } catch {
+            return .failure(CommandError(message: error.message, requestID: requestID))
+        }
+    }
+}

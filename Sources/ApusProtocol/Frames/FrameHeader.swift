@@ -1,0 +1,36 @@
+/// What a WebSocket frame is (RFC 6455 section 5.2).
+public enum Opcode: UInt8, Sendable {
+    case continuation = 0x0
+    case text = 0x1
+    case binary = 0x2
+    case close = 0x8
+    case ping = 0x9
+    case pong = 0xA
+
+    /// Control frames carry at most 125 bytes and are never fragmented (RFC 6455 section 5.5).
+    public var isControl: Bool { rawValue & 0x8 != 0 }
+}
+
+/// The header of a frame as a server sends it: final, unmasked, with the shortest length (RFC 6455 section 5.2).
+public enum FrameHeader {
+    /// How many bytes the header of a frame with that payload takes: 2, 4 or 10.
+    @inlinable
+    public static func size(payload: Int) -> Int {
+        payload < 126 ? 2 : payload <= 0xFFFF ? 4 : 10
+    }
+
+    /// Writes the header at `pointer`, which must have room for ``size(payload:)`` bytes.
+    @inlinable
+    public static func write(_ opcode: Opcode, payload: Int, to pointer: UnsafeMutableRawPointer) {
+        pointer.storeBytes(of: 0x80 | opcode.rawValue, as: UInt8.self)
+        if payload < 126 {
+            pointer.storeBytes(of: UInt8(truncatingIfNeeded: payload), toByteOffset: 1, as: UInt8.self)
+        } else if payload <= 0xFFFF {
+            pointer.storeBytes(of: 126, toByteOffset: 1, as: UInt8.self)
+            pointer.storeBytes(of: UInt16(truncatingIfNeeded: payload).bigEndian, toByteOffset: 2, as: UInt16.self)
+        } else {
+            pointer.storeBytes(of: 127, toByteOffset: 1, as: UInt8.self)
+            pointer.storeBytes(of: UInt64(payload).bigEndian, toByteOffset: 2, as: UInt64.self)
+        }
+    }
+}

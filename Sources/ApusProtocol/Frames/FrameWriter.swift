@@ -1,0 +1,59 @@
+import NIOCore
+
+/// Writes one text frame of a known payload size piece by piece, without a check per piece.
+///
+/// The size is reckoned first, so that header and payload go into the buffer in one reservation. Every piece is checked
+/// against that size in debug builds.
+struct FrameWriter {
+    private var pointer: UnsafeMutableRawPointer
+    private let end: UnsafeMutableRawPointer
+
+    fileprivate init(pointer: UnsafeMutableRawPointer, payload: Int) {
+        FrameHeader.write(.text, payload: payload, to: pointer)
+        self.pointer = pointer + FrameHeader.size(payload: payload)
+        self.end = self.pointer + payload
+    }
+
+    mutating func put(_ text: StaticString) {
+        put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func put(_ bytes: UnsafeRawBufferPointer) {
+        assert(pointer + bytes.count <= end, "a frame's size was reckoned too small")
+        guard let source = bytes.baseAddress else { return }
+        pointer.copyMemory(from: source, byteCount: bytes.count)
+        pointer += bytes.count
+    }
+
+    mutating func put(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { put($0) }
+    }
+
+    mutating func put(_ time: Timestamp) {
+        assert(pointer + Timestamp.textSize <= end, "a frame's size was reckoned too small")
+        withUnsafeBytes(of: time.text) { put($0) }
+    }
+
+    fileprivate func finish() {
+        assert(pointer == end, "a frame's size was reckoned wrongly")
+    }
+}
+
+extension ByteBuffer {
+    /// Appends a text frame with exactly `payload` bytes, which `body` must write.
+    @inline(__always)
+    mutating func writeTextFrame(payload: Int, _ body: (inout FrameWriter) -> Void) {
+        let total = FrameHeader.size(payload: payload) + payload
+        writeWithUnsafeMutableBytes(minimumWritableBytes: total) { space in
+            guard let base = space.baseAddress else { return 0 }
+            var writer = FrameWriter(pointer: base, payload: payload)
+            body(&writer)
+            writer.finish()
+            return total
+        }
+    }
+}
+
+extension StaticString {
+    var size: Int { utf8CodeUnitCount }
+}

@@ -1,0 +1,69 @@
+/// The stable codes that tell a client what went wrong, on WebSocket and REST alike. The one table of them.
+public enum ErrorCode: String, Sendable, CaseIterable {
+    case badRequest = "BAD_REQUEST"
+    case unauthorized = "UNAUTHORIZED"
+    case topicNotFound = "TOPIC_NOT_FOUND"
+    case notFound = "NOT_FOUND"
+    case methodNotAllowed = "METHOD_NOT_ALLOWED"
+    case topicExists = "TOPIC_EXISTS"
+    case tooLarge = "TOO_LARGE"
+    case upgradeRequired = "UPGRADE_REQUIRED"
+    case slowConsumer = "SLOW_CONSUMER"
+    case unavailable = "UNAVAILABLE"
+    case `internal` = "INTERNAL"
+
+    /// The HTTP status a REST answer with this code has.
+    public var status: Int {
+        switch self {
+        case .badRequest: 400
+        case .unauthorized: 401
+        case .topicNotFound, .notFound: 404
+        case .methodNotAllowed: 405
+        case .topicExists: 409
+        case .tooLarge: 413
+        case .upgradeRequired: 426
+        case .slowConsumer, .unavailable: 503
+        case .internal: 500
+        }
+    }
+
+    /// A short human title, the same for every occurrence (RFC 9457 section 3.1.3).
+    public var title: String {
+        switch self {
+        case .badRequest: "Bad request"
+        case .unauthorized: "Unauthorized"
+        case .topicNotFound: "Topic not found"
+        case .notFound: "Not found"
+        case .methodNotAllowed: "Method not allowed"
+        case .topicExists: "Topic exists"
+        case .tooLarge: "Too large"
+        case .upgradeRequired: "Upgrade required"
+        case .slowConsumer: "Slow consumer"
+        case .unavailable: "Unavailable"
+        case .internal: "Internal error"
+        }
+    }
+}
+
+/// Why the server ends a connection: a WebSocket close code and a machine-readable reason (RFC 6455 section 7.4).
+public struct Disconnect: Sendable, Equatable {
+    public let code: UInt16
+    /// At most 123 bytes, so that it fits a control frame.
+    public let reason: String
+
+    private init(_ code: UInt16, _ reason: String) {
+        self.code = code
+        self.reason = reason
+    }
+
+    public static let topicDeleted = Disconnect(1000, "TOPIC_DELETED")
+    public static let shutdown = Disconnect(1001, "SHUTDOWN")
+    public static let protocolError = Disconnect(1002, "PROTOCOL_ERROR")
+    public static let invalidUTF8 = Disconnect(1007, "INVALID_UTF8")
+    public static let slowConsumer = Disconnect(1008, "SLOW_CONSUMER")
+    public static let unauthorized = Disconnect(1008, "UNAUTHORIZED")
+    public static let noPong = Disconnect(1008, "NO_PONG")
+    public static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")
+    public static let internalError = Disconnect(1011, "INTERNAL")
+    public static let overloaded = Disconnect(1013, "OVERLOADED")
+}

@@ -1,0 +1,111 @@
+public import NIOCore
+
+/// Writes the server's replies and pushes, all but events, as WebSocket text frames in one dialect.
+///
+/// `requestID` is the client's own JSON token, echoed byte for byte; `nil` leaves the member out.
+public struct MessageEncoder: Sendable {
+    public let dialect: Dialect
+
+    public init(dialect: Dialect) {
+        self.dialect = dialect
+    }
+
+    /// `{"type":"ack","request_id":…,"topic":…,"status":"ok","ts":…}`; `topicJSON` is a quoted JSON string.
+    public func ack(
+        requestID: UnsafeRawBufferPointer?, topicJSON: [UInt8]?, time: Timestamp, to buffer: inout ByteBuffer
+    ) {
+        let head: StaticString = #"{"type":"ack""#
+        let topicKey: StaticString = #","topic":"#
+        let status: StaticString = #","status":"ok""#
+        let topicSize = topicJSON.map { topicKey.size + $0.count } ?? 0
+        let payload = head.size + Self.size(requestID) + topicSize + status.size + timeSize
+        buffer.writeTextFrame(payload: payload) { writer in
+            writer.put(head)
+            Self.put(requestID, to: &writer)
+            if let topicJSON {
+                writer.put(topicKey)
+                writer.put(topicJSON)
+            }
+            writer.put(status)
+            put(time, to: &writer)
+        }
+    }
+
+    /// `{"type":"pong","request_id":…,"ts":…}`.
+    public func pong(requestID: UnsafeRawBufferPointer?, time: Timestamp, to buffer: inout ByteBuffer) {
+        let head: StaticString = #"{"type":"pong""#
+        buffer.writeTextFrame(payload: head.size + Self.size(requestID) + timeSize) { writer in
+            writer.put(head)
+            Self.put(requestID, to: &writer)
+            put(time, to: &writer)
+        }
+    }
+
+    /// `{"type":"error","request_id":…,"error":{"code":…,"message":…},"ts":…}`.
+    public func error(
+        _ code: ErrorCode, _ message: String, requestID: UnsafeRawBufferPointer?, time: Timestamp,
+        to buffer: inout ByteBuffer
+    ) {
+        let head: StaticString = #"{"type":"error""#
+        var details = ByteBuffer()
+        details.writeString(#","error":{"code":""# + code.rawValue + #"","message":"#)
+        appendJSONString(message, to: &details)
+        details.writeString("}")
+        let payload = head.size + Self.size(requestID) + details.readableBytes + timeSize
+        buffer.writeTextFrame(payload: payload) { writer in
+            writer.put(head)
+            Self.put(requestID, to: &writer)
+            details.withUnsafeReadableBytes { writer.put($0) }
+            put(time, to: &writer)
+        }
+    }
+
+    /// `{"type":"info","topic":…,"msg":"messages_dropped","dropped":37,"ts":…}`: so many were skipped at this place.
+    public func messagesDropped(_ count: UInt64, topicJSON: [UInt8], time: Timestamp, to buffer: inout ByteBuffer) {
+        info(#","msg":"messages_dropped","dropped":\#(count)"#, topicJSON: topicJSON, time: time, to: &buffer)
+    }
+
+    /// `{"type":"info","topic":…,"msg":"topic_deleted","ts":…}`.
+    public func topicDeleted(topicJSON: [UInt8], time: Timestamp, to buffer: inout ByteBuffer) {
+        info(#","msg":"topic_deleted""#, topicJSON: topicJSON, time: time, to: &buffer)
+    }
+
+    /// `{"type":"info","msg":"ping","ts":…}`.
+    public func heartbeat(time: Timestamp, to buffer: inout ByteBuffer) {
+        info(#","msg":"ping""#, topicJSON: nil, time: time, to: &buffer)
+    }
+
+    private func info(_ members: String, topicJSON: [UInt8]?, time: Timestamp, to buffer: inout ByteBuffer) {
+        var text = Array(#"{"type":"info""#.utf8)
+        if let topicJSON {
+            text += #","topic":"#.utf8
+            text += topicJSON
+        }
+        text += members.utf8
+        buffer.writeTextFrame(payload: text.count + timeSize) { writer in
+            writer.put(text)
+            put(time, to: &writer)
+        }
+    }
+
+    private static let requestIDKey: StaticString = #","request_id":"#
+    private static let tail: StaticString = "\"}"
+
+    private var timeSize: Int { dialect.timeKey.size + Timestamp.textSize + Self.tail.size }
+
+    private func put(_ time: Timestamp, to writer: inout FrameWriter) {
+        writer.put(dialect.timeKey)
+        writer.put(time)
+        writer.put(Self.tail)
+    }
+
+    private static func size(_ requestID: UnsafeRawBufferPointer?) -> Int {
+        requestID.map { requestIDKey.size + $0.count } ?? 0
+    }
+
+    private static func put(_ requestID: UnsafeRawBufferPointer?, to writer: inout FrameWriter) {
+        guard let requestID else { return }
+        writer.put(requestIDKey)
+        writer.put(requestID)
+    }
+}

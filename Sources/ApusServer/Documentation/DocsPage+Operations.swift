@@ -1,0 +1,140 @@
+extension DocsPage {
+    static let operations = #"""
+        let api = {};
+
+        function resolve(value) {
+          if (!value || !value.$ref) return value ?? {};
+          const target = value.$ref.split("/").slice(1).reduce((node, name) => node?.[name], api) ?? {};
+          const { $ref, ...beside } = value;
+          return { ...target, ...beside };
+        }
+
+        // A schema in the manner of a type: {"name": string, …}.
+        function describe(schema, depth = 0) {
+          const value = resolve(schema);
+          const indent = "  ".repeat(depth + 1);
+          const end = "  ".repeat(depth);
+          if ("const" in value) return JSON.stringify(value.const);
+          if (value.enum) return value.enum.map(item => JSON.stringify(item)).join(" | ");
+          if (value.type === "array") return `[${describe(value.items, depth)}, …]`;
+          if (value.type === "object" && value.properties) {
+            const required = new Set(value.required ?? []);
+            const lines = Object.entries(value.properties).map(([name, member]) =>
+              `${indent}"${name}"${required.has(name) ? "" : "?"}: ${describe(member, depth + 1)}`);
+            return `{\n${lines.join(",\n")}\n${end}}`;
+          }
+          if (value.type === "object" && value.additionalProperties) {
+            return `{\n${indent}"…": ${describe(value.additionalProperties, depth + 1)}\n${end}}`;
+          }
+          return value.type ?? "any";
+        }
+
+        function responseRows(operation) {
+          return Object.entries(operation.responses ?? {}).map(([status, reference]) => {
+            const response = resolve(reference);
+            const contents = Object.entries(response.content ?? {}).map(([type, media]) =>
+              element("div", { class: "schema" }, `${type}\n${describe(media.schema)}`));
+            return element("tr", { class: Number(status) < 400 ? "good" : "bad" },
+              element("td", {}, status),
+              element("td", {}, ...prose(response.description), ...contents));
+          });
+        }
+
+        function quoted(text) { return "'" + text.replaceAll("'", "'\\''") + "'"; }
+
+        function curl(method, url, headers, body) {
+          const parts = ["curl", "-X", method, quoted(url.href)];
+          for (const [name, value] of Object.entries(headers)) {
+            parts.push("-H", quoted(`${name}: ${name === "X-API-Key" ? "…" : value}`));
+          }
+          if (body !== undefined) parts.push("-d", quoted(body));
+          return parts.join(" ");
+        }
+
+        function tryIt(method, path, operation) {
+          const inputs = (operation.parameters ?? []).map(resolve).map(parameter => {
+            const input = element("input", { value: parameter.example ?? "", required: parameter.required });
+            return { parameter, input };
+          });
+          const media = operation.requestBody?.content?.["application/json"];
+          const example = Object.values(media?.examples ?? {})[0]?.value;
+          const body = media && element("textarea", { rows: 2, spellcheck: "false" }, JSON.stringify(example ?? {}));
+          const output = element("pre", { hidden: true, "aria-live": "polite" });
+          const submit = async event => {
+            event.preventDefault();
+            let filled = path;
+            const query = new URLSearchParams();
+            for (const { parameter, input } of inputs) {
+              if (parameter.in === "path") {
+                filled = filled.replace(`{${parameter.name}}`, () => encodeURIComponent(input.value));
+              } else if (input.value) {
+                query.set(parameter.name, input.value);
+              }
+            }
+            const url = address(filled);
+            url.search = query;
+            const headers = authorized(body ? { "Content-Type": "application/json" } : {});
+            output.hidden = false;
+            output.textContent = "…";
+            const shown = curl(method, url, headers, body?.value);
+            try {
+              const begin = performance.now();
+              const response = await fetch(url, { method, headers, body: body?.value });
+              const text = await response.text();
+              const took = (performance.now() - begin).toFixed(1);
+              const type = response.headers.get("Content-Type") ?? "no content type";
+              output.textContent =
+                `${shown}\n\n${response.status} ${response.statusText} · ${type} · ${took} ms\n${pretty(text)}`;
+            } catch (error) {
+              output.textContent = `${shown}\n\n${error.message}`;
+            }
+          };
+          return element("form", { submit },
+            ...inputs.map(({ parameter, input }) => element("label", {}, parameter.name, input)),
+            body && element("label", {}, "Body, JSON", body),
+            element("div", { class: "buttons" }, element("button", { class: "primary" }, "Send")),
+            output);
+        }
+
+        function operationCard(method, path, operation) {
+          const isSocket = "101" in (operation.responses ?? {});
+          const parameters = (operation.parameters ?? []).map(resolve).map(parameter =>
+            element("p", {}, element("code", {}, parameter.name), ` in ${parameter.in}. `,
+              ...prose(parameter.description)));
+          const requestSchema = operation.requestBody?.content?.["application/json"]?.schema;
+          return element("details", { class: "card operation" },
+            element("summary", {},
+              element("span", { class: "method " + method }, isSocket ? "WS" : method.toUpperCase()),
+              element("span", { class: "path" }, path),
+              element("span", { class: "title" }, operation.summary ?? "")),
+            element("div", { class: "inside" },
+              operation.description && element("p", {}, ...prose(operation.description)),
+              ...parameters,
+              requestSchema && element("h4", {}, "Request"),
+              requestSchema && element("div", { class: "schema" }, describe(requestSchema)),
+              element("h4", {}, "Answers"),
+              element("table", {}, element("tbody", {}, ...responseRows(operation))),
+              element("h4", {}, "Try it"),
+              isSocket
+                ? element("p", {}, "In the ", element("a", { href: "#console" }, "console"), " above.")
+                : tryIt(method.toUpperCase(), path, operation)));
+        }
+
+        async function load() {
+          const response = await fetch(address("/openapi.json"), { headers: authorized() });
+          if (!response.ok) throw new Error(`openapi.json: ${response.status}`);
+          api = await response.json();
+          $("#version").textContent = api.info.version;
+          $("#about").replaceChildren(...prose(api.info.description));
+          const groups = new Map(api.tags.map(tag => [tag.name, [element("h3", {}, ...prose(tag.description))]]));
+          for (const [path, item] of Object.entries(api.paths)) {
+            for (const [method, operation] of Object.entries(item)) {
+              groups.get(operation.tags?.[0])?.push(operationCard(method, path, operation));
+            }
+          }
+          $("#operations").replaceChildren(...[...groups.values()].flat());
+        }
+
+        load().catch(error => { $("#about").textContent = "The description did not load: " + error.message; });
+        """#
+}

@@ -1,0 +1,106 @@
+/// The REST interface as an OpenAPI 3.1 document, served at `/openapi.json` and read by the page at `/docs`.
+///
+/// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The paths
+/// of the two dialects are one template, because they differ only in their prefix and one member.
+enum OpenAPIDocument {
+    static let json = """
+        {
+        "openapi": "3.1.0",
+        \(information),
+        "paths": {
+        \(paths(of: .base)),
+        \(paths(of: .v1)),
+        \(descriptions)
+        },
+        "components": {
+        "securitySchemes": {
+          "ApiKeyAuth": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "Needed only where the server has API keys."
+          }
+        },
+        \(responses),
+        \(schemas)
+        }
+        }
+        """
+
+    /// What differs between the paths of the dialects.
+    struct PathDialect {
+        let prefix: String
+        let tag: String
+        /// Ends the operation ids, which must be unique in the document.
+        let suffix: String
+        let health: String
+        let timeMember: String
+        let messageID: String
+
+        static let base = PathDialect(
+            prefix: "",
+            tag: "base",
+            suffix: "",
+            health: "Health",
+            timeMember: "ts",
+            messageID: "a UUID, with or without dashes"
+        )
+        static let v1 = PathDialect(
+            prefix: "/v1",
+            tag: "v1",
+            suffix: "V1",
+            health: "HealthV1",
+            timeMember: "timestamp",
+            messageID: "any non-empty string"
+        )
+    }
+
+    private static let information = #"""
+        "info": {
+          "title": "Apus",
+          "version": "0.1.0",
+          "summary": "Real-time publish/subscribe over WebSocket, managed over REST.",
+          "description": "Topics are created and inspected here; messages travel over the WebSocket at `/ws`. \#
+        The paths under `/v1` reach the same topics in a second dialect.",
+          "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
+        },
+        "servers": [{ "url": "/", "description": "This server" }],
+        "tags": [
+          { "name": "base", "description": "Times are in `ts`, message ids are UUIDs." },
+          { "name": "v1", "description": "Times are in `timestamp`, message ids are any non-empty string." },
+          { "name": "docs", "description": "This description." }
+        ],
+        "security": [{}, { "ApiKeyAuth": [] }]
+        """#
+
+    private static let descriptions = #"""
+        "/docs": {
+          "get": {
+            "operationId": "getDocs",
+            "tags": ["docs"],
+            "summary": "This interface as a page for people",
+            "security": [{}],
+            "responses": {
+              "200": {
+                "description": "A page that needs nothing from elsewhere.",
+                "content": { "text/html": { "schema": { "type": "string" } } }
+              }
+            }
+          }
+        },
+        "/openapi.json": {
+          "get": {
+            "operationId": "getOpenAPI",
+            "tags": ["docs"],
+            "summary": "This document",
+            "security": [{}],
+            "responses": {
+              "200": {
+                "description": "OpenAPI 3.1.",
+                "content": { "application/json": { "schema": { "type": "object" } } }
+              }
+            }
+          }
+        }
+        """#
+}

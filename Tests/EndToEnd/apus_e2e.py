@@ -1,0 +1,267 @@
+"""The server under test as a process, and its two ways in: REST and an independent WebSocket client.
+
+Every wait has a deadline, multiplied by the environment's E2E_PATIENCE (for sanitizers and slow machines).
+"""
+
+import asyncio
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
+TIMEOUT = 10 * PATIENCE
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_OURS = re.compile(r"(APUS|PUBSUB)_|(HOST|PORT|LOG_LEVEL|MAX_QUEUE_SIZE|MAX_MESSAGES"
+                   r"|MAX_SUBSCRIBER_QUEUE_SIZE|TOPIC_HISTORY_SIZE)$")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    prefix: str
+    time_key: str
+    uptime_key: str
+
+
+BASE = Dialect("", "ts", "uptime_sec")
+V1 = Dialect("/v1", "timestamp", "uptime_seconds")
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def content_type(self):
+        return self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+
+def environment(extra=None):
+    """This process's environment without anything that would configure Apus, and `extra`."""
+    return {k: v for k, v in os.environ.items() if not _OURS.match(k)} | (extra or {})
+
+
+def apus(*arguments, env=None, stdin=None, timeout=TIMEOUT):
+    """Runs a command of the program to its end."""
+    return subprocess.run([os.environ["APUS_BIN"], *arguments], env=environment(env), input=stdin,
+                          capture_output=True, text=True, timeout=timeout)
+
+
+def eventually(condition, what, timeout=TIMEOUT):
+    """Asks until `condition` holds: for states that the server does not announce."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not in {timeout:g} s: {what}"
+        time.sleep(0.02)
+    return value
+
+
+async def until(condition, what, timeout=TIMEOUT):
+    """`eventually` that lets other tasks of this process run meanwhile."""
+    await asyncio.to_thread(eventually, condition, what, timeout)
+
+
+class Server:
+    """`apus serve --port 0 …` (or another command that logs `listening`), stopped and checked at the end of the block."""
+
+    def __init__(self, *flags, env=None, command="serve"):
+        self._arguments = [os.environ["APUS_BIN"], command, "--port", "0", *flags]
+        self._env = environment(env)
+        self._changed = threading.Condition()
+        self.log = []
+
+    def __enter__(self):
+        self._stdout = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(self._arguments, env=self._env, stdin=subprocess.DEVNULL,
+                                        stdout=self._stdout, stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        try:
+            self.host, port = address(self.wait_for_log("listening"))
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.port = int(port)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(5)
+        self._stdout.seek(0)
+        stdout = self._stdout.read()
+        self._stdout.close()
+        if kind is not None:
+            print("".join(f"{line}\n" for line in self.log[-30:]))
+            return
+        assert self.process.returncode == 0, f"exit {self.process.returncode}: {self.log[-5:]}"
+        assert stdout == b""
+
+    def _read_log(self):
+        for line in self.process.stderr:
+            with self._changed:
+                self.log.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self.log.append("(end of log)")
+            self._changed.notify_all()
+
+    def wait_for_log(self, text, timeout=TIMEOUT):
+        def found():
+            return next((line for line in self.log if text in line), None) or "(end of log)" in self.log[-1:]
+        with self._changed:
+            line = self._changed.wait_for(found, timeout)
+        assert isinstance(line, str), f"no '{text}' in the log: {self.log}"
+        return line
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def rss(self):
+        """Resident memory in bytes."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+
+    def rest(self, method, path, body=None, headers=None, timeout=TIMEOUT):
+        """One request on its own connection; `body` is sent as JSON unless it is bytes."""
+        if body is not None and not isinstance(body, bytes):
+            body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {})
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Response(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def create(self, topic, dialect=BASE, headers=None):
+        return self.rest("POST", f"{dialect.prefix}/topics", {"name": topic}, headers)
+
+    def delete(self, topic, dialect=BASE, headers=None):
+        return self.rest("DELETE", f"{dialect.prefix}/topics/{quote(topic, safe='')}", headers=headers)
+
+    def subscribers(self, topic):
+        topics = self.rest("GET", "/topics").json["topics"]
+        return next(entry["subscribers"] for entry in topics if entry["name"] == topic)
+
+
+def address(line):
+    """Host and port of a `listening` record, as text or JSON."""
+    url = json.loads(line)["address"] if line.startswith("{") else line.split("address=")[1].split()[0].strip('"')
+    return re.fullmatch(r"http://(.+):(\d+)/?", url).groups()
+
+
+class Client:
+    """A WebSocket client that checks the form of every message it receives."""
+
+    def __init__(self, connection, dialect):
+        self.connection, self.dialect = connection, dialect
+
+    @classmethod
+    async def open(cls, server, dialect=BASE, query="", **options):
+        settings = {"compression": None, "max_size": None, "ping_interval": None, "proxy": None,
+                    "open_timeout": TIMEOUT, "close_timeout": TIMEOUT} | options
+        return cls(await connect(f"ws://127.0.0.1:{server.port}{dialect.prefix}/ws{query}", **settings), dialect)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.connection.close()
+
+    async def send(self, text=None, /, **command):
+        await self.connection.send(json.dumps(command) if text is None else text)
+
+    async def receive_text(self, timeout=TIMEOUT):
+        async with asyncio.timeout(timeout):
+            message = await self.connection.recv()
+        assert isinstance(message, str), "the server sends text messages only"
+        return message
+
+    async def receive(self, timeout=TIMEOUT):
+        """The next message, without its time, whose form is checked here."""
+        message = json.loads(await self.receive_text(timeout))
+        when = message.pop(self.dialect.time_key)
+        assert TIME.fullmatch(when), when
+        return message
+
+    async def expect(self, **message):
+        assert await self.receive() == message
+
+    async def expect_error(self, code, request_id=None):
+        """The text of the error that must come next."""
+        message = await self.receive()
+        text = message.get("error", {}).pop("message", None)
+        identifier = {} if request_id is None else {"request_id": request_id}
+        assert message == {"type": "error", "error": {"code": code}} | identifier
+        assert isinstance(text, str) and text
+        return text
+
+    async def expect_close(self, code, reason=None):
+        """The messages before the close, which must have this code and reason."""
+        messages = []
+        try:
+            while True:
+                messages.append(await self.receive())
+        except ConnectionClosed as closed:
+            assert closed.rcvd is not None, "the connection ended without a close frame"
+            assert closed.rcvd.code == code
+            assert reason is None or closed.rcvd.reason == reason
+        return messages
+
+    async def subscribe(self, topic, client_id="c", **fields):
+        await self.send(type="subscribe", topic=topic, client_id=client_id, **fields)
+        await self.expect(type="ack", topic=topic, status="ok", **_echo(fields))
+
+    async def unsubscribe(self, topic, client_id="c", **fields):
+        await self.send(type="unsubscribe", topic=topic, client_id=client_id, **fields)
+        await self.expect(type="ack", topic=topic, status="ok", **_echo(fields))
+
+    async def publish(self, topic, payload, **fields):
+        """Publishes, takes the ack, and returns the message as subscribers must see it."""
+        message = await self.send_publish(topic, payload, **fields)
+        await self.expect(type="ack", topic=topic, status="ok", **_echo(fields))
+        return message
+
+    async def send_publish(self, topic, payload, **fields):
+        message = {"id": str(uuid.uuid4()), "payload": payload}
+        await self.send(type="publish", topic=topic, message=message, **fields)
+        return message
+
+    async def expect_event(self, topic, message):
+        await self.expect(type="event", topic=topic, message=message)
+
+    async def expect_alive(self):
+        """The connection still answers, and nothing else was on its way before the answer."""
+        identifier = str(uuid.uuid4())
+        await self.send(type="ping", request_id=identifier)
+        await self.expect(type="pong", request_id=identifier)
+
+
+def _echo(fields):
+    return {"request_id": fields["request_id"]} if fields.get("request_id") is not None else {}

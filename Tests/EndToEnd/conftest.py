@@ -1,0 +1,57 @@
+"""Fixtures, and the hook that runs `async def` tests under a deadline."""
+
+import asyncio
+import inspect
+import itertools
+import os
+import resource
+
+import pytest
+
+from apus_e2e import BASE, PATIENCE, V1, Server
+
+_numbers = itertools.count()
+
+
+def pytest_configure(config):
+    if not os.access(os.environ.get("APUS_BIN", ""), os.X_OK):
+        raise pytest.UsageError("set APUS_BIN to the path of the apus executable")
+    # Many clients in one process, and a server that inherits the limit.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    marker = pyfuncitem.get_closest_marker("limit")
+    seconds = (marker.args[0] if marker else 60) * PATIENCE
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def run():
+        async with asyncio.timeout(seconds):
+            await pyfuncitem.obj(**arguments)
+
+    asyncio.run(run())
+    return True
+
+
+@pytest.fixture(scope="module")
+def server():
+    """One server with the default settings for a whole file: what one test does to it must not disturb the next."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(params=[BASE, V1], ids=["base", "v1"])
+def dialect(request):
+    return request.param
+
+
+@pytest.fixture
+def topic(server):
+    """The name of a fresh topic."""
+    name = f"topic-{next(_numbers)}"
+    assert server.create(name).status == 201
+    return name
