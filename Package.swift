@@ -109,6 +109,7 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        .executableTarget(name: "quick", dependencies: ["ApusServer", .product(name: "Logging", package: "swift-log"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"), .product(name: "UnixSignals", package: "swift-service-lifecycle")], swiftSettings: swiftSettings),
         .testTarget(
             name: "ApusProtocolTests",
             dependencies: ["ApusProtocol", .product(name: "NIOCore", package: "swift-nio")],

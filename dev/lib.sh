@@ -95,7 +95,8 @@ require_swift() {
     command -v swift >/dev/null ||
         die "no 'swift' on the PATH; install a Swift 6.3 toolchain (https://www.swift.org/install) and try again"
     local version
-    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' | head -n 1)
+    # Before `dev/install` the toolchain may lack libraries to run with, and so say nothing.
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' || true)
     case $version in
         6\ [0-1] | [0-5]\ *) die "Swift ${version/ /.} is too old: Apus needs 6.2 or newer" ;;
     esac

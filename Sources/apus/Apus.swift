@@ -1,2 +1,35 @@
+import ApusProtocol
 import ArgumentParser
-@main struct A: ParsableCommand { }
+
+/// The program: a server, its clients, its tools.
+@main
+struct Apus: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apus",
+        abstract: "Publish and subscribe in real time, over WebSocket and REST.",
+        discussion: """
+            Start a server, then talk to it from other terminals:
+
+              apus serve
+              apus topics create orders
+              apus sub orders
+              apus pub orders '{"id": 1}'
+
+            Client commands find the server through --url or APUS_URL (default http://127.0.0.1:8080); a key goes in \
+            --api-key or APUS_API_KEY.
+
+            Exit codes: 0 ok, 1 failure, 64 wrong usage, 69 server unreachable, 77 unauthorized, 78 bad configuration.
+            """,
+        version: apusVersion,
+        subcommands: [
+            ServeCommand.self,
+            PubCommand.self,
+            SubCommand.self,
+            TopicsCommand.self,
+            ShellCommand.self,
+            HealthcheckCommand.self,
+            ConfigCommand.self,
+            EchoCommand.self,
+        ]
+    )
+}

@@ -79,11 +79,14 @@ async def until(condition, what, timeout=TIMEOUT):
 
 
 class Server:
-    """`apus serve --port 0 …` (or another command that logs `listening`), stopped and checked at the end of the block."""
+    """`apus serve --port 0 …` (or another command that logs `listening`), stopped and checked at the end of the block.
 
-    def __init__(self, *flags, env=None, command="serve"):
+    `exit_codes` None: any end is accepted.
+    """
+
+    def __init__(self, *flags, env=None, command="serve", exit_codes=(0,)):
         self._arguments = [os.environ["APUS_BIN"], command, "--port", "0", *flags]
-        self._env = environment(env)
+        self._env, self._exit_codes = environment(env), exit_codes
         self._changed = threading.Condition()
         self.log = []
 
@@ -117,7 +120,8 @@ class Server:
         if kind is not None:
             print("".join(f"{line}\n" for line in self.log[-30:]))
             return
-        assert self.process.returncode == 0, f"exit {self.process.returncode}: {self.log[-5:]}"
+        if self._exit_codes is not None:
+            assert self.process.returncode in self._exit_codes, f"exit {self.process.returncode}: {self.log[-5:]}"
         assert stdout == b""
 
     def _read_log(self):

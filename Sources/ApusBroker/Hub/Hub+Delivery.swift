@@ -44,6 +44,8 @@ extension Hub {
     func pump(_ subscription: Subscription) {
         let source = subscription.source
         let subscriber = subscription.subscriber
+        isPumping = true
+        defer { isPumping = false }
         while subscription.isActive, subscription.cursor < source.head {
             if !subscriber.isWritable {
                 // What was delivered in this turn may be all that is in the way.

@@ -23,6 +23,8 @@ public final class Hub {
     private var flushing: [any Subscriber] = []
     private var flushed: [any Subscriber] = []
     private var replaying: [Subscription] = []
+    private var resuming: [any Subscriber] = []
+    var isPumping = false
     private var remote: [Wakeup] = []
     private var wakeups: [Wakeup] = []
     private var waiting: [ObjectIdentifier: [any WaitingPublisher]] = [:]
@@ -168,6 +170,9 @@ public final class Hub {
             drain(source)
         }
         draining.removeAll(keepingCapacity: true)
+        let resumed = resuming
+        resuming = []
+        for subscriber in resumed where subscriber.isWritable { resume(subscriber) }
         let replays = replaying
         replaying = []
         for subscription in replays where subscription.isActive { pump(subscription) }
@@ -179,8 +184,18 @@ public final class Hub {
         flushed.removeAll(keepingCapacity: true)
     }
 
+    /// Whether the subscriber has got everything this hub knows of.
+    public func isCaughtUp(_ subscriber: any Subscriber) -> Bool {
+        subscriber.subscriptions.all.allSatisfy { $0.cursor >= $0.source.head && $0.dropped == 0 }
+    }
+
     /// Goes on delivering to a subscriber that takes more again.
     public func resume(_ subscriber: any Subscriber) {
+        // A flush in the midst of a delivery made room: that delivery goes on by itself, the subscriber's others later.
+        guard !isPumping else {
+            resuming.append(subscriber)
+            return requestTurn()
+        }
         for subscription in subscriber.subscriptions.all where subscription.isActive {
             let source = subscription.source
             guard subscription.cursor < source.head || source.isDeleted else { continue }

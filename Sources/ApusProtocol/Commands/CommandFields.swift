@@ -1,30 +1,3 @@
-/// A JSON value that was read: what it is and where.
-struct JSONToken {
-    enum Kind: UInt8 {
-        case absent, null, boolean, integer, fraction, string, escapedString, array, object
-    }
-
-    var kind: Kind
-    /// With the quotes or brackets.
-    var start: Int
-    var end: Int
-
-    static var absent: JSONToken { JSONToken(kind: .absent, start: 0, end: 0) }
-
-    /// Whether the field counts as not given.
-    var isAbsent: Bool { kind == .absent || kind == .null }
-
-    var range: Range<Int> { Range(uncheckedBounds: (start, end)) }
-
-    /// The string that the token is, if it is one.
-    @inline(__always)
-    var text: JSONText? {
-        guard kind == .string || kind == .escapedString else { return nil }
-        let content = Range(uncheckedBounds: (start &+ 1, end &- 1))
-        return JSONText(range: content, hasEscapes: kind == .escapedString)
-    }
-}
-
 /// The members of a command that mean something.
 enum CommandField: UInt8 {
     case other, type, topic, clientID, apiKey, lastN, message, requestID
@@ -57,7 +30,7 @@ enum CommandField: UInt8 {
 }
 
 /// Where the values of a command's fields are. Of a name given twice, the last value counts.
-struct CommandFields: ~Copyable {
+struct CommandFields {
     var type = JSONToken.absent
     var topic = JSONToken.absent
     var clientID = JSONToken.absent

@@ -1,24 +1,12 @@
 /// The one pass over a command's text: checks that all of it is JSON, and notes where the known fields are.
 ///
-/// It is a loop, not a recursion, so no text can exhaust the stack. It is not copyable, because the compiler would copy
-/// all of it around calls:
+/// It is a loop, not a recursion, so no text can exhaust the stack:
 ///
 ///     {"type":"publish", "message":{"id":"…","payload":[…]}}
 ///      └ depth 1: `member`          └ depth 2: `messageMember`, only inside of `message`; deeper is only checked
-struct CommandReader: ~Copyable {
-    private(set) var fields = CommandFields()
-    /// What the whole text is.
-    private(set) var kind = JSONToken.Kind.absent
-
-    private var lexer: JSONLexer
-    private var nesting = JSONNesting()
-    private let maxDepth: Int
-    /// The member of the outermost object that is being read, and where its value starts.
-    private var member = CommandField.other
-    private var memberStart = 0
-    /// The same, of `message`.
-    private var messageMember = CommandField.other
-    private var messageMemberStart = 0
+struct CommandReader {
+    let lexer: JSONLexer
+    let maxDepth: Int
 
     @inline(__always)
     init(base: UnsafeRawPointer, count: Int, maxDepth: Int) {
@@ -26,148 +14,111 @@ struct CommandReader: ~Copyable {
         self.maxDepth = maxDepth
     }
 
-    /// Reads the text to its end.
+    /// Reads the text to its end. What it is, and in `fields` where the known ones are.
     @inline(__always)
-    mutating func read() throws(JSONFault) {
-        lexer.skipWhitespace()
-        repeat {
-            if nesting.isObject { try key() }
-            var ended = try value()
-            while ended != .absent {
-                note(ended)
-                ended = nesting.depth == 0 ? .absent : try separator()
+    func read(into fields: inout CommandFields) throws(JSONFault) -> JSONToken.Kind {
+        var nesting = JSONNesting()
+        var position = lexer.skipWhitespace(from: 0)
+        var kind: JSONToken.Kind
+        // The member that is being read, of the outermost object and of `message`, and where its value starts.
+        var member = CommandField.other
+        var memberStart = 0
+        var messageMember = CommandField.other
+        var messageMemberStart = 0
+
+        value: while true {
+            if nesting.isObject {
+                let key = try lexer.endOfString(at: position)
+                let name = JSONText(token: position, end: key.end, hasEscapes: key.hasEscapes)
+                position = try endOfColon(after: key.end)
+                if nesting.depth == 1 {
+                    member = Self.field(named: name, in: lexer, level: .command)
+                    memberStart = position
+                    if member == .message {
+                        // An earlier `message` of the same command no longer counts, and neither do its members.
+                        messageMember = .other
+                        fields.messageID.kind = .absent
+                        fields.payload.kind = .absent
+                    }
+                } else if nesting.depth == 2, member == .message {
+                    messageMember = Self.field(named: name, in: lexer, level: .message)
+                    messageMemberStart = position
+                }
             }
-        } while nesting.depth > 0
-        lexer.skipWhitespace()
-        guard lexer.position == lexer.count else { throw lexer.unexpected(.trailingBytes) }
-    }
-
-    /// Takes a value, or opens a container; the kind of the value that has ended, `absent` when none has.
-    @inline(__always)
-    private mutating func value() throws(JSONFault) -> JSONToken.Kind {
-        switch lexer.current {
-        case 0x22:
-            return try lexer.string() ? .escapedString : .string
-        case 0x7B:
-            return try open(isObject: true)
-        case 0x5B:
-            return try open(isObject: false)
-        case 0x2D, 0x30...0x39:
-            return try lexer.number() ? .integer : .fraction
-        case 0x74:
-            try lexer.literal("true")
-            return .boolean
-        case 0x66:
-            try lexer.literal("false")
-            return .boolean
-        case 0x6E:
-            try lexer.literal("null")
-            return .null
-        default:
-            throw lexer.unexpected()
-        }
-    }
-
-    /// Opens a container; its kind when it is empty, and so has ended.
-    @inline(__always)
-    private mutating func open(isObject: Bool) throws(JSONFault) -> JSONToken.Kind {
-        guard nesting.depth < maxDepth else { throw lexer.unexpected(.tooDeep) }
-        lexer.position &+= 1
-        lexer.skipWhitespace()
-        if lexer.current == (isObject ? 0x7D : 0x5D) {
-            lexer.position &+= 1
-            return isObject ? .object : .array
-        }
-        nesting.push(isObject: isObject)
-        return .absent
-    }
-
-    /// Takes what follows a value: a comma or the end of the container.
-    ///
-    /// The kind of the container when it has ended, `absent` when a value follows.
-    @inline(__always)
-    private mutating func separator() throws(JSONFault) -> JSONToken.Kind {
-        lexer.skipWhitespace()
-        let isObject = nesting.isObject
-        switch lexer.current {
-        case 0x2C:
-            lexer.position &+= 1
-            lexer.skipWhitespace()
-            return .absent
-        case isObject ? 0x7D : 0x5D:
-            lexer.position &+= 1
-            nesting.pop()
-            return isObject ? .object : .array
-        default:
-            throw lexer.unexpected()
-        }
-    }
-
-    /// Takes a key and the colon after it.
-    @inline(__always)
-    private mutating func key() throws(JSONFault) {
-        guard lexer.current == 0x22 else { throw lexer.unexpected() }
-        let start = lexer.position &+ 1
-        let hasEscapes = try lexer.string()
-        let name = JSONText(range: Range(uncheckedBounds: (start, lexer.position &- 1)), hasEscapes: hasEscapes)
-        lexer.skipWhitespace()
-        try lexer.expect(0x3A)
-        lexer.skipWhitespace()
-        if nesting.depth == 1 {
-            member = Self.field(named: name, in: lexer.bytes, ofMessage: false)
-            memberStart = lexer.position
-            if member == .message {
-                // An earlier `message` of the same command no longer counts, and neither do its members.
-                messageMember = .other
-                fields.messageID = .absent
-                fields.payload = .absent
+            switch lexer.byte(at: position) {
+            case 0x22:
+                let string = try lexer.endOfString(at: position)
+                (position, kind) = (string.end, string.hasEscapes ? .escapedString : .string)
+            case let byte where byte == 0x7B || byte == 0x5B:
+                guard nesting.depth < maxDepth else { throw lexer.fault(at: position, .tooDeep) }
+                nesting.push(isObject: byte == 0x7B)
+                position = lexer.skipWhitespace(from: position &+ 1)
+                guard lexer.byte(at: position) == nesting.closing else { continue value }
+                (position, kind) = (position &+ 1, nesting.pop())
+            default:
+                (position, kind) = try lexer.endOfScalar(at: position)
             }
-        } else if nesting.depth == 2, member == .message {
-            messageMember = Self.field(named: name, in: lexer.bytes, ofMessage: true)
-            messageMemberStart = lexer.position
+            // A value has ended, and with it, maybe, the containers around it.
+            while true {
+                if nesting.depth == 1 {
+                    fields.set(member, to: JSONToken(kind: kind, start: memberStart, end: position))
+                } else if nesting.depth == 2, member == .message {
+                    fields.set(messageMember, to: JSONToken(kind: kind, start: messageMemberStart, end: position))
+                }
+                position = lexer.skipWhitespace(from: position)
+                guard nesting.depth > 0 else { break value }
+                let byte = lexer.byte(at: position)
+                if byte == 0x2C {
+                    position = lexer.skipWhitespace(from: position &+ 1)
+                    continue value
+                }
+                guard byte == nesting.closing else { throw lexer.fault(at: position) }
+                (position, kind) = (position &+ 1, nesting.pop())
+            }
         }
+        guard position >= lexer.count else { throw lexer.fault(at: position, .trailingBytes) }
+        return kind
+    }
+
+    /// Where the value starts whose key ends at `start`.
+    @inline(__always)
+    private func endOfColon(after start: Int) throws(JSONFault) -> Int {
+        let colon = lexer.skipWhitespace(from: start)
+        guard lexer.byte(at: colon) == 0x3A else { throw lexer.fault(at: colon) }
+        return lexer.skipWhitespace(from: colon &+ 1)
+    }
+
+    private enum Level {
+        case command, message
     }
 
     /// The known field that a key names.
     @inline(__always)
-    private static func field(
-        named name: JSONText,
-        in bytes: UnsafeRawBufferPointer,
-        ofMessage: Bool
-    ) -> CommandField {
-        if name.hasEscapes { return field(escaped: name, in: bytes, ofMessage: ofMessage) }
-        guard let base = bytes.baseAddress, name.range.count <= ShortName.longest else { return .other }
-        let length = name.range.count
-        let short = ShortName(base, from: name.range.lowerBound, length: length, readable: bytes.count)
-        return ofMessage ? CommandField(message: short, length: length) : CommandField(command: short, length: length)
+    private static func field(named name: JSONText, in lexer: JSONLexer, level: Level) -> CommandField {
+        name.hasEscapes
+            ? field(escaped: name, in: lexer.bytes, level: level)
+            : field(plain: name.range, in: lexer, level: level)
     }
 
-    @inline(never)
-    private static func field(
-        escaped name: JSONText,
-        in bytes: UnsafeRawBufferPointer,
-        ofMessage: Bool
-    ) -> CommandField {
-        // A byte is written with six at most, so a longer key is none of ours and need not be decoded.
-        guard name.range.count <= 6 * ShortName.longest, var text = name.string(in: bytes) else { return .other }
-        return text.withUTF8 { utf8 in
-            let plain = JSONText(range: utf8.indices, hasEscapes: false)
-            return field(named: plain, in: UnsafeRawBufferPointer(utf8), ofMessage: ofMessage)
+    @inline(__always)
+    private static func field(plain range: Range<Int>, in lexer: JSONLexer, level: Level) -> CommandField {
+        let length = range.upperBound &- range.lowerBound
+        guard length <= ShortName.longest else { return .other }
+        let name = ShortName(lexer.base, from: range.lowerBound, length: length, readable: lexer.count)
+        switch level {
+        case .command: return CommandField(command: name, length: length)
+        case .message: return CommandField(message: name, length: length)
         }
     }
 
-    /// Notes a value that has ended, if it is one of a known field.
-    @inline(__always)
-    private mutating func note(_ ended: JSONToken.Kind) {
-        switch nesting.depth {
-        case 0:
-            kind = ended
-        case 1:
-            fields.set(member, to: JSONToken(kind: ended, start: memberStart, end: lexer.position))
-        case 2 where member == .message:
-            fields.set(messageMember, to: JSONToken(kind: ended, start: messageMemberStart, end: lexer.position))
-        default:
-            break
+    @inline(never)
+    private static func field(escaped name: JSONText, in bytes: UnsafeRawBufferPointer, level: Level) -> CommandField {
+        // A byte is written with six at most, so a longer key is none of ours and need not be decoded.
+        guard name.range.count <= 6 * ShortName.longest, var text = name.string(in: bytes) else { return .other }
+        return text.withUTF8 { utf8 in
+            guard let base = utf8.baseAddress else { return .other }
+            let lexer = JSONLexer(base: UnsafeRawPointer(base), count: utf8.count)
+            return field(plain: utf8.indices, in: lexer, level: level)
         }
     }
 }

@@ -76,7 +76,7 @@ extension CommandScanner {
     /// The slow way, for a type that is written with escapes or unknown.
     @inline(never)
     private func kind(spelled text: JSONText, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Command.Kind {
-        // Only the start is shown, and a character may be as long as the message: what is decoded is bounded first.
+        // Only the start is shown: 64 scalars, as one character of many scalars could be as long as the message.
         switch text.string(in: bytes) {
         case "subscribe": return .subscribe
         case "unsubscribe": return .unsubscribe

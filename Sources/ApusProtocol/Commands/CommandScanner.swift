@@ -26,28 +26,28 @@ public struct CommandScanner: Sendable {
         dialect: Dialect,
         knownValidUTF8: Bool
     ) -> Result<Command, CommandError> {
-        guard let base = bytes.baseAddress else {
-            return .failure(CommandError(message: JSONFault(reason: .unexpectedEnd, offset: 0).description))
-        }
         if !knownValidUTF8 {
             var validator = UTF8Validator()
             guard validator.consume(bytes), validator.isComplete else {
                 return .failure(CommandError(message: "not valid UTF-8, as JSON must be"))
             }
         }
-        var reader = CommandReader(base: base, count: bytes.count, maxDepth: maxDepth)
+        guard let base = bytes.baseAddress else {
+            return .failure(CommandError(message: JSONFault(reason: .unexpectedEnd, offset: 0).description))
+        }
+        var fields = CommandFields()
         do {
-            try reader.read()
+            let reader = CommandReader(base: base, count: bytes.count, maxDepth: maxDepth)
+            guard try reader.read(into: &fields) == .object else {
+                return .failure(CommandError(message: "a command must be a JSON object"))
+            }
         } catch {
             return .failure(CommandError(message: error.description))
         }
-        guard reader.kind == .object else {
-            return .failure(CommandError(message: "a command must be a JSON object"))
-        }
         var requestID: Range<Int>?
         do {
-            requestID = try self.requestID(reader.fields.requestID, in: bytes)
-            return .success(try command(reader.fields, requestID: requestID, dialect: dialect, in: bytes))
+            requestID = try self.requestID(fields.requestID, in: bytes)
+            return .success(try command(fields, requestID: requestID, dialect: dialect, in: bytes))
         } catch {
             return .failure(CommandError(message: error.message, requestID: requestID))
         }

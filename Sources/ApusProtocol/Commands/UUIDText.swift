@@ -3,24 +3,21 @@ enum UUIDText {
     @inline(__always)
     static func isValid(_ text: JSONText, in bytes: UnsafeRawBufferPointer) -> Bool {
         if text.hasEscapes { return isValid(escaped: text, in: bytes) }
-        guard let base = bytes.baseAddress else { return false }
-        return isValid(base + text.range.lowerBound, count: text.range.count)
+        return isValid(bytes, in: text.range)
     }
 
     @inline(never)
     private static func isValid(escaped text: JSONText, in bytes: UnsafeRawBufferPointer) -> Bool {
         guard text.range.count <= 36 * 6, var string = text.string(in: bytes) else { return false }
-        return string.withUTF8 { utf8 in
-            guard let base = utf8.baseAddress else { return false }
-            return isValid(UnsafeRawPointer(base), count: utf8.count)
-        }
+        return string.withUTF8 { isValid(UnsafeRawBufferPointer($0), in: $0.indices) }
     }
 
     @inline(__always)
-    private static func isValid(_ base: UnsafeRawPointer, count: Int) -> Bool {
+    private static func isValid(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> Bool {
+        guard let base = bytes.baseAddress.map({ $0 + range.lowerBound }) else { return false }
         var second = ByteWord.repeating(0)
         var third = second
-        switch count {
+        switch range.count {
         case 32:
             second = ByteWord.load(base, at: 8)
             third = ByteWord.load(base, at: 16)
@@ -40,6 +37,6 @@ enum UUIDText {
         // The last word overlaps the one before it in the dashed form; in the bare form it is the same one.
         return ByteWord.isHexadecimal(ByteWord.load(base, at: 0)) && ByteWord.isHexadecimal(second)
             && ByteWord.isHexadecimal(third) && ByteWord.isHexadecimal(ByteWord.load(base, at: 24))
-            && ByteWord.isHexadecimal(ByteWord.load(base, at: count &- 8))
+            && ByteWord.isHexadecimal(ByteWord.load(base, at: range.count &- 8))
     }
 }

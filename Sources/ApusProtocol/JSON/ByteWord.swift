@@ -18,10 +18,10 @@ enum ByteWord {
     /// Marks what ends a run of plain JSON string text: a quote, a backslash or a control character.
     @inline(__always)
     static func stringStops(in word: UInt64) -> UInt64 {
-        let quotes = (word ^ repeating(0x22)) &- repeating(1)
+        // Flipping bit 1 puts the quote, 0x22, right behind the control characters, and none of those out of its range.
+        let controlsAndQuotes = (word ^ repeating(0x02)) &- repeating(0x21)
         let backslashes = (word ^ repeating(0x5C)) &- repeating(1)
-        let controls = word &- repeating(0x20)
-        return (quotes | backslashes | controls) & ~word & highBits
+        return (controlsAndQuotes | backslashes) & ~word & highBits
     }
 
     /// How many bytes come before the lowest mark.
@@ -52,10 +52,11 @@ struct ShortName: Equatable {
     /// The name in a literal. The optimizer turns this into constants.
     @inline(__always)
     init(_ literal: StaticString) {
-        self.init(UnsafeRawPointer(literal.utf8Start), from: 0, length: literal.utf8CodeUnitCount, readable: 0)
+        let length = literal.utf8CodeUnitCount
+        self.init(UnsafeRawPointer(literal.utf8Start), from: 0, length: length, readable: length)
     }
 
-    /// The name in `length` bytes at `start`, of which at most 16; bytes up to `readable` may be read.
+    /// The name in `length` bytes, at most `longest`, at `start` of a text that has `readable` bytes.
     @inline(__always)
     init(_ base: UnsafeRawPointer, from start: Int, length: Int, readable: Int) {
         self.length = length
@@ -63,12 +64,12 @@ struct ShortName: Equatable {
         if length >= 8 {
             self.head = ByteWord.load(base, at: start)
         } else if start &+ 8 <= readable {
-            self.head = ByteWord.load(base, at: start) & ((1 &<< UInt64(length &* 8)) &- 1)
+            self.head = ByteWord.load(base, at: start) & ((1 &<< UInt64(truncatingIfNeeded: length &* 8)) &- 1)
         } else {
             self.head = 0
             for index in 0..<length {
                 let byte = base.load(fromByteOffset: start &+ index, as: UInt8.self)
-                self.head |= UInt64(byte) &<< UInt64(index &* 8)
+                self.head |= UInt64(byte) &<< UInt64(truncatingIfNeeded: index &* 8)
             }
         }
     }

@@ -1,82 +1,61 @@
-/// Why a text is not JSON that Apus takes, and where.
-struct JSONFault: Error, Equatable {
-    enum Reason: UInt8 {
-        case unexpectedByte, unexpectedEnd, controlCharacter, invalidEscape, invalidNumber, trailingBytes, tooDeep
-    }
-
-    var reason: Reason
-    /// The byte at fault, counted from 0.
-    var offset: Int
-}
-
-/// Reads JSON tokens (RFC 8259), strictly.
+/// Finds where JSON tokens (RFC 8259) end, strictly.
 ///
-/// Every read of one byte is bounded by `count` and gives 0 past the end: 0 is nothing that JSON allows anywhere, so the
-/// end needs no check of its own until an error is reported. Reads of eight bytes happen only where eight are left.
-struct JSONLexer: ~Copyable {
+/// It holds no position: all take one and return one, so that a caller's loop keeps it in a register.
+///
+/// Every read of one byte gives 0 past the end: 0 is nothing that JSON allows anywhere, so the end needs no check of its
+/// own until an error is reported. Reads of eight bytes happen only where eight are left.
+struct JSONLexer {
     let base: UnsafeRawPointer
     let count: Int
-    var position = 0
-
-    init(base: UnsafeRawPointer, count: Int) {
-        self.base = base
-        self.count = count
-    }
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
     /// The byte at `position`; 0 at the end.
     @inline(__always)
-    var current: UInt8 { byte(at: position) }
-
-    @inline(__always)
-    func byte(at index: Int) -> UInt8 {
-        index < count ? base.load(fromByteOffset: index, as: UInt8.self) : 0
-    }
-
-    @inline(__always)
-    mutating func skipWhitespace() {
-        while true {
-            let byte = current
-            guard byte <= 0x20, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return }
-            position &+= 1
-        }
-    }
-
-    /// Takes `byte`, or throws.
-    @inline(__always)
-    mutating func expect(_ byte: UInt8) throws(JSONFault) {
-        guard current == byte else { throw unexpected() }
-        position &+= 1
+    func byte(at position: Int) -> UInt8 {
+        position < count ? base.load(fromByteOffset: position, as: UInt8.self) : 0
     }
 
     /// The fault of a byte that cannot stand at `position`, or of a text that ends there.
     @inline(never)
-    func unexpected(_ reason: JSONFault.Reason = .unexpectedByte) -> JSONFault {
+    func fault(at position: Int, _ reason: JSONFault.Reason = .unexpectedByte) -> JSONFault {
         JSONFault(reason: position < count ? reason : .unexpectedEnd, offset: position)
     }
 
-    /// Takes a string, whose opening quote is the current byte; returns whether it has escapes.
     @inline(__always)
-    mutating func string() throws(JSONFault) -> Bool {
-        position = endOfPlainText(from: position &+ 1)
-        guard current != 0x22 else {
-            position &+= 1
-            return false
-        }
-        try restOfString()
-        return true
+    func skipWhitespace(from start: Int) -> Int {
+        byte(at: start) > 0x20 ? start : endOfWhitespace(from: start)
     }
 
-    /// Takes the rest of a string from its first byte that is not plain.
     @inline(never)
-    private mutating func restOfString() throws(JSONFault) {
-        while current != 0x22 {
-            guard current == 0x5C else { throw unexpected(.controlCharacter) }
-            try escape()
-            position = endOfPlainText(from: position)
+    private func endOfWhitespace(from start: Int) -> Int {
+        var position = start
+        while true {
+            switch byte(at: position) {
+            case 0x20, 0x0A, 0x0D, 0x09: position &+= 1
+            default: return position
+            }
         }
-        position &+= 1
+    }
+
+    /// The end of a string, its quotes included, that must start at `start`; and whether it has escapes.
+    @inline(__always)
+    func endOfString(at start: Int) throws(JSONFault) -> (end: Int, hasEscapes: Bool) {
+        guard byte(at: start) == 0x22 else { throw fault(at: start) }
+        let stop = endOfPlainText(from: start &+ 1)
+        if byte(at: stop) == 0x22 { return (stop &+ 1, false) }
+        return (try endOfEscapedString(from: stop), true)
+    }
+
+    /// The end of a string, its quote included, from the first byte in it that is not plain.
+    @inline(never)
+    private func endOfEscapedString(from start: Int) throws(JSONFault) -> Int {
+        var position = start
+        while byte(at: position) != 0x22 {
+            guard byte(at: position) == 0x5C else { throw fault(at: position, .controlCharacter) }
+            position = endOfPlainText(from: try endOfEscape(at: position))
+        }
+        return position &+ 1
     }
 
     /// The next quote, backslash or control character at or after `start`, or the end.
@@ -87,100 +66,92 @@ struct JSONLexer: ~Copyable {
             let marks = ByteWord.stringStops(in: ByteWord.load(base, at: start))
             if marks != 0 { return start &+ ByteWord.bytesBefore(marks) }
         }
-        return Self.endOfPlainText(base, from: start, count: count)
+        return endOfLongPlainText(from: start)
     }
 
     @inline(never)
-    private static func endOfPlainText(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int {
+    private func endOfLongPlainText(from start: Int) -> Int {
         var position = start
         while position &+ 8 <= count {
             let marks = ByteWord.stringStops(in: ByteWord.load(base, at: position))
             guard marks == 0 else { return position &+ ByteWord.bytesBefore(marks) }
             position &+= 8
         }
-        while position < count {
-            let byte = base.load(fromByteOffset: position, as: UInt8.self)
-            guard byte >= 0x20, byte != 0x22, byte != 0x5C else { break }
+        while true {
+            let byte = byte(at: position)
+            guard byte >= 0x20, byte != 0x22, byte != 0x5C else { return position }
             position &+= 1
         }
+    }
+
+    /// The end of the escape whose backslash is at `start`.
+    private func endOfEscape(at start: Int) throws(JSONFault) -> Int {
+        switch byte(at: start &+ 1) {
+        case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74:
+            return start &+ 2
+        case 0x75:
+            for position in start &+ 2..<start &+ 6 {
+                switch byte(at: position) {
+                case 0x30...0x39, 0x41...0x46, 0x61...0x66: break
+                default: throw fault(at: position, .invalidEscape)
+                }
+            }
+            return start &+ 6
+        default:
+            throw fault(at: start &+ 1, .invalidEscape)
+        }
+    }
+
+    /// The end and the kind of a number, `true`, `false` or `null` that must start at `start`.
+    @inline(never)
+    func endOfScalar(at start: Int) throws(JSONFault) -> (end: Int, kind: JSONToken.Kind) {
+        switch byte(at: start) {
+        case 0x2D, 0x30...0x39: return try endOfNumber(at: start)
+        case 0x74: return (try endOfLiteral(at: start, "true"), .boolean)
+        case 0x66: return (try endOfLiteral(at: start, "false"), .boolean)
+        case 0x6E: return (try endOfLiteral(at: start, "null"), .null)
+        default: throw fault(at: start)
+        }
+    }
+
+    private func endOfNumber(at start: Int) throws(JSONFault) -> (end: Int, kind: JSONToken.Kind) {
+        var position = byte(at: start) == 0x2D ? start &+ 1 : start
+        if byte(at: position) == 0x30 {
+            position &+= 1
+            // A leading zero. Left alone, it would be reported as a stray digit.
+            if isDigit(at: position) { throw fault(at: position, .invalidNumber) }
+        } else {
+            position = try endOfDigits(at: position)
+        }
+        var kind = JSONToken.Kind.integer
+        if byte(at: position) == 0x2E {
+            kind = .fraction
+            position = try endOfDigits(at: position &+ 1)
+        }
+        if byte(at: position) | 0x20 == 0x65 {
+            kind = .fraction
+            let sign = byte(at: position &+ 1)
+            position = try endOfDigits(at: position &+ (sign == 0x2B || sign == 0x2D ? 2 : 1))
+        }
+        return (position, kind)
+    }
+
+    /// The end of digits, of which there must be one.
+    private func endOfDigits(at start: Int) throws(JSONFault) -> Int {
+        guard isDigit(at: start) else { throw fault(at: start, .invalidNumber) }
+        var position = start
+        repeat { position &+= 1 } while isDigit(at: position)
         return position
     }
 
-    /// Takes an escape, whose backslash is the current byte.
-    private mutating func escape() throws(JSONFault) {
-        position &+= 1
-        switch current {
-        case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74:
-            position &+= 1
-        case 0x75:
-            position &+= 1
-            for _ in 0..<4 {
-                switch current {
-                case 0x30...0x39, 0x41...0x46, 0x61...0x66: position &+= 1
-                default: throw unexpected(.invalidEscape)
-                }
-            }
-        default:
-            throw unexpected(.invalidEscape)
-        }
+    private func isDigit(at position: Int) -> Bool {
+        byte(at: position) &- 0x30 < 10
     }
 
-    /// Takes a number, whose sign or first digit is the current byte; returns whether it is written as an integer.
-    mutating func number() throws(JSONFault) -> Bool {
-        if current == 0x2D { position &+= 1 }
-        if current == 0x30 {
-            position &+= 1
-            // A digit here would be a leading zero; left alone, it would be reported as a stray byte anyway.
-            if isDigit(current) { throw unexpected(.invalidNumber) }
-        } else {
-            try digits()
+    private func endOfLiteral(at start: Int, _ word: StaticString) throws(JSONFault) -> Int {
+        for index in 0..<word.utf8CodeUnitCount where byte(at: start &+ index) != word.utf8Start[index] {
+            throw fault(at: start &+ index)
         }
-        var isInteger = true
-        if current == 0x2E {
-            isInteger = false
-            position &+= 1
-            try digits()
-        }
-        if current | 0x20 == 0x65 {
-            isInteger = false
-            position &+= 1
-            if current == 0x2B || current == 0x2D { position &+= 1 }
-            try digits()
-        }
-        return isInteger
-    }
-
-    /// Takes one digit or more.
-    @inline(__always)
-    private mutating func digits() throws(JSONFault) {
-        guard isDigit(current) else { throw unexpected(.invalidNumber) }
-        repeat { position &+= 1 } while isDigit(current)
-    }
-
-    @inline(__always)
-    private func isDigit(_ byte: UInt8) -> Bool {
-        byte &- 0x30 < 10
-    }
-
-    /// Takes `true`, `false` or `null`.
-    mutating func literal(_ word: StaticString) throws(JSONFault) {
-        for index in 0..<word.utf8CodeUnitCount {
-            try expect(word.utf8Start[index])
-        }
-    }
-}
-
-extension JSONFault: CustomStringConvertible {
-    /// What a client is told.
-    var description: String {
-        switch reason {
-        case .unexpectedByte: "not valid JSON: unexpected character at byte \(offset)"
-        case .unexpectedEnd: "not valid JSON: it ends too early, at byte \(offset)"
-        case .controlCharacter: "not valid JSON: a control character in a string must be escaped, at byte \(offset)"
-        case .invalidEscape: "not valid JSON: no such escape in a string, at byte \(offset)"
-        case .invalidNumber: "not valid JSON: malformed number at byte \(offset)"
-        case .trailingBytes: "not valid JSON: something follows the command, at byte \(offset)"
-        case .tooDeep: "nested too deep, at byte \(offset)"
-        }
+        return start &+ word.utf8CodeUnitCount
     }
 }

@@ -1,10 +1,12 @@
 /// Which containers are open, one bit each: set for an object, clear for an array.
-struct JSONNesting: ~Copyable {
+///
+/// `SIMD16` is an array of fixed size here: `InlineArray` needs a newer macOS than the package supports.
+struct JSONNesting {
     /// The most levels that fit.
     static var capacity: Int { 1024 }
 
     private(set) var depth = 0
-    /// The levels of the innermost started group of 64; level n of a group is bit n.
+    /// The levels of the innermost started group of 64; level n is bit n % 64.
     private var group: UInt64 = 0
     /// The full groups outside of it.
     private var outer = SIMD16<UInt64>()
@@ -16,28 +18,28 @@ struct JSONNesting: ~Copyable {
     @inline(__always)
     var isObject: Bool { depth > 0 && group & bit(of: depth &- 1) != 0 }
 
+    /// The byte that closes the innermost container.
+    @inline(__always)
+    var closing: UInt8 { isObject ? 0x7D : 0x5D }
+
     /// Opens a container; the caller has checked that `depth` is below the capacity.
     @inline(__always)
     mutating func push(isObject: Bool) {
-        if depth & 63 == 0, depth > 0 { saveGroup() }
+        if depth & 63 == 0, depth > 0 { outer[depth / 64 - 1] = group }
         let bit = bit(of: depth)
         group = isObject ? group | bit : group & ~bit
         depth &+= 1
     }
 
-    /// Closes the innermost container.
+    /// Closes the innermost container, of which there must be one, and says what it was.
     @inline(__always)
-    mutating func pop() {
+    mutating func pop() -> JSONToken.Kind {
+        let kind = isObject ? JSONToken.Kind.object : .array
         depth &-= 1
-        if depth & 63 == 0, depth > 0 { restoreGroup() }
+        if depth & 63 == 0, depth > 0 { group = outer[depth / 64 - 1] }
+        return kind
     }
 
     @inline(__always)
     private func bit(of level: Int) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: level & 63) }
-
-    @inline(never)
-    private mutating func saveGroup() { outer[depth / 64 - 1] = group }
-
-    @inline(never)
-    private mutating func restoreGroup() { group = outer[depth / 64 - 1] }
 }

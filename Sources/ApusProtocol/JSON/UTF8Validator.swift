@@ -27,7 +27,7 @@ public struct UTF8Validator: Sendable, Equatable {
                 position = Self.endOfASCII(base, from: position, count: bytes.count)
                 guard position < bytes.count else { return true }
             }
-            guard accept(base.load(fromByteOffset: position, as: UInt8.self)) else {
+            guard accept(bytes[position]) else {
                 isHopeless = true
                 return false
             }
@@ -36,7 +36,7 @@ public struct UTF8Validator: Sendable, Equatable {
         return true
     }
 
-    /// The first position at or after `start` that holds no ASCII, or `count`.
+    /// The first position at or after `start` that holds no ASCII, or the end.
     @inline(__always)
     private static func endOfASCII(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int {
         var position = start

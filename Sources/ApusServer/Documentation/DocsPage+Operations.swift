@@ -33,7 +33,9 @@ extension DocsPage {
           return Object.entries(operation.responses ?? {}).map(([status, reference]) => {
             const response = resolve(reference);
             const contents = Object.entries(response.content ?? {}).map(([type, media]) =>
-              element("div", { class: "schema" }, `${type}\n${describe(media.schema)}`));
+              element("div", { class: "schema" },
+                // All errors have one form, which is shown once, below: here only what tells them apart.
+                media.example?.code ? `"code": "${media.example.code}"` : `${type}\n${describe(media.schema)}`));
             return element("tr", { class: Number(status) < 400 ? "good" : "bad" },
               element("td", {}, status),
               element("td", {}, ...prose(response.description), ...contents));
@@ -112,12 +114,12 @@ extension DocsPage {
               ...parameters,
               requestSchema && element("h4", {}, "Request"),
               requestSchema && element("div", { class: "schema" }, describe(requestSchema)),
-              element("h4", {}, "Answers"),
-              element("table", {}, element("tbody", {}, ...responseRows(operation))),
               element("h4", {}, "Try it"),
               isSocket
                 ? element("p", {}, "In the ", element("a", { href: "#console" }, "console"), " above.")
-                : tryIt(method.toUpperCase(), path, operation)));
+                : tryIt(method.toUpperCase(), path, operation),
+              element("h4", {}, "Answers"),
+              element("table", {}, element("tbody", {}, ...responseRows(operation)))));
         }
 
         async function load() {
@@ -133,6 +135,10 @@ extension DocsPage {
             }
           }
           $("#operations").replaceChildren(...[...groups.values()].flat());
+          const problem = api.components.schemas.Problem;
+          $("#operations").append(
+            element("h3", {}, `Errors, application/problem+json: ${problem.description ?? ""}`),
+            element("div", { class: "card schema" }, describe(problem)));
         }
 
         load().catch(error => { $("#about").textContent = "The description did not load: " + error.message; });

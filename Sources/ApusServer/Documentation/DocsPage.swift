@@ -66,7 +66,7 @@ enum DocsPage {
                 </label>
                 <label>Topic <input name="topic" value="orders" maxlength="255"></label>
                 <label>Client id <input name="client" value="docs"></label>
-                <label class="small">Last <input name="last" type="number" min="0" value="10"></label>
+                <label>Last n <input name="last" type="number" min="0" value="10"></label>
               </div>
               <label>Payload, JSON
                 <textarea name="payload" rows="2" spellcheck="false">{"order": "ORD-123", "amount": 99.5}</textarea>

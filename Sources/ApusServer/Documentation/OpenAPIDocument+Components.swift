@@ -143,7 +143,7 @@ extension OpenAPIDocument {
           "Count": { "type": "integer", "format": "int64", "minimum": 0 },
           "Problem": {
             "type": "object",
-            "description": "An error after RFC 9457.",
+            "description": "The one form of all errors (RFC 9457).",
             "required": ["type", "title", "status", "detail", "code"],
             "properties": {
               "type": { "type": "string", "format": "uri-reference" },

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// The REST interface as an OpenAPI 3.1 document, served at `/openapi.json` and read by the page at `/docs`.
 ///
 /// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The paths
@@ -58,7 +60,7 @@ enum OpenAPIDocument {
     private static let information = #"""
         "info": {
           "title": "Apus",
-          "version": "0.1.0",
+          "version": "\#(apusVersion)",
           "summary": "Real-time publish/subscribe over WebSocket, managed over REST.",
           "description": "Topics are created and inspected here; messages travel over the WebSocket at `/ws`. \#
         The paths under `/v1` reach the same topics in a second dialect.",

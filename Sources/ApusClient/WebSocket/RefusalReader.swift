@@ -1,0 +1,54 @@
+import NIOCore
+import NIOHTTP1
+
+/// Reads the HTTP answer of a server that refused the WebSocket handshake.
+///
+/// Takes at most 64 KiB of body: it is for a problem document, the rest is cut off.
+final class RefusalReader: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+
+    struct Response: Sendable {
+        var status: Int
+        var body: String
+    }
+
+    private static let maxBodyBytes = 64 << 10
+
+    private let promise: EventLoopPromise<Response>
+    private var status: Int?
+    private var body = ByteBuffer()
+
+    init(promise: EventLoopPromise<Response>) {
+        self.promise = promise
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            status = Int(head.status.code)
+        case .body(var part):
+            if body.readableBytes < Self.maxBodyBytes { body.writeBuffer(&part) }
+        case .end:
+            finish()
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        finish()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The status says enough, even if what follows it is broken.
+        finish()
+        context.close(promise: nil)
+    }
+
+    private func finish() {
+        if let status {
+            promise.succeed(Response(status: status, body: String(buffer: body)))
+        } else {
+            promise.fail(ChannelError.inputClosed)
+        }
+    }
+}

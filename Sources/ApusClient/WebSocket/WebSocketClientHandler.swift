@@ -1,0 +1,154 @@
+import NIOCore
+import NIOWebSocket
+
+/// The last handler of a client's pipeline: frames in, messages into the inbox.
+///
+/// All state lives on the channel's event loop. Reading stops while the inbox is full, which fills the socket's buffers and so
+/// slows the server: the back-pressure of a reader that does not keep up. Pings wait too, then.
+final class WebSocketClientHandler: ChannelDuplexHandler {
+    typealias InboundIn = WebSocketFrame
+    typealias OutboundIn = WebSocketFrame
+    typealias OutboundOut = WebSocketFrame
+
+    private enum Phase {
+        case open
+        /// Our close frame is on its way; the peer's is awaited.
+        case closeSent
+        /// Both are, or the connection failed; only the end of TCP is missing.
+        case closed
+    }
+
+    private let inbox: WebSocketInbox
+    private let answersPings: Bool
+    private let deliversControlFrames: Bool
+    private var assembler: MessageAssembler
+    private var phase = Phase.open
+    private var isPaused = false
+    private var wantsRead = false
+    private var context: ChannelHandlerContext?
+
+    init(inbox: WebSocketInbox, configuration: WebSocketConnection.Configuration) {
+        self.inbox = inbox
+        answersPings = configuration.answersPings
+        deliversControlFrames = configuration.deliversControlFrames
+        assembler = MessageAssembler(maxMessageBytes: configuration.maxMessageBytes)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        inbox.finish()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isPaused {
+            wantsRead = true
+        } else {
+            context.read()
+        }
+    }
+
+    /// Goes on reading: the inbox has room again.
+    func resume() {
+        isPaused = false
+        guard wantsRead, let context else { return }
+        wantsRead = false
+        context.read()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if unwrapOutboundIn(data).opcode == .connectionClose, phase == .open {
+            phase = .closeSent
+            // Nobody may be taking messages any more, and the peer's close frame stands behind them.
+            resume()
+        }
+        context.write(data, promise: promise)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard phase != .closed else { return }
+        switch assembler.receive(unwrapInboundIn(data)) {
+        case .none:
+            break
+        case .message(let message):
+            deliver(message)
+        case .ping(let data):
+            if answersPings, phase == .open { send(.pong, data, context: context) }
+            if deliversControlFrames { deliver(.ping(data)) }
+        case .pong(let data):
+            if deliversControlFrames { deliver(.pong(data)) }
+        case .close(let close):
+            receivedClose(close, context: context)
+        case .violation(let code, let what):
+            fail(ClientError(.protocolViolation, "the server sent \(what)"), code: code, context: context)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if phase != .closed {
+            phase = .closed
+            _ = inbox.push(.close(WebSocketClose(code: WebSocketClose.abnormal)))
+        }
+        inbox.finish()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard phase != .closed else { return }
+        if let error = error as? NIOWebSocketError {
+            let code: WebSocketErrorCode = error == .invalidFrameLength ? .messageTooLarge : .protocolError
+            fail(
+                ClientError(.protocolViolation, "the server sent a bad frame: \(error)", cause: error),
+                code: code,
+                context: context
+            )
+        } else {
+            // A socket that broke (reset, timed out) is a close without a close frame.
+            context.close(promise: nil)
+        }
+    }
+
+    private func deliver(_ message: WebSocketMessage) {
+        // After our close frame the inbox may overflow its bound by what the peer sends until it sees that frame.
+        if !inbox.push(message), phase == .open { isPaused = true }
+    }
+
+    private func receivedClose(_ close: WebSocketClose, context: ChannelHandlerContext) {
+        if phase == .open {
+            var data = ByteBuffer()
+            if close.code != WebSocketClose.noCode { data.writeInteger(close.code) }
+            send(.connectionClose, data, context: context)
+        }
+        phase = .closed
+        _ = inbox.push(.close(close))
+        inbox.finish()
+        closeSoon(context: context)
+    }
+
+    private func fail(_ error: ClientError, code: WebSocketErrorCode, context: ChannelHandlerContext) {
+        if phase == .open {
+            var data = ByteBuffer()
+            data.write(webSocketErrorCode: code)
+            send(.connectionClose, data, context: context)
+        }
+        phase = .closed
+        inbox.finish(failure: error)
+        closeSoon(context: context)
+    }
+
+    /// The server is to close TCP first (RFC 6455, 7.1.1); one that does not in a second is not waited for.
+    private func closeSoon(context: ChannelHandlerContext) {
+        resume()
+        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) {
+            self.context?.close(promise: nil)
+        }
+    }
+
+    private func send(_ opcode: WebSocketOpcode, _ data: ByteBuffer, context: ChannelHandlerContext) {
+        let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: data)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+    }
+}

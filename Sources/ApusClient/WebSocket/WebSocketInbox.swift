@@ -1,0 +1,110 @@
+import NIOCore
+import Synchronization
+
+/// The messages that arrived and were not taken yet.
+///
+/// Filled on the connection's event loop, emptied by any task; one leaf lock guards it. Bounded by messages and bytes: past
+/// either limit `push` asks for reading to stop, and it goes on once half of it is taken. What one socket read had already
+/// brought still comes in, so the bounds are exceeded by at most that.
+final class WebSocketInbox: Sendable {
+    private struct State {
+        var messages: CircularBuffer<WebSocketMessage> = []
+        var bytes = 0
+        var isPaused = false
+        var isFinished = false
+        var failure: ClientError?
+        var waiters: [CheckedContinuation<Void, Never>] = []
+        var resume: (@Sendable () -> Void)?
+
+        mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+            defer { waiters = [] }
+            return waiters
+        }
+    }
+
+    private let state = Mutex(State())
+    private let messageLimit: Int
+    private let byteLimit: Int
+
+    init(messageLimit: Int, byteLimit: Int) {
+        self.messageLimit = messageLimit
+        self.byteLimit = byteLimit
+    }
+
+    /// Sets what starts reading again; called once, before the first `push`.
+    func onResume(_ resume: @escaping @Sendable () -> Void) {
+        state.withLock { $0.resume = resume }
+    }
+
+    /// Adds a message; false when reading must stop until `onResume`'s closure is called.
+    func push(_ message: WebSocketMessage) -> Bool {
+        let (goOn, waiters) = state.withLock { state -> (Bool, [CheckedContinuation<Void, Never>]) in
+            guard !state.isFinished else { return (true, []) }
+            state.messages.append(message)
+            state.bytes += message.byteCount
+            state.isPaused = state.messages.count >= messageLimit || state.bytes >= byteLimit
+            return (!state.isPaused, state.takeWaiters())
+        }
+        for waiter in waiters { waiter.resume() }
+        return goOn
+    }
+
+    /// Ends the stream, after what is in it: normally, or with an error.
+    func finish(failure: ClientError? = nil) {
+        let waiters = state.withLock { state in
+            if !state.isFinished {
+                state.isFinished = true
+                state.failure = failure
+            }
+            return state.takeWaiters()
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Waits for messages and takes at most `limit`; none at the end.
+    func take(limit: Int) async throws(ClientError) -> [WebSocketMessage] {
+        while true {
+            if let taken = try takeNow(limit: limit) { return taken }
+            await waitForNews()
+            if Task.isCancelled { throw ClientError(.cancelled, "cancelled") }
+        }
+    }
+
+    private func takeNow(limit: Int) throws(ClientError) -> [WebSocketMessage]? {
+        let (result, resume) = state.withLock {
+            state -> (Result<[WebSocketMessage]?, ClientError>, (@Sendable () -> Void)?) in
+            guard !state.messages.isEmpty else {
+                if let failure = state.failure { return (.failure(failure), nil) }
+                return (.success(state.isFinished ? [] : nil), nil)
+            }
+            let taken = Array(state.messages.prefix(limit))
+            state.messages.removeFirst(taken.count)
+            state.bytes -= taken.reduce(0) { $0 + $1.byteCount }
+            guard state.isPaused, state.messages.count <= messageLimit / 2, state.bytes <= byteLimit / 2 else {
+                return (.success(taken), nil)
+            }
+            state.isPaused = false
+            return (.success(taken), state.resume)
+        }
+        resume?()
+        return try result.get()
+    }
+
+    private func waitForNews() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    // Asked under the lock: a cancellation after this finds the waiter in the list.
+                    if !state.messages.isEmpty || state.isFinished || Task.isCancelled { return true }
+                    state.waiters.append(continuation)
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        } onCancel: {
+            // Wakes every waiter; those that were not cancelled find nothing and wait again.
+            let waiters = state.withLock { $0.takeWaiters() }
+            for waiter in waiters { waiter.resume() }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+public import NIOCore
+
+/// What a WebSocket connection delivers.
+public enum WebSocketMessage: Sendable, Hashable {
+    case text(String)
+    case binary(ByteBuffer)
+    /// A ping, already answered where `answersPings` is on; only with `deliversControlFrames`.
+    case ping(ByteBuffer)
+    /// A pong; only with `deliversControlFrames`.
+    case pong(ByteBuffer)
+    /// The connection ended; always the last one.
+    case close(WebSocketClose)
+
+    /// The text, if it is a text message.
+    public var text: String? {
+        guard case .text(let text) = self else { return nil }
+        return text
+    }
+
+    /// The bytes that it counts for in the inbox.
+    var byteCount: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .binary(let data), .ping(let data), .pong(let data): data.readableBytes
+        case .close: 0
+        }
+    }
+}
+
+/// How a connection ended.
+public struct WebSocketClose: Sendable, Hashable {
+    /// The peer's close code; 1005 when its close frame had none, 1006 when there was no close frame (RFC 6455, 7.4.1).
+    public let code: UInt16
+    public let reason: String
+
+    public init(code: UInt16, reason: String = "") {
+        self.code = code
+        self.reason = reason
+    }
+
+    public static let normal: UInt16 = 1000
+    public static let goingAway: UInt16 = 1001
+    public static let noCode: UInt16 = 1005
+    public static let abnormal: UInt16 = 1006
+}

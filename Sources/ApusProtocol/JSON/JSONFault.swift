@@ -1,0 +1,25 @@
+/// Why a text is not JSON that Apus takes, and where.
+struct JSONFault: Error, Equatable {
+    enum Reason: UInt8 {
+        case unexpectedByte, unexpectedEnd, controlCharacter, invalidEscape, invalidNumber, trailingBytes, tooDeep
+    }
+
+    var reason: Reason
+    /// The byte at fault, counted from 0.
+    var offset: Int
+}
+
+extension JSONFault: CustomStringConvertible {
+    /// What a client is told.
+    var description: String {
+        switch reason {
+        case .unexpectedByte: "not valid JSON: unexpected character at byte \(offset)"
+        case .unexpectedEnd: "not valid JSON: it ends too early, at byte \(offset)"
+        case .controlCharacter: "not valid JSON: a control character in a string must be escaped, at byte \(offset)"
+        case .invalidEscape: "not valid JSON: no such escape in a string, at byte \(offset)"
+        case .invalidNumber: "not valid JSON: malformed number at byte \(offset)"
+        case .trailingBytes: "not valid JSON: something follows the command, at byte \(offset)"
+        case .tooDeep: "nested too deep, at byte \(offset)"
+        }
+    }
+}

@@ -1,0 +1,170 @@
+public import ApusBroker
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+
+/// The whole server as a service: topics, WebSocket and REST on one port.
+///
+/// ```swift
+/// let service = ApusService(configuration: configuration, logger: logger)
+/// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// ```
+/// Shutting down gracefully stops the listener, refuses commands, delivers what was acknowledged, closes every socket with
+/// 1001, and takes no longer than the configuration's `drainTimeout`.
+public struct ApusService: Service {
+    /// What a WebSocket at `/ws` is for.
+    public enum Mode: Sendable {
+        case pubSub
+        /// Every message is sent back: for test suites of RFC 6455.
+        case echo
+    }
+
+    /// The topics the server serves. An embedding program may use them directly.
+    public let broker: any Broker
+    private let configuration: ServerConfiguration
+    private let mode: Mode
+    private let logger: Logger
+    private let onListening: @Sendable (SocketAddress) async -> Void
+
+    /// - Parameters:
+    ///   - broker: where topics live; a ``MemoryBroker`` within the configuration's limits when none is given.
+    ///   - onListening: called with the bound address once connections are accepted.
+    public init(
+        configuration: ServerConfiguration, mode: Mode = .pubSub, broker: (any Broker)? = nil, logger: Logger,
+        onListening: @escaping @Sendable (SocketAddress) async -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.mode = mode
+        self.broker = broker ?? MemoryBroker(limits: configuration.brokerLimits)
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    public func run() async throws {
+        let threads = configuration.threads > 0 ? configuration.threads : System.coreCount
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        do {
+            try await run(on: group)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func run(on group: MultiThreadedEventLoopGroup) async throws {
+        let workers = try await Workers(
+            group: group, settings: configuration.workerSettings, broker: broker, logger: logger)
+        let keys = APIKeys(configuration.apiKeys)
+        let upgrader = WebSocketUpgrader(
+            workers: workers, keys: keys, maxConnections: configuration.maxConnections, isEcho: mode == .echo)
+        let isDraining = DrainFlag()
+        var httpLogger = logger
+        // Hummingbird's own lines would say twice what ours do.
+        httpLogger.logLevel = max(logger.logLevel, .warning)
+        let application = Application(
+            router: router(keys: keys, upgrader: upgrader, isDraining: isDraining),
+            server: serverBuilder(upgrader: upgrader, logger: httpLogger),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(OpenFiles.spareForSockets)
+            ),
+            onServerRunning: { channel in
+                guard let address = channel.localAddress else { return }
+                await onListening(address)
+            },
+            eventLoopGroupProvider: .shared(group),
+            logger: httpLogger
+        )
+        let drainTimeout = configuration.drainTimeout
+        let draining = Mutex<Task<Void, Never>?>(nil)
+        let result = await Result {
+            try await withGracefulShutdownHandler {
+                try await application.run()
+            } onGracefulShutdown: {
+                isDraining.set()
+                draining.withLock { $0 = Task { await drain(workers, within: drainTimeout) } }
+            }
+        }
+        let task = draining.withLock { $0 }
+        task?.cancel()
+        await task?.value
+        await workers.stop()
+        try result.get()
+    }
+
+    private func router(
+        keys: APIKeys, upgrader: WebSocketUpgrader, isDraining: DrainFlag
+    ) -> Router<BasicRequestContext> {
+        let router = Router(options: [.autoGenerateHeadEndpoints])
+        router.addMiddleware {
+            RequestMiddleware(logger: logger)
+            APIKeyMiddleware(keys: keys)
+        }
+        Routes(
+            broker: broker, createExisting: configuration.createExisting, upgrader: upgrader, isDraining: isDraining
+        ).add(to: router)
+        return router
+    }
+
+    private func serverBuilder(upgrader: WebSocketUpgrader, logger: Logger) -> HTTPServerBuilder {
+        let handshakeTimeout = TimeAmount(configuration.handshakeTimeout)
+        let idleTimeout = configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil
+        return HTTPServerBuilder { responder in
+            ApusChannel(
+                responder: responder, upgrader: upgrader, handshakeTimeout: handshakeTimeout, idleTimeout: idleTimeout,
+                logger: logger)
+        }
+    }
+
+    /// First all loops refuse commands, so that everything acknowledged is in the logs; then all deliver and close.
+    private func drain(_ workers: Workers, within timeout: Duration) async {
+        logger.info("draining", metadata: ["connections": "\(workers.open.value)"])
+        await workers.forEach { $0.refuseCommands() }
+        await workers.forEach { $0.drain() }
+        // Cancelled when the last connection has ended.
+        try? await Task.sleep(for: timeout)
+        guard !Task.isCancelled else { return }
+        logger.warning("drain timed out", metadata: ["connections": "\(workers.open.value)"])
+        await workers.forEach { $0.abort() }
+    }
+}
+
+extension ServerConfiguration {
+    /// What a broker of this configuration is bounded by.
+    public var brokerLimits: MemoryBroker.Limits {
+        MemoryBroker.Limits(history: history, topicBytes: topicBytes, topics: maxTopics)
+    }
+
+    var workerSettings: WorkerSettings {
+        WorkerSettings(
+            maxMessage: maxMessage, maxDepth: maxDepth, maxClientID: maxClientID, maxSubscriptions: maxSubscriptions,
+            subscription: SubscriptionOptions(queue: queue, overflow: overflow),
+            throttleTimeout: throttleTimeout.milliseconds, pingInterval: pingInterval.milliseconds,
+            pongTimeout: pongTimeout.milliseconds, heartbeat: heartbeat.milliseconds,
+            authTimeout: authTimeout.milliseconds, closeTimeout: closeTimeout.milliseconds,
+            disconnectsOnDelete: onDelete == .disconnect, apiKeys: APIKeys(apiKeys))
+    }
+}
+
+extension Duration {
+    /// Rounded down, but never to 0 for what is more than that.
+    fileprivate var milliseconds: Int64 {
+        self > .zero ? max(Int64(self / .milliseconds(1)), 1) : 0
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate init(_ body: () async throws -> Success) async {
+        do {
+            self = .success(try await body())
+        } catch {
+            self = .failure(error)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+public import ApusBroker
+public import Logging
+
+/// Everything a server can be told. Every limit has its default here, and `docs/configuration.md` says what happens at it.
+public struct ServerConfiguration: Sendable, Equatable {
+    /// What `POST /topics` answers when the topic is there already.
+    public enum CreateExisting: String, Sendable, CaseIterable {
+        /// 409.
+        case conflict
+        /// 200.
+        case ok
+    }
+
+    /// What becomes of a deleted topic's subscribers.
+    public enum OnDelete: String, Sendable, CaseIterable {
+        /// They are told and unsubscribed.
+        case info
+        /// They are told, and their sockets closed.
+        case disconnect
+    }
+
+    public enum LogFormat: String, Sendable, CaseIterable {
+        case text
+        case json
+    }
+
+    public var host = "127.0.0.1"
+    /// 0: any free port.
+    public var port = 8080
+    /// How many event loops; 0: one for each core.
+    public var threads = 0
+    public var logLevel = Logger.Level.info
+    public var logFormat = LogFormat.text
+    /// How many messages a subscription may lag behind.
+    public var queue = 1000
+    /// How many messages a topic keeps for replay.
+    public var history = 100
+    public var overflow = OverflowPolicy.dropOldest
+    public var throttleTimeout = Duration.seconds(30)
+    /// 0: no pings.
+    public var pingInterval = Duration.seconds(25)
+    /// 0: a missing pong is no reason to close.
+    public var pongTimeout = Duration.seconds(20)
+    /// 0: no heartbeats.
+    public var heartbeat = Duration.seconds(30)
+    /// In bytes.
+    public var maxMessage = 1 << 20
+    /// How deep the JSON of a command may nest.
+    public var maxDepth = 128
+    /// In bytes.
+    public var maxClientID = 1024
+    /// How long a new connection may take until its first request is there.
+    public var handshakeTimeout = Duration.seconds(10)
+    public var authTimeout = Duration.seconds(10)
+    /// How long a closing handshake may take.
+    public var closeTimeout = Duration.seconds(30)
+    /// How long delivery may go on after a signal to stop.
+    public var drainTimeout = Duration.seconds(10)
+    /// None: the server is open to everybody.
+    public var apiKeys: [String] = []
+    /// How many WebSocket connections may be open.
+    public var maxConnections = 100_000
+    public var maxTopics = 100_000
+    /// Per connection.
+    public var maxSubscriptions = 10_000
+    /// How many bytes of messages a topic keeps at the most.
+    public var topicBytes = 256 << 20
+    /// How long an HTTP connection may be idle; 0: for ever.
+    public var idleTimeout = Duration.seconds(60)
+    public var createExisting = CreateExisting.conflict
+    public var onDelete = OnDelete.info
+
+    public init() {}
+}

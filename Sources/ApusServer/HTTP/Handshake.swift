@@ -1,0 +1,113 @@
+import ApusProtocol
+import HTTPTypes
+
+/// What a request for a WebSocket is found to be, before anything is upgraded (RFC 6455 section 4.2.1).
+///
+/// Both the upgrade and the REST answer to a refused one come from here, so they cannot disagree.
+struct Handshake: Equatable {
+    var dialect: Dialect
+    /// Whether a valid key came with it, or none is needed. Else the first message has to bring one.
+    var isAuthorized: Bool
+
+    enum Refusal: Error, Equatable {
+        case notUpgrading
+        case unsupportedVersion
+        case malformed(String)
+        case wrongKey
+        case unavailable(String)
+
+        var problem: Problem {
+            switch self {
+            case .notUpgrading:
+                Problem(
+                    .upgradeRequired, "This is a WebSocket endpoint: send a WebSocket handshake",
+                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")])
+            case .unsupportedVersion:
+                Problem(
+                    .upgradeRequired, "Only WebSocket version 13 is spoken here",
+                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")])
+            case .malformed(let text):
+                Problem(.badRequest, text)
+            case .wrongKey:
+                Problem.unauthorized
+            case .unavailable(let text):
+                Problem.unavailable(text)
+            }
+        }
+    }
+
+    /// The dialect a path speaks; `nil` when it is no WebSocket endpoint.
+    static func dialect(ofPath path: some StringProtocol) -> Dialect? {
+        switch path {
+        case "/ws": .base
+        case "/v1/ws": .v1
+        default: nil
+        }
+    }
+
+    /// Checks a request's headers. `header` gives a header's value by its lower-case name.
+    static func check(
+        dialect: Dialect, query: Substring, keys: APIKeys, header: (String) -> String?
+    ) -> Result<Handshake, Refusal> {
+        guard let upgrade = header("upgrade"), upgrade.lowercased().contains("websocket") else {
+            return .failure(.notUpgrading)
+        }
+        guard let connection = header("connection"), connection.lowercased().contains("upgrade") else {
+            return .failure(.malformed("The Connection header does not ask for an upgrade"))
+        }
+        guard header("sec-websocket-version") == "13" else { return .failure(.unsupportedVersion) }
+        guard let nonce = header("sec-websocket-key"), isNonce(nonce) else {
+            return .failure(.malformed("Sec-WebSocket-Key is not 16 bytes in base64"))
+        }
+        guard keys.areRequired else { return .success(Handshake(dialect: dialect, isAuthorized: true)) }
+        let parameter = query.split(separator: "&").first { $0.hasPrefix("api_key=") }
+        let key = header("x-api-key") ?? parameter.map { percentDecoded($0.dropFirst("api_key=".count)) ?? "" }
+        guard let key else { return .success(Handshake(dialect: dialect, isAuthorized: false)) }
+        guard keys.contains(key) else { return .failure(.wrongKey) }
+        return .success(Handshake(dialect: dialect, isAuthorized: true))
+    }
+
+    private static func isNonce(_ value: String) -> Bool {
+        let bytes = Array(value.utf8)
+        guard bytes.count == 24, bytes.suffix(2).elementsEqual("==".utf8) else { return false }
+        return bytes.dropLast(2).allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+                true
+            default:
+                false
+            }
+        }
+    }
+}
+
+/// Undoes percent-encoding (RFC 3986 section 2.1); `nil` when an escape is broken or the bytes are not UTF-8.
+func percentDecoded(_ text: Substring) -> String? {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+        guard byte == UInt8(ascii: "%") else {
+            bytes.append(byte)
+            continue
+        }
+        let digits = rest.prefix(2)
+        guard digits.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(String(Substring(digits)), radix: 16)
+        else { return nil }
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+    }
+    return String(validating: bytes, as: UTF8.self)
+}
+
+extension UInt8 {
+    fileprivate var isHexDigit: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+            UInt8(ascii: "A")...UInt8(ascii: "F"):
+            true
+        default:
+            false
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import ApusProtocol
+import HTTPTypes
+import Hummingbird
+import Logging
+import Synchronization
+
+/// Set once the server is to stop.
+final class DrainFlag: Sendable {
+    private let flag = Atomic(false)
+
+    var isSet: Bool { flag.load(ordering: .acquiring) }
+
+    func set() {
+        flag.store(true, ordering: .releasing)
+    }
+}
+
+/// Logs each request, and turns whatever goes wrong into a problem document.
+struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
+    let logger: Logger
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let start = ContinuousClock.now
+        var response: Response
+        do {
+            response = try await next(request, context)
+        } catch {
+            let problem = Self.problem(for: error, request: request)
+            if problem.code == .internal {
+                context.logger.error("request failed", metadata: ["error": "\(String(reflecting: error))"])
+            }
+            response = try problem.response(from: request, context: context)
+        }
+        let elapsed = (ContinuousClock.now - start) / .microseconds(1)
+        context.logger.info(
+            "request",
+            metadata: [
+                "method": "\(request.method.rawValue)", "path": "\(request.uri.path)",
+                "status": "\(response.status.code)", "us": "\(Int(elapsed))",
+            ])
+        return response
+    }
+
+    private static func problem(for error: any Error, request: Request) -> Problem {
+        switch error {
+        case let problem as Problem:
+            return problem
+        case let error as any HTTPResponseError where error.status == .notFound:
+            guard let methods = Routes.methods(ofPath: request.uri.path) else {
+                return Problem(.notFound, "There is nothing at \(request.uri.path)")
+            }
+            return Problem(
+                .methodNotAllowed, "\(request.method.rawValue) is not allowed here; \(methods) is",
+                headers: [(.allow, methods)])
+        case let error as any HTTPResponseError where error.status == .contentTooLarge:
+            return Problem(.tooLarge, "The body is larger than \(Routes.maxBody) bytes")
+        case let error as any HTTPResponseError where error.status.kind == .clientError:
+            return Problem(.badRequest, "The request can not be understood")
+        default:
+            return Problem(.internal, "Something unexpected went wrong; the server's log says more")
+        }
+    }
+}
+
+/// Lets in who shows a key. Health and documentation are open: they tell nothing that needs one.
+struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
+    let keys: APIKeys
+    private static var header: HTTPField.Name? { HTTPField.Name("X-API-Key") }
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let open: Set = ["/health", "/v1/health", "/docs", "/openapi.json", "/ws", "/v1/ws"]
+        guard keys.areRequired, !open.contains(request.uri.path) else { return try await next(request, context) }
+        guard let key = Self.header.flatMap({ request.headers[$0] }), keys.contains(key) else {
+            throw Problem.unauthorized
+        }
+        return try await next(request, context)
+    }
+}

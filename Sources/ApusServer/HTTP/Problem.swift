@@ -1,0 +1,46 @@
+import ApusProtocol
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// A REST error: `application/problem+json` (RFC 9457) with a stable `code`.
+struct Problem: Error, HTTPResponseError {
+    let code: ErrorCode
+    let detail: String
+    let headers: [(HTTPField.Name, String)]
+
+    init(_ code: ErrorCode, _ detail: String, headers: [(HTTPField.Name, String)] = []) {
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+    }
+
+    static let unauthorized = Problem(
+        .unauthorized, "A valid API key is required in the X-API-Key header",
+        headers: [(.wwwAuthenticate, #"ApiKey realm="apus""#)])
+
+    /// The server can not do it now; the client may try again in a second.
+    static func unavailable(_ detail: String) -> Problem {
+        Problem(.unavailable, detail, headers: [(.retryAfter, "1")])
+    }
+
+    var status: HTTPResponse.Status { HTTPResponse.Status(code: code.status) }
+
+    func response(from request: Request, context: some RequestContext) throws -> Response {
+        var body = ByteBuffer()
+        body.writeString(#"{"type":"about:blank","title":"#)
+        appendJSONString(code.title, to: &body)
+        body.writeString(#","status":\#(code.status),"detail":"#)
+        appendJSONString(detail, to: &body)
+        body.writeString(#","code":"\#(code.rawValue)"}"#)
+        var response = Response.json(status, body, type: "application/problem+json")
+        for (name, value) in headers { response.headers[name] = value }
+        return response
+    }
+}
+
+extension Response {
+    static func json(_ status: HTTPResponse.Status, _ body: ByteBuffer, type: String = "application/json") -> Response {
+        Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: body))
+    }
+}

@@ -1,0 +1,108 @@
+import ApusBroker
+import ApusProtocol
+import Glibc
+import Logging
+import NIOCore
+
+/// One event loop's share of the server: its hub, its WebSocket connections, and the memory they use in turn.
+///
+/// Lives on its event loop; nothing here is locked.
+final class Worker {
+    let eventLoop: any EventLoop
+    let settings: WorkerSettings
+    let hub: Hub
+    let scratch = ScratchMemory()
+    let scanner: CommandScanner
+    let logger: Logger
+    /// The replies to what is being read from one connection, until they are handed to its channel in one piece.
+    var replies = ByteBuffer()
+    /// The moment the burst of commands at work came in.
+    private(set) var now = Timestamp(milliseconds: 0)
+    /// At shutdown: commands are refused, and connections closed as soon as they have got everything.
+    private(set) var isDraining = false
+
+    private var connections = ContiguousArray<WebSocketConnection>()
+    private let open: ConnectionCount
+
+    init(
+        eventLoop: any EventLoop, settings: WorkerSettings, broker: any Broker, mailbox: HubMailbox,
+        open: ConnectionCount, logger: Logger
+    ) {
+        self.eventLoop = eventLoop
+        self.settings = settings
+        self.hub = Hub(broker: broker, mailbox: mailbox)
+        self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
+        self.open = open
+        self.logger = logger
+    }
+
+    // MARK: Connections
+
+    func add(_ connection: WebSocketConnection) {
+        connection.workerIndex = connections.count
+        connections.append(connection)
+        open.add(1)
+        logger.debug("connection opened", metadata: ["connection.id": "\(connection.id)"])
+    }
+
+    func remove(_ connection: WebSocketConnection) {
+        let index = connection.workerIndex
+        guard index < connections.count, connections[index] === connection else { return }
+        let last = connections.removeLast()
+        if last !== connection {
+            connections[index] = last
+            last.workerIndex = index
+        }
+        open.add(-1)
+        logger.debug("connection closed", metadata: ["connection.id": "\(connection.id)"])
+    }
+
+    // MARK: Time
+
+    /// Milliseconds of a clock that never goes back.
+    func monotonicNow() -> Int64 {
+        Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)
+    }
+
+    /// Takes the time for what is read now. A burst of commands has one time.
+    func beginBurst() {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        if milliseconds != now.milliseconds { now = Timestamp(milliseconds: milliseconds) }
+    }
+
+    func takeReplies() -> ByteBuffer {
+        let taken = replies
+        replies = ByteBuffer()
+        return taken
+    }
+
+    /// Looks at every deadline; called every ``WorkerSettings/tickInterval``.
+    func tick() {
+        let now = monotonicNow()
+        beginBurst()
+        // Connections that end change the list: walk a copy.
+        for connection in connections { connection.tick(now: now) }
+        if settings.throttleTimeout > 0 { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
+    }
+
+    // MARK: Shutdown
+
+    /// Refuses commands from now on. What was acknowledged before is in the topics' logs when this returns.
+    func refuseCommands() {
+        isDraining = true
+        hub.turn()
+    }
+
+    /// Closes every connection that has got everything; those that have not yet close when they have.
+    func drain() {
+        hub.turn()
+        for connection in connections { connection.closeIfDrained() }
+    }
+
+    /// Cuts what is still open.
+    func abort() {
+        for connection in connections { connection.abort() }
+    }
+}

@@ -1,0 +1,25 @@
+import ApusBroker
+
+/// What the connections of a worker go by. Times in milliseconds; 0 is off.
+struct WorkerSettings: Sendable {
+    var maxMessage = 1 << 20
+    var maxDepth = 128
+    var maxClientID = 1024
+    var maxSubscriptions = 10_000
+    var subscription = SubscriptionOptions()
+    var throttleTimeout: Int64 = 30_000
+    var pingInterval: Int64 = 25_000
+    var pongTimeout: Int64 = 20_000
+    var heartbeat: Int64 = 30_000
+    var authTimeout: Int64 = 10_000
+    var closeTimeout: Int64 = 30_000
+    var disconnectsOnDelete = false
+    var apiKeys = APIKeys([])
+
+    /// How often deadlines are looked at: often enough for the shortest of them, and at most once a second.
+    var tickInterval: Int64 {
+        let intervals = [throttleTimeout, pingInterval, pongTimeout, heartbeat, authTimeout, closeTimeout]
+        let shortest = intervals.filter { $0 > 0 }.min() ?? 1000
+        return min(max(shortest / 8, 10), 1000)
+    }
+}

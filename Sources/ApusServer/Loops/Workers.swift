@@ -1,0 +1,84 @@
+import ApusBroker
+import Logging
+import NIOCore
+import Synchronization
+
+/// All event loops' workers, and how other threads reach them.
+struct Workers: Sendable {
+    private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>]
+    private let loops: [any EventLoop]
+    /// Over all workers.
+    let open: ConnectionCount
+    let ids = ConnectionIDs()
+
+    /// Makes a worker on each loop of the group. Call it off the loops.
+    init(group: any EventLoopGroup, settings: WorkerSettings, broker: any Broker, logger: Logger) async throws {
+        var byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>] = [:]
+        var loops: [any EventLoop] = []
+        let open = ConnectionCount()
+        for eventLoop in group.makeIterator() {
+            byLoop[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
+                let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
+                let mailbox = HubMailbox {
+                    eventLoop.execute { slot.value?.hub.turn() }
+                }
+                slot.value = Worker(
+                    eventLoop: eventLoop, settings: settings, broker: broker, mailbox: mailbox, open: open,
+                    logger: logger)
+                let interval = TimeAmount.milliseconds(settings.tickInterval)
+                eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
+                    guard let worker = slot.value else { return task.cancel() }
+                    worker.tick()
+                }
+                return slot
+            }.get()
+            loops.append(eventLoop)
+        }
+        self.byLoop = byLoop
+        self.loops = loops
+        self.open = open
+    }
+
+    /// The worker of a loop of the group; call it on that loop.
+    func worker(on eventLoop: any EventLoop) -> Worker? {
+        byLoop[ObjectIdentifier(eventLoop)]?.value ?? nil
+    }
+
+    /// Runs `body` on every worker's loop, all at once, and waits for all of them.
+    func forEach(_ body: @escaping @Sendable (Worker) -> Void) async {
+        let done = loops.map { eventLoop in
+            eventLoop.submit {
+                if let worker = worker(on: eventLoop) { body(worker) }
+            }
+        }
+        for future in done { try? await future.get() }
+    }
+
+    /// Lets go of all workers; nothing may be connected any more.
+    func stop() async {
+        for eventLoop in loops {
+            let slot = byLoop[ObjectIdentifier(eventLoop)]
+            try? await eventLoop.submit { slot?.value = nil }.get()
+        }
+    }
+}
+
+/// How many WebSocket connections are open, over all loops.
+final class ConnectionCount: Sendable {
+    private let count = Atomic(0)
+
+    func add(_ change: Int) {
+        count.add(change, ordering: .relaxed)
+    }
+
+    var value: Int { count.load(ordering: .relaxed) }
+}
+
+/// Numbers connections, for logs: 1, 2, 3, …
+final class ConnectionIDs: Sendable {
+    private let last = Atomic<UInt64>(0)
+
+    func next() -> UInt64 {
+        last.add(1, ordering: .relaxed).newValue
+    }
+}

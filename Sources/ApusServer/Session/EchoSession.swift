@@ -1,0 +1,28 @@
+import ApusProtocol
+import NIOCore
+
+/// Sends every message back as it came: the same connection handler as the product's, for RFC 6455 test suites.
+final class EchoSession: WebSocketSession {
+    private let connection: WebSocketConnection
+
+    init(connection: WebSocketConnection) {
+        self.connection = connection
+    }
+
+    func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
+        let opcode: Opcode = isText ? .text : .binary
+        let size = FrameHeader.size(payload: message.count)
+        connection.worker.replies.writeWithUnsafeMutableBytes(minimumWritableBytes: size + message.count) { space in
+            guard let base = space.baseAddress else { return 0 }
+            FrameHeader.write(opcode, payload: message.count, to: base)
+            if let source = message.baseAddress { (base + size).copyMemory(from: source, byteCount: message.count) }
+            return size + message.count
+        }
+        return true
+    }
+
+    func becameWritable() {}
+    var isDrained: Bool { true }
+    func ended() {}
+    func tick(now: Int64) {}
+}

@@ -1,0 +1,83 @@
+import ApusProtocol
+
+/// The head of a frame that a client sent, checked against RFC 6455 section 5.2 as far as a head can be.
+struct FrameHead: Equatable {
+    var isFinal: Bool
+    var opcode: Opcode
+    /// As the four bytes lie in memory.
+    var mask: UInt32
+    /// The size of the head itself: 6, 8 or 14 bytes.
+    var size: Int
+    /// How many bytes of payload follow.
+    var payload: Int
+
+    enum ParseResult: Equatable {
+        case head(FrameHead)
+        case incomplete
+        case failure(Disconnect)
+    }
+
+    /// Reads a head at the start of `bytes`. It takes a head without its last bytes as incomplete, and a wrong one as
+    /// wrong as soon as the wrong byte is there.
+    static func parse(_ bytes: UnsafeRawBufferPointer, maxMessage: Int) -> ParseResult {
+        guard bytes.count >= 2 else { return .incomplete }
+        let first = bytes[0]
+        let second = bytes[1]
+        // RSV bits belong to extensions, and none is negotiated; every frame of a client is masked (section 5.1).
+        guard first & 0x70 == 0, second & 0x80 != 0, let opcode = Opcode(rawValue: first & 0x0F) else {
+            return .failure(.protocolError)
+        }
+        let isFinal = first & 0x80 != 0
+        let short = Int(second & 0x7F)
+        if opcode.isControl, !isFinal || short > 125 { return .failure(.protocolError) }
+        let size: Int
+        let payload: Int
+        switch short {
+        case 126:
+            guard bytes.count >= 4 else { return .incomplete }
+            payload = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            guard payload > 125 else { return .failure(.protocolError) }
+            size = 8
+        case 127:
+            guard bytes.count >= 10 else { return .incomplete }
+            let long = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
+            guard long > 0xFFFF, long <= UInt64(Int64.max) else { return .failure(.protocolError) }
+            payload = Int(long)
+            size = 14
+        default:
+            payload = short
+            size = 6
+        }
+        guard payload <= maxMessage || opcode.isControl else { return .failure(.messageTooBig) }
+        guard bytes.count >= size else { return .incomplete }
+        let mask = bytes.loadUnaligned(fromByteOffset: size - 4, as: UInt32.self)
+        return .head(FrameHead(isFinal: isFinal, opcode: opcode, mask: mask, size: size, payload: payload))
+    }
+}
+
+/// Copies a payload and takes its mask off (RFC 6455 section 5.3).
+///
+/// - Returns: whether the payload is all ASCII, which a text need not be checked any further for.
+@inline(__always)
+func unmask(_ source: UnsafeRawBufferPointer, mask: UInt32, to target: UnsafeMutableRawPointer) -> Bool {
+    guard let base = source.baseAddress else { return true }
+    let wide = UInt64(mask) | UInt64(mask) << 32
+    var seen: UInt64 = 0
+    var index = 0
+    let words = source.count & ~7
+    while index < words {
+        let word = (base + index).loadUnaligned(as: UInt64.self) ^ wide
+        seen |= word
+        (target + index).storeBytes(of: word, as: UInt64.self)
+        index += 8
+    }
+    var key = mask
+    while index < source.count {
+        let byte = (base + index).load(as: UInt8.self) ^ UInt8(truncatingIfNeeded: key)
+        seen |= UInt64(byte)
+        (target + index).storeBytes(of: byte, as: UInt8.self)
+        key = key >> 8 | key << 24
+        index += 1
+    }
+    return seen & 0x8080_8080_8080_8080 == 0
+}

@@ -1,0 +1,58 @@
+import ApusClient
+import ArgumentParser
+import Foundation
+
+/// Where the server is and which key it is shown; the same for every client command.
+struct ConnectionOptions: ParsableArguments {
+    static let defaultURL = "http://127.0.0.1:8080"
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The server: http, https, ws or wss; with /v1 at the end for the v1 dialect. (env: APUS_URL; default: \(defaultURL))",
+            valueName: "url"
+        )
+    )
+    var url: String?
+
+    @Option(name: .long, help: ArgumentHelp("The API key, where the server wants one. (env: APUS_API_KEY)", valueName: "key"))
+    var apiKey: String?
+
+    /// The address from the flag, the environment or the default.
+    func address() throws -> ServerAddress {
+        if let url { return try Self.parse(url, origin: "--url", exitCode: .usage) }
+        if let url = Self.environment("APUS_URL") {
+            return try Self.parse(url, origin: "APUS_URL", exitCode: .badConfiguration)
+        }
+        return try Self.parse(Self.defaultURL, origin: "the default", exitCode: .failure)
+    }
+
+    /// The key from the flag or the environment.
+    var key: String? {
+        apiKey ?? Self.environment("APUS_API_KEY")
+    }
+
+    /// A WebSocket connection to the server.
+    func connect() async throws -> WebSocketConnection {
+        try await WebSocketConnection.connect(to: address(), configuration: .init(apiKey: key))
+    }
+
+    /// A client for the server's REST endpoints.
+    func restClient() throws -> RESTClient {
+        RESTClient(address: try address(), apiKey: key)
+    }
+
+    static func parse(_ url: String, origin: String, exitCode: ExitCode) throws -> ServerAddress {
+        do {
+            return try ServerAddress(url)
+        } catch {
+            throw CommandFailure("\(origin): \(error.message)", exitCode: exitCode)
+        }
+    }
+
+    /// A variable of the environment; nil when it is not set or empty.
+    static func environment(_ name: String) -> String? {
+        let value = ProcessInfo.processInfo.environment[name]
+        return value?.isEmpty == false ? value : nil
+    }
+}

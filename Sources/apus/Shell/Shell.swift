@@ -1,0 +1,104 @@
+import ApusClient
+import ArgumentParser
+import Foundation
+
+/// `apus shell`: an interactive client.
+struct ShellCommand: ServerCommand {
+    static let title = "apus shell"
+    static let configuration = CommandConfiguration(
+        commandName: "shell",
+        abstract: "Talk to a server interactively.",
+        discussion: """
+            Enter commands or the numbers of the menu; events are printed as they come. Without a terminal the commands are read \
+            line by line and there is no prompt.
+
+            Examples:
+              apus shell
+              printf 'create orders\\nsubscribe orders\\npublish orders {"id":1}\\n' | apus shell
+            """
+    )
+
+    @Option(help: ArgumentHelp("The subscriber's name at the server; made up when not given.", valueName: "id"))
+    var clientId: String?
+
+    @OptionGroup(title: "Connection")
+    var connection: ConnectionOptions
+
+    private enum Outcome: Sendable {
+        case left
+        case disconnected(WebSocketClose)
+    }
+
+    func execute() async throws {
+        let interrupts = Interrupts.requests()
+        let socket = try await connection.connect()
+        let screen = ShellScreen(isInteractive: Terminal.inputIsTerminal && Terminal.outputIsTerminal)
+        let session = ShellSession(
+            connection: socket,
+            rest: try connection.restClient(),
+            screen: screen,
+            clientID: clientId ?? "shell-\(randomID().prefix(8))"
+        )
+        if screen.isInteractive {
+            RawMode.enter()
+            try await screen.show("connected to \(try connection.address())\n\(ShellVerb.menu)")
+        }
+        defer { RawMode.leave() }
+        try await withThrowingTaskGroup(of: Outcome.self) { group in
+            group.addTask { .disconnected(try await session.receive()) }
+            group.addTask {
+                try await Self.readCommands(screen, session)
+                return .left
+            }
+            group.addTask {
+                for await _ in interrupts { break }
+                return .left
+            }
+            defer { group.cancelAll() }
+            switch try await group.next() {
+            case .disconnected(let close): throw CommandFailure(close)
+            case .left, nil: await session.close()
+            }
+        }
+    }
+
+    private static func readCommands(_ screen: ShellScreen, _ session: ShellSession) async throws {
+        while let line = try await screen.readLine(prompt: "apus> ") {
+            switch ShellInput(line) {
+            case .empty:
+                break
+            case .unknown(let word):
+                try await screen.show("unknown command '\(Terminal.printable(word))'; try: help")
+            case .verb(let verb, let given):
+                guard let fields = try await complete(verb, given, screen) else { break }
+                if try await !session.perform(verb, fields) { return }
+            }
+        }
+    }
+
+    /// Asks for the fields that are missing; nil when the answer to one is empty that must be given.
+    private static func complete(_ verb: ShellVerb, _ given: [String], _ screen: ShellScreen) async throws -> [String]? {
+        var fields = given
+        for field in verb.fields.dropFirst(given.count) {
+            // Whoever typed the command itself left an optional field out on purpose.
+            if let fallback = field.fallback, !given.isEmpty {
+                fields.append(fallback)
+                continue
+            }
+            let hint = field.fallback.map { " [\($0)]" } ?? ""
+            guard let answer = try await screen.readLine(prompt: "\(field.name)\(hint)> ") else { return nil }
+            let word = String(answer.drop(while: \.isWhitespace)).trimmedEnd
+            guard let value = word.isEmpty ? field.fallback : word else {
+                try await screen.show("cancelled; usage: \(verb.usage)")
+                return nil
+            }
+            fields.append(value)
+        }
+        return fields
+    }
+}
+
+/// A new UUID in lower case.
+func randomID() -> String {
+    UUID().uuidString.lowercased()
+}

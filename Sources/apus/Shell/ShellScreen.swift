@@ -1,0 +1,72 @@
+import NIOCore
+
+/// The shell's side of the terminal: reads lines and prints others above the one being typed.
+///
+/// Off a terminal there is no prompt and no editing, only lines in and lines out.
+actor ShellScreen {
+    private static let eraseLine = "\r\u{1B}[K"
+
+    let isInteractive: Bool
+    private var editor = LineEditor()
+    /// The prompt that stands on the last line, if one does.
+    private var prompt: String?
+    /// Keys that came with others but after the end of a line.
+    private var typed = ByteBuffer()
+    private var lines = LineReader(limit: 16 << 20)
+
+    init(isInteractive: Bool) {
+        self.isInteractive = isInteractive
+    }
+
+    /// Prints a line; what is being typed moves down unharmed.
+    func show(_ text: String) async throws {
+        let before = prompt == nil ? "" : Self.eraseLine
+        try await StandardOutput.write(before + text + "\n" + lastLine)
+    }
+
+    /// The next line entered; nil at the end of the input.
+    func readLine(prompt: String) async throws -> String? {
+        guard isInteractive else {
+            // The actor's other calls go on while this waits; nobody else reads.
+            var reader = lines
+            defer { lines = reader }
+            while let line = try await reader.next() {
+                if let text = line.text { return text }
+            }
+            return nil
+        }
+        self.prompt = prompt
+        try await StandardOutput.write(lastLine)
+        while true {
+            if typed.readableBytes == 0 {
+                guard let chunk = try await StandardInput.read() else { return try await endLine(nil) }
+                typed = chunk
+            }
+            var isChanged = false
+            while let byte = typed.readInteger(as: UInt8.self) {
+                switch editor.feed(byte) {
+                case .redraw: isChanged = true
+                case .submit(let line): return try await endLine(line)
+                case .endOfInput: return try await endLine(nil)
+                case nil: break
+                }
+            }
+            if isChanged { try await StandardOutput.write(Self.eraseLine + lastLine) }
+        }
+    }
+
+    private func endLine(_ line: String?) async throws -> String? {
+        // Pasted lines were not drawn yet.
+        let drawn = line.map { Self.eraseLine + (prompt ?? "") + $0 } ?? ""
+        prompt = nil
+        try await StandardOutput.write(drawn + "\n")
+        return line
+    }
+
+    /// The prompt and the end of what is typed, as much as fits beside it.
+    private var lastLine: String {
+        guard let prompt else { return "" }
+        let room = max(8, Terminal.columns - prompt.count - 1)
+        return Terminal.styled(prompt, .bold) + editor.line.suffix(room)
+    }
+}

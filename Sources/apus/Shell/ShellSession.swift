@@ -1,0 +1,174 @@
+import ApusClient
+
+/// The shell's connection: commands with their answers, and the events in between.
+actor ShellSession {
+    private static let answerTimeout = Duration.seconds(10)
+
+    private let connection: WebSocketConnection
+    private let rest: RESTClient
+    private let screen: ShellScreen
+    private let clientID: String
+    private var lastRequest = 0
+    private var pending: [String: CheckedContinuation<ServerMessage, any Error>] = [:]
+
+    init(connection: WebSocketConnection, rest: RESTClient, screen: ShellScreen, clientID: String) {
+        self.connection = connection
+        self.rest = rest
+        self.screen = screen
+        self.clientID = clientID
+    }
+
+    // MARK: Doing
+
+    /// Does what was entered and says how it went; false to leave.
+    func perform(_ verb: ShellVerb, _ fields: [String]) async throws -> Bool {
+        let topic = fields.first ?? ""
+        do {
+            switch verb {
+            case .subscribe:
+                guard fields.count > 1, let last = Int(fields[1]), last >= 0 else {
+                    try await screen.show("error: how many last messages must be a number from 0 up")
+                    return true
+                }
+                try await acked(.subscribe(topic: topic, clientID: clientID, lastN: last), "subscribed to \(topic)")
+            case .unsubscribe:
+                try await acked(.unsubscribe(topic: topic, clientID: clientID), "unsubscribed from \(topic)")
+            case .publish:
+                try await publish(topic, fields.count > 1 ? fields[1] : "")
+            case .ping:
+                let start = ContinuousClock.now
+                _ = try await request(.ping)
+                let took = (ContinuousClock.now - start) / .milliseconds(1)
+                try await screen.show("pong after \(Self.rounded(took)) ms")
+            case .topics:
+                let topics = try await rest.topics()
+                try await screen.show(topics.isEmpty ? "no topics" : TopicTable.lines(topics).joined(separator: "\n"))
+            case .create:
+                let isNew = try await rest.createTopic(topic)
+                try await screen.show(isNew ? "created \(topic)" : "\(topic) exists already")
+            case .delete:
+                try await rest.deleteTopic(topic)
+                try await screen.show("deleted \(topic)")
+            case .stats:
+                try await showStats()
+            case .help:
+                try await screen.show(ShellVerb.menu)
+            case .quit:
+                return false
+            }
+        } catch let error as ClientError where error.code != .closed {
+            try await screen.show("error: \(CommandFailure(error, topic: topic).message)")
+        } catch let failure as CommandFailure {
+            try await screen.show("error: \(failure.message)")
+        }
+        return true
+    }
+
+    private func publish(_ topic: String, _ text: String) async throws {
+        let payload = JSONText(parsing: text) ?? .string(text)
+        let id = randomID()
+        try await acked(.publish(topic: topic, id: id, payload: payload), "published \(id) to \(topic)")
+    }
+
+    private func showStats() async throws {
+        let stats = try await rest.stats()
+        let rows = stats.topics.sorted { $0.key < $1.key }.map { name, topic in
+            "\(Terminal.printable(name)): \(topic.messages) messages, \(topic.subscribers) subscribers"
+        }
+        try await screen.show(rows.isEmpty ? "no topics" : rows.joined(separator: "\n"))
+    }
+
+    private static func rounded(_ milliseconds: Double) -> String {
+        "\((milliseconds * 100).rounded() / 100)"
+    }
+
+    // MARK: Commands and answers
+
+    private func acked(_ command: ClientCommand, _ success: String) async throws {
+        if case .error(let error) = try await request(command) {
+            throw CommandFailure(error, topic: command.topic)
+        }
+        try await screen.show(success)
+    }
+
+    private func request(_ command: ClientCommand) async throws -> ServerMessage {
+        lastRequest += 1
+        let id = "\(lastRequest)"
+        let timer = Task {
+            try await Task.sleep(for: Self.answerTimeout)
+            answer(id, .failure(ClientError(.timedOut, "the server does not answer (timed out)")))
+        }
+        defer { timer.cancel() }
+        return try await withCheckedThrowingContinuation { continuation in
+            pending[id] = continuation
+            Task {
+                do {
+                    try await connection.send(text: command.text(requestID: id))
+                } catch {
+                    answer(id, .failure(error))
+                }
+            }
+        }
+    }
+
+    private func answer(_ id: String, _ result: Result<ServerMessage, any Error>) {
+        pending.removeValue(forKey: id)?.resume(with: result)
+    }
+
+    /// Prints and hands on what the server sends until the connection ends; returns how it ended.
+    nonisolated func receive() async throws -> WebSocketClose {
+        let printer = EventPrinter(topics: [], isReadable: true)
+        do {
+            for try await message in connection.messages {
+                switch message {
+                case .text(let text): try await receive(ServerMessage(text), printer)
+                case .close(let close):
+                    await end(CommandFailure(close))
+                    return close
+                case .binary, .ping, .pong: break
+                }
+            }
+        } catch {
+            await end(error)
+            throw error
+        }
+        return WebSocketClose(code: WebSocketClose.abnormal)
+    }
+
+    private func receive(_ message: ServerMessage, _ printer: EventPrinter) async throws {
+        switch message {
+        case .event(let event):
+            try await screen.show(printer.readableLine(for: event))
+        case .info(let info) where info.message == "messages_dropped":
+            try await screen.show("\(info.dropped ?? 0) messages dropped from \(info.topic ?? "a topic")")
+        case .info(let info) where info.message == "topic_deleted":
+            try await screen.show("topic \(info.topic ?? "") was deleted")
+        case .error(let error) where error.requestID == nil:
+            try await screen.show("error: \(CommandFailure(error, topic: nil).message)")
+        case .ack, .pong, .error:
+            if let id = message.requestID { answer(id, .success(message)) }
+        case .info, .unknown:
+            break
+        }
+    }
+
+    private func end(_ error: any Error) {
+        for id in Array(pending.keys) { answer(id, .failure(error)) }
+    }
+
+    /// Leaves in good order: what the server sent up to now is still printed.
+    func close() async {
+        _ = try? await request(.ping)
+        await connection.close(timeout: .seconds(2))
+    }
+}
+
+extension ClientCommand {
+    /// The topic that the command is about.
+    fileprivate var topic: String? {
+        switch self {
+        case .subscribe(let topic, _, _), .unsubscribe(let topic, _), .publish(let topic, _, _): topic
+        case .ping, .auth: nil
+        }
+    }
+}

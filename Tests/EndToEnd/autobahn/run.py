@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Runs the Autobahn cases (PyPI's kosoku) against the program's echo server: `APUS_BIN=… python autobahn/run.py`.
+
+Needs requirements-autobahn.txt. Arguments, if any, are the cases to run instead of all that must pass.
+"""
+
+import collections
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+# Sections 12 and 13 are permessage-deflate, which is declined; 9 is load, 11 does not exist.
+CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"]
+PASSING = {"OK", "NON-STRICT", "INFORMATIONAL"}
+START_SECONDS, RUN_SECONDS, STOP_SECONDS = 20, 1200, 20
+
+
+def start_echo():
+    """The echo server and its address, taken from its `listening` record."""
+    process = subprocess.Popen([os.environ["APUS_BIN"], "echo", "--port", "0"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    watchdog = threading.Timer(START_SECONDS, process.kill)
+    watchdog.start()
+    log = []
+    for line in process.stderr:
+        log.append(line)
+        if "listening" in line:
+            watchdog.cancel()
+            # Keeps the pipe from filling up.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return process, line.split("address=")[1].split()[0].strip('"').replace("http://", "ws://")
+    watchdog.cancel()
+    sys.exit("the echo server did not start:\n" + "".join(log))
+
+
+def stop(process):
+    if process.poll() is not None:
+        sys.exit(f"the echo server ended during the cases, exit {process.returncode}")
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        sys.exit("the echo server did not stop")
+
+
+def run_cases(address, patterns, folder):
+    """The result of every case: {case: {"behavior": …, "behaviorClose": …}}."""
+    program = Path(sys.executable).with_name("kosoku")
+    selection = [argument for pattern in patterns for argument in ("-i", pattern)]
+    # Its exit code says no more than the report.
+    subprocess.run([program, "-m", "fuzzingclient", *selection, "-o", folder, address],
+                   stdout=subprocess.DEVNULL, timeout=RUN_SECONDS)
+    report = Path(folder) / "index.json"
+    if not report.exists():
+        return {}
+    [results] = json.loads(report.read_text()).values()
+    return results
+
+
+def main():
+    patterns = sys.argv[1:] or CASES
+    process, address = start_echo()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            results = run_cases(address, patterns, folder)
+    finally:
+        stop(process)
+    failed = {case: result for case, result in results.items()
+              if result["behavior"] not in PASSING or result["behaviorClose"] not in PASSING}
+    print("section  cases  result")
+    counts = collections.Counter((int(case.split(".")[0]), result["behavior"]) for case, result in results.items())
+    for (section, behavior), count in sorted(counts.items()):
+        print(f"{section:>7}  {count:>5}  {behavior}")
+    for case, result in failed.items():
+        print(f"case {case}: {result['behavior']}, close {result['behaviorClose']} (code {result['remoteCloseCode']})")
+    missing = [pattern for pattern in patterns
+               if not any(case == pattern or case.startswith(pattern.rstrip("*")) for case in results)]
+    for pattern in missing:
+        print(f"no case of {pattern} was run")
+    print(f"{len(results) - len(failed)} passed, {len(failed) + len(missing)} failed")
+    return 1 if failed or missing or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
