@@ -29,7 +29,7 @@ ENV APUS_HOST=0.0.0.0
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 
-# Asks http://127.0.0.1:8080/health; where APUS_PORT is another one, set APUS_URL too.
+# Asks the server that APUS_PORT configures. With the port from a file, set APUS_URL=http://127.0.0.1:PORT too.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
     CMD ["/usr/local/bin/apus", "healthcheck", "--quiet"]
 

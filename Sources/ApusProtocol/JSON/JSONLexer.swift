@@ -2,8 +2,8 @@
 ///
 /// It holds no position: all take one and return one, so that a caller's loop keeps it in a register.
 ///
-/// Every read of one byte gives 0 past the end: 0 is nothing that JSON allows anywhere, so the end needs no check of its
-/// own until an error is reported. Reads of eight bytes happen only where eight are left.
+/// Every read of one byte gives 0 past the end: 0 is nothing that JSON allows anywhere, so the end needs no check of
+/// its own until an error is reported. Reads of eight bytes happen only where eight are left.
 struct JSONLexer {
     let base: UnsafeRawPointer
     let count: Int

@@ -70,7 +70,7 @@ extension DocsPage {
           const url = address("/" + form.path.value);
           url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
           const shown = url.href;
-          if ($("#key").value) url.searchParams.set("api_key", $("#key").value);
+          if ($("#key").value) url.search = "api_key=" + encodeURIComponent($("#key").value);
           const opened = socket = new WebSocket(url);
           show(false, "connecting…");
           opened.onopen = () => {

@@ -73,7 +73,7 @@ extension OpenAPIDocument {
             "type": "object",
             "required": ["status", "topic"],
             "properties": {
-              "status": { "const": "created" },
+              "status": { "enum": ["created", "exists"] },
               "topic": { "$ref": "#/components/schemas/TopicName" }
             }
           },

@@ -16,8 +16,7 @@ extension OpenAPIDocument {
                 "description": "All topics, in no order.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/TopicList" } } }
               },
-              "401": { "$ref": "#/components/responses/Unauthorized" },
-              "503": { "$ref": "#/components/responses/Unavailable" }
+              "401": { "$ref": "#/components/responses/Unauthorized" }
             }
           },
           "post": {
@@ -98,8 +97,7 @@ extension OpenAPIDocument {
               "200": {
                 "description": "It serves.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/\#(dialect.health)" } } }
-              },
-              "503": { "$ref": "#/components/responses/Unavailable" }
+              }
             }
           }
         },
@@ -113,8 +111,7 @@ extension OpenAPIDocument {
                 "description": "The counts of this moment.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Stats" } } }
               },
-              "401": { "$ref": "#/components/responses/Unauthorized" },
-              "503": { "$ref": "#/components/responses/Unavailable" }
+              "401": { "$ref": "#/components/responses/Unauthorized" }
             }
           }
         }

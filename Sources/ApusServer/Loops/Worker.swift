@@ -8,6 +8,9 @@ import NIOCore
 ///
 /// Lives on its event loop; nothing here is locked.
 final class Worker {
+    /// The largest buffer of replies that is kept for the next ones.
+    private static let recycledReplies = 64 * 1024
+
     let eventLoop: any EventLoop
     let settings: WorkerSettings
     let hub: Hub
@@ -76,6 +79,13 @@ final class Worker {
         let taken = replies
         replies = ByteBuffer()
         return taken
+    }
+
+    /// Uses the memory of replies that were sent for those to come.
+    func recycle(_ sent: consuming ByteBuffer) {
+        guard replies.storageCapacity == 0, sent.storageCapacity <= Self.recycledReplies else { return }
+        sent.clear()
+        replies = sent
     }
 
     /// Looks at every deadline; called every ``WorkerSettings/tickInterval``.

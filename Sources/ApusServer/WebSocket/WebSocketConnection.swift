@@ -37,8 +37,9 @@ final class WebSocketConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var postponed: (message: ByteBuffer, isText: Bool)?
     private var pendingReplies = 0
     private var isReadHeld = false
-    /// Whether something was written that ``flush()`` has not sent.
-    private(set) var hasUnflushed = false
+    private var outbox = Outbox(socket: nil)
+    /// Whether all that is unflushed is a buffer of replies, which nobody else holds.
+    private var hasOnlyReplies = false
     private var keepalive: Keepalive
     /// When the connection is cut if the closing handshake has not ended it, on the worker's clock.
     private var closeDeadline: Int64 = .max
@@ -57,6 +58,10 @@ final class WebSocketConnection: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        let socket = try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { $0 }
+        outbox = Outbox(socket: socket)
         session = makeSession(self)
         worker.add(self)
     }
@@ -242,17 +247,23 @@ final class WebSocketConnection: ChannelDuplexHandler, RemovableChannelHandler {
         return context.channel.isWritable
     }
 
+    /// Whether something was written that ``flush()`` has not sent.
+    var hasUnflushed: Bool { outbox.hasUnflushed }
+
     /// Writes whole frames; ``flush()`` sends them.
     func write(_ frames: ByteBuffer) {
         guard phase == .open, let context else { return }
-        hasUnflushed = true
-        context.write(wrapOutboundOut(frames), promise: nil)
+        hasOnlyReplies = false
+        outbox.write(frames, context)
     }
 
     func flush() {
-        guard hasUnflushed, let context else { return }
-        hasUnflushed = false
-        context.flush()
+        guard outbox.hasUnflushed, let context, context.channel.isActive else { return }
+        switch outbox.flush(context) {
+        case .sent(let buffer): if hasOnlyReplies { worker.recycle(buffer) }
+        case .handedOver: break
+        case .failed: context.close(promise: nil)
+        }
     }
 
     /// Hands the replies of this burst to the channel, in one piece.
@@ -261,7 +272,9 @@ final class WebSocketConnection: ChannelDuplexHandler, RemovableChannelHandler {
         let replies = worker.takeReplies()
         guard let context, phase == .open else { return }
         if !context.channel.isWritable { pendingReplies += replies.readableBytes }
+        let isFirst = !hasUnflushed
         write(replies)
+        hasOnlyReplies = isFirst
     }
 
     // MARK: Closing
@@ -299,7 +312,7 @@ final class WebSocketConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private func hangUpAfterFlush(mode: CloseMode) {
         guard let context else { return }
         closeDeadline = min(closeDeadline, worker.monotonicNow() + worker.settings.closeTimeout)
-        hasUnflushed = false
+        flush()
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
             channel.close(mode: mode, promise: nil)

@@ -1,6 +1,7 @@
 import ApusClient
 import ArgumentParser
 import Foundation
+import NIOCore
 
 /// `apus pub`: publishes one message, or one for each line of standard input.
 struct PubCommand: ServerCommand {

@@ -1,4 +1,5 @@
 import ApusClient
+import ArgumentParser
 import NIOCore
 
 /// Subscribes to topics on one connection and hands the events to a printer.

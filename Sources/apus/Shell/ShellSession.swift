@@ -1,4 +1,5 @@
 import ApusClient
+import NIOCore
 
 /// The shell's connection: commands with their answers, and the events in between.
 actor ShellSession {

@@ -5,27 +5,26 @@ import Synchronization
 /// SIGINT and SIGTERM as a request to end in good order; a second one ends the program at once.
 enum Interrupts {
     private static let count = Atomic(0)
+    /// Kept for as long as the process lives: a source that goes away delivers nothing.
+    private static let sources = Mutex<[any DispatchSourceSignal]>([])
 
     /// Takes the signals over from here on. One element per signal.
     static func requests() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let queue = DispatchQueue(label: "apus.interrupts")
-        let sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            return DispatchSource.makeSignalSource(signal: number, queue: queue)
-        }
-        for source in sources {
-            source.setEventHandler {
-                if count.wrappingAdd(1, ordering: .relaxed).newValue > 1 {
-                    RawMode.leave()
-                    _exit(130)
+        sources.withLock { sources in
+            for number in [SIGINT, SIGTERM] {
+                signal(number, SIG_IGN)
+                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+                source.setEventHandler {
+                    if count.wrappingAdd(1, ordering: .relaxed).newValue > 1 {
+                        RawMode.leave()
+                        _exit(130)
+                    }
+                    continuation.yield()
                 }
-                continuation.yield()
+                source.resume()
+                sources.append(source)
             }
-            source.resume()
-        }
-        continuation.onTermination = { _ in
-            for source in sources { source.setEventHandler {} }
         }
         return stream
     }

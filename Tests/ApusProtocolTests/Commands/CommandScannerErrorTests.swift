@@ -29,7 +29,10 @@ import Testing
         (#"{"type":"subscribe","topic":"\uDC00x"}"#, "'topic' must not hold a lone surrogate"),
         (#"{"type":"subscribe","last_n":-1,"topic":"t"}"#, "'client_id' is required"),
         (#"{"type":"unsubscribe","topic":"t","client_id":1}"#, "'client_id' must be a non-empty string"),
-        (#"{"type":"unsubscribe","topic":"t","client_id":"\ud83d\u0041"}"#, "'client_id' must not hold a lone surrogate"),
+        (
+            #"{"type":"unsubscribe","topic":"t","client_id":"\ud83d\u0041"}"#,
+            "'client_id' must not hold a lone surrogate"
+        ),
         (#"{"type":"publish","message":5}"#, "'topic' is required"),
         (#"{"type":"publish","topic":"t"}"#, "'message' is required"),
         (#"{"type":"publish","topic":"t","message":null}"#, "'message' is required"),
@@ -77,20 +80,26 @@ import Testing
         String(repeating: "1", count: 257),
     ])
     func `a request_id over 256 bytes is refused and not echoed`(token: String) {
-        #expect(Scanned(#"{"type":"ping","request_id":\#(token)}"#).error
-            == CommandError(message: "'request_id' must be at most 256 bytes"))
+        #expect(
+            Scanned(#"{"type":"ping","request_id":\#(token)}"#).error
+                == CommandError(message: "'request_id' must be at most 256 bytes")
+        )
     }
 
     @Test(arguments: ["true", "[]", "{}", "[\"r1\"]"])
     func `a request_id that is neither string nor number is refused before anything else`(token: String) {
-        #expect(Scanned(#"{"type":"nonsense","request_id":\#(token)}"#).error
-            == CommandError(message: "'request_id' must be a string or a number"))
+        #expect(
+            Scanned(#"{"type":"nonsense","request_id":\#(token)}"#).error
+                == CommandError(message: "'request_id' must be a string or a number")
+        )
     }
 
     @Test(arguments: [#""\ud800""#, #""a\udc00""#, #""\ud800\ud800""#, #""\ud800x\udc00""#, #""\ud83d\u0041""#])
     func `a request_id with a lone surrogate is refused`(token: String) {
-        #expect(Scanned(#"{"type":"ping","request_id":\#(token)}"#).error
-            == CommandError(message: "'request_id' must not hold a lone surrogate"))
+        #expect(
+            Scanned(#"{"type":"ping","request_id":\#(token)}"#).error
+                == CommandError(message: "'request_id' must not hold a lone surrogate")
+        )
     }
 
     @Test func `a client_id is measured in decoded bytes`() {

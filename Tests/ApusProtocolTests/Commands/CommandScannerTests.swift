@@ -43,14 +43,17 @@ private let id = "550e8400-e29b-41d4-a716-446655440000"
         #expect(command.topic.range.isEmpty)
     }
 
-    @Test(arguments: [#"{"type":"publish","topic":"t","last_n":-1,"client_id":"","api_key":1,"message":"#,
-        #"{"api_key":[],"type":"publish","client_id":{"id":1,"payload":2},"topic":"t","message":"#])
+    @Test(arguments: [
+        #"{"type":"publish","topic":"t","last_n":-1,"client_id":"","api_key":1,"message":"#,
+        #"{"api_key":[],"type":"publish","client_id":{"id":1,"payload":2},"topic":"t","message":"#,
+    ])
     func `fields of other commands may be anything`(start: String) {
         #expect(Scanned(start + #"{"id":"\#(id)","payload":null}}"#).command?.kind == .publish)
     }
 
     @Test func `keys and values written with escapes are the same`() throws {
-        let text = #"{"\u0074ype":"p\u0075blish","t\u006Fpic":"t","\u006D\u0065\u0073\u0073\u0061\u0067\u0065":"#
+        let text =
+            #"{"\u0074ype":"p\u0075blish","t\u006Fpic":"t","\u006D\u0065\u0073\u0073\u0061\u0067\u0065":"#
             + #"{"\u0069d":"\u0035\u0035\#(id.dropFirst(2))","pay\u006coad":1},"request\u005fid":2}"#
         let scanned = Scanned(text)
         let command = try #require(scanned.command)
@@ -62,8 +65,10 @@ private let id = "550e8400-e29b-41d4-a716-446655440000"
     }
 
     @Test func `the last of two values counts`() throws {
-        let twice = Scanned(#"{"type":5,"topic":null,"type":"publish","topic":"a","topic":"b","#
-            + #""message":{"id":"\#(id)","payload":1},"message":{"id":1,"id":"\#(id)","payload":2}}"#)
+        let twice = Scanned(
+            #"{"type":5,"topic":null,"type":"publish","topic":"a","topic":"b","#
+                + #""message":{"id":"\#(id)","payload":1},"message":{"id":1,"id":"\#(id)","payload":2}}"#
+        )
         let command = try #require(twice.command)
         #expect(twice.decoded(command.topic) == "b")
         #expect(twice.raw(command.message) == #"{"id":1,"id":"\#(id)","payload":2}"#)
@@ -72,13 +77,17 @@ private let id = "550e8400-e29b-41d4-a716-446655440000"
         #expect(Scanned(start + #""message":{}}"#).error?.message.contains("UUID") == true)
         #expect(Scanned(start + #""message":{"id":"\#(id)"}}"#).error?.message == "'message.payload' is required")
         #expect(Scanned(start + #""message":null}"#).error?.message == "'message' is required")
-        #expect(Scanned(start + #""message":[{"id":"\#(id)","payload":1}]}"#).error?.message == "'message' must be an object")
+        #expect(
+            Scanned(start + #""message":[{"id":"\#(id)","payload":1}]}"#).error?.message
+                == "'message' must be an object"
+        )
         #expect(Scanned(start + #""topic":null}"#).error?.message == "'topic' is required")
         #expect(Scanned(start + #""request_id":"a","request_id":null}"#).command?.requestID == nil)
     }
 
     @Test func `only members of the message itself are its id and payload`() {
-        let text = #"{"type":"publish","topic":"t","id":"\#(id)","payload":1,"message":{"x":{"id":"\#(id)","payload":1}}}"#
+        let text =
+            #"{"type":"publish","topic":"t","id":"\#(id)","payload":1,"message":{"x":{"id":"\#(id)","payload":1}}}"#
         #expect(Scanned(text).error?.message.contains("'message.id'") == true)
         #expect(Scanned(#"{"x":{"type":"ping"}}"#).error?.message == "'type' is required")
         let members = #"{"type":"publish","topic":"t","message":{"id":"\#(id)","payload":{"type":"ping","topic":0}}}"#
@@ -111,7 +120,9 @@ private let id = "550e8400-e29b-41d4-a716-446655440000"
     func `a UUID is taken dashed or bare, in any case`(text: String) {
         for dialect in Dialect.allCases {
             let scanned = Scanned(
-                #"{"type":"publish","topic":"t","message":{"id":"\#(text)","payload":1}}"#, dialect: dialect)
+                #"{"type":"publish","topic":"t","message":{"id":"\#(text)","payload":1}}"#,
+                dialect: dialect
+            )
             #expect(scanned.command?.kind == .publish)
         }
     }
@@ -132,8 +143,10 @@ private let id = "550e8400-e29b-41d4-a716-446655440000"
     }
 
     @Test(arguments: [
-        "\"m-1\"", "\"\"", "1", "{}", "\"{550e8400-e29b-41d4-a716-446655440000}\"", "\"550e8400-e29b-41d4-a716-44665544000\"",
-        "\"550e8400e29b-41d4-a716-446655440000\"", "\"é50e8400e29b41d4a716446655440000\"", #""\ud80050e8400e29b41d4a7164466554""#,
+        "\"m-1\"", "\"\"", "1", "{}", "\"{550e8400-e29b-41d4-a716-446655440000}\"",
+        "\"550e8400-e29b-41d4-a716-44665544000\"",
+        "\"550e8400e29b-41d4-a716-446655440000\"", "\"é50e8400e29b41d4a716446655440000\"",
+        #""\ud80050e8400e29b41d4a7164466554""#,
     ])
     func `what is no UUID is refused by that word on the base dialect`(token: String) {
         let scanned = Scanned(#"{"type":"publish","topic":"t","message":{"id":\#(token),"payload":1}}"#)
@@ -143,7 +156,9 @@ private let id = "550e8400-e29b-41d4-a716-446655440000"
     @Test(arguments: [("\"m-1\"", true), ("\"é\"", true), ("\"\"", false), ("1", false), ("null", false)])
     func `the v1 dialect takes any string that is not empty`(token: String, isTaken: Bool) {
         let scanned = Scanned(
-            #"{"type":"publish","topic":"t","message":{"id":\#(token),"payload":1}}"#, dialect: .v1)
+            #"{"type":"publish","topic":"t","message":{"id":\#(token),"payload":1}}"#,
+            dialect: .v1
+        )
         #expect((scanned.command != nil) == isTaken)
         #expect(isTaken || scanned.error?.message.contains("'message.id'") == true)
     }

@@ -16,14 +16,18 @@ import Testing
         "[1,]", "[,1]", "[1 2]", "[1,,2]", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\" 1}", "{\"a\"::1}",
         "{a:1}", "{'a':1}", "{1:1}", "{null:1}", "{\"a\":1 \"b\":2}", "1 2", "{} {}", "[]]", "{}}", "{},", "'a'",
         #""\a""#, #""\u12""#, #""\u12g4""#, #""\u 123""#, #""\U0041""#, #""\""#, "\"\\", "\"a\n\"", "\"\u{0}\"",
-        "\"\u{1F}\"", "\"12345678\u{1F}\"", "\"abc", "\"abcdefghijk", "\u{FEFF}{}", "{}\u{0}", "\u{0}", "\u{B}1", "\u{A0}1",
+        "\"\u{1F}\"", "\"12345678\u{1F}\"", "\"abc", "\"abcdefghijk", "\u{FEFF}{}", "{}\u{0}", "\u{0}", "\u{B}1",
+        "\u{A0}1",
         "// c\n1", "/**/1", "[1]x", "{\"a\":1}\u{FEFF}", "{\"a\\u\":1}",
     ]
 
     @Test(arguments: accepted)
     func `what RFC 8259 allows is taken, alone and as a member`(text: String) {
-        #expect(Scanned(text).error?.message == (text.contains("{") && !text.contains("[[")
-            ? "'type' is required" : "a command must be a JSON object"))
+        #expect(
+            Scanned(text).error?.message
+                == (text.contains("{") && !text.contains("[[")
+                    ? "'type' is required" : "a command must be a JSON object")
+        )
         #expect(Scanned("{\"type\":\"ping\",\"x\":\(text)}").command?.kind == .ping)
         #expect(Scanned("{\"x\":[\(text)],\"type\":\"ping\"}").command?.kind == .ping)
     }
@@ -91,8 +95,9 @@ import Testing
     }
 }
 
-/// The scanner against Foundation's parser. Where the two are known to differ, inputs are left out by what they contain,
-/// never by what the parsers say.
+/// The scanner against Foundation's parser.
+///
+/// Where the two are known to differ, inputs are left out by what they contain, never by what the parsers say.
 @Suite struct JSONOracleTests {
     private func foundationTakes(_ bytes: [UInt8]) -> Bool {
         (try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)) != nil
@@ -124,7 +129,8 @@ import Testing
                 taken += expected ? 1 : 0
                 #expect(
                     Scanned(damaged).isJSON == expected,
-                    "seed \(seed), round \(round): \(String(decoding: damaged, as: UTF8.self).debugDescription)")
+                    "seed \(seed), round \(round): \(String(decoding: damaged, as: UTF8.self).debugDescription)"
+                )
             }
         }
         // A generator that made everything incomparable, or all of one kind, would test nothing.
@@ -142,7 +148,10 @@ import Testing
             let command = try #require(scanned.command, "round \(round): \(token)")
             let decoded = try #require(scanned.decoded(command.apiKey), "round \(round): \(token)")
             // As scalars: strings compare equal when only their normal forms do.
-            #expect(Array(decoded.unicodeScalars) == Array(try #require(expected as? String).unicodeScalars), "\(token)")
+            #expect(
+                Array(decoded.unicodeScalars) == Array(try #require(expected as? String).unicodeScalars),
+                "\(token)"
+            )
             #expect(command.apiKey.hasEscapes == token.contains("\\"))
         }
     }

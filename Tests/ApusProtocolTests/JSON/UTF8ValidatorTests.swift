@@ -5,7 +5,8 @@ import Testing
     private func isValid(_ bytes: [UInt8], splitAt split: Int = 0) -> Bool {
         var validator = UTF8Validator()
         let parts = [bytes[..<split], bytes[split...]]
-        return parts.allSatisfy { part in Array(part).withUnsafeBytes { validator.consume($0) } } && validator.isComplete
+        return parts.allSatisfy { part in Array(part).withUnsafeBytes { validator.consume($0) } }
+            && validator.isComplete
     }
 
     @Test func `every scalar is taken, and every cut of it`() {
@@ -21,7 +22,7 @@ import Testing
         }
     }
 
-    @Test func `all pairs of bytes, and all three byte sequences of interesting bytes, are judged like the standard library does`() {
+    @Test func `short sequences of telling bytes are judged like the standard library does`() {
         let interesting: [UInt8] = [
             0x00, 0x22, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE,
             0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFE, 0xFF,
@@ -59,22 +60,30 @@ import Testing
             // Mostly good pieces, so that about half of the texts are valid.
             let bytes = (0..<Int.random(in: 0...8, using: &generator)).flatMap { _ in
                 let isGood = Int.random(in: 0..<10, using: &generator) > 0
-                return pieces[isGood ? [0, 1, 2, 3, 10, 11].randomElement(using: &generator) ?? 0
-                    : Int.random(in: pieces.indices, using: &generator)]
+                return pieces[
+                    isGood
+                        ? [0, 1, 2, 3, 10, 11].randomElement(using: &generator) ?? 0
+                        : Int.random(in: pieces.indices, using: &generator)
+                ]
             }
             let expected = String(validating: bytes, as: UTF8.self) != nil
             valid += expected ? 1 : 0
             for split in 0...bytes.count {
-                #expect(isValid(bytes, splitAt: split) == expected, "seed \(seed), round \(round), cut at \(split): \(bytes)")
+                #expect(
+                    isValid(bytes, splitAt: split) == expected,
+                    "seed \(seed), round \(round), cut at \(split): \(bytes)"
+                )
             }
         }
         #expect(valid > 50 && valid < 290)
     }
 
-    @Test(arguments: [
-        ([0xC0], 1), ([0xE0, 0x9F], 2), ([0xED, 0xA0], 2), ([0xF0, 0x8F], 2), ([0xF4, 0x90], 2), ([0xF5], 1),
-        ([0x61, 0xE2, 0x82, 0x41], 4), ([0x80], 1),
-    ] as [([UInt8], Int)])
+    @Test(
+        arguments: [
+            ([0xC0], 1), ([0xE0, 0x9F], 2), ([0xED, 0xA0], 2), ([0xF0, 0x8F], 2), ([0xF4, 0x90], 2), ([0xF5], 1),
+            ([0x61, 0xE2, 0x82, 0x41], 4), ([0x80], 1),
+        ] as [([UInt8], Int)]
+    )
     func `text is refused at the byte that makes it hopeless, and stays refused`(bytes: [UInt8], at length: Int) {
         var validator = UTF8Validator()
         for (index, byte) in bytes.enumerated() {
@@ -82,17 +91,20 @@ import Testing
             #expect(accepted == (index + 1 < length))
         }
         #expect(!validator.isComplete)
-        #expect([0x41].withUnsafeBytes { !validator.consume($0) })
-        #expect(UnsafeRawBufferPointer(start: nil, count: 0).isEmpty && !validator.consume(.init(start: nil, count: 0)))
+        for more in [[0x41], []] as [[UInt8]] {
+            let accepted = more.withUnsafeBytes { validator.consume($0) }
+            #expect(!accepted)
+        }
     }
 
     @Test func `an unfinished sequence is not complete, and nothing is`() {
         var validator = UTF8Validator()
         #expect(validator.isComplete)
-        #expect(validator.consume(UnsafeRawBufferPointer(start: nil, count: 0)))
-        #expect([UInt8](arrayLiteral: 0xF0, 0x9F).withUnsafeBytes { validator.consume($0) })
-        #expect(!validator.isComplete)
-        #expect([UInt8](arrayLiteral: 0x98, 0x80).withUnsafeBytes { validator.consume($0) })
-        #expect(validator.isComplete)
+        for (bytes, isComplete) in [([], true), ([0xF0, 0x9F], false), ([], false), ([0x98, 0x80], true)]
+            as [([UInt8], Bool)]
+        {
+            let accepted = bytes.withUnsafeBytes { validator.consume($0) }
+            #expect(accepted && validator.isComplete == isComplete)
+        }
     }
 }

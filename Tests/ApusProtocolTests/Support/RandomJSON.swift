@@ -60,7 +60,9 @@ struct RandomJSON {
     /// Often one that a command has.
     mutating func key() -> String {
         chance(50)
-            ? pick(["type", "topic", "message", "id", "payload", "request_id", "last_n", "client_id"].map { "\"\($0)\"" })
+            ? pick(
+                ["type", "topic", "message", "id", "payload", "request_id", "last_n", "client_id"].map { "\"\($0)\"" }
+            )
             : string()
     }
 
@@ -69,7 +71,9 @@ struct RandomJSON {
         text += chance(20) ? "0" : String(Int.random(in: 1...999_999, using: &generator))
         if chance(30) { text += "." + String(Int.random(in: 0...9999, using: &generator)) }
         // Foundation refuses what overflows a double, so exponents stay small.
-        if chance(20) { text += pick(["e", "E"]) + pick(["", "+", "-"]) + String(Int.random(in: 0...20, using: &generator)) }
+        if chance(20) {
+            text += pick(["e", "E"]) + pick(["", "+", "-"]) + String(Int.random(in: 0...20, using: &generator))
+        }
         return text
     }
 
