@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
@@ -11,6 +12,10 @@ extension ClientError {
         if error is CancellationError { return ClientError(.cancelled, "cancelled", cause: error) }
         if isTimeout(error) {
             return ClientError(.timedOut, "\(address.authority) does not answer (timed out)", cause: error)
+        }
+        if error is HTTPParserError {
+            let message = "\(address.authority) does not answer like an HTTP server"
+            return ClientError(.protocolViolation, message, cause: error)
         }
         return ClientError(.unreachable, "cannot reach \(address.authority): \(reason(of: error))", cause: error)
     }
@@ -55,12 +60,21 @@ extension ClientError {
             return "no such host"
         case let error as IOError:
             return String(cString: strerror(error.errnoCode)).lowercased()
-        case let error as NIOSSLError:
-            return "TLS failed: \(error)"
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
+            return tlsReason(of: error)
         case let error as HTTPClientError where error == .remoteConnectionClosed:
             return "the server closed the connection"
         default:
             return "\(error)"
         }
+    }
+
+    /// BoringSSL's own text names source files; these are the cases that people meet.
+    private static func tlsReason(of error: any Error) -> String {
+        let text = "\(error)"
+        if text.contains("CERTIFICATE_VERIFY_FAILED") { return "its certificate is not trusted" }
+        if error is NIOSSLExtraError { return "its certificate is for another name" }
+        if text.contains("WRONG_VERSION_NUMBER") { return "it does not speak TLS" }
+        return "the TLS handshake failed"
     }
 }

@@ -35,7 +35,10 @@ public struct ApusService: Service {
     ///   - broker: where topics live; a ``MemoryBroker`` within the configuration's limits when none is given.
     ///   - onListening: called with the bound address once connections are accepted.
     public init(
-        configuration: ServerConfiguration, mode: Mode = .pubSub, broker: (any Broker)? = nil, logger: Logger,
+        configuration: ServerConfiguration,
+        mode: Mode = .pubSub,
+        broker: (any Broker)? = nil,
+        logger: Logger,
         onListening: @escaping @Sendable (SocketAddress) async -> Void = { _ in }
     ) {
         self.configuration = configuration
@@ -59,17 +62,26 @@ public struct ApusService: Service {
 
     private func run(on group: MultiThreadedEventLoopGroup) async throws {
         let workers = try await Workers(
-            group: group, settings: configuration.workerSettings, broker: broker, logger: logger)
+            group: group,
+            settings: configuration.workerSettings,
+            broker: broker,
+            logger: logger
+        )
         let keys = APIKeys(configuration.apiKeys)
-        let upgrader = WebSocketUpgrader(
-            workers: workers, keys: keys, maxConnections: configuration.maxConnections, isEcho: mode == .echo)
         let isDraining = DrainFlag()
+        let gate = WebSocketGate(
+            workers: workers,
+            keys: keys,
+            maxConnections: configuration.maxConnections,
+            isDraining: isDraining,
+            isEcho: mode == .echo
+        )
         var httpLogger = logger
         // Hummingbird's own lines would say twice what ours do.
         httpLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
-            router: router(keys: keys, upgrader: upgrader, isDraining: isDraining),
-            server: serverBuilder(upgrader: upgrader, logger: httpLogger),
+            router: router(keys: keys, isDraining: isDraining),
+            server: serverBuilder(gate: gate, logger: httpLogger),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(OpenFiles.spareForSockets)
@@ -91,15 +103,15 @@ public struct ApusService: Service {
                 draining.withLock { $0 = Task { await drain(workers, within: drainTimeout) } }
             }
         }
-        let task = draining.withLock { $0 }
-        task?.cancel()
-        await task?.value
+        // Hummingbird's part is over when its own connections are; WebSockets have no task that it could wait for.
+        await draining.withLock { $0 }?.value
         await workers.stop()
         try result.get()
     }
 
     private func router(
-        keys: APIKeys, upgrader: WebSocketUpgrader, isDraining: DrainFlag
+        keys: APIKeys,
+        isDraining: DrainFlag
     ) -> Router<BasicRequestContext> {
         let router = Router(options: [.autoGenerateHeadEndpoints])
         router.addMiddleware {
@@ -107,18 +119,24 @@ public struct ApusService: Service {
             APIKeyMiddleware(keys: keys)
         }
         Routes(
-            broker: broker, createExisting: configuration.createExisting, upgrader: upgrader, isDraining: isDraining
+            broker: broker,
+            createExisting: configuration.createExisting,
+            isDraining: isDraining
         ).add(to: router)
         return router
     }
 
-    private func serverBuilder(upgrader: WebSocketUpgrader, logger: Logger) -> HTTPServerBuilder {
+    private func serverBuilder(gate: WebSocketGate, logger: Logger) -> HTTPServerBuilder {
         let handshakeTimeout = TimeAmount(configuration.handshakeTimeout)
         let idleTimeout = configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil
         return HTTPServerBuilder { responder in
             ApusChannel(
-                responder: responder, upgrader: upgrader, handshakeTimeout: handshakeTimeout, idleTimeout: idleTimeout,
-                logger: logger)
+                responder: responder,
+                gate: gate,
+                handshakeTimeout: handshakeTimeout,
+                idleTimeout: idleTimeout,
+                logger: logger
+            )
         }
     }
 
@@ -127,11 +145,26 @@ public struct ApusService: Service {
         logger.info("draining", metadata: ["connections": "\(workers.open.value)"])
         await workers.forEach { $0.refuseCommands() }
         await workers.forEach { $0.drain() }
-        // Cancelled when the last connection has ended.
-        try? await Task.sleep(for: timeout)
-        guard !Task.isCancelled else { return }
-        logger.warning("drain timed out", metadata: ["connections": "\(workers.open.value)"])
-        await workers.forEach { $0.abort() }
+        if await !isOver(workers, within: timeout) {
+            logger.warning("drain timed out", metadata: ["connections": "\(workers.open.value)"])
+            await workers.forEach { $0.abort() }
+        }
+    }
+
+    /// Whether all connections have ended before the time is up.
+    private func isOver(_ workers: Workers, within timeout: Duration) async -> Bool {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await workers.open.waitForZero()
+                return true
+            }
+            group.addTask {
+                try? await Task.sleep(for: timeout)
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? true
+        }
     }
 }
 
@@ -143,12 +176,20 @@ extension ServerConfiguration {
 
     var workerSettings: WorkerSettings {
         WorkerSettings(
-            maxMessage: maxMessage, maxDepth: maxDepth, maxClientID: maxClientID, maxSubscriptions: maxSubscriptions,
+            maxMessage: maxMessage,
+            maxDepth: maxDepth,
+            maxClientID: maxClientID,
+            maxSubscriptions: maxSubscriptions,
             subscription: SubscriptionOptions(queue: queue, overflow: overflow),
-            throttleTimeout: throttleTimeout.milliseconds, pingInterval: pingInterval.milliseconds,
-            pongTimeout: pongTimeout.milliseconds, heartbeat: heartbeat.milliseconds,
-            authTimeout: authTimeout.milliseconds, closeTimeout: closeTimeout.milliseconds,
-            disconnectsOnDelete: onDelete == .disconnect, apiKeys: APIKeys(apiKeys))
+            throttleTimeout: throttleTimeout.milliseconds,
+            pingInterval: pingInterval.milliseconds,
+            pongTimeout: pongTimeout.milliseconds,
+            heartbeat: heartbeat.milliseconds,
+            authTimeout: authTimeout.milliseconds,
+            closeTimeout: closeTimeout.milliseconds,
+            disconnectsOnDelete: onDelete == .disconnect,
+            apiKeys: APIKeys(apiKeys)
+        )
     }
 }
 

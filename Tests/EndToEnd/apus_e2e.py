@@ -79,14 +79,14 @@ async def until(condition, what, timeout=TIMEOUT):
 
 
 class Server:
-    """`apus serve --port 0 …` (or another command that logs `listening`), stopped and checked at the end of the block.
+    """`apus serve --port 0 …`, stopped by its own pid at the end of the block.
 
-    `exit_codes` None: any end is accepted.
+    Its exit code must then be `exit_code` (None: any), and its standard output empty.
     """
 
-    def __init__(self, *flags, env=None, command="serve", exit_codes=(0,)):
-        self._arguments = [os.environ["APUS_BIN"], command, "--port", "0", *flags]
-        self._env, self._exit_codes = environment(env), exit_codes
+    def __init__(self, *flags, env=None, exit_code=0):
+        self._arguments = [os.environ["APUS_BIN"], "serve", "--port", "0", *flags]
+        self._env, self._exit_code = environment(env), exit_code
         self._changed = threading.Condition()
         self.log = []
 
@@ -120,8 +120,8 @@ class Server:
         if kind is not None:
             print("".join(f"{line}\n" for line in self.log[-30:]))
             return
-        if self._exit_codes is not None:
-            assert self.process.returncode in self._exit_codes, f"exit {self.process.returncode}: {self.log[-5:]}"
+        if self._exit_code is not None:
+            assert self.process.returncode == self._exit_code, f"exit {self.process.returncode}: {self.log[-5:]}"
         assert stdout == b""
 
     def _read_log(self):

@@ -10,6 +10,7 @@ import pytest
 
 from apus_e2e import BASE, PATIENCE, V1, Server
 
+FILES = 65_536
 _numbers = itertools.count()
 
 
@@ -18,7 +19,8 @@ def pytest_configure(config):
         raise pytest.UsageError("set APUS_BIN to the path of the apus executable")
     # Many clients in one process, and a server that inherits the limit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -93,7 +93,8 @@ def expect_exact_gaps(seen, count):
     assert len(announced) == len(seen.gaps), f"two announcements of one gap: {seen.gaps}"
     for number in seen.numbers:
         gap = number - expected - 1
-        assert gap == announced.get(expected, 0), f"gap of {gap} before {number}, announced {announced.get(expected, 0)}"
+        told = announced.get(expected, 0)
+        assert gap == told, f"gap of {gap} before {number}, announced {told}"
         expected = number
     assert expected == count - 1
     assert len(seen.numbers) + seen.dropped == count

@@ -81,8 +81,10 @@ async def test_commands_may_follow_the_key_at_once(locked):
 
 
 @pytest.mark.parametrize("first", [
-    '{"type":"auth","api_key":"wrong","request_id":"r"}', '{"type":"auth","request_id":"r"}', '{"type":"ping","request_id":"r"}',
-    '{"type":"auth","api_key":["wrong"],"request_id":"r"}', '{"type":"subscribe","topic":"t","client_id":"c","request_id":"r"}',
+    '{"type":"auth","api_key":"wrong","request_id":"r"}', '{"type":"auth","request_id":"r"}',
+    '{"type":"ping","request_id":"r"}',
+    '{"type":"auth","api_key":["wrong"],"request_id":"r"}',
+    '{"type":"subscribe","topic":"t","client_id":"c","request_id":"r"}',
     '{"type":"nonsense","request_id":"r"}', "no json", "[]",
 ])
 async def test_any_other_first_message_is_unauthorized_and_closed(locked, dialect, first):

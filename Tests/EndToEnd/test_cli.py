@@ -141,12 +141,16 @@ def test_keys_are_sent_and_a_wrong_one_is_exit_77():
         assert cli(server, "healthcheck").returncode == 0
 
 
-@pytest.mark.parametrize("arguments", [["pub"], ["pub", "t"], ["sub"], ["topics", "explode"], ["sub", "t", "--last", "x"]])
+@pytest.mark.parametrize("arguments", [
+    ["pub"], ["pub", "t"], ["sub"], ["topics", "explode"], ["sub", "t", "--last", "x"],
+])
 def test_a_command_used_wrongly_is_exit_64(arguments):
     assert apus(*arguments).returncode == 64
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["pub"], ["sub"], ["topics"], ["healthcheck"], ["config"], ["shell"]])
+@pytest.mark.parametrize("command", [
+    [], ["serve"], ["pub"], ["sub"], ["topics"], ["healthcheck"], ["config"], ["shell"],
+])
 def test_help_is_there_for_every_command(command):
     result = apus(*command, "--help")
     assert result.returncode == 0 and "USAGE" in result.stdout.upper()

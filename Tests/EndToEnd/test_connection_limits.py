@@ -105,7 +105,9 @@ def test_pings_and_heartbeats_can_be_off():
             raw.expect_pong()
 
 
-@pytest.mark.parametrize("start", [b"", b"GET", b"GET /ws HTTP/1.1\r\n", b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: webso"])
+@pytest.mark.parametrize("start", [
+    b"", b"GET", b"GET /ws HTTP/1.1\r\n", b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: webso",
+])
 def test_a_handshake_that_does_not_end_is_ended(start):
     with Server("--handshake-timeout", "300ms") as server:
         with RawWebSocket(server) as raw, RawWebSocket.open(server) as done:
@@ -136,7 +138,8 @@ def test_a_good_handshake_is_answered_as_the_rfc_says(server):
 @pytest.mark.parametrize(("request_text", "statuses"), [
     (upgrade_request(without=["Upgrade", "Connection"]), {426}), (upgrade_request(without=["Upgrade"]), {400, 426}),
     (upgrade_request(Upgrade="h2c"), {400, 426}), (upgrade_request(without=["Connection"]), {400, 426}),
-    (upgrade_request(Sec_WebSocket_Version="8"), {400, 426}), (upgrade_request(without=["Sec-WebSocket-Version"]), {400, 426}),
+    (upgrade_request(Sec_WebSocket_Version="8"), {400, 426}),
+    (upgrade_request(without=["Sec-WebSocket-Version"]), {400, 426}),
     (upgrade_request(without=["Sec-WebSocket-Key"]), {400}), (upgrade_request(Sec_WebSocket_Key="short"), {400}),
     (upgrade_request(Sec_WebSocket_Key="dGhpcyBpcyBmYXIgdG9vIGxvbmcgdG8gYmUgYSBrZXk="), {400}),
     (upgrade_request("/nope"), {404}), (upgrade_request("/v1"), {404}), (upgrade_request("/v2/ws"), {404}),
@@ -151,8 +154,10 @@ def test_a_handshake_that_is_none_is_refused(server, request_text, statuses):
         other.expect_pong()
 
 
-@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20, b"\x00" * 500, b"hello\r\n\r\n",
-                                     b"GET /ws HTTP/9.9\r\n\r\n", b"GET " + b"/" * 200_000 + b" HTTP/1.1\r\n\r\n"])
+@pytest.mark.parametrize("garbage", [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20, b"\x00" * 500, b"hello\r\n\r\n",
+    b"GET /ws HTTP/9.9\r\n\r\n", b"GET " + b"/" * 200_000 + b" HTTP/1.1\r\n\r\n",
+])
 def test_what_is_no_http_is_answered_or_closed_and_disturbs_nothing(server, garbage):
     with RawWebSocket(server) as raw, RawWebSocket.open(server) as other:
         try:

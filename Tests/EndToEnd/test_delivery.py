@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 
@@ -75,7 +75,19 @@ class Storm:
         self.client, self.topic = client, topic
         self.sent = self.acked = 0
 
-    async def run(self):
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_):
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def expect_raging(self):
+        assert not self._task.done(), self._task
+
+    async def _run(self):
         while True:
             while self.sent - self.acked < 20:
                 await self.client.send(f'{{"type":"publish","topic":"{self.topic}","message":'
@@ -107,8 +119,8 @@ async def test_a_replay_in_a_publish_storm_has_no_gap_and_no_double_at_the_seam(
     with Server("--queue", "100000") as server:
         server.create("t")
         async with AsyncExitStack() as stack:
-            storm = Storm(await stack.enter_async_context(await Client.open(server)), "t")
-            task = asyncio.create_task(storm.run())
+            publisher = await stack.enter_async_context(await Client.open(server))
+            storm = await stack.enter_async_context(Storm(publisher, "t"))
             clients = [await stack.enter_async_context(await Client.open(server)) for _ in range(5)]
             async with asyncio.timeout(TIMEOUT):
                 while storm.acked < 200:
@@ -117,17 +129,15 @@ async def test_a_replay_in_a_publish_storm_has_no_gap_and_no_double_at_the_seam(
                 await asyncio.gather(*(
                     subscribe_in_the_storm(storm, client, "t", f"c{turn}", chance.choice([1, 7, 50, 99, 100]), 30)
                     for client in clients))
-                assert not task.done(), task
-            task.cancel()
+                storm.expect_raging()
 
 
 @pytest.mark.limit(120)
 async def test_subscribing_again_in_a_publish_storm_replays_exactly_and_continues():
     with Server("--queue", "100000") as server:
         server.create("t")
-        async with await Client.open(server) as publisher, await Client.open(server) as client:
-            storm = Storm(publisher, "t")
-            task = asyncio.create_task(storm.run())
+        async with (await Client.open(server) as publisher, await Client.open(server) as client,
+                    Storm(publisher, "t") as storm):
             await client.subscribe("t")
             await receive_pairs(client, 150)
             for turn in range(50):
@@ -139,5 +149,4 @@ async def test_subscribing_again_in_a_publish_storm_replays_exactly_and_continue
                 after = [number for _, number in await receive_pairs(client, 80)]
                 assert before == list(range(before[0], before[0] + len(before))) if before else True
                 assert after == list(range(after[0], after[0] + 80))
-            assert not task.done(), task
-            task.cancel()
+            storm.expect_raging()

@@ -9,7 +9,8 @@ from raw_websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawWeb
                            frame)
 
 PINGED = json.dumps({"type": "ping"}).encode()
-NO_UTF8 = [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80", b"\xf8\x88\x80\x80\x80"]
+NO_UTF8 = [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80",
+           b"\xf8\x88\x80\x80\x80"]
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ BROKEN = {
     "fragmented close": frame(CLOSE, struct.pack("!H", 1000), fin=False),
     "ping of 126 bytes": frame(PING, b"x" * 126), "pong of 126 bytes": frame(PONG, b"x" * 126),
     "close of 126 bytes": frame(CLOSE, struct.pack("!H", 1000) + b"x" * 124),
-    "continuation of nothing": frame(CONTINUATION, b"x"), "unfinished continuation of nothing": frame(CONTINUATION, fin=False),
+    "continuation of nothing": frame(CONTINUATION, b"x"),
+    "unfinished continuation of nothing": frame(CONTINUATION, fin=False),
     "text within a text": frame(TEXT, b"{", fin=False) + frame(TEXT, b"}"),
     "binary within a text": frame(TEXT, b"{", fin=False) + frame(BINARY, b"}"),
     "continuation after the end": frame(TEXT, b"{", fin=False) + frame(PING, mask=True) + frame(CONTINUATION, b"}")
@@ -55,7 +57,8 @@ def test_text_that_is_not_utf8_closes_with_1007(raw, bad):
 
 @pytest.mark.parametrize("bad", NO_UTF8)
 def test_fragmented_text_that_is_not_utf8_closes_with_1007(raw, bad):
-    raw.send(frame(TEXT, b'"' + bad[:1], fin=False) + frame(CONTINUATION, bad[1:], fin=False) + frame(CONTINUATION, b'"'))
+    raw.send(frame(TEXT, b'"' + bad[:1], fin=False) + frame(CONTINUATION, bad[1:], fin=False)
+             + frame(CONTINUATION, b'"'))
     raw.expect_close(1007)
 
 

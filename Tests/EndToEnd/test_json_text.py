@@ -17,8 +17,9 @@ MALFORMED = [
     '{"type":"ping"} // comment', '/* comment */{"type":"ping"}', '\ufeff{"type":"ping"}', '{"type":"ping"}\u0000',
     '{"type":"ping"}\u00a0', '{"type":"ping"}\u2028', '\x0c{"type":"ping"}', '\x0b{"type":"ping"}',
     *(f'{{"type":"ping","a":{value}}}' for value in [
-        "01", "-01", "+1", ".5", "1.", "1.e1", "1e", "1e+", "-", "--1", "0x10", "1_000", "1,000", "NaN", "-NaN", "Infinity",
-        "-Infinity", "tru", "True", "truefalse", "nul", "None", "undefined", "fals", '"\\x41"', '"\\u12"', '"\\u12G4"',
+        "01", "-01", "+1", ".5", "1.", "1.e1", "1e", "1e+", "-", "--1", "0x10", "1_000", "1,000", "NaN", "-NaN",
+        "Infinity", "-Infinity", "tru", "True", "truefalse", "nul", "None", "undefined", "fals", '"\\x41"',
+        '"\\u12"', '"\\u12G4"',
         '"\\U0041"', '"\\', '"a\nb"', '"a\tb"', '"a\rb"', '"a\u0000b"', '"a\u001fb"', '"\\\n"', "'a'", "`a`", '"a"b"',
         "\\u0031", "1 1", "١",
     ]),
@@ -39,7 +40,8 @@ async def test_text_that_is_no_json_object_is_a_bad_request_and_the_connection_s
 @pytest.mark.parametrize("text", [
     ' \t\r\n{ \t\r\n"type" \t\r\n: \t\r\n"ping" \t\r\n} \t\r\n', '{"\\u0074ype":"p\\u0069ng"}', '{"a":1,"type":"ping"}',
     '{"a":-0,"b":0.0,"c":1e400,"d":-1E-400,"e":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000","f":[ ],"g":{ },"type":"ping"}',
-    '{"a":"\u007f\u0080\u2028\U0010ffff\ufeff","type":"ping"}', '{"":0,"type":"ping"}', '{"a":"\\ud83d\\ude00","type":"ping"}',
+    '{"a":"\u007f\u0080\u2028\U0010ffff\ufeff","type":"ping"}', '{"":0,"type":"ping"}',
+    '{"a":"\\ud83d\\ude00","type":"ping"}',
     '{"a":[true,false,null,[[{}]]],"type":"ping"}',
 ])
 async def test_json_is_taken_however_it_is_written(server, text):
@@ -52,7 +54,8 @@ PAYLOADS = [
     "null", "true", "false", "0", "-0", "1e400", "-1E-400", "1.0", "1.50", "1E+2", "12345678901234567890123456789",
     "3.14159265358979323846264338327950288", '""', '"\\u0041\\/\\ud83d\\ude00"', '"\\ud800"', '"é😀\u2028\u007f"',
     '"\\"type\\":\\"ping\\""', '"}]{["', "[]", "[ ]", "{}", "{ }", "[1 ,2,\t3 , [ ] ]", '{"b":1,"a":2}',
-    '{"a":1,"a":2,"a":{"a":3}}', '{ "z" : [ 1.0 , 1e2 ] ,\n\t"a" : { } }', '{"type":"publish","topic":"other","request_id":"x"}',
+    '{"a":1,"a":2,"a":{"a":3}}', '{ "z" : [ 1.0 , 1e2 ] ,\n\t"a" : { } }',
+    '{"type":"publish","topic":"other","request_id":"x"}',
     '"' + "x" * 70_000 + '"', "[" + ",".join(map(str, range(20_000))) + "]", '"' + "\\\\" * 5000 + '"',
 ]
 

@@ -185,7 +185,8 @@ def test_r2_shows_its_api_documentation():
     with R2.start() as server:
         page = server.rest("GET", "/docs")
         assert (page.status, page.content_type) == (200, "text/html")
-        assert {"/topics", "/topics/{name}", "/health", "/stats"} <= set(server.rest("GET", "/openapi.json").json["paths"])
+        paths = server.rest("GET", "/openapi.json").json["paths"]
+        assert {"/topics", "/topics/{name}", "/health", "/stats"} <= set(paths)
 
 
 @pytest.mark.limit(120)

@@ -149,7 +149,7 @@ def expect_unavailable_or_closed(connection):
 
 
 async def test_a_second_signal_ends_the_server_at_once():
-    with Server("--drain-timeout", "60s", "--queue", "100000", exit_codes=None) as server:
+    with Server("--drain-timeout", "60s", "--queue", "100000", exit_code=None) as server:
         server.create("t")
         publisher = await Client.open(server)
         with stalled_reader(server, "t"):

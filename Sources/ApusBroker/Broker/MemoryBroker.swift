@@ -21,20 +21,7 @@ public final class MemoryBroker: Broker {
     }
 
     private let limits: Limits
-    private let table = Mutex<[TopicKey: Topic]>([:])
-
-    /// Names equal byte for byte: Swift's strings compare canonically equivalent spellings as equal.
-    private struct TopicKey: Hashable {
-        let name: String
-
-        static func == (lhs: TopicKey, rhs: TopicKey) -> Bool {
-            lhs.name.utf8.elementsEqual(rhs.name.utf8)
-        }
-
-        func hash(into hasher: inout Hasher) {
-            for byte in name.utf8 { hasher.combine(byte) }
-        }
-    }
+    private let table = Mutex<[ExactText: Topic]>([:])
 
     public init(limits: Limits = Limits()) {
         self.limits = limits
@@ -50,28 +37,30 @@ public final class MemoryBroker: Broker {
         }
         let log = TopicLog.Limits(history: limits.history, bytes: limits.topicBytes)
         let result: Result<Topic, BrokerError> = table.withLock { table in
-            guard table[TopicKey(name: name)] == nil else {
+            guard table[ExactText(name)] == nil else {
                 return .failure(BrokerError(.topicExists, "Topic '\(name)' already exists"))
             }
             guard table.count < limits.topics else {
-                return .failure(BrokerError(.tooManyTopics, "There are \(limits.topics) topics already, the most allowed"))
+                return .failure(
+                    BrokerError(.tooManyTopics, "There are \(limits.topics) topics already, the most allowed")
+                )
             }
             let topic = Topic(name: name, limits: log)
-            table[TopicKey(name: name)] = topic
+            table[ExactText(name)] = topic
             return .success(topic)
         }
         return try result.get()
     }
 
     public func deleteTopic(named name: String) throws(BrokerError) {
-        guard let topic = table.withLock({ $0.removeValue(forKey: TopicKey(name: name)) }) else {
+        guard let topic = table.withLock({ $0.removeValue(forKey: ExactText(name)) }) else {
             throw .topicNotFound(name)
         }
         topic.delete()
     }
 
     public func topic(named name: String) -> Topic? {
-        table.withLock { $0[TopicKey(name: name)] }
+        table.withLock { $0[ExactText(name)] }
     }
 
     public var topics: [Topic] {

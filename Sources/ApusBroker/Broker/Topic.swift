@@ -68,7 +68,10 @@ public final class Topic: Sendable {
 
     /// Appends `message`, a JSON object, and adds the hubs that must be told to `wakeups`.
     func publish(
-        _ message: UnsafeRawBufferPointer, time: Timestamp, by publisher: HubMailbox?, wakeups: inout [Wakeup]
+        _ message: UnsafeRawBufferPointer,
+        time: Timestamp,
+        by publisher: HubMailbox?,
+        wakeups: inout [Wakeup]
     ) -> PublishOutcome {
         state.withLock { state in
             guard !state.isDeleted else { return .deleted }
@@ -101,7 +104,11 @@ public final class Topic: Sendable {
     ///
     /// - Returns: `nil` when the topic is gone.
     func attach(
-        _ mailbox: HubMailbox, slot: Int, lastN: Int, isNew: Bool, throttlesAt queue: Int?
+        _ mailbox: HubMailbox,
+        slot: Int,
+        lastN: Int,
+        isNew: Bool,
+        throttlesAt queue: Int?
     ) -> (cursor: Offset, view: View)? {
         state.withLock { state in
             guard !state.isDeleted else { return nil }

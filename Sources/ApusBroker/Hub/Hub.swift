@@ -82,7 +82,11 @@ public final class Hub {
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, or `.tooManySubscriptions` beyond `limit`.
     public func subscribe(
-        _ subscriber: any Subscriber, to name: String, clientID: String, lastN: Int, options: SubscriptionOptions,
+        _ subscriber: any Subscriber,
+        to name: String,
+        clientID: String,
+        lastN: Int,
+        options: SubscriptionOptions,
         limit: Int
     ) throws(BrokerError) -> Topic {
         guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
@@ -94,7 +98,12 @@ public final class Hub {
         let throttlesAt = options.overflow == .throttle ? options.queue : nil
         guard
             let (cursor, view) = topic.attach(
-                mailbox, slot: source.slot, lastN: lastN, isNew: existing == nil, throttlesAt: throttlesAt)
+                mailbox,
+                slot: source.slot,
+                lastN: lastN,
+                isNew: existing == nil,
+                throttlesAt: throttlesAt
+            )
         else {
             releaseIfUnused(source)
             throw .topicNotFound(name)
@@ -109,8 +118,13 @@ public final class Hub {
             replaying.append(existing)
         } else {
             let subscription = Subscription(
-                clientID: clientID, options: options, subscriber: subscriber, source: source, cursor: cursor,
-                replayEnd: view.head)
+                clientID: clientID,
+                options: options,
+                subscriber: subscriber,
+                source: source,
+                cursor: cursor,
+                replayEnd: view.head
+            )
             subscription.topicIndex = source.subscriptions.count
             source.subscriptions.append(subscription)
             subscriber.subscriptions.insert(subscription)
@@ -126,7 +140,9 @@ public final class Hub {
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`.
     public func unsubscribe(
-        _ subscriber: any Subscriber, from name: String, clientID: String
+        _ subscriber: any Subscriber,
+        from name: String,
+        clientID: String
     ) throws(BrokerError) -> Topic {
         guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
         if let subscription = subscriber.subscriptions.find(topic, clientID: clientID) {

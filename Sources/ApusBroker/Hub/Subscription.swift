@@ -18,7 +18,11 @@ public final class Subscription {
     var subscriberIndex = 0
 
     init(
-        clientID: String, options: SubscriptionOptions, subscriber: any Subscriber, source: HubTopic, cursor: Offset,
+        clientID: String,
+        options: SubscriptionOptions,
+        subscriber: any Subscriber,
+        source: HubTopic,
+        cursor: Offset,
         replayEnd: Offset
     ) {
         self.clientID = clientID
@@ -66,7 +70,7 @@ final class HubTopic {
 public struct SubscriptionSet {
     private struct Key: Hashable {
         let topic: ObjectIdentifier
-        let clientID: String
+        let clientID: ExactText
     }
 
     private static let linear = 16
@@ -78,8 +82,8 @@ public struct SubscriptionSet {
     public var count: Int { all.count }
 
     func find(_ topic: Topic, clientID: String) -> Subscription? {
-        if let index { return index[Key(topic: ObjectIdentifier(topic), clientID: clientID)] }
-        return all.first { $0.topic === topic && $0.clientID == clientID }
+        if let index { return index[Key(topic: ObjectIdentifier(topic), clientID: ExactText(clientID))] }
+        return all.first { $0.topic === topic && ExactText($0.clientID) == ExactText(clientID) }
     }
 
     mutating func insert(_ subscription: Subscription) {
@@ -110,6 +114,6 @@ public struct SubscriptionSet {
     }
 
     private static func key(_ subscription: Subscription) -> Key {
-        Key(topic: ObjectIdentifier(subscription.topic), clientID: subscription.clientID)
+        Key(topic: ObjectIdentifier(subscription.topic), clientID: ExactText(subscription.clientID))
     }
 }

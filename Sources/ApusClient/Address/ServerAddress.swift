@@ -1,7 +1,8 @@
 /// Where a server is and which dialect to speak with it.
 ///
-/// Written `http|https|ws|wss://host[:port][/v1]`. `ws` means the same as `http`, `wss` the same as `https`: the REST base and
-/// the WebSocket URL follow from either. A `/ws` at the end is taken too, since that is what people have at hand.
+/// Written `http|https|ws|wss://host[:port][/v1]`. `ws` means the same as `http`, `wss` the same as `https`: the
+/// REST base and the WebSocket URL follow from either. A `/ws` at the end is taken too, since that is what people
+/// have at hand.
 public struct ServerAddress: Sendable, Hashable {
     /// The two forms of the contract's endpoints and messages.
     public enum Dialect: Sendable, Hashable {

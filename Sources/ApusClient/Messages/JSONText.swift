@@ -2,8 +2,8 @@ import Foundation
 
 /// A JSON value, kept as the text it is written in.
 ///
-/// Payloads pass through a client byte for byte as they were published; parsing them into numbers and dictionaries would lose
-/// digits, key order and spacing.
+/// Payloads pass through a client byte for byte as they were published; parsing them into numbers and dictionaries
+/// would lose digits, key order and spacing.
 public struct JSONText: Sendable, Hashable, CustomStringConvertible {
     public let text: String
 

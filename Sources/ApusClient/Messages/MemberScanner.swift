@@ -85,10 +85,8 @@ struct MemberScanner {
                 depth -= 1
                 index += 1
                 if depth == 0 { return true }
-            case UInt8(ascii: ",") where depth == 0, 0x20 where depth == 0, 0x0A where depth == 0, 0x0D where depth == 0,
-                0x09 where depth == 0:
-                return index > start
-            default:
+            case let byte:
+                if depth == 0, byte == UInt8(ascii: ",") || Self.isSpace(byte) { return index > start }
                 index += 1
             }
         }

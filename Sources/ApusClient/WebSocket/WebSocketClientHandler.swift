@@ -3,8 +3,8 @@ import NIOWebSocket
 
 /// The last handler of a client's pipeline: frames in, messages into the inbox.
 ///
-/// All state lives on the channel's event loop. Reading stops while the inbox is full, which fills the socket's buffers and so
-/// slows the server: the back-pressure of a reader that does not keep up. Pings wait too, then.
+/// All state lives on the channel's event loop. Reading stops while the inbox is full, which fills the socket's
+/// buffers and so slows the server: the back-pressure of a reader that does not keep up. Pings wait too, then.
 final class WebSocketClientHandler: ChannelDuplexHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundIn = WebSocketFrame

@@ -13,8 +13,9 @@ extension WebSocketConnection {
 
     /// Connects to a server's WebSocket endpoint.
     ///
-    /// Throws `unreachable` or `timedOut` when there is no connection; `unauthorized` or `refused` with the status and the
-    /// server's problem when it refuses the handshake; `protocolViolation` when it does not speak HTTP and WebSocket.
+    /// Throws `unreachable` or `timedOut` when there is no connection; `unauthorized` or `refused` with the status
+    /// and the server's problem when it refuses the handshake; `protocolViolation` when it does not speak HTTP and
+    /// WebSocket.
     public static func connect(
         to address: ServerAddress,
         configuration: Configuration = Configuration()

@@ -4,8 +4,9 @@ public import NIOWebSocket
 
 /// A client's WebSocket connection.
 ///
-/// Any task may send and receive. Messages that nobody takes are kept up to the configuration's bounds; then the socket is no
-/// longer read. The connection closes abruptly when its last reference goes away, so end it with `close`.
+/// Any task may send and receive. Messages that nobody takes are kept up to the configuration's bounds; then the
+/// socket is no longer read. The connection closes abruptly when its last reference goes away, so end it with
+/// `close`.
 public final class WebSocketConnection: Sendable {
     public struct Configuration: Sendable {
         /// Sent as `X-API-Key` with the handshake.
@@ -107,8 +108,8 @@ public final class WebSocketConnection: Sendable {
 
     /// The next message; nil after the end.
     ///
-    /// The last one is a `close`, also when the connection just broke (code 1006). Throws `protocolViolation` when the server
-    /// broke the protocol and `cancelled` when the task is cancelled.
+    /// The last one is a `close`, also when the connection just broke (code 1006). Throws `protocolViolation` when
+    /// the server broke the protocol and `cancelled` when the task is cancelled.
     public func receive() async throws(ClientError) -> WebSocketMessage? {
         try await inbox.take(limit: 1).first
     }
@@ -146,7 +147,8 @@ public final class WebSocketConnection: Sendable {
 
     // MARK: Closing
 
-    /// Does the close handshake: sends a close frame and waits for the server's and the end of TCP, at most for `timeout`.
+    /// Does the close handshake: sends a close frame and waits for the server's and the end of TCP, at most for
+    /// `timeout`.
     ///
     /// Messages that come in until then can still be received.
     public func close(

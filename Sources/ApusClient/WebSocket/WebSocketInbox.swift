@@ -3,9 +3,9 @@ import Synchronization
 
 /// The messages that arrived and were not taken yet.
 ///
-/// Filled on the connection's event loop, emptied by any task; one leaf lock guards it. Bounded by messages and bytes: past
-/// either limit `push` asks for reading to stop, and it goes on once half of it is taken. What one socket read had already
-/// brought still comes in, so the bounds are exceeded by at most that.
+/// Filled on the connection's event loop, emptied by any task; one leaf lock guards it. Bounded by messages and
+/// bytes: past either limit `push` asks for reading to stop, and it goes on once half of it is taken. What one
+/// socket read had already brought still comes in, so the bounds are exceeded by at most that.
 final class WebSocketInbox: Sendable {
     private struct State {
         var messages: CircularBuffer<WebSocketMessage> = []

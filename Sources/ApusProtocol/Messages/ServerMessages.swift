@@ -12,7 +12,10 @@ public struct MessageEncoder: Sendable {
 
     /// `{"type":"ack","request_id":…,"topic":…,"status":"ok","ts":…}`; `topicJSON` is a quoted JSON string.
     public func ack(
-        requestID: UnsafeRawBufferPointer?, topicJSON: [UInt8]?, time: Timestamp, to buffer: inout ByteBuffer
+        requestID: UnsafeRawBufferPointer?,
+        topicJSON: [UInt8]?,
+        time: Timestamp,
+        to buffer: inout ByteBuffer
     ) {
         let head: StaticString = #"{"type":"ack""#
         let topicKey: StaticString = #","topic":"#
@@ -43,7 +46,10 @@ public struct MessageEncoder: Sendable {
 
     /// `{"type":"error","request_id":…,"error":{"code":…,"message":…},"ts":…}`.
     public func error(
-        _ code: ErrorCode, _ message: String, requestID: UnsafeRawBufferPointer?, time: Timestamp,
+        _ code: ErrorCode,
+        _ message: String,
+        requestID: UnsafeRawBufferPointer?,
+        time: Timestamp,
         to buffer: inout ByteBuffer
     ) {
         let head: StaticString = #"{"type":"error""#

@@ -1,9 +1,9 @@
 import ApusProtocol
+import Crypto
+import Foundation
 import HTTPTypes
 
 /// What a request for a WebSocket is found to be, before anything is upgraded (RFC 6455 section 4.2.1).
-///
-/// Both the upgrade and the REST answer to a refused one come from here, so they cannot disagree.
 struct Handshake: Equatable {
     var dialect: Dialect
     /// Whether a valid key came with it, or none is needed. Else the first message has to bring one.
@@ -20,12 +20,16 @@ struct Handshake: Equatable {
             switch self {
             case .notUpgrading:
                 Problem(
-                    .upgradeRequired, "This is a WebSocket endpoint: send a WebSocket handshake",
-                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")])
+                    .upgradeRequired,
+                    "This is a WebSocket endpoint: send a WebSocket handshake",
+                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")]
+                )
             case .unsupportedVersion:
                 Problem(
-                    .upgradeRequired, "Only WebSocket version 13 is spoken here",
-                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")])
+                    .upgradeRequired,
+                    "Only WebSocket version 13 is spoken here",
+                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")]
+                )
             case .malformed(let text):
                 Problem(.badRequest, text)
             case .wrongKey:
@@ -47,7 +51,10 @@ struct Handshake: Equatable {
 
     /// Checks a request's headers. `header` gives a header's value by its lower-case name.
     static func check(
-        dialect: Dialect, query: Substring, keys: APIKeys, header: (String) -> String?
+        dialect: Dialect,
+        query: Substring,
+        keys: APIKeys,
+        header: (String) -> String?
     ) -> Result<Handshake, Refusal> {
         guard let upgrade = header("upgrade"), upgrade.lowercased().contains("websocket") else {
             return .failure(.notUpgrading)
@@ -65,6 +72,12 @@ struct Handshake: Equatable {
         guard let key else { return .success(Handshake(dialect: dialect, isAuthorized: false)) }
         guard keys.contains(key) else { return .failure(.wrongKey) }
         return .success(Handshake(dialect: dialect, isAuthorized: true))
+    }
+
+    /// The proof that the handshake was understood (RFC 6455 section 4.2.2, item 5.4). SHA-1 protects nothing here.
+    static func accept(_ key: String) -> String {
+        let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+        return Data(digest).base64EncodedString()
     }
 
     private static func isNonce(_ value: String) -> Bool {
@@ -92,7 +105,8 @@ func percentDecoded(_ text: Substring) -> String? {
             continue
         }
         let digits = rest.prefix(2)
-        guard digits.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(String(Substring(digits)), radix: 16)
+        guard digits.count == 2, digits.allSatisfy(\.isHexDigit),
+            let value = UInt8(String(Substring(digits)), radix: 16)
         else { return nil }
         bytes.append(value)
         rest = rest.dropFirst(2)

@@ -20,7 +20,9 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
     let logger: Logger
 
     func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+        _ request: Request,
+        context: Context,
+        next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let start = ContinuousClock.now
         var response: Response
@@ -29,17 +31,19 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch {
             let problem = Self.problem(for: error, request: request)
             if problem.code == .internal {
-                context.logger.error("request failed", metadata: ["error": "\(String(reflecting: error))"])
+                logger.error("request failed", metadata: ["request.id": "\(context.id)", "error": "\(String(reflecting: error))"])
             }
             response = try problem.response(from: request, context: context)
         }
         let elapsed = (ContinuousClock.now - start) / .microseconds(1)
-        context.logger.info(
+        logger.info(
             "request",
             metadata: [
+                "request.id": "\(context.id)",
                 "method": "\(request.method.rawValue)", "path": "\(request.uri.path)",
                 "status": "\(response.status.code)", "us": "\(Int(elapsed))",
-            ])
+            ]
+        )
         return response
     }
 
@@ -52,8 +56,10 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
                 return Problem(.notFound, "There is nothing at \(request.uri.path)")
             }
             return Problem(
-                .methodNotAllowed, "\(request.method.rawValue) is not allowed here; \(methods) is",
-                headers: [(.allow, methods)])
+                .methodNotAllowed,
+                "\(request.method.rawValue) is not allowed here; \(methods) is",
+                headers: [(.allow, methods)]
+            )
         case let error as any HTTPResponseError where error.status == .contentTooLarge:
             return Problem(.tooLarge, "The body is larger than \(Routes.maxBody) bytes")
         case let error as any HTTPResponseError where error.status.kind == .clientError:
@@ -70,7 +76,9 @@ struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
     private static var header: HTTPField.Name? { HTTPField.Name("X-API-Key") }
 
     func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+        _ request: Request,
+        context: Context,
+        next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let open: Set = ["/health", "/v1/health", "/docs", "/openapi.json", "/ws", "/v1/ws"]
         guard keys.areRequired, !open.contains(request.uri.path) else { return try await next(request, context) }

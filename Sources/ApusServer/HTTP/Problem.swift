@@ -16,8 +16,10 @@ struct Problem: Error, HTTPResponseError {
     }
 
     static let unauthorized = Problem(
-        .unauthorized, "A valid API key is required in the X-API-Key header",
-        headers: [(.wwwAuthenticate, #"ApiKey realm="apus""#)])
+        .unauthorized,
+        "A valid API key is required in the X-API-Key header",
+        headers: [(.wwwAuthenticate, #"ApiKey realm="apus""#)]
+    )
 
     /// The server can not do it now; the client may try again in a second.
     static func unavailable(_ detail: String) -> Problem {
@@ -26,14 +28,21 @@ struct Problem: Error, HTTPResponseError {
 
     var status: HTTPResponse.Status { HTTPResponse.Status(code: code.status) }
 
-    func response(from request: Request, context: some RequestContext) throws -> Response {
+    static let mediaType = "application/problem+json"
+
+    /// The problem document.
+    var body: ByteBuffer {
         var body = ByteBuffer()
         body.writeString(#"{"type":"about:blank","title":"#)
         appendJSONString(code.title, to: &body)
         body.writeString(#","status":\#(code.status),"detail":"#)
         appendJSONString(detail, to: &body)
         body.writeString(#","code":"\#(code.rawValue)"}"#)
-        var response = Response.json(status, body, type: "application/problem+json")
+        return body
+    }
+
+    func response(from request: Request, context: some RequestContext) throws -> Response {
+        var response = Response.json(status, body, type: Self.mediaType)
         for (name, value) in headers { response.headers[name] = value }
         return response
     }

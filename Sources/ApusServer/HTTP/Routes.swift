@@ -4,14 +4,13 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The REST interface: topics, health, statistics, documentation; and the answer to a WebSocket handshake that is none.
+/// The REST interface: topics, health, statistics, documentation.
 struct Routes {
     /// A `POST /topics` body beyond this is refused.
     static let maxBody = 64 * 1024
 
     let broker: any Broker
     let createExisting: ServerConfiguration.CreateExisting
-    let upgrader: WebSocketUpgrader
     let isDraining: DrainFlag
     let started = ContinuousClock.now
 
@@ -23,7 +22,8 @@ struct Routes {
             router.delete("\(prefix)/topics/:name") { request, _ in try deleteTopic(request) }
             router.get("\(prefix)/health") { _, _ in health(dialect) }
             router.get("\(prefix)/stats") { _, _ in stats() }
-            router.get("\(prefix)/ws") { request, _ in try refuse(request, dialect) }
+            // A handshake never comes here: this is who did not ask for a WebSocket.
+            router.get("\(prefix)/ws") { _, _ -> Response in throw Handshake.Refusal.notUpgrading.problem }
         }
         router.get("/docs") { _, _ in
             Response.json(.ok, ByteBuffer(string: DocsPage.html), type: "text/html; charset=utf-8")
@@ -119,20 +119,6 @@ struct Routes {
     }
 
     private func sortedTopics() -> [Topic] {
-        broker.topics.sorted { $0.name < $1.name }
-    }
-
-    // MARK: WebSocket handshakes that were refused
-
-    private func refuse(_ request: Request, _ dialect: Dialect) throws -> Response {
-        let result = upgrader.check(dialect: dialect, query: Substring(request.uri.query ?? "")) { name in
-            // Hummingbird has taken the connection header for itself when the request was HTTP/1.1 without an upgrade.
-            HTTPField.Name(name).flatMap { request.headers[$0] }
-        }
-        switch result {
-        case .failure(let refusal): throw refusal.problem
-        // The same request would have been upgraded: what is left is a body, or a method, that no handshake has.
-        case .success: throw Problem(.badRequest, "This is no WebSocket handshake")
-        }
+        broker.topics.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 }

@@ -1,6 +1,5 @@
 import ApusBroker
 import ApusProtocol
-import Glibc
 import Logging
 import NIOCore
 
@@ -28,8 +27,12 @@ final class Worker {
     private let open: ConnectionCount
 
     init(
-        eventLoop: any EventLoop, settings: WorkerSettings, broker: any Broker, mailbox: HubMailbox,
-        open: ConnectionCount, logger: Logger
+        eventLoop: any EventLoop,
+        settings: WorkerSettings,
+        broker: any Broker,
+        mailbox: HubMailbox,
+        open: ConnectionCount,
+        logger: Logger
     ) {
         self.eventLoop = eventLoop
         self.settings = settings
@@ -69,9 +72,7 @@ final class Worker {
 
     /// Takes the time for what is read now. A burst of commands has one time.
     func beginBurst() {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        let milliseconds = Timestamp.nowInMilliseconds
         if milliseconds != now.milliseconds { now = Timestamp(milliseconds: milliseconds) }
     }
 

@@ -23,8 +23,13 @@ struct Workers: Sendable {
                     eventLoop.execute { slot.value?.hub.turn() }
                 }
                 slot.value = Worker(
-                    eventLoop: eventLoop, settings: settings, broker: broker, mailbox: mailbox, open: open,
-                    logger: logger)
+                    eventLoop: eventLoop,
+                    settings: settings,
+                    broker: broker,
+                    mailbox: mailbox,
+                    open: open,
+                    logger: logger
+                )
                 let interval = TimeAmount.milliseconds(settings.tickInterval)
                 eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
                     guard let worker = slot.value else { return task.cancel() }
@@ -66,12 +71,19 @@ struct Workers: Sendable {
 /// How many WebSocket connections are open, over all loops.
 final class ConnectionCount: Sendable {
     private let count = Atomic(0)
+    private let zeros = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     func add(_ change: Int) {
-        count.add(change, ordering: .relaxed)
+        if count.add(change, ordering: .acquiringAndReleasing).newValue == 0 { zeros.continuation.yield() }
     }
 
-    var value: Int { count.load(ordering: .relaxed) }
+    var value: Int { count.load(ordering: .acquiring) }
+
+    /// Returns when no connection is open, or when its task is cancelled. For one task at a time.
+    func waitForZero() async {
+        guard value > 0 else { return }
+        for await _ in zeros.stream where value == 0 { return }
+    }
 }
 
 /// Numbers connections, for logs: 1, 2, 3, …

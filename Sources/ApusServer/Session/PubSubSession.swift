@@ -50,7 +50,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     private func execute(
-        _ command: Command, in message: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer?
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
     ) -> Bool {
         guard !worker.isDraining else {
             reply(.unavailable, "The server is shutting down", requestID: requestID)
@@ -73,7 +75,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     private func publish(
-        _ command: Command, in message: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer?
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
     ) -> Bool {
         guard let topic = topic(command.topic, in: message) else {
             replyTopicNotFound(command.topic, in: message, requestID: requestID)
@@ -95,13 +99,20 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     private func subscribe(
-        _ command: Command, in message: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer?
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
     ) {
         let name = text(command.topic, in: message)
         do throws(BrokerError) {
             let topic = try worker.hub.subscribe(
-                self, to: name, clientID: text(command.clientID, in: message), lastN: command.lastN,
-                options: worker.settings.subscription, limit: worker.settings.maxSubscriptions)
+                self,
+                to: name,
+                clientID: text(command.clientID, in: message),
+                lastN: command.lastN,
+                options: worker.settings.subscription,
+                limit: worker.settings.maxSubscriptions
+            )
             acknowledge(topic, requestID: requestID)
         } catch {
             reply(error.wireCode, error.message, requestID: requestID)
@@ -109,7 +120,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     private func unsubscribe(
-        _ command: Command, in message: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer?
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
     ) {
         let name = text(command.topic, in: message)
         // What was published before is delivered before the ack of the unsubscribe, and after the acks before it.
@@ -139,7 +152,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     // MARK: API keys
 
     private func authenticate(
-        _ command: Command, in message: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer?
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
     ) {
         guard command.kind == .auth, worker.settings.apiKeys.contains(text(command.apiKey, in: message)) else {
             return refuseUnauthorized(requestID: requestID)
@@ -157,7 +172,11 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     private func acknowledge(_ topic: Topic?, requestID: UnsafeRawBufferPointer?) {
         encoder.ack(
-            requestID: requestID, topicJSON: topic?.template.topicJSON, time: worker.now, to: &worker.replies)
+            requestID: requestID,
+            topicJSON: topic?.template.topicJSON,
+            time: worker.now,
+            to: &worker.replies
+        )
     }
 
     private func reply(_ code: ErrorCode, _ message: String, requestID: UnsafeRawBufferPointer?) {
@@ -165,7 +184,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     private func replyTopicNotFound(
-        _ name: JSONText, in message: UnsafeRawBufferPointer, requestID: UnsafeRawBufferPointer?
+        _ name: JSONText,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
     ) {
         reply(.topicNotFound, "Topic '\(text(name, in: message))' not found", requestID: requestID)
     }
@@ -192,7 +213,8 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             deliver(frame)
             worker.logger.debug(
                 "messages dropped",
-                metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)", "count": "\(count)"])
+                metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)", "count": "\(count)"]
+            )
         case .topicDeleted(let topic):
             encoder.topicDeleted(topicJSON: topic.template.topicJSON, time: worker.now, to: &frame)
             deliver(frame)
@@ -202,7 +224,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             encoder.error(.slowConsumer, text, requestID: nil, time: worker.now, to: &frame)
             connection.write(frame)
             worker.logger.info(
-                "slow consumer cut", metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)"])
+                "slow consumer cut",
+                metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)"]
+            )
             connection.disconnect(.slowConsumer)
         }
     }
@@ -215,7 +239,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     /// Whether there is nothing left to deliver.
-    var isDrained: Bool { worker.hub.isCaughtUp(self) && throttledBy == nil }
+    var isDrained: Bool { worker.hub.isCaughtUp(self) }
 
     func publishAgain() {
         throttledBy = nil

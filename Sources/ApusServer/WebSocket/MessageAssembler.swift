@@ -47,7 +47,9 @@ struct MessageAssembler {
     }
 
     private mutating func add(
-        _ payload: UnsafeRawBufferPointer, isFinal: Bool, to collected: inout ByteBuffer
+        _ payload: UnsafeRawBufferPointer,
+        isFinal: Bool,
+        to collected: inout ByteBuffer
     ) -> Outcome {
         guard collected.readableBytes + payload.count <= maxMessage else { return .failure(.messageTooBig) }
         if isText, !validator.consume(payload) { return .failure(.invalidUTF8) }

@@ -335,6 +335,8 @@ final class WebSocketConnection: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// At shutdown: closes the connection once everything has been delivered.
     func closeIfDrained() {
+        // A publish that was put off is refused like any other command now.
+        continueReading()
         if session?.isDrained ?? true { disconnect(.shutdown) }
     }
 
@@ -346,7 +348,9 @@ final class WebSocketConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private func log(_ message: Logger.Message, code: UInt16?, reason: String = "") {
         worker.logger.debug(
             message,
-            metadata: ["connection.id": "\(id)", "close.code": "\(code.map(String.init) ?? "none")", "reason": "\(reason)"]
+            metadata: [
+                "connection.id": "\(id)", "close.code": "\(code.map(String.init) ?? "none")", "reason": "\(reason)",
+            ]
         )
     }
 }

@@ -9,8 +9,8 @@ struct HealthcheckCommand: ServerCommand {
         commandName: "healthcheck",
         abstract: "Ask a server how it is; exit code 0 when it is well, 1 otherwise.",
         discussion: """
-            Without --url and APUS_URL it asks the server that APUS_HOST and APUS_PORT (or their aliases) configure on this \
-            machine, so it works inside the container as it is.
+            Without --url and APUS_URL it asks the server that APUS_HOST and APUS_PORT (or their aliases) configure on \
+            this machine, so it works inside the container as it is.
 
             Examples:
               apus healthcheck
@@ -41,7 +41,8 @@ struct HealthcheckCommand: ServerCommand {
             let line =
                 json
                 ? answer.body.trimmedEnd
-                : "healthy: up \(health.uptimeSeconds) s, \(health.topics) topics, \(health.subscribers) subscribers"
+                : "healthy: up \(health.uptimeSeconds) s, " + counted(health.topics, "topic") + ", "
+                    + counted(health.subscribers, "subscriber")
             try await StandardOutput.write(line + "\n")
         } catch let error as ClientError {
             // Whatever the reason: a health check knows two answers.
@@ -51,7 +52,8 @@ struct HealthcheckCommand: ServerCommand {
 }
 
 extension ServerAddress {
-    /// The address to ask for a server's health: the flag's, `APUS_URL`'s, or that of the server that the environment configures.
+    /// The address to ask for a server's health: the flag's, `APUS_URL`'s, or that of the server that the
+    /// environment configures.
     static func ofThisMachine(url: String?, environment: (String) -> String?) throws -> ServerAddress {
         if let url { return try ConnectionOptions.parse(url, origin: "--url", exitCode: .usage) }
         if let url = environment("APUS_URL") {

@@ -10,8 +10,8 @@ struct PubCommand: ServerCommand {
         commandName: "pub",
         abstract: "Publish messages to a topic.",
         discussion: """
-            The payload is JSON if it is JSON, and a JSON string otherwise. With - it is read from standard input, one message \
-            a line; blank lines are skipped, and many messages are on their way at once.
+            The payload is JSON if it is JSON, and a JSON string otherwise. With - it is read from standard input, one \
+            message a line; blank lines are skipped, and many messages are on their way at once.
 
             Examples:
               apus pub orders '{"id": 1, "total": 9.5}'
@@ -81,18 +81,16 @@ struct PubCommand: ServerCommand {
 
     private func finish(_ summary: PublishProgress.Summary) async throws {
         if json {
-            let members = [
-                "\"topic\":\(JSONText.string(topic))", "\"published\":\(summary.published)", "\"refused\":\(summary.refused)",
-            ]
-            try await StandardOutput.write("{\(members.joined(separator: ","))}\n")
+            let counts = "\"published\":\(summary.published),\"refused\":\(summary.refused)"
+            try await StandardOutput.write("{\"topic\":\(JSONText.string(topic)),\(counts)}\n")
         } else if Terminal.outputIsTerminal, summary.published > 0 {
-            let messages = summary.published == 1 ? "1 message" : "\(summary.published) messages"
-            try await StandardOutput.write("published \(messages) to \(topic)\n")
+            try await StandardOutput.write("published \(counted(summary.published, "message")) to \(topic)\n")
         }
         guard summary.refused > 0 else { return }
         if !readsInput { throw CommandFailure(summary.firstReason ?? "refused") }
         let total = summary.published + summary.refused
-        throw CommandFailure("\(summary.refused) of \(total) messages were refused: \(summary.refusedLines)")
+        let what = "\(summary.refused) of \(total) messages refused (\(summary.refusedLines))"
+        throw CommandFailure("\(what): \(summary.firstReason ?? "")")
     }
 }
 
@@ -101,7 +99,7 @@ extension RESTClient {
     func createIfMissing(_ topic: String) async throws {
         do {
             try await createTopic(topic)
-        } catch where error.problem?.code == "TOPIC_EXISTS" {
+        } catch  where error.problem?.code == "TOPIC_EXISTS" {
             return
         }
     }

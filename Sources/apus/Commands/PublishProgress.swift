@@ -54,13 +54,15 @@ final class PublishProgress: Sendable {
 
     var summary: Summary {
         state.withLock { state in
-            let lines = state.refusedLines.sorted().map(String.init).joined(separator: ", ")
+            let lines = state.refusedLines.map(String.init).joined(separator: ", ")
             let more = state.refused - state.refusedLines.count
             return Summary(
                 published: state.published,
                 refused: state.refused,
                 refusedLines: (state.refused == 1 ? "line " : "lines ") + lines + (more > 0 ? " and \(more) more" : ""),
-                firstReason: state.firstReason
+                firstReason: state.firstReason.map { reason in
+                    state.refused == 1 ? reason : "line \(state.refusedLines.first ?? 0): \(reason)"
+                }
             )
         }
     }

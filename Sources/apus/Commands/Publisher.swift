@@ -3,8 +3,8 @@ import Foundation
 
 /// Publishes messages and waits for their acks, many at a time.
 ///
-/// At most `window` messages are unanswered; each holds a permit that its answer gives back. So memory stays bounded by the
-/// window whatever the input's size, and all is answered once every permit is back.
+/// At most `window` messages are unanswered; each holds a permit that its answer gives back. So memory stays
+/// bounded by the window whatever the input's size, and all is answered once every permit is back.
 struct Publisher: Sendable {
     static let maxLineBytes = 16 << 20
     private static let window = 64
@@ -35,7 +35,7 @@ struct Publisher: Sendable {
         let (permits, answered) = AsyncStream.makeStream(of: Void.self)
         for _ in 0..<Self.window { answered.yield() }
         return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await receiveAnswers(answered) }
+            group.addTask { try await receiveAnswers(to: source, answered) }
             group.addTask {
                 var permits = permits.makeAsyncIterator()
                 try await send(source, permits: &permits)
@@ -109,14 +109,14 @@ struct Publisher: Sendable {
 
     // MARK: Answers
 
-    private func receiveAnswers(_ answered: AsyncStream<Void>.Continuation) async throws {
+    private func receiveAnswers(to source: Source, _ answered: AsyncStream<Void>.Continuation) async throws {
         while true {
             let messages = try await connection.receiveBatch()
             if messages.isEmpty { throw CommandFailure("the server closed the connection") }
             for message in messages {
                 switch message {
                 case .text(let text): try receive(ServerMessage(text), answered)
-                case .close(let close): throw lost(close)
+                case .close(let close): throw lost(close, source)
                 case .binary, .ping, .pong: break
                 }
             }
@@ -141,10 +141,10 @@ struct Publisher: Sendable {
         }
     }
 
-    private func lost(_ close: WebSocketClose) -> CommandFailure {
+    private func lost(_ close: WebSocketClose, _ source: Source) -> CommandFailure {
         let failure = CommandFailure(close)
         let (acked, firstOpen) = progress.open
-        guard let firstOpen else { return failure }
+        guard case .lines = source, let firstOpen else { return failure }
         return CommandFailure(
             "\(failure.message); \(acked) published, the first unanswered is line \(firstOpen)",
             exitCode: failure.exitCode

@@ -9,8 +9,9 @@ struct SubCommand: ServerCommand {
         commandName: "sub",
         abstract: "Subscribe to topics and print their events.",
         discussion: """
-            On a terminal a line has the time (UTC), the topic and the payload. In a pipe, or with --json, it is the event as the \
-            server sent it, so every line is JSON. Everything else goes to standard error. Ctrl-C ends it with exit code 0.
+            On a terminal a line has the time (UTC), the topic and the payload. In a pipe, or with --json, it is the event \
+            as the server sent it, so every line is JSON. Everything else goes to standard error. Ctrl-C ends it with \
+            exit code 0.
 
             Examples:
               apus sub orders
@@ -67,6 +68,7 @@ struct SubCommand: ServerCommand {
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await subscriber.run(last: last, limit: count) }
+                group.addTask { try await StandardOutput.waitUntilClosed() }
                 group.addTask {
                     // Ends with the first signal.
                     for await _ in interrupts { break }

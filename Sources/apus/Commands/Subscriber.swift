@@ -54,8 +54,11 @@ struct Subscriber: Sendable {
                 output.writeString(printer.line(for: event, text: text))
                 left -= 1
             case .error(let error):
-                let topic = error.requestID.flatMap { Int($0) }.flatMap { topics.indices.contains($0) ? topics[$0] : nil }
-                let failure = CommandFailure(error, topic: topic)
+                let index = error.requestID.flatMap { Int($0) }
+                let failure = CommandFailure(
+                    error,
+                    topic: index.flatMap { topics.indices.contains($0) ? topics[$0] : nil }
+                )
                 // What answers no command announces the close that follows, which says it again.
                 if error.requestID == nil, failure.exitCode == .failure { return SubCommand.say(failure.message) }
                 throw failure
@@ -74,8 +77,7 @@ struct Subscriber: Sendable {
     private func handle(_ info: ServerMessage.Info, live: inout Set<String>) throws {
         switch (info.message, info.topic) {
         case ("messages_dropped", let topic?):
-            let messages = info.dropped == 1 ? "1 message was" : "\(info.dropped ?? 0) messages were"
-            SubCommand.say("\(messages) dropped from '\(topic)': this reader is too slow")
+            SubCommand.say("\(counted(info.dropped ?? 0, "message")) of '\(topic)' dropped: this reader is too slow")
         case ("topic_deleted", let topic?):
             live.remove(topic)
             if live.isEmpty {

@@ -18,7 +18,7 @@ struct TopicsCommand: AsyncParsableCommand {
     )
 
     struct List: ServerCommand {
-        static let title = "apus topics list"
+        static let title = "apus topics"
         static let configuration = CommandConfiguration(
             commandName: "list",
             abstract: "List the topics and how many subscribers they have.",
@@ -121,16 +121,17 @@ struct TopicsCommand: AsyncParsableCommand {
 }
 
 extension ServerCommand {
-    /// Does something for each topic; says which failed and fails at the end, or at once when no other would fare better.
+    /// Does something for each topic; says which failed and fails at the end, or at once when all would fail.
     fileprivate static func forEach(_ names: [String], _ body: (String) async throws -> Void) async throws {
         var failures = 0
         for name in names {
             do {
                 try await body(name)
             } catch let error as ClientError {
-                let failure = CommandFailure(error, topic: name)
+                let failure = CommandFailure(error, topic: name, hints: false)
                 guard error.code == .refused, error.problem?.code != nil else { throw failure }
-                say(error.problem?.code?.hasPrefix("TOPIC_") == true ? failure.message : "'\(name)': \(failure.message)")
+                let namesTopic = error.problem?.code?.hasPrefix("TOPIC_") == true
+                say(namesTopic ? failure.message : "'\(name)': \(failure.message)")
                 failures += 1
             }
         }
@@ -158,6 +159,11 @@ enum TopicTable {
     private static func spaces(_ count: Int) -> String {
         String(repeating: " ", count: count)
     }
+}
+
+/// `1 topic`, `2 topics`.
+func counted(_ count: Int, _ noun: String) -> String {
+    count == 1 ? "1 \(noun)" : "\(count) \(noun)s"
 }
 
 extension String {

@@ -7,15 +7,17 @@ struct ConnectionOptions: ParsableArguments {
     static let defaultURL = "http://127.0.0.1:8080"
 
     @Option(
-        name: .long,
         help: ArgumentHelp(
-            "The server: http, https, ws or wss; with /v1 at the end for the v1 dialect. (env: APUS_URL; default: \(defaultURL))",
+            """
+            The server: http, https, ws or wss; with /v1 at the end for the v1 dialect. (env: APUS_URL; default: \
+            \(defaultURL))
+            """,
             valueName: "url"
         )
     )
     var url: String?
 
-    @Option(name: .long, help: ArgumentHelp("The API key, where the server wants one. (env: APUS_API_KEY)", valueName: "key"))
+    @Option(help: ArgumentHelp("The API key, where the server wants one. (env: APUS_API_KEY)", valueName: "key"))
     var apiKey: String?
 
     /// The address from the flag, the environment or the default.

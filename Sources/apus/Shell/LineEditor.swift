@@ -1,8 +1,8 @@
 /// A line being typed on a terminal in raw mode: bytes in, the line out.
 ///
-/// Knows typing, backspace, Ctrl-U (clear), Ctrl-W (last word), Ctrl-L (redraw), Ctrl-D (end, on an empty line), and the arrow
-/// keys up and down for what was entered before. Other control and escape sequences do nothing. Holds at most 64 KiB of line
-/// and 100 earlier lines.
+/// Knows typing, backspace, Ctrl-U (clear), Ctrl-W (last word), Ctrl-L (redraw), Ctrl-D (end, on an empty line),
+/// and the arrow keys up and down for what was entered before. Other control and escape sequences do nothing. Holds
+/// at most 64 KiB of line and 100 earlier lines.
 struct LineEditor {
     enum Action: Equatable {
         /// The line looks different now.

@@ -9,12 +9,12 @@ struct ShellCommand: ServerCommand {
         commandName: "shell",
         abstract: "Talk to a server interactively.",
         discussion: """
-            Enter commands or the numbers of the menu; events are printed as they come. Without a terminal the commands are read \
-            line by line and there is no prompt.
+            Enter commands or the numbers of the menu; events are printed as they come. Without a terminal the commands are \
+            read line by line and there is no prompt.
 
             Examples:
               apus shell
-              printf 'create orders\\nsubscribe orders\\npublish orders {"id":1}\\n' | apus shell
+              echo "publish orders hello" | apus shell
             """
     )
 
@@ -57,7 +57,9 @@ struct ShellCommand: ServerCommand {
             defer { group.cancelAll() }
             switch try await group.next() {
             case .disconnected(let close): throw CommandFailure(close)
-            case .left, nil: await session.close()
+            case .left, nil:
+                if let close = await session.end { throw CommandFailure(close) }
+                await session.close()
             }
         }
     }
@@ -77,7 +79,8 @@ struct ShellCommand: ServerCommand {
     }
 
     /// Asks for the fields that are missing; nil when the answer to one is empty that must be given.
-    private static func complete(_ verb: ShellVerb, _ given: [String], _ screen: ShellScreen) async throws -> [String]? {
+    private static func complete(_ verb: ShellVerb, _ given: [String], _ screen: ShellScreen) async throws -> [String]?
+    {
         var fields = given
         for field in verb.fields.dropFirst(given.count) {
             // Whoever typed the command itself left an optional field out on purpose.

@@ -57,7 +57,7 @@ actor ShellScreen {
 
     private func endLine(_ line: String?) async throws -> String? {
         // Pasted lines were not drawn yet.
-        let drawn = line.map { Self.eraseLine + (prompt ?? "") + $0 } ?? ""
+        let drawn = line.map { Self.eraseLine + Terminal.styled(prompt ?? "", .bold) + $0 } ?? ""
         prompt = nil
         try await StandardOutput.write(drawn + "\n")
         return line

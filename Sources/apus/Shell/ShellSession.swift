@@ -10,7 +10,16 @@ actor ShellSession {
     private let screen: ShellScreen
     private let clientID: String
     private var lastRequest = 0
-    private var pending: [String: CheckedContinuation<ServerMessage, any Error>] = [:]
+    private var pending: [String: Pending] = [:]
+    /// How the connection ended, once it has.
+    private(set) var end: WebSocketClose?
+
+    /// A command that waits for its answer.
+    private struct Pending {
+        let continuation: CheckedContinuation<ServerMessage, any Error>
+        /// What to say when it is acked.
+        let success: String?
+    }
 
     init(connection: WebSocketConnection, rest: RESTClient, screen: ShellScreen, clientID: String) {
         self.connection = connection
@@ -57,8 +66,10 @@ actor ShellSession {
             case .quit:
                 return false
             }
-        } catch let error as ClientError where error.code != .closed {
-            try await screen.show("error: \(CommandFailure(error, topic: topic).message)")
+        } catch let error as ClientError {
+            // The end of the connection is said once, by the command.
+            if error.code == .closed { return true }
+            try await screen.show("error: \(CommandFailure(error, topic: topic, hints: false).message)")
         } catch let failure as CommandFailure {
             try await screen.show("error: \(failure.message)")
         }
@@ -74,7 +85,8 @@ actor ShellSession {
     private func showStats() async throws {
         let stats = try await rest.stats()
         let rows = stats.topics.sorted { $0.key < $1.key }.map { name, topic in
-            "\(Terminal.printable(name)): \(topic.messages) messages, \(topic.subscribers) subscribers"
+            let counts = "\(counted(topic.messages, "message")), \(counted(topic.subscribers, "subscriber"))"
+            return "\(Terminal.printable(name)): \(counts)"
         }
         try await screen.show(rows.isEmpty ? "no topics" : rows.joined(separator: "\n"))
     }
@@ -86,13 +98,13 @@ actor ShellSession {
     // MARK: Commands and answers
 
     private func acked(_ command: ClientCommand, _ success: String) async throws {
-        if case .error(let error) = try await request(command) {
-            throw CommandFailure(error, topic: command.topic)
+        if case .error(let error) = try await request(command, success: success) {
+            throw CommandFailure(error, topic: command.topic, hints: false)
         }
-        try await screen.show(success)
     }
 
-    private func request(_ command: ClientCommand) async throws -> ServerMessage {
+    private func request(_ command: ClientCommand, success: String? = nil) async throws -> ServerMessage {
+        if let end { throw ClientError(.closed, CommandFailure(end).message) }
         lastRequest += 1
         let id = "\(lastRequest)"
         let timer = Task {
@@ -101,7 +113,7 @@ actor ShellSession {
         }
         defer { timer.cancel() }
         return try await withCheckedThrowingContinuation { continuation in
-            pending[id] = continuation
+            pending[id] = Pending(continuation: continuation, success: success)
             Task {
                 do {
                     try await connection.send(text: command.text(requestID: id))
@@ -113,7 +125,7 @@ actor ShellSession {
     }
 
     private func answer(_ id: String, _ result: Result<ServerMessage, any Error>) {
-        pending.removeValue(forKey: id)?.resume(with: result)
+        pending.removeValue(forKey: id)?.continuation.resume(with: result)
     }
 
     /// Prints and hands on what the server sends until the connection ends; returns how it ended.
@@ -124,13 +136,14 @@ actor ShellSession {
                 switch message {
                 case .text(let text): try await receive(ServerMessage(text), printer)
                 case .close(let close):
-                    await end(CommandFailure(close))
+                    await finish(close)
                     return close
                 case .binary, .ping, .pong: break
                 }
             }
         } catch {
-            await end(error)
+            // Nobody must go on waiting for an answer.
+            await finish(WebSocketClose(code: WebSocketClose.abnormal))
             throw error
         }
         return WebSocketClose(code: WebSocketClose.abnormal)
@@ -141,19 +154,25 @@ actor ShellSession {
         case .event(let event):
             try await screen.show(printer.readableLine(for: event))
         case .info(let info) where info.message == "messages_dropped":
-            try await screen.show("\(info.dropped ?? 0) messages dropped from \(info.topic ?? "a topic")")
+            let messages = counted(info.dropped ?? 0, "message")
+            try await screen.show("\(messages) of \(info.topic ?? "a topic") dropped: this reader is too slow")
         case .info(let info) where info.message == "topic_deleted":
             try await screen.show("topic \(info.topic ?? "") was deleted")
         case .error(let error) where error.requestID == nil:
-            try await screen.show("error: \(CommandFailure(error, topic: nil).message)")
+            try await screen.show("error: \(CommandFailure(error, topic: nil, hints: false).message)")
         case .ack, .pong, .error:
-            if let id = message.requestID { answer(id, .success(message)) }
+            guard let id = message.requestID else { break }
+            // Said here and not where the answer is awaited, so that it stands before the events that follow it.
+            if case .ack = message, let success = pending[id]?.success { try await screen.show(success) }
+            answer(id, .success(message))
         case .info, .unknown:
             break
         }
     }
 
-    private func end(_ error: any Error) {
+    private func finish(_ close: WebSocketClose) {
+        end = close
+        let error = ClientError(.closed, CommandFailure(close).message)
         for id in Array(pending.keys) { answer(id, .failure(error)) }
     }
 

@@ -8,6 +8,7 @@ struct OutputClosed: Error {}
 /// Standard output, written on a thread of its own so that a slow reader blocks no task.
 enum StandardOutput {
     private static let pool = startedPool()
+    private static let watcher = startedPool()
 
     /// Writes everything or throws `OutputClosed`.
     static func write(_ bytes: ByteBuffer) async throws {
@@ -18,6 +19,18 @@ enum StandardOutput {
 
     static func write(_ text: String) async throws {
         try await write(ByteBuffer(string: text))
+    }
+
+    /// Waits until nobody can read what is written any more, then throws `OutputClosed`; so `sub | head` ends
+    /// without an event.
+    static func waitUntilClosed() async throws {
+        try await watcher.cancellable {
+            while true {
+                // Without any event asked for, a poll reports only errors and hang-ups.
+                var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+                if poll(&output, 1, -1) > 0 { throw OutputClosed() }
+            }
+        }
     }
 }
 
@@ -49,6 +62,7 @@ enum StandardInput {
     }
 }
 
+/// A pool of one thread that is there until the process ends.
 private func startedPool() -> NIOThreadPool {
     let pool = NIOThreadPool(numberOfThreads: 1)
     pool.start()
@@ -65,17 +79,19 @@ private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) thr
             rest = rest.dropFirst(count)
         } else if errno == EAGAIN {
             // Somebody sharing the descriptor made it non-blocking.
-            var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            _ = Foundation.poll(&poll, 1, -1)
+            var output = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            poll(&output, 1, -1)
         } else if errno != EINTR {
-            throw OutputClosed()
+            if errno == EPIPE { throw OutputClosed() }
+            throw CommandFailure("cannot write the output: \(String(cString: strerror(errno)).lowercased())")
         }
     }
 }
 
 extension NIOThreadPool {
     /// Runs blocking work on the pool; when the task is cancelled it goes on there, but nobody waits for it any more.
-    fileprivate func cancellable<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    fileprivate func cancellable<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value
+    {
         let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Value.self)
         submit { _ in promise.completeWith(Result(catching: work)) }
         return try await withTaskCancellationHandler {

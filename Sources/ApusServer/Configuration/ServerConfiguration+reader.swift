@@ -1,0 +1,83 @@
+public import Configuration
+
+extension ServerConfiguration {
+    /// Reads a configuration; a setting that no provider has keeps its default.
+    ///
+    /// The keys are those of a file (`log_level`, `topics.on_delete`), below whatever `config` is scoped to. Values may
+    /// be of any type that a provider has: `8080` and `"8080"`, `25` and `"25s"`, `["a", "b"]` and `"a,b"` are the
+    /// same.
+    /// - Throws: for the first value that its setting does not take, and for values that do not go together.
+    public init(config: ConfigReader) throws(ConfigurationError) {
+        try self.init(config: config, sources: [:])
+    }
+
+    /// - Parameter sources: where the value of a setting comes from, by its key, for error messages.
+    init(config: ConfigReader, sources: [String: String]) throws(ConfigurationError) {
+        self.init()
+        for setting in Setting.all {
+            guard let raw = RawValue(of: setting, in: config) else { continue }
+            if let reason = setting.apply(raw, &self) {
+                throw ConfigurationError(
+                    code: .invalidValue,
+                    setting: setting.key,
+                    value: setting.isSecret ? nil : raw.description,
+                    source: sources[setting.key],
+                    reason: reason
+                )
+            }
+        }
+        try checkTogether(sources: sources)
+    }
+
+    private func checkTogether(sources: [String: String]) throws(ConfigurationError) {
+        guard topicBytes < maxMessage else { return }
+        let origin = sources["max_message"].map { " (from \($0))" } ?? ""
+        throw ConfigurationError(
+            code: .conflict,
+            setting: "topic_bytes",
+            value: "\(topicBytes)",
+            source: sources["topic_bytes"],
+            reason: "is less than max_message, which is \(maxMessage)\(origin): a topic could not keep one message"
+        )
+    }
+}
+
+extension RawValue {
+    /// The value of a setting, whatever its type.
+    ///
+    /// A reader answers only for the type that it is asked for, and never whether it has a value of another one. So it
+    /// is asked for all: text first, which environments, flags and YAML have for everything, and Boolean last, which
+    /// JSON makes of every number.
+    init?(of setting: Setting, in config: ConfigReader) {
+        let key = ConfigKey(setting.key)
+        let isSecret = setting.isSecret
+        if let text = config.string(forKey: key, isSecret: isSecret) {
+            self = .text(text)
+        } else if let number = config.int(forKey: key, isSecret: isSecret) {
+            self = .text("\(number)")
+        } else if let number = config.double(forKey: key, isSecret: isSecret) {
+            self = .text(Self.text(number))
+        } else if let texts = config.stringArray(forKey: key, isSecret: isSecret) {
+            self = .list(texts)
+        } else if let numbers = config.intArray(forKey: key, isSecret: isSecret) {
+            self = .list(numbers.map { "\($0)" })
+        } else if let numbers = config.doubleArray(forKey: key, isSecret: isSecret) {
+            self = .list(numbers.map(Self.text))
+        } else if let flag = config.bool(forKey: key, isSecret: isSecret) {
+            self = .text("\(flag)")
+        } else if let flags = config.boolArray(forKey: key, isSecret: isSecret) {
+            self = .list(flags.map { "\($0)" })
+        } else if let bytes = config.bytes(forKey: key, isSecret: isSecret) {
+            self = .text(String(decoding: bytes, as: UTF8.self))
+        } else if let chunks = config.byteChunkArray(forKey: key, isSecret: isSecret) {
+            self = .list(chunks.map { String(decoding: $0, as: UTF8.self) })
+        } else {
+            return nil
+        }
+    }
+
+    /// `8080` for 8080.0.
+    private static func text(_ number: Double) -> String {
+        Int(exactly: number).map { "\($0)" } ?? "\(number)"
+    }
+}

@@ -1,0 +1,129 @@
+import ApusBroker
+import Logging
+
+extension Setting {
+    /// Every setting, in the order in which `config print` shows them; the members of a group are together.
+    package static let all: [Setting] = listening + messages + times + limits + topics
+
+    /// The setting of a key.
+    static func named(_ key: String) -> Setting? { byKey[key] }
+
+    /// Whether a file has a mapping under this key.
+    static func isGroup(_ key: String) -> Bool { groups.contains(key) }
+
+    private static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
+    private static let groups = Set(all.compactMap { $0.group })
+
+    /// What stands before the dot of the key.
+    var group: String? {
+        key.firstIndex(of: ".").map { String(key[..<$0]) }
+    }
+
+    /// What stands after it.
+    var name: String {
+        key.firstIndex(of: ".").map { String(key[key.index(after: $0)...]) } ?? key
+    }
+
+    private static let listening: [Setting] = [
+        .one("host", \.host, .host, aliases: ["PUBSUB_HOST", "HOST"], "Address to listen on."),
+        .one(
+            "port",
+            \.port,
+            .whole(0...65535),
+            aliases: ["PUBSUB_PORT", "PORT"],
+            "Port to listen on; 0 takes a free one."
+        ),
+        .one("threads", \.threads, .whole(0...1024), "Event loops; 0 is one for each core."),
+        .one(
+            "log_level",
+            \.logLevel,
+            .word(synonyms: ["warn": .warning]),
+            aliases: ["PUBSUB_LOG_LEVEL", "LOG_LEVEL"],
+            "What to log: trace, debug, info, notice, warning, error or critical."
+        ),
+        .one("log_format", \.logFormat, .word(), "How to log: text or json, one record a line, on standard error."),
+        .keys(
+            "api_keys",
+            \.apiKeys,
+            flag: "api-key",
+            "An API key, any of which opens the server; may be given several times."
+        ),
+    ]
+
+    private static let messages: [Setting] = [
+        .one(
+            "history",
+            \.history,
+            .whole(0...100_000_000),
+            aliases: ["PUBSUB_HISTORY_SIZE", "MAX_MESSAGES", "TOPIC_HISTORY_SIZE"],
+            "Messages that a topic keeps for replay."
+        ),
+        .one("topic_bytes", \.topicBytes, .size(1024...1 << 40), "Bytes of messages that a topic keeps at most."),
+        .one(
+            "queue",
+            \.queue,
+            .whole(1...100_000_000),
+            aliases: ["PUBSUB_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE", "MAX_SUBSCRIBER_QUEUE_SIZE"],
+            "Messages that a subscription may lag behind."
+        ),
+        .one("overflow", \.overflow, .word(), "What happens then: drop-oldest, disconnect or throttle."),
+        .one(
+            "throttle_timeout",
+            \.throttleTimeout,
+            .duration(zero: true),
+            "How long a subscriber may hold publishers back; 0 is for ever."
+        ),
+    ]
+
+    private static let times: [Setting] = [
+        .one("ping_interval", \.pingInterval, .duration(zero: true), "Time between WebSocket pings; 0 sends none."),
+        .one("pong_timeout", \.pongTimeout, .duration(zero: true), "How long a pong may take; 0 is for ever."),
+        .one("heartbeat", \.heartbeat, .duration(zero: true), "Time between heartbeat messages; 0 sends none."),
+        .one(
+            "handshake_timeout",
+            \.handshakeTimeout,
+            .duration(zero: false),
+            "How long a new connection may take to its first request."
+        ),
+        .one("auth_timeout", \.authTimeout, .duration(zero: false), "How long a client may take to show its key."),
+        .one(
+            "idle_timeout",
+            \.idleTimeout,
+            .duration(zero: true),
+            "How long an HTTP connection may be idle; 0 is for ever."
+        ),
+        .one("close_timeout", \.closeTimeout, .duration(zero: false), "How long a closing handshake may take."),
+        .one(
+            "drain_timeout",
+            \.drainTimeout,
+            .duration(shortest: 0, zero: true),
+            "How long delivery goes on after SIGTERM."
+        ),
+    ]
+
+    private static let limits: [Setting] = [
+        // Neither bound is for the protocol's sake: below the one no message fits, above the other a buffer cannot
+        // grow.
+        .one("max_message", \.maxMessage, .size(128...1 << 30), "Largest message."),
+        .one("max_depth", \.maxDepth, .whole(1...1024), "How deep the JSON of a message may nest."),
+        .one("max_client_id", \.maxClientID, .whole(1...65536), "Longest client ID, in bytes."),
+        .one("max_connections", \.maxConnections, .whole(1...10_000_000), "Open WebSocket connections."),
+        .one("max_subscriptions", \.maxSubscriptions, .whole(1...10_000_000), "Subscriptions of one connection."),
+        .one("max_topics", \.maxTopics, .whole(1...10_000_000), "Topics."),
+    ]
+
+    private static let topics: [Setting] = [
+        .one(
+            "topics.create_existing",
+            \.createExisting,
+            .word(),
+            "What creating a topic that exists is: a conflict (409) or ok (200)."
+        ),
+        .one(
+            "topics.on_delete",
+            \.onDelete,
+            .word(),
+            "What a deleted topic's subscribers get: info, or disconnect as well."
+        ),
+    ]
+}

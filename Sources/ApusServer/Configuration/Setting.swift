@@ -1,0 +1,118 @@
+/// A row of the table of settings (``all``): its names, how its values are read and shown.
+///
+/// Reading, `config print`, the warnings about unknown keys, the flags' help and the test of the documentation go by
+/// this table, so that a setting is added in one place.
+package struct Setting: Sendable {
+    /// As in a file; a dot is a level of nesting.
+    package let key: String
+    /// The flag, without its dashes.
+    package let flag: String
+    /// The variables of the environment; the first that is set wins.
+    package let environmentNames: [String]
+    package let summary: String
+    package let isSecret: Bool
+    let isList: Bool
+    /// Puts a value into a configuration, or says what is wrong with it.
+    let apply: @Sendable (RawValue, inout ServerConfiguration) -> String?
+    /// The value, with a secret in the clear.
+    let reveal: @Sendable (ServerConfiguration) -> ShownValue
+
+    /// The value as anybody may see it.
+    func show(_ configuration: ServerConfiguration) -> ShownValue {
+        let value = reveal(configuration)
+        return isSecret && value != .texts([]) ? .secret : value
+    }
+
+    /// The default, for a help text.
+    package var defaultText: String { show(ServerConfiguration()).plain }
+}
+
+/// A value as a source gave it.
+enum RawValue: Sendable, Equatable {
+    case text(String)
+    case list([String])
+
+    /// For a message about it.
+    var description: String {
+        switch self {
+        case .text(let text): text
+        case .list(let texts): "[" + texts.joined(separator: ", ") + "]"
+        }
+    }
+}
+
+extension Setting {
+    private static func environmentNames(_ key: String, _ aliases: [String]) -> [String] {
+        ["APUS_" + key.uppercased().map { $0 == "." ? "_" : String($0) }.joined()] + aliases
+    }
+
+    /// A setting of one value.
+    static func one<Value>(
+        _ key: String,
+        _ path: any WritableKeyPath<ServerConfiguration, Value> & Sendable,
+        _ form: ValueForm<Value>,
+        aliases: [String] = [],
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            key: key,
+            flag: String(key.map { $0 == "_" || $0 == "." ? "-" : $0 }),
+            environmentNames: environmentNames(key, aliases),
+            summary: summary,
+            isSecret: false,
+            isList: false,
+            apply: { raw, configuration in
+                guard case .text(let text) = raw, let value = form.read(text.trimmed) else {
+                    return "is not \(form.expectation)"
+                }
+                configuration[keyPath: path] = value
+                return nil
+            },
+            reveal: { form.show($0[keyPath: path]) }
+        )
+    }
+
+    /// The list of keys, which nobody may see.
+    static func keys(
+        _ key: String,
+        _ path: any WritableKeyPath<ServerConfiguration, [String]> & Sendable,
+        flag: String,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            key: key,
+            flag: flag,
+            environmentNames: environmentNames(key, []),
+            summary: summary,
+            isSecret: true,
+            isList: true,
+            apply: { raw, configuration in
+                let keys: [String] =
+                    switch raw {
+                    case .text(let text): text.split(separator: ",", omittingEmptySubsequences: false).map(\.trimmed)
+                    case .list(let texts): texts
+                    }
+                // An empty key among others is a slip that would open the server to everybody who sends none.
+                if keys.contains("") { return "has an empty key" }
+                if keys.contains(ShownValue.mask) { return "is what `config print` shows in place of the keys" }
+                let isPlain = keys.allSatisfy {
+                    $0.utf8.count <= 1024 && $0.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+                }
+                // A header cannot carry any other (RFC 9110 section 5.5).
+                if !isPlain { return "has a key that is not up to 1024 visible ASCII characters without spaces" }
+                configuration[keyPath: path] = keys
+                return nil
+            },
+            reveal: { .texts($0[keyPath: path]) }
+        )
+    }
+}
+
+extension StringProtocol {
+    /// Without the white space around it.
+    fileprivate var trimmed: String {
+        let start = drop(while: \.isWhitespace)
+        let end = start.reversed().drop(while: \.isWhitespace).startIndex.base
+        return String(start[..<end])
+    }
+}

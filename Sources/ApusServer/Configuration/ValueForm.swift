@@ -1,0 +1,98 @@
+import NIOCore
+
+/// How the values of a setting are written: read leniently, shown in one way.
+struct ValueForm<Value: Sendable>: Sendable {
+    /// What a value has to be, to follow "is not".
+    let expectation: String
+    let read: @Sendable (String) -> Value?
+    let show: @Sendable (Value) -> ShownValue
+}
+
+extension ValueForm where Value == Int {
+    static func whole(_ range: ClosedRange<Int>) -> ValueForm {
+        ValueForm(
+            expectation: "a whole number from \(range.lowerBound) to \(range.upperBound)",
+            read: { text in Int(text).flatMap { range.contains($0) ? $0 : nil } },
+            show: { .number($0) }
+        )
+    }
+
+    /// Bytes: `1048576`, `64KiB`, `1MB`.
+    static func size(_ range: ClosedRange<Int>) -> ValueForm {
+        let (low, high) = (ByteSize.text(range.lowerBound), ByteSize.text(range.upperBound))
+        return ValueForm(
+            expectation: "a size in bytes from \(low) to \(high), such as 65536, 64KiB or 1MiB",
+            read: { text in ByteSize.bytes(text).flatMap { range.contains($0) ? $0 : nil } },
+            show: { .size($0) }
+        )
+    }
+}
+
+extension ValueForm where Value == Duration {
+    /// The longest time any setting takes. Longer ones are mistakes in the unit.
+    private static var longest: Int64 { 86_400_000 }
+
+    /// - Parameters:
+    ///   - shortest: in milliseconds.
+    ///   - zero: whether 0 is allowed too.
+    static func duration(shortest: Int64 = 10, zero: Bool) -> ValueForm {
+        let range = shortest...longest
+        let limits = "a duration from \(DurationText.text(shortest)) to 24h, such as 500ms, 25s, 2m or 1h"
+        return ValueForm(
+            expectation: zero && shortest > 0 ? "0 or \(limits)" : limits,
+            read: { text in
+                guard let milliseconds = DurationText.milliseconds(text) else { return nil }
+                let fits = range.contains(milliseconds) || (zero && milliseconds == 0)
+                return fits ? .milliseconds(milliseconds) : nil
+            },
+            show: { value in
+                let (seconds, attoseconds) = value.components
+                return .word(DurationText.text(seconds * 1000 + attoseconds / 1_000_000_000_000_000))
+            }
+        )
+    }
+}
+
+extension ValueForm where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
+    /// One of a few words, in any case: the references' LOG_LEVEL is written INFO as well.
+    static func word(synonyms: [String: Value] = [:]) -> ValueForm {
+        ValueForm(
+            expectation: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", "),
+            read: { text in
+                let word = text.lowercased()
+                return Value(rawValue: word) ?? synonyms[word]
+            },
+            show: { .word($0.rawValue) }
+        )
+    }
+}
+
+extension ValueForm where Value == String {
+    static var host: ValueForm {
+        ValueForm(
+            expectation: "an IP address or a host name",
+            read: { isHost($0) ? $0 : nil },
+            show: { .text($0) }
+        )
+    }
+
+    private static func isHost(_ text: String) -> Bool {
+        guard (1...253).contains(text.utf8.count) else { return false }
+        if text.contains(":") {
+            // The zone names an interface and is no part of the address.
+            let address = text.prefix { $0 != "%" }
+            return (try? SocketAddress(ipAddress: String(address), port: 0)) != nil
+        }
+        if text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }) {
+            return (try? SocketAddress(ipAddress: text, port: 0)) != nil
+        }
+        return text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+public import ApusBroker
+import Synchronization
+
+/// Event loops without threads or clocks: several hubs over one broker, whose turns run when the test says so.
+///
+/// ```
+/// hub 0 ─┐                    ┌─ due: {0, 2}    runNext()       one turn of one hub
+/// hub 1 ─┼─ MemoryBroker ─────┤
+/// hub 2 ─┘                    └─ picked in order, or by a seed  runUntilIdle()  until none is due
+/// ```
+/// A hub's mailbox only notes that its turn is due, as an event loop's task queue would. Belongs to one thread.
+public final class ManualLoop {
+    public let broker: MemoryBroker
+    public let hubs: [Hub]
+    private let due: DueTurns
+    private var generator: SeededGenerator?
+
+    /// - Parameters:
+    ///   - count: how many hubs there are.
+    ///   - seed: picks which of the hubs that are due runs next; without one they run in the order they became due.
+    public init(hubs count: Int = 1, limits: MemoryBroker.Limits = MemoryBroker.Limits(), seed: UInt64? = nil) {
+        let broker = MemoryBroker(limits: limits)
+        let due = DueTurns()
+        self.broker = broker
+        self.due = due
+        hubs = (0..<count).map { index in
+            Hub(broker: broker, mailbox: HubMailbox { due.add(index) })
+        }
+        generator = seed.map { SeededGenerator(seed: $0) }
+    }
+
+    /// Which hubs are to have a turn, in the order they asked for it.
+    public var dueHubs: [Int] { due.all }
+
+    /// Runs one turn of one hub that is due.
+    ///
+    /// - Returns: `false` when none is.
+    @discardableResult
+    public func runNext() -> Bool {
+        let waiting = due.all
+        guard let first = waiting.first else { return false }
+        var index = first
+        if var generator {
+            index = waiting.randomElement(using: &generator) ?? first
+            self.generator = generator
+        }
+        run(index)
+        return true
+    }
+
+    /// Runs one turn of that hub, due or not: a turn without work must do no harm.
+    public func run(_ index: Int) {
+        due.remove(index)
+        hubs[index].turn()
+    }
+
+    /// Runs turns until none is due.
+    ///
+    /// - Parameter limit: more turns than this are taken for a loop that never rests, and stop the process.
+    /// - Returns: how many there were.
+    @discardableResult
+    public func runUntilIdle(limit: Int = 100_000) -> Int {
+        var count = 0
+        while runNext() {
+            count += 1
+            precondition(count <= limit, "the hubs still ask for turns after \(limit) of them")
+        }
+        return count
+    }
+}
+
+/// Which hubs have asked for a turn. Mailboxes may be posted to from any thread, so there is a lock.
+private final class DueTurns: Sendable {
+    private let indices = Mutex<[Int]>([])
+
+    var all: [Int] { indices.withLock { $0 } }
+
+    func add(_ index: Int) {
+        indices.withLock { indices in
+            if !indices.contains(index) { indices.append(index) }
+        }
+    }
+
+    func remove(_ index: Int) {
+        indices.withLock { indices in indices.removeAll { $0 == index } }
+    }
+}

@@ -1,0 +1,156 @@
+public import ApusBroker
+public import ApusProtocol
+public import NIOCore
+
+/// A subscriber that writes down what it gets, and whose socket the test fills and empties.
+///
+/// ```
+/// hub ──deliver──► unflushed ──flush──► queued ──► socket: takes `room` frames, then no more until take(_:)
+///                  └────── pending: unwritable at `waterMark` frames or bytes ──────┘
+/// ```
+/// That is how a channel behaves: a flush may make room at once, and then calls the hub back in the midst of its delivery.
+/// What was delivered counts as received when it is delivered. Belongs to one thread.
+public final class RecordingSubscriber: Subscriber {
+    /// One thing that it was given, in order.
+    public enum Record: Hashable, Sendable {
+        case event(topic: String, message: String)
+        case dropped(topic: String, count: UInt64)
+        case deleted(topic: String)
+        case slowConsumer(topic: String)
+        /// A delivery that was no sequence of whole event frames.
+        case malformed
+    }
+
+    /// How much may be pending before it is unwritable.
+    public struct WaterMark: Sendable {
+        public var frames: Int
+        public var bytes: Int
+
+        public init(frames: Int = .max, bytes: Int = .max) {
+            self.frames = frames
+            self.bytes = bytes
+        }
+    }
+
+    public let dialect: Dialect
+    public var subscriptions = SubscriptionSet()
+    public private(set) var records: [Record] = []
+    /// How many calls of ``deliver(_:)`` brought them.
+    public private(set) var deliveries = 0
+    /// Called after each record, in the midst of the hub's work.
+    public var onRecord: ((Record) -> Void)?
+    public let waterMark: WaterMark
+
+    private let hub: Hub
+    /// How many more frames the socket takes.
+    private var room: Int
+    private var isBlocked = false
+    /// Sizes of the frames that the socket has not taken, oldest first; the last `unflushed` of them wait for a flush.
+    private var pending: [Int] = []
+    private var unflushed = 0
+
+    /// - Parameter room: how many frames its socket takes until ``take(_:)`` says that it takes more.
+    public init(
+        on hub: Hub,
+        dialect: Dialect = .base,
+        waterMark: WaterMark = WaterMark(),
+        room: Int = .max
+    ) {
+        self.hub = hub
+        self.dialect = dialect
+        self.waterMark = waterMark
+        self.room = room
+    }
+
+    // MARK: What the test does
+
+    /// Takes nothing more, as a socket whose buffers are full.
+    public func block() {
+        isBlocked = true
+    }
+
+    /// Takes more again after ``block()``.
+    public func unblock() {
+        isBlocked = false
+        if isWritable { hub.resume(self) }
+    }
+
+    /// The client reads `count` frames, so that the socket takes as many more.
+    public func take(_ count: Int) {
+        room += count
+        moveToSocket()
+    }
+
+    /// The connection is gone.
+    public func disconnect() {
+        hub.removeAll(of: self)
+    }
+
+    /// Forgets what was recorded, and returns it.
+    @discardableResult
+    public func takeRecords() -> [Record] {
+        defer { records = [] }
+        return records
+    }
+
+    /// The messages among the records.
+    public var messages: [String] {
+        records.compactMap { record in
+            if case .event(_, let message) = record { message } else { nil }
+        }
+    }
+
+    /// Whether nothing waits for a flush that the hub forgot.
+    public var isFlushed: Bool { unflushed == 0 }
+
+    // MARK: Subscriber
+
+    public var isWritable: Bool {
+        !isBlocked && pending.count < waterMark.frames && pending.reduce(0, +) < waterMark.bytes
+    }
+
+    public func deliver(_ frames: ByteBuffer) {
+        deliveries += 1
+        if unflushed == 0 { hub.flushLater(self) }
+        guard let events = EventFrame.decode(frames, dialect: dialect), !events.isEmpty else {
+            return record(.malformed)
+        }
+        for _ in events { pending.append(frames.readableBytes / events.count) }
+        unflushed += events.count
+        for event in events {
+            record(event.kind == "event" ? .event(topic: event.topic, message: event.message) : .malformed)
+        }
+    }
+
+    public func flush() {
+        unflushed = 0
+        moveToSocket()
+    }
+
+    public func notify(_ notice: SubscriberNotice) {
+        switch notice {
+        case .messagesDropped(let topic, let count):
+            record(.dropped(topic: topic.name, count: count))
+        case .topicDeleted(let topic):
+            record(.deleted(topic: topic.name))
+        case .slowConsumer(let topic):
+            record(.slowConsumer(topic: topic.name))
+            // As a connection does: it closes, and its subscriptions end.
+            disconnect()
+        }
+    }
+
+    private func record(_ record: Record) {
+        records.append(record)
+        onRecord?(record)
+    }
+
+    private func moveToSocket() {
+        let wasWritable = isWritable
+        let moved = min(room, pending.count - unflushed)
+        guard moved > 0 else { return }
+        pending.removeFirst(moved)
+        if room != .max { room -= moved }
+        if !wasWritable, isWritable { hub.resume(self) }
+    }
+}

@@ -1,0 +1,67 @@
+import ApusServer
+import ArgumentParser
+
+/// Shows or checks what a server would be told, without running one.
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config",
+        abstract: "Show or check the server's configuration.",
+        discussion: """
+            Both commands take the flags of `apus serve` and read the same environment and file.
+
+              apus config print --port 9000
+              apus config check --config Configurations/r1.yaml
+            """,
+        subcommands: [Print.self, Check.self]
+    )
+
+    struct Print: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "print",
+            abstract: "Print the settings in force, and where each comes from.",
+            discussion: "The output is a YAML file that --config takes, but for API keys, which are shown as ***."
+        )
+
+        @OptionGroup var options: ServerOptions
+
+        @Flag(help: "Print JSON: an object with `settings` and `sources`.")
+        var json = false
+
+        func run() async throws {
+            let loaded = try options.load()
+            loaded.reportWarnings()
+            try await ConfigCommand.print(json ? loaded.json : loaded.yaml)
+        }
+    }
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check",
+            abstract: "Exit with 0 when the configuration is valid, with 78 and the reason when it is not."
+        )
+
+        @OptionGroup var options: ServerOptions
+
+        func run() async throws {
+            try options.load().reportWarnings()
+            try await ConfigCommand.print("configuration is valid\n")
+        }
+    }
+
+    /// A reader that went away has seen enough.
+    fileprivate static func print(_ text: String) async throws {
+        do {
+            try await StandardOutput.write(text)
+        } catch is OutputClosed {
+            return
+        }
+    }
+}
+
+extension LoadedConfiguration {
+    fileprivate func reportWarnings() {
+        for warning in warnings {
+            StandardError.write("apus: warning: \(warning)\n")
+        }
+    }
+}

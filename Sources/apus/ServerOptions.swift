@@ -1,0 +1,126 @@
+import ApusServer
+import ArgumentParser
+import Foundation
+
+/// Every setting of the server as a flag, for the commands that need its configuration.
+///
+/// All are text: a bad value is one of the configuration, with its exit code and message, wherever it comes from.
+struct ServerOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A JSON or YAML file of settings. (env: APUS_CONFIG; default: none)", valueName: "file"))
+    var config: String?
+
+    @Option(name: .setting("host"), help: .setting("host", "address"))
+    var host: String?
+    @Option(name: .setting("port"), help: .setting("port", "number"))
+    var port: String?
+    @Option(name: .setting("threads"), help: .setting("threads", "count"))
+    var threads: String?
+    @Option(name: .setting("log_level"), help: .setting("log_level", "level"))
+    var logLevel: String?
+    @Option(name: .setting("log_format"), help: .setting("log_format", "format"))
+    var logFormat: String?
+    @Option(name: .setting("api_keys"), help: .setting("api_keys", "key"))
+    var apiKey: [String] = []
+    @Option(name: .setting("history"), help: .setting("history", "count"))
+    var history: String?
+    @Option(name: .setting("topic_bytes"), help: .setting("topic_bytes", "size"))
+    var topicBytes: String?
+    @Option(name: .setting("queue"), help: .setting("queue", "count"))
+    var queue: String?
+    @Option(name: .setting("overflow"), help: .setting("overflow", "policy"))
+    var overflow: String?
+    @Option(name: .setting("throttle_timeout"), help: .setting("throttle_timeout", "time"))
+    var throttleTimeout: String?
+    @Option(name: .setting("ping_interval"), help: .setting("ping_interval", "time"))
+    var pingInterval: String?
+    @Option(name: .setting("pong_timeout"), help: .setting("pong_timeout", "time"))
+    var pongTimeout: String?
+    @Option(name: .setting("heartbeat"), help: .setting("heartbeat", "time"))
+    var heartbeat: String?
+    @Option(name: .setting("handshake_timeout"), help: .setting("handshake_timeout", "time"))
+    var handshakeTimeout: String?
+    @Option(name: .setting("auth_timeout"), help: .setting("auth_timeout", "time"))
+    var authTimeout: String?
+    @Option(name: .setting("idle_timeout"), help: .setting("idle_timeout", "time"))
+    var idleTimeout: String?
+    @Option(name: .setting("close_timeout"), help: .setting("close_timeout", "time"))
+    var closeTimeout: String?
+    @Option(name: .setting("drain_timeout"), help: .setting("drain_timeout", "time"))
+    var drainTimeout: String?
+    @Option(name: .setting("max_message"), help: .setting("max_message", "size"))
+    var maxMessage: String?
+    @Option(name: .setting("max_depth"), help: .setting("max_depth", "count"))
+    var maxDepth: String?
+    @Option(name: .setting("max_client_id"), help: .setting("max_client_id", "size"))
+    var maxClientID: String?
+    @Option(name: .setting("max_connections"), help: .setting("max_connections", "count"))
+    var maxConnections: String?
+    @Option(name: .setting("max_subscriptions"), help: .setting("max_subscriptions", "count"))
+    var maxSubscriptions: String?
+    @Option(name: .setting("max_topics"), help: .setting("max_topics", "count"))
+    var maxTopics: String?
+    @Option(name: .setting("topics.create_existing"), help: .setting("topics.create_existing", "answer"))
+    var topicsCreateExisting: String?
+    @Option(name: .setting("topics.on_delete"), help: .setting("topics.on_delete", "action"))
+    var topicsOnDelete: String?
+
+    /// What was given, by the key of the setting.
+    var flags: [String: [String]] {
+        let texts: [(key: String, text: String?)] = [
+            ("host", host), ("port", port), ("threads", threads), ("log_level", logLevel), ("log_format", logFormat),
+            ("history", history), ("topic_bytes", topicBytes), ("queue", queue), ("overflow", overflow),
+            ("throttle_timeout", throttleTimeout), ("ping_interval", pingInterval), ("pong_timeout", pongTimeout),
+            ("heartbeat", heartbeat), ("handshake_timeout", handshakeTimeout), ("auth_timeout", authTimeout),
+            ("idle_timeout", idleTimeout), ("close_timeout", closeTimeout), ("drain_timeout", drainTimeout),
+            ("max_message", maxMessage), ("max_depth", maxDepth), ("max_client_id", maxClientID),
+            ("max_connections", maxConnections), ("max_subscriptions", maxSubscriptions), ("max_topics", maxTopics),
+            ("topics.create_existing", topicsCreateExisting), ("topics.on_delete", topicsOnDelete),
+        ]
+        var flags = ["api_keys": apiKey]
+        for (key, text) in texts {
+            flags[key] = text.map { [$0] }
+        }
+        return flags
+    }
+
+    /// The configuration of these flags, the environment and the file. Where it cannot be used, says why and exits with
+    /// 78.
+    func load() throws -> LoadedConfiguration {
+        do throws(ConfigurationError) {
+            return try ServerConfiguration.load(
+                flags: flags,
+                environment: ProcessInfo.processInfo.environment,
+                file: config
+            )
+        } catch {
+            StandardError.write("apus: \(error)\n")
+            throw ExitCode.badConfiguration
+        }
+    }
+}
+
+extension Setting {
+    /// The row of a key that this file names, which a test does too.
+    fileprivate static func row(_ key: String) -> Setting {
+        guard let setting = all.first(where: { $0.key == key }) else { preconditionFailure("no setting \(key)") }
+        return setting
+    }
+}
+
+extension NameSpecification {
+    fileprivate static func setting(_ key: String) -> NameSpecification {
+        .customLong(Setting.row(key).flag)
+    }
+}
+
+extension ArgumentHelp {
+    /// What the table of settings says, with the name in the environment and the default.
+    fileprivate static func setting(_ key: String, _ valueName: String) -> ArgumentHelp {
+        let setting = Setting.row(key)
+        let variable = setting.environmentNames.first ?? ""
+        return ArgumentHelp(
+            "\(setting.summary) (env: \(variable); default: \(setting.defaultText))",
+            valueName: valueName
+        )
+    }
+}

@@ -1,0 +1,243 @@
+import ApusBroker
+import ApusTesting
+import Testing
+
+/// Publishers wait for the slowest subscriber: nothing is lost, and nothing waits that need not.
+@Suite struct ThrottleTests {
+    private func loop(hubs: Int = 1, limits: MemoryBroker.Limits = .init(history: 10)) throws -> ManualLoop {
+        let loop = ManualLoop(hubs: hubs, limits: limits)
+        try loop.broker.createTopic(named: "t")
+        return loop
+    }
+
+    @Test(arguments: [1, 2, 7, 100])
+    func `a publish is refused exactly at the bound, and none after it gets in`(queue: Int) throws {
+        let loop = try loop(hubs: 2)
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.publish(1...5)
+        try loop.subscribe(subscriber, queue: queue, overflow: .throttle)
+        subscriber.block()
+        for number in 1...queue {
+            #expect(try loop.publish(number, on: number % 2) == .published(Offset(number + 5)))
+            if number % 3 == 0 { loop.runUntilIdle() }
+        }
+        for hub in [0, 1, 0] { #expect(try loop.publish(0, on: hub) == .throttled) }
+        loop.runUntilIdle()
+        #expect(try loop.publish(0) == .throttled)
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(subscriber.numbers == Array(1...queue))
+        #expect(try loop.publish(queue + 1) == .published(Offset(queue + 6)))
+    }
+
+    @Test func `publishing goes on as far as was read`() throws {
+        let loop = try loop()
+        let subscriber = RecordingSubscriber(on: loop.hubs[0], waterMark: .init(frames: 1), room: 0)
+        let topic = try loop.subscribe(subscriber, queue: 4, overflow: .throttle)
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 100)
+        publisher.start()
+        loop.runUntilIdle()
+        var delivered = 0
+        while !publisher.isDone {
+            #expect(subscriber.numbers.count >= delivered)
+            delivered = subscriber.numbers.count
+            #expect(publisher.next - 1 - delivered <= 4)
+            subscriber.take(1)
+            loop.runUntilIdle()
+        }
+        subscriber.take(1000)
+        loop.runUntilIdle()
+        #expect(subscriber.summary == (1...100).summary)
+    }
+
+    @Test func `publishers on all hubs are told when there is room`() throws {
+        let loop = try loop(hubs: 3)
+        let subscriber = RecordingSubscriber(on: loop.hubs[2])
+        let topic = try loop.subscribe(subscriber, queue: 2, overflow: .throttle, on: 2)
+        subscriber.block()
+        let publishers = (0..<6).map {
+            RetryingPublisher(loop, topic: topic, from: $0 * 100, through: $0 * 100 + 49, on: $0 % 3)
+        }
+        for publisher in publishers { publisher.start() }
+        loop.runUntilIdle()
+        #expect(topic.publishedCount == 2)
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(publishers.filter(\.isDone).count == 6)
+        #expect(subscriber.numbers.count == 300 && Set(subscriber.numbers).count == 300)
+        for index in 0..<6 {
+            let own = subscriber.numbers.filter { $0 / 100 == index }
+            #expect(own == own.sorted())
+        }
+    }
+
+    @Test func `the slowest of several subscribers counts, and goes when it goes`() throws {
+        let loop = try loop(hubs: 2)
+        let slow = RecordingSubscriber(on: loop.hubs[0])
+        let slower = RecordingSubscriber(on: loop.hubs[0])
+        let healthy = RecordingSubscriber(on: loop.hubs[1])
+        let topic = try loop.subscribe(slow, queue: 5, overflow: .throttle)
+        try loop.subscribe(slower, queue: 3, overflow: .throttle)
+        try loop.subscribe(healthy, queue: 3, overflow: .throttle, on: 1)
+        slow.block()
+        slower.block()
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 20, on: 1)
+        publisher.start()
+        loop.runUntilIdle()
+        #expect(topic.publishedCount == 3 && healthy.numbers == [1, 2, 3])
+        slower.disconnect()
+        loop.runUntilIdle()
+        #expect(topic.publishedCount == 5)
+        try loop.unsubscribe(slow)
+        loop.runUntilIdle()
+        #expect(publisher.isDone && healthy.numbers == Array(1...20))
+    }
+
+    @Test func `a subscription of its own replay is no reason to wait`() throws {
+        let loop = try loop(limits: .init(history: 50))
+        try loop.publish(1...50)
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        subscriber.block()
+        try loop.subscribe(subscriber, lastN: 50, queue: 2, overflow: .throttle)
+        loop.runUntilIdle()
+        #expect(try loop.publish(51) == .published(51))
+        #expect(try loop.publish(52) == .published(52))
+        #expect(try loop.publish(53) == .throttled)
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(subscriber.numbers == Array(1...52))
+    }
+
+    @Test func `a publisher whose connection ends is not told`() throws {
+        let loop = try loop()
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        let topic = try loop.subscribe(subscriber, queue: 1, overflow: .throttle)
+        subscriber.block()
+        let publishers = (0...1).map { RetryingPublisher(loop, topic: topic, from: $0 * 10, through: $0 * 10 + 3) }
+        for publisher in publishers { publisher.start() }
+        publishers[0].stop()
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(publishers[0].next == 1 && publishers[1].isDone)
+    }
+
+    @Test func `the bound in bytes makes publishers wait rather than lose anything`() throws {
+        let loop = try loop(limits: .init(history: 1000, topicBytes: 1000))
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        let topic = try loop.subscribe(subscriber, queue: 1000, overflow: .throttle)
+        subscriber.block()
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 100)
+        publisher.start()
+        loop.runUntilIdle()
+        #expect(topic.publishedCount < 15)
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(publisher.isDone && subscriber.numbers == Array(1...100))
+    }
+}
+
+/// When a throttling subscriber is cut.
+@Suite struct StallTests {
+    private func world(
+        queue: Int = 3,
+        limits: MemoryBroker.Limits = .init()
+    ) throws -> (ManualLoop, RecordingSubscriber, Topic) {
+        let loop = ManualLoop(limits: limits)
+        try loop.broker.createTopic(named: "t")
+        let subscriber = RecordingSubscriber(on: loop.hubs[0], waterMark: .init(frames: 1), room: 0)
+        let topic = try loop.subscribe(subscriber, queue: queue, overflow: .throttle)
+        return (loop, subscriber, topic)
+    }
+
+    private func isCut(_ subscriber: RecordingSubscriber) -> Bool {
+        subscriber.records.contains(.slowConsumer(topic: "t"))
+    }
+
+    @Test func `one that stands at its bound is cut after the time-out, and publishers go on`() throws {
+        let (loop, subscriber, topic) = try world()
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 20)
+        publisher.start()
+        loop.runUntilIdle()
+        #expect(!publisher.isDone)
+        for now in stride(from: Int64(1000), to: 2000, by: 100) {
+            loop.hubs[0].cutStalled(now: now, timeout: 1000)
+            #expect(!isCut(subscriber))
+        }
+        loop.hubs[0].cutStalled(now: 2000, timeout: 1000)
+        #expect(isCut(subscriber))
+        loop.runUntilIdle()
+        #expect(publisher.isDone && topic.subscriberCount == 0)
+    }
+
+    @Test func `one that takes a message now and then is not cut`() throws {
+        let (loop, subscriber, topic) = try world()
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 50)
+        publisher.start()
+        loop.runUntilIdle()
+        var now: Int64 = 0
+        while !publisher.isDone {
+            loop.hubs[0].cutStalled(now: now, timeout: 1000)
+            now += 999
+            loop.hubs[0].cutStalled(now: now, timeout: 1000)
+            subscriber.take(1)
+            loop.runUntilIdle()
+        }
+        subscriber.take(100)
+        loop.runUntilIdle()
+        #expect(subscriber.numbers == Array(1...50) && !isCut(subscriber))
+    }
+
+    @Test func `one that lags but is not at its bound is not cut`() throws {
+        let (loop, subscriber, _) = try world(queue: 4)
+        try loop.publish(1...4)
+        loop.runUntilIdle()
+        for now in stride(from: Int64(0), to: 100_000, by: 1000) {
+            loop.hubs[0].cutStalled(now: now, timeout: 1000)
+        }
+        // One message is in its socket: three behind.
+        #expect(!isCut(subscriber))
+    }
+
+    @Test func `the clock starts anew when it was below its bound in between`() throws {
+        let (loop, subscriber, _) = try world()
+        try loop.publish(1...3)
+        loop.runUntilIdle()
+        try loop.publish(4)
+        loop.runUntilIdle()
+        loop.hubs[0].cutStalled(now: 0, timeout: 1000)
+        subscriber.take(1)
+        loop.runUntilIdle()
+        loop.hubs[0].cutStalled(now: 900, timeout: 1000)
+        try loop.publish(5)
+        loop.runUntilIdle()
+        loop.hubs[0].cutStalled(now: 1100, timeout: 1000)
+        #expect(!isCut(subscriber))
+        loop.hubs[0].cutStalled(now: 2100, timeout: 1000)
+        #expect(isCut(subscriber))
+    }
+
+    @Test func `one that makes publishers wait through the bound in bytes is cut too`() throws {
+        let (loop, subscriber, topic) = try world(queue: 1000, limits: .init(history: 10, topicBytes: 1000))
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 100)
+        publisher.start()
+        loop.runUntilIdle()
+        #expect(!publisher.isDone)
+        for now in stride(from: Int64(0), through: 5000, by: 500) {
+            loop.hubs[0].cutStalled(now: now, timeout: 1000)
+        }
+        loop.runUntilIdle()
+        #expect(isCut(subscriber) && publisher.isDone)
+    }
+
+    @Test func `a subscriber is told once, whatever number of its subscriptions stand`() throws {
+        let (loop, subscriber, topic) = try world()
+        try loop.subscribe(subscriber, as: "second", queue: 3, overflow: .throttle)
+        try loop.publish(1...3)
+        loop.runUntilIdle()
+        try loop.publish(4)
+        for now in [Int64(0), 1000] { loop.hubs[0].cutStalled(now: now, timeout: 1000) }
+        loop.runUntilIdle()
+        #expect(subscriber.records.filter { $0 == .slowConsumer(topic: "t") }.count == 1)
+        #expect(topic.subscriberCount == 0)
+    }
+}

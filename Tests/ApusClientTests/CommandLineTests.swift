@@ -1,0 +1,129 @@
+import ApusClient
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import apus
+
+@Suite("Lines of standard input")
+struct LineReaderTests {
+    private func lines(_ chunks: [String], limit: Int = 100) async throws -> [LineReader.Line] {
+        let rest = Mutex(chunks[...])
+        var reader = LineReader(limit: limit) { rest.withLock { $0.popFirst() }.map { ByteBuffer(string: $0) } }
+        var lines: [LineReader.Line] = []
+        while let line = try await reader.next() { lines.append(line) }
+        return lines
+    }
+
+    @Test("are numbered and free of their line ends however they are cut")
+    func cutting() async throws {
+        let expected = ["a", "", "bc", "d"].enumerated().map { LineReader.Line(number: $0 + 1, text: $1) }
+        #expect(try await lines(["a\n\nb", "c\r", "\nd"]) == expected)
+        #expect(try await lines(["a\n\nbc\nd\n"]) == expected)
+        #expect(try await lines([]) == [])
+    }
+
+    @Test("that are too long are an error that names them")
+    func tooLong() async throws {
+        #expect(try await lines(["12345\r\n"], limit: 5).count == 1)
+        await #expect(throws: LineReader.TooLong(number: 2)) { try await lines(["1\n123456\n"], limit: 5) }
+        await #expect(throws: LineReader.TooLong(number: 1)) { try await lines(["123", "45678", "9"], limit: 5) }
+    }
+}
+
+@Suite("The line editor")
+struct LineEditorTests {
+    private func submitted(_ keys: String) -> [String] {
+        var editor = LineEditor()
+        return keys.utf8.compactMap { byte in
+            if case .submit(let line) = editor.feed(byte) { line } else { nil }
+        }
+    }
+
+    @Test("takes typing, backspace, and the keys that erase")
+    func editing() {
+        #expect(submitted("helo\u{7F}lo\r") == ["hello"])
+        #expect(submitted("é日\u{7F}\n") == ["é"])
+        #expect(submitted("one two\u{17}three\u{15}four five \u{17}\n") == ["four "])
+    }
+
+    @Test("brings earlier lines back and the new one after them")
+    func history() {
+        #expect(submitted("a\nb\n\u{1B}[A\u{1B}[A\n") == ["a", "b", "a"])
+        #expect(submitted("a\nxy\u{1B}[A\u{1B}[B\n") == ["a", "xy"])
+    }
+
+    @Test("ignores keys that it does not know")
+    func unknownKeys() {
+        #expect(submitted("a\u{1B}[1;5Cb\u{1B}OPc\u{1}\n") == ["abc"])
+    }
+
+    @Test("ends at Ctrl-D on an empty line only")
+    func endOfInput() {
+        var editor = LineEditor()
+        #expect(editor.feed(0x04) == .endOfInput)
+        _ = editor.feed(UInt8(ascii: "a"))
+        #expect(editor.feed(0x04) == nil)
+    }
+}
+
+@Suite("The command line")
+struct CommandLineTests {
+    @Test("of the shell takes words, numbers and payloads with spaces")
+    func shellInput() {
+        #expect(ShellInput("  ") == .empty)
+        #expect(ShellInput("subscribe orders 5") == .verb(.subscribe, ["orders", "5"]))
+        #expect(ShellInput(" publish orders {\"a\": 1}  ") == .verb(.publish, ["orders", "{\"a\": 1}"]))
+        #expect(ShellInput("create my topic") == .verb(.create, ["my topic"]))
+        #expect(ShellInput("3") == .verb(.publish, []))
+        #expect(ShellInput("9") == .verb(.quit, []))
+        #expect(ShellInput("PING now") == .verb(.ping, []))
+        #expect(ShellInput("10") == .unknown("10"))
+        #expect(ShellInput("fly") == .unknown("fly"))
+    }
+
+    @Test(
+        "takes spans of time",
+        arguments: [
+            ("3s", TimeAmount.seconds(3)), ("500ms", .milliseconds(500)), ("2m", .minutes(2)), ("1h", .hours(1)),
+            ("7", .seconds(7)),
+        ]
+    )
+    func durations(text: String, amount: TimeAmount) {
+        #expect(DurationArgument(argument: text)?.amount == amount)
+    }
+
+    @Test("refuses what is no span of time", arguments: ["", "s", "0", "-1s", "1.5s", "3d", "9999999999999999999"])
+    func badDurations(text: String) {
+        #expect(DurationArgument(argument: text) == nil)
+    }
+
+    @Test("of a health check finds the server that the environment configures")
+    func healthcheckAddress() throws {
+        func address(_ environment: [String: String], url: String? = nil) throws -> String {
+            try ServerAddress.ofThisMachine(url: url) { environment[$0] }.restBase
+        }
+        #expect(try address([:]) == "http://127.0.0.1:8080")
+        #expect(try address(["APUS_HOST": "0.0.0.0", "APUS_PORT": "9000", "PORT": "1"]) == "http://127.0.0.1:9000")
+        #expect(try address(["HOST": "::", "PORT": "81"]) == "http://[::1]:81")
+        #expect(try address(["APUS_URL": "ws://a:1/v1", "APUS_PORT": "9000"]) == "http://a:1/v1")
+        #expect(try address(["APUS_URL": "ws://a:1"], url: "http://b:2") == "http://b:2")
+        #expect(throws: CommandFailure.self) { try address(["APUS_PORT": "x"]) }
+    }
+
+    @Test("of sub prints an event on one line whatever white space its payload has")
+    func eventLines() throws {
+        let message = "{\"id\":\"1\",\"payload\":[1,\r\n2]}"
+        let text = #"{"type":"event","topic":"t","message":\#(message),"ts":"2025-08-25T10:00:00.123Z"}"#
+        guard case .event(let event) = try ServerMessage(text) else {
+            Issue.record("not an event")
+            return
+        }
+        let raw = EventPrinter(topics: ["t", "long"], isReadable: false).line(for: event, text: text)
+        #expect(raw.filter(\.isNewline) == "\n")
+        #expect(JSONText(parsing: raw)?.members?["topic"]?.stringValue == "t")
+        let readable = EventPrinter(topics: ["t", "long"], isReadable: true).line(for: event, text: text)
+        #expect(readable.filter(\.isNewline) == "\n")
+        #expect(readable.contains("10:00:00.123") && readable.contains("[1,"))
+    }
+}

@@ -1,0 +1,117 @@
+import NIOCore
+import NIOWebSocket
+import Testing
+
+@testable import ApusClient
+
+@Suite("Frames from a server")
+struct MessageAssemblerTests {
+    private func frame(_ opcode: WebSocketOpcode, _ text: String, fin: Bool = true) -> WebSocketFrame {
+        WebSocketFrame(fin: fin, opcode: opcode, data: ByteBuffer(string: text))
+    }
+
+    @Test("become one message when they are fragments, with a ping in between")
+    func fragments() {
+        var assembler = MessageAssembler(maxMessageBytes: 100)
+        #expect(assembler.receive(frame(.text, "a", fin: false)) == .none)
+        #expect(assembler.receive(frame(.ping, "p")) == .ping(ByteBuffer(string: "p")))
+        #expect(assembler.receive(frame(.continuation, "b", fin: false)) == .none)
+        #expect(assembler.receive(frame(.continuation, "c")) == .message(.text("abc")))
+        #expect(assembler.receive(frame(.binary, "d")) == .message(.binary(ByteBuffer(string: "d"))))
+    }
+
+    @Test("may split a character")
+    func splitCharacter() {
+        var assembler = MessageAssembler(maxMessageBytes: 100)
+        let bytes = Array("é".utf8)
+        _ = assembler.receive(WebSocketFrame(fin: false, opcode: .text, data: ByteBuffer(bytes: bytes[..<1])))
+        let last = WebSocketFrame(fin: true, opcode: .continuation, data: ByteBuffer(bytes: bytes[1...]))
+        #expect(assembler.receive(last) == .message(.text("é")))
+    }
+
+    @Test("that break RFC 6455 fail the connection with the code for it")
+    func violations() {
+        func code(of frames: WebSocketFrame...) -> WebSocketErrorCode? {
+            var assembler = MessageAssembler(maxMessageBytes: 4)
+            var code: WebSocketErrorCode?
+            for frame in frames {
+                if case .violation(let found, _) = assembler.receive(frame) { code = code ?? found }
+            }
+            return code
+        }
+        var masked = frame(.text, "a")
+        masked.maskKey = WebSocketMaskingKey([1, 2, 3, 4])
+        var reserved = frame(.text, "a")
+        reserved.rsv1 = true
+        #expect(code(of: masked) == .protocolError)
+        #expect(code(of: reserved) == .protocolError)
+        #expect(code(of: frame(.continuation, "a")) == .protocolError)
+        #expect(code(of: frame(.text, "a", fin: false), frame(.text, "b")) == .protocolError)
+        #expect(code(of: frame(.connectionClose, "x")) == .protocolError)
+        #expect(code(of: frame(.text, "12345")) == .messageTooLarge)
+        #expect(code(of: frame(.text, "123", fin: false), frame(.continuation, "45")) == .messageTooLarge)
+        let invalid = WebSocketFrame(fin: true, opcode: .text, data: ByteBuffer(bytes: [0xC3, 0x28]))
+        #expect(code(of: invalid) == .dataInconsistentWithMessage)
+        #expect(code(of: frame(.text, "1234")) == nil)
+    }
+
+    @Test("say how the connection ends")
+    func close() {
+        var assembler = MessageAssembler(maxMessageBytes: 100)
+        #expect(assembler.receive(frame(.connectionClose, "")) == .close(WebSocketClose(code: 1005)))
+        let close = frame(.connectionClose, "\u{3}\u{68}SHUTDOWN")
+        #expect(assembler.receive(close) == .close(WebSocketClose(code: 872, reason: "SHUTDOWN")))
+    }
+}
+
+@Suite("The inbox of a connection")
+struct WebSocketInboxTests {
+    @Test("asks for reading to stop when it is full and to go on when half of it is taken")
+    func backPressure() async throws {
+        let inbox = WebSocketInbox(messageLimit: 4, byteLimit: 1000)
+        let (resumed, continuation) = AsyncStream.makeStream(of: Void.self)
+        inbox.onResume { continuation.yield() }
+        #expect(inbox.push(.text("1")))
+        #expect(inbox.push(.text("2")))
+        #expect(inbox.push(.text("3")))
+        #expect(!inbox.push(.text("4")))
+        #expect(try await inbox.take(limit: 1) == [.text("1")])
+        #expect(try await inbox.take(limit: 1) == [.text("2")])
+        var iterator = resumed.makeAsyncIterator()
+        await iterator.next()
+        #expect(inbox.push(.text("5")))
+    }
+
+    @Test("is bounded by bytes too")
+    func bytes() {
+        let inbox = WebSocketInbox(messageLimit: 100, byteLimit: 10)
+        #expect(inbox.push(.text("123456789")))
+        #expect(!inbox.push(.text("1")))
+    }
+
+    @Test("gives what it has before it ends, with the failure last")
+    func end() async throws {
+        let inbox = WebSocketInbox(messageLimit: 100, byteLimit: 100)
+        _ = inbox.push(.text("1"))
+        inbox.finish(failure: ClientError(.protocolViolation, "broken"))
+        #expect(try await inbox.take(limit: 9) == [.text("1")])
+        let error = await #expect(throws: ClientError.self) { try await inbox.take(limit: 9) }
+        #expect(error?.code == .protocolViolation)
+    }
+
+    @Test("wakes a waiting receiver when a message comes, at the end, and when it is cancelled")
+    func waiting() async throws {
+        let inbox = WebSocketInbox(messageLimit: 100, byteLimit: 100)
+        async let first = inbox.take(limit: 1)
+        _ = inbox.push(.text("1"))
+        #expect(try await first == [.text("1")])
+
+        let cancelled = Task { try await inbox.take(limit: 1) }
+        cancelled.cancel()
+        await #expect(throws: ClientError.self) { try await cancelled.value }
+
+        async let last = inbox.take(limit: 1)
+        inbox.finish()
+        #expect(try await last == [])
+    }
+}

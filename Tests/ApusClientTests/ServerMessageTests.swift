@@ -1,0 +1,86 @@
+import Testing
+
+@testable import ApusClient
+
+@Suite("A message of the server")
+struct ServerMessageTests {
+    @Test("says when it was sent in either dialect", arguments: ["ts", "timestamp"])
+    func dialects(name: String) throws {
+        let time = "2025-08-25T10:00:00.123Z"
+        let message = try ServerMessage(
+            #"{"type":"ack","request_id":"r1","topic":"orders","status":"ok","\#(name)":"\#(time)"}"#
+        )
+        #expect(message == .ack(requestID: "r1", topic: "orders", time: time))
+    }
+
+    @Test("that is an event keeps the bytes of the message and of the payload")
+    func event() throws {
+        let message = #"{ "payload": {"n": 1.00, "big": 12345678901234567890123} ,"id":"a-1"}"#
+        let decoded = try ServerMessage(#"{"type":"event","topic":"o\u0072ders","message":\#(message),"ts":"t"}"#)
+        guard case .event(let event) = decoded else {
+            Issue.record("not an event: \(decoded)")
+            return
+        }
+        #expect(event.topic == "orders")
+        #expect(event.message.text == message)
+        #expect(event.payload.text == #"{"n": 1.00, "big": 12345678901234567890123}"#)
+        #expect(event.id == "a-1")
+        #expect(event.time == "t")
+    }
+
+    @Test("that is an error has the code and the request it answers")
+    func error() throws {
+        let text = #"{"type":"error","request_id":7,"error":{"code":"TOPIC_NOT_FOUND","message":"no \"x\""},"ts":"t"}"#
+        let message = try ServerMessage(text)
+        #expect(message == .error(.init(requestID: "7", code: "TOPIC_NOT_FOUND", message: "no \"x\"", time: "t")))
+        #expect(message.requestID == "7")
+    }
+
+    @Test("that nobody asked for says what happened")
+    func info() throws {
+        let dropped = #"{"type":"info","topic":"orders","msg":"messages_dropped","dropped":37,"ts":"t"}"#
+        #expect(
+            try ServerMessage(dropped)
+                == .info(.init(message: "messages_dropped", topic: "orders", dropped: 37, time: "t"))
+        )
+        #expect(
+            try ServerMessage(#"{"type":"info","msg":"ping","ts":"t"}"#)
+                == .info(.init(message: "ping", topic: nil, dropped: nil, time: "t"))
+        )
+        #expect(try ServerMessage(#"{"type":"pong","ts":"t"}"#) == .pong(requestID: nil, time: "t"))
+    }
+
+    @Test("of a newer server's type is unknown, not an error")
+    func unknown() throws {
+        #expect(try ServerMessage(#"{"type":"presence","x":1}"#) == .unknown(type: "presence"))
+    }
+
+    @Test(
+        "that lacks a member is refused",
+        arguments: [
+            "", "hello", "[]", "{}", #"{"type":1}"#, #"{"type":"event","topic":"a","ts":"t"}"#,
+            #"{"type":"event","topic":"a","message":{"id":"1"}}"#, #"{"type":"error","error":{}}"#, #"{"type":"info"}"#,
+        ]
+    )
+    func refusals(text: String) {
+        let error = #expect(throws: ClientError.self) { try ServerMessage(text) }
+        #expect(error?.code == .badMessage)
+    }
+
+    @Test("is answered to commands that are valid JSON with every field")
+    func commands() throws {
+        let subscribe = ClientCommand.subscribe(topic: "a\"b", clientID: "c", lastN: 2).text(requestID: "r")
+        #expect(
+            JSONText(parsing: subscribe)?.members?.mapValues(\.text)
+                == [
+                    "type": #""subscribe""#, "topic": #""a\"b""#, "client_id": #""c""#, "last_n": "2",
+                    "request_id": #""r""#,
+                ]
+        )
+        let publish = ClientCommand.publish(topic: "t", id: "i", payload: JSONText(unchecked: "[1.0]")).text()
+        #expect(publish == #"{"type":"publish","topic":"t","message":{"id":"i","payload":[1.0]}}"#)
+        #expect(ClientCommand.ping.text() == #"{"type":"ping"}"#)
+        #expect(JSONText(parsing: ClientCommand.auth(apiKey: "k").text())?.members?["api_key"]?.stringValue == "k")
+        #expect(JSONText(parsing: ClientCommand.unsubscribe(topic: "t", clientID: "c").text()) != nil)
+    }
+}

@@ -1,0 +1,217 @@
+import Foundation
+import Testing
+
+@testable import ApusServer
+
+/// Bad values and files: refused, and named.
+@Suite struct ConfigurationFaultTests {
+    private static let bad: [String: [String]] = [
+        "host": ["", "a b", "http://a", "1.2.3.256", "1.2.3", ":::", "[::1]", "a/b", "ü"],
+        "port": ["abc", "-1", "65536", "80.5", "1e3", "", "0x50", "99999999999999999999"],
+        "threads": ["-2", "1025", "all"],
+        "log_level": ["loud", ""],
+        "log_format": ["xml"],
+        "history": ["-1", "many"],
+        "topic_bytes": ["0", "-5", "1 KiB", "10TiB", "1.5MiB", "KiB", "1023"],
+        "queue": ["0", "-1"],
+        "overflow": ["explode", "drop_oldest"],
+        "throttle_timeout": ["-1s", "25h", "1ms"],
+        "ping_interval": ["soon", "-5s", "5ms", "1d", "s", "1,5s", "0.0001"],
+        "pong_timeout": ["1e3"], "heartbeat": ["-0"], "handshake_timeout": ["0", "0s"], "auth_timeout": ["0"],
+        "idle_timeout": ["9ms"], "close_timeout": ["0ms"], "drain_timeout": ["-1", "1 s"],
+        "max_message": ["1 parsec", "127", "2GiB"], "max_depth": ["0", "1025"], "max_client_id": ["0", "65537"],
+        "max_connections": ["0"], "max_subscriptions": ["0"], "max_topics": ["-1"],
+        "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"],
+    ]
+
+    @Test(arguments: Setting.all.filter { !$0.isSecret }.map(\.key))
+    func aBadValueNamesItsSettingItselfAndItsSource(key: String) throws {
+        let setting = try #require(Setting.named(key))
+        for text in try #require(Self.bad[key], "no bad value of \(key) is tried") {
+            var sources = [
+                ("flag --\(setting.flag)", { try ServerConfiguration.load(flags: [key: [text]], environment: [:]) })
+            ]
+            if !text.isEmpty {
+                let name = setting.environmentNames[0]
+                sources.append(("environment \(name)", { try ServerConfiguration.load(environment: [name: text]) }))
+            }
+            try withFile("\(key): '\(text)'") { file in
+                sources.append(("file \(file)", { try ServerConfiguration.load(environment: [:], file: file) }))
+                for (source, load) in sources {
+                    let error = #expect(throws: ConfigurationError.self, "'\(text)'") { _ = try load() }
+                    #expect(error?.code == .invalidValue)
+                    let message = "\(try #require(error))"
+                    #expect(message.hasPrefix("\(key): '\(text)' (from \(source)) is not "))
+                }
+            }
+        }
+    }
+
+    @Test func aMessageReadsLikeASentence() {
+        let error = #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration.load(environment: ["PUBSUB_PORT": "abc"])
+        }
+        #expect(
+            error.map { "\($0)" }
+                == "port: 'abc' (from environment PUBSUB_PORT) is not a whole number from 0 to 65535"
+        )
+    }
+
+    @Test func aMessageStaysOneLineOfReasonableLength() throws {
+        let error = #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration.load(environment: ["PORT": "\u{1b}[2J\n" + String(repeating: "x", count: 1000)])
+        }
+        let text = "\(try #require(error))"
+        #expect(text.hasPrefix("port: '\\u001b[2J\\nxxx"))
+        #expect(text.count < 400)
+        #expect(!text.contains("\n"))
+    }
+
+    @Test func aTopicMustHoldTheLargestMessage() throws {
+        let error = #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration.load(flags: ["topic_bytes": ["64KiB"]], environment: [:])
+        }
+        #expect(error?.code == .conflict)
+        #expect(error?.setting == "topic_bytes")
+        let together = ["topic_bytes": ["64KiB"], "max_message": ["64KiB"]]
+        #expect(try ServerConfiguration.load(flags: together, environment: [:]).configuration.topicBytes == 65536)
+    }
+
+    @Test func unknownKeysInAFileAreWarnings() throws {
+        let text =
+            "queu: 5\nlog-level: info\nunheard_of: {a: 1}\ntopics:\n  creat_existing: ok\n  on_delete: disconnect\n"
+        let loaded = try load(text)
+        let file = try #require(loaded.sources["topics.on_delete"])
+        #expect(
+            loaded.warnings == [
+                "unknown key 'queu' in \(file); did you mean 'queue'?",
+                "unknown key 'log-level' in \(file); did you mean 'log_level'?",
+                "unknown key 'unheard_of' in \(file)",
+                "unknown key 'topics.creat_existing' in \(file); did you mean 'topics.create_existing'?",
+            ]
+        )
+        #expect(loaded.configuration.onDelete == .disconnect)
+    }
+
+    @Test(arguments: [
+        ("queue: {a: 1}", "queue"), ("queue: [1]", "queue"), ("topics: ok", "topics"), ("topics: [ok]", "topics"),
+        ("api_keys: [{a: 1}]", "api_keys"), ("api_keys: [a, null]", "api_keys"), ("api_keys: {a: b}", "api_keys"),
+        ("topics.on_delete: info\ntopics: {on_delete: info}", "topics.on_delete"),
+    ])
+    func aWrongTypeInAFileIsRefused(text: String, key: String) throws {
+        let error = #expect(throws: ConfigurationError.self) {
+            try load(text)
+        }
+        #expect(error?.setting == key)
+        #expect(error?.code == .invalidValue)
+    }
+
+    @Test(arguments: [
+        ("queue: [1", "yaml"), ("queue: 1\n  history: 2", "yaml"), ("queue: 1\nqueue: 2", "yaml"), ("- 1", "yaml"),
+        ("5", "yml"), ("? [a]\n: b", "yaml"), ("a: *b", "yaml"), ("a: 1\n---\nb: 2", "yaml"), ("a: \u{1}", "yaml"),
+        ("{\"queue\": 1", "json"), ("queue: 1", "json"), ("[]", "json"), ("", "json"), ("{\"queue\": 1", "conf"),
+        ("{queue: 1}", "conf"), ("5", "json"),
+    ])
+    func aFileThatCannotBeUnderstoodIsNamed(text: String, suffix: String) throws {
+        try withFile(text, extension: suffix) { file in
+            let error = #expect(throws: ConfigurationError.self) {
+                try ServerConfiguration.load(environment: [:], file: file)
+            }
+            #expect(error?.code == .unusableFile)
+            let text = "\(try #require(error))"
+            #expect(text.hasPrefix("config: '\(file)' (from flag --config) ") && !text.contains("cannot be read"))
+        }
+    }
+
+    @Test func aFaultyFileDoesNotShowItsSecrets() throws {
+        for text in ["api_keys: [s3cret\nx: [", "api_keys: \"s3cret\nx: y", "api_keys: s3cret: x"] {
+            let error = #expect(throws: ConfigurationError.self) {
+                try load(text)
+            }
+            #expect(error?.reason.hasPrefix("is not valid YAML") == true)
+            let message = "\(try #require(error))"
+            #expect(!message.contains("s3cret"))
+        }
+    }
+
+    @Test func aFileOfAliasesIsBounded() throws {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...9 {
+            let aliases = (0..<10).map { _ in "*a\(level - 1)" }.joined(separator: ", ")
+            text += "a\(level): &a\(level) [\(aliases)]\n"
+        }
+        let error = #expect(throws: ConfigurationError.self) {
+            try load(text)
+        }
+        #expect(error?.reason == "has more than 100000 nodes")
+    }
+
+    @Test(arguments: [
+        ("/nonexistent/apus.yaml", "cannot be read: no such file or directory"),
+        ("/", "cannot be read: is a directory"),
+        ("/dev/zero", "cannot be read: it is larger than 1048576 bytes"),
+    ])
+    func aFileThatCannotBeReadIsNamedWithTheReason(path: String, reason: String) {
+        let error = #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration.load(environment: ["APUS_CONFIG": path])
+        }
+        #expect(error.map { "\($0)" } == "config: '\(path)' (from environment APUS_CONFIG) \(reason)")
+    }
+
+    @Test(arguments: [
+        ("", "yaml"), ("# only\n# comments\n", "yaml"), ("port:\ntopics:\n", "yaml"), ("{}", "json"), ("{}", "conf"),
+        ("{\"port\": null, \"topics\": null}", "json"),
+    ])
+    func aFileMayLeaveEverythingOut(text: String, suffix: String) throws {
+        let loaded = try load(text, extension: suffix)
+        #expect(loaded.configuration == ServerConfiguration())
+        #expect(loaded.warnings.isEmpty)
+    }
+
+    @Test func jsonAndYAMLSayTheSame() throws {
+        let json = #"{"queue": 5, "heartbeat": 0.5, "api_keys": ["a,b", "c"], "topics": {"create_existing": "ok"}}"#
+        let yaml = "queue: 5\nheartbeat: 500ms\napi_keys:\n  - a,b\n  - c\ntopics:\n  create_existing: ok\n"
+        let configurations = try [(json, "json"), (json, "conf"), (json, "yaml"), (yaml, "yaml"), (yaml, "conf")]
+            .map { text, suffix in try load(text, extension: suffix).configuration }
+        #expect(configurations[0].apiKeys == ["a,b", "c"])
+        #expect(configurations[0].heartbeat == .milliseconds(500))
+        #expect(configurations.allSatisfy { $0 == configurations[0] })
+    }
+}
+
+@Suite struct QuantityTests {
+    @Test(arguments: [
+        ("0", 0), ("25", 25_000), ("25s", 25_000), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("1.5s", 1500),
+        ("0.25", 250), ("1.50m", 90_000), ("0.001", 1), ("007s", 7000), ("1.000", 1000),
+    ])
+    func aDurationIsReadInItsUnit(text: String, milliseconds: Int64) {
+        #expect(DurationText.milliseconds(text) == milliseconds)
+    }
+
+    @Test(arguments: [
+        "", "s", "-1", "-1s", "+1", "1 s", "1S", "1d", "1us", ".5", "5.", "1.2.3", "1e3", "0.0001", "0.5ms", "infinity",
+        "9223372036854775807", "9223372036854775807h", "0.33333333333s", "٣s",
+    ])
+    func whatIsNoDurationIsRefused(text: String) {
+        #expect(DurationText.milliseconds(text) == nil)
+    }
+
+    @Test(arguments: [
+        ("0", 0), ("1048576", 1_048_576), ("5B", 5), ("64KiB", 65536), ("1MiB", 1_048_576), ("1GiB", 1 << 30),
+        ("1kB", 1000), ("1KB", 1000), ("2MB", 2_000_000), ("3GB", 3_000_000_000),
+    ])
+    func aSizeIsReadInItsUnit(text: String, bytes: Int) {
+        #expect(ByteSize.bytes(text) == bytes)
+    }
+
+    @Test(arguments: ["", "KiB", "-1", "1.5MiB", "1 MiB", "1M", "1mib", "1TiB", "9223372036854775807KiB", "1e6"])
+    func whatIsNoSizeIsRefused(text: String) {
+        #expect(ByteSize.bytes(text) == nil)
+    }
+
+    @Test(arguments: [(0, "0"), (1000, "1000"), (1024, "1KiB"), (1 << 20, "1MiB"), (3 << 30, "3GiB"), (1536, "1536")])
+    func aSizeIsShownInTheLargestUnitThatIsExact(bytes: Int, text: String) {
+        #expect(ByteSize.text(bytes) == text)
+        #expect(ByteSize.bytes(text) == bytes)
+    }
+}

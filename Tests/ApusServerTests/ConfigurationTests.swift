@@ -1,0 +1,214 @@
+import ApusBroker
+import Configuration
+import Foundation
+import Logging
+import Testing
+
+@testable import ApusServer
+
+@Suite struct ConfigurationTests {
+    private static let repository = URL(filePath: #filePath).appending(path: "../../..").standardized
+
+    @Test func theFirstOfFlagEnvironmentFileAndDefaultWins() throws {
+        let flags = ["port": ["1"]]
+        let environment = ["APUS_PORT": "2"]
+        func port(_ flags: [String: [String]], _ environment: [String: String], _ file: String?) throws -> [String] {
+            let loaded = try ServerConfiguration.load(flags: flags, environment: environment, file: file)
+            return ["\(loaded.configuration.port)", loaded.sources["port"] ?? ""]
+        }
+        try withFile("port: 3") { (file: String) throws in
+            #expect(try port(flags, environment, file) == ["1", "flag --port"])
+            #expect(try port([:], environment, file) == ["2", "environment APUS_PORT"])
+            #expect(try port([:], [:], file) == ["3", "file \(file)"])
+            #expect(try port([:], ["APUS_CONFIG": file], nil) == ["3", "file \(file)"])
+            #expect(try port([:], ["APUS_CONFIG": "/nonexistent"], file) == ["3", "file \(file)"])
+        }
+        #expect(try port([:], [:], nil) == ["8080", "default"])
+    }
+
+    @Test func withoutAnythingTheConfigurationIsTheDefault() throws {
+        #expect(try ServerConfiguration.load(environment: [:]).configuration == ServerConfiguration())
+    }
+
+    @Test func theTableHasEverySettingOnce() {
+        let properties = Mirror(reflecting: ServerConfiguration()).children.count
+        #expect(Setting.all.count == properties)
+        #expect(Set(Setting.all.map(\.key)).count == properties)
+        #expect(Set(Setting.all.map(\.flag)).count == properties)
+        #expect(Set(Setting.all.flatMap(\.environmentNames)).count == properties + 12)
+    }
+
+    @Test(arguments: [
+        ("host", ["APUS_HOST", "PUBSUB_HOST", "HOST"]),
+        ("port", ["APUS_PORT", "PUBSUB_PORT", "PORT"]),
+        ("log_level", ["APUS_LOG_LEVEL", "PUBSUB_LOG_LEVEL", "LOG_LEVEL"]),
+        ("queue", ["APUS_QUEUE", "PUBSUB_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE", "MAX_SUBSCRIBER_QUEUE_SIZE"]),
+        ("history", ["APUS_HISTORY", "PUBSUB_HISTORY_SIZE", "MAX_MESSAGES", "TOPIC_HISTORY_SIZE"]),
+    ])
+    func ofTheNamesInTheEnvironmentTheFirstThatIsSetWins(key: String, names: [String]) throws {
+        let values =
+            ["host": ["a", "b", "c"], "log_level": ["error", "debug", "trace"]][key] ?? ["1", "2", "3", "4"]
+        for start in names.indices {
+            let environment = Dictionary(uniqueKeysWithValues: zip(names[start...], values[start...]))
+            let loaded = try ServerConfiguration.load(environment: environment)
+            let setting = try #require(Setting.named(key))
+            #expect(setting.show(loaded.configuration).plain == values[start])
+            #expect(loaded.sources[key] == "environment \(names[start])")
+        }
+    }
+
+    @Test func anEmptyVariableCountsAsNotSet() throws {
+        let loaded = try ServerConfiguration.load(
+            environment: ["APUS_PORT": "", "PORT": "7", "APUS_CONFIG": "", "APUS_API_KEYS": ""])
+        #expect(loaded.configuration.port == 7)
+        #expect(loaded.sources["api_keys"] == "default")
+    }
+
+    /// One value for each setting that is not its default.
+    private static let others: [String: String] = [
+        "host": "::1", "port": "1", "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",
+        "history": "0", "topic_bytes": "1GiB", "queue": "5", "overflow": "throttle", "throttle_timeout": "0",
+        "ping_interval": "1.5", "pong_timeout": "2m", "heartbeat": "0s", "handshake_timeout": "1h",
+        "auth_timeout": "50ms",
+        "idle_timeout": "0", "close_timeout": "1s", "drain_timeout": "0", "max_message": "64KiB", "max_depth": "1024",
+        "max_client_id": "36", "max_connections": "1", "max_subscriptions": "2", "max_topics": "3",
+        "topics.create_existing": "ok", "topics.on_delete": "disconnect",
+    ]
+
+    @Test(arguments: Setting.all.map(\.key))
+    func aSettingCanBeSetFromEverywhereAndChangesOnlyItself(key: String) throws {
+        let setting = try #require(Setting.named(key))
+        let text = try #require(Self.others[key])
+        let inEnvironment = try ServerConfiguration.load(environment: [setting.environmentNames[0]: text])
+        let inFile = try load("\(key): '\(text)'")
+        let flags = [key: setting.isList ? text.split(separator: ",").map(String.init) : ["x", text]]
+        let inFlag = try ServerConfiguration.load(flags: flags, environment: [:])
+        #expect(inEnvironment.configuration == inFile.configuration)
+        #expect(inEnvironment.configuration == inFlag.configuration)
+        for other in Setting.all {
+            let isDefault = other.reveal(inFlag.configuration) == other.reveal(ServerConfiguration())
+            #expect(isDefault == (other.key != key))
+            #expect((inFlag.sources[other.key] == "default") == isDefault)
+        }
+    }
+
+    @Test func valuesOfAnyTypeComeFromAnyProvider() throws {
+        let reader = ConfigReader(
+            provider: InMemoryProvider(values: [
+                ["port"]: 9000, ["heartbeat"]: 0.5, ["ping_interval"]: 10.0, ["queue"]: "7", ["max_message"]: "2KiB",
+                ["api_keys"]: .init(.stringArray(["a", "b"]), isSecret: true), ["topics", "on_delete"]: "disconnect",
+            ])
+        )
+        let configuration = try ServerConfiguration(config: reader)
+        #expect(configuration.port == 9000)
+        #expect(configuration.heartbeat == .milliseconds(500))
+        #expect(configuration.pingInterval == .seconds(10))
+        #expect(configuration.queue == 7)
+        #expect(configuration.maxMessage == 2048)
+        #expect(configuration.apiKeys == ["a", "b"])
+        #expect(configuration.onDelete == .disconnect)
+    }
+
+    @Test func aReaderMayBeScopedAndItsVariablesAreTheServersOwn() throws {
+        let provider = EnvironmentVariablesProvider(environmentVariables: [
+            "APUS_PORT": "1", "APUS_TOPICS_CREATE_EXISTING": "ok", "APUS_API_KEYS": "a, b",
+        ])
+        let configuration = try ServerConfiguration(config: ConfigReader(provider: provider).scoped(to: "apus"))
+        #expect(configuration.port == 1)
+        #expect(configuration.createExisting == .ok)
+        #expect(configuration.apiKeys == ["a", "b"])
+    }
+
+    @Test func aWrongTypeFromAProviderIsNotPassedOver() {
+        for value in [ConfigValue(.bool(true), isSecret: false), .init(.intArray([1]), isSecret: false)] {
+            let reader = ConfigReader(provider: InMemoryProvider(values: [["port"]: value]))
+            #expect(throws: ConfigurationError.self) { try ServerConfiguration(config: reader) }
+        }
+    }
+
+    @Test func whatIsPrintedCanBeLoadedAgain() throws {
+        let flags = Self.others.mapValues { [$0] }.filter { $0.key != "api_keys" }
+        let loaded = try ServerConfiguration.load(flags: flags, environment: [:])
+        let again = try load(loaded.yaml)
+        #expect(again.configuration == loaded.configuration)
+        #expect(again.warnings.isEmpty)
+        let tree = try #require(JSONSerialization.jsonObject(with: Data(loaded.json.utf8)) as? [String: Any])
+        let settings = try JSONSerialization.data(withJSONObject: #require(tree["settings"]))
+        let fromJSON = try load(String(decoding: settings, as: UTF8.self), extension: "json")
+        #expect(fromJSON.configuration == loaded.configuration)
+        #expect((tree["sources"] as? [String: String]) == loaded.sources)
+    }
+
+    @Test func printedLinesNameTheirSources() throws {
+        let loaded = try withFile("queue: 5") {
+            try ServerConfiguration.load(
+                flags: ["port": ["1"]],
+                environment: ["PORT": "2", "MAX_MESSAGES": "3"],
+                file: $0
+            )
+        }
+        let file = try #require(loaded.sources["queue"])
+        let lines = loaded.yaml.split(separator: "\n").map { $0.replacing(/\s+/, with: " ") }
+        #expect(lines.contains("port: 1 # from flag --port"))
+        #expect(lines.contains("history: 3 # from environment MAX_MESSAGES"))
+        #expect(lines.contains("queue: 5 # from \(file)"))
+        #expect(lines.contains("threads: 0 # from default"))
+        #expect(lines.contains("topics:"))
+        #expect(lines.contains(" on_delete: info # from default"))
+    }
+
+    @Test func secretsAreNeverShown() throws {
+        let loaded = try ServerConfiguration.load(flags: ["api_keys": ["s3cret"]], environment: [:])
+        #expect(loaded.configuration.apiKeys == ["s3cret"])
+        #expect(loaded.yaml.contains("api_keys: \"***\""))
+        #expect(!loaded.yaml.contains("s3cret") && !loaded.json.contains("s3cret"))
+        // The mask must not become a key that everybody knows.
+        let masked = #expect(throws: ConfigurationError.self) { try load(loaded.yaml) }
+        #expect(masked?.setting == "api_keys")
+        for key in ["s3cret,", "s3cret,s3 cret", "s3cret,ü", "s3cret\n,"] {
+            let error = #expect(throws: ConfigurationError.self) {
+                try ServerConfiguration.load(environment: ["APUS_API_KEYS": key + ",,"])
+            }
+            #expect(error?.value == nil)
+            #expect(
+                error.map { "\($0)".hasPrefix("api_keys: the value (from environment APUS_API_KEYS) has ") } == true
+            )
+            #expect(error.map { "\($0)".contains("cret") } == false)
+        }
+    }
+
+    @Test func everySettingIsDocumented() throws {
+        let file = Self.repository.appending(path: "docs/configuration.md")
+        guard let text = try? String(contentsOf: file, encoding: .utf8) else { return }
+        for setting in Setting.all {
+            let row = text.split(separator: "\n").first { $0.hasPrefix("| `\(setting.key)` | `--\(setting.flag)`") }
+            let documented = try #require(row, "docs/configuration.md has no row for \(setting.key)")
+            for name in setting.environmentNames {
+                #expect(documented.contains("`\(name)`"), "docs/configuration.md does not name \(name)")
+            }
+        }
+    }
+
+    @Test(arguments: ["r0", "r1", "r2", "r3", "r4"])
+    func theReferenceConfigurationsLoadWithoutWarnings(name: String) throws {
+        let path = Self.repository.appending(path: "Configurations/\(name).yaml").path
+        #expect(try ServerConfiguration.load(environment: [:], file: path).warnings.isEmpty)
+    }
+}
+
+/// Gives `body` the path of a file, which is gone afterwards.
+func withFile<Value>(
+    _ text: String,
+    extension suffix: String = "yaml",
+    _ body: (String) throws -> Value
+) throws -> Value {
+    let path = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID()).\(suffix)").path
+    try text.write(toFile: path, atomically: false, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try body(path)
+}
+
+/// What a server would make of a file of this text and nothing else.
+func load(_ text: String, extension suffix: String = "yaml") throws -> LoadedConfiguration {
+    try withFile(text, extension: suffix) { try ServerConfiguration.load(environment: [:], file: $0) }
+}
