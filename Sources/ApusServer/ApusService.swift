@@ -77,8 +77,8 @@ public struct ApusService: Service {
             isEcho: mode == .echo
         )
         var httpLogger = logger
-        // Hummingbird's own lines would say twice what ours do.
-        httpLogger.logLevel = max(logger.logLevel, .warning)
+        // Hummingbird's own lines say twice what ours do, but for the details.
+        if logger.logLevel > .debug { httpLogger.logLevel = max(logger.logLevel, .warning) }
         let application = Application(
             router: router(keys: keys, isDraining: isDraining),
             server: serverBuilder(gate: gate, logger: httpLogger),

@@ -1,3 +1,4 @@
+import ApusProtocol
 import Foundation
 
 /// A JSON value, kept as the text it is written in.
@@ -16,9 +17,8 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
 
     /// Takes text if it is one JSON value.
     public init?(parsing text: String) {
-        guard (try? JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)) != nil else {
-            return nil
-        }
+        var text = text
+        guard text.withUTF8({ JSONDocument.isValid(UnsafeRawBufferPointer($0)) }) else { return nil }
         self.text = text
     }
 

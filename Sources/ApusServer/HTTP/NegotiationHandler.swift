@@ -130,10 +130,11 @@ final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
             pipeline.removeHandler(encoder, promise: nil)
             try pipeline.addHandler(connection)
             negotiated.succeed(.webSocket)
-            let bound = NIOLoopBound((self, pipeline), eventLoop: context.eventLoop)
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             pipeline.removeHandler(decoder).whenComplete { _ in
-                let (handler, pipeline) = bound.value
-                pipeline.removeHandler(handler, promise: nil)
+                let (handler, context) = bound.value
+                context.fireChannelReadComplete()
+                context.pipeline.syncOperations.removeHandler(handler, promise: nil)
             }
         } catch {
             negotiated.fail(error)

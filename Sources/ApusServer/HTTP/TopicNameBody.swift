@@ -16,6 +16,10 @@ extension Routes {
         } catch is NIOTooManyBytesError {
             throw Problem(.tooLarge, "The body is larger than \(Self.maxBody) bytes")
         }
+        // Foundation's decoder takes more than JSON, a trailing comma for one.
+        guard buffer.withUnsafeReadableBytes(JSONDocument.isValid) else {
+            throw Problem(.badRequest, "The body is not valid JSON")
+        }
         do {
             return try JSONDecoder().decode(Body.self, from: Data(buffer.readableBytesView)).name
         } catch let error as DecodingError {

@@ -46,18 +46,6 @@ import Testing
         #expect(log.batch(at: 2) == nil)
     }
 
-    @Test func `a batch is sealed when it has 1,024 publications`() {
-        var log = log()
-        for number in 1...1023 { append(number, to: &log) }
-        #expect(log.newest == nil)
-        append(1024, to: &log)
-        #expect(log.newest?.count == 1024 && log.newest?.end == 1025)
-        append(1025, to: &log)
-        #expect(log.newest?.count == 1024)
-        log.seal()
-        #expect(log.newest?.first == 1025 && log.newest?.count == 1)
-    }
-
     @Test func `a batch is sealed when it has 64 KiB`() {
         var log = log()
         let size = log.template.frameSize(message: message(1, padding: 1000).utf8.count)
@@ -67,6 +55,10 @@ import Testing
         append(1, padding: 1000, to: &log)
         #expect(log.newest?.count == full)
         #expect(log.bytes == full * size)
+        append(1, to: &log)
+        #expect(log.newest?.count == full)
+        log.seal()
+        #expect(log.newest?.first == Offset(full) + 1 && log.newest?.count == 1)
     }
 
     @Test func `every offset is found by bisection, whatever the batches' sizes`() {

@@ -26,7 +26,7 @@ import Testing
 
     @Test(arguments: [
         // history, batch, and the oldest kept: the start of the batch that history reaches into.
-        (100, 1, 901), (100, 10, 901), (100, 64, 897), (100, 1000, 1), (0, 1, 1001), (0, 10, 1001), (5000, 10, 1),
+        (100, 1, 901), (100, 10, 901), (100, 64, 897), (100, 500, 501), (0, 1, 1001), (0, 10, 1001), (5000, 10, 1),
         (1, 7, 995), (1, 10, 991),
     ])
     func `history keeps its number of publications, and whole batches`(history: Int, batch: Int, firstKept: Int) {
