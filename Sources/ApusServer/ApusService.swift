@@ -77,11 +77,11 @@ public struct ApusService: Service {
             isEcho: mode == .echo
         )
         var httpLogger = logger
-        // Hummingbird's own lines say twice what ours do, but for the details.
-        if logger.logLevel > .debug { httpLogger.logLevel = max(logger.logLevel, .warning) }
+        // Hummingbird's own lines would say twice what ours do.
+        httpLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(keys: keys, isDraining: isDraining),
-            server: serverBuilder(gate: gate, logger: httpLogger),
+            server: serverBuilder(gate: gate),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(OpenFiles.spareForSockets)
@@ -126,7 +126,7 @@ public struct ApusService: Service {
         return router
     }
 
-    private func serverBuilder(gate: WebSocketGate, logger: Logger) -> HTTPServerBuilder {
+    private func serverBuilder(gate: WebSocketGate) -> HTTPServerBuilder {
         let handshakeTimeout = TimeAmount(configuration.handshakeTimeout)
         let idleTimeout = configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil
         return HTTPServerBuilder { responder in

@@ -16,14 +16,18 @@ public struct EventFrame: Hashable, Sendable {
         var rest = bytes
         var frames: [EventFrame] = []
         while rest.readableBytes > 0 {
-            guard let payload = takePayload(&rest), let frame = EventFrame(payload, dialect: dialect) else { return nil }
+            guard let payload = takePayload(&rest), let frame = EventFrame(payload, dialect: dialect) else {
+                return nil
+            }
             frames.append(frame)
         }
         return frames
     }
 
     private static func takePayload(_ bytes: inout ByteBuffer) -> [UInt8]? {
-        guard bytes.readInteger(as: UInt8.self) == 0x81, let short = bytes.readInteger(as: UInt8.self) else { return nil }
+        guard bytes.readInteger(as: UInt8.self) == 0x81, let short = bytes.readInteger(as: UInt8.self) else {
+            return nil
+        }
         let size: Int?
         switch short {
         case 0..<126: size = Int(short)

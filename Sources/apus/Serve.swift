@@ -34,7 +34,10 @@ struct ServeCommand: AsyncParsableCommand {
 /// A WebSocket echo server on the same connection handler, for suites that test RFC 6455.
 struct EchoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "echo", abstract: "Send every WebSocket message back.", shouldDisplay: false)
+        commandName: "echo",
+        abstract: "Send every WebSocket message back.",
+        shouldDisplay: false
+    )
 
     @OptionGroup var options: ServerOptions
 
@@ -49,7 +52,10 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     // The suites for RFC 6455 send messages of 16 MiB.
     if mode == .echo { configuration.maxMessage = max(configuration.maxMessage, 64 << 20) }
     let logger = LogOutput.logger(
-        label: "apus", format: configuration.logFormat, level: configuration.logLevel)
+        label: "apus",
+        format: configuration.logFormat,
+        level: configuration.logLevel
+    )
     for warning in loaded.warnings { logger.warning("\(warning)") }
     OpenFiles.raiseLimit()
     let service = ApusService(configuration: configuration, mode: mode, logger: logger) { address in

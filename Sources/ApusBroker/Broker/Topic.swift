@@ -66,6 +66,11 @@ public final class Topic: Sendable {
         state.withLock { $0.log.head - 1 }
     }
 
+    /// Whether the bound in bytes is what makes publishers wait.
+    var isFull: Bool {
+        state.withLock { $0.log.bytes > $0.log.limits.bytes }
+    }
+
     /// Appends `message`, a JSON object, and adds the hubs that must be told to `wakeups`.
     func publish(
         _ message: UnsafeRawBufferPointer,

@@ -11,8 +11,27 @@ extension Hub {
         source.isDeleted = view.isDeleted
     }
 
+    /// The subscriptions of the same subscriber to topics that had the same name and are gone.
+    func predecessors(of subscription: Subscription) -> [Subscription] {
+        let topic = subscription.topic
+        let predecessors = subscription.subscriber.subscriptions.all.filter {
+            $0.topic !== topic && $0.topic.nameBytes == topic.nameBytes
+        }
+        for predecessor in predecessors { look(at: predecessor.source) }
+        return predecessors
+    }
+
+    /// Brings a subscription's predecessors to their end, as far as the socket takes it, and says whether it may start.
+    private func finishPredecessors(of subscription: Subscription) -> Bool {
+        for predecessor in subscription.predecessors where predecessor.isActive { pump(predecessor) }
+        subscription.predecessors.removeAll { !$0.isActive }
+        return subscription.predecessors.isEmpty
+    }
+
     /// Brings all subscriptions of a topic up to its head, as far as their sockets take it.
     func drain(_ source: HubTopic) {
+        // One that was given up since it was marked must not speak for its topic: another may have taken its place.
+        guard !source.subscriptions.isEmpty else { return }
         look(at: source)
         source.isDraining = true
         var low = source.head
@@ -44,6 +63,7 @@ extension Hub {
     func pump(_ subscription: Subscription) {
         let source = subscription.source
         let subscriber = subscription.subscriber
+        guard subscription.predecessors.isEmpty || finishPredecessors(of: subscription) else { return }
         isPumping = true
         defer { isPumping = false }
         while subscription.isActive, subscription.cursor < source.head {

@@ -112,6 +112,8 @@ public final class Hub {
         source.newest = view.newest
         if let existing {
             if cursor < existing.cursor {
+                // What was skipped and is replayed now is no gap any more.
+                existing.dropped -= min(existing.dropped, existing.cursor - cursor)
                 existing.cursor = cursor
                 existing.replayEnd = max(existing.replayEnd, view.head)
             }
@@ -125,6 +127,7 @@ public final class Hub {
                 cursor: cursor,
                 replayEnd: view.head
             )
+            subscription.predecessors = predecessors(of: subscription)
             subscription.topicIndex = source.subscriptions.count
             source.subscriptions.append(subscription)
             subscriber.subscriptions.insert(subscription)
@@ -175,11 +178,13 @@ public final class Hub {
 
     /// Delivers what was published, lets waiting publishers go on, and wakes the other loops.
     public func turn() {
-        isTurnRequested = false
+        // Set until the inbox is sorted in, which would else ask for this very turn.
+        isTurnRequested = true
         let inbox = mailbox.take()
         for wakeup in remote { wakeup.mailbox.post([wakeup.slot]) }
         remote.removeAll(keepingCapacity: true)
         for slot in inbox.slots { markDirty(slot: slot) }
+        isTurnRequested = false
         swap(&dirty, &draining)
         for source in draining {
             source.isDirty = false
@@ -236,7 +241,9 @@ public final class Hub {
     }
 
     private func checkStalled(_ subscription: Subscription, now: Int64, timeout: Int64) {
-        guard subscription.lag(to: subscription.source.head) >= UInt64(subscription.options.queue) else {
+        let source = subscription.source
+        let isAtBound = subscription.lag(to: source.head) >= UInt64(subscription.options.queue)
+        guard subscription.isActive, isAtBound || subscription.cursor < source.head && source.topic.isFull else {
             subscription.stalled = nil
             return
         }

@@ -13,6 +13,8 @@ public final class Subscription {
     var isActive = true
     /// Since when, and where, it has stood at its bound under the throttle policy.
     var stalled: (cursor: Offset, since: Int64)?
+    /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one starts.
+    var predecessors: [Subscription] = []
     /// Its place in its topic's list, and in its subscriber's.
     var topicIndex = 0
     var subscriberIndex = 0

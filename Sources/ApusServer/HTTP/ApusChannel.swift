@@ -25,12 +25,18 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
     let logger: Logger
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture {
+        self.logger.debug("socket accepted", metadata: ["peer": "\(channel.remoteAddress?.description ?? "unknown")"])
+        return channel.eventLoop.makeCompletedFuture {
             let negotiated = channel.eventLoop.makePromise(of: Negotiated.self)
             let encoder = HTTPResponseEncoder()
             let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
             let negotiation = NegotiationHandler(
-                gate: gate, encoder: encoder, decoder: decoder, negotiated: negotiated, configureHTTP: configureHTTP)
+                gate: gate,
+                encoder: encoder,
+                decoder: decoder,
+                negotiated: negotiated,
+                configureHTTP: configureHTTP
+            )
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(encoder)
             try pipeline.addHandler(decoder)
@@ -63,7 +69,7 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
             }
         } catch {
             // Whoever hung up, or was refused, before a request was there.
-            logger.debug("no request came", metadata: ["error": "\(error)"])
+            self.logger.debug("no request came", metadata: ["error": "\(error)"])
         }
     }
 }

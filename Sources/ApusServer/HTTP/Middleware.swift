@@ -31,7 +31,10 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch {
             let problem = Self.problem(for: error, request: request)
             if problem.code == .internal {
-                logger.error("request failed", metadata: ["request.id": "\(context.id)", "error": "\(String(reflecting: error))"])
+                logger.error(
+                    "request failed",
+                    metadata: ["request.id": "\(context.id)", "error": "\(String(reflecting: error))"]
+                )
             }
             response = try problem.response(from: request, context: context)
         }

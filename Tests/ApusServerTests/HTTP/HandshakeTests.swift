@@ -1,0 +1,120 @@
+import ApusProtocol
+import HTTPTypes
+import Testing
+
+@testable import ApusServer
+
+@Suite struct HandshakeTests {
+    private static let good = [
+        "upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+
+    private func check(
+        _ changes: [String: String?] = [:],
+        query: String = "",
+        keys: [String] = []
+    ) -> Result<Handshake, Handshake.Refusal> {
+        var headers = Self.good
+        for (name, value) in changes { headers[name] = value }
+        return Handshake.check(dialect: .base, query: Substring(query), keys: APIKeys(keys)) { headers[$0] }
+    }
+
+    @Test func `the RFC's own handshake is taken`() {
+        #expect(check() == .success(Handshake(dialect: .base, isAuthorized: true)))
+    }
+
+    @Test(arguments: [
+        ("upgrade", "WebSocket"), ("upgrade", "h2c, websocket"), ("connection", "keep-alive, Upgrade"),
+        ("connection", "upgrade"), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+        ("sec-websocket-key", "+/09azAZ+/09azAZ+/09aw=="),
+    ])
+    func `other ways to write it are taken`(name: String, value: String) {
+        #expect(check([name: value]) == .success(Handshake(dialect: .base, isAuthorized: true)))
+    }
+
+    @Test func `what asks for no WebSocket is told to`() {
+        for value in [nil, "", "h2c"] as [String?] { #expect(check(["upgrade": value]) == .failure(.notUpgrading)) }
+        #expect(Handshake.Refusal.notUpgrading.problem.code == .upgradeRequired)
+    }
+
+    @Test func `another version is told the one there is`() {
+        for value in [nil, "", "8", "14", "013", "13, 8"] as [String?] {
+            #expect(check(["sec-websocket-version": value]) == .failure(.unsupportedVersion))
+        }
+        let headers = Handshake.Refusal.unsupportedVersion.problem.headers
+        #expect(headers.contains { $0.0 == .secWebSocketVersion && $0.1 == "13" })
+    }
+
+    @Test func `a missing or broken header is named`() {
+        for value in [nil, "", "keep-alive", "close"] as [String?] {
+            #expect(
+                check(["connection": value])
+                    == .failure(.malformed("The Connection header does not ask for an upgrade"))
+            )
+        }
+        for value in [
+            nil, "", "short==", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZ===", "dGhlIHNhbXBsZSBub25jZQ=A",
+            "dGhlIHNhbXBsZSBub25 ZQ==", "dGhlIHNhbXBsZSBub25jZQ==x", "dGhlIHNhbXBsZSBub2-_ZQ==",
+        ] as [String?] {
+            #expect(
+                check(["sec-websocket-key": value])
+                    == .failure(.malformed("Sec-WebSocket-Key is not 16 bytes in base64"))
+            )
+        }
+    }
+
+    @Test(arguments: [
+        (nil, "", .success(false)), ("k", "", .success(true)), ("x", "", .failure),
+        ("", "", .failure), (nil, "api_key=k", .success(true)), (nil, "a=b&api_key=k", .success(true)),
+        (nil, "api_key=x", .failure), (nil, "api_key=", .failure), (nil, "api_key", .success(false)),
+        (nil, "api_key=%6b", .success(true)), (nil, "api_key=%6", .failure), (nil, "my_api_key=k", .success(false)),
+        ("k", "api_key=x", .success(true)), ("x", "api_key=k", .failure),
+    ] as [(String?, String, Expected)])
+    func `a key opens, a wrong one closes, and without one the first message must bring it`(
+        header: String?,
+        query: String,
+        expected: Expected
+    ) {
+        let result = check(["x-api-key": header], query: query, keys: ["k", "other"])
+        switch expected {
+        case .success(let isAuthorized):
+            #expect(result == .success(Handshake(dialect: .base, isAuthorized: isAuthorized)))
+        case .failure:
+            #expect(result == .failure(.wrongKey))
+        }
+    }
+
+    enum Expected: Sendable {
+        case success(Bool)
+        case failure
+    }
+
+    @Test func `a broken handshake is refused before its key is looked at`() {
+        let result = check(["upgrade": nil, "x-api-key": "wrong"], keys: ["k"])
+        #expect(result == .failure(.notUpgrading))
+    }
+
+    @Test(arguments: [
+        ("/ws", Dialect.base), ("/v1/ws", .v1), ("/ws/", nil), ("/v2/ws", nil), ("", nil), ("/", nil), ("/WS", nil),
+    ])
+    func `each dialect has its path`(path: String, dialect: Dialect?) {
+        #expect(Handshake.dialect(ofPath: path) == dialect)
+    }
+
+    @Test func `the RFC's sample key has the RFC's sample answer`() {
+        #expect(Handshake.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    }
+}
+
+@Suite struct PercentDecodingTests {
+    @Test(arguments: [
+        ("", ""), ("abc", "abc"), ("a%2Fb", "a/b"), ("a%2fb", "a/b"), ("%41%42", "AB"), ("%C3%A9", "é"),
+        ("%F0%9F%98%80", "😀"), ("a+b", "a+b"), ("%25", "%"), ("%2541", "%41"), ("é", "é"), ("%00", "\u{0}"),
+        ("%", nil), ("%4", nil), ("a%", nil), ("%4g", nil), ("%g4", nil), ("%+1", nil), ("% 1", nil), ("%-1", nil),
+        ("%%41", nil), ("%C3", nil), ("%FF", nil), ("%ED%A0%80", nil), ("%4\u{E9}", nil),
+    ])
+    func `escapes are undone, and broken ones are none`(text: String, decoded: String?) {
+        #expect(percentDecoded(Substring(text)) == decoded)
+    }
+}

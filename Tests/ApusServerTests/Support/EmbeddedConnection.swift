@@ -1,0 +1,150 @@
+import ApusBroker
+import ApusProtocol
+import Logging
+import NIOCore
+import NIOEmbedded
+
+@testable import ApusServer
+
+/// A loop without a thread: one worker whose connections are on embedded channels.
+final class EmbeddedWorker {
+    let eventLoop = EmbeddedEventLoop()
+    let broker = MemoryBroker()
+    let open = ConnectionCount()
+    let worker: Worker
+
+    init(settings: WorkerSettings = WorkerSettings()) {
+        let eventLoop = eventLoop
+        let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
+        let mailbox = HubMailbox {
+            eventLoop.execute { slot.value?.hub.turn() }
+        }
+        worker = Worker(
+            eventLoop: eventLoop,
+            settings: settings,
+            broker: broker,
+            mailbox: mailbox,
+            open: open,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        slot.value = worker
+    }
+}
+
+/// A WebSocket connection, its session, and the peer that the test plays.
+final class EmbeddedConnection {
+    let channel: EmbeddedChannel
+    let connection: WebSocketConnection
+    let owner: EmbeddedWorker
+    private let reads = ReadCounter()
+    /// What was sent, of which whole frames have been taken already.
+    private var received: [UInt8] = []
+
+    init(
+        on owner: EmbeddedWorker = EmbeddedWorker(),
+        makeSession: @escaping (WebSocketConnection) -> any WebSocketSession
+    ) throws {
+        self.owner = owner
+        connection = WebSocketConnection(id: 1, worker: owner.worker, makeSession: makeSession)
+        channel = EmbeddedChannel(loop: owner.eventLoop)
+        try channel.pipeline.syncOperations.addHandlers([reads, connection])
+        channel.connect(to: try SocketAddress(unixDomainSocketPath: "test"), promise: nil)
+    }
+
+    static func echo(on owner: EmbeddedWorker = EmbeddedWorker()) throws -> EmbeddedConnection {
+        try EmbeddedConnection(on: owner) { EchoSession(connection: $0) }
+    }
+
+    static func pubSub(
+        on owner: EmbeddedWorker = EmbeddedWorker(),
+        dialect: Dialect = .base,
+        isAuthorized: Bool = true
+    ) throws -> EmbeddedConnection {
+        try EmbeddedConnection(on: owner) {
+            PubSubSession(connection: $0, dialect: dialect, isAuthorized: isAuthorized)
+        }
+    }
+
+    // MARK: What the peer does
+
+    func send(_ frames: ClientFrame...) throws {
+        try send(bytes: frames.flatMap(\.bytes))
+    }
+
+    func send(bytes: some Sequence<UInt8>) throws {
+        try channel.writeInbound(ByteBuffer(bytes: bytes))
+        run()
+    }
+
+    /// Lets the loop do what is to be done.
+    func run() {
+        owner.eventLoop.run()
+    }
+
+    /// Takes the frames that came since the last time.
+    func frames() throws -> [ServerFrame] {
+        while let buffer = try channel.readOutbound(as: ByteBuffer.self) {
+            received += Array(buffer.readableBytesView)
+        }
+        defer { received = [] }
+        guard let frames = ServerFrame.decode(received) else { throw NotFrames(bytes: received) }
+        return frames
+    }
+
+    func texts() throws -> [String] { try frames().map(\.text) }
+
+    /// What is not a sequence of whole frames.
+    struct NotFrames: Error {
+        let bytes: [UInt8]
+    }
+
+    /// The socket takes nothing more, or everything again.
+    func setWritable(_ isWritable: Bool) {
+        channel.isWritable = isWritable
+        channel.pipeline.fireChannelWritabilityChanged()
+        run()
+    }
+
+    /// Whether the handler lets a read through that the channel asks for.
+    func isReading() -> Bool {
+        let before = reads.count
+        channel.pipeline.read()
+        return reads.count > before
+    }
+
+    /// How many reads the handler has let through.
+    var readCount: Int { reads.count }
+
+    private final class ReadCounter: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        var count = 0
+
+        func read(context: ChannelHandlerContext) {
+            count += 1
+            context.read()
+        }
+    }
+}
+
+/// A session that writes down what it gets, and puts off what it is told to.
+final class ScriptedSession: WebSocketSession {
+    private(set) var messages: [String] = []
+    private(set) var isText: [Bool] = []
+    private(set) var hasEnded = false
+    private(set) var timesWritable = 0
+    /// Messages that it wants again.
+    var postpones: Set<String> = []
+
+    func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
+        let text = String(decoding: message, as: UTF8.self)
+        guard !postpones.contains(text) else { return false }
+        messages.append(text)
+        self.isText.append(isText)
+        return true
+    }
+
+    func becameWritable() { timesWritable += 1 }
+    var isDrained: Bool { true }
+    func ended() { hasEnded = true }
+    func tick(now: Int64) {}
+}

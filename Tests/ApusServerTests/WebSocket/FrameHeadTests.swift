@@ -1,0 +1,160 @@
+import ApusProtocol
+import ApusTesting
+import Testing
+
+@testable import ApusServer
+
+@Suite struct FrameHeadTests {
+    private func parse(_ bytes: [UInt8], maxMessage: Int = 1 << 40) -> FrameHead.ParseResult {
+        bytes.withUnsafeBytes { FrameHead.parse($0, maxMessage: maxMessage) }
+    }
+
+    private static let mask: [UInt8] = [1, 2, 3, 4]
+    private static let maskWord = UInt32(littleEndian: 0x0403_0201)
+
+    /// The head of a frame with that length, without its payload.
+    private func head(
+        _ opcode: UInt8,
+        length: Int,
+        bits: Int? = nil,
+        isFinal: Bool = true,
+        reserved: UInt8 = 0,
+        isMasked: Bool = true
+    ) -> [UInt8] {
+        var bytes = [(isFinal ? 0x80 : 0) | reserved << 4 | opcode]
+        let flag: UInt8 = isMasked ? 0x80 : 0
+        switch bits ?? (length < 126 ? 7 : length < 65_536 ? 16 : 64) {
+        case 7: bytes.append(flag | UInt8(length))
+        case 16: bytes += [flag | 126, UInt8(length >> 8), UInt8(length & 0xFF)]
+        default: bytes += [flag | 127] + (0..<8).reversed().map { UInt8(truncatingIfNeeded: length >> ($0 * 8)) }
+        }
+        return bytes + (isMasked ? Self.mask : [])
+    }
+
+    @Test func `every data frame's head is read, in each of the three forms`() {
+        for opcode in [Opcode.continuation, .text, .binary] {
+            for (length, size) in [
+                (0, 6), (1, 6), (125, 6), (126, 8), (127, 8), (65_535, 8), (65_536, 14), (1 << 32, 14),
+            ] {
+                for isFinal in [true, false] {
+                    let bytes = head(opcode.rawValue, length: length, isFinal: isFinal)
+                    let expected = FrameHead(
+                        isFinal: isFinal,
+                        opcode: opcode,
+                        mask: Self.maskWord,
+                        size: size,
+                        payload: length
+                    )
+                    #expect(parse(bytes) == .head(expected))
+                    #expect(parse(bytes + [0xFF, 0xFF]) == .head(expected))
+                }
+            }
+        }
+    }
+
+    @Test func `a control frame's head is read up to 125 bytes of payload`() {
+        for opcode in [Opcode.close, .ping, .pong] {
+            for length in 0...125 {
+                let expected = FrameHead(isFinal: true, opcode: opcode, mask: Self.maskWord, size: 6, payload: length)
+                #expect(parse(head(opcode.rawValue, length: length), maxMessage: 0) == .head(expected))
+            }
+            for (length, bits) in [(126, 16), (125, 16), (0, 16), (65_536, 64), (1, 64)] {
+                #expect(parse(head(opcode.rawValue, length: length, bits: bits)) == .failure(.protocolError))
+            }
+            #expect(parse(head(opcode.rawValue, length: 0, isFinal: false)) == .failure(.protocolError))
+        }
+    }
+
+    @Test func `every prefix of a head is incomplete`() {
+        for length in [0, 125, 126, 65_535, 65_536, 1 << 40] {
+            let bytes = head(Opcode.text.rawValue, length: length)
+            for count in 0..<bytes.count { #expect(parse(Array(bytes.prefix(count))) == .incomplete) }
+        }
+    }
+
+    @Test func `what is wrong is found as soon as the wrong byte is there`() {
+        let wrong: [[UInt8]] =
+            (1...7).map { head(Opcode.text.rawValue, length: 1, reserved: $0) }
+            + [0x3, 0x4, 0x5, 0x6, 0x7, 0xB, 0xC, 0xD, 0xE, 0xF].map { head($0, length: 1) }
+            + [head(Opcode.text.rawValue, length: 1, isMasked: false), head(Opcode.ping.rawValue, length: 126)]
+        for bytes in wrong {
+            #expect(parse(Array(bytes.prefix(1))) == .incomplete)
+            for count in 2...bytes.count { #expect(parse(Array(bytes.prefix(count))) == .failure(.protocolError)) }
+        }
+    }
+
+    @Test(arguments: [
+        (0, 16), (125, 16), (0, 64), (125, 64), (126, 64), (65_535, 64),
+    ])
+    func `a length must be in its shortest form`(length: Int, bits: Int) {
+        let bytes = head(Opcode.binary.rawValue, length: length, bits: bits)
+        for count in (bits == 16 ? 4 : 10)...bytes.count {
+            #expect(parse(Array(bytes.prefix(count))) == .failure(.protocolError))
+        }
+    }
+
+    @Test func `a length with its highest bit set is no length`() {
+        let bytes: [UInt8] = [0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0] + Self.mask
+        #expect(parse(bytes, maxMessage: .max) == .failure(.protocolError))
+        let largest: [UInt8] = [0x82, 0xFF, 0x7F] + Array(repeating: 0xFF, count: 7) + Self.mask
+        #expect(parse(largest, maxMessage: .max) != .failure(.protocolError))
+        #expect(parse(largest) == .failure(.messageTooBig))
+    }
+
+    @Test(arguments: [0, 1, 125, 126, 65_535, 65_536, 1_000_000])
+    func `a message too big is refused by its head alone`(limit: Int) {
+        for opcode in [Opcode.continuation, .text, .binary] {
+            guard case .head = parse(head(opcode.rawValue, length: limit), maxMessage: limit) else {
+                Issue.record("\(limit) bytes are refused")
+                continue
+            }
+            let tooBig = head(opcode.rawValue, length: limit + 1).dropLast(4)
+            #expect(parse(Array(tooBig), maxMessage: limit) == .failure(.messageTooBig))
+        }
+    }
+}
+
+@Suite struct UnmaskTests {
+    @Test func `every length and alignment is unmasked as the RFC says it byte by byte`() {
+        var generator = SeededGenerator(seed: 1)
+        for length in 0...70 {
+            for offset in 0..<9 {
+                let source = (0..<(length + offset)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                let mask = (0..<4).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                let expected = (0..<length).map { source[offset + $0] ^ mask[$0 % 4] }
+                var target = [UInt8](repeating: 0xA5, count: length + offset + 8)
+                let isASCII = source.withUnsafeBytes { bytes in
+                    target.withUnsafeMutableBytes { target in
+                        guard let base = target.baseAddress else { return false }
+                        let word = mask.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+                        return unmask(
+                            UnsafeRawBufferPointer(rebasing: bytes[offset...]),
+                            mask: word,
+                            to: base + offset
+                        )
+                    }
+                }
+                #expect(Array(target[offset..<offset + length]) == expected, "\(length) bytes at \(offset)")
+                #expect(isASCII == expected.allSatisfy { $0 < 0x80 })
+                #expect(target[..<offset].allSatisfy { $0 == 0xA5 })
+                #expect(target[(offset + length)...].allSatisfy { $0 == 0xA5 })
+            }
+        }
+    }
+
+    @Test func `one byte that is not ASCII is seen wherever it stands`() {
+        for length in 1...40 {
+            for position in 0..<length {
+                var source = [UInt8](repeating: 0x41, count: length)
+                source[position] = 0x80
+                var target = [UInt8](repeating: 0, count: length)
+                let isASCII = source.withUnsafeBytes { bytes in
+                    target.withUnsafeMutableBytes { target in
+                        target.baseAddress.map { unmask(bytes, mask: 0, to: $0) }
+                    }
+                }
+                #expect(isASCII == false)
+            }
+        }
+    }
+}
