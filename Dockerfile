@@ -3,13 +3,17 @@
 FROM swift:6.3-bookworm AS build
 WORKDIR /src
 
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends zlib1g-dev \
+    && rm -rf /var/lib/apt/lists/*
+
 # The dependencies in a layer of their own: they change less often than the sources.
 COPY Package.swift ./
 RUN swift package resolve
 
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --product apus --static-swift-stdlib \
+RUN swift build -c release --product apus --static-swift-stdlib -Xlinker -s \
     && install -D -m 0755 "$(swift build -c release --show-bin-path)/apus" /out/apus
 
 

@@ -41,7 +41,7 @@ import Testing
         publisher.start()
         loop.runUntilIdle()
         var now: Int64 = 0
-        while !publisher.isDone {
+        for _ in 0..<1000 where !publisher.isDone {
             loop.hubs[0].cutStalled(now: now, timeout: 1000)
             now += 999
             loop.hubs[0].cutStalled(now: now, timeout: 1000)

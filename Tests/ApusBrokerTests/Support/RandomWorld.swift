@@ -31,7 +31,15 @@ final class RandomWorld {
         var endsAfter = Int.max
         var endedAtDelivery: Int?
 
-        init(hub: Int, subscriber: RecordingSubscriber, model: NaiveModel, isSlow: Bool, overflow: OverflowPolicy, queue: Int, clientIDs: [String]) {
+        init(
+            hub: Int,
+            subscriber: RecordingSubscriber,
+            model: NaiveModel,
+            isSlow: Bool,
+            overflow: OverflowPolicy,
+            queue: Int,
+            clientIDs: [String]
+        ) {
             self.hub = hub
             self.subscriber = subscriber
             self.expected = ExpectedSubscriber(model: model)
@@ -260,37 +268,6 @@ final class RandomWorld {
     private func collectMistakes() {
         for (index, client) in clients.enumerated() {
             mistakes += client.expected.mistakes.map { "client \(index): \($0)" }
-        }
-    }
-}
-
-/// Publishes one message, and waits as long as it is told to.
-private final class ModelPublisher: WaitingPublisher {
-    let message: String
-    let index: Int
-    let hub: Int
-    private(set) var isDone = false
-    var onPublished: ((ModelPublisher) -> Void)?
-    private let topic: Topic
-    private let loop: ManualLoop
-
-    init(message: String, topic: Topic, index: Int, hub: Int, loop: ManualLoop) {
-        self.message = message
-        self.topic = topic
-        self.index = index
-        self.hub = hub
-        self.loop = loop
-    }
-
-    func publishAgain() {
-        switch loop.publish(message, to: topic, on: hub) {
-        case .throttled:
-            loop.hubs[hub].wait(self, for: topic)
-        case .published:
-            isDone = true
-            onPublished?(self)
-        case .deleted:
-            isDone = true
         }
     }
 }

@@ -64,13 +64,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (nil, "", .success(false)), ("k", "", .success(true)), ("x", "", .failure),
-        ("", "", .failure), (nil, "api_key=k", .success(true)), (nil, "a=b&api_key=k", .success(true)),
-        (nil, "api_key=x", .failure), (nil, "api_key=", .failure), (nil, "api_key", .success(false)),
-        (nil, "api_key=%6b", .success(true)), (nil, "api_key=%6", .failure), (nil, "my_api_key=k", .success(false)),
-        ("k", "api_key=x", .success(true)), ("x", "api_key=k", .failure),
-    ] as [(String?, String, Expected)])
+    @Test(
+        arguments: [
+            (nil, "", .success(false)), ("k", "", .success(true)), ("x", "", .failure),
+            ("", "", .failure), (nil, "api_key=k", .success(true)), (nil, "a=b&api_key=k", .success(true)),
+            (nil, "api_key=x", .failure), (nil, "api_key=", .failure), (nil, "api_key", .success(false)),
+            (nil, "api_key=%6b", .success(true)), (nil, "api_key=%6", .failure), (nil, "my_api_key=k", .success(false)),
+            ("k", "api_key=x", .success(true)), ("x", "api_key=k", .failure),
+        ] as [(String?, String, Expected)]
+    )
     func `a key opens, a wrong one closes, and without one the first message must bring it`(
         header: String?,
         query: String,

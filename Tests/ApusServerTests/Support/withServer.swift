@@ -1,6 +1,7 @@
 import ApusClient
 import ApusServer
 import Logging
+import NIOCore
 import ServiceLifecycle
 import Synchronization
 

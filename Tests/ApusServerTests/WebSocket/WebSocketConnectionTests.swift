@@ -1,5 +1,6 @@
 import ApusProtocol
 import NIOCore
+import NIOEmbedded
 import Testing
 
 @testable import ApusServer
@@ -52,9 +53,10 @@ import Testing
         let peer = try EmbeddedConnection.echo()
         try peer.send(.ping("x"), .pong("y"), .ping(), .ping(String(repeating: "z", count: 125)))
         #expect(
-            try peer.frames() == ["x", "", String(repeating: "z", count: 125)].map {
-                ServerFrame(opcode: Opcode.pong.rawValue, payload: Array($0.utf8))
-            }
+            try peer.frames()
+                == ["x", "", String(repeating: "z", count: 125)].map {
+                    ServerFrame(opcode: Opcode.pong.rawValue, payload: Array($0.utf8))
+                }
         )
     }
 
