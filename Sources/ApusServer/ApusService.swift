@@ -3,10 +3,10 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 public import Logging
+import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 public import ServiceLifecycle
-import Synchronization
 
 /// The whole server as a service: topics, WebSocket and REST on one port.
 ///
@@ -94,19 +94,28 @@ public struct ApusService: Service {
             logger: httpLogger
         )
         let drainTimeout = configuration.drainTimeout
-        let draining = Mutex<Task<Void, Never>?>(nil)
+        let drainTask = NIOLockedValueBox<Task<Void, Never>?>(nil)
+        // A task of its own, so that HTTP requests that never end can be cut at the deadline.
+        let serving = Task { try await application.run() }
         let result = await Result {
-            try await withGracefulShutdownHandler {
-                try await application.run()
-            } onGracefulShutdown: {
-                isDraining.set()
-                draining.withLock { $0 = Task { await drain(workers, within: drainTimeout) } }
+            try await withTaskCancellationHandler {
+                try await withGracefulShutdownHandler {
+                    try await serving.value
+                } onGracefulShutdown: {
+                    isDraining.set()
+                    drainTask.withLockedValue {
+                        $0 = Task { await drain(workers, within: drainTimeout, serving: serving) }
+                    }
+                }
+            } onCancel: {
+                serving.cancel()
             }
         }
         // Hummingbird's part is over when its own connections are; WebSockets have no task that it could wait for.
-        await draining.withLock { $0 }?.value
+        let draining = drainTask.withLockedValue { $0 }
+        await draining?.value
         await workers.stop()
-        try result.get()
+        if draining == nil { try result.get() }
     }
 
     private func router(
@@ -141,30 +150,39 @@ public struct ApusService: Service {
     }
 
     /// First all loops refuse commands, so that everything acknowledged is in the logs; then all deliver and close.
-    private func drain(_ workers: Workers, within timeout: Duration) async {
+    private func drain(_ workers: Workers, within timeout: Duration, serving: Task<Void, any Error>) async {
+        let deadline = ContinuousClock.now + timeout
         logger.info("draining", metadata: ["connections": "\(workers.open.value)"])
         await workers.forEach { $0.refuseCommands() }
         await workers.forEach { $0.drain() }
-        if await !isOver(workers, within: timeout) {
+        if await !isOver(by: deadline, { await workers.open.waitForZero() }) {
             logger.warning("drain timed out", metadata: ["connections": "\(workers.open.value)"])
             await workers.forEach { $0.abort() }
         }
+        if await !isOver(by: deadline, { _ = await serving.result }) {
+            logger.warning("requests cut off")
+            serving.cancel()
+        }
     }
 
-    /// Whether all connections have ended before the time is up.
-    private func isOver(_ workers: Workers, within timeout: Duration) async -> Bool {
-        await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                await workers.open.waitForZero()
-                return true
-            }
-            group.addTask {
-                try? await Task.sleep(for: timeout)
-                return false
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? true
+    /// Whether `work` has ended before the time is up. Work that does not heed cancellation goes on.
+    private func isOver(by deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async -> Void) async
+        -> Bool
+    {
+        let first = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
+        let working = Task {
+            await work()
+            first.continuation.yield(true)
         }
+        let waiting = Task {
+            try? await Task.sleep(until: deadline)
+            first.continuation.yield(false)
+        }
+        defer {
+            working.cancel()
+            waiting.cancel()
+        }
+        return await first.stream.first { _ in true } ?? true
     }
 }
 

@@ -1,5 +1,5 @@
 public import ApusBroker
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Event loops without threads or clocks: several hubs over one broker, whose turns run when the test says so.
 ///
@@ -71,17 +71,17 @@ public final class ManualLoop {
 
 /// Which hubs have asked for a turn. Mailboxes may be posted to from any thread, so there is a lock.
 private final class DueTurns: Sendable {
-    private let indices = Mutex<[Int]>([])
+    private let indices = NIOLockedValueBox<[Int]>([])
 
-    var all: [Int] { indices.withLock { $0 } }
+    var all: [Int] { indices.withLockedValue { $0 } }
 
     func add(_ index: Int) {
-        indices.withLock { indices in
+        indices.withLockedValue { indices in
             if !indices.contains(index) { indices.append(index) }
         }
     }
 
     func remove(_ index: Int) {
-        indices.withLock { indices in indices.removeAll { $0 == index } }
+        indices.withLockedValue { indices in indices.removeAll { $0 == index } }
     }
 }

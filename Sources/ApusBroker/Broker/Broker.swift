@@ -39,7 +39,9 @@ public struct BrokerError: Error, Hashable, Sendable {
         self.message = message
     }
 
-    static func topicNotFound(_ name: String) -> BrokerError {
-        BrokerError(.topicNotFound, "Topic '\(name)' not found")
+    /// The text names the topic, or the start of what can be no topic's name.
+    public static func topicNotFound(_ name: String) -> BrokerError {
+        let shown = name.utf8.count <= TopicName.maxSize ? name : String(name.unicodeScalars.prefix(64)) + "…"
+        return BrokerError(.topicNotFound, "Topic '\(shown)' not found")
     }
 }

@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The broker that keeps everything in this process's memory.
 ///
@@ -21,7 +21,7 @@ public final class MemoryBroker: Broker {
     }
 
     private let limits: Limits
-    private let table = Mutex<[ExactText: Topic]>([:])
+    private let table = NIOLockedValueBox<[ExactText: Topic]>([:])
 
     public init(limits: Limits = Limits()) {
         self.limits = limits
@@ -36,7 +36,7 @@ public final class MemoryBroker: Broker {
             )
         }
         let log = TopicLog.Limits(history: limits.history, bytes: limits.topicBytes)
-        let result: Result<Topic, BrokerError> = table.withLock { table in
+        let result: Result<Topic, BrokerError> = table.withLockedValue { table in
             guard table[ExactText(name)] == nil else {
                 return .failure(BrokerError(.topicExists, "Topic '\(name)' already exists"))
             }
@@ -53,17 +53,20 @@ public final class MemoryBroker: Broker {
     }
 
     public func deleteTopic(named name: String) throws(BrokerError) {
-        guard let topic = table.withLock({ $0.removeValue(forKey: ExactText(name)) }) else {
-            throw .topicNotFound(name)
-        }
+        guard
+            name.utf8.count <= TopicName.maxSize,
+            let topic = table.withLockedValue({ $0.removeValue(forKey: ExactText(name)) })
+        else { throw .topicNotFound(name) }
         topic.delete()
     }
 
     public func topic(named name: String) -> Topic? {
-        table.withLock { $0[ExactText(name)] }
+        // Nobody waits for the lock while the hash of a name is reckoned that no topic can have.
+        guard name.utf8.count <= TopicName.maxSize else { return nil }
+        return table.withLockedValue { $0[ExactText(name)] }
     }
 
     public var topics: [Topic] {
-        table.withLock { Array($0.values) }
+        table.withLockedValue { Array($0.values) }
     }
 }

@@ -1,5 +1,5 @@
 public import ApusProtocol
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// What came of a publish.
 public enum PublishOutcome: Sendable, Equatable {
@@ -21,7 +21,7 @@ public final class Topic: Sendable {
     /// The frames of this topic's events, and its name as JSON.
     public let template: EventTemplate
     let nameBytes: [UInt8]
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
 
     /// One hub that has subscriptions here.
     fileprivate struct Reader {
@@ -53,22 +53,22 @@ public final class Topic: Sendable {
         let template = EventTemplate(topic: name)
         self.template = template
         nameBytes = Array(name.utf8)
-        state = Mutex(State(log: TopicLog(template: template, limits: limits)))
+        state = NIOLockedValueBox(State(log: TopicLog(template: template, limits: limits)))
     }
 
     /// How many subscriptions there are, over all connections.
     public var subscriberCount: Int {
-        state.withLock { state in state.readers.reduce(0) { $0 + $1.subscriptions } }
+        state.withLockedValue { state in state.readers.reduce(0) { $0 + $1.subscriptions } }
     }
 
     /// How many messages were published since the topic was made.
     public var publishedCount: UInt64 {
-        state.withLock { $0.log.head - 1 }
+        state.withLockedValue { $0.log.head - 1 }
     }
 
     /// Whether the bound in bytes is what makes publishers wait.
     var isFull: Bool {
-        state.withLock { $0.log.bytes > $0.log.limits.bytes }
+        state.withLockedValue { $0.log.bytes > $0.log.limits.bytes }
     }
 
     /// Appends `message`, a JSON object, and adds the hubs that must be told to `wakeups`.
@@ -78,7 +78,7 @@ public final class Topic: Sendable {
         by publisher: HubMailbox?,
         wakeups: inout [Wakeup]
     ) -> PublishOutcome {
-        state.withLock { state in
+        state.withLockedValue { state in
             guard !state.isDeleted else { return .deleted }
             if state.isThrottled {
                 if let publisher, !state.waiting.contains(where: { $0 === publisher }) {
@@ -91,7 +91,8 @@ public final class Topic: Sendable {
                 state.readers[index].isNotified = true
                 wakeups.append(Wakeup(mailbox: state.readers[index].mailbox, slot: state.readers[index].slot))
             }
-            if state.readers.isEmpty { state.trim() }
+            // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
+            if state.readers.isEmpty || state.log.bytes > state.log.limits.bytes { state.trim() }
             return .published(offset)
         }
     }
@@ -115,7 +116,7 @@ public final class Topic: Sendable {
         isNew: Bool,
         throttlesAt queue: Int?
     ) -> (cursor: Offset, view: View)? {
-        state.withLock { state in
+        state.withLockedValue { state in
             guard !state.isDeleted else { return nil }
             state.log.seal()
             let head = state.log.head
@@ -137,7 +138,7 @@ public final class Topic: Sendable {
 
     /// Takes subscriptions of the hub away; the hub's entry goes with its last one.
     func detach(_ mailbox: HubMailbox, count: Int) {
-        let waiting = state.withLock { state -> [HubMailbox] in
+        let waiting = state.withLockedValue { state -> [HubMailbox] in
             guard let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) else { return [] }
             state.readers[index].subscriptions -= count
             guard state.readers[index].subscriptions <= 0 else { return [] }
@@ -151,7 +152,7 @@ public final class Topic: Sendable {
 
     /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:low:gate:)`` when it has.
     func beginDrain(_ mailbox: HubMailbox) -> View {
-        state.withLock { state in
+        state.withLockedValue { state in
             state.log.seal()
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
                 state.readers[index].isNotified = false
@@ -162,7 +163,7 @@ public final class Topic: Sendable {
 
     /// Says how far the hub's subscriptions have come: what they all have read may go, and publishers may go on.
     func endDrain(_ mailbox: HubMailbox, low: Offset, gate: Offset) {
-        let waiting = state.withLock { state -> [HubMailbox] in
+        let waiting = state.withLockedValue { state -> [HubMailbox] in
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
                 state.readers[index].low = low
                 state.readers[index].gate = gate
@@ -175,7 +176,7 @@ public final class Topic: Sendable {
 
     /// The batch with `offset` for a subscription that lags, or the oldest offset still kept when it is gone.
     func batch(at offset: Offset) -> Result<Batch, MissingOffset> {
-        state.withLock { state in
+        state.withLockedValue { state in
             if let batch = state.log.batch(at: offset) { return .success(batch) }
             return .failure(MissingOffset(firstKept: state.log.firstKept))
         }
@@ -188,7 +189,7 @@ public final class Topic: Sendable {
 
     /// Ends the topic: publishes are refused from now on, and every hub is told to finish its subscriptions.
     func delete() {
-        let (readers, waiting) = state.withLock { state in
+        let (readers, waiting) = state.withLockedValue { state in
             state.isDeleted = true
             state.log.seal()
             for index in state.readers.indices { state.readers[index].isNotified = true }

@@ -14,6 +14,7 @@ extension Hub {
     /// The subscriptions of the same subscriber to topics that had the same name and are gone.
     func predecessors(of subscription: Subscription) -> [Subscription] {
         let topic = subscription.topic
+        guard hasPredecessor(topic) else { return [] }
         let predecessors = subscription.subscriber.subscriptions.all.filter {
             $0.topic !== topic && $0.topic.nameBytes == topic.nameBytes
         }
@@ -77,6 +78,7 @@ extension Hub {
                 continue
             }
             if subscription.dropped > 0 { announceDropped(subscription) }
+            guard subscription.isActive else { return }
             subscriber.deliver(batch.slice(from: subscription.cursor, in: subscriber.dialect))
             subscription.cursor = batch.end
         }
@@ -97,7 +99,7 @@ extension Hub {
         case .success(let batch):
             return batch
         case .failure where subscription.options.overflow != .dropOldest:
-            subscription.subscriber.notify(.slowConsumer(source.topic))
+            cutOff(subscription)
             return nil
         case .failure(let missing):
             let next = max(missing.firstKept, subscription.cursor + 1)
@@ -115,11 +117,17 @@ extension Hub {
         case .dropOldest:
             skip(subscription, to: head - bound)
         case .disconnect:
-            subscription.subscriber.notify(.slowConsumer(subscription.topic))
+            cutOff(subscription)
         case .throttle:
             // Publishers wait at the bound: only its own replay, or a bound on bytes, can have brought it here.
             break
         }
+    }
+
+    /// Ends a subscription whose policy says that it must go, and tells its subscriber to go with it.
+    func cutOff(_ subscription: Subscription) {
+        end(subscription)
+        subscription.subscriber.notify(.slowConsumer(subscription.topic))
     }
 
     private func skip(_ subscription: Subscription, to offset: Offset) {

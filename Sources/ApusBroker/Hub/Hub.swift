@@ -12,7 +12,7 @@ import NIOCore
 public final class Hub {
     public let mailbox: HubMailbox
     let broker: any Broker
-    private var topics: [HubTopic?] = []
+    private(set) var topics: [HubTopic?] = []
     private var freeSlots: [Int] = []
     private var slotOfTopic: [ObjectIdentifier: Int] = [:]
     private var cache = TopicCache()
@@ -27,7 +27,11 @@ public final class Hub {
     var isPumping = false
     private var remote: [Wakeup] = []
     private var wakeups: [Wakeup] = []
-    private var waiting: [ObjectIdentifier: [any WaitingPublisher]] = [:]
+    var waiting: [ObjectIdentifier: [any WaitingPublisher]] = [:]
+    /// How many topics of one name the hub reads: more than one when the older ones are deleted and not at their end.
+    private var topicsOfName: [ExactText: Int] = [:]
+    /// Whether the turn at work will still flush what is delivered now.
+    private var willFlush = false
     private var isTurnRequested = false
 
     public init(broker: any Broker, mailbox: HubMailbox) {
@@ -37,21 +41,39 @@ public final class Hub {
 
     // MARK: Publishing
 
-    /// The topic of that name; `nil` when there is none.
-    public func topic(named name: UnsafeRawBufferPointer) -> Topic? {
+    private func topic(named name: UnsafeRawBufferPointer) -> Topic? {
         if let topic = cache.find(name) { return topic }
         guard let topic = broker.topic(named: String(decoding: name, as: UTF8.self)) else { return nil }
         cache.remember(topic)
         return topic
     }
 
-    /// Publishes `message`, a JSON object; its subscribers get it in the turns that follow.
+    /// Publishes `message`, a JSON object, to the topic of that name; its subscribers get it in the turns that follow.
     ///
-    /// When the outcome is `.throttled`, call ``wait(_:for:)`` and publish again when told.
-    public func publish(_ message: UnsafeRawBufferPointer, to topic: Topic, time: Timestamp) -> PublishOutcome {
+    /// - Returns: the topic and what came of it, or `nil` when there is no such topic. When publishers of the topic have to
+    ///   wait, call ``wait(_:for:)`` and publish again when told.
+    public func publish(
+        _ message: UnsafeRawBufferPointer,
+        toTopicNamed name: UnsafeRawBufferPointer,
+        time: Timestamp
+    ) -> (topic: Topic, outcome: PublishOutcome)? {
+        while let topic = topic(named: name) {
+            let outcome = publish(message, to: topic, time: time)
+            // The cache had a topic that was deleted since; another may have its name now.
+            if outcome != .deleted { return (topic, outcome) }
+        }
+        return nil
+    }
+
+    /// Publishes to this very topic, though another may have its name by now.
+    package func publish(_ message: UnsafeRawBufferPointer, to topic: Topic, time: Timestamp) -> PublishOutcome {
         let outcome = topic.publish(message, time: time, by: mailbox, wakeups: &wakeups)
-        if case .deleted = outcome { cache.forget(topic) }
-        guard !wakeups.isEmpty else { return outcome }
+        if outcome == .deleted { cache.forget(topic) }
+        if !wakeups.isEmpty { sendWakeups() }
+        return outcome
+    }
+
+    private func sendWakeups() {
         for wakeup in wakeups {
             if wakeup.mailbox === mailbox {
                 markDirty(slot: wakeup.slot)
@@ -61,19 +83,6 @@ public final class Hub {
             }
         }
         wakeups.removeAll(keepingCapacity: true)
-        return outcome
-    }
-
-    /// Has `publisher` told when `topic`, which throttled it, may have room.
-    public func wait(_ publisher: any WaitingPublisher, for topic: Topic) {
-        waiting[ObjectIdentifier(topic), default: []].append(publisher)
-    }
-
-    /// Forgets a publisher that waits, because its connection ends.
-    public func stopWaiting(_ publisher: any WaitingPublisher, for topic: Topic) {
-        let key = ObjectIdentifier(topic)
-        waiting[key]?.removeAll { $0 === publisher }
-        if waiting[key]?.isEmpty == true { waiting[key] = nil }
     }
 
     // MARK: Subscribing
@@ -173,7 +182,7 @@ public final class Hub {
     /// Has the subscriber's ``Subscriber/flush()`` called at the end of the turn.
     public func flushLater(_ subscriber: any Subscriber) {
         flushing.append(subscriber)
-        requestTurn()
+        if !willFlush { requestTurn() }
     }
 
     /// Delivers what was published, lets waiting publishers go on, and wakes the other loops.
@@ -185,6 +194,7 @@ public final class Hub {
         remote.removeAll(keepingCapacity: true)
         for slot in inbox.slots { markDirty(slot: slot) }
         isTurnRequested = false
+        willFlush = true
         swap(&dirty, &draining)
         for source in draining {
             source.isDirty = false
@@ -196,10 +206,12 @@ public final class Hub {
         for subscriber in resumed where subscriber.isWritable { resume(subscriber) }
         let replays = replaying
         replaying = []
-        for subscription in replays where subscription.isActive { pump(subscription) }
-        for topic in inbox.resumed {
-            for publisher in waiting.removeValue(forKey: ObjectIdentifier(topic)) ?? [] { publisher.publishAgain() }
+        for subscription in replays where subscription.isActive {
+            pump(subscription)
+            if subscription.source.throttling > 0 { markDirty(slot: subscription.source.slot) }
         }
+        for topic in inbox.resumed { resumePublishers(of: topic) }
+        willFlush = false
         swap(&flushing, &flushed)
         for subscriber in flushed { subscriber.flush() }
         flushed.removeAll(keepingCapacity: true)
@@ -219,42 +231,13 @@ public final class Hub {
         }
         for subscription in subscriber.subscriptions.all where subscription.isActive {
             let source = subscription.source
+            // Publishers may be waiting for just this one.
+            if source.throttling > 0 { markDirty(slot: source.slot) }
             guard subscription.cursor < source.head || source.isDeleted else { continue }
             pump(subscription)
-            // Publishers may be waiting for just this one.
-            if subscription.options.overflow == .throttle { markDirty(slot: source.slot) }
         }
     }
 
-    /// Cuts throttling subscriptions that have stood at their bound for `timeout` without taking a message.
-    ///
-    /// - Parameters:
-    ///   - now: a monotonic time in milliseconds.
-    ///   - timeout: in milliseconds.
-    public func cutStalled(now: Int64, timeout: Int64) {
-        for source in topics {
-            guard let source, source.throttling > 0 else { continue }
-            for subscription in Array(source.subscriptions) where subscription.options.overflow == .throttle {
-                checkStalled(subscription, now: now, timeout: timeout)
-            }
-        }
-    }
-
-    private func checkStalled(_ subscription: Subscription, now: Int64, timeout: Int64) {
-        let source = subscription.source
-        let isAtBound = subscription.lag(to: source.head) >= UInt64(subscription.options.queue)
-        guard subscription.isActive, isAtBound || subscription.cursor < source.head && source.topic.isFull else {
-            subscription.stalled = nil
-            return
-        }
-        guard let stalled = subscription.stalled, stalled.cursor == subscription.cursor else {
-            subscription.stalled = (subscription.cursor, now)
-            return
-        }
-        if now - stalled.since >= timeout {
-            subscription.subscriber.notify(.slowConsumer(subscription.topic))
-        }
-    }
 }
 
 // MARK: Topics of this hub
@@ -266,6 +249,7 @@ extension Hub {
         let source = HubTopic(topic: topic, slot: slot)
         if slot == topics.count { topics.append(source) } else { topics[slot] = source }
         slotOfTopic[ObjectIdentifier(topic)] = slot
+        topicsOfName[ExactText(topic.name), default: 0] += 1
         return source
     }
 
@@ -273,7 +257,15 @@ extension Hub {
         guard source.subscriptions.isEmpty, topics[source.slot] === source else { return }
         topics[source.slot] = nil
         slotOfTopic[ObjectIdentifier(source.topic)] = nil
+        let name = ExactText(source.topic.name)
+        let others = (topicsOfName[name] ?? 1) - 1
+        topicsOfName[name] = others > 0 ? others : nil
         freeSlots.append(source.slot)
+    }
+
+    /// Whether the hub still reads a deleted topic of the same name.
+    func hasPredecessor(_ topic: Topic) -> Bool {
+        (topicsOfName[ExactText(topic.name)] ?? 0) > 1
     }
 
     func markDirty(slot: Int) {

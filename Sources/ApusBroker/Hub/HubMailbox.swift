@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The side of a ``Hub`` that other threads may touch: what it should look at in its next turn.
 ///
@@ -14,7 +14,7 @@ public final class HubMailbox: Sendable {
         var isScheduled = false
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let schedule: @Sendable () -> Void
 
     /// - Parameter schedule: makes the hub's ``Hub/turn()`` run soon, on its own loop. May be called from any thread.
@@ -32,7 +32,7 @@ public final class HubMailbox: Sendable {
     }
 
     private func change(_ body: (inout Inbox) -> Void) {
-        let isFirst = state.withLock { state in
+        let isFirst = state.withLockedValue { state in
             body(&state.inbox)
             defer { state.isScheduled = true }
             return !state.isScheduled
@@ -46,7 +46,7 @@ public final class HubMailbox: Sendable {
     }
 
     func take() -> Inbox {
-        state.withLock { state in
+        state.withLockedValue { state in
             state.isScheduled = false
             guard !state.inbox.slots.isEmpty || !state.inbox.resumed.isEmpty else { return Inbox() }
             defer { state.inbox = Inbox() }

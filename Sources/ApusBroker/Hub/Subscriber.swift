@@ -10,9 +10,10 @@ public protocol Subscriber: AnyObject {
     /// All its subscriptions; only the hub changes them.
     var subscriptions: SubscriptionSet { get set }
 
-    /// Takes whole frames. They may wait until ``flush()``, which the hub calls once at the end of its turn.
+    /// Takes whole frames. They may wait until ``flush()``.
     func deliver(_ frames: ByteBuffer)
-    /// Sends what was delivered.
+    /// Sends what was delivered. The hub calls it at the end of a turn for who asked with ``Hub/flushLater(_:)``, and in the
+    /// midst of a delivery to find out whether that makes room.
     func flush()
     /// Takes note of something that has its place in the order of the events.
     func notify(_ notice: SubscriberNotice)
@@ -24,7 +25,7 @@ public enum SubscriberNotice {
     case messagesDropped(Topic, count: UInt64)
     /// The topic is gone, and the subscription with it. Everything published before has been delivered.
     case topicDeleted(Topic)
-    /// It did not keep up, and its policy says that it must go.
+    /// A subscription did not keep up and has ended; its policy says that the subscriber must go too.
     case slowConsumer(Topic)
 }
 

@@ -9,7 +9,7 @@ import Synchronization
 /// ends                ▲            ▲            (the last end is the buffer's own)
 /// ```
 /// The frames are in the base dialect. Another dialect's are made from them when its first reader comes, and kept beside
-/// them for the rest: ``frames(in:)`` holds a leaf lock only for that.
+/// them for the rest. Should two loops come first at once, one's work is thrown away.
 public final class Batch: Sendable {
     /// The offset of the first publication.
     public let first: Offset
@@ -18,12 +18,17 @@ public final class Batch: Sendable {
 
     private let base: Frames
     private let template: EventTemplate
-    private let v1 = Mutex<Frames?>(nil)
+    private let v1 = AtomicLazyReference<Frames>()
 
-    struct Frames: Sendable {
-        var bytes: ByteBuffer
+    final class Frames: Sendable {
+        let bytes: ByteBuffer
         /// Where each frame but the last ends.
-        var ends: [UInt32]
+        let ends: [UInt32]
+
+        init(bytes: ByteBuffer, ends: [UInt32]) {
+            self.bytes = bytes
+            self.ends = ends
+        }
     }
 
     init(first: Offset, frames: Frames, template: EventTemplate) {
@@ -50,32 +55,26 @@ public final class Batch: Sendable {
 
     private func frames(in dialect: Dialect) -> Frames {
         switch dialect {
-        case .base:
-            return base
-        case .v1:
-            return v1.withLock { made in
-                if let made { return made }
-                let frames = transcoded(to: dialect)
-                made = frames
-                return frames
-            }
+        case .base: base
+        case .v1: v1.load() ?? v1.storeIfNil(transcoded(to: dialect))
         }
     }
 
     private func transcoded(to dialect: Dialect) -> Frames {
-        var frames = Frames(bytes: ByteBuffer(), ends: [])
-        frames.bytes.reserveCapacity(base.bytes.readableBytes + count * 8)
-        frames.ends.reserveCapacity(base.ends.count)
+        var result = ByteBuffer()
+        var ends: [UInt32] = []
+        result.reserveCapacity(base.bytes.readableBytes + count * 8)
+        ends.reserveCapacity(base.ends.count)
         base.bytes.withUnsafeReadableBytes { bytes in
             var start = 0
             for index in 0..<count {
                 let end = index < base.ends.count ? Int(base.ends[index]) : bytes.count
                 let frame = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-                template.transcode(frame, to: dialect, into: &frames.bytes)
-                if index < base.ends.count { frames.ends.append(UInt32(frames.bytes.readableBytes)) }
+                template.transcode(frame, to: dialect, into: &result)
+                if index < base.ends.count { ends.append(UInt32(result.readableBytes)) }
                 start = end
             }
         }
-        return frames
+        return Frames(bytes: result, ends: ends)
     }
 }

@@ -21,9 +21,16 @@ struct TopicLog {
         var bytes: Int
     }
 
-    /// An open batch is sealed at this size, so that a slice is one reasonable write and memory goes in small steps.
+    /// Frames that are still appended to.
+    private struct OpenBatch {
+        var bytes = ByteBuffer()
+        /// Where each frame but the last ends.
+        var ends: [UInt32] = []
+    }
+
+    /// An open batch is sealed at this size, some 900 messages at the most: a slice is one reasonable write, and memory goes
+    /// in small steps.
     static let batchBytes = 64 * 1024
-    static let batchCount = 1024
 
     let template: EventTemplate
     let limits: Limits
@@ -31,7 +38,7 @@ struct TopicLog {
     private(set) var head: Offset = 1
     private var sealed = Deque<Batch>()
     private var sealedBytes = 0
-    private var open: Batch.Frames?
+    private var open: OpenBatch?
     private var openFirst: Offset = 1
     /// What the last batch took: the next one probably takes about as much.
     private var expectedBytes = 0
@@ -58,17 +65,17 @@ struct TopicLog {
     mutating func append(_ message: UnsafeRawBufferPointer, time: Timestamp) -> Offset {
         let size = template.frameSize(message: message.count)
         // The open batch is taken out and put back, so that its buffer is never shared and never copied to be changed.
-        var frames: Batch.Frames
+        var frames: OpenBatch
         if let current = open.take() {
             frames = current
             frames.ends.append(UInt32(frames.bytes.readableBytes))
         } else {
-            frames = Batch.Frames(bytes: ByteBuffer(), ends: [])
+            frames = OpenBatch()
             frames.bytes.reserveCapacity(max(size, min(expectedBytes, Self.batchBytes)))
             openFirst = head
         }
         template.append(message, time: time, to: &frames.bytes)
-        let isFull = frames.bytes.readableBytes >= Self.batchBytes || frames.ends.count + 1 >= Self.batchCount
+        let isFull = frames.bytes.readableBytes >= Self.batchBytes
         open = frames
         let offset = head
         head += 1
@@ -79,7 +86,11 @@ struct TopicLog {
     /// Closes the open batch, so that it can be read.
     mutating func seal() {
         guard let frames = open.take() else { return }
-        let batch = Batch(first: openFirst, frames: frames, template: template)
+        let batch = Batch(
+            first: openFirst,
+            frames: Batch.Frames(bytes: frames.bytes, ends: frames.ends),
+            template: template
+        )
         expectedBytes = batch.size
         sealedBytes += batch.size
         sealed.append(batch)

@@ -1,5 +1,5 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 
 /// The messages that arrived and were not taken yet.
 ///
@@ -22,7 +22,7 @@ final class WebSocketInbox: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let messageLimit: Int
     private let byteLimit: Int
 
@@ -33,12 +33,12 @@ final class WebSocketInbox: Sendable {
 
     /// Sets what starts reading again; called once, before the first `push`.
     func onResume(_ resume: @escaping @Sendable () -> Void) {
-        state.withLock { $0.resume = resume }
+        state.withLockedValue { $0.resume = resume }
     }
 
     /// Adds a message; false when reading must stop until `onResume`'s closure is called.
     func push(_ message: WebSocketMessage) -> Bool {
-        let (goOn, waiters) = state.withLock { state -> (Bool, [CheckedContinuation<Void, Never>]) in
+        let (goOn, waiters) = state.withLockedValue { state -> (Bool, [CheckedContinuation<Void, Never>]) in
             guard !state.isFinished else { return (true, []) }
             state.messages.append(message)
             state.bytes += message.byteCount
@@ -51,7 +51,7 @@ final class WebSocketInbox: Sendable {
 
     /// Ends the stream, after what is in it: normally, or with an error.
     func finish(failure: ClientError? = nil) {
-        let waiters = state.withLock { state in
+        let waiters = state.withLockedValue { state in
             if !state.isFinished {
                 state.isFinished = true
                 state.failure = failure
@@ -71,7 +71,7 @@ final class WebSocketInbox: Sendable {
     }
 
     private func takeNow(limit: Int) throws(ClientError) -> [WebSocketMessage]? {
-        let (result, resume) = state.withLock {
+        let (result, resume) = state.withLockedValue {
             state -> (Result<[WebSocketMessage]?, ClientError>, (@Sendable () -> Void)?) in
             guard !state.messages.isEmpty else {
                 if let failure = state.failure { return (.failure(failure), nil) }
@@ -93,7 +93,7 @@ final class WebSocketInbox: Sendable {
     private func waitForNews() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isReady = state.withLock { state in
+                let isReady = state.withLockedValue { state in
                     // Asked under the lock: a cancellation after this finds the waiter in the list.
                     if !state.messages.isEmpty || state.isFinished || Task.isCancelled { return true }
                     state.waiters.append(continuation)
@@ -103,7 +103,7 @@ final class WebSocketInbox: Sendable {
             }
         } onCancel: {
             // Wakes every waiter; those that were not cancelled find nothing and wait again.
-            let waiters = state.withLock { $0.takeWaiters() }
+            let waiters = state.withLockedValue { $0.takeWaiters() }
             for waiter in waiters { waiter.resume() }
         }
     }

@@ -1,6 +1,6 @@
 /// Which containers are open, one bit each: set for an object, clear for an array.
 ///
-/// `SIMD16` is an array of fixed size here: `InlineArray` needs a newer macOS than the package supports.
+/// `SIMD16` is an array of fixed size here.
 struct JSONNesting {
     /// The most levels that fit.
     static var capacity: Int { 1024 }

@@ -1,7 +1,7 @@
 import ApusProtocol
 import Glibc
 public import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Writes log records to standard error, one line each, as text or JSON.
 ///
@@ -91,12 +91,12 @@ public struct LogOutput: LogHandler {
 private enum StandardErrorLines {
     /// A pipe takes more than 4 KiB in pieces, between which another thread's could come. A leaf: nothing is called
     /// under it but write(2) and poll(2).
-    private static let turn = Mutex(())
+    private static let turn = NIOLockedValueBox(())
 
     static func write(_ line: String) {
         var line = line
         line.withUTF8 { bytes in
-            turn.withLock { _ in writeAll(UnsafeRawBufferPointer(bytes)) }
+            turn.withLockedValue { _ in writeAll(UnsafeRawBufferPointer(bytes)) }
         }
     }
 

@@ -49,15 +49,24 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    private func configureHTTP(_ channel: any Channel) throws -> Negotiated {
-        try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+    /// What serves a connection's HTTP requests.
+    struct HTTPPipeline {
+        let channel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+        /// What stands between the channel's end and its HTTP/1 codec.
+        let handlers: [any RemovableChannelHandler]
+    }
+
+    private func configureHTTP(_ channel: any Channel) throws -> HTTPPipeline {
+        let codec = HTTP1ToHTTPServerCodec(secure: false)
         let idle = idleTimeout.map { Duration.nanoseconds($0.nanoseconds) }
-        try channel.pipeline.syncOperations.addHandler(HTTPConnectionStateHandler(idleTimeout: idle, logger: logger))
-        return .http(
-            try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel,
-                configuration: .init(isOutboundHalfClosureEnabled: true)
-            )
+        let idleHandler = HTTPConnectionStateHandler(idleTimeout: idle, logger: logger)
+        try channel.pipeline.syncOperations.addHandlers([codec, idleHandler])
+        let configuration = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>.Configuration(
+            isOutboundHalfClosureEnabled: true
+        )
+        return HTTPPipeline(
+            channel: try NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: configuration),
+            handlers: [codec, idleHandler]
         )
     }
 

@@ -49,17 +49,22 @@ struct Handshake: Equatable {
         }
     }
 
-    /// Checks a request's headers. `header` gives a header's value by its lower-case name.
+    /// Whether a comma-separated list has a token, in any case.
+    private static func has(token: String, _ list: String) -> Bool {
+        list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces).lowercased() == token }
+    }
+
+    /// Checks a request's headers. `header` gives a header's values by its lower-case name, as one list.
     static func check(
         dialect: Dialect,
         query: Substring,
         keys: APIKeys,
         header: (String) -> String?
     ) -> Result<Handshake, Refusal> {
-        guard let upgrade = header("upgrade"), upgrade.lowercased().contains("websocket") else {
+        guard let upgrade = header("upgrade"), has(token: "websocket", upgrade) else {
             return .failure(.notUpgrading)
         }
-        guard let connection = header("connection"), connection.lowercased().contains("upgrade") else {
+        guard let connection = header("connection"), has(token: "upgrade", connection) else {
             return .failure(.malformed("The Connection header does not ask for an upgrade"))
         }
         guard header("sec-websocket-version") == "13" else { return .failure(.unsupportedVersion) }

@@ -3,25 +3,31 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-/// Looks at a connection's first request: a WebSocket handshake is upgraded or refused here, anything else is HTTP.
+/// Looks at the requests of a connection for WebSocket handshakes: these are upgraded or refused here, anything else is for
+/// the router.
 ///
 /// ```
-/// encoder ◄─┐                         upgraded:  WebSocketConnection alone
-/// decoder ──┴─► NegotiationHandler ─► HTTP:      encoder, decoder, codec, Hummingbird's handlers
+/// encoder ◄─┐                         HTTP:      encoder, decoder, this, codec, Hummingbird's handlers
+/// decoder ──┴─► NegotiationHandler ─► upgraded:  WebSocketConnection
 /// ```
-/// NIO's own upgrade handlers lose a request that asks for an upgrade and does not get it, so its answer with it.
-final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
+/// A proxy may send a handshake on a connection that has carried requests before, so this handler stays until there is an
+/// upgrade. NIO's own upgrade handlers only look at the first request, and lose one that asks for an upgrade in vain.
+final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
     struct NotNegotiated: Error {}
 
     private enum State {
+        /// For the first request.
         case waiting
+        /// Requests go to the router; so many are not answered yet.
+        case http(unanswered: Int)
         /// A valid handshake is there; its end has to follow.
         case upgrading(HTTPRequestHead, Handshake)
-        /// What comes is for the handler that was chosen.
+        /// Upgraded or refused.
         case done
     }
 
@@ -29,7 +35,9 @@ final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let encoder: HTTPResponseEncoder
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let negotiated: EventLoopPromise<ApusChannel.Negotiated>
-    private let configureHTTP: (any Channel) throws -> ApusChannel.Negotiated
+    private let configureHTTP: (any Channel) throws -> ApusChannel.HTTPPipeline
+    /// What has to go when a connection is upgraded after it has carried requests.
+    private var httpHandlers: [any RemovableChannelHandler] = []
     private var state = State.waiting
 
     init(
@@ -37,7 +45,7 @@ final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
         encoder: HTTPResponseEncoder,
         decoder: ByteToMessageHandler<HTTPRequestDecoder>,
         negotiated: EventLoopPromise<ApusChannel.Negotiated>,
-        configureHTTP: @escaping (any Channel) throws -> ApusChannel.Negotiated
+        configureHTTP: @escaping (any Channel) throws -> ApusChannel.HTTPPipeline
     ) {
         self.gate = gate
         self.encoder = encoder
@@ -56,7 +64,10 @@ final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
             context.fireChannelRead(data)
         case .waiting:
             guard case .head(let head) = unwrapInboundIn(data) else { return }
-            received(head, context: context)
+            received(head, unanswered: 0, context: context)
+        case .http(let unanswered):
+            guard case .head(let head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+            received(head, unanswered: unanswered, context: context)
         case .upgrading(let head, let handshake):
             guard case .end = unwrapInboundIn(data) else {
                 return refuse(Problem(.badRequest, "A WebSocket handshake has no body"), context: context)
@@ -65,26 +76,38 @@ final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .http(let unanswered) = state, case .end = unwrapOutboundIn(data) {
+            state = .http(unanswered: unanswered - 1)
+        }
+        context.write(data, promise: promise)
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if case .waiting = state, error is HTTPParserError {
+        switch state {
+        case .waiting where error is HTTPParserError, .upgrading where error is HTTPParserError:
             refuse(Problem(.badRequest, "This is no HTTP request"), context: context)
-        } else {
+        default:
             context.fireErrorCaught(error)
         }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch (state, event) {
-        case (.waiting, is ChannelShouldQuiesceEvent), (.waiting, ChannelEvent.inputClosed):
+        case (.waiting, is ChannelShouldQuiesceEvent), (.waiting, ChannelEvent.inputClosed),
+            (.upgrading, is ChannelShouldQuiesceEvent), (.upgrading, ChannelEvent.inputClosed):
             context.close(promise: nil)
         default:
             context.fireUserInboundEventTriggered(event)
         }
     }
 
-    private func received(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-        guard head.headers.contains(name: "upgrade") else { return serveHTTP(head, context: context) }
-        switch gate.check(head) {
+    private func received(_ head: HTTPRequestHead, unanswered: Int, context: ChannelHandlerContext) {
+        guard head.headers.contains(name: "upgrade") else {
+            return serveHTTP(head, unanswered: unanswered, context: context)
+        }
+        // Behind requests that are not answered yet there is no room for the answer to a handshake.
+        switch unanswered == 0 ? gate.check(head) : nil {
         case .success(let handshake)?:
             state = .upgrading(head, handshake)
         case .failure(let refusal)?:
@@ -95,16 +118,19 @@ final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
             var last = head
             last.headers.remove(name: "upgrade")
             last.headers.replaceOrAdd(name: "connection", value: "close")
-            serveHTTP(last, context: context)
+            serveHTTP(last, unanswered: unanswered, context: context)
         }
     }
 
-    private func serveHTTP(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-        state = .done
+    private func serveHTTP(_ head: HTTPRequestHead, unanswered: Int, context: ChannelHandlerContext) {
         do {
-            negotiated.succeed(try configureHTTP(context.channel))
+            if case .waiting = state {
+                let pipeline = try configureHTTP(context.channel)
+                httpHandlers = pipeline.handlers
+                negotiated.succeed(.http(pipeline.channel))
+            }
+            state = .http(unanswered: unanswered + 1)
             context.fireChannelRead(wrapInboundOut(.head(head)))
-            context.pipeline.syncOperations.removeHandler(self, promise: nil)
         } catch {
             negotiated.fail(error)
             context.close(promise: nil)
@@ -128,7 +154,8 @@ final class NegotiationHandler: ChannelInboundHandler, RemovableChannelHandler {
             // From here on bytes are written and not HTTP; what the client sent behind its handshake leaves the decoder when
             // that is removed, and goes through this handler to the connection.
             pipeline.removeHandler(encoder, promise: nil)
-            try pipeline.addHandler(connection)
+            for handler in httpHandlers { pipeline.removeHandler(handler, promise: nil) }
+            try pipeline.addHandler(connection, position: .after(self))
             negotiated.succeed(.webSocket)
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             pipeline.removeHandler(decoder).whenComplete { _ in

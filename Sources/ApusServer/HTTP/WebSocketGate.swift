@@ -16,7 +16,10 @@ struct WebSocketGate: Sendable {
         let path = parts.first ?? ""
         guard head.method == .GET, let dialect = isEcho ? .base : Handshake.dialect(ofPath: path) else { return nil }
         let query = parts.count > 1 ? parts[1] : ""
-        let result = Handshake.check(dialect: dialect, query: query, keys: keys) { head.headers.first(name: $0) }
+        let result = Handshake.check(dialect: dialect, query: query, keys: keys) {
+            let values = head.headers[canonicalForm: $0]
+            return values.isEmpty ? nil : values.joined(separator: ",")
+        }
         guard case .success = result else { return result }
         guard !isDraining.isSet else { return .failure(.unavailable("The server is shutting down")) }
         guard workers.open.value < maxConnections else {
@@ -29,7 +32,8 @@ struct WebSocketGate: Sendable {
     func makeConnection(_ handshake: Handshake, on eventLoop: any EventLoop) throws -> WebSocketConnection {
         guard let worker = workers.worker(on: eventLoop) else { throw NegotiationHandler.NotNegotiated() }
         let isEcho = isEcho
-        return WebSocketConnection(id: workers.ids.next(), worker: worker) { connection in
+        // The server speaks no TLS: nothing stands between the connection and its socket.
+        return WebSocketConnection(id: workers.ids.next(), worker: worker, sendsDirectly: true) { connection in
             if isEcho { return EchoSession(connection: connection) }
             return PubSubSession(
                 connection: connection,

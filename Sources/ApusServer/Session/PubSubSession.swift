@@ -79,23 +79,22 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
-        guard let topic = topic(command.topic, in: message) else {
-            replyTopicNotFound(command.topic, in: message, requestID: requestID)
+        let body = UnsafeRawBufferPointer(rebasing: message[command.message])
+        let result = withName(command.topic, in: message) { name in
+            worker.hub.publish(body, toTopicNamed: name, time: worker.now)
+        }
+        guard let (topic, outcome) = result else {
+            let error = BrokerError.topicNotFound(text(command.topic, in: message))
+            reply(error.wireCode, error.message, requestID: requestID)
             return true
         }
-        let body = UnsafeRawBufferPointer(rebasing: message[command.message])
-        switch worker.hub.publish(body, to: topic, time: worker.now) {
-        case .published:
-            acknowledge(topic, requestID: requestID)
-            return true
-        case .deleted:
-            replyTopicNotFound(command.topic, in: message, requestID: requestID)
-            return true
-        case .throttled:
+        guard outcome != .throttled else {
             throttledBy = topic
             worker.hub.wait(self, for: topic)
             return false
         }
+        acknowledge(topic, requestID: requestID)
+        return true
     }
 
     private func subscribe(
@@ -136,12 +135,15 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         }
     }
 
-    private func topic(_ name: JSONText, in message: UnsafeRawBufferPointer) -> Topic? {
-        guard name.hasEscapes else {
-            return worker.hub.topic(named: UnsafeRawBufferPointer(rebasing: message[name.range]))
-        }
+    /// Gives `body` the bytes of a name: those in the message, unless it is written with escapes.
+    private func withName<Result>(
+        _ name: JSONText,
+        in message: UnsafeRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
+        guard name.hasEscapes else { return body(UnsafeRawBufferPointer(rebasing: message[name.range])) }
         var decoded = text(name, in: message)
-        return decoded.withUTF8 { worker.hub.topic(named: UnsafeRawBufferPointer($0)) }
+        return decoded.withUTF8 { body(UnsafeRawBufferPointer($0)) }
     }
 
     /// The scanner has checked that the text can be decoded.
@@ -183,14 +185,6 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         encoder.error(code, message, requestID: requestID, time: worker.now, to: &worker.replies)
     }
 
-    private func replyTopicNotFound(
-        _ name: JSONText,
-        in message: UnsafeRawBufferPointer,
-        requestID: UnsafeRawBufferPointer?
-    ) {
-        reply(.topicNotFound, "Topic '\(text(name, in: message))' not found", requestID: requestID)
-    }
-
     // MARK: Subscriber
 
     var isWritable: Bool { connection.isWritable }
@@ -220,7 +214,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             deliver(frame)
             if worker.settings.disconnectsOnDelete { connection.disconnect(.topicDeleted) }
         case .slowConsumer(let topic):
-            let text = "Topic '\(topic.name)': more than \(worker.settings.subscription.queue) messages behind"
+            let text = "Topic '\(topic.name)': too far behind"
             encoder.error(.slowConsumer, text, requestID: nil, time: worker.now, to: &frame)
             connection.write(frame)
             worker.logger.info(

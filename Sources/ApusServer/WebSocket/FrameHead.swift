@@ -17,8 +17,8 @@ struct FrameHead: Equatable {
         case failure(Disconnect)
     }
 
-    /// Reads a head at the start of `bytes`. It takes a head without its last bytes as incomplete, and a wrong one as
-    /// wrong as soon as the wrong byte is there.
+    /// Reads a head at the start of `bytes`. What is wrong in its first two bytes, or in its length, is found before the rest
+    /// has come.
     static func parse(_ bytes: UnsafeRawBufferPointer, maxMessage: Int) -> ParseResult {
         guard bytes.count >= 2 else { return .incomplete }
         let first = bytes[0]

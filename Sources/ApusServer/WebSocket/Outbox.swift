@@ -12,7 +12,7 @@ import NIOCore
 ///
 /// A class, because a flush may call back: the channel tells at once that it has room again, and more is written then.
 final class Outbox {
-    /// The plain socket under the channel; `nil` when there is something between, as TLS.
+    /// The plain socket under the channel; `nil` to write through the channel only.
     private let socket: CInt?
     private var held: ByteBuffer?
     /// How many writes the channel has not finished.

@@ -1,9 +1,9 @@
 /// Memory of one event loop that a frame's payload is unmasked into, and read from before the next frame comes.
 ///
-/// Grows to the largest frame and goes back to ``usual`` bytes after one that was larger.
+/// A frame larger than ``usual`` bytes gets memory of its own for as long as it is read.
 final class ScratchMemory {
     static let usual = 64 * 1024
-    private var memory: UnsafeMutableRawBufferPointer
+    private let memory: UnsafeMutableRawBufferPointer
 
     init() {
         memory = .allocate(byteCount: Self.usual, alignment: 16)

@@ -15,18 +15,18 @@ extension ManualLoop {
 
     @discardableResult
     func publish(_ text: String, to name: String = "t", on hub: Int = 0) throws -> PublishOutcome {
-        let outcome = publish(text, to: try topic(named: name, on: hub), on: hub)
-        // The hub knew a topic of that name that is gone, and has forgotten it now: there may be another one.
-        guard outcome == .deleted else { return outcome }
-        return publish(text, to: try topic(named: name, on: hub), on: hub)
-    }
-
-    private func topic(named name: String, on hub: Int) throws -> Topic {
-        var name = name
-        guard let topic = name.withUTF8({ hubs[hub].topic(named: UnsafeRawBufferPointer($0)) }) else {
-            throw BrokerError(.topicNotFound, name)
+        var (text, name) = (text, name)
+        let result = text.withUTF8 { text in
+            name.withUTF8 { name in
+                hubs[hub].publish(
+                    UnsafeRawBufferPointer(text),
+                    toTopicNamed: UnsafeRawBufferPointer(name),
+                    time: Self.time
+                )
+            }
         }
-        return topic
+        guard let result else { throw BrokerError(.topicNotFound, name) }
+        return result.outcome
     }
 
     func publish(_ text: String, to topic: Topic, on hub: Int = 0) -> PublishOutcome {

@@ -45,7 +45,7 @@ final class EmbeddedConnection {
         makeSession: @escaping (WebSocketConnection) -> any WebSocketSession
     ) throws {
         self.owner = owner
-        connection = WebSocketConnection(id: 1, worker: owner.worker, makeSession: makeSession)
+        connection = WebSocketConnection(id: 1, worker: owner.worker, sendsDirectly: false, makeSession: makeSession)
         channel = EmbeddedChannel(loop: owner.eventLoop)
         try channel.pipeline.syncOperations.addHandlers([reads, connection])
         channel.connect(to: try SocketAddress(unixDomainSocketPath: "test"), promise: nil)

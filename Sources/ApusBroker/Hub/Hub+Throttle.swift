@@ -1,0 +1,59 @@
+// Publishers that wait under the throttle policy, and the subscriptions they wait for.
+
+extension Hub {
+    /// Has `publisher` told when `topic`, which throttled it, may have room.
+    public func wait(_ publisher: any WaitingPublisher, for topic: Topic) {
+        waiting[ObjectIdentifier(topic), default: []].append(publisher)
+    }
+
+    /// Forgets a publisher that waits, because its connection ends.
+    public func stopWaiting(_ publisher: any WaitingPublisher, for topic: Topic) {
+        let key = ObjectIdentifier(topic)
+        waiting[key]?.removeAll { $0 === publisher }
+        if waiting[key]?.isEmpty == true { waiting[key] = nil }
+    }
+
+    /// Lets the publishers that wait for `topic` try again, in the order in which they came.
+    func resumePublishers(of topic: Topic) {
+        let key = ObjectIdentifier(topic)
+        var queue = (waiting.removeValue(forKey: key) ?? [])[...]
+        while let publisher = queue.popFirst() {
+            publisher.publishAgain()
+            // Throttled again, and so would the rest be. They go before it; its try has registered this hub once more.
+            if let again = waiting[key] {
+                waiting[key] = Array(queue) + again
+                return
+            }
+        }
+    }
+
+    /// Cuts throttling subscriptions that have stood at their bound for `timeout` without taking a message.
+    ///
+    /// - Parameters:
+    ///   - now: a monotonic time in milliseconds.
+    ///   - timeout: in milliseconds.
+    public func cutStalled(now: Int64, timeout: Int64) {
+        for source in topics {
+            guard let source, source.throttling > 0 else { continue }
+            for subscription in Array(source.subscriptions) where subscription.options.overflow == .throttle {
+                checkStalled(subscription, now: now, timeout: timeout)
+            }
+        }
+    }
+
+    private func checkStalled(_ subscription: Subscription, now: Int64, timeout: Int64) {
+        let source = subscription.source
+        let isAtBound = subscription.lag(to: source.head) >= UInt64(subscription.options.queue)
+        guard subscription.isActive, isAtBound || subscription.cursor < source.head && source.topic.isFull else {
+            subscription.stalled = nil
+            return
+        }
+        guard let stalled = subscription.stalled, stalled.cursor == subscription.cursor else {
+            subscription.stalled = (subscription.cursor, now)
+            return
+        }
+        if now - stalled.since >= timeout {
+            cutOff(subscription)
+        }
+    }
+}
