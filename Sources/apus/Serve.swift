@@ -89,7 +89,7 @@ private func explanation(of error: any Error, _ configuration: ServerConfigurati
         return "cannot listen on \(place): permission denied"
     case let error as IOError where error.errnoCode == EADDRNOTAVAIL:
         return "cannot listen on \(place): this machine does not have the address"
-    case is SocketAddressError:
+    case is SocketAddressError, is SocketAddressError.UnknownHost:
         return "cannot listen on \(place): unknown host"
     default:
         return "the server failed: \(error)"

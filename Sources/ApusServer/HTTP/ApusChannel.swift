@@ -35,6 +35,7 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
                 encoder: encoder,
                 decoder: decoder,
                 negotiated: negotiated,
+                requestTimeout: handshakeTimeout,
                 configureHTTP: configureHTTP
             )
             let pipeline = channel.pipeline.syncOperations

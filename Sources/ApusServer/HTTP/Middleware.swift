@@ -27,6 +27,8 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
         let start = ContinuousClock.now
         var response: Response
         do {
+            // The router takes more for a path than it has: a slash twice, or at the end.
+            guard Routes.methods(ofPath: request.uri.path) != nil else { throw HTTPError(.notFound) }
             response = try await next(request, context)
         } catch {
             let problem = Self.problem(for: error, request: request)

@@ -38,6 +38,9 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let configureHTTP: (any Channel) throws -> ApusChannel.HTTPPipeline
     /// What has to go when a connection is upgraded after it has carried requests.
     private var httpHandlers: [any RemovableChannelHandler] = []
+    private let requestTimeout: TimeAmount
+    /// When the connection is closed if the request at hand is not complete.
+    private var deadline: Scheduled<Void>?
     private var state = State.waiting
 
     init(
@@ -45,16 +48,19 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         encoder: HTTPResponseEncoder,
         decoder: ByteToMessageHandler<HTTPRequestDecoder>,
         negotiated: EventLoopPromise<ApusChannel.Negotiated>,
+        requestTimeout: TimeAmount,
         configureHTTP: @escaping (any Channel) throws -> ApusChannel.HTTPPipeline
     ) {
         self.gate = gate
         self.encoder = encoder
         self.decoder = decoder
         self.negotiated = negotiated
+        self.requestTimeout = requestTimeout
         self.configureHTTP = configureHTTP
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
         negotiated.fail(NotNegotiated())
     }
 
@@ -66,8 +72,12 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
             guard case .head(let head) = unwrapInboundIn(data) else { return }
             received(head, unanswered: 0, context: context)
         case .http(let unanswered):
-            guard case .head(let head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
-            received(head, unanswered: unanswered, context: context)
+            switch unwrapInboundIn(data) {
+            case .head(let head): return received(head, unanswered: unanswered, context: context)
+            case .end: deadline?.cancel()
+            case .body: break
+            }
+            context.fireChannelRead(data)
         case .upgrading(let head, let handshake):
             guard case .end = unwrapInboundIn(data) else {
                 return refuse(Problem(.badRequest, "A WebSocket handshake has no body"), context: context)
@@ -103,12 +113,16 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func received(_ head: HTTPRequestHead, unanswered: Int, context: ChannelHandlerContext) {
+        startDeadline(context)
         guard head.headers.contains(name: "upgrade") else {
             return serveHTTP(head, unanswered: unanswered, context: context)
         }
         // Behind requests that are not answered yet there is no room for the answer to a handshake.
         switch unanswered == 0 ? gate.check(head) : nil {
         case .success(let handshake)?:
+            guard !head.hasBody else {
+                return refuse(Problem(.badRequest, "A WebSocket handshake has no body"), context: context)
+            }
             state = .upgrading(head, handshake)
         case .failure(let refusal)?:
             refuse(refusal.problem, context: context)
@@ -120,6 +134,13 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
             last.headers.replaceOrAdd(name: "connection", value: "close")
             serveHTTP(last, unanswered: unanswered, context: context)
         }
+    }
+
+    /// Gives the rest of the request its time: a body that drips in would hold its connection for ever.
+    private func startDeadline(_ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        let channel = context.channel
+        deadline = context.eventLoop.scheduleTask(in: requestTimeout) { channel.close(promise: nil) }
     }
 
     private func serveHTTP(_ head: HTTPRequestHead, unanswered: Int, context: ChannelHandlerContext) {
@@ -181,5 +202,11 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+    }
+}
+
+extension HTTPRequestHead {
+    fileprivate var hasBody: Bool {
+        headers.contains(name: "transfer-encoding") || headers["content-length"].contains { $0 != "0" }
     }
 }

@@ -74,6 +74,7 @@ extension WebSocketConnection {
         guard let session else { return }
         if !session.received(message, isText: isText), phase == .open {
             postponed = (ByteBuffer(bytes: message), isText)
+            keepalive.pause()
         }
     }
 
@@ -89,6 +90,7 @@ extension WebSocketConnection {
         }
         sendReplies()
         flush()
+        if postponed == nil { keepalive.resume(now: worker.monotonicNow()) }
         releaseRead()
     }
 
