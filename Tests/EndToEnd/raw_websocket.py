@@ -111,6 +111,15 @@ class RawWebSocket:
         headers = dict(line.split(":", 1) for line in head[1:])
         return int(head[0].split()[1]), {name.lower(): value.strip() for name, value in headers.items()}
 
+    def read_response(self):
+        """Reads one HTTP response with a known length; its status."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self._take(1)
+        length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+        self._take(length)
+        return int(head.split()[1])
+
     def send(self, data):
         self.socket.sendall(data)
 

@@ -174,3 +174,45 @@ def test_a_client_that_sends_its_first_command_with_the_handshake_is_answered(se
         status, _ = raw.request(upgrade_request() + command(type="ping", request_id=1))
         assert status == 101
         assert raw.read_message()["request_id"] == 1
+
+
+def test_a_handshake_on_a_connection_that_has_carried_requests_is_upgraded(server):
+    """As a proxy with kept-alive connections sends it."""
+    with RawWebSocket(server) as raw:
+        for _ in range(2):
+            raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert raw.read_response() == 200
+        status, _ = raw.request(upgrade_request())
+        assert status == 101
+        raw.command(type="ping", request_id="late")
+        assert raw.read_message()["request_id"] == "late"
+
+
+def test_another_protocol_asked_for_is_ignored_and_the_request_answered(server):
+    with RawWebSocket(server) as raw:
+        for _ in range(2):
+            raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert raw.read_response() == 200
+        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        assert raw.read_response() == 200
+        raw.expect_end()
+
+
+def test_a_request_whose_body_drips_in_is_cut_off():
+    with Server("--handshake-timeout", "300ms") as server, RawWebSocket(server) as raw:
+        raw.send(b"POST /topics HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        raw.expect_end()
+
+
+def test_a_topic_made_again_is_published_to_by_who_knew_the_old_one(server):
+    with RawWebSocket.open(server) as raw:
+        for _ in range(3):
+            server.create("again")
+            raw.command(type="publish", topic="again", message={"id": "0" * 32, "payload": 1})
+            assert raw.read_message()["type"] == "ack"
+            assert server.rest("DELETE", "/topics/again").status == 200
+
+
+@pytest.mark.parametrize("path", ["/topics//x", "/topics/", "/health/", "/topics/x/"])
+def test_a_path_with_a_slash_too_many_is_unknown(server, path):
+    assert server.rest("DELETE", path).status == 404

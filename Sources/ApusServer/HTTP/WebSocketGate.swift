@@ -15,10 +15,12 @@ struct WebSocketGate: Sendable {
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let path = parts.first ?? ""
-        guard head.method == .GET, head.version == .http1_1, let dialect = isEcho ? .base : Handshake.dialect(ofPath: path) else { return nil }
+        guard head.method == .GET, head.version == .http1_1,
+            let dialect = isEcho ? .base : Handshake.dialect(ofPath: path)
+        else { return nil }
         let query = parts.count > 1 ? parts[1] : ""
         let result = Handshake.check(dialect: dialect, query: query, keys: keys) {
-            let values = head.headers[canonicalForm: $0]
+            let values = head.headers[$0]
             return values.isEmpty ? nil : values.joined(separator: ",").trimmingCharacters(in: .whitespaces)
         }
         guard case .success = result else { return result }
