@@ -168,3 +168,8 @@ def test_the_docs_page_needs_nothing_from_elsewhere(server):
     assert not re.search(r"""(?:@import|url\(|fetch\(|import\()\s*["'(]?\s*(?:https?:)?//""", page, re.IGNORECASE)
     for link in re.findall(r"""<(?:script|link|img)[^>]*?(?:src|href)\s*=\s*["']?([^"'\s>]+)""", page):
         assert link.startswith("data:") or server.rest("GET", "/" + link.lstrip("/")).status == 200
+
+
+def test_of_a_name_given_twice_the_last_one_counts(server):
+    response = server.rest("POST", "/topics", b'{"name":"first of two","name":"last of two"}')
+    assert response.status == 201 and b'"last of two"' in response.body

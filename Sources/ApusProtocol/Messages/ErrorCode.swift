@@ -64,6 +64,4 @@ public struct Disconnect: Sendable, Equatable {
     public static let unauthorized = Disconnect(1008, "UNAUTHORIZED")
     public static let noPong = Disconnect(1008, "NO_PONG")
     public static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")
-    public static let internalError = Disconnect(1011, "INTERNAL")
-    public static let overloaded = Disconnect(1013, "OVERLOADED")
 }
