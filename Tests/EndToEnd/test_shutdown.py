@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import os
 import re
 import signal
 import socket
@@ -170,3 +171,20 @@ def test_a_request_that_never_ends_does_not_outlast_the_drain():
             server.rest("GET", "/health")
             code, seconds = stop(server)
             assert code == 0 and seconds < 5 * PATIENCE
+
+
+def test_a_log_reader_that_is_stuck_stops_neither_requests_nor_the_end():
+    process = subprocess.Popen([os.environ["APUS_BIN"], "serve", "--port", "0"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        port = int(re.search(rb"127\.0\.0\.1:(\d+)", process.stderr.readline())[1])
+        for _ in range(1000):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+            connection.request("GET", "/health")
+            assert connection.getresponse().status == 200
+            connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20 * PATIENCE) == 0
+    finally:
+        process.kill()
+        process.stderr.close()

@@ -89,32 +89,37 @@ public struct LogOutput: LogHandler {
 
 /// Standard error, a line at a time.
 private enum StandardErrorLines {
-    /// A pipe takes more than 4 KiB in pieces, between which another thread's could come. A leaf: nothing is called
-    /// under it but write(2) and poll(2).
-    private static let turn = NIOLockedValueBox(())
+    /// How long a reader that is stuck may hold the server up, once: after that, records are dropped until it reads again.
+    private static let patience: CInt = 100
+    /// Linux has room for so much in a pipe it calls writable: a write of no more never blocks.
+    private static let piece = 4096
+
+    /// Whether the last record found a reader that is stuck. A record may take more than one write, between which another
+    /// thread's must not come: so this is a lock, a leaf, under which nothing is called but write(2) and poll(2).
+    private static let isStuck = NIOLockedValueBox(false)
 
     static func write(_ line: String) {
         var line = line
         line.withUTF8 { bytes in
-            turn.withLockedValue { _ in writeAll(UnsafeRawBufferPointer(bytes)) }
+            isStuck.withLockedValue { isStuck in
+                isStuck = !writeAll(UnsafeRawBufferPointer(bytes), patience: isStuck ? 0 : patience)
+            }
         }
     }
 
-    /// One write(2), unless the system takes less. What it refuses is dropped: there is nowhere to complain.
-    private static func writeAll(_ bytes: UnsafeRawBufferPointer) {
+    /// Whether all of it was written. What the system refuses is dropped: there is nowhere to complain.
+    private static func writeAll(_ bytes: UnsafeRawBufferPointer, patience: CInt) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
-            let count = Glibc.write(STDERR_FILENO, rest.baseAddress, rest.count)
+            var descriptor = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+            guard poll(&descriptor, 1, patience) > 0 else { return false }
+            let count = Glibc.write(STDERR_FILENO, rest.baseAddress, min(rest.count, piece))
             if count >= 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            } else if errno == EAGAIN {
-                // Somebody who shares the descriptor made it non-blocking. A reader that is stuck must not stop us for
-                // long.
-                var descriptor = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-                guard poll(&descriptor, 1, 100) > 0 else { return }
-            } else if errno != EINTR {
-                return
+            } else if errno != EINTR, errno != EAGAIN {
+                return false
             }
         }
+        return true
     }
 }
