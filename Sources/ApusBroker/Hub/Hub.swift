@@ -12,13 +12,13 @@ import NIOCore
 public final class Hub {
     public let mailbox: HubMailbox
     let broker: any Broker
-    private(set) var topics: [HubTopic?] = []
-    private var freeSlots: [Int] = []
-    private var slotOfTopic: [ObjectIdentifier: Int] = [:]
+    var topics: [HubTopic?] = []
+    var freeSlots: [Int] = []
+    var slotOfTopic: [ObjectIdentifier: Int] = [:]
     private var cache = TopicCache()
 
     /// What the next turn has to do; each list has a spare that is walked while the next turn's list fills.
-    private var dirty: [HubTopic] = []
+    var dirty: [HubTopic] = []
     private var draining: [HubTopic] = []
     private var flushing: [any Subscriber] = []
     private var flushed: [any Subscriber] = []
@@ -29,7 +29,7 @@ public final class Hub {
     private var wakeups: [Wakeup] = []
     var waiting: [ObjectIdentifier: [any WaitingPublisher]] = [:]
     /// How many topics of one name the hub reads: more than one when the older ones are deleted and not at their end.
-    private var topicsOfName: [ExactText: Int] = [:]
+    var topicsOfName: [ExactText: Int] = [:]
     /// Whether the turn at work will still flush what is delivered now.
     private var willFlush = false
     private var isTurnRequested = false
@@ -173,7 +173,7 @@ public final class Hub {
     // MARK: Turns
 
     /// Makes a turn come after the loop's present work.
-    private func requestTurn() {
+    func requestTurn() {
         guard !isTurnRequested else { return }
         isTurnRequested = true
         mailbox.requestTurn()
@@ -238,69 +238,4 @@ public final class Hub {
         }
     }
 
-}
-
-// MARK: Topics of this hub
-
-extension Hub {
-    private func hubTopic(for topic: Topic) -> HubTopic {
-        if let slot = slotOfTopic[ObjectIdentifier(topic)], let source = topics[slot] { return source }
-        let slot = freeSlots.popLast() ?? topics.count
-        let source = HubTopic(topic: topic, slot: slot)
-        if slot == topics.count { topics.append(source) } else { topics[slot] = source }
-        slotOfTopic[ObjectIdentifier(topic)] = slot
-        topicsOfName[ExactText(topic.name), default: 0] += 1
-        return source
-    }
-
-    func releaseIfUnused(_ source: HubTopic) {
-        guard source.subscriptions.isEmpty, topics[source.slot] === source else { return }
-        topics[source.slot] = nil
-        slotOfTopic[ObjectIdentifier(source.topic)] = nil
-        let name = ExactText(source.topic.name)
-        let others = (topicsOfName[name] ?? 1) - 1
-        topicsOfName[name] = others > 0 ? others : nil
-        freeSlots.append(source.slot)
-    }
-
-    /// Whether the hub still reads a deleted topic of the same name.
-    func hasPredecessor(_ topic: Topic) -> Bool {
-        (topicsOfName[ExactText(topic.name)] ?? 0) > 1
-    }
-
-    func markDirty(slot: Int) {
-        // The slot may have been given up, or to another topic, since the topic was posted: then there is nothing to do,
-        // or nothing new to find.
-        guard slot < topics.count, let source = topics[slot], !source.isDirty else { return }
-        source.isDirty = true
-        dirty.append(source)
-        requestTurn()
-    }
-
-    func end(_ subscription: Subscription) {
-        guard subscription.isActive else { return }
-        subscription.isActive = false
-        subscription.subscriber.subscriptions.remove(subscription)
-        let source = subscription.source
-        if subscription.options.overflow == .throttle {
-            source.throttling -= 1
-            markDirty(slot: source.slot)
-        }
-        if source.isDraining {
-            source.hasEndedSubscriptions = true
-        } else {
-            takeOut(subscription)
-            source.topic.detach(mailbox, count: 1)
-            releaseIfUnused(source)
-        }
-    }
-
-    private func takeOut(_ subscription: Subscription) {
-        let source = subscription.source
-        let last = source.subscriptions.removeLast()
-        if last !== subscription {
-            source.subscriptions[subscription.topicIndex] = last
-            last.topicIndex = subscription.topicIndex
-        }
-    }
 }

@@ -8,7 +8,7 @@ import NIOCore
 /// every write behind it, goes through the channel, which keeps it in order, waits for the socket, and says when it is full.
 /// While the channel holds anything, nothing goes past it.
 ///
-/// Bounded by the channel's write buffer water mark: the owner asks ``isWritable(_:)`` before it writes events.
+/// Bounded by the channel's write buffer water mark: the owner writes events only while the channel is writable.
 ///
 /// A class, because a flush may call back: the channel tells at once that it has room again, and more is written then.
 final class Outbox {
@@ -34,11 +34,6 @@ final class Outbox {
         case handedOver
         /// The socket is broken.
         case failed
-    }
-
-    /// Whether more should be written now.
-    func isWritable(_ context: ChannelHandlerContext) -> Bool {
-        context.channel.isWritable
     }
 
     /// Takes bytes to be sent with the next flush.

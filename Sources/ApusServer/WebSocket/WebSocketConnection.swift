@@ -38,6 +38,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     var postponed: (message: ByteBuffer, isText: Bool)?
     var pendingReplies = 0
     private var isReadHeld = false
+    /// The channel's own answer takes several calls, and is asked for with every delivery.
+    private var isChannelWritable = true
     private var outbox = Outbox(socket: nil)
     /// Whether all that is unflushed is a buffer of replies, which nobody else holds.
     private var hasOnlyReplies = false
@@ -121,7 +123,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else { return }
+        isChannelWritable = context.channel.isWritable
+        guard isChannelWritable else { return }
         pendingReplies = 0
         releaseRead()
         session?.becameWritable()
@@ -147,8 +150,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     /// Whether the socket takes more now.
     var isWritable: Bool {
-        guard phase == .open, let context else { return false }
-        return context.channel.isWritable
+        phase == .open && isChannelWritable
     }
 
     /// Whether something was written that ``flush()`` has not sent.
@@ -162,7 +164,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     func flush() {
-        guard outbox.hasUnflushed, let context, context.channel.isActive else { return }
+        guard outbox.hasUnflushed, let context else { return }
         switch outbox.flush(context) {
         case .sent(let buffer): if hasOnlyReplies { worker.recycle(buffer) }
         case .handedOver: break
@@ -174,8 +176,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     func sendReplies() {
         guard worker.replies.readableBytes > 0 else { return }
         let replies = worker.takeReplies()
-        guard let context, phase == .open else { return }
-        if !context.channel.isWritable { pendingReplies += replies.readableBytes }
+        guard phase == .open else { return }
+        if !isChannelWritable { pendingReplies += replies.readableBytes }
         let isFirst = !hasUnflushed
         write(replies)
         hasOnlyReplies = isFirst
