@@ -4,7 +4,6 @@ import PackageDescription
 
 let package = Package(
     name: "orders",
-    platforms: [.macOS(.v15)],
     dependencies: [
         // In a package of your own: .package(url: "…", from: "0.1.0")
         .package(name: "apus", path: "../..")

@@ -12,10 +12,9 @@ struct Orders {
         let address = try ServerAddress(CommandLine.arguments.dropFirst().first ?? "http://localhost:8080")
         let apiKey = ProcessInfo.processInfo.environment["APUS_API_KEY"]
 
-        do {
-            try await RESTClient(address: address, apiKey: apiKey).createTopic(topic)
-        } catch let error where error.problem?.code == "TOPIC_EXISTS" {
-            // Somebody was here before.
+        let topics = RESTClient(address: address, apiKey: apiKey)
+        if try await !topics.topics().contains(where: { $0.name == topic }) {
+            try await topics.createTopic(topic)
         }
 
         let connection = try await WebSocketConnection.connect(to: address, configuration: .init(apiKey: apiKey))
