@@ -22,7 +22,7 @@ struct Routes {
             router.delete("\(prefix)/topics/:name") { request, _ in try deleteTopic(request) }
             router.get("\(prefix)/health") { _, _ in health(dialect) }
             router.get("\(prefix)/stats") { _, _ in stats() }
-            // A handshake never comes here: this is who did not ask for a WebSocket.
+            // Handshakes are taken before the router, all but one that was sent before the answers to earlier requests.
             router.get("\(prefix)/ws") { _, _ -> Response in throw Handshake.Refusal.notUpgrading.problem }
         }
         router.get("/docs") { _, _ in
