@@ -189,7 +189,7 @@ public struct ApusService: Service {
 extension ServerConfiguration {
     /// What a broker of this configuration is bounded by.
     public var brokerLimits: MemoryBroker.Limits {
-        MemoryBroker.Limits(history: history, topicBytes: topicBytes, topics: maxTopics)
+        MemoryBroker.Limits(history: history, topicBytes: topicBytes, topics: maxTopics, dedupe: maxDedupe)
     }
 
     var workerSettings: WorkerSettings {
@@ -197,7 +197,10 @@ extension ServerConfiguration {
             maxMessage: maxMessage,
             maxDepth: maxDepth,
             maxClientID: maxClientID,
-            maxSubscriptions: maxSubscriptions,
+            subscriptionLimits: Hub.SubscriptionLimits(subscriptions: maxSubscriptions, matches: maxMatches),
+            maxQueue: maxQueue,
+            maxBatch: maxBatch,
+            reconnectRate: reconnectRate,
             subscription: SubscriptionOptions(queue: queue, overflow: overflow),
             throttleTimeout: throttleTimeout.milliseconds,
             pingInterval: pingInterval.milliseconds,

@@ -8,6 +8,9 @@ public struct EventFrame: Hashable, Sendable {
     public let topic: String
     /// The published object, byte for byte.
     public let message: String
+    /// As a JSON string, with its quotes.
+    public let key: String?
+    public let offset: UInt64?
     /// When it was published, RFC 3339.
     public let time: String
 
@@ -38,40 +41,55 @@ public struct EventFrame: Hashable, Sendable {
         return size.flatMap { bytes.readBytes(length: $0) }
     }
 
-    /// Reads `{"type":"event","topic":"…","message":…,"ts":"…"}`, which must have just these members in this order.
+    /// Reads `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"ts":"…"}`, which must have just these members in
+    /// this order; key and offset may be missing.
     private init?(_ payload: [UInt8], dialect: Dialect) {
-        let head = Array(#"{"type":""#.utf8)
-        let topicKey = Array(#"","topic":""#.utf8)
-        let messageKey = Array(#"","message":"#.utf8)
-        let timeKey = Array((dialect == .base ? #","ts":""# : #","timestamp":""#).utf8)
-        let timeStart = payload.count - 2 - Timestamp.textSize
-        let messageEnd = timeStart - timeKey.count
-        guard payload.starts(with: head), messageEnd > 0, payload.suffix(2).elementsEqual("\"}".utf8),
-            payload[messageEnd..<timeStart].elementsEqual(timeKey),
-            let kindEnd = payload[head.count...].firstIndex(of: UInt8(ascii: "\"")),
-            payload[kindEnd...].starts(with: topicKey)
+        var rest = payload[...]
+        guard rest.take(#"{"type":"#), let kind = rest.takeValue(),
+            rest.take(#","topic":"#), let topic = rest.takeValue(),
+            rest.take(#","message":"#), let message = rest.takeValue()
         else { return nil }
-        let topicStart = kindEnd + topicKey.count
-        guard let topicEnd = Self.endOfString(payload, from: topicStart), payload[topicEnd...].starts(with: messageKey)
+        key = rest.take(#","key":"#) ? rest.takeValue() : nil
+        offset = rest.take(#","offset":"#) ? rest.takeValue().flatMap { UInt64($0) } : nil
+        guard rest.take(dialect == .base ? #","ts":"# : #","timestamp":"#), let time = rest.takeValue(),
+            time.utf8.count == Timestamp.textSize + 2, Array(rest) == Array("}".utf8)
         else { return nil }
-        let text = JSONText(range: topicStart..<topicEnd, hasEscapes: payload[topicStart..<topicEnd].contains(0x5C))
-        guard let topic = payload.withUnsafeBytes({ text.string(in: $0) }),
-            topicEnd + messageKey.count <= messageEnd
-        else { return nil }
-        self.kind = String(decoding: payload[head.count..<kindEnd], as: UTF8.self)
-        self.topic = topic
-        self.message = String(decoding: payload[(topicEnd + messageKey.count)..<messageEnd], as: UTF8.self)
-        self.time = String(decoding: payload[timeStart..<(timeStart + Timestamp.textSize)], as: UTF8.self)
+        self.kind = String(kind.dropFirst().dropLast())
+        let quoted = Array(topic.utf8)
+        let text = JSONText(range: 1..<(quoted.count - 1), hasEscapes: quoted.contains(UInt8(ascii: "\\")))
+        guard let name = quoted.withUnsafeBytes({ text.string(in: $0) }) else { return nil }
+        self.topic = name
+        self.message = message
+        self.time = String(time.dropFirst().dropLast())
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Takes `text` off the start, if it is there.
+    fileprivate mutating func take(_ text: String) -> Bool {
+        guard starts(with: text.utf8) else { return false }
+        removeFirst(text.utf8.count)
+        return true
     }
 
-    private static func endOfString(_ bytes: [UInt8], from start: Int) -> Int? {
-        var index = start
-        while index < bytes.count {
-            switch bytes[index] {
-            case UInt8(ascii: "\""): return index
-            case UInt8(ascii: "\\"): index += 2
-            default: index += 1
+    /// Takes a JSON value off the start, up to the comma or bracket behind it.
+    fileprivate mutating func takeValue() -> String? {
+        var depth = 0
+        var index = startIndex
+        var isInString = false
+        while index < endIndex {
+            switch self[index] {
+            case UInt8(ascii: "\\") where isInString: index += 1
+            case UInt8(ascii: "\""): isInString.toggle()
+            case _ where isInString: break
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}") where depth > 0, UInt8(ascii: "]") where depth > 0: depth -= 1
+            case UInt8(ascii: ",") where depth == 0, UInt8(ascii: "}"):
+                defer { self = self[index...] }
+                return String(decoding: self[..<index], as: UTF8.self)
+            default: break
             }
+            index += 1
         }
         return nil
     }

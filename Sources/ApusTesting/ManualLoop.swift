@@ -12,6 +12,8 @@ import NIOConcurrencyHelpers
 public final class ManualLoop {
     public let broker: MemoryBroker
     public let hubs: [Hub]
+    /// The time of all hubs, which stands still unless the test moves it.
+    public let clock: ManualClock
     private let due: DueTurns
     private var generator: SeededGenerator?
 
@@ -19,12 +21,20 @@ public final class ManualLoop {
     ///   - count: how many hubs there are.
     ///   - seed: picks which of the hubs that are due runs next; without one they run in the order they became due.
     public init(hubs count: Int = 1, limits: MemoryBroker.Limits = MemoryBroker.Limits(), seed: UInt64? = nil) {
-        let broker = MemoryBroker(limits: limits)
+        let lastEpoch = NIOLockedValueBox(0)
+        let broker = MemoryBroker(limits: limits) {
+            lastEpoch.withLockedValue { last in
+                last += 1
+                return "epoch\(last)"
+            }
+        }
+        let clock = ManualClock()
+        self.clock = clock
         let due = DueTurns()
         self.broker = broker
         self.due = due
         hubs = (0..<count).map { index in
-            Hub(broker: broker, mailbox: HubMailbox { due.add(index) })
+            Hub(broker: broker, mailbox: HubMailbox { due.add(index) }, clock: { clock.now })
         }
         generator = seed.map { SeededGenerator(seed: $0) }
     }
@@ -66,6 +76,16 @@ public final class ManualLoop {
             precondition(count <= limit, "the hubs still ask for turns after \(limit) of them")
         }
         return count
+    }
+}
+
+/// A clock that goes when it is told to.
+public final class ManualClock {
+    /// In milliseconds since 1970.
+    public var now: Int64 = 1_756_116_000_123
+
+    public func advance(by milliseconds: Int64) {
+        now += milliseconds
     }
 }
 

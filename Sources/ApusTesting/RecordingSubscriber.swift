@@ -13,10 +13,14 @@ public import NIOCore
 public final class RecordingSubscriber: Subscriber {
     /// One thing that it was given, in order.
     public enum Record: Hashable, Sendable {
-        case event(topic: String, message: String)
-        case dropped(topic: String, count: UInt64)
+        case event(topic: String, message: String, key: String? = nil, offset: UInt64? = nil)
+        case dropped(topic: String, count: UInt64, range: ClosedRange<UInt64>? = nil)
         case deleted(topic: String)
         case slowConsumer(topic: String)
+        case warning(topic: String, lag: UInt64, queue: Int)
+        case presence(topic: String, hasJoined: Bool, clientID: String)
+        case presenceDropped(topic: String, count: UInt64)
+        case overloaded
         /// A delivery that was no sequence of whole event frames.
         case malformed
     }
@@ -33,6 +37,12 @@ public final class RecordingSubscriber: Subscriber {
     }
 
     public let dialect: Dialect
+    public let framing = EventEncoding.Framing.webSocket
+    /// The number of its connection.
+    public let origin: UInt32
+    public var peer: SubscriberPeer {
+        SubscriberPeer(connection: UInt64(origin), address: "recorded", transport: "websocket")
+    }
     public var subscriptions = SubscriptionSet()
     public private(set) var records: [Record] = []
     /// How many calls of ``deliver(_:)`` brought them.
@@ -53,11 +63,13 @@ public final class RecordingSubscriber: Subscriber {
     public init(
         on hub: Hub,
         dialect: Dialect = .base,
+        origin: UInt32 = 0,
         waterMark: WaterMark = WaterMark(),
         room: Int = .max
     ) {
         self.hub = hub
         self.dialect = dialect
+        self.origin = origin
         self.waterMark = waterMark
         self.room = room
     }
@@ -96,7 +108,7 @@ public final class RecordingSubscriber: Subscriber {
     /// The messages among the records.
     public var messages: [String] {
         records.compactMap { record in
-            if case .event(_, let message) = record { message } else { nil }
+            if case .event(_, let message, _, _) = record { message } else { nil }
         }
     }
 
@@ -118,7 +130,11 @@ public final class RecordingSubscriber: Subscriber {
         for _ in events { pending.append(frames.readableBytes / events.count) }
         unflushed += events.count
         for event in events {
-            record(event.kind == "event" ? .event(topic: event.topic, message: event.message) : .malformed)
+            guard event.kind == "event" else {
+                record(.malformed)
+                continue
+            }
+            record(.event(topic: event.topic, message: event.message, key: event.key, offset: event.offset))
         }
     }
 
@@ -129,13 +145,22 @@ public final class RecordingSubscriber: Subscriber {
 
     public func notify(_ notice: SubscriberNotice) {
         switch notice {
-        case .messagesDropped(let topic, let count):
-            record(.dropped(topic: topic.name, count: count))
-        case .topicDeleted(let topic):
+        case .messagesDropped(let topic, let count, let range):
+            record(.dropped(topic: topic.name, count: count, range: range))
+        case .topicDeleted(let topic, _):
             record(.deleted(topic: topic.name))
         case .slowConsumer(let topic):
             record(.slowConsumer(topic: topic.name))
             // As a connection does: it closes, and its subscriptions end.
+            disconnect()
+        case .slowConsumerWarning(let topic, let lag, let queue):
+            record(.warning(topic: topic.name, lag: lag, queue: queue))
+        case .presence(let topic, let hasJoined, let clientID):
+            record(.presence(topic: topic.name, hasJoined: hasJoined, clientID: clientID))
+        case .presenceDropped(let topic, let count):
+            record(.presenceDropped(topic: topic.name, count: count))
+        case .overloaded:
+            record(.overloaded)
             disconnect()
         }
     }

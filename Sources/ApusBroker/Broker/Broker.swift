@@ -8,6 +8,14 @@ public protocol Broker: Sendable {
     @discardableResult
     func createTopic(named name: String) throws(BrokerError) -> Topic
 
+    /// Makes a topic with settings of its own, or changes those of one that is there.
+    ///
+    /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
+    func putTopic(
+        named name: String,
+        change: (inout TopicSettings) -> Void
+    ) throws(BrokerError) -> (topic: Topic, isNew: Bool)
+
     /// Removes a topic; its subscribers get what was published before, and are told.
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`.
@@ -18,7 +26,21 @@ public protocol Broker: Sendable {
 
     /// All topics, in no order.
     var topics: [Topic] { get }
+
+    /// Has the hub of `mailbox` told of every topic made from now on whose name matches.
+    ///
+    /// - Returns: how to take the filter back, and the topics that match already, at most `limit` of them.
+    func addFilter(_ filter: TopicFilter, mailbox: HubMailbox, limit: Int) -> (filter: FilterID, topics: [Topic])
+
+    /// Takes a filter back. A topic made before that is still told of.
+    func removeFilter(_ filter: FilterID)
+
+    /// How many filters there are.
+    var filterCount: Int { get }
 }
+
+/// Which of a broker's filters it is.
+public typealias FilterID = UInt64
 
 /// Why a broker refused.
 public struct BrokerError: Error, Hashable, Sendable {
@@ -26,8 +48,10 @@ public struct BrokerError: Error, Hashable, Sendable {
         case topicExists
         case topicNotFound
         case nameNotAllowed
+        case filterNotAllowed
         case tooManyTopics
         case tooManySubscriptions
+        case positionInFuture
     }
 
     public let code: Code

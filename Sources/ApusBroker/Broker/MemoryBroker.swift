@@ -2,60 +2,121 @@ import NIOConcurrencyHelpers
 
 /// The broker that keeps everything in this process's memory.
 ///
-/// One leaf lock guards the table of topics. The hot path does not take it: hubs remember the topics they publish to.
+/// One leaf lock guards the table of topics and the filters, so that no topic is made between a filter's look at the table
+/// and its entry. The hot path does not take it: hubs remember the topics they publish to.
 public final class MemoryBroker: Broker {
     /// What a broker's topics are bounded by.
     public struct Limits: Sendable {
-        /// How many publications a topic keeps for replay.
+        /// How many publications a topic keeps for replay, if it does not say otherwise.
         public var history: Int
         /// How many bytes of messages a topic keeps at the most, even when history or a slow subscriber wants more.
         public var topicBytes: Int
         /// How many topics there may be; creating more is refused.
         public var topics: Int
+        /// How many message ids a topic with a dedupe window remembers; beyond it the oldest are forgotten.
+        public var dedupe: Int
 
-        public init(history: Int = 100, topicBytes: Int = 256 << 20, topics: Int = 100_000) {
+        public init(history: Int = 100, topicBytes: Int = 256 << 20, topics: Int = 100_000, dedupe: Int = 100_000) {
             self.history = history
             self.topicBytes = topicBytes
             self.topics = topics
+            self.dedupe = dedupe
         }
     }
 
-    private let limits: Limits
-    private let table = NIOLockedValueBox<[ExactText: Topic]>([:])
+    private struct State {
+        var topics: [ExactText: Topic] = [:]
+        var names = NameTrie<Topic>()
+        var filters = FilterTrie<Filter>()
+        var handles: [FilterID: FilterTrie<Filter>.Handle] = [:]
+        var lastFilter: FilterID = 0
+    }
 
-    public init(limits: Limits = Limits()) {
+    /// A hub that wants to know of topics.
+    private struct Filter {
+        let id: FilterID
+        let mailbox: HubMailbox
+    }
+
+    private let limits: Limits
+    private let makeEpoch: @Sendable () -> String
+    private let state = NIOLockedValueBox(State())
+
+    /// - Parameter makeEpoch: makes the name of a new topic's epoch; short, of letters and digits, and never the same twice.
+    public init(limits: Limits = Limits(), makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch) {
         self.limits = limits
+        self.makeEpoch = makeEpoch
+    }
+
+    /// 64 random bits in base 36: 13 letters and digits at the most.
+    @Sendable
+    public static func randomEpoch() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 36)
     }
 
     @discardableResult
     public func createTopic(named name: String) throws(BrokerError) -> Topic {
+        let (topic, isNew) = try find(or: TopicSettings(), named: name)
+        guard isNew else { throw BrokerError(.topicExists, "Topic '\(name)' already exists") }
+        return topic
+    }
+
+    public func putTopic(
+        named name: String,
+        change: (inout TopicSettings) -> Void
+    ) throws(BrokerError) -> (topic: Topic, isNew: Bool) {
+        var settings = TopicSettings()
+        change(&settings)
+        let (topic, isNew) = try find(or: settings, named: name)
+        if !isNew { topic.change(change) }
+        return (topic, isNew)
+    }
+
+    /// The topic of that name, or a new one with those settings.
+    private func find(
+        or settings: TopicSettings,
+        named name: String
+    ) throws(BrokerError) -> (topic: Topic, isNew: Bool) {
         guard TopicName.isAllowed(name) else {
             throw BrokerError(
                 .nameNotAllowed,
                 "A topic name is 1 to \(TopicName.maxSize) bytes of UTF-8 without control characters, '*' or '>'"
             )
         }
-        let log = TopicLog.Limits(history: limits.history, bytes: limits.topicBytes)
-        let result: Result<Topic, BrokerError> = table.withLockedValue { table in
-            guard table[ExactText(name)] == nil else {
-                return .failure(BrokerError(.topicExists, "Topic '\(name)' already exists"))
-            }
-            guard table.count < limits.topics else {
+        let epoch = makeEpoch()
+        let result = state.withLockedValue { state -> Result<(Topic, filters: [Filter]?), BrokerError> in
+            if let topic = state.topics[ExactText(name)] { return .success((topic, nil)) }
+            guard state.topics.count < limits.topics else {
                 return .failure(
                     BrokerError(.tooManyTopics, "There are \(limits.topics) topics already, the most allowed")
                 )
             }
-            let topic = Topic(name: name, limits: log)
-            table[ExactText(name)] = topic
-            return .success(topic)
+            let filters = state.filters.count == 0 ? [] : state.filters.matches(of: name)
+            let topic = Topic(
+                name: name,
+                epoch: epoch,
+                limits: limits,
+                settings: settings,
+                reservations: filters.count
+            )
+            state.topics[ExactText(name)] = topic
+            state.names.insert(name, topic)
+            // Under the lock, so that a hub hears of topics of one name in the order in which they were made.
+            for filter in filters { filter.mailbox.post(topic, matching: filter.id) }
+            return .success((topic, filters))
         }
-        return try result.get()
+        let (topic, filters) = try result.get()
+        return (topic, filters != nil)
     }
 
     public func deleteTopic(named name: String) throws(BrokerError) {
         guard
             name.utf8.count <= TopicName.maxSize,
-            let topic = table.withLockedValue({ $0.removeValue(forKey: ExactText(name)) })
+            let topic = state.withLockedValue({ state in
+                guard let topic = state.topics.removeValue(forKey: ExactText(name)) else { return Topic?.none }
+                state.names.remove(name)
+                return topic
+            })
         else { throw .topicNotFound(name) }
         topic.delete()
     }
@@ -63,10 +124,35 @@ public final class MemoryBroker: Broker {
     public func topic(named name: String) -> Topic? {
         // Nobody waits for the lock while the hash of a name is reckoned that no topic can have.
         guard name.utf8.count <= TopicName.maxSize else { return nil }
-        return table.withLockedValue { $0[ExactText(name)] }
+        return state.withLockedValue { $0.topics[ExactText(name)] }
     }
 
     public var topics: [Topic] {
-        table.withLockedValue { Array($0.values) }
+        state.withLockedValue { Array($0.topics.values) }
+    }
+
+    // MARK: Filters
+
+    public func addFilter(
+        _ filter: TopicFilter,
+        mailbox: HubMailbox,
+        limit: Int
+    ) -> (filter: FilterID, topics: [Topic]) {
+        state.withLockedValue { state in
+            state.lastFilter += 1
+            let id = state.lastFilter
+            state.handles[id] = state.filters.insert(filter, Filter(id: id, mailbox: mailbox))
+            return (id, state.names.matches(of: filter, limit: limit))
+        }
+    }
+
+    public func removeFilter(_ filter: FilterID) {
+        state.withLockedValue { state in
+            if let handle = state.handles.removeValue(forKey: filter) { state.filters.remove(handle) }
+        }
+    }
+
+    public var filterCount: Int {
+        state.withLockedValue { $0.filters.count }
     }
 }

@@ -1,101 +1,88 @@
 public import ApusProtocol
 import NIOConcurrencyHelpers
 
-/// What came of a publish.
-public enum PublishOutcome: Sendable, Equatable {
-    /// The publication is in the log at that offset.
-    case published(Offset)
-    /// A subscriber with the throttle policy is at its bound; the hub is told when there is room.
-    case throttled
-    /// The topic is gone.
-    case deleted
-}
-
 /// A named log and the hubs that read it.
 ///
 /// Shared by all event loops. Everything mutable is under one leaf lock: nothing is called while it is held but the
-/// log's own code. A hub appears here as a ``Reader``, whatever the number of its subscriptions, so a publish costs the
+/// log's own code. A hub appears here as a reader, whatever the number of its subscriptions, so a publish costs the
 /// same for one subscriber as for a thousand.
 public final class Topic: Sendable {
     public let name: String
     /// The frames of this topic's events, and its name as JSON.
     public let template: EventTemplate
     let nameBytes: [UInt8]
-    private let state: NIOLockedValueBox<State>
+    let state: NIOLockedValueBox<TopicState>
 
-    /// One hub that has subscriptions here.
-    fileprivate struct Reader {
-        let mailbox: HubMailbox
-        /// Where the hub keeps its side of this topic.
-        let slot: Int
-        var subscriptions: Int
-        /// The oldest offset one of its subscriptions still has to read.
-        var low: Offset
-        /// Publishing waits while the head is not below this: the throttling subscription nearest to its bound.
-        var gate: Offset
-        /// Whether the hub knows already that there is something to read.
-        var isNotified: Bool
-    }
-
-    fileprivate struct State {
-        var log: TopicLog
-        var readers: [Reader] = []
-        var waiting: [HubMailbox] = []
-        var isDeleted = false
-
-        var isThrottled: Bool {
-            readers.contains { $0.gate != .max && (log.head >= $0.gate || log.bytes > log.limits.bytes) }
-        }
-    }
-
-    init(name: String, limits: TopicLog.Limits) {
+    init(name: String, epoch: String, limits: MemoryBroker.Limits, settings: TopicSettings, reservations: Int = 0) {
         self.name = name
-        let template = EventTemplate(topic: name)
+        let template = EventTemplate(topic: name, epoch: epoch)
         self.template = template
         nameBytes = Array(name.utf8)
-        state = NIOLockedValueBox(State(log: TopicLog(template: template, limits: limits)))
+        state = NIOLockedValueBox(
+            TopicState(template: template, limits: limits, settings: settings, reservations: reservations)
+        )
     }
 
-    /// How many subscriptions there are, over all connections.
-    public var subscriberCount: Int {
-        state.withLockedValue { state in state.readers.reduce(0) { $0 + $1.subscriptions } }
-    }
+    /// Distinguishes this topic's offsets from those of another of the same name.
+    public var epoch: String { template.epoch }
 
-    /// How many messages were published since the topic was made.
-    public var publishedCount: UInt64 {
-        state.withLockedValue { $0.log.head - 1 }
-    }
-
-    /// Whether the bound in bytes is what makes publishers wait.
-    var isFull: Bool {
-        state.withLockedValue { $0.log.bytes > $0.log.limits.bytes }
-    }
+    // MARK: Publishing
 
     /// Appends `message`, a JSON object, and adds the hubs that must be told to `wakeups`.
     func publish(
         _ message: UnsafeRawBufferPointer,
         time: Timestamp,
+        origin: UInt32,
+        by publisher: HubMailbox?,
+        wakeups: inout [Wakeup]
+    ) -> PublishOutcome {
+        state.withLockedValue { state in
+            guard state.takesBareMessages else { return state.isDeleted ? .deleted : .needsPublication }
+            if state.isThrottled {
+                state.addWaiting(publisher)
+                return .throttled
+            }
+            let offset = state.log.append(message, time: time, origin: origin)
+            state.published(1, bytes: message.count, time: time.milliseconds, wakeups: &wakeups)
+            return .published(PublishReceipt(offset: offset, subscribers: state.subscriptions))
+        }
+    }
+
+    /// Appends all publications or none, but for those whose ids were published within the topic's window.
+    func publish(
+        _ publications: [Publication],
+        time: Timestamp,
+        origin: UInt32,
         by publisher: HubMailbox?,
         wakeups: inout [Wakeup]
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard !state.isDeleted else { return .deleted }
             if state.isThrottled {
-                if let publisher, !state.waiting.contains(where: { $0 === publisher }) {
-                    state.waiting.append(publisher)
-                }
+                state.addWaiting(publisher)
                 return .throttled
             }
-            let offset = state.log.append(message, time: time)
-            for index in state.readers.indices where !state.readers[index].isNotified {
-                state.readers[index].isNotified = true
-                wakeups.append(Wakeup(mailbox: state.readers[index].mailbox, slot: state.readers[index].slot))
+            var receipt = PublishReceipt(offset: 0, count: 0, subscribers: state.subscriptions)
+            var bytes = 0
+            for publication in publications {
+                let (offset, isNew) = state.append(publication, time: time, origin: origin)
+                if isNew {
+                    if receipt.count == 0 { receipt.offset = offset }
+                    receipt.count += 1
+                    bytes += publication.message.count
+                } else {
+                    if receipt.count + receipt.duplicates == 0 { receipt.offset = offset }
+                    receipt.duplicates += 1
+                }
             }
-            // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
-            if state.readers.isEmpty || state.log.bytes > state.log.limits.bytes { state.trim() }
-            return .published(offset)
+            if receipt.count > 0 {
+                state.published(receipt.count, bytes: bytes, time: time.milliseconds, wakeups: &wakeups)
+            }
+            return .published(receipt)
         }
     }
+
+    // MARK: Readers
 
     /// What a hub that reads the topic sees of its log.
     struct View {
@@ -106,48 +93,58 @@ public final class Topic: Sendable {
         let isDeleted: Bool
     }
 
-    /// Adds a subscription of the hub and places its cursor `lastN` publications back, as far as history reaches.
+    /// A hub's subscription that is to be added, or placed anew.
+    struct Attachment {
+        let mailbox: HubMailbox
+        let slot: Int
+        let start: ReplayStart
+        /// In milliseconds since 1970.
+        let now: Int64
+        let isNew: Bool
+        /// For the throttle policy: how far behind the head it may be.
+        let throttlesAt: Int?
+        /// Whether it was promised when the topic was made: then it starts at the beginning.
+        var claimsReservation = false
+    }
+
+    /// Where an attached subscription stands.
+    struct Attached {
+        let cursor: Offset
+        let view: View
+        var isRecovered: Bool?
+        var missed: ClosedRange<Offset>?
+    }
+
+    /// Adds a subscription of the hub and places its cursor.
     ///
     /// - Returns: `nil` when the topic is gone.
-    func attach(
-        _ mailbox: HubMailbox,
-        slot: Int,
-        lastN: Int,
-        isNew: Bool,
-        throttlesAt queue: Int?
-    ) -> (cursor: Offset, view: View)? {
-        state.withLockedValue { state in
-            guard !state.isDeleted else { return nil }
-            state.log.seal()
-            let head = state.log.head
-            let available = head - state.log.firstOfHistory
-            let cursor = head - min(UInt64(max(lastN, 0)), available)
-            let gate = queue.map { head + UInt64($0) } ?? .max
-            if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
-                state.readers[index].subscriptions += isNew ? 1 : 0
-                state.readers[index].low = min(state.readers[index].low, cursor)
-                state.readers[index].gate = min(state.readers[index].gate, gate)
-            } else {
-                state.readers.append(
-                    Reader(mailbox: mailbox, slot: slot, subscriptions: 1, low: cursor, gate: gate, isNotified: false)
-                )
-            }
-            return (cursor, View(head: head, newest: state.log.newest, isDeleted: false))
-        }
+    /// - Throws: ``BrokerError`` `.positionInFuture`.
+    func attach(_ attachment: Attachment) throws(BrokerError) -> Attached? {
+        try state.withLockedValue { state in
+            Result { () throws(BrokerError) in try state.attach(attachment) }
+        }.get()
     }
 
     /// Takes subscriptions of the hub away; the hub's entry goes with its last one.
-    func detach(_ mailbox: HubMailbox, count: Int) {
-        let waiting = state.withLockedValue { state -> [HubMailbox] in
-            guard let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) else { return [] }
-            state.readers[index].subscriptions -= count
-            guard state.readers[index].subscriptions <= 0 else { return [] }
-            state.readers.remove(at: index)
-            state.log.seal()
-            state.trim()
-            return state.takeWaitingIfOpen()
+    ///
+    /// - Returns: the next offset to be published: what is before it and was not read is lost to them.
+    func detach(_ mailbox: HubMailbox, count: Int) -> Offset {
+        let (head, waiting) = state.withLockedValue { state in
+            (state.log.head, state.detach(mailbox, count: count))
         }
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
+        return head
+    }
+
+    /// Gives up a subscription that was promised when the topic was made.
+    func releaseReservation() -> Offset {
+        state.withLockedValue { state in
+            state.reservations -= 1
+            state.subscriptions -= 1
+            state.log.seal()
+            state.trim()
+            return state.log.head
+        }
     }
 
     /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:low:gate:)`` when it has.
@@ -157,7 +154,7 @@ public final class Topic: Sendable {
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
                 state.readers[index].isNotified = false
             }
-            return View(head: state.log.head, newest: state.log.newest, isDeleted: state.isDeleted)
+            return state.view
         }
     }
 
@@ -191,30 +188,43 @@ public final class Topic: Sendable {
     func delete() {
         let (readers, waiting) = state.withLockedValue { state in
             state.isDeleted = true
+            state.takesBareMessages = false
             state.log.seal()
             for index in state.readers.indices { state.readers[index].isNotified = true }
-            if state.readers.isEmpty { state.log.removeAll() }
+            if state.readers.isEmpty, state.reservations == 0 { state.log.removeAll() }
             return (state.readers, state.takeWaitingIfOpen())
         }
         for reader in readers { reader.mailbox.post([reader.slot]) }
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
+
+    // MARK: Presence
+
+    /// Has the hub told of subscriptions that come and go, or no longer.
+    func watch(_ mailbox: HubMailbox, slot: Int, change: Int) {
+        state.withLockedValue { state in
+            if let index = state.watchers.firstIndex(where: { $0.mailbox === mailbox }) {
+                state.watchers[index].count += change
+                if state.watchers[index].count <= 0 { state.watchers.remove(at: index) }
+            } else if change > 0 {
+                state.watchers.append(TopicState.Watcher(mailbox: mailbox, slot: slot, count: change))
+            }
+        }
+    }
+
+    /// Tells the hubs that watch that a subscription has come or is gone.
+    func announce(_ presence: Presence) {
+        let watchers = state.withLockedValue { $0.watchers }
+        for watcher in watchers { watcher.mailbox.post(presence, slot: watcher.slot) }
+    }
 }
 
-extension Topic.State {
-    fileprivate mutating func trim() {
-        guard !(isDeleted && readers.isEmpty) else { return log.removeAll() }
-        let low = readers.reduce(log.head) { min($0, $1.low) }
-        let isThrottling = readers.contains { $0.gate != .max }
-        log.trim(needed: low, mayDropNeeded: !isThrottling)
-    }
-
-    /// The hubs whose publishers wait, when they need not wait any more.
-    fileprivate mutating func takeWaitingIfOpen() -> [HubMailbox] {
-        guard !waiting.isEmpty, isDeleted || !isThrottled else { return [] }
-        defer { waiting = [] }
-        return waiting
-    }
+/// Somebody's subscription that has begun or ended.
+struct Presence {
+    let hasJoined: Bool
+    let clientID: String
+    /// Which subscription it is: it is not told of itself.
+    let subscription: UInt64
 }
 
 /// A hub that has something new to read, and where it keeps that topic.

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 // Publishers that wait under the throttle policy, and the subscriptions they wait for.
 
 extension Hub {
@@ -46,8 +48,11 @@ extension Hub {
         let isAtBound = subscription.lag(to: source.head) >= UInt64(subscription.options.queue)
         guard subscription.isActive, isAtBound || subscription.cursor < source.head && source.topic.isFull else {
             subscription.stalled = nil
+            subscription.throttledAt = nil
             return
         }
+        subscription.throttledTime += now - (subscription.throttledAt ?? now)
+        subscription.throttledAt = now
         guard let stalled = subscription.stalled, stalled.cursor == subscription.cursor else {
             subscription.stalled = (subscription.cursor, now)
             return

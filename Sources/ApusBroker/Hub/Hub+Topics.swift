@@ -1,3 +1,5 @@
+import ApusProtocol
+
 // The topics a hub has subscriptions on, and where it keeps them.
 
 extension Hub {
@@ -35,24 +37,6 @@ extension Hub {
         requestTurn()
     }
 
-    func end(_ subscription: Subscription) {
-        guard subscription.isActive else { return }
-        subscription.isActive = false
-        subscription.subscriber.subscriptions.remove(subscription)
-        let source = subscription.source
-        if subscription.options.overflow == .throttle {
-            source.throttling -= 1
-            markDirty(slot: source.slot)
-        }
-        if source.isDraining {
-            source.hasEndedSubscriptions = true
-        } else {
-            takeOut(subscription)
-            source.topic.detach(mailbox, count: 1)
-            releaseIfUnused(source)
-        }
-    }
-
     func takeOut(_ subscription: Subscription) {
         let source = subscription.source
         let last = source.subscriptions.removeLast()
@@ -60,5 +44,40 @@ extension Hub {
             source.subscriptions[subscription.topicIndex] = last
             last.topicIndex = subscription.topicIndex
         }
+    }
+
+    func look(at source: HubTopic) {
+        let view = source.topic.beginDrain(mailbox)
+        source.head = view.head
+        source.newest = view.newest
+        source.isDeleted = view.isDeleted
+    }
+
+    /// The subscriptions of the same subscriber to topics that had the same name and are gone.
+    func predecessors(of subscription: Subscription) -> [Subscription] {
+        let topic = subscription.topic
+        guard hasPredecessor(topic) else { return [] }
+        let predecessors = subscription.subscriber.subscriptions.all.filter {
+            $0.topic !== topic && $0.topic.nameBytes == topic.nameBytes
+        }
+        for predecessor in predecessors { look(at: predecessor.source) }
+        return predecessors
+    }
+
+    /// Brings a subscription's predecessors to their end, as far as the socket takes it, and says whether it may start.
+    func finishPredecessors(of subscription: Subscription) -> Bool {
+        for predecessor in subscription.predecessors where predecessor.isActive { pump(predecessor) }
+        subscription.predecessors.removeAll { !$0.isActive }
+        return subscription.predecessors.isEmpty
+    }
+
+    func removeEnded(of source: HubTopic) {
+        let ended = source.ended
+        source.ended = []
+        source.subscriptions.removeAll { !$0.isActive }
+        for (index, subscription) in source.subscriptions.enumerated() { subscription.topicIndex = index }
+        let head = source.topic.detach(mailbox, count: ended.count)
+        for subscription in ended { settle(subscription, head: head) }
+        releaseIfUnused(source)
     }
 }

@@ -12,17 +12,22 @@ import NIOCore
 public final class Hub {
     public let mailbox: HubMailbox
     let broker: any Broker
+    /// The wall clock, in milliseconds since 1970.
+    let clock: () -> Int64
     var topics: [HubTopic?] = []
     var freeSlots: [Int] = []
     var slotOfTopic: [ObjectIdentifier: Int] = [:]
     private var cache = TopicCache()
+    public internal(set) var counters = HubCounters()
+    var patterns: [FilterID: PatternSubscription] = [:]
+    var gone = GoneSubscriptions()
 
     /// What the next turn has to do; each list has a spare that is walked while the next turn's list fills.
     var dirty: [HubTopic] = []
     private var draining: [HubTopic] = []
     private var flushing: [any Subscriber] = []
     private var flushed: [any Subscriber] = []
-    private var replaying: [Subscription] = []
+    var replaying: [Subscription] = []
     private var resuming: [any Subscriber] = []
     var isPumping = false
     private var remote: [Wakeup] = []
@@ -34,9 +39,10 @@ public final class Hub {
     private var willFlush = false
     private var isTurnRequested = false
 
-    public init(broker: any Broker, mailbox: HubMailbox) {
+    public init(broker: any Broker, mailbox: HubMailbox, clock: @escaping () -> Int64) {
         self.broker = broker
         self.mailbox = mailbox
+        self.clock = clock
     }
 
     // MARK: Publishing
@@ -50,15 +56,17 @@ public final class Hub {
 
     /// Publishes `message`, a JSON object, to the topic of that name; its subscribers get it in the turns that follow.
     ///
+    /// - Parameter origin: the connection that publishes.
     /// - Returns: the topic and what came of it, or `nil` when there is no such topic. When publishers of the topic have to
     ///   wait, call ``wait(_:for:)`` and publish again when told.
     public func publish(
         _ message: UnsafeRawBufferPointer,
         toTopicNamed name: UnsafeRawBufferPointer,
-        time: Timestamp
+        time: Timestamp,
+        origin: UInt32
     ) -> (topic: Topic, outcome: PublishOutcome)? {
         while let topic = topic(named: name) {
-            let outcome = publish(message, to: topic, time: time)
+            let outcome = publish(message, to: topic, time: time, origin: origin)
             // The cache had a topic that was deleted since; another may have its name now.
             if outcome != .deleted { return (topic, outcome) }
         }
@@ -66,11 +74,55 @@ public final class Hub {
     }
 
     /// Publishes to this very topic, though another may have its name by now.
-    package func publish(_ message: UnsafeRawBufferPointer, to topic: Topic, time: Timestamp) -> PublishOutcome {
-        let outcome = topic.publish(message, time: time, by: mailbox, wakeups: &wakeups)
-        if outcome == .deleted { cache.forget(topic) }
-        if !wakeups.isEmpty { sendWakeups() }
+    package func publish(
+        _ message: UnsafeRawBufferPointer,
+        to topic: Topic,
+        time: Timestamp,
+        origin: UInt32
+    ) -> PublishOutcome {
+        let outcome = topic.publish(message, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
+        finish(outcome, of: topic)
         return outcome
+    }
+
+    /// Publishes all of `publications` or none, with what they have besides messages.
+    public func publish(
+        _ publications: [Publication],
+        toTopicNamed name: UnsafeRawBufferPointer,
+        time: Timestamp,
+        origin: UInt32
+    ) -> (topic: Topic, outcome: PublishOutcome)? {
+        while let topic = topic(named: name) {
+            let outcome = publish(publications, to: topic, time: time, origin: origin)
+            if outcome != .deleted { return (topic, outcome) }
+        }
+        return nil
+    }
+
+    /// Publishes to this very topic, though another may have its name by now.
+    package func publish(
+        _ publications: [Publication],
+        to topic: Topic,
+        time: Timestamp,
+        origin: UInt32
+    ) -> PublishOutcome {
+        let outcome = topic.publish(publications, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
+        finish(outcome, of: topic)
+        return outcome
+    }
+
+    private func finish(_ outcome: PublishOutcome, of topic: Topic) {
+        switch outcome {
+        case .published(let receipt):
+            counters.published += UInt64(receipt.count)
+            counters.matched += UInt64(receipt.count * receipt.subscribers)
+            counters.duplicates += UInt64(receipt.duplicates)
+        case .deleted:
+            cache.forget(topic)
+        case .throttled, .needsPublication:
+            break
+        }
+        if !wakeups.isEmpty { sendWakeups() }
     }
 
     private func sendWakeups() {
@@ -83,91 +135,6 @@ public final class Hub {
             }
         }
         wakeups.removeAll(keepingCapacity: true)
-    }
-
-    // MARK: Subscribing
-
-    /// Subscribes, or subscribes again, and replays up to `lastN` messages in the turn that follows.
-    ///
-    /// - Throws: ``BrokerError`` `.topicNotFound`, or `.tooManySubscriptions` beyond `limit`.
-    public func subscribe(
-        _ subscriber: any Subscriber,
-        to name: String,
-        clientID: String,
-        lastN: Int,
-        options: SubscriptionOptions,
-        limit: Int
-    ) throws(BrokerError) -> Topic {
-        guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
-        let existing = subscriber.subscriptions.find(topic, clientID: clientID)
-        guard existing != nil || subscriber.subscriptions.count < limit else {
-            throw BrokerError(.tooManySubscriptions, "A connection has at most \(limit) subscriptions")
-        }
-        let source = hubTopic(for: topic)
-        let throttlesAt = options.overflow == .throttle ? options.queue : nil
-        guard
-            let (cursor, view) = topic.attach(
-                mailbox,
-                slot: source.slot,
-                lastN: lastN,
-                isNew: existing == nil,
-                throttlesAt: throttlesAt
-            )
-        else {
-            releaseIfUnused(source)
-            throw .topicNotFound(name)
-        }
-        source.head = view.head
-        source.newest = view.newest
-        if let existing {
-            if cursor < existing.cursor {
-                // What was skipped and is replayed now is no gap any more.
-                existing.dropped -= min(existing.dropped, existing.cursor - cursor)
-                existing.cursor = cursor
-                existing.replayEnd = max(existing.replayEnd, view.head)
-            }
-            replaying.append(existing)
-        } else {
-            let subscription = Subscription(
-                clientID: clientID,
-                options: options,
-                subscriber: subscriber,
-                source: source,
-                cursor: cursor,
-                replayEnd: view.head
-            )
-            subscription.predecessors = predecessors(of: subscription)
-            subscription.topicIndex = source.subscriptions.count
-            source.subscriptions.append(subscription)
-            subscriber.subscriptions.insert(subscription)
-            if options.overflow == .throttle { source.throttling += 1 }
-            guard cursor < view.head else { return topic }
-            replaying.append(subscription)
-        }
-        requestTurn()
-        return topic
-    }
-
-    /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no error.
-    ///
-    /// - Throws: ``BrokerError`` `.topicNotFound`.
-    public func unsubscribe(
-        _ subscriber: any Subscriber,
-        from name: String,
-        clientID: String
-    ) throws(BrokerError) -> Topic {
-        guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
-        if let subscription = subscriber.subscriptions.find(topic, clientID: clientID) {
-            look(at: subscription.source)
-            pump(subscription)
-            end(subscription)
-        }
-        return topic
-    }
-
-    /// Ends all subscriptions of a subscriber whose connection is gone.
-    public func removeAll(of subscriber: any Subscriber) {
-        for subscription in subscriber.subscriptions.removeAll() { end(subscription) }
     }
 
     // MARK: Turns
@@ -192,9 +159,11 @@ public final class Hub {
         let inbox = mailbox.take()
         for wakeup in remote { wakeup.mailbox.post([wakeup.slot]) }
         remote.removeAll(keepingCapacity: true)
+        for (topic, filter) in inbox.matched { claim(topic, for: filter) }
         for slot in inbox.slots { markDirty(slot: slot) }
         isTurnRequested = false
         willFlush = true
+        if !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }
         swap(&dirty, &draining)
         for source in draining {
             source.isDirty = false
@@ -233,9 +202,9 @@ public final class Hub {
             let source = subscription.source
             // Publishers may be waiting for just this one.
             if source.throttling > 0 { markDirty(slot: source.slot) }
-            guard subscription.cursor < source.head || source.isDeleted else { continue }
+            if subscription.pendingPresence != nil { tellPending(subscription) }
+            guard subscription.isActive, subscription.cursor < source.head || source.isDeleted else { continue }
             pump(subscription)
         }
     }
-
 }

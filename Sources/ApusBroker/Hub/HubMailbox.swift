@@ -2,11 +2,23 @@ import NIOConcurrencyHelpers
 
 /// The side of a ``Hub`` that other threads may touch: what it should look at in its next turn.
 ///
-/// One leaf lock. Bounded by the number of topics the hub reads: a topic is posted once until the hub has drained it.
+/// One leaf lock. Bounded by the number of topics the hub reads or is to read, as a topic is posted once until the hub has
+/// drained it, and by ``presenceLimit``.
 public final class HubMailbox: Sendable {
+    /// How much news of others' subscriptions is kept for a hub; beyond it, it is dropped and counted.
+    static let presenceLimit = 10_000
+
     struct Inbox {
         var slots: [Int] = []
         var resumed: [Topic] = []
+        var matched: [(topic: Topic, filter: FilterID)] = []
+        var presence: [(news: Presence, slot: Int)] = []
+        /// By slot: how much was dropped.
+        var droppedPresence: [Int: UInt64] = [:]
+
+        var isEmpty: Bool {
+            slots.isEmpty && resumed.isEmpty && matched.isEmpty && presence.isEmpty && droppedPresence.isEmpty
+        }
     }
 
     private struct State {
@@ -31,6 +43,22 @@ public final class HubMailbox: Sendable {
         change { $0.resumed.append(topic) }
     }
 
+    /// Tells the hub of a new topic that one of its filters matches.
+    func post(_ topic: Topic, matching filter: FilterID) {
+        change { $0.matched.append((topic, filter)) }
+    }
+
+    /// Tells the hub of a subscription to the topic in `slot`.
+    func post(_ presence: Presence, slot: Int) {
+        change { inbox in
+            if inbox.presence.count < Self.presenceLimit {
+                inbox.presence.append((presence, slot))
+            } else {
+                inbox.droppedPresence[slot, default: 0] += 1
+            }
+        }
+    }
+
     private func change(_ body: (inout Inbox) -> Void) {
         let isFirst = state.withLockedValue { state in
             body(&state.inbox)
@@ -48,7 +76,7 @@ public final class HubMailbox: Sendable {
     func take() -> Inbox {
         state.withLockedValue { state in
             state.isScheduled = false
-            guard !state.inbox.slots.isEmpty || !state.inbox.resumed.isEmpty else { return Inbox() }
+            guard !state.inbox.isEmpty else { return Inbox() }
             defer { state.inbox = Inbox() }
             return state.inbox
         }

@@ -1,10 +1,16 @@
 public import ApusProtocol
 public import NIOCore
 
-/// Who owns subscriptions and is written to: a WebSocket connection, or a test's double. Lives on its hub's loop.
+/// Who owns subscriptions and is written to: a connection, or a test's double. Lives on its hub's loop.
 public protocol Subscriber: AnyObject {
     /// The dialect its events are in.
     var dialect: Dialect { get }
+    /// What is around its events.
+    var framing: EventEncoding.Framing { get }
+    /// Who it is, for those who look at subscriptions.
+    var peer: SubscriberPeer { get }
+    /// Distinguishes its publishes from others'.
+    var origin: UInt32 { get }
     /// Whether it takes more now. When it does again after it did not, it calls ``Hub/resume(_:)``.
     var isWritable: Bool { get }
     /// All its subscriptions; only the hub changes them.
@@ -19,14 +25,39 @@ public protocol Subscriber: AnyObject {
     func notify(_ notice: SubscriberNotice)
 }
 
+/// Whom a subscriber's messages go to.
+public struct SubscriberPeer: Sendable, Equatable {
+    /// The number of its connection.
+    public var connection: UInt64
+    /// `127.0.0.1:50123`.
+    public var address: String
+    /// `websocket`, `sse` or `poll`.
+    public var transport: String
+
+    public init(connection: UInt64, address: String, transport: String) {
+        self.connection = connection
+        self.address = address
+        self.transport = transport
+    }
+}
+
 /// What a subscriber is told besides events.
 public enum SubscriberNotice {
-    /// So many of the topic's messages were skipped here.
-    case messagesDropped(Topic, count: UInt64)
-    /// The topic is gone, and the subscription with it. Everything published before has been delivered.
-    case topicDeleted(Topic)
+    /// So many of the topic's messages were skipped here; for subscriptions with positions also which.
+    case messagesDropped(Topic, count: UInt64, range: ClosedRange<Offset>?)
+    /// The topic is gone, and the subscription with it. Everything published before has been delivered. A pattern that
+    /// matched it stays.
+    case topicDeleted(Topic, byPattern: Bool)
     /// A subscription did not keep up and has ended; its policy says that the subscriber must go too.
     case slowConsumer(Topic)
+    /// A subscription is near the bound at which it will be cut.
+    case slowConsumerWarning(Topic, lag: UInt64, queue: Int)
+    /// Somebody else has subscribed to the topic, or is gone from it.
+    case presence(Topic, hasJoined: Bool, clientID: String)
+    /// So many of these were left out because the subscriber took nothing.
+    case presenceDropped(Topic, count: UInt64)
+    /// Its patterns match more topics than it may have; it must go.
+    case overloaded
 }
 
 /// Who published and was told to wait. Lives on its hub's loop.

@@ -1,46 +1,107 @@
+import ApusProtocol
+import DequeModule
+
 /// One subscriber's place in one topic: a cursor into the topic's log. Belongs to its hub's loop.
 public final class Subscription {
     public let clientID: String
-    public let options: SubscriptionOptions
+    /// What it is known by in this process.
+    let id: UInt64
+    public internal(set) var options: SubscriptionOptions
+    var encoding: EventEncoding
     let subscriber: any Subscriber
     let source: HubTopic
+    /// The pattern that brought it here.
+    let pattern: PatternSubscription?
+    /// When it began, in milliseconds since 1970.
+    let since: Int64
     /// The next offset to deliver.
     var cursor: Offset
     /// The replay the subscriber asked for ends here. What lies before it does not count as lag.
     var replayEnd: Offset
-    /// Skipped since the last delivery, not announced yet.
+    /// Skipped since the last delivery, not announced yet; and which those are.
     var dropped: UInt64 = 0
+    var droppedRange: Range<Offset> = 0..<0
+    /// Under drop-newest: what will be skipped when the cursor comes there, in order.
+    var holes = Deque<Range<Offset>>()
     var isActive = true
+    /// Whether its subscriber has taken less than there was, and it has not caught up since.
+    var isLagging = false
+    /// Whether it was warned since it last caught up.
+    var isWarned = false
+    /// Under latest: below this head there is no need to count what is pending.
+    var nextCount: Offset = 0
     /// Since when, and where, it has stood at its bound under the throttle policy.
     var stalled: (cursor: Offset, since: Int64)?
+    /// When publishers were last seen to wait for it, and for how long in all, in milliseconds.
+    var throttledAt: Int64?
+    var throttledTime: Int64 = 0
     /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one starts.
     var predecessors: [Subscription] = []
+    /// What it has not been told of others' subscriptions because its subscriber took nothing.
+    var pendingPresence: PendingPresence?
+    /// All that was delivered to it, and all that was skipped.
+    var deliveredCount: UInt64 = 0
+    var droppedCount: UInt64 = 0
     /// Its place in its topic's list, and in its subscriber's.
     var topicIndex = 0
     var subscriberIndex = 0
 
     init(
         clientID: String,
+        id: UInt64,
         options: SubscriptionOptions,
         subscriber: any Subscriber,
         source: HubTopic,
+        pattern: PatternSubscription?,
+        since: Int64,
         cursor: Offset,
         replayEnd: Offset
     ) {
         self.clientID = clientID
+        self.id = id
         self.options = options
+        self.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
         self.subscriber = subscriber
         self.source = source
+        self.pattern = pattern
+        self.since = since
         self.cursor = cursor
         self.replayEnd = replayEnd
     }
 
     public var topic: Topic { source.topic }
 
-    /// How many messages it is behind `head`, without those of its replay.
+    /// How many messages it is behind `head`, without those of its replay and those that will be skipped.
     func lag(to head: Offset) -> UInt64 {
         let start = max(cursor, replayEnd)
-        return head > start ? head - start : 0
+        guard head > start else { return 0 }
+        return holes.isEmpty ? head - start : head - start - heldBack(from: start)
+    }
+
+    /// How many messages will be skipped by holes at `start` or later.
+    func heldBack(from start: Offset) -> UInt64 {
+        holes.reduce(0) { $0 + ($1.upperBound > start ? $1.upperBound - max($1.lowerBound, start) : 0) }
+    }
+
+    /// How many messages up to `head` are still to be delivered, or passed by.
+    func pending(to head: Offset) -> UInt64 {
+        head > cursor ? head - cursor - heldBack(from: cursor) : 0
+    }
+}
+
+/// News of others' subscriptions that wait for a subscriber to take more; beyond ``limit`` the oldest are dropped.
+struct PendingPresence {
+    static let limit = 1000
+
+    private(set) var news = Deque<Presence>()
+    private(set) var dropped: UInt64 = 0
+
+    mutating func add(_ presence: Presence) {
+        news.append(presence)
+        if news.count > Self.limit {
+            news.removeFirst()
+            dropped += 1
+        }
     }
 }
 
@@ -56,66 +117,12 @@ final class HubTopic {
     var isDirty = false
     /// While the list is walked, subscriptions that end are only marked, and taken out afterwards.
     var isDraining = false
-    var hasEndedSubscriptions = false
+    var ended: [Subscription] = []
     /// How many subscriptions have the throttle policy.
     var throttling = 0
 
     init(topic: Topic, slot: Int) {
         self.topic = topic
         self.slot = slot
-    }
-}
-
-/// One subscriber's subscriptions, found by topic and client_id.
-///
-/// Most have one or two: up to ``linear`` of them are searched one by one, more through a dictionary.
-public struct SubscriptionSet {
-    private struct Key: Hashable {
-        let topic: ObjectIdentifier
-        let clientID: ExactText
-    }
-
-    private static let linear = 16
-    private(set) var all: [Subscription] = []
-    private var index: [Key: Subscription]?
-
-    public init() {}
-
-    public var count: Int { all.count }
-
-    func find(_ topic: Topic, clientID: String) -> Subscription? {
-        if let index { return index[Key(topic: ObjectIdentifier(topic), clientID: ExactText(clientID))] }
-        return all.first { $0.topic === topic && ExactText($0.clientID) == ExactText(clientID) }
-    }
-
-    mutating func insert(_ subscription: Subscription) {
-        subscription.subscriberIndex = all.count
-        all.append(subscription)
-        if index != nil {
-            index?[Self.key(subscription)] = subscription
-        } else if all.count > Self.linear {
-            index = Dictionary(all.map { (Self.key($0), $0) }, uniquingKeysWith: { first, _ in first })
-        }
-    }
-
-    mutating func remove(_ subscription: Subscription) {
-        let position = subscription.subscriberIndex
-        guard position < all.count, all[position] === subscription else { return }
-        let last = all.removeLast()
-        if last !== subscription {
-            all[position] = last
-            last.subscriberIndex = position
-        }
-        index?[Self.key(subscription)] = nil
-        if all.isEmpty { self = SubscriptionSet() }
-    }
-
-    mutating func removeAll() -> [Subscription] {
-        defer { self = SubscriptionSet() }
-        return all
-    }
-
-    private static func key(_ subscription: Subscription) -> Key {
-        Key(topic: ObjectIdentifier(subscription.topic), clientID: ExactText(subscription.clientID))
     }
 }

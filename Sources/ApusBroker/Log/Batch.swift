@@ -1,4 +1,5 @@
 public import ApusProtocol
+import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
 
@@ -6,35 +7,65 @@ import Synchronization
 ///
 /// ```
 /// frames   │ frame 41 │ frame 42   │ frame 43 │
-/// ends                ▲            ▲            (the last end is the buffer's own)
+/// marks               ▲            ▲            (the last end is the buffer's own)
 /// ```
-/// The frames are in the base dialect. Another dialect's are made from them when its first reader comes, and kept beside
+/// The frames are in the base dialect. Other encodings are made from them when their first reader comes, and kept beside
 /// them for the rest. Should two loops come first at once, one's work is thrown away.
 public final class Batch: Sendable {
     /// The offset of the first publication.
     public let first: Offset
     /// How many publications there are; at least 1.
     public let count: Int
+    /// The newest publication's time, in milliseconds since 1970; times need not rise with offsets.
+    let newestTime: Int64
+    /// What some of them have besides a message; `nil` when none has.
+    let details: BatchDetails?
 
     private let base: Frames
+    private let lastOrigin: UInt32
     private let template: EventTemplate
     private let v1 = AtomicLazyReference<Frames>()
+    private let others = AtomicLazyReference<OtherEncodings>()
+
+    /// Where a frame ends, and who published it.
+    struct Mark {
+        var end: UInt32
+        var origin: UInt32
+    }
 
     final class Frames: Sendable {
         let bytes: ByteBuffer
-        /// Where each frame but the last ends.
-        let ends: [UInt32]
+        /// Of each frame but the last.
+        let marks: [Mark]
 
-        init(bytes: ByteBuffer, ends: [UInt32]) {
+        init(bytes: ByteBuffer, marks: [Mark]) {
             self.bytes = bytes
-            self.ends = ends
+            self.marks = marks
         }
+
+        func start(of index: Int) -> Int { index == 0 ? 0 : Int(marks[index - 1].end) }
+
+        func end(of index: Int) -> Int { index < marks.count ? Int(marks[index].end) : bytes.readableBytes }
     }
 
-    init(first: Offset, frames: Frames, template: EventTemplate) {
+    private final class OtherEncodings: Sendable {
+        let frames = NIOLockedValueBox<[EventEncoding: Frames]>([:])
+    }
+
+    init(
+        first: Offset,
+        frames: Frames,
+        lastOrigin: UInt32,
+        newestTime: Int64,
+        details: BatchDetails?,
+        template: EventTemplate
+    ) {
         self.first = first
-        self.count = frames.ends.count + 1
+        self.count = frames.marks.count + 1
         self.base = frames
+        self.lastOrigin = lastOrigin
+        self.newestTime = newestTime
+        self.details = details
         self.template = template
     }
 
@@ -45,36 +76,76 @@ public final class Batch: Sendable {
     var size: Int { base.bytes.readableBytes }
 
     /// The frames from `offset`, which must lie in this batch, to its end.
-    public func slice(from offset: Offset, in dialect: Dialect) -> ByteBuffer {
-        let frames = frames(in: dialect)
+    public func slice(from offset: Offset, in encoding: EventEncoding) -> ByteBuffer {
+        let frames = frames(in: encoding)
         if offset == first { return frames.bytes }
-        let start = Int(frames.ends[Int(offset - first) - 1])
-        let length = frames.bytes.readableBytes - start
+        return Self.cut(frames, from: Int(offset - first), to: count)
+    }
+
+    /// The frames of a range of offsets that lies in this batch.
+    func slice(_ range: Range<Offset>, in encoding: EventEncoding) -> ByteBuffer {
+        Self.cut(frames(in: encoding), from: Int(range.lowerBound - first), to: Int(range.upperBound - first))
+    }
+
+    private static func cut(_ frames: Frames, from index: Int, to limit: Int) -> ByteBuffer {
+        let start = frames.start(of: index)
+        let length = frames.end(of: limit - 1) - start
         return frames.bytes.getSlice(at: frames.bytes.readerIndex + start, length: length) ?? ByteBuffer()
     }
 
-    private func frames(in dialect: Dialect) -> Frames {
-        switch dialect {
-        case .base: base
-        case .v1: v1.load() ?? v1.storeIfNil(transcoded(to: dialect))
+    /// Who published at `offset`.
+    func origin(at offset: Offset) -> UInt32 {
+        let index = Int(offset - first)
+        return index < base.marks.count ? base.marks[index].origin : lastOrigin
+    }
+
+    /// How many bytes the publications from `offset` on take in the base encoding.
+    func bytes(from offset: Offset) -> Int {
+        size - base.start(of: Int(max(offset, first) - first))
+    }
+
+    /// Gives `body` the message at `offset` and its time as RFC 3339.
+    func withParts<Result>(at offset: Offset, _ body: (EventTemplate.Parts) -> Result) -> Result {
+        let index = Int(offset - first)
+        return base.bytes.withUnsafeReadableBytes { bytes in
+            let frame = UnsafeRawBufferPointer(rebasing: bytes[base.start(of: index)..<base.end(of: index)])
+            return body(template.parts(of: frame))
         }
     }
 
-    private func transcoded(to dialect: Dialect) -> Frames {
+    /// When the publication at `offset` was made, in milliseconds since 1970.
+    func time(at offset: Offset) -> Int64 {
+        withParts(at: offset) { Timestamp.milliseconds(rfc3339: $0.time) ?? newestTime }
+    }
+
+    private func frames(in encoding: EventEncoding) -> Frames {
+        if encoding == .base { return base }
+        if encoding == .v1 { return v1.load() ?? v1.storeIfNil(transcoded(to: encoding)) }
+        let others = others.load() ?? others.storeIfNil(OtherEncodings())
+        if let frames = others.frames.withLockedValue({ $0[encoding] }) { return frames }
+        let frames = transcoded(to: encoding)
+        others.frames.withLockedValue { $0[encoding] = frames }
+        return frames
+    }
+
+    private func transcoded(to encoding: EventEncoding) -> Frames {
         var result = ByteBuffer()
-        var ends: [UInt32] = []
-        result.reserveCapacity(base.bytes.readableBytes + count * 8)
-        ends.reserveCapacity(base.ends.count)
+        var marks: [Mark] = []
+        result.reserveCapacity(base.bytes.readableBytes + count * 32)
+        marks.reserveCapacity(base.marks.count)
         base.bytes.withUnsafeReadableBytes { bytes in
-            var start = 0
             for index in 0..<count {
-                let end = index < base.ends.count ? Int(base.ends[index]) : bytes.count
-                let frame = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-                template.transcode(frame, to: dialect, into: &result)
-                if index < base.ends.count { ends.append(UInt32(result.readableBytes)) }
-                start = end
+                let frame = UnsafeRawBufferPointer(rebasing: bytes[base.start(of: index)..<base.end(of: index)])
+                template.transcode(
+                    frame,
+                    to: encoding,
+                    key: details?.all[index].key,
+                    offset: first + UInt64(index),
+                    into: &result
+                )
+                if index < base.marks.count { marks.append(Mark(end: UInt32(result.readableBytes), origin: 0)) }
             }
         }
-        return Frames(bytes: result, ends: ends)
+        return Frames(bytes: result, marks: marks)
     }
 }

@@ -11,21 +11,37 @@ import NIOCore
 /// └─────────┴─────────┴─────────┘   └───────────────┘
 ///   ▲ firstKept                                      ▲ head: the next offset
 /// ```
-/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:)`` keeps what history and the slowest
-/// cursor need, and never more than `bytes`, whole batches at a time.
+/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:mayDropNeeded:)`` keeps what history and the
+/// slowest cursor need, and never more than `bytes`, whole batches at a time.
 struct TopicLog {
-    struct Limits {
+    struct Limits: Equatable {
         /// How many publications are kept for replay.
         var history: Int
+        /// How old they may be, in milliseconds.
+        var historyAge: Int64?
+        /// How many bytes they may take.
+        var historyBytes: Int?
         /// How many bytes of frames are kept at the most, whoever needs them.
         var bytes: Int
+
+        init(history: Int, historyAge: Int64? = nil, historyBytes: Int? = nil, bytes: Int) {
+            self.history = history
+            self.historyAge = historyAge
+            self.historyBytes = historyBytes
+            self.bytes = bytes
+        }
     }
 
     /// Frames that are still appended to.
     private struct OpenBatch {
         var bytes = ByteBuffer()
-        /// Where each frame but the last ends.
-        var ends: [UInt32] = []
+        /// Of each frame but the last.
+        var marks: [Batch.Mark] = []
+        var lastOrigin: UInt32 = 0
+        var newestTime: Int64 = .min
+        /// Of each publication, from the first on that has any.
+        var details: [PublicationDetail] = []
+        var superseded = BitSet()
     }
 
     /// An open batch is sealed at this size, some 900 messages at the most: a slice is one reasonable write, and memory goes
@@ -33,15 +49,17 @@ struct TopicLog {
     static let batchBytes = 64 * 1024
 
     let template: EventTemplate
-    let limits: Limits
+    var limits: Limits
     /// The offset the next publication gets.
     private(set) var head: Offset = 1
-    private var sealed = Deque<Batch>()
+    private(set) var sealed = Deque<Batch>()
     private var sealedBytes = 0
     private var open: OpenBatch?
     private var openFirst: Offset = 1
     /// What the last batch took: the next one probably takes about as much.
     private var expectedBytes = 0
+    /// The newest publication of each key in the log.
+    private var newestOfKey: [[UInt8]: Offset] = [:]
 
     init(template: EventTemplate, limits: Limits) {
         self.template = template
@@ -51,30 +69,31 @@ struct TopicLog {
     /// The oldest offset that can still be read; `head` when there is none.
     var firstKept: Offset { sealed.first?.first ?? (open == nil ? head : openFirst) }
 
-    /// The oldest offset that a replay may start from: history counts publications, not batches.
-    var firstOfHistory: Offset {
-        let kept = firstKept
-        let reach = UInt64(limits.history)
-        return head - kept > reach ? head - reach : kept
-    }
-
     /// All bytes of frames in the log.
     var bytes: Int { sealedBytes + (open?.bytes.readableBytes ?? 0) }
 
     /// Appends a publication and returns its offset.
-    mutating func append(_ message: UnsafeRawBufferPointer, time: Timestamp) -> Offset {
+    mutating func append(
+        _ message: UnsafeRawBufferPointer,
+        time: Timestamp,
+        origin: UInt32,
+        detail: PublicationDetail? = nil
+    ) -> Offset {
         let size = template.frameSize(message: message.count)
         // The open batch is taken out and put back, so that its buffer is never shared and never copied to be changed.
         var frames: OpenBatch
         if let current = open.take() {
             frames = current
-            frames.ends.append(UInt32(frames.bytes.readableBytes))
+            frames.marks.append(Batch.Mark(end: UInt32(frames.bytes.readableBytes), origin: frames.lastOrigin))
         } else {
             frames = OpenBatch()
             frames.bytes.reserveCapacity(max(size, min(expectedBytes, Self.batchBytes)))
             openFirst = head
         }
+        frames.lastOrigin = origin
+        frames.newestTime = max(frames.newestTime, time.milliseconds)
         template.append(message, time: time, to: &frames.bytes)
+        if let detail { note(detail, in: &frames) }
         let isFull = frames.bytes.readableBytes >= Self.batchBytes
         open = frames
         let offset = head
@@ -83,12 +102,35 @@ struct TopicLog {
         return offset
     }
 
+    /// Adds what the publication at the head has besides its message.
+    private mutating func note(_ detail: PublicationDetail, in frames: inout OpenBatch) {
+        let index = frames.marks.count
+        while frames.details.count < index { frames.details.append(.none) }
+        frames.details.append(detail)
+        guard let key = detail.key else { return }
+        if let older = newestOfKey.updateValue(head, forKey: key) {
+            if older >= openFirst {
+                frames.superseded.insert(Int(older - openFirst))
+            } else if let batch = batch(at: older) {
+                batch.details?.supersede(Int(older - batch.first))
+            }
+        }
+    }
+
     /// Closes the open batch, so that it can be read.
     mutating func seal() {
-        guard let frames = open.take() else { return }
+        guard var frames = open.take() else { return }
+        var details: BatchDetails?
+        if !frames.details.isEmpty {
+            while frames.details.count <= frames.marks.count { frames.details.append(.none) }
+            details = BatchDetails(frames.details, superseded: frames.superseded)
+        }
         let batch = Batch(
             first: openFirst,
-            frames: Batch.Frames(bytes: frames.bytes, ends: frames.ends),
+            frames: Batch.Frames(bytes: frames.bytes, marks: frames.marks),
+            lastOrigin: frames.lastOrigin,
+            newestTime: frames.newestTime,
+            details: details,
             template: template
         )
         expectedBytes = batch.size
@@ -98,17 +140,35 @@ struct TopicLog {
 
     /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the bound in
     /// bytes. Where publishers wait for the slowest cursor instead, what it needs stays.
-    mutating func trim(needed: Offset, mayDropNeeded: Bool) {
-        let reach = UInt64(limits.history)
-        let wanted = min(needed, head > reach ? head - reach : 0)
+    ///
+    /// - Parameter now: in milliseconds since 1970, for history's bound in age.
+    mutating func trim(needed: Offset, mayDropNeeded: Bool, now: Int64 = .min) {
         while let oldest = sealed.first {
-            if oldest.end > wanted {
-                guard sealedBytes > limits.bytes, mayDropNeeded || oldest.end <= needed else { return }
+            let isNeeded = oldest.end > needed
+            if isNeeded || isHistory(oldest, now: now) {
+                guard sealedBytes > limits.bytes, mayDropNeeded || !isNeeded else { return }
                 // The newest publication stays even when it alone is over the bound: it has not been delivered yet.
-                guard sealed.count > 1 || oldest.end <= needed else { return }
+                guard sealed.count > 1 || !isNeeded else { return }
             }
             sealedBytes -= oldest.size
             sealed.removeFirst()
+            if let details = oldest.details, details.haveKeys { forgetKeys(of: oldest, details) }
+        }
+    }
+
+    /// Whether the oldest batch has something that a replay may ask for.
+    private func isHistory(_ oldest: Batch, now: Int64) -> Bool {
+        let reach = UInt64(limits.history)
+        if head > reach, oldest.end <= head - reach { return false }
+        if let age = limits.historyAge, max(now, sealed.last?.newestTime ?? now) - age > oldest.newestTime { return false }
+        if let bytes = limits.historyBytes, sealedBytes - oldest.size >= bytes { return false }
+        return true
+    }
+
+    private mutating func forgetKeys(of batch: Batch, _ details: BatchDetails) {
+        for (index, detail) in details.all.enumerated() {
+            guard let key = detail.key, newestOfKey[key] == batch.first + UInt64(index) else { continue }
+            newestOfKey[key] = nil
         }
     }
 
@@ -116,18 +176,24 @@ struct TopicLog {
         sealed.removeAll()
         sealedBytes = 0
         open = nil
+        newestOfKey = [:]
     }
 
     /// The batch with `offset`, found by bisection; `nil` when it is gone, still open, or not published yet.
     func batch(at offset: Offset) -> Batch? {
+        guard let index = index(of: offset), sealed[index].first <= offset else { return nil }
+        return sealed[index]
+    }
+
+    /// The place of the first batch that ends behind `offset`.
+    func index(of offset: Offset) -> Int? {
         var low = sealed.startIndex
         var high = sealed.endIndex
         while low < high {
             let middle = (low + high) / 2
             if sealed[middle].end <= offset { low = middle + 1 } else { high = middle }
         }
-        guard low < sealed.endIndex, sealed[low].first <= offset else { return nil }
-        return sealed[low]
+        return low < sealed.endIndex ? low : nil
     }
 
     /// The newest sealed batch: what nearly every subscriber reads next.

@@ -13,8 +13,14 @@ public struct Command: Sendable, Equatable {
     public var apiKey: JSONText
     /// How many kept publications to replay; 0 when absent, `Int.max` when the number is larger than that.
     public var lastN: Int
+    /// Whether it was given.
+    public var hasLastN: Bool
     /// The raw JSON object to forward byte for byte; empty when the command has none.
     public var message: Range<Int>
+    /// The `id` in it.
+    public var messageID: JSONText
+    /// Whether the command has members that only extensions know: then ``CommandScanner`` is asked for them.
+    public var hasExtensions: Bool
 
     @inline(__always)
     init(kind: Kind, requestID: Range<Int>?) {
@@ -24,7 +30,10 @@ public struct Command: Sendable, Equatable {
         self.clientID = .empty
         self.apiKey = .empty
         self.lastN = 0
+        self.hasLastN = false
         self.message = 0..<0
+        self.messageID = .empty
+        self.hasExtensions = false
     }
 }
 

@@ -1,6 +1,8 @@
 /// The members of a command that mean something.
 enum CommandField: UInt8 {
     case other, type, topic, clientID, apiKey, lastN, message, requestID
+    /// A member that only extensions know; they are read in a pass of their own.
+    case `extension`
     /// Members of `message`.
     case messageID, payload
 
@@ -8,14 +10,34 @@ enum CommandField: UInt8 {
     @inline(__always)
     init(command name: ShortName, length: Int) {
         switch length {
-        case 4: self = name == ShortName("type") ? .type : .other
-        case 5: self = name == ShortName("topic") ? .topic : .other
+        case 4: self = name == ShortName("type") ? .type : name == ShortName("echo") ? .extension : .other
+        case 5: self = name == ShortName("topic") ? .topic : Self.extensionOfFive(name)
         case 6: self = name == ShortName("last_n") ? .lastN : .other
-        case 7: self = name == ShortName("message") ? .message : name == ShortName("api_key") ? .apiKey : .other
-        case 9: self = name == ShortName("client_id") ? .clientID : .other
+        case 7: self = name == ShortName("message") ? .message : Self.otherOfSeven(name)
+        case 9: self = name == ShortName("client_id") ? .clientID : Self.extensionOfNine(name)
         case 10: self = name == ShortName("request_id") ? .requestID : .other
+        case 3: self = name == ShortName("key") || name == ShortName("ttl") ? .extension : .other
+        case 8: self = Self.extensionOfEight(name)
         default: self = .other
         }
+    }
+
+    private static func extensionOfFive(_ name: ShortName) -> CommandField {
+        name == ShortName("since") || name == ShortName("queue") ? .extension : .other
+    }
+
+    @inline(__always)
+    private static func otherOfSeven(_ name: ShortName) -> CommandField {
+        name == ShortName("api_key") ? .apiKey : name == ShortName("outcome") ? .extension : .other
+    }
+
+    private static func extensionOfEight(_ name: ShortName) -> CommandField {
+        name == ShortName("overflow") || name == ShortName("presence") || name == ShortName("messages")
+            ? .extension : .other
+    }
+
+    private static func extensionOfNine(_ name: ShortName) -> CommandField {
+        name == ShortName("positions") ? .extension : .other
     }
 
     /// The member of `message` with this name.
@@ -40,6 +62,8 @@ struct CommandFields {
     var requestID = JSONToken.absent
     var messageID = JSONToken.absent
     var payload = JSONToken.absent
+    /// Whether there is any member that only extensions know.
+    var hasExtensions = false
 
     @inline(__always)
     init() {}
@@ -57,6 +81,7 @@ struct CommandFields {
         case .requestID: requestID = token
         case .messageID: messageID = token
         case .payload: payload = token
+        case .extension: hasExtensions = true
         }
     }
 }

@@ -23,17 +23,28 @@ extension CommandScanner {
         in bytes: UnsafeRawBufferPointer
     ) throws(FieldFault) -> Command {
         var command = Command(kind: try kind(fields.type, in: bytes), requestID: requestID)
+        command.hasExtensions = fields.hasExtensions
         switch command.kind {
         case .subscribe:
             command.topic = try text(fields.topic, named: "topic", in: bytes)
             command.clientID = try clientID(fields.clientID, in: bytes)
             command.lastN = try lastN(fields.lastN, in: bytes)
+            command.hasLastN = !fields.lastN.isAbsent
         case .unsubscribe:
             command.topic = try text(fields.topic, named: "topic", in: bytes)
             command.clientID = try clientID(fields.clientID, in: bytes)
         case .publish:
             command.topic = try text(fields.topic, named: "topic", in: bytes)
-            command.message = try message(fields, dialect: dialect, in: bytes)
+            // With extensions there may be `messages` in its place; who reads them makes sure of one or the other.
+            if fields.hasExtensions, fields.message.isAbsent { break }
+            command.message = try message(
+                fields.message,
+                id: fields.messageID,
+                payload: fields.payload,
+                dialect: dialect,
+                in: bytes
+            )
+            command.messageID = fields.messageID.text ?? .empty
         case .ping:
             break
         case .auth:
@@ -147,30 +158,32 @@ extension CommandScanner {
 
     /// The object to forward, once its `id` and `payload` are there.
     @inline(__always)
-    private func message(
-        _ fields: borrowing CommandFields,
+    func message(
+        _ message: JSONToken,
+        id: JSONToken,
+        payload: JSONToken,
         dialect: Dialect,
         in bytes: UnsafeRawBufferPointer
     ) throws(FieldFault) -> Range<Int> {
-        guard fields.message.kind == .object else {
-            throw fields.message.isAbsent
+        guard message.kind == .object else {
+            throw message.isAbsent
                 ? FieldFault("message", "is required") : FieldFault("message", "must be an object")
         }
         switch dialect {
         case .base:
-            guard let id = fields.messageID.text, UUIDText.isValid(id, in: bytes) else {
-                throw fields.messageID.isAbsent
+            guard let text = id.text, UUIDText.isValid(text, in: bytes) else {
+                throw id.isAbsent
                     ? FieldFault("message.id", "is required and must be a UUID")
                     : FieldFault("message.id", "must be a UUID")
             }
         case .v1:
-            guard let id = fields.messageID.text, !id.range.isEmpty else {
-                throw fields.messageID.isAbsent
+            guard let text = id.text, !text.range.isEmpty else {
+                throw id.isAbsent
                     ? FieldFault("message.id", "is required") : FieldFault("message.id", "must be a non-empty string")
             }
         }
-        guard fields.payload.kind != .absent else { throw FieldFault("message.payload", "is required") }
-        return fields.message.range
+        guard payload.kind != .absent else { throw FieldFault("message.payload", "is required") }
+        return message.range
     }
 }
 

@@ -10,6 +10,9 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case upgradeRequired = "UPGRADE_REQUIRED"
     case slowConsumer = "SLOW_CONSUMER"
     case unavailable = "UNAVAILABLE"
+    case forbidden = "FORBIDDEN"
+    case rateLimited = "RATE_LIMITED"
+    case overloaded = "OVERLOADED"
     case `internal` = "INTERNAL"
 
     /// The HTTP status a REST answer with this code has.
@@ -22,7 +25,9 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .topicExists: 409
         case .tooLarge: 413
         case .upgradeRequired: 426
-        case .slowConsumer, .unavailable: 503
+        case .forbidden: 403
+        case .rateLimited: 429
+        case .slowConsumer, .unavailable, .overloaded: 503
         case .internal: 500
         }
     }
@@ -40,6 +45,9 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .upgradeRequired: "Upgrade required"
         case .slowConsumer: "Slow consumer"
         case .unavailable: "Unavailable"
+        case .forbidden: "Forbidden"
+        case .rateLimited: "Rate limited"
+        case .overloaded: "Overloaded"
         case .internal: "Internal error"
         }
     }
@@ -62,6 +70,9 @@ public struct Disconnect: Sendable, Equatable {
     public static let invalidUTF8 = Disconnect(1007, "INVALID_UTF8")
     public static let slowConsumer = Disconnect(1008, "SLOW_CONSUMER")
     public static let unauthorized = Disconnect(1008, "UNAUTHORIZED")
+    public static let forbidden = Disconnect(1008, "FORBIDDEN")
+    public static let rateLimited = Disconnect(1008, "RATE_LIMITED")
     public static let noPong = Disconnect(1008, "NO_PONG")
     public static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")
+    public static let overloaded = Disconnect(1013, "OVERLOADED")
 }

@@ -6,18 +6,21 @@ public import NIOCore
 /// header  {"type":"event","topic":"orders","message":  MESSAGE  ,"ts":"  TIME  "}
 ///         └────────────── prefix ────────────────────┘         └ base: 7 bytes; v1 says "timestamp"
 /// ```
-/// Prefix and suffix have a fixed size, so a frame of one dialect is turned into the other's by copying its middle.
+/// Prefix and suffix have a fixed size, so a frame of one encoding is turned into another's by copying its middle.
 public struct EventTemplate: Sendable {
     /// The topic's name as a quoted JSON string.
     public let topicJSON: [UInt8]
+    /// What distinguishes this topic's offsets from those of another of the same name.
+    public let epoch: String
     private let prefix: [UInt8]
 
     private static let tail: StaticString = "\"}"
 
-    public init(topic: String) {
+    public init(topic: String, epoch: String = "") {
         var quoted = ByteBuffer()
         appendJSONString(topic, to: &quoted)
         topicJSON = Array(quoted.readableBytesView)
+        self.epoch = epoch
         prefix = Array(#"{"type":"event","topic":"#.utf8) + topicJSON + Array(#","message":"#.utf8)
     }
 
@@ -42,25 +45,91 @@ public struct EventTemplate: Sendable {
         }
     }
 
-    /// Appends, in `dialect`, the event whose base frame is `frame`.
-    public func transcode(_ frame: UnsafeRawBufferPointer, to dialect: Dialect, into buffer: inout ByteBuffer) {
-        let suffix = Timestamp.textSize + Self.tail.size
-        let fixed = prefix.count + Dialect.base.timeKey.size + suffix
+    /// What was published, in a base frame.
+    public struct Parts {
+        public let message: UnsafeRawBufferPointer
+        /// RFC 3339.
+        public let time: UnsafeRawBufferPointer
+    }
+
+    /// Takes a base frame of this template apart.
+    public func parts(of frame: UnsafeRawBufferPointer) -> Parts {
+        let suffix = Dialect.base.timeKey.size + Timestamp.textSize + Self.tail.size
         // The header's size follows from the frame's: 2 up to 125 bytes of payload, 4 up to 65,535, else 10.
         let header = frame.count - 2 < 126 ? 2 : frame.count - 4 <= 0xFFFF ? 4 : 10
-        let message = frame.count - header - fixed
-        precondition(message >= 0, "not a frame of this template")
-        buffer.writeTextFrame(payload: payloadSize(message: message, dialect: dialect)) { writer in
-            writer.put(UnsafeRawBufferPointer(rebasing: frame[header..<(header + prefix.count + message)]))
-            writer.put(dialect.timeKey)
-            writer.put(UnsafeRawBufferPointer(rebasing: frame[(frame.count - suffix)...]))
+        let start = header + prefix.count
+        let end = frame.count - suffix
+        precondition(end >= start, "not a frame of this template")
+        let timeStart = end + Dialect.base.timeKey.size
+        return Parts(
+            message: UnsafeRawBufferPointer(rebasing: frame[start..<end]),
+            time: UnsafeRawBufferPointer(rebasing: frame[timeStart..<(timeStart + Timestamp.textSize)])
+        )
+    }
+
+    /// Appends, in `encoding`, the event whose base frame is `frame`.
+    ///
+    /// - Parameters:
+    ///   - key: the publication's key as a quoted JSON string, if it has one.
+    ///   - offset: its place in the log.
+    public func transcode(
+        _ frame: UnsafeRawBufferPointer,
+        to encoding: EventEncoding,
+        key: [UInt8]?,
+        offset: UInt64,
+        into buffer: inout ByteBuffer
+    ) {
+        let parts = parts(of: frame)
+        var members = ByteBuffer()
+        if encoding.detail != .plain, let key {
+            members.writeStaticString(#","key":"#)
+            members.writeBytes(key)
+        }
+        if encoding.detail == .positioned { members.writeString(#","offset":\#(offset)"#) }
+        switch encoding.framing {
+        case .webSocket:
+            let payload = payloadSize(message: parts.message.count, dialect: encoding.dialect)
+            buffer.writeTextFrame(payload: payload + members.readableBytes) { writer in
+                writer.put(prefix)
+                writer.put(parts.message)
+                members.withUnsafeReadableBytes { writer.put($0) }
+                writer.put(encoding.dialect.timeKey)
+                writer.put(parts.time)
+                writer.put(Self.tail)
+            }
+        case .eventStream, .eventStreamWithID:
+            buffer.writeStaticString("event: message\n")
+            if encoding.framing == .eventStreamWithID { buffer.writeString("id: \(epoch):\(offset)\n") }
+            buffer.writeStaticString("data: ")
+            buffer.writeBytes(prefix)
+            appendLines(parts.message, to: &buffer)
+            buffer.writeBuffer(&members)
+            buffer.writeString("\(encoding.dialect.timeKey)")
+            buffer.writeBytes(parts.time)
+            buffer.writeStaticString("\"}\n\n")
+        }
+    }
+
+    /// A line of an event stream ends at any line end. In JSON such a one can only stand between tokens, where one is as
+    /// good as another.
+    private func appendLines(_ text: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+        guard text.contains(where: { $0 == 0x0A || $0 == 0x0D }) else {
+            buffer.writeBytes(text)
+            return
+        }
+        for byte in text {
+            if byte == 0x0A || byte == 0x0D {
+                buffer.writeStaticString("\ndata: ")
+            } else {
+                buffer.writeInteger(byte)
+            }
         }
     }
 }
 
 extension Dialect {
     /// What stands between a server message's last field and the time's text.
-    var timeKey: StaticString {
+    public var timeKey: StaticString {
         switch self {
         case .base: #","ts":""#
         case .v1: #","timestamp":""#

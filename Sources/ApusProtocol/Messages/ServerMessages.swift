@@ -34,6 +34,24 @@ public struct MessageEncoder: Sendable {
         }
     }
 
+    /// An ack with more members, such as `,"count":3`, behind its status.
+    public func ack(
+        requestID: UnsafeRawBufferPointer?,
+        topicJSON: [UInt8],
+        members: String,
+        time: Timestamp,
+        to buffer: inout ByteBuffer
+    ) {
+        let head: StaticString = #"{"type":"ack""#
+        let middle = Array(#","topic":"#.utf8) + topicJSON + Array((#","status":"ok""# + members).utf8)
+        buffer.writeTextFrame(payload: head.size + Self.size(requestID) + middle.count + timeSize) { writer in
+            writer.put(head)
+            Self.put(requestID, to: &writer)
+            writer.put(middle)
+            put(time, to: &writer)
+        }
+    }
+
     /// `{"type":"pong","request_id":…,"ts":…}`.
     public func pong(requestID: UnsafeRawBufferPointer?, time: Timestamp, to buffer: inout ByteBuffer) {
         let head: StaticString = #"{"type":"pong""#
@@ -66,28 +84,9 @@ public struct MessageEncoder: Sendable {
         }
     }
 
-    /// `{"type":"info","topic":…,"msg":"messages_dropped","dropped":37,"ts":…}`: so many were skipped at this place.
-    public func messagesDropped(_ count: UInt64, topicJSON: [UInt8], time: Timestamp, to buffer: inout ByteBuffer) {
-        info(#","msg":"messages_dropped","dropped":\#(count)"#, topicJSON: topicJSON, time: time, to: &buffer)
-    }
-
-    /// `{"type":"info","topic":…,"msg":"topic_deleted","ts":…}`.
-    public func topicDeleted(topicJSON: [UInt8], time: Timestamp, to buffer: inout ByteBuffer) {
-        info(#","msg":"topic_deleted""#, topicJSON: topicJSON, time: time, to: &buffer)
-    }
-
-    /// `{"type":"info","msg":"ping","ts":…}`.
-    public func heartbeat(time: Timestamp, to buffer: inout ByteBuffer) {
-        info(#","msg":"ping""#, topicJSON: nil, time: time, to: &buffer)
-    }
-
-    private func info(_ members: String, topicJSON: [UInt8]?, time: Timestamp, to buffer: inout ByteBuffer) {
-        var text = Array(#"{"type":"info""#.utf8)
-        if let topicJSON {
-            text += #","topic":"#.utf8
-            text += topicJSON
-        }
-        text += members.utf8
+    /// `{"type":"info",…,"ts":…}`.
+    public func info(_ info: InfoMessage, time: Timestamp, to buffer: inout ByteBuffer) {
+        let text = Array((#"{"type":"info""# + info.members).utf8)
         buffer.writeTextFrame(payload: text.count + timeSize) { writer in
             writer.put(text)
             put(time, to: &writer)

@@ -1,4 +1,4 @@
-public import ApusBroker
+public import ApusProtocol
 public import Logging
 
 /// Everything a server can be told. Every limit has its default here, and `docs/configuration.md` says what happens at it.
@@ -63,6 +63,20 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var maxTopics = 100_000
     /// Per connection.
     public var maxSubscriptions = 10_000
+    /// How many topics the patterns of one connection may match.
+    public var maxMatches = 100_000
+    /// The longest queue a subscription may ask for.
+    public var maxQueue = 100_000
+    /// How many messages one publish may have.
+    public var maxBatch = 10_000
+    /// How many message ids a topic with a dedupe window remembers.
+    public var maxDedupe = 100_000
+    /// How many series of metrics there may be.
+    public var maxSeries = 10_000
+    /// How many clients a second are asked to come back after a shutdown.
+    public var reconnectRate = 1000
+    /// How long an event loop may give no sign of life before `/livez` says so.
+    public var liveTimeout = Duration.seconds(10)
     /// How many bytes of messages a topic keeps at the most.
     public var topicBytes = 256 << 20
     /// How long an HTTP connection may be idle; 0: for ever.

@@ -66,7 +66,12 @@ extension Setting {
             aliases: ["PUBSUB_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE", "MAX_SUBSCRIBER_QUEUE_SIZE"],
             "Messages that a subscription may lag behind."
         ),
-        .one("overflow", \.overflow, .word(), "What happens then: drop-oldest, disconnect or throttle."),
+        .one(
+            "overflow",
+            \.overflow,
+            .word(),
+            "What happens then: drop-oldest, drop-newest, latest, disconnect or throttle."
+        ),
         .one(
             "throttle_timeout",
             \.throttleTimeout,
@@ -99,6 +104,12 @@ extension Setting {
             .duration(shortest: 0, zero: true),
             "How long delivery goes on after SIGTERM."
         ),
+        .one(
+            "live_timeout",
+            \.liveTimeout,
+            .duration(shortest: 1000, zero: false),
+            "How long an event loop may be silent before /livez fails."
+        ),
     ]
 
     private static let limits: [Setting] = [
@@ -110,6 +121,17 @@ extension Setting {
         .one("max_connections", \.maxConnections, .whole(1...10_000_000), "Open WebSocket connections."),
         .one("max_subscriptions", \.maxSubscriptions, .whole(1...10_000_000), "Subscriptions of one connection."),
         .one("max_topics", \.maxTopics, .whole(1...10_000_000), "Topics."),
+        .one("max_matches", \.maxMatches, .whole(1...10_000_000), "Topics that one connection's patterns match."),
+        .one("max_queue", \.maxQueue, .whole(1...100_000_000), "Longest queue a subscription may ask for."),
+        .one("max_batch", \.maxBatch, .whole(1...1_000_000), "Messages of one publish."),
+        .one("max_dedupe", \.maxDedupe, .whole(1...100_000_000), "Message IDs a topic with a dedupe window remembers."),
+        .one("max_series", \.maxSeries, .whole(100...10_000_000), "Series of metrics."),
+        .one(
+            "reconnect_rate",
+            \.reconnectRate,
+            .whole(1...10_000_000),
+            "Clients that are asked to come back each second after a shutdown."
+        ),
     ]
 
     private static let topics: [Setting] = [

@@ -1,3 +1,4 @@
+import ApusProtocol
 import NIOCore
 
 /// How the values of a setting are written: read leniently, shown in one way.

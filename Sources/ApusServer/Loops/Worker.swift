@@ -23,6 +23,8 @@ final class Worker {
     /// At shutdown: commands are refused, and connections closed as soon as they have got everything.
     private(set) var isDraining = false
 
+    var counters = WorkerCounters()
+
     private var connections = ContiguousArray<WebSocketConnection>()
     private let open: ConnectionCount
 
@@ -36,7 +38,7 @@ final class Worker {
     ) {
         self.eventLoop = eventLoop
         self.settings = settings
-        self.hub = Hub(broker: broker, mailbox: mailbox)
+        self.hub = Hub(broker: broker, mailbox: mailbox) { Timestamp.nowInMilliseconds }
         self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
         self.open = open
         self.logger = logger
@@ -48,6 +50,7 @@ final class Worker {
         connection.workerIndex = connections.count
         connections.append(connection)
         open.add(1)
+        counters.opened += 1
         logger.debug("connection opened", metadata: ["connection.id": "\(connection.id)"])
     }
 
@@ -99,6 +102,13 @@ final class Worker {
     }
 
     // MARK: Shutdown
+
+    /// When a client is to come back after a shutdown, in milliseconds: at random within a span that grows with the number of
+    /// clients, so that ``WorkerSettings/reconnectRate`` of them come in a second.
+    func reconnectDelay() -> Int64 {
+        let span = Int64(open.value) * 1000 / Int64(max(settings.reconnectRate, 1))
+        return Int64.random(in: 0...max(span, 1000))
+    }
 
     /// Refuses commands from now on. What was acknowledged before is in the topics' logs when this returns.
     func refuseCommands() {

@@ -5,7 +5,13 @@ struct WorkerSettings: Sendable {
     var maxMessage = 1 << 20
     var maxDepth = 128
     var maxClientID = 1024
-    var maxSubscriptions = 10_000
+    var subscriptionLimits = Hub.SubscriptionLimits(subscriptions: 10_000)
+    /// The longest queue a subscription may ask for.
+    var maxQueue = 100_000
+    /// How many messages one publish may have.
+    var maxBatch = 10_000
+    /// How many clients a second are asked to come back after a shutdown.
+    var reconnectRate = 1000
     var subscription = SubscriptionOptions()
     var throttleTimeout: Int64 = 30_000
     var pingInterval: Int64 = 25_000

@@ -23,6 +23,7 @@ final class EchoSession: WebSocketSession {
 
     func becameWritable() {}
     var isDrained: Bool { true }
+    func willDisconnect(_ reason: Disconnect) {}
     func ended() {}
     func tick(now: Int64) {}
 }

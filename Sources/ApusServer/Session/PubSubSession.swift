@@ -6,14 +6,19 @@ import NIOCore
 /// One connection's conversation in the contract's commands, replies and pushes. Lives on its connection's loop.
 final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     let dialect: Dialect
+    let framing = EventEncoding.Framing.webSocket
     var subscriptions = SubscriptionSet()
-    private let connection: WebSocketConnection
-    private let worker: Worker
+    let connection: WebSocketConnection
+    let worker: Worker
     /// When a client that has not shown its key is let go; `nil` once it has.
     private var authDeadline: Int64?
     private var nextHeartbeat: Int64
     /// The topic that makes this connection's publisher wait.
-    private var throttledBy: Topic?
+    var throttledBy: Topic?
+    /// Whether the client has used anything beyond the plain contract: only then it is told more.
+    var isExtended = false
+    /// Why its subscriptions end with the connection, when the server ends it.
+    var endReason = EndReason.disconnected
 
     init(connection: WebSocketConnection, dialect: Dialect, isAuthorized: Bool) {
         self.connection = connection
@@ -24,7 +29,14 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         authDeadline = isAuthorized ? nil : now + max(worker.settings.authTimeout, 1)
     }
 
-    private var encoder: MessageEncoder { MessageEncoder(dialect: dialect) }
+    var encoder: MessageEncoder { MessageEncoder(dialect: dialect) }
+
+    /// Which connection it is, where a message's publisher is noted. Only compared with those that are open.
+    var origin: UInt32 { UInt32(truncatingIfNeeded: connection.id) }
+
+    var peer: SubscriberPeer {
+        SubscriberPeer(connection: connection.id, address: connection.peerAddress, transport: "websocket")
+    }
 
     // MARK: Commands
 
@@ -39,12 +51,11 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             }
             return execute(command, in: message, requestID: requestID)
         case .failure(let error):
-            let requestID = error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
             guard authDeadline == nil else {
-                refuseUnauthorized(requestID: requestID)
+                refuseUnauthorized(requestID: error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) })
                 return true
             }
-            reply(.badRequest, error.message, requestID: requestID)
+            refuse(error, in: message)
             return true
         }
     }
@@ -58,9 +69,19 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             reply(.unavailable, "The server is shutting down", requestID: requestID)
             return true
         }
+        if command.kind == .publish {
+            let isDone =
+                command.hasExtensions
+                ? publishExtended(command, in: message, requestID: requestID)
+                : publish(command, in: message, requestID: requestID)
+            // One that has to wait comes again.
+            if isDone { worker.counters.count(.publish) }
+            return isDone
+        }
+        worker.counters.count(command.kind)
         switch command.kind {
         case .publish:
-            return publish(command, in: message, requestID: requestID)
+            break
         case .subscribe:
             subscribe(command, in: message, requestID: requestID)
         case .unsubscribe:
@@ -74,69 +95,8 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         return true
     }
 
-    private func publish(
-        _ command: Command,
-        in message: UnsafeRawBufferPointer,
-        requestID: UnsafeRawBufferPointer?
-    ) -> Bool {
-        let body = UnsafeRawBufferPointer(rebasing: message[command.message])
-        let result = withName(command.topic, in: message) { name in
-            worker.hub.publish(body, toTopicNamed: name, time: worker.now)
-        }
-        guard let (topic, outcome) = result else {
-            let error = BrokerError.topicNotFound(text(command.topic, in: message))
-            reply(error.wireCode, error.message, requestID: requestID)
-            return true
-        }
-        guard outcome != .throttled else {
-            throttledBy = topic
-            worker.hub.wait(self, for: topic)
-            return false
-        }
-        acknowledge(topic, requestID: requestID)
-        return true
-    }
-
-    private func subscribe(
-        _ command: Command,
-        in message: UnsafeRawBufferPointer,
-        requestID: UnsafeRawBufferPointer?
-    ) {
-        let name = text(command.topic, in: message)
-        do throws(BrokerError) {
-            let topic = try worker.hub.subscribe(
-                self,
-                to: name,
-                clientID: text(command.clientID, in: message),
-                lastN: command.lastN,
-                options: worker.settings.subscription,
-                limit: worker.settings.maxSubscriptions
-            )
-            acknowledge(topic, requestID: requestID)
-        } catch {
-            reply(error.wireCode, error.message, requestID: requestID)
-        }
-    }
-
-    private func unsubscribe(
-        _ command: Command,
-        in message: UnsafeRawBufferPointer,
-        requestID: UnsafeRawBufferPointer?
-    ) {
-        let name = text(command.topic, in: message)
-        // What was published before is delivered before the ack of the unsubscribe, and after the acks before it.
-        connection.sendReplies()
-        do throws(BrokerError) {
-            let clientID = text(command.clientID, in: message)
-            let topic = try worker.hub.unsubscribe(self, from: name, clientID: clientID)
-            acknowledge(topic, requestID: requestID)
-        } catch {
-            reply(error.wireCode, error.message, requestID: requestID)
-        }
-    }
-
     /// Gives `body` the bytes of a name: those in the message, unless it is written with escapes.
-    private func withName<Result>(
+    func withName<Result>(
         _ name: JSONText,
         in message: UnsafeRawBufferPointer,
         _ body: (UnsafeRawBufferPointer) -> Result
@@ -147,7 +107,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     /// The scanner has checked that the text can be decoded.
-    private func text(_ text: JSONText, in message: UnsafeRawBufferPointer) -> String {
+    func text(_ text: JSONText, in message: UnsafeRawBufferPointer) -> String {
         text.string(in: message) ?? ""
     }
 
@@ -167,62 +127,23 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     private func refuseUnauthorized(requestID: UnsafeRawBufferPointer?) {
         reply(.unauthorized, "A valid API key must be sent first", requestID: requestID)
-        connection.disconnect(.unauthorized)
+        disconnect(.unauthorized)
     }
 
     // MARK: Replies
 
-    private func acknowledge(_ topic: Topic?, requestID: UnsafeRawBufferPointer?) {
-        encoder.ack(
-            requestID: requestID,
-            topicJSON: topic?.template.topicJSON,
-            time: worker.now,
-            to: &worker.replies
-        )
+    func acknowledge(_ topicJSON: [UInt8]?, requestID: UnsafeRawBufferPointer?) {
+        encoder.ack(requestID: requestID, topicJSON: topicJSON, time: worker.now, to: &worker.replies)
     }
 
-    private func reply(_ code: ErrorCode, _ message: String, requestID: UnsafeRawBufferPointer?) {
+    func reply(_ code: ErrorCode, _ message: String, requestID: UnsafeRawBufferPointer?) {
+        worker.counters.errors[code, default: 0] += 1
         encoder.error(code, message, requestID: requestID, time: worker.now, to: &worker.replies)
     }
 
-    // MARK: Subscriber
-
-    var isWritable: Bool { connection.isWritable }
-
-    func deliver(_ frames: ByteBuffer) {
-        if !connection.hasUnflushed { worker.hub.flushLater(self) }
-        connection.write(frames)
-    }
-
-    func flush() {
-        connection.flush()
-    }
-
-    func notify(_ notice: SubscriberNotice) {
-        worker.beginBurst()
-        var frame = ByteBuffer()
-        switch notice {
-        case .messagesDropped(let topic, let count):
-            encoder.messagesDropped(count, topicJSON: topic.template.topicJSON, time: worker.now, to: &frame)
-            deliver(frame)
-            worker.logger.debug(
-                "messages dropped",
-                metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)", "count": "\(count)"]
-            )
-        case .topicDeleted(let topic):
-            encoder.topicDeleted(topicJSON: topic.template.topicJSON, time: worker.now, to: &frame)
-            deliver(frame)
-            if worker.settings.disconnectsOnDelete { connection.disconnect(.topicDeleted) }
-        case .slowConsumer(let topic):
-            let text = "Topic '\(topic.name)': too far behind"
-            encoder.error(.slowConsumer, text, requestID: nil, time: worker.now, to: &frame)
-            connection.write(frame)
-            worker.logger.info(
-                "slow consumer cut",
-                metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)"]
-            )
-            connection.disconnect(.slowConsumer)
-        }
+    func refuse(_ error: CommandError, in message: UnsafeRawBufferPointer) {
+        let requestID = error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
+        reply(.badRequest, error.message, requestID: requestID)
     }
 
     // MARK: Connection events
@@ -249,14 +170,18 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         nextHeartbeat = now + worker.settings.heartbeat
         // A client that has not shown its key yet is told nothing; one that reads nothing needs no sign of life.
         guard authDeadline == nil, isWritable else { return }
-        var frame = ByteBuffer()
-        encoder.heartbeat(time: worker.now, to: &frame)
-        connection.write(frame)
+        inform(.heartbeat)
         connection.flush()
     }
 
+    func willDisconnect(_ reason: Disconnect) {
+        endReason = EndReason(reason.reason)
+        guard reason == .shutdown, isExtended else { return }
+        inform(.shutdown(reconnectAfter: worker.reconnectDelay()))
+    }
+
     func ended() {
-        worker.hub.removeAll(of: self)
+        worker.hub.removeAll(of: self, reason: endReason)
         if let throttledBy = throttledBy.take() { worker.hub.stopWaiting(self, for: throttledBy) }
     }
 }
@@ -267,7 +192,7 @@ extension BrokerError {
         switch code {
         case .topicExists: .topicExists
         case .topicNotFound: .topicNotFound
-        case .nameNotAllowed, .tooManySubscriptions: .badRequest
+        case .nameNotAllowed, .filterNotAllowed, .tooManySubscriptions, .positionInFuture: .badRequest
         case .tooManyTopics: .unavailable
         }
     }

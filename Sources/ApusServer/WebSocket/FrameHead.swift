@@ -55,6 +55,28 @@ struct FrameHead: Equatable {
     }
 }
 
+extension FrameHead {
+    /// Where the frame of a server ends of which byte `position` is a part, in bytes that are whole unmasked frames.
+    static func endOfServerFrame(behind position: Int, in bytes: UnsafeRawBufferPointer) -> Int {
+        var end = 0
+        while end <= position, end + 2 <= bytes.count {
+            let payload: Int
+            switch bytes[end + 1] {
+            case 126 where end + 4 <= bytes.count:
+                let size = bytes.loadUnaligned(fromByteOffset: end + 2, as: UInt16.self)
+                payload = 2 + Int(UInt16(bigEndian: size))
+            case 127 where end + 10 <= bytes.count:
+                let size = bytes.loadUnaligned(fromByteOffset: end + 2, as: UInt64.self)
+                payload = 8 + Int(UInt64(bigEndian: size))
+            case let short:
+                payload = Int(short)
+            }
+            end += 2 + payload
+        }
+        return min(end, bytes.count)
+    }
+}
+
 /// Copies a payload and takes its mask off (RFC 6455 section 5.3).
 ///
 /// - Returns: whether the payload is all ASCII, which a text need not be checked any further for.

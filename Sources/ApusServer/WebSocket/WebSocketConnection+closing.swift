@@ -9,6 +9,7 @@ extension WebSocketConnection {
     func disconnect(_ reason: Disconnect) {
         guard phase == .open else { return }
         log("disconnecting", code: reason.code, reason: reason.reason)
+        session?.willDisconnect(reason)
         writeClose(reason)
         phase = .closing
         endSession()
@@ -22,6 +23,7 @@ extension WebSocketConnection {
             return
         }
         log("client broke the protocol", code: reason.code, reason: reason.reason)
+        session?.willDisconnect(reason)
         writeClose(reason)
         phase = .discarding
         endSession()
@@ -30,6 +32,9 @@ extension WebSocketConnection {
     }
 
     func writeClose(_ reason: Disconnect) {
+        worker.counters.closed[reason.reason, default: 0] += 1
+        // What was written before it goes before it, events too.
+        keepRepliesInOrder()
         CloseFrame.write(code: reason.code, reason: reason.reason, to: &worker.replies)
         sendReplies()
         closeDeadline = worker.monotonicNow() + worker.settings.closeTimeout
@@ -38,11 +43,9 @@ extension WebSocketConnection {
     func hangUpAfterFlush(mode: CloseMode) {
         guard let context else { return }
         closeDeadline = min(closeDeadline, worker.monotonicNow() + worker.settings.closeTimeout)
+        closeWhenDrained = mode
         flush()
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
-            channel.close(mode: mode, promise: nil)
-        }
+        if outbox.isDrained { context.channel.close(mode: mode, promise: nil) }
     }
 
     func endSession() {
@@ -50,7 +53,6 @@ extension WebSocketConnection {
         postponed = nil
         partial = nil
         // What still comes is thrown away, but it has to be read for the close frame to be seen.
-        pendingReplies = 0
         releaseRead()
     }
 

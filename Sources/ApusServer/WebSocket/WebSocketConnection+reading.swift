@@ -106,6 +106,7 @@ extension WebSocketConnection {
             fail(disconnect)
         case .code(let code):
             log("closed by the client", code: code)
+            keepRepliesInOrder()
             CloseFrame.write(code: code, reason: "", to: &worker.replies)
             sendReplies()
             phase = .discarding

@@ -21,7 +21,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
         case closed
     }
 
-    /// How many bytes of replies may wait for a peer that sends but does not read.
+    /// How many bytes of replies may wait for a peer that sends but does not read, before it is read no more.
     static let maxPendingReplies = 64 * 1024
 
     let id: UInt64
@@ -36,13 +36,12 @@ final class WebSocketConnection: ChannelDuplexHandler {
     var partial: ByteBuffer?
     /// A message the session asked to get again; while there is one, nothing is read.
     var postponed: (message: ByteBuffer, isText: Bool)?
-    var pendingReplies = 0
     private var isReadHeld = false
-    /// The channel's own answer takes several calls, and is asked for with every delivery.
-    private var isChannelWritable = true
-    private var outbox = Outbox(socket: nil)
+    private(set) var outbox = Outbox(socket: nil) {}
     /// Whether all that is unflushed is a buffer of replies, which nobody else holds.
     private var hasOnlyReplies = false
+    /// What is done when the last byte is in the kernel.
+    var closeWhenDrained: CloseMode?
     var keepalive: Keepalive
     /// When the connection is cut if the closing handshake has not ended it, on the worker's clock.
     var closeDeadline: Int64 = .max
@@ -65,6 +64,11 @@ final class WebSocketConnection: ChannelDuplexHandler {
         self.keepalive = Keepalive(now: worker.monotonicNow(), settings: worker.settings)
     }
 
+    /// `127.0.0.1:50123`; empty when it is not known.
+    var peerAddress: String {
+        context?.channel.remoteAddress.map(\.hostAndPort) ?? ""
+    }
+
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -75,7 +79,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
             : try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                 of: NIOBSDSocket.Handle.self
             ) { $0 }
-        outbox = Outbox(socket: socket)
+        outbox = Outbox(socket: socket) { [weak self] in self?.outboxBecameEmpty() }
         session = makeSession(self)
         worker.add(self)
     }
@@ -107,6 +111,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         guard phase == .open || phase == .closing else { return }
+        worker.counters.receivedBytes += UInt64(bytes.readableBytes)
         guard postponed == nil else { return keep(&bytes) }
         if var start = partial.take() {
             start.writeBuffer(&bytes)
@@ -122,16 +127,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
         flush()
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        isChannelWritable = context.channel.isWritable
-        guard isChannelWritable else { return }
-        pendingReplies = 0
-        releaseRead()
-        session?.becameWritable()
-    }
-
     func read(context: ChannelHandlerContext) {
-        if postponed != nil || pendingReplies > Self.maxPendingReplies {
+        if postponed != nil || hasTooManyReplies {
             isReadHeld = true
             keepalive.pause()
         } else {
@@ -140,46 +137,80 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     func releaseRead() {
-        guard isReadHeld, postponed == nil, pendingReplies <= Self.maxPendingReplies else { return }
+        guard isReadHeld, postponed == nil, !hasTooManyReplies else { return }
         isReadHeld = false
         keepalive.resume(now: worker.monotonicNow())
         context?.read()
+    }
+
+    private var hasTooManyReplies: Bool {
+        phase == .open && outbox.controlBytes > Self.maxPendingReplies
+    }
+
+    private func outboxBecameEmpty() {
+        if let mode = closeWhenDrained {
+            context?.channel.close(mode: mode, promise: nil)
+            return
+        }
+        releaseRead()
+        session?.becameWritable()
     }
 
     // MARK: Frames out
 
     /// Whether the socket takes more now.
     var isWritable: Bool {
-        phase == .open && isChannelWritable
+        phase == .open && outbox.isWritable
     }
 
     /// Whether something was written that ``flush()`` has not sent.
     var hasUnflushed: Bool { outbox.hasUnflushed }
 
-    /// Writes whole frames; ``flush()`` sends them.
+    /// Writes whole frames that have their place among events; ``flush()`` sends them.
     func write(_ frames: ByteBuffer) {
-        guard phase == .open, let context else { return }
+        guard phase == .open, context != nil else { return }
         hasOnlyReplies = false
-        outbox.write(frames, context)
+        worker.counters.sentBytes += UInt64(frames.readableBytes)
+        outbox.writeEvents(frames)
+    }
+
+    /// Writes whole frames that go before events; ``flush()`` sends them.
+    func writeControl(_ frames: ByteBuffer) {
+        guard phase == .open, context != nil else { return }
+        hasOnlyReplies = false
+        worker.counters.sentBytes += UInt64(frames.readableBytes)
+        outbox.writeControl(frames)
     }
 
     func flush() {
         guard outbox.hasUnflushed, let context else { return }
         switch outbox.flush(context) {
         case .sent(let buffer): if hasOnlyReplies { worker.recycle(buffer) }
-        case .handedOver: break
+        case .nothing: break
         case .failed: context.close(promise: nil)
         }
     }
 
-    /// Hands the replies of this burst to the channel, in one piece.
+    /// Writes the replies of this burst, in one piece.
     func sendReplies() {
         guard worker.replies.readableBytes > 0 else { return }
         let replies = worker.takeReplies()
         guard phase == .open else { return }
-        if !isChannelWritable { pendingReplies += replies.readableBytes }
         let isFirst = !hasUnflushed
-        write(replies)
+        writeControl(replies)
         hasOnlyReplies = isFirst
+    }
+
+    /// Keeps the replies from here on behind the events that still wait.
+    func keepRepliesInOrder() {
+        outbox.keepOrder()
+    }
+}
+
+extension SocketAddress {
+    /// `127.0.0.1:50123` or `[::1]:50123`.
+    var hostAndPort: String {
+        guard let ipAddress, let port else { return description }
+        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
     }
 }

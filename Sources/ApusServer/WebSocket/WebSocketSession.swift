@@ -16,6 +16,9 @@ protocol WebSocketSession: AnyObject {
     /// Whether nothing is left to send, so that the connection may be closed at shutdown.
     var isDrained: Bool { get }
 
+    /// The server is about to close the connection: a last chance to send something.
+    func willDisconnect(_ reason: Disconnect)
+
     /// The connection is over, or is about to be: nothing more comes, and nothing more will be sent.
     func ended()
 

@@ -1,0 +1,117 @@
+import NIOConcurrencyHelpers
+
+// What is asked of a topic by who looks at it, and its settings.
+
+extension Topic {
+    /// How many subscriptions there are, over all connections.
+    public var subscriberCount: Int {
+        state.withLockedValue { $0.subscriptions }
+    }
+
+    /// How many messages were published since the topic was made.
+    public var publishedCount: UInt64 {
+        state.withLockedValue { $0.log.head - 1 }
+    }
+
+    /// Whether the bound in bytes is what makes publishers wait.
+    var isFull: Bool {
+        state.withLockedValue { $0.log.bytes > $0.log.limits.bytes }
+    }
+
+    var settings: TopicSettings {
+        state.withLockedValue { $0.settings }
+    }
+
+    /// Changes settings; subscriptions keep what they have.
+    func change(_ body: (inout TopicSettings) -> Void) {
+        state.withLockedValue { state in
+            var settings = state.settings
+            body(&settings)
+            state.change(to: settings)
+            state.log.seal()
+            state.trim()
+        }
+    }
+
+    /// Lets go of what is older than history goes back.
+    ///
+    /// - Parameter now: in milliseconds since 1970.
+    func trim(now: Int64) {
+        state.withLockedValue { state in
+            guard state.settings.historyAge != nil else { return }
+            state.log.seal()
+            state.trim(now: now)
+        }
+    }
+
+    /// What there is to know of a topic.
+    public struct Inspection: Sendable {
+        public let settings: TopicSettings
+        /// The oldest offset that a replay may start from; 1 more than `last` when there is none.
+        public let first: Offset
+        /// 0 when nothing was ever published.
+        public let last: Offset
+        /// What the log takes in memory.
+        public let bytes: Int
+        /// Per second, over the last ten or so.
+        public let messageRate: Double
+        /// Per second, over the last ten or so.
+        public let byteRate: Double
+        public let subscribers: Int
+    }
+
+    /// - Parameter now: in milliseconds since 1970.
+    public func inspect(now: Int64) -> Inspection {
+        state.withLockedValue { state in
+            state.log.seal()
+            let rates = state.rates.rates(now: now)
+            return Inspection(
+                settings: state.settings,
+                first: state.log.firstOfHistory(now: now),
+                last: state.log.head - 1,
+                bytes: state.log.bytes,
+                messageRate: rates.messages,
+                byteRate: rates.bytes,
+                subscribers: state.subscriptions
+            )
+        }
+    }
+
+    /// How many bytes the log takes in memory.
+    public var logBytes: Int {
+        state.withLockedValue { $0.log.bytes }
+    }
+
+    /// How far behind a cursor is.
+    public struct Lag: Sendable, Equatable {
+        public var messages: UInt64 = 0
+        public var bytes = 0
+        public var milliseconds: Int64 = 0
+    }
+
+    /// How far behind the head the place of `cursor` is.
+    ///
+    /// - Parameter now: in milliseconds since 1970.
+    func lag(of cursor: Offset, now: Int64) -> Lag {
+        state.withLockedValue { state in
+            guard cursor < state.log.head else { return Lag() }
+            state.log.seal()
+            let time = state.log.time(at: max(cursor, state.log.firstKept))
+            return Lag(
+                messages: state.log.head - cursor,
+                bytes: state.log.bytes(from: cursor),
+                milliseconds: max(now - (time ?? now), 0)
+            )
+        }
+    }
+
+    /// How many publications from `start` on no later one with the same key has superseded.
+    func liveCount(from start: Offset) -> Int {
+        state.withLockedValue { $0.log.liveCount(from: start) }
+    }
+
+    /// The place behind the first `count` of these.
+    func offset(behind count: Int, from start: Offset) -> Offset {
+        state.withLockedValue { $0.log.offset(behind: count, from: start) }
+    }
+}

@@ -1,0 +1,80 @@
+public import ApusProtocol
+import NIOConcurrencyHelpers
+
+/// A stretch of a topic's log, for who fetches instead of subscribing.
+public struct TopicPage: Sendable {
+    /// One publication.
+    public struct Entry: Sendable {
+        public let offset: Offset
+        /// The published object, byte for byte.
+        public let message: [UInt8]
+        /// As a quoted JSON string.
+        public let key: [UInt8]?
+        /// RFC 3339.
+        public let time: [UInt8]
+    }
+
+    /// The topic's oldest offset that is kept for replay.
+    public let first: Offset
+    /// The topic's last offset.
+    public let last: Offset
+    public let entries: [Entry]
+    /// The last offset that was looked at: the next page comes after it.
+    public let next: Offset
+    public let isRecovered: Bool?
+    public let missed: ClosedRange<Offset>?
+}
+
+extension Topic {
+    /// How many bytes of messages a page has at the most, but for a first one that alone is larger.
+    static let maxPageBytes = 4 << 20
+
+    /// Reads at most `limit` publications from where `start` says.
+    ///
+    /// - Parameter now: in milliseconds since 1970.
+    /// - Returns: `nil` when the topic is gone.
+    /// - Throws: ``BrokerError`` `.positionInFuture`.
+    public func page(from start: ReplayStart, limit: Int, now: Int64) throws(BrokerError) -> TopicPage? {
+        let place = try state.withLockedValue { state in
+            Result { () throws(BrokerError) -> (Attached, first: Offset)? in
+                guard !state.isDeleted else { return nil }
+                state.log.seal()
+                return (try state.place(start, now: now), state.log.firstOfHistory(now: now))
+            }
+        }.get()
+        guard let (place, first) = place else { return nil }
+        var entries: [TopicPage.Entry] = []
+        var cursor = place.cursor
+        var bytes = 0
+        reading: while cursor < place.view.head, entries.count < limit {
+            // One batch at a time: what is trimmed meanwhile was no longer history.
+            guard case .success(let batch) = batch(at: cursor) else { break }
+            while cursor < batch.end, entries.count < limit {
+                let index = Int(cursor - batch.first)
+                let detail = batch.details?.all[index] ?? .none
+                if detail.expires > now {
+                    let entry = batch.withParts(at: cursor) { parts in
+                        TopicPage.Entry(
+                            offset: cursor,
+                            message: Array(parts.message),
+                            key: detail.key,
+                            time: Array(parts.time)
+                        )
+                    }
+                    bytes += entry.message.count
+                    if bytes > Self.maxPageBytes, !entries.isEmpty { break reading }
+                    entries.append(entry)
+                }
+                cursor += 1
+            }
+        }
+        return TopicPage(
+            first: first,
+            last: place.view.head - 1,
+            entries: entries,
+            next: cursor - 1,
+            isRecovered: place.isRecovered,
+            missed: place.missed
+        )
+    }
+}

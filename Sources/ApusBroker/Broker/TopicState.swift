@@ -1,0 +1,193 @@
+import ApusProtocol
+
+/// What a ``Topic`` has under its lock.
+struct TopicState {
+    /// One hub that has subscriptions here.
+    struct Reader {
+        let mailbox: HubMailbox
+        /// Where the hub keeps its side of this topic.
+        let slot: Int
+        var subscriptions: Int
+        /// The oldest offset one of its subscriptions still has to read.
+        var low: Offset
+        /// Publishing waits while the head is not below this: the throttling subscription nearest to its bound.
+        var gate: Offset
+        /// Whether the hub knows already that there is something to read.
+        var isNotified: Bool
+    }
+
+    /// One hub whose subscriptions want to know of others'.
+    struct Watcher {
+        let mailbox: HubMailbox
+        let slot: Int
+        var count: Int
+    }
+
+    var log: TopicLog
+    var readers: [Reader] = []
+    var watchers: [Watcher] = []
+    var waiting: [HubMailbox] = []
+    var isDeleted = false
+    /// Whether a message can be appended without looking at anything but it.
+    var takesBareMessages: Bool
+    /// Over all hubs, with the promised ones.
+    var subscriptions: Int
+    /// Subscriptions promised to patterns when the topic was made, which their hubs have not placed yet.
+    var reservations: Int
+    private(set) var settings: TopicSettings
+    private let limits: MemoryBroker.Limits
+    private var dedupe: DedupeWindow?
+    private(set) var rates = RateMeter()
+    private(set) var publishedBytes: UInt64 = 0
+
+    init(template: EventTemplate, limits: MemoryBroker.Limits, settings: TopicSettings, reservations: Int) {
+        log = TopicLog(template: template, limits: TopicLog.Limits(history: limits.history, bytes: limits.topicBytes))
+        self.limits = limits
+        self.settings = TopicSettings()
+        self.reservations = reservations
+        subscriptions = reservations
+        takesBareMessages = true
+        change(to: settings)
+    }
+
+    mutating func change(to settings: TopicSettings) {
+        self.settings = settings
+        log.limits = TopicLog.Limits(
+            history: settings.history ?? limits.history,
+            historyAge: settings.historyAge,
+            historyBytes: settings.historyBytes,
+            bytes: limits.topicBytes
+        )
+        if let window = settings.dedupeWindow {
+            if dedupe == nil { dedupe = DedupeWindow(window: window, limit: limits.dedupe) }
+            dedupe?.window = window
+        } else {
+            dedupe = nil
+        }
+        takesBareMessages = !isDeleted && dedupe == nil && settings.ttl == nil
+    }
+
+    var view: Topic.View { Topic.View(head: log.head, newest: log.newest, isDeleted: isDeleted) }
+
+    // MARK: Publishing
+
+    var isThrottled: Bool {
+        readers.contains { $0.gate != .max && (log.head >= $0.gate || log.bytes > log.limits.bytes) }
+    }
+
+    mutating func addWaiting(_ publisher: HubMailbox?) {
+        if let publisher, !waiting.contains(where: { $0 === publisher }) { waiting.append(publisher) }
+    }
+
+    /// Takes note of messages that were appended.
+    mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
+        rates.add(count, bytes: bytes, now: time)
+        for index in readers.indices where !readers[index].isNotified {
+            readers[index].isNotified = true
+            wakeups.append(Wakeup(mailbox: readers[index].mailbox, slot: readers[index].slot))
+        }
+        // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
+        if readers.isEmpty || log.bytes > log.limits.bytes { trim() }
+    }
+
+    /// Appends a publication unless its id was published lately; where it is or was.
+    mutating func append(_ publication: Publication, time: Timestamp, origin: UInt32) -> (Offset, isNew: Bool) {
+        let now = time.milliseconds
+        if let older = dedupe?.offset(of: ExactText(publication.id), now: now) { return (older, false) }
+        var detail: PublicationDetail?
+        if publication.key != nil || publication.ttl != nil || settings.ttl != nil {
+            let lifetime = publication.ttl ?? settings.ttl
+            detail = PublicationDetail(
+                key: publication.key.map { Array(jsonString($0).utf8) },
+                expires: lifetime.map { now + $0 } ?? .max
+            )
+        }
+        let offset = log.append(publication.message, time: time, origin: origin, detail: detail)
+        dedupe?.insert(ExactText(publication.id), at: offset, now: now)
+        return (offset, true)
+    }
+
+    // MARK: Readers
+
+    mutating func attach(_ attachment: Topic.Attachment) throws(BrokerError) -> Topic.Attached? {
+        guard !isDeleted || attachment.claimsReservation else { return nil }
+        log.seal()
+        let attached =
+            attachment.claimsReservation
+            ? Topic.Attached(cursor: 1, view: view) : try place(attachment.start, now: attachment.now)
+        if attachment.claimsReservation {
+            reservations -= 1
+        } else if attachment.isNew {
+            subscriptions += 1
+        }
+        let gate = attachment.throttlesAt.map { log.head + UInt64($0) } ?? .max
+        if let index = readers.firstIndex(where: { $0.mailbox === attachment.mailbox }) {
+            readers[index].subscriptions += attachment.isNew ? 1 : 0
+            readers[index].low = min(readers[index].low, attached.cursor)
+            readers[index].gate = min(readers[index].gate, gate)
+        } else {
+            readers.append(
+                Reader(
+                    mailbox: attachment.mailbox,
+                    slot: attachment.slot,
+                    subscriptions: 1,
+                    low: attached.cursor,
+                    gate: gate,
+                    isNotified: false
+                )
+            )
+        }
+        return attached
+    }
+
+    /// Where a replay starts, and whether that is where it was asked to.
+    func place(_ start: ReplayStart, now: Int64) throws(BrokerError) -> Topic.Attached {
+        let first = log.firstOfHistory(now: now)
+        switch start {
+        case .lastN(let count):
+            return Topic.Attached(cursor: log.head - min(UInt64(max(count, 0)), log.head - first), view: view)
+        case .all:
+            return Topic.Attached(cursor: first, view: view)
+        case .time(let time):
+            return Topic.Attached(cursor: max(first, log.firstOffset(since: time)), view: view)
+        case .age(let age):
+            return Topic.Attached(cursor: max(first, log.firstOffset(since: now - age)), view: view)
+        case .position(log.template.epoch, let offset):
+            guard offset < log.head else {
+                throw BrokerError(.positionInFuture, "'since.offset' is beyond the last offset, \(log.head - 1)")
+            }
+            let next = offset + 1
+            if next >= first { return Topic.Attached(cursor: next, view: view, isRecovered: true) }
+            return Topic.Attached(cursor: first, view: view, isRecovered: false, missed: next...(first - 1))
+        case .position:
+            return Topic.Attached(cursor: first, view: view, isRecovered: false)
+        }
+    }
+
+    /// Takes subscriptions away; the hubs whose publishers need not wait any more.
+    mutating func detach(_ mailbox: HubMailbox, count: Int) -> [HubMailbox] {
+        guard let index = readers.firstIndex(where: { $0.mailbox === mailbox }) else { return [] }
+        subscriptions -= count
+        readers[index].subscriptions -= count
+        guard readers[index].subscriptions <= 0 else { return [] }
+        readers.remove(at: index)
+        log.seal()
+        trim()
+        return takeWaitingIfOpen()
+    }
+
+    mutating func trim(now: Int64 = .min) {
+        guard !(isDeleted && readers.isEmpty && reservations == 0) else { return log.removeAll() }
+        var low = readers.reduce(log.head) { min($0, $1.low) }
+        if reservations > 0 { low = 1 }
+        let isThrottling = readers.contains { $0.gate != .max }
+        log.trim(needed: low, mayDropNeeded: !isThrottling, now: now)
+    }
+
+    /// The hubs whose publishers wait, when they need not wait any more.
+    mutating func takeWaitingIfOpen() -> [HubMailbox] {
+        guard !waiting.isEmpty, isDeleted || !isThrottled else { return [] }
+        defer { waiting = [] }
+        return waiting
+    }
+}

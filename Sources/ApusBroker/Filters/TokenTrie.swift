@@ -1,0 +1,90 @@
+/// A tree whose edges are tokens and whose nodes may hold something: what ``FilterTrie`` and ``NameTrie`` are made of.
+///
+///     orders.eu.*            root ── orders ─┬─ eu ── *  ●
+///     orders.>                               └─ >  ●
+///
+/// The nodes lie in one array and refer to each other by index, so that a trie is a value, `Sendable` where its content
+/// is. A node that neither holds anything nor leads anywhere is freed and its place used again; when the last one goes,
+/// the array does too. There are at most as many nodes as there are tokens in what is stored. Nothing here recurs.
+struct TokenTrie<Content> {
+    struct Node {
+        var literals: [ExactText: Int] = [:]
+        /// The child at `*`.
+        var one: Int?
+        /// The child at `>`.
+        var tail: Int?
+        var content: Content?
+
+        fileprivate var isEmpty: Bool {
+            content == nil && literals.isEmpty && one == nil && tail == nil
+        }
+
+        fileprivate subscript(token: TopicFilter.Token) -> Int? {
+            get {
+                switch token {
+                case .literal(let text): literals[text]
+                case .one: one
+                case .tail: tail
+                }
+            }
+            set {
+                switch token {
+                case .literal(let text): literals[text] = newValue
+                case .one: one = newValue
+                case .tail: tail = newValue
+                }
+            }
+        }
+    }
+
+    /// Where every walk begins: the node of no tokens, which is always there and never holds anything.
+    static var root: Int { 0 }
+
+    private(set) var nodes = [Node()]
+    private var free: [Int] = []
+
+    /// How many nodes there are besides the root.
+    var nodeCount: Int { nodes.count - free.count - 1 }
+
+    /// Changes what is held at the end of `path`; holding `nil`, the nodes that only led there are freed.
+    mutating func update<Result>(_ path: [TopicFilter.Token], _ change: (inout Content?) -> Result) -> Result {
+        precondition(!path.isEmpty, "the root holds nothing")
+        var visited = [Self.root]
+        visited.reserveCapacity(path.count + 1)
+        var last = Self.root
+        for token in path {
+            last = child(of: last, at: token)
+            visited.append(last)
+        }
+        let result = change(&nodes[last].content)
+        for depth in path.indices.reversed() {
+            let index = visited[depth + 1]
+            guard nodes[index].isEmpty else { break }
+            nodes[visited[depth]][path[depth]] = nil
+            // A fresh node in its place lets go of what the old one's dictionary had reserved.
+            nodes[index] = Node()
+            free.append(index)
+        }
+        if nodeCount == 0 {
+            nodes = [Node()]
+            free = []
+        }
+        return result
+    }
+
+    private mutating func child(of parent: Int, at token: TopicFilter.Token) -> Int {
+        if let index = nodes[parent][token] { return index }
+        let index: Int
+        if let reused = free.popLast() {
+            index = reused
+        } else {
+            index = nodes.count
+            nodes.append(Node())
+        }
+        nodes[parent][token] = index
+        return index
+    }
+}
+
+extension TokenTrie: Sendable where Content: Sendable {}
+extension TokenTrie.Node: Sendable where Content: Sendable {}

@@ -1,0 +1,112 @@
+import ApusProtocol
+
+// Subscriptions to patterns: one to every topic that matches, those made later too.
+
+extension Hub {
+    func subscribeToPattern(
+        _ subscriber: any Subscriber,
+        _ request: SubscribeRequest,
+        defaults: SubscriptionOptions,
+        limits: SubscriptionLimits
+    ) throws(BrokerError) -> SubscribeReceipt {
+        let filter = try filter(request.topic)
+        if let existing = subscriber.subscriptions.find(pattern: request.topic, clientID: request.clientID) {
+            existing.request = request
+            existing.defaults = defaults
+            let matches = subscriber.subscriptions.all.filter { $0.pattern === existing }
+            for match in matches where match.isActive { try place(existing, on: match.topic) }
+            return receipt(of: filter)
+        }
+        guard subscriber.subscriptions.count < limits.subscriptions else {
+            throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
+        }
+        let room = max(limits.matches - subscriber.subscriptions.matchCount, 0)
+        let (id, topics) = broker.addFilter(filter, mailbox: mailbox, limit: room + 1)
+        guard topics.count <= room else {
+            broker.removeFilter(id)
+            throw BrokerError(
+                .tooManySubscriptions,
+                "The patterns of a connection match at most \(limits.matches) topics"
+            )
+        }
+        let pattern = PatternSubscription(
+            filter: filter,
+            subscriber: subscriber,
+            request: request,
+            defaults: defaults,
+            maxMatches: limits.matches
+        )
+        pattern.filterID = id
+        patterns[id] = pattern
+        subscriber.subscriptions.insert(pattern)
+        for topic in topics { try place(pattern, on: topic) }
+        return receipt(of: filter)
+    }
+
+    private func filter(_ text: String) throws(BrokerError) -> TopicFilter {
+        guard let filter = TopicFilter(text) else {
+            throw BrokerError(
+                .filterNotAllowed,
+                "'topic' is no pattern: '*' and '>' are whole tokens between dots, '>' the last, at most"
+                    + " \(TopicName.maxSize) bytes"
+            )
+        }
+        return filter
+    }
+
+    private func receipt(of filter: TopicFilter) -> SubscribeReceipt {
+        SubscribeReceipt(
+            topicJSON: Array(jsonString(filter.text).utf8),
+            epoch: "",
+            offset: 0,
+            isRecovered: nil,
+            missed: nil
+        )
+    }
+
+    private func place(_ pattern: PatternSubscription, on topic: Topic, claims: Bool = false) throws(BrokerError) {
+        let options = pattern.request.options(settings: topic.settings, defaults: pattern.defaults)
+        // One that is gone by now is no topic of the pattern's any more.
+        _ = try place(
+            pattern.subscriber,
+            on: topic,
+            pattern.request,
+            options: options,
+            pattern: pattern,
+            claimsReservation: claims
+        )
+    }
+
+    /// Subscribes a pattern to a topic that was just made.
+    func claim(_ topic: Topic, for filter: FilterID) {
+        guard let pattern = patterns[filter] else {
+            counters.droppedEnded += topic.releaseReservation() - 1
+            return
+        }
+        guard pattern.subscriber.subscriptions.matchCount < pattern.maxMatches else {
+            counters.droppedEnded += topic.releaseReservation() - 1
+            return pattern.subscriber.notify(.overloaded)
+        }
+        // Only positions can be refused, and a pattern has none.
+        try? place(pattern, on: topic, claims: true)
+    }
+
+    func unsubscribeFromPattern(
+        _ subscriber: any Subscriber,
+        _ text: String,
+        clientID: String
+    ) throws(BrokerError) -> [UInt8] {
+        let filter = try filter(text)
+        if let pattern = subscriber.subscriptions.find(pattern: text, clientID: clientID) {
+            remove(pattern)
+            for match in subscriber.subscriptions.all where match.pattern === pattern { finish(match) }
+        }
+        return Array(jsonString(filter.text).utf8)
+    }
+
+    func remove(_ pattern: PatternSubscription) {
+        broker.removeFilter(pattern.filterID)
+        patterns[pattern.filterID] = nil
+        pattern.subscriber.subscriptions.remove(pattern)
+    }
+}

@@ -1,0 +1,95 @@
+import ApusProtocol
+import DequeModule
+
+// What happens to subscriptions that lag more than they may.
+
+extension Hub {
+    /// Applies the overflow policy to a subscription that is behind because its subscriber takes no more.
+    func enforceBound(of subscription: Subscription) {
+        let head = subscription.source.head
+        let bound = UInt64(subscription.options.queue)
+        let lag = subscription.lag(to: head)
+        guard subscription.isActive else { return }
+        if subscription.options.overflow == .disconnect { warn(subscription, lag: lag) }
+        guard subscription.isActive, lag > bound else { return }
+        switch subscription.options.overflow {
+        case .dropOldest:
+            counters.droppedOldest += skip(subscription, to: head - bound)
+        case .dropNewest:
+            holdBack(lag - bound, of: subscription, head: head)
+        case .latest:
+            dropOldestLive(of: subscription, head: head)
+        case .disconnect:
+            cutOff(subscription)
+        case .throttle:
+            // Publishers wait at the bound: only its own replay, or a bound on bytes, can have brought it here.
+            break
+        }
+    }
+
+    /// Moves the cursor on, and says how many messages that passes by.
+    func skip(_ subscription: Subscription, to offset: Offset) -> UInt64 {
+        let count = subscription.pending(to: offset)
+        note(dropped: count, subscription.cursor..<offset, of: subscription)
+        subscription.cursor = offset
+        subscription.holes.removeAll { $0.upperBound <= offset }
+        return count
+    }
+
+    private func note(dropped count: UInt64, _ range: Range<Offset>, of subscription: Subscription) {
+        let start = subscription.dropped > 0 ? subscription.droppedRange.lowerBound : range.lowerBound
+        subscription.droppedRange = start..<range.upperBound
+        subscription.dropped += count
+        subscription.droppedCount += count
+    }
+
+    /// Under drop-newest: the newest messages, those that came since there was room, will be passed by.
+    private func holdBack(_ count: UInt64, of subscription: Subscription, head: Offset) {
+        let last = subscription.holes.last
+        let start = max(head - count, last?.upperBound ?? 0, subscription.cursor)
+        guard start < head else { return }
+        counters.droppedNewest += head - start
+        if let last, last.upperBound == start {
+            subscription.holes[subscription.holes.count - 1] = last.lowerBound..<head
+        } else {
+            subscription.holes.append(start..<head)
+        }
+    }
+
+    /// Moves the cursor behind the hole it has come to. The books have it since the hole was made.
+    func passHole(_ subscription: Subscription) {
+        guard let hole = subscription.holes.popFirst() else { return }
+        let start = max(hole.lowerBound, subscription.cursor)
+        guard start < hole.upperBound else { return }
+        note(dropped: hole.upperBound - start, start..<hole.upperBound, of: subscription)
+        subscription.cursor = hole.upperBound
+    }
+
+    /// Under latest: what a later message with the same key has superseded takes no place in the queue.
+    private func dropOldestLive(of subscription: Subscription, head: Offset) {
+        guard head >= subscription.nextCount else { return }
+        let topic = subscription.topic
+        let bound = subscription.options.queue
+        let start = max(subscription.cursor, subscription.replayEnd)
+        let live = topic.liveCount(from: start)
+        if live > bound {
+            let next = topic.offset(behind: live - bound, from: start)
+            let passed = subscription.pending(to: next)
+            let dropped = UInt64(topic.liveCount(from: subscription.cursor) - topic.liveCount(from: next))
+            note(dropped: dropped, subscription.cursor..<next, of: subscription)
+            subscription.cursor = next
+            counters.droppedOldest += dropped
+            counters.conflated += passed - min(dropped, passed)
+        }
+        // Each message adds one at the most.
+        subscription.nextCount = head + UInt64(max(bound - live, 0)) + 1
+    }
+
+    /// Warns an extended subscription at 80 % of its bound, once until it has caught up.
+    private func warn(_ subscription: Subscription, lag: UInt64) {
+        let queue = subscription.options.queue
+        guard subscription.options.detail != .plain, !subscription.isWarned, lag * 5 >= UInt64(queue) * 4 else { return }
+        subscription.isWarned = true
+        subscription.subscriber.notify(.slowConsumerWarning(subscription.topic, lag: lag, queue: queue))
+    }
+}

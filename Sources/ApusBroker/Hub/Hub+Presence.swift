@@ -1,0 +1,54 @@
+import ApusProtocol
+import DequeModule
+
+// News of others' subscriptions.
+
+extension Hub {
+    /// Tells all hubs that watch the topic.
+    func announce(_ subscription: Subscription, hasJoined: Bool) {
+        subscription.topic.announce(
+            Presence(hasJoined: hasJoined, clientID: subscription.clientID, subscription: subscription.id)
+        )
+    }
+
+    /// Tells this hub's subscriptions what came in.
+    func announce(_ inbox: HubMailbox.Inbox) {
+        for (news, slot) in inbox.presence {
+            for subscription in watching(slot) where subscription.id != news.subscription && subscription.isActive {
+                tell(subscription, news)
+            }
+        }
+        for (slot, count) in inbox.droppedPresence {
+            for subscription in watching(slot) where subscription.isActive {
+                subscription.subscriber.notify(.presenceDropped(subscription.topic, count: count))
+            }
+        }
+    }
+
+    /// A copy: who is told may end subscriptions.
+    private func watching(_ slot: Int) -> [Subscription] {
+        guard slot < topics.count, let source = topics[slot] else { return [] }
+        return source.subscriptions.filter(\.options.presence)
+    }
+
+    private func tell(_ subscription: Subscription, _ news: Presence) {
+        guard subscription.subscriber.isWritable, subscription.pendingPresence == nil else {
+            var pending = subscription.pendingPresence ?? PendingPresence()
+            pending.add(news)
+            subscription.pendingPresence = pending
+            return
+        }
+        subscription.subscriber.notify(
+            .presence(subscription.topic, hasJoined: news.hasJoined, clientID: news.clientID)
+        )
+    }
+
+    /// Tells a subscriber that takes more again what it has not been told.
+    func tellPending(_ subscription: Subscription) {
+        guard let pending = subscription.pendingPresence.take() else { return }
+        if pending.dropped > 0 {
+            subscription.subscriber.notify(.presenceDropped(subscription.topic, count: pending.dropped))
+        }
+        for news in pending.news where subscription.isActive { tell(subscription, news) }
+    }
+}

@@ -1,0 +1,102 @@
+public import ApusProtocol
+import DequeModule
+
+/// Why a subscription ended.
+public struct EndReason: Hashable, Sendable {
+    /// The machine-readable word; of a connection the server closed, its close reason.
+    public let code: String
+
+    public init(_ code: String) {
+        self.code = code
+    }
+
+    public static let unsubscribed = EndReason("UNSUBSCRIBED")
+    public static let disconnected = EndReason("DISCONNECTED")
+    public static let slowConsumer = EndReason("SLOW_CONSUMER")
+    public static let topicDeleted = EndReason("TOPIC_DELETED")
+}
+
+/// A subscription, for people to look at.
+public struct SubscriptionReport: Sendable {
+    public var topicJSON: [UInt8]
+    public var clientID: String
+    public var peer: SubscriberPeer
+    /// The pattern that brought it.
+    public var pattern: String?
+    /// In milliseconds since 1970.
+    public var since: Int64
+    public var overflow: OverflowPolicy
+    public var queue: Int
+    public var delivered: UInt64
+    public var dropped: UInt64
+    public var lag: Topic.Lag
+    /// For how long publishers waited for it, in milliseconds.
+    public var throttledTime: Int64
+    /// Of one that is gone: why, and when in milliseconds since 1970.
+    public var end: (reason: EndReason, time: Int64)?
+
+    init(_ subscription: Subscription, lag: Topic.Lag) {
+        topicJSON = subscription.topic.template.topicJSON
+        clientID = subscription.clientID
+        peer = subscription.subscriber.peer
+        pattern = subscription.pattern?.filter.text
+        since = subscription.since
+        overflow = subscription.options.overflow
+        queue = subscription.options.queue
+        delivered = subscription.deliveredCount
+        dropped = subscription.droppedCount
+        self.lag = lag
+        throttledTime = subscription.throttledTime
+    }
+}
+
+/// The subscriptions that ended last; beyond ``limit`` the oldest are forgotten.
+struct GoneSubscriptions {
+    static let limit = 100
+
+    private(set) var all = Deque<SubscriptionReport>()
+
+    mutating func add(_ subscription: Subscription, reason: EndReason, now: Int64) {
+        var report = SubscriptionReport(subscription, lag: Topic.Lag())
+        report.end = (reason, now)
+        if all.count >= Self.limit { all.removeFirst() }
+        all.append(report)
+    }
+}
+
+extension Hub {
+    /// What the hub has done, and what it still has to do.
+    public func report() -> HubCounters {
+        var counters = counters
+        for source in topics {
+            guard let source else { continue }
+            let head = source.topic.publishedCount + 1
+            for subscription in source.subscriptions {
+                counters.pending += subscription.pending(to: head)
+                counters.largestLag = max(counters.largestLag, subscription.pending(to: head))
+            }
+            counters.subscriptions += source.subscriptions.count
+        }
+        counters.throttledPublishers = waiting.values.reduce(0) { $0 + $1.count }
+        return counters
+    }
+
+    /// All subscriptions, or those to one topic.
+    public func subscriptionReports(of topic: Topic? = nil) -> [SubscriptionReport] {
+        let now = clock()
+        return topics.flatMap { source -> [SubscriptionReport] in
+            guard let source, topic == nil || source.topic === topic else { return [] }
+            return source.subscriptions.map { subscription in
+                let cursor = max(subscription.cursor, 1)
+                var lag = source.topic.lag(of: cursor, now: now)
+                lag.messages -= min(lag.messages, subscription.heldBack(from: cursor))
+                return SubscriptionReport(subscription, lag: lag)
+            }
+        }
+    }
+
+    /// The subscriptions that ended last, the latest last.
+    public func goneReports() -> [SubscriptionReport] {
+        Array(gone.all)
+    }
+}

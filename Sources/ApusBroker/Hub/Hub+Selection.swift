@@ -1,0 +1,70 @@
+import ApusProtocol
+
+// Batches of which a subscription does not get everything: lifetimes, keys, its own publishes, holes.
+
+extension Hub {
+    private enum Verdict {
+        case deliver, expired, conflated, own
+    }
+
+    /// Delivers what of a batch the subscription is to get, in as few slices as there are gaps.
+    func deliverSelected(of batch: Batch, to subscription: Subscription) {
+        let end = min(batch.end, subscription.holes.first?.lowerBound ?? .max)
+        let judge = Judge(batch, subscription, now: batch.details?.expire == true ? clock() : 0)
+        var run = subscription.cursor..<subscription.cursor
+        while run.upperBound < end, subscription.isActive {
+            let offset = run.upperBound
+            let verdict = judge.verdict(at: offset)
+            if verdict == .deliver {
+                run = run.lowerBound..<(offset + 1)
+                continue
+            }
+            deliver(run, of: batch, to: subscription)
+            guard subscription.isActive else { return }
+            switch verdict {
+            case .deliver: break
+            case .expired: counters.expired += 1
+            case .conflated: counters.conflated += 1
+            case .own: counters.own += 1
+            }
+            subscription.cursor = offset + 1
+            run = subscription.cursor..<subscription.cursor
+        }
+        if subscription.isActive { deliver(run, of: batch, to: subscription) }
+    }
+
+    private func deliver(_ run: Range<Offset>, of batch: Batch, to subscription: Subscription) {
+        guard !run.isEmpty else { return }
+        let count = UInt64(run.count)
+        subscription.cursor = run.upperBound
+        subscription.deliveredCount += count
+        counters.delivered += count
+        subscription.subscriber.deliver(batch.slice(run, in: subscription.encoding))
+    }
+
+    /// Decides about the publications of one batch for one subscription.
+    private struct Judge {
+        private let batch: Batch
+        private let details: BatchDetails?
+        private let superseded: BitSet?
+        private let excluded: UInt32?
+        private let now: Int64
+
+        init(_ batch: Batch, _ subscription: Subscription, now: Int64) {
+            self.batch = batch
+            self.now = now
+            details = batch.details
+            let conflates = subscription.options.overflow == .latest && subscription.isLagging
+            superseded = conflates && batch.details?.haveKeys == true ? batch.details?.supersededNow : nil
+            excluded = subscription.options.echo ? nil : subscription.subscriber.origin
+        }
+
+        func verdict(at offset: Offset) -> Verdict {
+            let index = Int(offset - batch.first)
+            if let excluded, batch.origin(at: offset) == excluded { return .own }
+            if let superseded, superseded.contains(index) { return .conflated }
+            if let details, details.all[index].expires <= now { return .expired }
+            return .deliver
+        }
+    }
+}

@@ -1,0 +1,208 @@
+import ApusProtocol
+import Synchronization
+
+// Subscriptions that begin and end.
+
+extension Hub {
+    /// What one connection may have.
+    public struct SubscriptionLimits: Sendable {
+        /// Subscriptions that it asks for; a pattern is one.
+        public var subscriptions: Int
+        /// Topics that its patterns match.
+        public var matches: Int
+
+        public init(subscriptions: Int, matches: Int = 100_000) {
+            self.subscriptions = subscriptions
+            self.matches = matches
+        }
+    }
+
+    private static let lastID = Atomic<UInt64>(0)
+
+    /// Subscribes, or subscribes again with other options, and replays in the turn that follows.
+    ///
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.filterNotAllowed`, `.positionInFuture`, or `.tooManySubscriptions`.
+    public func subscribe(
+        _ subscriber: any Subscriber,
+        _ request: SubscribeRequest,
+        defaults: SubscriptionOptions,
+        limits: SubscriptionLimits
+    ) throws(BrokerError) -> SubscribeReceipt {
+        if TopicFilter.isPattern(request.topic) {
+            return try subscribeToPattern(subscriber, request, defaults: defaults, limits: limits)
+        }
+        guard let topic = broker.topic(named: request.topic) else { throw .topicNotFound(request.topic) }
+        let isNew = subscriber.subscriptions.find(topic, clientID: request.clientID) == nil
+        guard !isNew || subscriber.subscriptions.count < limits.subscriptions else {
+            throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
+        }
+        let options = request.options(settings: topic.settings, defaults: defaults)
+        guard let receipt = try place(subscriber, on: topic, request, options: options, pattern: nil) else {
+            throw .topicNotFound(request.topic)
+        }
+        return receipt
+    }
+
+    /// Adds a subscription or places the one that is there anew; `nil` when the topic is gone.
+    func place(
+        _ subscriber: any Subscriber,
+        on topic: Topic,
+        _ request: SubscribeRequest,
+        options: SubscriptionOptions,
+        pattern: PatternSubscription?,
+        claimsReservation: Bool = false
+    ) throws(BrokerError) -> SubscribeReceipt? {
+        let existing = subscriber.subscriptions.find(topic, clientID: request.clientID, pattern: pattern)
+        let source = hubTopic(for: topic)
+        let now = clock()
+        let result = Result { () throws(BrokerError) in
+            try topic.attach(
+                Topic.Attachment(
+                    mailbox: mailbox,
+                    slot: source.slot,
+                    start: request.start,
+                    now: now,
+                    isNew: existing == nil,
+                    throttlesAt: options.overflow == .throttle ? options.queue : nil,
+                    claimsReservation: claimsReservation
+                )
+            )
+        }
+        guard case .success(let attached?) = result else {
+            releaseIfUnused(source)
+            _ = try result.get()
+            return nil
+        }
+        source.head = attached.view.head
+        source.newest = attached.view.newest
+        source.isDeleted = attached.view.isDeleted
+        let subscription: Subscription
+        if let existing {
+            subscription = existing
+            move(existing, to: attached, options: options)
+        } else {
+            subscription = Subscription(
+                clientID: request.clientID,
+                id: Self.lastID.add(1, ordering: .relaxed).newValue,
+                options: options,
+                subscriber: subscriber,
+                source: source,
+                pattern: pattern,
+                since: now,
+                cursor: attached.cursor,
+                // What a promised subscription missed while its hub had not heard of the topic is no replay.
+                replayEnd: claimsReservation ? attached.cursor : attached.view.head
+            )
+            add(subscription)
+            if !claimsReservation { counters.replayed += attached.view.head - attached.cursor }
+        }
+        if subscription.cursor < attached.view.head || existing != nil || source.isDeleted {
+            replaying.append(subscription)
+            requestTurn()
+        }
+        return SubscribeReceipt(
+            topicJSON: topic.template.topicJSON,
+            epoch: topic.epoch,
+            offset: subscription.cursor - 1,
+            isRecovered: attached.isRecovered,
+            missed: attached.missed
+        )
+    }
+
+    private func add(_ subscription: Subscription) {
+        let source = subscription.source
+        subscription.predecessors = predecessors(of: subscription)
+        subscription.topicIndex = source.subscriptions.count
+        source.subscriptions.append(subscription)
+        subscription.subscriber.subscriptions.insert(subscription)
+        if subscription.options.overflow == .throttle { source.throttling += 1 }
+        if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: 1) }
+        announce(subscription, hasJoined: true)
+    }
+
+    /// Moves the cursor of a subscription back to where a new replay starts, and gives it its new options.
+    private func move(_ subscription: Subscription, to attached: Topic.Attached, options: SubscriptionOptions) {
+        let source = subscription.source
+        if attached.cursor < subscription.cursor {
+            counters.replayed += subscription.cursor - attached.cursor
+            // What was skipped and is replayed now is no gap any more.
+            subscription.dropped -= min(subscription.dropped, subscription.cursor - attached.cursor)
+            subscription.cursor = attached.cursor
+            let range = subscription.droppedRange
+            subscription.droppedRange = range.clamped(to: 0..<max(attached.cursor, range.lowerBound))
+            if subscription.droppedRange.isEmpty { subscription.dropped = 0 }
+            subscription.replayEnd = max(subscription.replayEnd, attached.view.head)
+        }
+        guard subscription.options != options else { return }
+        let wasThrottling = subscription.options.overflow == .throttle
+        let isThrottling = options.overflow == .throttle
+        if wasThrottling != isThrottling {
+            source.throttling += isThrottling ? 1 : -1
+            markDirty(slot: source.slot)
+        }
+        if subscription.options.presence != options.presence {
+            source.topic.watch(mailbox, slot: source.slot, change: options.presence ? 1 : -1)
+        }
+        subscription.options = options
+        subscription.nextCount = 0
+        let subscriber = subscription.subscriber
+        subscription.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
+    }
+
+    /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no error.
+    ///
+    /// - Returns: the topic's name, or the pattern, as a quoted JSON string.
+    /// - Throws: ``BrokerError`` `.topicNotFound` or `.filterNotAllowed`.
+    public func unsubscribe(
+        _ subscriber: any Subscriber,
+        from name: String,
+        clientID: String
+    ) throws(BrokerError) -> [UInt8] {
+        if TopicFilter.isPattern(name) {
+            return try unsubscribeFromPattern(subscriber, name, clientID: clientID)
+        }
+        guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
+        if let subscription = subscriber.subscriptions.find(topic, clientID: clientID) { finish(subscription) }
+        return topic.template.topicJSON
+    }
+
+    /// Delivers what still fits, and ends the subscription.
+    func finish(_ subscription: Subscription) {
+        look(at: subscription.source)
+        pump(subscription)
+        end(subscription, .unsubscribed)
+    }
+
+    /// Ends all subscriptions of a subscriber whose connection is gone.
+    public func removeAll(of subscriber: any Subscriber, reason: EndReason = .disconnected) {
+        for pattern in subscriber.subscriptions.patterns { remove(pattern) }
+        for subscription in subscriber.subscriptions.all { end(subscription, reason) }
+    }
+
+    func end(_ subscription: Subscription, _ reason: EndReason) {
+        guard subscription.isActive else { return }
+        subscription.isActive = false
+        subscription.subscriber.subscriptions.remove(subscription)
+        let source = subscription.source
+        if subscription.options.overflow == .throttle {
+            source.throttling -= 1
+            markDirty(slot: source.slot)
+        }
+        if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: -1) }
+        announce(subscription, hasJoined: false)
+        gone.add(subscription, reason: reason, now: clock())
+        if source.isDraining {
+            source.ended.append(subscription)
+        } else {
+            takeOut(subscription)
+            let head = source.topic.detach(mailbox, count: 1)
+            settle(subscription, head: head)
+            releaseIfUnused(source)
+        }
+    }
+
+    /// Enters what a subscription that has ended did not get into the books.
+    func settle(_ subscription: Subscription, head: Offset) {
+        counters.droppedEnded += subscription.pending(to: head)
+    }
+}

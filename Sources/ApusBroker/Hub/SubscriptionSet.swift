@@ -1,0 +1,88 @@
+/// One subscriber's subscriptions, found by topic and client_id, and its patterns.
+///
+/// Most have one or two: up to ``linear`` of them are searched one by one, more through a dictionary.
+public struct SubscriptionSet {
+    private struct Key: Hashable {
+        let topic: ObjectIdentifier
+        let pattern: ObjectIdentifier?
+        let clientID: ExactText
+    }
+
+    private static let linear = 16
+    /// Those to topics by name, and those that patterns brought.
+    private(set) var all: [Subscription] = []
+    private(set) var patterns: [PatternSubscription] = []
+    private var matches = 0
+    private var index: [Key: Subscription]?
+
+    public init() {}
+
+    /// How many the subscriber has asked for: a pattern is one, whatever it matches.
+    public var count: Int { all.count - matches + patterns.count }
+
+    /// How many its patterns have brought.
+    public var matchCount: Int { matches }
+
+    /// Whether the subscriber has none at all.
+    public var isEmpty: Bool { all.isEmpty && patterns.isEmpty }
+
+    func find(_ topic: Topic, clientID: String, pattern: PatternSubscription? = nil) -> Subscription? {
+        if let index { return index[Self.key(topic, clientID, pattern)] }
+        return all.first {
+            $0.topic === topic && $0.pattern === pattern && ExactText($0.clientID) == ExactText(clientID)
+        }
+    }
+
+    mutating func insert(_ subscription: Subscription) {
+        subscription.subscriberIndex = all.count
+        all.append(subscription)
+        if subscription.pattern != nil { matches += 1 }
+        if index != nil {
+            index?[Self.key(subscription)] = subscription
+        } else if all.count > Self.linear {
+            index = Dictionary(all.map { (Self.key($0), $0) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    mutating func remove(_ subscription: Subscription) {
+        let position = subscription.subscriberIndex
+        guard position < all.count, all[position] === subscription else { return }
+        if subscription.pattern != nil { matches -= 1 }
+        let last = all.removeLast()
+        if last !== subscription {
+            all[position] = last
+            last.subscriberIndex = position
+        }
+        index?[Self.key(subscription)] = nil
+        if all.isEmpty {
+            all = []
+            index = nil
+        }
+    }
+
+    func find(pattern text: String, clientID: String) -> PatternSubscription? {
+        patterns.first {
+            ExactText($0.filter.text) == ExactText(text) && ExactText($0.request.clientID) == ExactText(clientID)
+        }
+    }
+
+    mutating func insert(_ pattern: PatternSubscription) {
+        patterns.append(pattern)
+    }
+
+    mutating func remove(_ pattern: PatternSubscription) {
+        patterns.removeAll { $0 === pattern }
+    }
+
+    private static func key(_ topic: Topic, _ clientID: String, _ pattern: PatternSubscription?) -> Key {
+        Key(
+            topic: ObjectIdentifier(topic),
+            pattern: pattern.map { ObjectIdentifier($0) },
+            clientID: ExactText(clientID)
+        )
+    }
+
+    private static func key(_ subscription: Subscription) -> Key {
+        key(subscription.topic, subscription.clientID, subscription.pattern)
+    }
+}

@@ -1,0 +1,52 @@
+import NIOConcurrencyHelpers
+
+/// What a publication may have besides its message.
+struct PublicationDetail: Sendable {
+    /// As a quoted JSON string.
+    var key: [UInt8]?
+    /// When it is no longer delivered, in milliseconds since 1970.
+    var expires = Int64.max
+
+    static let none = PublicationDetail()
+}
+
+/// The keys and lifetimes of a batch's publications, and which of them a later one with the same key has superseded.
+///
+/// Only this last part changes after the batch is sealed; it has a lock of its own, as readers do not hold the topic's.
+final class BatchDetails: Sendable {
+    /// One for each publication.
+    let all: [PublicationDetail]
+    let haveKeys: Bool
+    let expire: Bool
+    private let superseded: NIOLockedValueBox<BitSet>
+
+    init(_ all: [PublicationDetail], superseded: BitSet) {
+        self.all = all
+        haveKeys = all.contains { $0.key != nil }
+        expire = all.contains { $0.expires != .max }
+        self.superseded = NIOLockedValueBox(superseded)
+    }
+
+    func supersede(_ index: Int) {
+        superseded.withLockedValue { $0.insert(index) }
+    }
+
+    var supersededNow: BitSet { superseded.withLockedValue { $0 } }
+}
+
+/// Small whole numbers, one bit each.
+struct BitSet: Sendable {
+    private var words: [UInt64] = []
+    private(set) var count = 0
+
+    func contains(_ index: Int) -> Bool {
+        index / 64 < words.count && words[index / 64] & (1 << UInt64(index % 64)) != 0
+    }
+
+    mutating func insert(_ index: Int) {
+        while words.count <= index / 64 { words.append(0) }
+        guard !contains(index) else { return }
+        words[index / 64] |= 1 << UInt64(index % 64)
+        count += 1
+    }
+}

@@ -1,0 +1,131 @@
+/// The fields of `publish` that are no part of the plain contract.
+public struct PublishExtensions: Sendable, Equatable {
+    /// One message of a batch.
+    public struct Message: Sendable, Equatable {
+        /// The raw JSON object.
+        public var range: Range<Int>
+        public var id: JSONText
+
+        public init(range: Range<Int>, id: JSONText) {
+            self.range = range
+            self.id = id
+        }
+    }
+
+    /// Whether the ack tells what came of it.
+    public var outcome = false
+    /// In milliseconds.
+    public var ttl: Int64?
+    public var key: String?
+    /// The batch, when there is one in place of `message`.
+    public var messages: [Message]?
+
+    public init() {}
+}
+
+extension CommandScanner {
+    /// The longest `key`, in bytes of UTF-8.
+    public static var maxKey: Int { 256 }
+    /// The longest `ttl`, in milliseconds: a hundred years. Longer ones are mistakes in the unit.
+    public static var maxTTL: Int64 { 100 * 365 * 86_400_000 }
+
+    /// Reads the extension fields of a `publish` that was scanned, and makes sure that there is something to publish.
+    ///
+    /// - Parameter maxBatch: how many `messages` are taken.
+    public func publishExtensions(
+        of command: Command,
+        in bytes: UnsafeRawBufferPointer,
+        dialect: Dialect,
+        maxBatch: Int
+    ) -> Result<PublishExtensions, CommandError> {
+        var result = PublishExtensions()
+        guard command.hasExtensions else { return .success(result) }
+        do throws(FieldFault) {
+            let fields = ExtensionFields(in: bytes)
+            result.outcome = try fields.flag("outcome", in: bytes) ?? false
+            result.ttl = try ttl(fields["ttl"], in: bytes)
+            if let key = try fields.text("key", in: bytes) {
+                guard (1...Self.maxKey).contains(key.utf8.count) else {
+                    throw FieldFault(message: "'key' must be 1 to \(Self.maxKey) bytes")
+                }
+                result.key = key
+            }
+            result.messages = try messages(fields["messages"], dialect: dialect, max: maxBatch, in: bytes)
+            switch (result.messages == nil, command.message.isEmpty) {
+            case (true, true): throw FieldFault("message", "is required")
+            case (false, false): throw FieldFault("messages", "and 'message' exclude each other")
+            default: return .success(result)
+            }
+        } catch {
+            return .failure(CommandError(message: error.message, requestID: command.requestID))
+        }
+    }
+
+    /// A duration such as `"30s"`, or a number of seconds.
+    private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Int64? {
+        let text: String?
+        switch token.kind {
+        case .absent: return nil
+        case .string, .escapedString: text = token.text?.string(in: bytes)
+        case .integer, .fraction: text = String(decoding: bytes[token.range], as: UTF8.self)
+        default: text = nil
+        }
+        guard let value = text.flatMap({ DurationText.milliseconds($0) }), (1...Self.maxTTL).contains(value) else {
+            throw FieldFault("ttl", #"must be a positive duration such as "30s", or a positive number of seconds"#)
+        }
+        return value
+    }
+
+    private func messages(
+        _ token: JSONToken,
+        dialect: Dialect,
+        max: Int,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(FieldFault) -> [PublishExtensions.Message]? {
+        guard token.kind != .absent else { return nil }
+        guard token.kind == .array, var elements = JSONMembers(of: token, in: bytes) else {
+            throw FieldFault("messages", "must be an array of messages")
+        }
+        var result: [PublishExtensions.Message] = []
+        while let (_, element) = elements.next() {
+            guard result.count < max else {
+                throw FieldFault(message: "'messages' must be at most \(max) messages")
+            }
+            do throws(FieldFault) {
+                result.append(try message(element, dialect: dialect, in: bytes))
+            } catch {
+                // Which of them, as people write it.
+                let text = error.message.replacingPrefix("'message", with: "'messages[\(result.count)]")
+                throw FieldFault(message: text)
+            }
+        }
+        guard !result.isEmpty else { throw FieldFault("messages", "must not be empty") }
+        return result
+    }
+
+    /// One message of a batch, checked as `message` is.
+    private func message(
+        _ token: JSONToken,
+        dialect: Dialect,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(FieldFault) -> PublishExtensions.Message {
+        var id = JSONToken.absent
+        var payload = JSONToken.absent
+        var members = token.kind == .object ? JSONMembers(of: token, in: bytes) : nil
+        while let (name, value) = members?.next() {
+            switch name.string(in: bytes) {
+            case "id": id = value
+            case "payload": payload = value
+            default: break
+            }
+        }
+        let range = try message(token, id: id, payload: payload, dialect: dialect, in: bytes)
+        return PublishExtensions.Message(range: range, id: id.text ?? .empty)
+    }
+}
+
+extension String {
+    fileprivate func replacingPrefix(_ prefix: String, with other: String) -> String {
+        hasPrefix(prefix) ? other + dropFirst(prefix.count) : self
+    }
+}

@@ -1,0 +1,82 @@
+/// Where a replay starts.
+public enum ReplayStart: Sendable, Equatable {
+    /// So many publications before the head.
+    case lastN(Int)
+    /// Behind a position that was handled.
+    case position(epoch: String, offset: UInt64)
+    /// What was published at that moment or later, in milliseconds since 1970.
+    case time(Int64)
+    /// What was published so many milliseconds ago or later.
+    case age(Int64)
+    /// All that is kept.
+    case all
+
+    /// Reads `"10m"`, an RFC 3339 time or `"all"`; `nil` for anything else.
+    public init?(_ text: String) {
+        if text == "all" {
+            self = .all
+        } else if let age = DurationText.milliseconds(text), text.utf8.last.map({ $0 > 0x39 }) ?? false {
+            self = .age(age)
+        } else if let time = Timestamp.milliseconds(rfc3339: text) {
+            self = .time(time)
+        } else {
+            return nil
+        }
+    }
+}
+
+/// The fields of `subscribe` that are no part of the plain contract.
+public struct SubscribeExtensions: Sendable, Equatable {
+    /// Whether events and the ack tell their place in the log.
+    public var positions = false
+    public var since: ReplayStart?
+    /// `nil`: the topic's, or else the server's.
+    public var overflow: OverflowPolicy?
+    /// `nil`: the topic's, or else the server's.
+    public var queue: Int?
+    /// Whether the connection's own publishes are delivered to it.
+    public var echo = true
+    /// Whether others' subscriptions are announced.
+    public var presence = false
+    /// Whether any of these was given: then events also tell their keys.
+    public var isUsed = false
+
+    public init() {}
+}
+
+extension CommandScanner {
+    /// Reads the extension fields of a `subscribe` that was scanned.
+    ///
+    /// - Parameter maxQueue: the largest `queue` that is taken.
+    public func subscribeExtensions(
+        of command: Command,
+        in bytes: UnsafeRawBufferPointer,
+        maxQueue: Int
+    ) -> Result<SubscribeExtensions, CommandError> {
+        var result = SubscribeExtensions()
+        guard command.hasExtensions else { return .success(result) }
+        do throws(FieldFault) {
+            let fields = ExtensionFields(in: bytes)
+            result.positions = try fields.flag("positions", in: bytes) ?? false
+            result.since = try fields.since(in: bytes)
+            if result.since != nil { result.positions = true }
+            guard result.since == nil || !command.hasLastN else {
+                throw FieldFault("since", "and 'last_n' exclude each other")
+            }
+            if let text = try fields.text("overflow", in: bytes) {
+                guard let overflow = OverflowPolicy(rawValue: text) else {
+                    let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw FieldFault(message: "'overflow' must be one of \(names)")
+                }
+                result.overflow = overflow
+            }
+            result.queue = try fields.queue(in: bytes, max: maxQueue)
+            result.echo = try fields.flag("echo", in: bytes) ?? true
+            result.presence = try fields.flag("presence", in: bytes) ?? false
+            result.isUsed = fields.isAnyGiven(of: ["positions", "since", "overflow", "queue", "echo", "presence"])
+            return .success(result)
+        } catch {
+            return .failure(CommandError(message: error.message, requestID: command.requestID))
+        }
+    }
+}

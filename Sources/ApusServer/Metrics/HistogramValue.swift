@@ -1,0 +1,41 @@
+/// How many observed values fell into each bucket, and their sum.
+struct HistogramValue: Equatable, Sendable {
+    /// The upper bounds of the buckets, inclusive and ascending; the last bucket has none.
+    let bounds: [Double]
+    /// One more than there are bounds. Each value counts in one bucket only.
+    private(set) var counts: [Int]
+    private(set) var sum = 0.0
+
+    /// Bounds that are no numbers, or come twice, are left out.
+    init(bounds: [Double]) {
+        self.bounds = Set(bounds.filter(\.isFinite)).sorted()
+        self.counts = Array(repeating: 0, count: self.bounds.count + 1)
+    }
+
+    /// Takes a value. What is no finite number is ignored: it would spoil the sum for ever.
+    mutating func observe(_ value: Double) {
+        guard value.isFinite else { return }
+        counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+        sum += value
+    }
+
+    /// Both together, where they have the same buckets.
+    static func + (left: HistogramValue, right: HistogramValue) -> HistogramValue {
+        guard left.bounds == right.bounds else { return left }
+        var both = left
+        both.counts = zip(left.counts, right.counts).map { $0 + $1 }
+        both.sum += right.sum
+        return both
+    }
+}
+
+extension HistogramValue {
+    /// Seconds, from 0.1 ms to half a minute: a message in memory, a request, a long poll.
+    static let durationBounds = [
+        0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+    ]
+    /// Counts and sizes, in powers of four.
+    static let valueBounds: [Double] = [
+        1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216,
+    ]
+}

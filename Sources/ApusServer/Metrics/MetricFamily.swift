@@ -1,0 +1,84 @@
+/// What a metric is to Prometheus.
+enum MetricKind: String, Sendable {
+    /// Only ever grows, while the process lives.
+    case counter
+    case gauge
+    case histogram
+
+    /// The names on the lines of a family: no other family may have one of them.
+    func sampleNames(of family: String) -> [String] {
+        switch self {
+        case .counter, .gauge: [family]
+        case .histogram: [family, family + "_bucket", family + "_sum", family + "_count"]
+        }
+    }
+}
+
+/// The value of one series at one moment.
+enum MetricValue: Equatable, Sendable {
+    /// Written digit by digit, also where a `Double` would round.
+    case integer(Int)
+    case floating(Double)
+    case histogram(HistogramValue)
+
+    static func + (left: MetricValue, right: MetricValue) -> MetricValue {
+        switch (left, right) {
+        case (.integer(let left), .integer(let right)):
+            let sum = left.addingReportingOverflow(right)
+            return sum.overflow ? .floating(Double(left) + Double(right)) : .integer(sum.partialValue)
+        case (.histogram(let left), .histogram(let right)):
+            return .histogram(left + right)
+        default:
+            guard let left = left.number, let right = right.number else { return left }
+            return .floating(left + right)
+        }
+    }
+
+    private var number: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .floating(let value): value
+        case .histogram: nil
+        }
+    }
+
+    fileprivate var isHistogram: Bool {
+        if case .histogram = self { true } else { false }
+    }
+}
+
+/// All series of one name, as they are at the moment of a scrape.
+struct MetricFamily: Equatable, Sendable {
+    struct Sample: Equatable, Sendable {
+        var labels: MetricLabels
+        var value: MetricValue
+
+        init(_ labels: MetricLabels, _ value: MetricValue) {
+            self.labels = labels
+            self.value = value
+        }
+    }
+
+    let name: String
+    let help: String
+    let kind: MetricKind
+    var samples: [Sample]
+
+    /// - Parameters:
+    ///   - name: made a name that Prometheus takes; a counter's ends in `_total`.
+    ///   - help: one sentence on what is measured.
+    init(name: String, help: String, kind: MetricKind, samples: [Sample]) {
+        precondition(samples.allSatisfy { $0.value.isHistogram == (kind == .histogram) }, "A sample of another kind")
+        self.name = MetricName.exported(name, kind)
+        self.help = help
+        self.kind = kind
+        self.samples = samples
+    }
+
+    /// A family of one series without labels.
+    init(name: String, help: String, kind: MetricKind, value: MetricValue) {
+        self.init(name: name, help: help, kind: kind, samples: [Sample([:], value)])
+    }
+
+    var sampleNames: [String] { kind.sampleNames(of: name) }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Glibc
+
+/// What every Prometheus client says about its process, under the names they all use.
+///
+/// Read from `/proc` at the time of a scrape; what can not be read is left out.
+struct ProcessMetrics: Sendable {
+    /// Seconds since 1970. Never changes, so it is read once.
+    private let startTime: Double?
+
+    init() {
+        self.startTime = Self.readStartTime()
+    }
+
+    var families: [MetricFamily] {
+        let families: [(name: String, help: String, kind: MetricKind, value: MetricValue?)] = [
+            (
+                "process_cpu_seconds_total", "User and system CPU time spent in seconds.", .counter,
+                Self.cpuSeconds.map(MetricValue.floating)
+            ),
+            (
+                "process_resident_memory_bytes", "Resident memory size in bytes.", .gauge,
+                Self.residentMemory.map(MetricValue.integer)
+            ),
+            ("process_open_fds", "Number of open file descriptors.", .gauge, Self.openFiles.map(MetricValue.integer)),
+            (
+                "process_max_fds", "Maximum number of open file descriptors.", .gauge,
+                Self.maxOpenFiles.map(MetricValue.integer)
+            ),
+            (
+                "process_start_time_seconds", "Start time of the process since the Unix epoch in seconds.", .gauge,
+                startTime.map(MetricValue.floating)
+            ),
+        ]
+        return families.compactMap { family in
+            family.value.map { MetricFamily(name: family.name, help: family.help, kind: family.kind, value: $0) }
+        }
+    }
+
+    // MARK: Sources
+
+    private static var cpuSeconds: Double? {
+        var usage = rusage()
+        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return nil }
+        let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
+        let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
+        return Double(seconds) + Double(microseconds) / 1_000_000
+    }
+
+    /// The second field of `statm`, in pages.
+    private static var residentMemory: Int? {
+        guard let fields = contents(of: "/proc/self/statm")?.split(separator: " "), fields.count > 1 else { return nil }
+        return Int(fields[1]).map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
+    }
+
+    private static var openFiles: Int? {
+        guard let folder = opendir("/proc/self/fd") else { return nil }
+        defer { closedir(folder) }
+        var count = 0
+        while readdir(folder) != nil { count += 1 }
+        // "." and "..", and the folder itself while it is read.
+        return count - 3
+    }
+
+    private static var maxOpenFiles: Int? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    /// The 22nd field of `stat`: how many clock ticks after the boot the process began.
+    ///
+    /// When that was is told by the clock that began then: `/proc/stat` is hidden from services that may see only processes.
+    private static func readStartTime() -> Double? {
+        // The second field is the program's name in parentheses, with any characters in it.
+        let fields = contents(of: "/proc/self/stat")?.split(separator: ")").last?.split(separator: " ")
+        let ticksPerSecond = sysconf(Int32(_SC_CLK_TCK))
+        guard let fields, fields.count > 19, let ticks = Int(fields[19]), ticksPerSecond > 0 else { return nil }
+        let clock = ContinuousClock()
+        let sinceBoot = (clock.now - clock.systemEpoch) / .seconds(1)
+        let start = Date().timeIntervalSince1970 - sinceBoot + Double(ticks) / Double(ticksPerSecond)
+        // No finer than the ticks are.
+        return (start * 100).rounded() / 100
+    }
+
+    /// A file of `/proc`: its size is not known before it is read.
+    private static func contents(of path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(file, &chunk, chunk.count)
+            guard count > 0 else { return count == 0 ? String(decoding: bytes, as: UTF8.self) : nil }
+            bytes += chunk[..<count]
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import CoreMetrics
+
+/// Counts and times HTTP requests.
+struct RequestMetrics: Sendable {
+    /// Any other method counts as `other`: clients may send whatever they like.
+    private static let methods: Set = [
+        "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
+    ]
+    private static let requests = "apus.http.requests"
+    private static let durations = "apus.http.request.duration"
+
+    private let registry: MetricsRegistry
+    private let duration: any TimerHandler
+
+    init(registry: MetricsRegistry) {
+        self.registry = registry
+        registry.setHelp("HTTP requests answered, handshakes not included.", for: Self.requests)
+        registry.setHelp(
+            "From a request's head to that of its answer; a long poll waits in between.",
+            for: Self.durations
+        )
+        self.duration = registry.makeTimer(label: Self.durations, dimensions: [])
+    }
+
+    /// Takes an answered request.
+    func record(method: String, status: Int, took: Duration) {
+        let method = Self.methods.contains(method) ? method : "other"
+        let dimensions = [("method", method), ("status", "\(status)")]
+        registry.makeCounter(label: Self.requests, dimensions: dimensions).increment(by: 1)
+        let (seconds, attoseconds) = took.components
+        duration.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}

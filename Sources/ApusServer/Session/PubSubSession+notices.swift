@@ -1,0 +1,78 @@
+import ApusBroker
+import ApusProtocol
+import Logging
+import NIOCore
+
+// What the hub gives to a connection.
+
+extension PubSubSession {
+    var isWritable: Bool { connection.isWritable }
+
+    func deliver(_ frames: ByteBuffer) {
+        if !connection.hasUnflushed { worker.hub.flushLater(self) }
+        connection.write(frames)
+    }
+
+    func flush() {
+        connection.flush()
+    }
+
+    func notify(_ notice: SubscriberNotice) {
+        worker.beginBurst()
+        switch notice {
+        case .messagesDropped(let topic, let count, let range):
+            informInOrder(.messagesDropped(topicJSON: topic.template.topicJSON, count: count, range: range))
+            worker.logger.debug(
+                "messages dropped",
+                metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)", "count": "\(count)"]
+            )
+        case .topicDeleted(let topic, let byPattern):
+            informInOrder(.topicDeleted(topicJSON: topic.template.topicJSON))
+            if worker.settings.disconnectsOnDelete, !byPattern { disconnect(.topicDeleted) }
+        case .slowConsumer(let topic):
+            cut(topic)
+        case .slowConsumerWarning(let topic, let lag, let queue):
+            inform(.slowConsumerWarning(topicJSON: topic.template.topicJSON, lag: lag, queue: queue))
+        case .presence(let topic, let hasJoined, let clientID):
+            informInOrder(
+                .presence(topicJSON: topic.template.topicJSON, hasJoined: hasJoined, clientID: clientID)
+            )
+        case .presenceDropped(let topic, let count):
+            informInOrder(.presenceDropped(topicJSON: topic.template.topicJSON, count: count))
+        case .overloaded:
+            disconnect(.overloaded)
+        }
+    }
+
+    private func cut(_ topic: Topic) {
+        var frame = ByteBuffer()
+        let text = "Topic '\(topic.name)': too far behind"
+        worker.counters.errors[.slowConsumer, default: 0] += 1
+        encoder.error(.slowConsumer, text, requestID: nil, time: worker.now, to: &frame)
+        connection.write(frame)
+        worker.logger.info(
+            "slow consumer cut",
+            metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)"]
+        )
+        disconnect(.slowConsumer)
+    }
+
+    /// Tells the client something that has its place among its events.
+    private func informInOrder(_ info: InfoMessage) {
+        var frame = ByteBuffer()
+        encoder.info(info, time: worker.now, to: &frame)
+        deliver(frame)
+    }
+
+    /// Tells the client something that does not wait for events.
+    func inform(_ info: InfoMessage) {
+        var frame = ByteBuffer()
+        encoder.info(info, time: worker.now, to: &frame)
+        if !connection.hasUnflushed { worker.hub.flushLater(self) }
+        connection.writeControl(frame)
+    }
+
+    func disconnect(_ reason: Disconnect) {
+        connection.disconnect(reason)
+    }
+}

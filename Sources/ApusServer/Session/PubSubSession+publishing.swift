@@ -1,0 +1,102 @@
+import ApusBroker
+import ApusProtocol
+
+extension PubSubSession {
+    /// The plain publish: one message, and an ack that says no more than that it was taken.
+    ///
+    /// - Returns: `false` when the publisher has to wait.
+    func publish(
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) -> Bool {
+        let body = UnsafeRawBufferPointer(rebasing: message[command.message])
+        let result = withName(command.topic, in: message) { name in
+            worker.hub.publish(body, toTopicNamed: name, time: worker.now, origin: origin)
+        }
+        guard let (topic, outcome) = result else { return refuseUnknown(command, in: message, requestID: requestID) }
+        switch outcome {
+        case .needsPublication:
+            return publish(PublishExtensions(), of: command, in: message, requestID: requestID)
+        case .throttled:
+            return wait(for: topic)
+        case .published, .deleted:
+            acknowledge(topic.template.topicJSON, requestID: requestID)
+            return true
+        }
+    }
+
+    /// A publish with fields that are no part of the plain contract.
+    func publishExtended(
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) -> Bool {
+        let maxBatch = worker.settings.maxBatch
+        switch worker.scanner.publishExtensions(of: command, in: message, dialect: dialect, maxBatch: maxBatch) {
+        case .failure(let error):
+            refuse(error, in: message)
+            return true
+        case .success(let extensions):
+            isExtended = true
+            return publish(extensions, of: command, in: message, requestID: requestID)
+        }
+    }
+
+    private func publish(
+        _ extensions: PublishExtensions,
+        of command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) -> Bool {
+        let messages =
+            extensions.messages ?? [PublishExtensions.Message(range: command.message, id: command.messageID)]
+        let publications = messages.map { element in
+            Publication(
+                message: UnsafeRawBufferPointer(rebasing: message[element.range]),
+                id: text(element.id, in: message),
+                key: extensions.key,
+                ttl: extensions.ttl
+            )
+        }
+        let result = withName(command.topic, in: message) { name in
+            worker.hub.publish(publications, toTopicNamed: name, time: worker.now, origin: origin)
+        }
+        guard let (topic, outcome) = result else { return refuseUnknown(command, in: message, requestID: requestID) }
+        guard case .published(let receipt) = outcome else { return wait(for: topic) }
+        var members = extensions.messages == nil ? "" : #","count":\#(messages.count)"#
+        if extensions.outcome { members += Self.members(of: receipt, epoch: topic.epoch) }
+        encoder.ack(
+            requestID: requestID,
+            topicJSON: topic.template.topicJSON,
+            members: members,
+            time: worker.now,
+            to: &worker.replies
+        )
+        return true
+    }
+
+    /// What an ack says of where publications went.
+    static func members(of receipt: PublishReceipt, epoch: String) -> String {
+        var members = #","epoch":"\#(epoch)","offset":\#(receipt.offset),"subscribers":\#(receipt.subscribers)"#
+        members += #","stored":"memory","duplicate":\#(receipt.isDuplicate)"#
+        if receipt.count > 0, receipt.duplicates > 0 { members += #","duplicates":\#(receipt.duplicates)"# }
+        return members
+    }
+
+    private func wait(for topic: Topic) -> Bool {
+        throttledBy = topic
+        worker.hub.wait(self, for: topic)
+        return false
+    }
+
+    private func refuseUnknown(
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) -> Bool {
+        let error = BrokerError.topicNotFound(text(command.topic, in: message))
+        reply(error.wireCode, error.message, requestID: requestID)
+        return true
+    }
+}

@@ -1,0 +1,76 @@
+import ApusBroker
+import ApusProtocol
+
+extension PubSubSession {
+    func subscribe(
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) {
+        let maxQueue = worker.settings.maxQueue
+        let extensions: SubscribeExtensions
+        switch worker.scanner.subscribeExtensions(of: command, in: message, maxQueue: maxQueue) {
+        case .success(let read): extensions = read
+        case .failure(let error): return refuse(error, in: message)
+        }
+        let name = text(command.topic, in: message)
+        let isPattern = TopicFilter.isPattern(name)
+        guard !isPattern || !extensions.positions else {
+            let field = extensions.since == nil ? "positions" : "since"
+            return reply(.badRequest, "'\(field)' needs a topic, not a pattern", requestID: requestID)
+        }
+        isExtended = isExtended || isPattern || extensions.isUsed
+        var request = SubscribeRequest(topic: name, clientID: text(command.clientID, in: message))
+        request.start = extensions.since ?? .lastN(command.lastN)
+        request.queue = extensions.queue
+        request.overflow = extensions.overflow
+        request.detail = extensions.positions ? .positioned : isPattern || extensions.isUsed ? .keyed : .plain
+        request.echo = extensions.echo
+        request.presence = extensions.presence
+        do throws(BrokerError) {
+            let receipt = try worker.hub.subscribe(
+                self,
+                request,
+                defaults: worker.settings.subscription,
+                limits: worker.settings.subscriptionLimits
+            )
+            guard extensions.positions else { return acknowledge(receipt.topicJSON, requestID: requestID) }
+            encoder.ack(
+                requestID: requestID,
+                topicJSON: receipt.topicJSON,
+                members: Self.members(of: receipt),
+                time: worker.now,
+                to: &worker.replies
+            )
+        } catch {
+            reply(error.wireCode, error.message, requestID: requestID)
+        }
+    }
+
+    private static func members(of receipt: SubscribeReceipt) -> String {
+        var members = #","epoch":"\#(receipt.epoch)","offset":\#(receipt.offset)"#
+        if let isRecovered = receipt.isRecovered { members += #","recovered":\#(isRecovered)"# }
+        if let missed = receipt.missed {
+            members += #","missed":{"from":\#(missed.lowerBound),"to":\#(missed.upperBound)}"#
+        }
+        return members
+    }
+
+    func unsubscribe(
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) {
+        let name = text(command.topic, in: message)
+        // What was published before is delivered before the ack of the unsubscribe, and after the acks before it.
+        connection.sendReplies()
+        do throws(BrokerError) {
+            let clientID = text(command.clientID, in: message)
+            let topicJSON = try worker.hub.unsubscribe(self, from: name, clientID: clientID)
+            connection.keepRepliesInOrder()
+            acknowledge(topicJSON, requestID: requestID)
+        } catch {
+            reply(error.wireCode, error.message, requestID: requestID)
+        }
+    }
+}
