@@ -28,22 +28,27 @@ public struct ApusService: Service {
     public let broker: any Broker
     private let configuration: ServerConfiguration
     private let mode: Mode
+    private let metrics: MetricsRegistry
     private let logger: Logger
     private let onListening: @Sendable (SocketAddress) async -> Void
 
     /// - Parameters:
     ///   - broker: where topics live; a ``MemoryBroker`` within the configuration's limits when none is given.
+    ///   - metrics: what swift-metrics records for `/metrics`; one of its own when none is given. Bootstrap `MetricsSystem`
+    ///     with the same to have other libraries' metrics there too.
     ///   - onListening: called with the bound address once connections are accepted.
     public init(
         configuration: ServerConfiguration,
         mode: Mode = .pubSub,
         broker: (any Broker)? = nil,
+        metrics: MetricsRegistry? = nil,
         logger: Logger,
         onListening: @escaping @Sendable (SocketAddress) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.mode = mode
         self.broker = broker ?? MemoryBroker(limits: configuration.brokerLimits)
+        self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries)
         self.logger = logger
         self.onListening = onListening
     }
@@ -80,7 +85,7 @@ public struct ApusService: Service {
         // Hummingbird's own lines would say twice what ours do.
         httpLogger.logLevel = max(logger.logLevel, .warning)
         let application = Application(
-            router: router(keys: keys, isDraining: isDraining),
+            router: router(keys: keys, workers: workers, isDraining: isDraining),
             server: serverBuilder(gate: gate),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
@@ -120,17 +125,23 @@ public struct ApusService: Service {
 
     private func router(
         keys: APIKeys,
+        workers: Workers,
         isDraining: DrainFlag
-    ) -> Router<BasicRequestContext> {
-        let router = Router(options: [.autoGenerateHeadEndpoints])
+    ) -> Router<ApusRequestContext> {
+        let metrics = ServerMetrics(registry: metrics, workers: workers, broker: broker)
+        let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
         router.addMiddleware {
-            RequestMiddleware(logger: logger)
+            RequestMiddleware(logger: logger, metrics: metrics.requests)
             APIKeyMiddleware(keys: keys)
         }
         Routes(
             broker: broker,
+            workers: workers,
+            settings: configuration.workerSettings,
+            defaults: configuration.brokerLimits,
             createExisting: configuration.createExisting,
-            isDraining: isDraining
+            isDraining: isDraining,
+            metrics: metrics
         ).add(to: router)
         return router
     }
@@ -208,6 +219,7 @@ extension ServerConfiguration {
             heartbeat: heartbeat.milliseconds,
             authTimeout: authTimeout.milliseconds,
             closeTimeout: closeTimeout.milliseconds,
+            liveTimeout: liveTimeout.milliseconds,
             disconnectsOnDelete: onDelete == .disconnect,
             apiKeys: APIKeys(apiKeys)
         )

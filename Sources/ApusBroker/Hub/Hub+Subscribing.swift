@@ -189,7 +189,8 @@ extension Hub {
             markDirty(slot: source.slot)
         }
         if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: -1) }
-        announce(subscription, hasJoined: false)
+        // The end of the topic is nobody's leaving.
+        if reason != .topicDeleted { announce(subscription, hasJoined: false) }
         gone.add(subscription, reason: reason, now: clock())
         if source.isDraining {
             source.ended.append(subscription)

@@ -63,14 +63,8 @@ extension CommandScanner {
 
     /// A duration such as `"30s"`, or a number of seconds.
     private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Int64? {
-        let text: String?
-        switch token.kind {
-        case .absent: return nil
-        case .string, .escapedString: text = token.text?.string(in: bytes)
-        case .integer, .fraction: text = String(decoding: bytes[token.range], as: UTF8.self)
-        default: text = nil
-        }
-        guard let value = text.flatMap({ DurationText.milliseconds($0) }), (1...Self.maxTTL).contains(value) else {
+        guard token.kind != .absent else { return nil }
+        guard let value = token.duration(in: bytes), (1...Self.maxTTL).contains(value) else {
             throw FieldFault("ttl", #"must be a positive duration such as "30s", or a positive number of seconds"#)
         }
         return value
@@ -121,6 +115,17 @@ extension CommandScanner {
         }
         let range = try message(token, id: id, payload: payload, dialect: dialect, in: bytes)
         return PublishExtensions.Message(range: range, id: id.text ?? .empty)
+    }
+}
+
+extension JSONToken {
+    /// A text such as `"30s"` or a number of seconds, in milliseconds.
+    func duration(in bytes: UnsafeRawBufferPointer) -> Int64? {
+        switch kind {
+        case .string, .escapedString: text?.string(in: bytes).flatMap { DurationText.milliseconds(withUnit: $0) }
+        case .integer, .fraction: DurationText.milliseconds(String(decoding: bytes[range], as: UTF8.self))
+        default: nil
+        }
     }
 }
 

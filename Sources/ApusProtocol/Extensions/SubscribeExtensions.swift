@@ -15,7 +15,7 @@ public enum ReplayStart: Sendable, Equatable {
     public init?(_ text: String) {
         if text == "all" {
             self = .all
-        } else if let age = DurationText.milliseconds(text), text.utf8.last.map({ $0 > 0x39 }) ?? false {
+        } else if let age = DurationText.milliseconds(withUnit: text) {
             self = .age(age)
         } else if let time = Timestamp.milliseconds(rfc3339: text) {
             self = .time(time)

@@ -26,6 +26,11 @@ public enum DurationText {
         return sumOverflow ? nil : sum
     }
 
+    /// The same, of text that must say its unit.
+    public static func milliseconds(withUnit text: String) -> Int64? {
+        text.utf8.last.map { $0 > 0x39 } == true ? milliseconds(text) : nil
+    }
+
     /// In seconds where that needs no fraction.
     public static func text(_ milliseconds: Int64) -> String {
         milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"

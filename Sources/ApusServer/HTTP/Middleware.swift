@@ -18,6 +18,7 @@ final class DrainFlag: Sendable {
 /// Logs each request, and turns whatever goes wrong into a problem document.
 struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
     let logger: Logger
+    let metrics: RequestMetrics
 
     func handle(
         _ request: Request,
@@ -40,7 +41,9 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
             }
             response = try problem.response(from: request, context: context)
         }
-        let elapsed = (ContinuousClock.now - start) / .microseconds(1)
+        let took = ContinuousClock.now - start
+        metrics.record(method: request.method.rawValue, status: response.status.code, took: took)
+        let elapsed = took / .microseconds(1)
         logger.info(
             "request",
             metadata: [
@@ -85,9 +88,13 @@ struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
         context: Context,
         next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let open: Set = ["/health", "/v1/health", "/docs", "/openapi.json", "/ws", "/v1/ws"]
+        let open: Set = [
+            "/health", "/v1/health", "/livez", "/readyz", "/docs", "/openapi.json", "/apus.js", "/apus.d.ts", "/ws", "/v1/ws",
+        ]
         guard keys.areRequired, !open.contains(request.uri.path) else { return try await next(request, context) }
-        guard let key = Self.header.flatMap({ request.headers[$0] }), keys.contains(key) else {
+        // A browser's event stream can have no header of its own.
+        let parameter = request.uri.path.hasSuffix("/events") ? try QueryParameters(request.uri)["api_key"] : nil
+        guard let key = Self.header.flatMap({ request.headers[$0] }) ?? parameter, keys.contains(key) else {
             throw Problem.unauthorized
         }
         return try await next(request, context)

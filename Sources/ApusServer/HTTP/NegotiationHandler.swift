@@ -42,6 +42,8 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// When the connection is closed if the request at hand is not complete.
     private var deadline: Scheduled<Void>?
     private var state = State.waiting
+    /// Whether the connection is of no use when the client sends nothing more: until the response at work is over.
+    var closesWithInput = false
 
     init(
         gate: WebSocketGate,
@@ -89,6 +91,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .http(let unanswered) = state, case .end = unwrapOutboundIn(data) {
             state = .http(unanswered: unanswered - 1)
+            closesWithInput = false
         }
         context.write(data, promise: promise)
     }
@@ -106,6 +109,8 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch (state, event) {
         case (.waiting, is ChannelShouldQuiesceEvent), (.waiting, ChannelEvent.inputClosed),
             (.upgrading, is ChannelShouldQuiesceEvent), (.upgrading, ChannelEvent.inputClosed):
+            context.close(promise: nil)
+        case (_, ChannelEvent.inputClosed) where closesWithInput:
             context.close(promise: nil)
         default:
             context.fireUserInboundEventTriggered(event)

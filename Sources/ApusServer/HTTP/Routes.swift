@@ -1,34 +1,64 @@
 import ApusBroker
 import ApusProtocol
-import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The REST interface: topics, health, statistics, documentation.
+/// The REST interface: topics, messages, event streams, health, statistics, documentation.
 struct Routes {
     /// A `POST /topics` body beyond this is refused.
     static let maxBody = 64 * 1024
 
     let broker: any Broker
+    let workers: Workers
+    let settings: WorkerSettings
+    let defaults: MemoryBroker.Limits
     let createExisting: ServerConfiguration.CreateExisting
     let isDraining: DrainFlag
+    let metrics: ServerMetrics
     let started = ContinuousClock.now
 
     /// Adds everything to a router.
-    func add(to router: Router<BasicRequestContext>) {
+    func add(to router: Router<ApusRequestContext>) {
         for (prefix, dialect) in [("", Dialect.base), ("/v1", .v1)] {
-            router.get("\(prefix)/topics") { _, _ in listTopics() }
-            router.post("\(prefix)/topics") { request, _ in try await createTopic(request) }
-            router.delete("\(prefix)/topics/:name") { request, _ in try deleteTopic(request) }
+            addTopics(to: router, prefix, dialect)
+            addMessages(to: router, prefix, dialect)
             router.get("\(prefix)/health") { _, _ in health(dialect) }
             router.get("\(prefix)/stats") { _, _ in stats() }
             // Handshakes are taken before the router, all but one that was sent before the answers to earlier requests.
             router.get("\(prefix)/ws") { _, _ -> Response in throw Handshake.Refusal.notUpgrading.problem }
         }
+        addOperations(to: router)
         router.get("/docs") { _, _ in
             Response.json(.ok, ByteBuffer(string: DocsPage.html), type: "text/html; charset=utf-8")
         }
         router.get("/openapi.json") { _, _ in Response.json(.ok, ByteBuffer(string: OpenAPIDocument.json)) }
+    }
+
+    private func addTopics(to router: Router<ApusRequestContext>, _ prefix: String, _ dialect: Dialect) {
+        router.get("\(prefix)/topics") { _, _ in listTopics() }
+        router.post("\(prefix)/topics") { request, _ in try await createTopic(request) }
+        router.get("\(prefix)/topics/:name") { request, _ in try inspectTopic(request) }
+        router.put("\(prefix)/topics/:name") { request, _ in try await putTopic(request) }
+        router.delete("\(prefix)/topics/:name") { request, _ in try deleteTopic(request) }
+        router.get("\(prefix)/topics/:name/subscribers") { request, _ in try await topicSubscribers(request) }
+        router.get("\(prefix)/subscribers") { request, _ in try await allSubscribers(request) }
+    }
+
+    private func addMessages(to router: Router<ApusRequestContext>, _ prefix: String, _ dialect: Dialect) {
+        router.post("\(prefix)/topics/:name/messages") { request, context in
+            try await publish(request, context, dialect: dialect)
+        }
+        router.get("\(prefix)/topics/:name/messages") { request, context in
+            try await history(request, context, dialect: dialect)
+        }
+        router.get("\(prefix)/topics/:name/events") { request, context in
+            let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
+            return try await eventStream(request, context, topics: [name], dialect: dialect)
+        }
+        router.get("\(prefix)/events") { request, context in
+            let topics = try QueryParameters(request.uri).all("topic")
+            return try await eventStream(request, context, topics: topics, dialect: dialect)
+        }
     }
 
     /// Which methods a path takes; `nil` when there is no such path.
@@ -36,64 +66,41 @@ struct Routes {
         let base = path.hasPrefix("/v1/") ? path.dropFirst(3) : path[...]
         switch base {
         case "/topics": return "GET, HEAD, POST"
-        case "/health", "/stats", "/ws": return "GET, HEAD"
-        case "/docs", "/openapi.json": return base == path[...] ? "GET, HEAD" : nil
+        case "/health", "/stats", "/ws", "/events", "/subscribers": return "GET, HEAD"
+        case "/docs", "/openapi.json", "/metrics", "/livez", "/readyz", "/apus.js", "/apus.d.ts":
+            return base == path[...] ? "GET, HEAD" : nil
         default:
             let parts = base.split(separator: "/", omittingEmptySubsequences: false)
-            return parts.count == 3 && parts[1] == "topics" && !parts[2].isEmpty ? "DELETE" : nil
+            guard parts.count >= 3, parts[1] == "topics", !parts[2].isEmpty else { return nil }
+            switch (parts.count, parts.last) {
+            case (3, _): return "DELETE, GET, HEAD, PUT"
+            case (4, "messages"): return "GET, HEAD, POST"
+            case (4, "events"), (4, "subscribers"): return "GET, HEAD"
+            default: return nil
+            }
         }
     }
 
-    // MARK: Topics
-
-    private func listTopics() -> Response {
-        var body = ByteBuffer(string: #"{"topics":["#)
-        for (index, topic) in sortedTopics().enumerated() {
-            if index > 0 { body.writeString(",") }
-            body.writeString(#"{"name":"#)
-            body.writeBytes(topic.template.topicJSON)
-            body.writeString(#","subscribers":\#(topic.subscriberCount)}"#)
-        }
-        body.writeString("]}")
-        return .json(.ok, body)
-    }
-
-    private func createTopic(_ request: Request) async throws -> Response {
-        try refuseWhileDraining()
-        let name = try await topicName(from: request)
-        do throws(BrokerError) {
-            try broker.createTopic(named: name)
-            return topicStatus(.created, "created", name)
-        } catch {
-            if error.code == .topicExists, createExisting == .ok { return topicStatus(.ok, "exists", name) }
-            throw error.wireCode == .unavailable
-                ? Problem.unavailable(error.message) : Problem(error.wireCode, error.message)
-        }
-    }
-
-    private func deleteTopic(_ request: Request) throws -> Response {
-        try refuseWhileDraining()
-        let encoded = request.uri.path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-        guard let name = percentDecoded(encoded) else {
+    /// The topic in a path, so many parts from its end.
+    func topicName(ofPath path: String, fromEnd: Int) throws(Problem) -> String {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count > fromEnd, let name = percentDecoded(parts[parts.count - 1 - fromEnd]) else {
             throw Problem(.badRequest, "The topic name in the path is not percent-encoded UTF-8")
         }
-        do throws(BrokerError) {
-            try broker.deleteTopic(named: name)
-        } catch {
-            throw Problem(error.wireCode, error.message)
-        }
-        return topicStatus(.ok, "deleted", name)
+        return name
     }
 
-    private func topicStatus(_ status: HTTPResponse.Status, _ text: String, _ name: String) -> Response {
-        var body = ByteBuffer(string: #"{"status":"\#(text)","topic":"#)
-        appendJSONString(name, to: &body)
-        body.writeString("}")
-        return .json(status, body)
-    }
-
-    private func refuseWhileDraining() throws {
+    func refuseWhileDraining() throws(Problem) {
         if isDraining.isSet { throw Problem.unavailable("The server is shutting down") }
+    }
+
+    /// A request's body.
+    func collect(_ request: Request, upTo limit: Int) async throws -> ByteBuffer {
+        do {
+            return try await request.body.collect(upTo: limit)
+        } catch is NIOTooManyBytesError {
+            throw Problem(.tooLarge, "The body is larger than \(limit) bytes")
+        }
     }
 
     // MARK: What is going on
@@ -118,7 +125,7 @@ struct Routes {
         return .json(.ok, body)
     }
 
-    private func sortedTopics() -> [Topic] {
+    func sortedTopics() -> [Topic] {
         broker.topics.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 }

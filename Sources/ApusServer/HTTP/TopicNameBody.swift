@@ -6,12 +6,7 @@ import NIOCore
 extension Routes {
     /// The `name` in the JSON object that a request's body must be.
     func topicName(from request: Request) async throws -> String {
-        let buffer: ByteBuffer
-        do {
-            buffer = try await request.body.collect(upTo: Self.maxBody)
-        } catch is NIOTooManyBytesError {
-            throw Problem(.tooLarge, "The body is larger than \(Self.maxBody) bytes")
-        }
+        let buffer = try await collect(request, upTo: Self.maxBody)
         // Foundation's parser takes more than JSON, a trailing comma for one. Of a member given twice it takes the last, as the
         // command scanner does.
         guard

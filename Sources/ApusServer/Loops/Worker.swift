@@ -27,6 +27,8 @@ final class Worker {
 
     private var connections = ContiguousArray<WebSocketConnection>()
     private let open: ConnectionCount
+    private let beat: LoopWatch.Beat
+    private var streams: [any StreamingSubscriber] = []
 
     init(
         eventLoop: any EventLoop,
@@ -34,6 +36,7 @@ final class Worker {
         broker: any Broker,
         mailbox: HubMailbox,
         open: ConnectionCount,
+        beat: LoopWatch.Beat,
         logger: Logger
     ) {
         self.eventLoop = eventLoop
@@ -41,6 +44,7 @@ final class Worker {
         self.hub = Hub(broker: broker, mailbox: mailbox) { Timestamp.nowInMilliseconds }
         self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
         self.open = open
+        self.beat = beat
         self.logger = logger
     }
 
@@ -66,12 +70,34 @@ final class Worker {
         logger.debug("connection closed", metadata: ["connection.id": "\(connection.id)"])
     }
 
+    func add(_ stream: any StreamingSubscriber) {
+        stream.workerIndex = streams.count
+        streams.append(stream)
+    }
+
+    func remove(_ stream: any StreamingSubscriber) {
+        let index = stream.workerIndex
+        guard index < streams.count, streams[index] === stream else { return }
+        let last = streams.removeLast()
+        if last !== stream {
+            streams[index] = last
+            last.workerIndex = index
+        }
+    }
+
+    /// How many event streams there are, and requests that wait.
+    var streamCount: Int { streams.count }
+
+    var connectionCount: Int { connections.count }
+
     // MARK: Time
 
     /// Milliseconds of a clock that never goes back.
-    func monotonicNow() -> Int64 {
+    static func monotonicNow() -> Int64 {
         Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)
     }
+
+    func monotonicNow() -> Int64 { Self.monotonicNow() }
 
     /// Takes the time for what is read now. A burst of commands has one time.
     func beginBurst() {
@@ -98,6 +124,8 @@ final class Worker {
         beginBurst()
         // Connections that end change the list: walk a copy.
         for connection in connections { connection.tick(now: now) }
+        for stream in streams { stream.tick(now: now) }
+        beat.beat(now: now)
         if settings.throttleTimeout > 0 { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
     }
 
@@ -120,6 +148,7 @@ final class Worker {
     func drain() {
         hub.turn()
         for connection in connections { connection.closeIfDrained() }
+        for stream in streams { stream.drain() }
     }
 
     /// Cuts what is still open.

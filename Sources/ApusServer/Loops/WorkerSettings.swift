@@ -19,6 +19,8 @@ struct WorkerSettings: Sendable {
     var heartbeat: Int64 = 30_000
     var authTimeout: Int64 = 10_000
     var closeTimeout: Int64 = 30_000
+    /// How long the loop may be silent before it is taken for stuck.
+    var liveTimeout: Int64 = 10_000
     var disconnectsOnDelete = false
     var apiKeys = APIKeys([])
 

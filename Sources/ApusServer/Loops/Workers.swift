@@ -10,13 +10,21 @@ struct Workers: Sendable {
     /// Over all workers.
     let open: ConnectionCount
     let ids = ConnectionIDs()
+    private let watch: LoopWatch
 
     /// Makes a worker on each loop of the group. Call it off the loops.
     init(group: any EventLoopGroup, settings: WorkerSettings, broker: any Broker, logger: Logger) async throws {
         var byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>] = [:]
         var loops: [any EventLoop] = []
         let open = ConnectionCount()
-        for eventLoop in group.makeIterator() {
+        let all = Array(group.makeIterator())
+        let watch = LoopWatch(
+            loops: all.count,
+            timeout: settings.liveTimeout,
+            tickInterval: settings.tickInterval,
+            now: Worker.monotonicNow()
+        )
+        for (eventLoop, beat) in zip(all, watch.beats) {
             byLoop[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
                 let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
                 let mailbox = HubMailbox {
@@ -28,6 +36,7 @@ struct Workers: Sendable {
                     broker: broker,
                     mailbox: mailbox,
                     open: open,
+                    beat: beat,
                     logger: logger
                 )
                 let interval = TimeAmount.milliseconds(settings.tickInterval)
@@ -42,7 +51,11 @@ struct Workers: Sendable {
         self.byLoop = byLoop
         self.loops = loops
         self.open = open
+        self.watch = watch
     }
+
+    /// Whether every loop has given a sign of life lately.
+    var isAlive: Bool { watch.isAlive(now: Worker.monotonicNow()) }
 
     /// The worker of a loop of the group; call it on that loop.
     func worker(on eventLoop: any EventLoop) -> Worker? {
@@ -57,6 +70,18 @@ struct Workers: Sendable {
             }
         }
         for future in done { try? await future.get() }
+    }
+
+    /// What `body` makes of every worker, on its loop.
+    func collect<Value: Sendable>(_ body: @escaping @Sendable (Worker) -> Value) async -> [Value] {
+        let done = loops.map { eventLoop in
+            eventLoop.submit { worker(on: eventLoop).map(body) }
+        }
+        var values: [Value] = []
+        for future in done {
+            if let value = try? await future.get() { values.append(value) }
+        }
+        return values
     }
 
     /// Lets go of all workers; nothing may be connected any more.

@@ -1,0 +1,96 @@
+/// What a `PUT /topics/{name}` asks for: each setting that it names, where `nil` is the server's own again.
+public struct TopicSettingsFields: Sendable, Equatable {
+    public var history: Int??
+    /// In milliseconds; so are the other times.
+    public var historyAge: Int64??
+    public var historyBytes: Int??
+    public var queue: Int??
+    public var overflow: OverflowPolicy??
+    public var dedupeWindow: Int64??
+    public var ttl: Int64??
+
+    /// How many messages a topic may be told to keep.
+    public static var maxHistory: Int { 100_000_000 }
+
+    /// Reads a body, which must be a JSON object or empty.
+    ///
+    /// - Parameter maxQueue: the largest `queue` that is taken.
+    public static func read(_ bytes: UnsafeRawBufferPointer, maxQueue: Int) -> Result<TopicSettingsFields, CommandError> {
+        var result = TopicSettingsFields()
+        guard !bytes.isEmpty else { return .success(result) }
+        guard JSONDocument.isValid(bytes) else { return .failure(CommandError(message: "The body is not valid JSON")) }
+        let root = JSONMembers.root(of: bytes)
+        guard root.kind == .object, var members = JSONMembers(of: root, in: bytes) else {
+            return .failure(CommandError(message: "The body must be a JSON object"))
+        }
+        do throws(FieldFault) {
+            while let (name, value) = members.next() {
+                try result.set(name.string(in: bytes) ?? "", to: value, in: bytes, maxQueue: maxQueue)
+            }
+            return .success(result)
+        } catch {
+            return .failure(CommandError(message: error.message))
+        }
+    }
+
+    private mutating func set(
+        _ name: String,
+        to token: JSONToken,
+        in bytes: UnsafeRawBufferPointer,
+        maxQueue: Int
+    ) throws(FieldFault) {
+        let value = FieldValue(name: name, token: token, bytes: bytes)
+        switch name {
+        case "history": history = .some(try value.integer(0...Self.maxHistory))
+        case "history_age": historyAge = .some(try value.duration())
+        case "history_bytes": historyBytes = .some(try value.integer(0...(1 << 40)))
+        case "queue": queue = .some(try value.integer(1...max(maxQueue, 1)))
+        case "overflow": overflow = .some(try value.overflow())
+        case "dedupe_window": dedupeWindow = .some(try value.duration())
+        case "ttl": ttl = .some(try value.duration())
+        default:
+            let shown = String(name.unicodeScalars.prefix(64))
+            throw FieldFault(message: "'\(shown)' is no setting of a topic")
+        }
+    }
+}
+
+/// One member's value, to be read as what it has to be; `null` is `nil`.
+private struct FieldValue {
+    let name: String
+    let token: JSONToken
+    let bytes: UnsafeRawBufferPointer
+
+    private var text: String { String(decoding: bytes[token.range], as: UTF8.self) }
+
+    func integer(_ range: ClosedRange<Int>) throws(FieldFault) -> Int? {
+        if token.kind == .null { return nil }
+        guard token.kind == .integer, let value = Int(text), range.contains(value) else {
+            throw FieldFault(
+                message: "'\(name)' must be an integer from \(range.lowerBound) to \(range.upperBound), or null"
+            )
+        }
+        return value
+    }
+
+    /// A text such as `"1h"` or a number of seconds, in milliseconds.
+    func duration() throws(FieldFault) -> Int64? {
+        if token.kind == .null { return nil }
+        guard let value = token.duration(in: bytes), (1...CommandScanner.maxTTL).contains(value)
+        else {
+            throw FieldFault(
+                message: #"'\#(name)' must be a positive duration such as "10m", a number of seconds, or null"#
+            )
+        }
+        return value
+    }
+
+    func overflow() throws(FieldFault) -> OverflowPolicy? {
+        if token.kind == .null { return nil }
+        guard let policy = token.text?.string(in: bytes).flatMap({ OverflowPolicy(rawValue: $0) }) else {
+            let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
+            throw FieldFault(message: "'\(name)' must be one of \(names), or null")
+        }
+        return policy
+    }
+}

@@ -1,0 +1,98 @@
+import ApusBroker
+import ApusProtocol
+import NIOCore
+
+/// A publish that came by HTTP: it waits where a WebSocket's publisher would. Lives on its worker's loop.
+final class HTTPPublisher: WaitingPublisher {
+    /// What one message is made of; its bytes are copied out of the request.
+    struct Message: Sendable {
+        var json: ByteBuffer
+        var id: String
+        var key: String?
+        var ttl: Int64?
+    }
+
+    /// Where the messages went, and when.
+    struct Published: Sendable {
+        var receipt: PublishReceipt
+        var epoch: String
+        var time: Timestamp
+    }
+
+    private let topicName: String
+    private let messages: [Message]
+    private let worker: Worker
+    private let promise: EventLoopPromise<Published>
+    private var throttledBy: Topic?
+
+    init(
+        _ messages: [Message],
+        to topicName: String,
+        on worker: Worker,
+        promise: EventLoopPromise<Published>
+    ) {
+        self.messages = messages
+        self.topicName = topicName
+        self.worker = worker
+        self.promise = promise
+    }
+
+    func publishAgain() {
+        throttledBy = nil
+        worker.beginBurst()
+        guard !worker.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
+        let time = worker.now
+        let result = publish(time)
+        switch result?.outcome {
+        case nil:
+            let error = BrokerError.topicNotFound(topicName)
+            promise.fail(Problem(error.wireCode, error.message))
+        case .throttled?:
+            guard let topic = result?.topic else { return }
+            throttledBy = topic
+            worker.hub.wait(self, for: topic)
+        case .published(let receipt)?:
+            promise.succeed(Published(receipt: receipt, epoch: result?.topic.epoch ?? "", time: time))
+        case .deleted?, .needsPublication?:
+            promise.fail(Problem(.internal, "A publish came to nothing"))
+        }
+    }
+
+    private func publish(_ time: Timestamp) -> (topic: Topic, outcome: PublishOutcome)? {
+        // One piece of memory for all, so that none of it moves while it is read.
+        var all = ByteBuffer()
+        var ranges: [Range<Int>] = []
+        for message in messages {
+            let start = all.readableBytes
+            all.writeImmutableBuffer(message.json)
+            ranges.append(start..<all.readableBytes)
+        }
+        return all.withUnsafeReadableBytes { bytes in
+            let publications = zip(messages, ranges).map { message, range in
+                Publication(
+                    message: UnsafeRawBufferPointer(rebasing: bytes[range]),
+                    id: message.id,
+                    key: message.key,
+                    ttl: message.ttl
+                )
+            }
+            var name = topicName
+            return name.withUTF8 { name in
+                worker.hub.publish(
+                    publications,
+                    toTopicNamed: UnsafeRawBufferPointer(name),
+                    time: time,
+                    // No connection has this number, so nobody takes it for their own.
+                    origin: 0
+                )
+            }
+        }
+    }
+
+    /// The client is gone: what was not published will not be.
+    func cancel() {
+        guard let topic = throttledBy.take() else { return }
+        worker.hub.stopWaiting(self, for: topic)
+        promise.fail(ChannelError.ioOnClosedChannel)
+    }
+}

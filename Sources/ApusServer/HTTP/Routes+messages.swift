@@ -1,0 +1,207 @@
+import ApusBroker
+import ApusProtocol
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+// Messages by HTTP: publishing, and history in pages.
+
+extension Routes {
+    /// The longest message id that a request may give.
+    static let maxID = 256
+    /// The most messages of a page, and how many there are if the request does not say.
+    static let (maxPage, defaultPage) = (1000, 100)
+    /// The longest a request may wait for messages, in milliseconds.
+    static let maxWait: Int64 = 300_000
+
+    // MARK: Publishing
+
+    func publish(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
+        try refuseWhileDraining()
+        let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
+        let query = try QueryParameters(request.uri)
+        let body = try await collect(request, upTo: settings.maxMessage)
+        let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased() ?? ""
+        let payloads = try Self.payloads(body, contentType: contentType, maxBatch: settings.maxBatch)
+        let isBatch = contentType == "application/x-ndjson"
+        let ids = try Self.ids(request, query, count: payloads.count, isBatch: isBatch)
+        let key = try query.text("key", max: CommandScanner.maxKey)
+        let ttl = try query.duration("ttl", 1...CommandScanner.maxTTL)
+        let messages = zip(ids, payloads).map { id, payload in
+            var json = ByteBuffer(string: #"{"id":"#)
+            appendJSONString(id, to: &json)
+            json.writeStaticString(#","payload":"#)
+            json.writeImmutableBuffer(payload)
+            json.writeStaticString("}")
+            return HTTPPublisher.Message(json: json, id: id, key: key, ttl: ttl)
+        }
+        let published = try await workers.publish(messages, to: name, from: context.channel)
+        let receipt = published.receipt
+        var answer = ByteBuffer(string: #"{"status":"published","topic":"#)
+        appendJSONString(name, to: &answer)
+        if isBatch {
+            answer.writeString(#","count":\#(messages.count)"#)
+        } else {
+            answer.writeString(#","id":"# + jsonString(ids[0]))
+        }
+        answer.writeString(#","epoch":"\#(published.epoch)","offset":\#(receipt.offset)"#)
+        answer.writeString(#","subscribers":\#(receipt.subscribers),"stored":"memory""#)
+        if receipt.isDuplicate { answer.writeStaticString(#","duplicate":true"#) }
+        if receipt.count > 0, receipt.duplicates > 0 { answer.writeString(#","duplicates":\#(receipt.duplicates)"#) }
+        answer.writeString("\(dialect.timeKey)\(published.time)\"}")
+        return .json(receipt.isDuplicate ? .ok : .created, answer)
+    }
+
+    /// The payloads in a body, each a JSON value.
+    private static func payloads(
+        _ body: ByteBuffer,
+        contentType: String,
+        maxBatch: Int
+    ) throws(Problem) -> [ByteBuffer] {
+        switch contentType {
+        case "text/plain":
+            guard let text = String(validating: body.readableBytesView, as: UTF8.self) else {
+                throw Problem(.badRequest, "The body is not valid UTF-8")
+            }
+            return [ByteBuffer(string: jsonString(text))]
+        case "application/x-ndjson":
+            let lines = body.readableBytesView.split(separator: UInt8(ascii: "\n")).map { ByteBuffer(bytes: $0) }
+            let payloads = lines.filter { !$0.readableBytesView.allSatisfy { $0 == 0x20 || $0 == 0x0D || $0 == 0x09 } }
+            guard !payloads.isEmpty else { throw Problem(.badRequest, "The body has no line with a payload") }
+            guard payloads.count <= maxBatch else {
+                throw Problem(.badRequest, "The body must be at most \(maxBatch) lines")
+            }
+            for (index, payload) in payloads.enumerated() where !payload.withUnsafeReadableBytes(JSONDocument.isValid) {
+                throw Problem(.badRequest, "Payload \(index + 1) of the body is not valid JSON")
+            }
+            return payloads
+        default:
+            // curl sends JSON as a form unless it is told what it is.
+            guard body.withUnsafeReadableBytes(JSONDocument.isValid) else {
+                throw Problem(.badRequest, "The body is not valid JSON")
+            }
+            return [body]
+        }
+    }
+
+    /// The messages' ids: given, or made here. Those of a batch follow from the one given, so that a repeat is recognized.
+    private static func ids(
+        _ request: Request,
+        _ query: QueryParameters,
+        count: Int,
+        isBatch: Bool
+    ) throws(Problem) -> [String] {
+        let header = HTTPField.Name("Idempotency-Key").flatMap { request.headers[$0] }
+        guard let id = header ?? query["id"] else {
+            return (0..<count).map { _ in UUID().uuidString.lowercased() }
+        }
+        guard (1...maxID).contains(id.utf8.count) else {
+            let name = header == nil ? "id" : "Idempotency-Key"
+            throw Problem(.badRequest, "'\(name)' must be 1 to \(maxID) bytes")
+        }
+        return isBatch ? (0..<count).map { "\(id):\($0)" } : [id]
+    }
+
+    // MARK: History
+
+    func history(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
+        let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
+        let query = try QueryParameters(request.uri)
+        let limit = try query.integer("limit", 1...Self.maxPage)
+        let wait = try query.duration("wait", 0...Self.maxWait) ?? 0
+        let (start, isAfter) = try historyStart(query, topicName: name)
+        var count = limit ?? Self.defaultPage
+        if limit == nil, case .lastN(let lastN) = start { count = min(max(lastN, 1), Self.maxPage) }
+        var page = try page(of: name, from: start, limit: count)
+        if page.entries.isEmpty, wait > 0, request.method != .head {
+            try refuseWhileDraining()
+            let position = ReplayStart.position(epoch: page.epoch, offset: page.next)
+            try await workers.waitForMessages(in: name, after: position, for: wait, on: context.channel)
+            let (isRecovered, missed) = (page.isRecovered, page.missed)
+            page = try self.page(of: name, from: position, limit: count)
+            page.isRecovered = page.isRecovered == false ? false : isRecovered
+            page.missed = page.missed ?? missed
+        }
+        return .json(.ok, page.json(dialect: dialect, saysRecovered: isAfter))
+    }
+
+    /// Where a request's page starts.
+    private func historyStart(
+        _ query: QueryParameters,
+        topicName: String
+    ) throws(Problem) -> (ReplayStart, isAfter: Bool) {
+        guard let after = try query.integer("after", 0 ... .max) else {
+            guard query["epoch"] == nil else { throw Problem(.badRequest, "'epoch' needs 'after'") }
+            return (try query.start() ?? .all, false)
+        }
+        guard query["since"] == nil, query["last_n"] == nil else {
+            throw Problem(.badRequest, "'after' and '\(query["since"] == nil ? "last_n" : "since")' exclude each other")
+        }
+        if let epoch = query["epoch"] { return (.position(epoch: epoch, offset: UInt64(after)), true) }
+        guard let topic = broker.topic(named: topicName) else { throw unknown(topicName) }
+        // Without an epoch, an offset that is not there yet is one of an epoch that is gone.
+        let epoch = after <= topic.publishedCount ? topic.epoch : ""
+        return (.position(epoch: epoch, offset: UInt64(after)), true)
+    }
+
+    private func page(of name: String, from start: ReplayStart, limit: Int) throws -> HistoryPage {
+        guard let topic = broker.topic(named: name) else { throw unknown(name) }
+        do throws(BrokerError) {
+            let now = Timestamp.nowInMilliseconds
+            guard let page = try topic.page(from: start, limit: limit, now: now) else { throw .topicNotFound(name) }
+            return HistoryPage(page, epoch: topic.epoch)
+        } catch {
+            throw Problem(
+                error.wireCode,
+                error.code == .positionInFuture ? "'after' is beyond the topic's last offset" : error.message
+            )
+        }
+    }
+
+    func unknown(_ name: String) -> Problem {
+        let error = BrokerError.topicNotFound(name)
+        return Problem(error.wireCode, error.message)
+    }
+}
+
+/// A page of a topic's log as it is answered.
+private struct HistoryPage {
+    let epoch: String
+    let first: Offset
+    let last: Offset
+    let entries: [TopicPage.Entry]
+    let next: Offset
+    var isRecovered: Bool?
+    var missed: ClosedRange<Offset>?
+
+    init(_ page: TopicPage, epoch: String) {
+        self.epoch = epoch
+        (first, last, entries, next) = (page.first, page.last, page.entries, page.next)
+        (isRecovered, missed) = (page.isRecovered, page.missed)
+    }
+
+    func json(dialect: Dialect, saysRecovered: Bool) -> ByteBuffer {
+        var body = ByteBuffer(string: #"{"epoch":"\#(epoch)","first":\#(first),"last":\#(last),"messages":["#)
+        for (index, entry) in entries.enumerated() {
+            body.writeString(#"\#(index > 0 ? "," : ""){"offset":\#(entry.offset),"message":"#)
+            body.writeBytes(entry.message)
+            if let key = entry.key {
+                body.writeStaticString(#","key":"#)
+                body.writeBytes(key)
+            }
+            body.writeString("\(dialect.timeKey)")
+            body.writeBytes(entry.time)
+            body.writeStaticString("\"}")
+        }
+        body.writeString(#"],"next":\#(next)"#)
+        if saysRecovered, isRecovered == false {
+            body.writeStaticString(#","recovered":false"#)
+            if let missed {
+                body.writeString(#","missed":{"from":\#(missed.lowerBound),"to":\#(missed.upperBound)}"#)
+            }
+        }
+        body.writeStaticString("}")
+        return body
+    }
+}

@@ -1,0 +1,79 @@
+import ApusBroker
+import ApusProtocol
+import Hummingbird
+import NIOCore
+
+// Who subscribes, how far behind, and who is gone.
+
+extension Routes {
+    /// The most subscriptions in one answer.
+    static let maxListed = 10_000
+
+    private enum Order: String, CaseIterable {
+        case lag, delivered, dropped, since
+
+        func precedes(_ left: SubscriptionReport, _ right: SubscriptionReport) -> Bool {
+            switch self {
+            case .lag: left.lag.messages > right.lag.messages
+            case .delivered: left.delivered > right.delivered
+            case .dropped: left.dropped > right.dropped
+            case .since: left.since < right.since
+            }
+        }
+    }
+
+    func topicSubscribers(_ request: Request) async throws -> Response {
+        let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
+        guard let topic = broker.topic(named: name) else { throw unknown(name) }
+        return try await listing(request, of: topic)
+    }
+
+    func allSubscribers(_ request: Request) async throws -> Response {
+        try await listing(request, of: nil)
+    }
+
+    private func listing(_ request: Request, of topic: Topic?) async throws -> Response {
+        let query = try QueryParameters(request.uri)
+        let limit = try query.integer("limit", 1...Self.maxListed) ?? 100
+        guard let order = Order(rawValue: query["sort"] ?? "since") else {
+            let names = Order.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Problem(.badRequest, "'sort' must be one of \(names)")
+        }
+        let reports = await workers.collect { worker in
+            (worker.hub.subscriptionReports(of: topic), worker.hub.goneReports())
+        }
+        let present = reports.flatMap(\.0).sorted(by: order.precedes).prefix(limit)
+        let gone = reports.flatMap(\.1).filter { topic == nil || $0.topicJSON == topic?.template.topicJSON }
+        let latest = gone.sorted { $0.end?.time ?? 0 > $1.end?.time ?? 0 }.prefix(limit)
+        var body = ByteBuffer(string: #"{"subscribers":["#)
+        for (index, report) in present.enumerated() {
+            if index > 0 { body.writeString(",") }
+            write(report, to: &body)
+        }
+        body.writeString(#"],"gone":["#)
+        for (index, report) in latest.enumerated() {
+            if index > 0 { body.writeString(",") }
+            write(report, to: &body)
+        }
+        body.writeString("]}")
+        return .json(.ok, body)
+    }
+
+    private func write(_ report: SubscriptionReport, to body: inout ByteBuffer) {
+        body.writeString(#"{"topic":"#)
+        body.writeBytes(report.topicJSON)
+        body.writeString(#","client_id":\#(jsonString(report.clientID)),"connection":\#(report.peer.connection)"#)
+        body.writeString(#","address":\#(jsonString(report.peer.address)),"transport":"\#(report.peer.transport)""#)
+        body.writeString(#","since":"\#(Timestamp(milliseconds: report.since))","policy":"\#(report.overflow.rawValue)""#)
+        body.writeString(#","queue":\#(report.queue)"#)
+        if let pattern = report.pattern { body.writeString(#","pattern":\#(jsonString(pattern))"#) }
+        body.writeString(#","delivered":\#(report.delivered),"dropped":\#(report.dropped)"#)
+        if let (reason, time) = report.end {
+            body.writeString(#","reason":"\#(reason.code)","at":"\#(Timestamp(milliseconds: time))"}"#)
+            return
+        }
+        let lag = report.lag
+        body.writeString(#","lag":{"messages":\#(lag.messages),"bytes":\#(lag.bytes),"ms":\#(lag.milliseconds)}"#)
+        body.writeString(#","throttled_ms":\#(report.throttledTime)}"#)
+    }
+}

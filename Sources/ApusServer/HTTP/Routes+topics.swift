@@ -1,0 +1,119 @@
+import ApusBroker
+import ApusProtocol
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+// Topics: making, changing, looking at and deleting them.
+
+extension Routes {
+    func listTopics() -> Response {
+        var body = ByteBuffer(string: #"{"topics":["#)
+        for (index, topic) in sortedTopics().enumerated() {
+            if index > 0 { body.writeString(",") }
+            body.writeString(#"{"name":"#)
+            body.writeBytes(topic.template.topicJSON)
+            body.writeString(#","subscribers":\#(topic.subscriberCount)}"#)
+        }
+        body.writeString("]}")
+        return .json(.ok, body)
+    }
+
+    func createTopic(_ request: Request) async throws -> Response {
+        try refuseWhileDraining()
+        let name = try await topicName(from: request)
+        do throws(BrokerError) {
+            try broker.createTopic(named: name)
+            return topicStatus(.created, "created", name)
+        } catch {
+            if error.code == .topicExists, createExisting == .ok { return topicStatus(.ok, "exists", name) }
+            throw problem(error)
+        }
+    }
+
+    func putTopic(_ request: Request) async throws -> Response {
+        try refuseWhileDraining()
+        let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
+        let body = try await collect(request, upTo: Self.maxBody)
+        let read = body.withUnsafeReadableBytes { TopicSettingsFields.read($0, maxQueue: settings.maxQueue) }
+        let fields: TopicSettingsFields
+        switch read {
+        case .success(let value): fields = value
+        case .failure(let error): throw Problem(.badRequest, error.message)
+        }
+        do throws(BrokerError) {
+            let (topic, isNew) = try broker.putTopic(named: name) { $0.change(to: fields) }
+            let status = isNew ? "created" : "updated"
+            var answer = ByteBuffer(string: #"{"status":"\#(status)","topic":"#)
+            answer.writeBytes(topic.template.topicJSON)
+            let inspection = topic.inspect(now: Timestamp.nowInMilliseconds)
+            answer.writeString(#","settings":\#(settingsJSON(inspection.settings)),"epoch":"\#(topic.epoch)"}"#)
+            return .json(isNew ? .created : .ok, answer)
+        } catch {
+            throw problem(error)
+        }
+    }
+
+    func inspectTopic(_ request: Request) throws -> Response {
+        let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
+        guard let topic = broker.topic(named: name) else { throw unknown(name) }
+        let inspection = topic.inspect(now: Timestamp.nowInMilliseconds)
+        var body = ByteBuffer(string: #"{"name":"#)
+        body.writeBytes(topic.template.topicJSON)
+        body.writeString(#","settings":\#(settingsJSON(inspection.settings)),"epoch":"\#(topic.epoch)""#)
+        body.writeString(#","first":\#(inspection.first),"last":\#(inspection.last),"bytes":\#(inspection.bytes)"#)
+        body.writeString(#","messages":\#(topic.publishedCount),"rates":{"messages_per_second":"#)
+        body.writeString(#"\#(rounded(inspection.messageRate)),"bytes_per_second":\#(rounded(inspection.byteRate))}"#)
+        body.writeString(#","subscribers":\#(inspection.subscribers)}"#)
+        return .json(.ok, body)
+    }
+
+    /// To one digit after the point.
+    private func rounded(_ rate: Double) -> Double { (rate * 10).rounded() / 10 }
+
+    /// The settings that a topic goes by, the server's where it has none of its own.
+    private func settingsJSON(_ own: TopicSettings) -> String {
+        func time(_ value: Int64?) -> String { value.map { #""\#(DurationText.shortest($0))""# } ?? "null" }
+        let subscription = settings.subscription
+        return #"{"history":\#(own.history ?? defaults.history),"history_age":\#(time(own.historyAge))"#
+            + #","history_bytes":\#(own.historyBytes.map(String.init) ?? "null")"#
+            + #","queue":\#(own.queue ?? subscription.queue)"#
+            + #","overflow":"\#((own.overflow ?? subscription.overflow).rawValue)""#
+            + #","dedupe_window":\#(time(own.dedupeWindow)),"ttl":\#(time(own.ttl))}"#
+    }
+
+    func deleteTopic(_ request: Request) throws -> Response {
+        try refuseWhileDraining()
+        let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
+        do throws(BrokerError) {
+            try broker.deleteTopic(named: name)
+        } catch {
+            throw problem(error)
+        }
+        return topicStatus(.ok, "deleted", name)
+    }
+
+    private func topicStatus(_ status: HTTPResponse.Status, _ text: String, _ name: String) -> Response {
+        var body = ByteBuffer(string: #"{"status":"\#(text)","topic":"#)
+        appendJSONString(name, to: &body)
+        body.writeString("}")
+        return .json(status, body)
+    }
+
+    private func problem(_ error: BrokerError) -> Problem {
+        error.wireCode == .unavailable ? .unavailable(error.message) : Problem(error.wireCode, error.message)
+    }
+}
+
+extension TopicSettings {
+    /// Takes over what was named.
+    fileprivate mutating func change(to fields: TopicSettingsFields) {
+        if let value = fields.history { history = value }
+        if let value = fields.historyAge { historyAge = value }
+        if let value = fields.historyBytes { historyBytes = value }
+        if let value = fields.queue { queue = value }
+        if let value = fields.overflow { overflow = value }
+        if let value = fields.dedupeWindow { dedupeWindow = value }
+        if let value = fields.ttl { ttl = value }
+    }
+}

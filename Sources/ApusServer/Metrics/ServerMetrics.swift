@@ -1,0 +1,150 @@
+import ApusBroker
+import ApusProtocol
+import NIOCore
+
+/// What `/metrics` shows: counters that the event loops keep for themselves are gathered when it is asked for, so that they
+/// cost nothing but an addition on the way.
+struct ServerMetrics: Sendable {
+    let registry: MetricsRegistry
+    let requests: RequestMetrics
+    private let workers: Workers
+    private let broker: any Broker
+    private let process = ProcessMetrics()
+
+    init(registry: MetricsRegistry, workers: Workers, broker: any Broker) {
+        self.registry = registry
+        self.requests = RequestMetrics(registry: registry)
+        self.workers = workers
+        self.broker = broker
+    }
+
+    /// One loop's share.
+    fileprivate struct Share: Sendable {
+        var hub: HubCounters
+        var worker: WorkerCounters
+        var connections: Int
+        var streams: Int
+    }
+
+    /// In Prometheus' text format.
+    func text() async -> ByteBuffer {
+        let shares = await workers.collect { worker in
+            Share(
+                hub: worker.hub.report(),
+                worker: worker.counters,
+                connections: worker.connectionCount,
+                streams: worker.streamCount
+            )
+        }
+        let hub = shares.reduce(HubCounters()) { $0 + $1.hub }
+        let families = broker.topics.reduce((count: 0, bytes: 0)) { ($0.count + 1, $0.bytes + $1.logBytes) }
+        var all = Self.messages(hub) + Self.connections(shares)
+        all += [
+            .gauge("apus_topics", "Topics that exist.", families.count),
+            .gauge("apus_log_bytes", "Bytes of frames that topics keep.", families.bytes),
+            .gauge("apus_filters", "Patterns subscribed to.", broker.filterCount),
+            .gauge("apus_subscriptions", "Subscriptions to topics, those that patterns brought too.", hub.subscriptions),
+        ]
+        return PrometheusText.write(all + process.families + registry.families)
+    }
+
+    private static func messages(_ hub: HubCounters) -> [MetricFamily] {
+        [
+            .counter("apus_messages_published_total", "Messages taken into logs.", hub.published),
+            .counter("apus_messages_duplicate_total", "Messages not taken, as their ids were known.", hub.duplicates),
+            .counter("apus_messages_matched_total", "Messages times subscriptions they were for.", hub.matched),
+            .counter("apus_messages_replayed_total", "Kept messages that subscriptions asked for again.", hub.replayed),
+            .counter("apus_messages_delivered_total", "Messages handed to a subscriber's connection.", hub.delivered),
+            MetricFamily(
+                name: "apus_messages_dropped_total",
+                help: "Messages that a subscription did not get, by policy.",
+                kind: .counter,
+                samples: [
+                    .init(["reason": "drop-oldest"], .integer(Int(hub.droppedOldest))),
+                    .init(["reason": "drop-newest"], .integer(Int(hub.droppedNewest))),
+                    .init(["reason": "topic-bytes"], .integer(Int(hub.droppedBytes))),
+                    .init(["reason": "ended"], .integer(Int(hub.droppedEnded))),
+                ]
+            ),
+            .counter("apus_messages_expired_total", "Messages passed by because their time was up.", hub.expired),
+            .counter("apus_messages_conflated_total", "Messages a later one with their key replaced.", hub.conflated),
+            .counter("apus_messages_own_total", "Messages not echoed to who published them.", hub.own),
+            .gauge("apus_messages_pending", "Messages still to be delivered.", Int(hub.pending)),
+            .gauge("apus_lag_messages_max", "The most that any subscription is behind.", Int(hub.largestLag)),
+            .gauge("apus_throttled_publishers", "Publishers that wait for a subscriber.", hub.throttledPublishers),
+        ]
+    }
+
+    private static func connections(_ shares: [Share]) -> [MetricFamily] {
+        var errors = Dictionary(uniqueKeysWithValues: ErrorCode.allCases.map { ($0.rawValue, UInt64(0)) })
+        var closed: [String: UInt64] = ["DISCONNECTED": 0]
+        for share in shares {
+            for (code, count) in share.worker.errors { errors[code.rawValue, default: 0] += count }
+            var byServer: UInt64 = 0
+            for (reason, count) in share.worker.closed {
+                closed[reason, default: 0] += count
+                byServer += count
+            }
+            let ended = share.worker.opened - min(UInt64(share.connections), share.worker.opened)
+            closed["DISCONNECTED", default: 0] += ended - min(byServer, ended)
+        }
+        let kinds: [(String, Command.Kind)] = [
+            ("subscribe", .subscribe), ("unsubscribe", .unsubscribe), ("publish", .publish), ("ping", .ping),
+            ("auth", .auth),
+        ]
+        return [
+            MetricFamily(
+                name: "apus_connections",
+                help: "Open connections; event streams with the requests that wait.",
+                kind: .gauge,
+                samples: [
+                    .init(["transport": "websocket"], .integer(shares.reduce(0) { $0 + $1.connections })),
+                    .init(["transport": "sse"], .integer(shares.reduce(0) { $0 + $1.streams })),
+                ]
+            ),
+            .counter("apus_connections_opened_total", "WebSockets opened.", shares.total(\.opened)),
+            .counter("apus_connections_closed_total", "WebSockets closed, by reason.", closed, label: "reason"),
+            .counter("apus_errors_total", "Errors told to WebSocket and stream clients.", errors, label: "code"),
+            .counter(
+                "apus_commands_total",
+                "Commands of WebSocket clients.",
+                Dictionary(
+                    uniqueKeysWithValues: kinds.map { name, kind in
+                        (name, shares.reduce(0) { $0 + $1.worker.count(of: kind) })
+                    }
+                ),
+                label: "type"
+            ),
+            .counter("apus_received_bytes_total", "Bytes read from WebSockets.", shares.total(\.receivedBytes)),
+            .counter("apus_sent_bytes_total", "Bytes given to WebSockets and streams.", shares.total(\.sentBytes)),
+        ]
+    }
+}
+
+extension MetricFamily {
+    fileprivate static func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+        MetricFamily(name: name, help: help, kind: .counter, value: .integer(Int(value)))
+    }
+
+    fileprivate static func counter(
+        _ name: String,
+        _ help: String,
+        _ values: [String: UInt64],
+        label: String
+    ) -> MetricFamily {
+        let samples = values.sorted { $0.key < $1.key }.map { key, value in
+            Sample(MetricLabels([(label, key)]), .integer(Int(value)))
+        }
+        return MetricFamily(name: name, help: help, kind: .counter, samples: samples)
+    }
+
+    fileprivate static func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+        MetricFamily(name: name, help: help, kind: .gauge, value: .integer(value))
+    }
+}
+
+extension [ServerMetrics.Share] {
+    fileprivate func total(_ path: KeyPath<WorkerCounters, UInt64>) -> UInt64 {
+        reduce(0) { $0 + $1.worker[keyPath: path] }
+    }
+}

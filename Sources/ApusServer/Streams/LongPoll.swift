@@ -1,0 +1,52 @@
+import ApusBroker
+import ApusProtocol
+import NIOCore
+
+/// A request that waits for a topic to have something: a subscriber until the first message, or until its time is up. Lives on
+/// its worker's loop.
+final class LongPoll: StreamingSubscriber {
+    let dialect = Dialect.base
+    let framing = EventEncoding.Framing.webSocket
+    let peer: SubscriberPeer
+    let origin: UInt32 = 0
+    var subscriptions = SubscriptionSet()
+    private let worker: Worker
+    private let promise: EventLoopPromise<Void>
+    private var isOver = false
+    private var timeout: Scheduled<Void>?
+    var workerIndex = 0
+
+    init(worker: Worker, peer: SubscriberPeer, wait: Int64, promise: EventLoopPromise<Void>) {
+        self.worker = worker
+        self.peer = peer
+        self.promise = promise
+        timeout = worker.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) { self.end() }
+    }
+
+    var isWritable: Bool { !isOver }
+
+    func deliver(_ frames: ByteBuffer) {
+        end()
+    }
+
+    func flush() {}
+
+    func notify(_ notice: SubscriberNotice) {
+        end()
+    }
+
+    func tick(now: Int64) {}
+
+    func drain() {
+        end()
+    }
+
+    func end() {
+        guard !isOver else { return }
+        isOver = true
+        timeout?.cancel()
+        worker.hub.removeAll(of: self)
+        worker.remove(self)
+        promise.succeed(())
+    }
+}
