@@ -81,8 +81,14 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: swiftSettings
+            exclude: ["Resources"],
+            swiftSettings: swiftSettings,
+            plugins: ["EmbedTexts"]
         ),
+        // `Sources/ApusServer/Resources` becomes string literals: SwiftPM's own `embedInCode` makes arrays of bytes, over which
+        // the optimizer sits for minutes.
+        .executableTarget(name: "EmbedTextsTool", path: "Plugins/EmbedTextsTool", swiftSettings: swiftSettings),
+        .plugin(name: "EmbedTexts", capability: .buildTool(), dependencies: ["EmbedTextsTool"]),
         .target(
             name: "ApusClient",
             dependencies: [

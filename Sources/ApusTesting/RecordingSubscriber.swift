@@ -15,7 +15,7 @@ public final class RecordingSubscriber: Subscriber {
     public enum Record: Hashable, Sendable {
         case event(topic: String, message: String, key: String? = nil, offset: UInt64? = nil)
         case dropped(topic: String, count: UInt64, range: ClosedRange<UInt64>? = nil)
-        case deleted(topic: String)
+        case deleted(topic: String, byPattern: Bool = false)
         case slowConsumer(topic: String)
         case warning(topic: String, lag: UInt64, queue: Int)
         case presence(topic: String, hasJoined: Bool, clientID: String)
@@ -147,8 +147,8 @@ public final class RecordingSubscriber: Subscriber {
         switch notice {
         case .messagesDropped(let topic, let count, let range):
             record(.dropped(topic: topic.name, count: count, range: range))
-        case .topicDeleted(let topic, _):
-            record(.deleted(topic: topic.name))
+        case .topicDeleted(let topic, let byPattern):
+            record(.deleted(topic: topic.name, byPattern: byPattern))
         case .slowConsumer(let topic):
             record(.slowConsumer(topic: topic.name))
             // As a connection does: it closes, and its subscriptions end.

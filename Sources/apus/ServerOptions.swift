@@ -59,6 +59,20 @@ struct ServerOptions: ParsableArguments {
     var maxSubscriptions: String?
     @Option(name: .setting("max_topics"), help: .setting("max_topics", "count"))
     var maxTopics: String?
+    @Option(name: .setting("max_matches"), help: .setting("max_matches", "count"))
+    var maxMatches: String?
+    @Option(name: .setting("max_queue"), help: .setting("max_queue", "count"))
+    var maxQueue: String?
+    @Option(name: .setting("max_batch"), help: .setting("max_batch", "count"))
+    var maxBatch: String?
+    @Option(name: .setting("max_dedupe"), help: .setting("max_dedupe", "count"))
+    var maxDedupe: String?
+    @Option(name: .setting("max_series"), help: .setting("max_series", "count"))
+    var maxSeries: String?
+    @Option(name: .setting("reconnect_rate"), help: .setting("reconnect_rate", "count"))
+    var reconnectRate: String?
+    @Option(name: .setting("live_timeout"), help: .setting("live_timeout", "time"))
+    var liveTimeout: String?
     @Option(name: .setting("topics.create_existing"), help: .setting("topics.create_existing", "answer"))
     var topicsCreateExisting: String?
     @Option(name: .setting("topics.on_delete"), help: .setting("topics.on_delete", "action"))
@@ -74,6 +88,8 @@ struct ServerOptions: ParsableArguments {
             ("idle_timeout", idleTimeout), ("close_timeout", closeTimeout), ("drain_timeout", drainTimeout),
             ("max_message", maxMessage), ("max_depth", maxDepth), ("max_client_id", maxClientID),
             ("max_connections", maxConnections), ("max_subscriptions", maxSubscriptions), ("max_topics", maxTopics),
+            ("max_matches", maxMatches), ("max_queue", maxQueue), ("max_batch", maxBatch), ("max_dedupe", maxDedupe),
+            ("max_series", maxSeries), ("reconnect_rate", reconnectRate), ("live_timeout", liveTimeout),
             ("topics.create_existing", topicsCreateExisting), ("topics.on_delete", topicsOnDelete),
         ]
         var flags = ["api_keys": apiKey]

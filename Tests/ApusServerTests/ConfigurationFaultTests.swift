@@ -16,11 +16,13 @@ import Testing
         "queue": ["0", "-1"],
         "overflow": ["explode", "drop_oldest"],
         "throttle_timeout": ["-1s", "25h", "1ms"],
-        "ping_interval": ["soon", "-5s", "5ms", "1d", "s", "1,5s", "0.0001"],
+        "ping_interval": ["soon", "-5s", "5ms", "2d", "s", "1,5s", "0.0001"],
         "pong_timeout": ["1e3"], "heartbeat": ["-0"], "handshake_timeout": ["0", "0s"], "auth_timeout": ["0"],
         "idle_timeout": ["9ms"], "close_timeout": ["0ms"], "drain_timeout": ["-1", "1 s"],
         "max_message": ["1 parsec", "127", "2GiB"], "max_depth": ["0", "1025"], "max_client_id": ["0", "65537"],
-        "max_connections": ["0"], "max_subscriptions": ["0"], "max_topics": ["-1"],
+        "max_connections": ["0"], "max_subscriptions": ["0"], "max_topics": ["-1"], "max_matches": ["0"],
+        "max_queue": ["0", "100000001"], "max_batch": ["0", "1000001"], "max_dedupe": ["0", "1e3"], "max_series": ["99"],
+        "reconnect_rate": ["0", "fast"], "live_timeout": ["0", "999ms", "25h"],
         "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"],
     ]
 
@@ -180,22 +182,6 @@ import Testing
 }
 
 @Suite struct QuantityTests {
-    @Test(arguments: [
-        ("0", 0), ("25", 25_000), ("25s", 25_000), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("1.5s", 1500),
-        ("0.25", 250), ("1.50m", 90_000), ("0.001", 1), ("007s", 7000), ("1.000", 1000),
-    ])
-    func aDurationIsReadInItsUnit(text: String, milliseconds: Int64) {
-        #expect(DurationText.milliseconds(text) == milliseconds)
-    }
-
-    @Test(arguments: [
-        "", "s", "-1", "-1s", "+1", "1 s", "1S", "1d", "1us", ".5", "5.", "1.2.3", "1e3", "0.0001", "0.5ms", "infinity",
-        "9223372036854775807", "9223372036854775807h", "0.33333333333s", "٣s",
-    ])
-    func whatIsNoDurationIsRefused(text: String) {
-        #expect(DurationText.milliseconds(text) == nil)
-    }
-
     @Test(arguments: [
         ("0", 0), ("1048576", 1_048_576), ("5B", 5), ("64KiB", 65536), ("1MiB", 1_048_576), ("1GiB", 1 << 30),
         ("1kB", 1000), ("1KB", 1000), ("2MB", 2_000_000), ("3GB", 3_000_000_000),

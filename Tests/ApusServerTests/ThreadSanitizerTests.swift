@@ -1,5 +1,6 @@
 import ApusBroker
 import ApusClient
+import ApusProtocol
 import ApusServer
 import Synchronization
 import Testing

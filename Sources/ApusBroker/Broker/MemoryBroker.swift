@@ -15,6 +15,8 @@ public final class MemoryBroker: Broker {
         public var topics: Int
         /// How many message ids a topic with a dedupe window remembers; beyond it the oldest are forgotten.
         public var dedupe: Int
+        /// For tests.
+        package var faults: PlantedFaults = []
 
         public init(history: Int = 100, topicBytes: Int = 256 << 20, topics: Int = 100_000, dedupe: Int = 100_000) {
             self.history = history

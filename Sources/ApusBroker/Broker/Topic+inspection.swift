@@ -105,13 +105,27 @@ extension Topic {
         }
     }
 
-    /// How many publications from `start` on no later one with the same key has superseded.
-    func liveCount(from start: Offset) -> Int {
-        state.withLockedValue { $0.log.liveCount(from: start) }
+    /// What a subscription with the latest policy has before it.
+    struct LiveSpan {
+        /// How many pending publications no later one with the same key has superseded.
+        let count: Int
+        /// Where the cursor goes, so that no more than the bound of them are left; and how many that passes by.
+        let next: Offset
+        let passed: Int
     }
 
-    /// The place behind the first `count` of these.
-    func offset(behind count: Int, from start: Offset) -> Offset {
-        state.withLockedValue { $0.log.offset(behind: count, from: start) }
+    /// Looks at all of it at once: other loops publish meanwhile, and so supersede.
+    ///
+    /// - Parameters:
+    ///   - cursor: the subscription's.
+    ///   - start: what lies before it does not count as lag.
+    func liveSpan(from cursor: Offset, start: Offset, bound: Int) -> LiveSpan {
+        state.withLockedValue { state in
+            let count = state.log.liveCount(from: start)
+            guard count > bound else { return LiveSpan(count: count, next: cursor, passed: 0) }
+            let next = state.log.offset(behind: count - bound, from: start)
+            let passed = state.log.liveCount(from: cursor) - state.log.liveCount(from: next)
+            return LiveSpan(count: count, next: next, passed: max(passed, 0))
+        }
     }
 }

@@ -147,7 +147,7 @@ public final class Topic: Sendable {
         }
     }
 
-    /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:low:gate:)`` when it has.
+    /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:low:gate:spared:)`` when it has.
     func beginDrain(_ mailbox: HubMailbox) -> View {
         state.withLockedValue { state in
             state.log.seal()
@@ -159,11 +159,12 @@ public final class Topic: Sendable {
     }
 
     /// Says how far the hub's subscriptions have come: what they all have read may go, and publishers may go on.
-    func endDrain(_ mailbox: HubMailbox, low: Offset, gate: Offset) {
+    func endDrain(_ mailbox: HubMailbox, low: Offset, gate: Offset, spared: Offset) {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
                 state.readers[index].low = low
                 state.readers[index].gate = gate
+                state.readers[index].spared = spared
             }
             state.trim()
             return state.takeWaitingIfOpen()
@@ -225,6 +226,8 @@ struct Presence {
     let clientID: String
     /// Which subscription it is: it is not told of itself.
     let subscription: UInt64
+    /// Higher than that of all news before.
+    let sequence: UInt64
 }
 
 /// A hub that has something new to read, and where it keeps that topic.

@@ -12,6 +12,8 @@ struct TopicState {
         var low: Offset
         /// Publishing waits while the head is not below this: the throttling subscription nearest to its bound.
         var gate: Offset
+        /// The oldest offset one of its throttling subscriptions still has to read.
+        var spared: Offset
         /// Whether the hub knows already that there is something to read.
         var isNotified: Bool
     }
@@ -60,7 +62,7 @@ struct TopicState {
         )
         if let window = settings.dedupeWindow {
             if dedupe == nil { dedupe = DedupeWindow(window: window, limit: limits.dedupe) }
-            dedupe?.window = window
+            dedupe?.window = limits.faults.contains(.forgetsIDsEarly) ? window / 2 : window
         } else {
             dedupe = nil
         }
@@ -112,19 +114,22 @@ struct TopicState {
     mutating func attach(_ attachment: Topic.Attachment) throws(BrokerError) -> Topic.Attached? {
         guard !isDeleted || attachment.claimsReservation else { return nil }
         log.seal()
+        let begin = limits.faults.contains(.forgetsFirstOfNewTopics) ? log.head : 1
         let attached =
             attachment.claimsReservation
-            ? Topic.Attached(cursor: 1, view: view) : try place(attachment.start, now: attachment.now)
+            ? Topic.Attached(cursor: begin, view: view) : try place(attachment.start, now: attachment.now)
         if attachment.claimsReservation {
             reservations -= 1
         } else if attachment.isNew {
             subscriptions += 1
         }
         let gate = attachment.throttlesAt.map { log.head + UInt64($0) } ?? .max
+        let spared = attachment.throttlesAt == nil ? .max : attached.cursor
         if let index = readers.firstIndex(where: { $0.mailbox === attachment.mailbox }) {
             readers[index].subscriptions += attachment.isNew ? 1 : 0
             readers[index].low = min(readers[index].low, attached.cursor)
             readers[index].gate = min(readers[index].gate, gate)
+            readers[index].spared = min(readers[index].spared, spared)
         } else {
             readers.append(
                 Reader(
@@ -133,6 +138,7 @@ struct TopicState {
                     subscriptions: 1,
                     low: attached.cursor,
                     gate: gate,
+                    spared: spared,
                     isNotified: false
                 )
             )
@@ -156,7 +162,9 @@ struct TopicState {
             guard offset < log.head else {
                 throw BrokerError(.positionInFuture, "'since.offset' is beyond the last offset, \(log.head - 1)")
             }
-            let next = offset + 1
+            var next = offset + 1
+            if limits.faults.contains(.skipsOneAfterResume), next < log.head { next += 1 }
+            if limits.faults.contains(.repeatsOneAfterResume), next > first { next -= 1 }
             if next >= first { return Topic.Attached(cursor: next, view: view, isRecovered: true) }
             return Topic.Attached(cursor: first, view: view, isRecovered: false, missed: next...(first - 1))
         case .position:
@@ -180,8 +188,9 @@ struct TopicState {
         guard !(isDeleted && readers.isEmpty && reservations == 0) else { return log.removeAll() }
         var low = readers.reduce(log.head) { min($0, $1.low) }
         if reservations > 0 { low = 1 }
-        let isThrottling = readers.contains { $0.gate != .max }
-        log.trim(needed: low, mayDropNeeded: !isThrottling, now: now)
+        // Who does not throttle holds nobody up, not by what the log keeps for it either.
+        let spared = readers.reduce(Offset.max) { min($0, $1.spared) }
+        log.trim(needed: low, spared: spared, now: now)
     }
 
     /// The hubs whose publishers wait, when they need not wait any more.

@@ -11,7 +11,7 @@ extension Hub {
         look(at: source)
         source.isDraining = true
         var low = source.head
-        var gate = Offset.max
+        var (gate, spared) = (Offset.max, Offset.max)
         for subscription in source.subscriptions where subscription.isActive {
             pump(subscription)
             if subscription.cursor < source.head { enforceBound(of: subscription) }
@@ -19,10 +19,11 @@ extension Hub {
             low = min(low, subscription.cursor)
             if subscription.options.overflow == .throttle {
                 gate = min(gate, max(subscription.cursor, subscription.replayEnd) + UInt64(subscription.options.queue))
+                spared = min(spared, subscription.cursor)
             }
         }
         source.isDraining = false
-        source.topic.endDrain(mailbox, low: low, gate: gate)
+        source.topic.endDrain(mailbox, low: low, gate: gate, spared: spared)
         if !source.ended.isEmpty { removeEnded(of: source) }
     }
 

@@ -27,10 +27,11 @@ extension Hub {
         }
     }
 
-    /// Moves the cursor on, and says how many messages that passes by.
+    /// Moves the cursor on, and says how many messages that passes by which the books do not have yet.
     func skip(_ subscription: Subscription, to offset: Offset) -> UInt64 {
         let count = subscription.pending(to: offset)
-        note(dropped: count, subscription.cursor..<offset, of: subscription)
+        // All of them are gone, also those that were held back before.
+        note(dropped: offset - subscription.cursor, subscription.cursor..<offset, of: subscription)
         subscription.cursor = offset
         subscription.holes.removeAll { $0.upperBound <= offset }
         return count
@@ -39,7 +40,7 @@ extension Hub {
     private func note(dropped count: UInt64, _ range: Range<Offset>, of subscription: Subscription) {
         let start = subscription.dropped > 0 ? subscription.droppedRange.lowerBound : range.lowerBound
         subscription.droppedRange = start..<range.upperBound
-        subscription.dropped += count
+        subscription.dropped += faults.contains(.dropsSilently) ? 0 : count
         subscription.droppedCount += count
     }
 
@@ -71,18 +72,18 @@ extension Hub {
         let topic = subscription.topic
         let bound = subscription.options.queue
         let start = max(subscription.cursor, subscription.replayEnd)
-        let live = topic.liveCount(from: start)
-        if live > bound {
-            let next = topic.offset(behind: live - bound, from: start)
-            let passed = subscription.pending(to: next)
-            let dropped = UInt64(topic.liveCount(from: subscription.cursor) - topic.liveCount(from: next))
-            note(dropped: dropped, subscription.cursor..<next, of: subscription)
-            subscription.cursor = next
-            counters.droppedOldest += dropped
-            counters.conflated += passed - min(dropped, passed)
+        let live = topic.liveSpan(from: subscription.cursor, start: start, bound: bound)
+        if live.count > bound {
+            let pending = subscription.pending(to: live.next)
+            let dropped = UInt64(live.passed)
+            note(dropped: dropped, subscription.cursor..<live.next, of: subscription)
+            subscription.cursor = live.next
+            // The books have those that were held back before already.
+            counters.droppedOldest += min(dropped, pending)
+            counters.conflated += pending - min(dropped, pending)
         }
         // Each message adds one at the most.
-        subscription.nextCount = head + UInt64(max(bound - live, 0)) + 1
+        subscription.nextCount = head + UInt64(max(bound - live.count, 0)) + 1
     }
 
     /// Warns an extended subscription at 80 % of its bound, once until it has caught up.

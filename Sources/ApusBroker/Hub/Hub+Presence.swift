@@ -1,5 +1,6 @@
 import ApusProtocol
 import DequeModule
+import Synchronization
 
 // News of others' subscriptions.
 
@@ -7,7 +8,12 @@ extension Hub {
     /// Tells all hubs that watch the topic.
     func announce(_ subscription: Subscription, hasJoined: Bool) {
         subscription.topic.announce(
-            Presence(hasJoined: hasJoined, clientID: subscription.clientID, subscription: subscription.id)
+            Presence(
+                hasJoined: hasJoined,
+                clientID: subscription.clientID,
+                subscription: subscription.id,
+                sequence: Self.lastID.add(1, ordering: .relaxed).newValue
+            )
         )
     }
 
@@ -15,7 +21,8 @@ extension Hub {
     func announce(_ inbox: HubMailbox.Inbox) {
         for (news, slot) in inbox.presence {
             for subscription in watching(slot) where subscription.id != news.subscription && subscription.isActive {
-                tell(subscription, news)
+                // What was before it began to watch is in the inbox for others.
+                if news.sequence > subscription.watchesSince { tell(subscription, news) }
             }
         }
         for (slot, count) in inbox.droppedPresence {

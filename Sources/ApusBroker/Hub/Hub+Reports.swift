@@ -12,6 +12,8 @@ public struct EndReason: Hashable, Sendable {
 
     public static let unsubscribed = EndReason("UNSUBSCRIBED")
     public static let disconnected = EndReason("DISCONNECTED")
+    /// A request that waited has its answer: nobody asks who that was.
+    public static let answered = EndReason("ANSWERED")
     public static let slowConsumer = EndReason("SLOW_CONSUMER")
     public static let topicDeleted = EndReason("TOPIC_DELETED")
 }

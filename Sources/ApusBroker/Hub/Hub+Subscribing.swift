@@ -17,7 +17,8 @@ extension Hub {
         }
     }
 
-    private static let lastID = Atomic<UInt64>(0)
+    /// Of subscriptions and of news of them.
+    static let lastID = Atomic<UInt64>(0)
 
     /// Subscribes, or subscribes again with other options, and replays in the turn that follows.
     ///
@@ -116,8 +117,13 @@ extension Hub {
         source.subscriptions.append(subscription)
         subscription.subscriber.subscriptions.insert(subscription)
         if subscription.options.overflow == .throttle { source.throttling += 1 }
-        if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: 1) }
+        if subscription.options.presence { watch(subscription) }
         announce(subscription, hasJoined: true)
+    }
+
+    private func watch(_ subscription: Subscription) {
+        subscription.watchesSince = Self.lastID.add(1, ordering: .relaxed).newValue
+        subscription.topic.watch(mailbox, slot: subscription.source.slot, change: 1)
     }
 
     /// Moves the cursor of a subscription back to where a new replay starts, and gives it its new options.
@@ -141,7 +147,11 @@ extension Hub {
             markDirty(slot: source.slot)
         }
         if subscription.options.presence != options.presence {
-            source.topic.watch(mailbox, slot: source.slot, change: options.presence ? 1 : -1)
+            if options.presence {
+                watch(subscription)
+            } else {
+                source.topic.watch(mailbox, slot: source.slot, change: -1)
+            }
         }
         subscription.options = options
         subscription.nextCount = 0
@@ -191,7 +201,7 @@ extension Hub {
         if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: -1) }
         // The end of the topic is nobody's leaving.
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
-        gone.add(subscription, reason: reason, now: clock())
+        if reason != .answered { gone.add(subscription, reason: reason, now: clock()) }
         if source.isDraining {
             source.ended.append(subscription)
         } else {

@@ -21,6 +21,8 @@ public final class Hub {
     public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
     var gone = GoneSubscriptions()
+    /// For tests.
+    package var faults: PlantedFaults = []
 
     /// What the next turn has to do; each list has a spare that is walked while the next turn's list fills.
     var dirty: [HubTopic] = []
@@ -177,7 +179,8 @@ public final class Hub {
         replaying = []
         for subscription in replays where subscription.isActive {
             pump(subscription)
-            if subscription.source.throttling > 0 { markDirty(slot: subscription.source.slot) }
+            let source = subscription.source
+            if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
         }
         for topic in inbox.resumed { resumePublishers(of: topic) }
         willFlush = false
@@ -201,7 +204,7 @@ public final class Hub {
         for subscription in subscriber.subscriptions.all where subscription.isActive {
             let source = subscription.source
             // Publishers may be waiting for just this one.
-            if source.throttling > 0 { markDirty(slot: source.slot) }
+            if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
             if subscription.pendingPresence != nil { tellPending(subscription) }
             guard subscription.isActive, subscription.cursor < source.head || source.isDeleted else { continue }
             pump(subscription)

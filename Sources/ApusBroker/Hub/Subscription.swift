@@ -37,6 +37,8 @@ public final class Subscription {
     var throttledTime: Int64 = 0
     /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one starts.
     var predecessors: [Subscription] = []
+    /// News of others' subscriptions with a higher sequence are for it.
+    var watchesSince: UInt64 = 0
     /// What it has not been told of others' subscriptions because its subscriber took nothing.
     var pendingPresence: PendingPresence?
     /// All that was delivered to it, and all that was skipped.
@@ -78,14 +80,17 @@ public final class Subscription {
         return holes.isEmpty ? head - start : head - start - heldBack(from: start)
     }
 
-    /// How many messages will be skipped by holes at `start` or later.
-    func heldBack(from start: Offset) -> UInt64 {
-        holes.reduce(0) { $0 + ($1.upperBound > start ? $1.upperBound - max($1.lowerBound, start) : 0) }
+    /// How many messages from `start` on, and before `end`, will be skipped by holes.
+    func heldBack(from start: Offset, to end: Offset = .max) -> UInt64 {
+        holes.reduce(0) { sum, hole in
+            let (lower, upper) = (max(hole.lowerBound, start), min(hole.upperBound, end))
+            return lower < upper ? sum + (upper - lower) : sum
+        }
     }
 
     /// How many messages up to `head` are still to be delivered, or passed by.
     func pending(to head: Offset) -> UInt64 {
-        head > cursor ? head - cursor - heldBack(from: cursor) : 0
+        head > cursor ? head - cursor - heldBack(from: cursor, to: head) : 0
     }
 }
 

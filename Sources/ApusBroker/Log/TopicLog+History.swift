@@ -44,10 +44,12 @@ extension TopicLog {
         batch(at: offset)?.time(at: offset)
     }
 
-    /// How many publications from `start` on have not been superseded by a later one with the same key.
+    /// How many publications from `start` on have not been superseded by a later one with the same key, as far as is known:
+    /// those that are no longer kept count.
     func liveCount(from start: Offset) -> Int {
         guard let index = index(of: start) else { return 0 }
-        return sealed[index...].reduce(0) { total, batch in
+        let gone = Int(max(firstKept, start) - start)
+        return sealed[index...].reduce(gone) { total, batch in
             guard let details = batch.details, details.haveKeys else {
                 return total + Int(batch.end - max(start, batch.first))
             }
@@ -59,8 +61,10 @@ extension TopicLog {
 
     /// The place behind the first `count` publications from `start` on that have not been superseded.
     func offset(behind count: Int, from start: Offset) -> Offset {
-        var rest = count
-        guard rest > 0, let index = index(of: start) else { return start }
+        guard count > 0, let index = index(of: start) else { return start }
+        let gone = Int(max(firstKept, start) - start)
+        guard count > gone else { return start + UInt64(count) }
+        var rest = count - gone
         for batch in sealed[index...] {
             let superseded = batch.details?.supersededNow ?? BitSet()
             for offset in max(start, batch.first)..<batch.end where !superseded.contains(Int(offset - batch.first)) {

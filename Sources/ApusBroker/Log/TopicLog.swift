@@ -11,7 +11,7 @@ import NIOCore
 /// └─────────┴─────────┴─────────┘   └───────────────┘
 ///   ▲ firstKept                                      ▲ head: the next offset
 /// ```
-/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:mayDropNeeded:)`` keeps what history and the
+/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:spared:now:)`` keeps what history and the
 /// slowest cursor need, and never more than `bytes`, whole batches at a time.
 struct TopicLog {
     struct Limits: Equatable {
@@ -139,14 +139,16 @@ struct TopicLog {
     }
 
     /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the bound in
-    /// bytes. Where publishers wait for the slowest cursor instead, what it needs stays.
+    /// bytes.
     ///
-    /// - Parameter now: in milliseconds since 1970, for history's bound in age.
-    mutating func trim(needed: Offset, mayDropNeeded: Bool, now: Int64 = .min) {
+    /// - Parameters:
+    ///   - spared: the oldest offset that publishers wait for somebody to read: from there on everything stays.
+    ///   - now: in milliseconds since 1970, for history's bound in age.
+    mutating func trim(needed: Offset, spared: Offset, now: Int64 = .min) {
         while let oldest = sealed.first {
             let isNeeded = oldest.end > needed
             if isNeeded || isHistory(oldest, now: now) {
-                guard sealedBytes > limits.bytes, mayDropNeeded || !isNeeded else { return }
+                guard sealedBytes > limits.bytes, oldest.end <= spared || !isNeeded else { return }
                 // The newest publication stays even when it alone is over the bound: it has not been delivered yet.
                 guard sealed.count > 1 || !isNeeded else { return }
             }

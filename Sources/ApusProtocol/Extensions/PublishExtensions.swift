@@ -19,6 +19,8 @@ public struct PublishExtensions: Sendable, Equatable {
     public var key: String?
     /// The batch, when there is one in place of `message`.
     public var messages: [Message]?
+    /// Whether any of these was given.
+    public var isUsed = false
 
     public init() {}
 }
@@ -42,6 +44,7 @@ extension CommandScanner {
         guard command.hasExtensions else { return .success(result) }
         do throws(FieldFault) {
             let fields = ExtensionFields(in: bytes)
+            result.isUsed = fields.isAnyGiven(of: ["outcome", "ttl", "key", "messages"])
             result.outcome = try fields.flag("outcome", in: bytes) ?? false
             result.ttl = try ttl(fields["ttl"], in: bytes)
             if let key = try fields.text("key", in: bytes) {
@@ -123,9 +126,16 @@ extension JSONToken {
     func duration(in bytes: UnsafeRawBufferPointer) -> Int64? {
         switch kind {
         case .string, .escapedString: text?.string(in: bytes).flatMap { DurationText.milliseconds(withUnit: $0) }
-        case .integer, .fraction: DurationText.milliseconds(String(decoding: bytes[range], as: UTF8.self))
+        case .integer, .fraction: Self.milliseconds(seconds: Double(String(decoding: bytes[range], as: UTF8.self)))
         default: nil
         }
+    }
+
+    /// Rounded up: what is more than nothing does not become nothing.
+    private static func milliseconds(seconds: Double?) -> Int64? {
+        guard let seconds, seconds >= 0, seconds <= Double(CommandScanner.maxTTL) else { return nil }
+        // Within a billionth, 0.1 + 0.2 seconds are 300 milliseconds.
+        return Int64((seconds * 1000 - 1e-6).rounded(.up))
     }
 }
 

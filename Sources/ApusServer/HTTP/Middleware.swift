@@ -33,6 +33,7 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
             response = try await next(request, context)
         } catch {
             let problem = Self.problem(for: error, request: request)
+            metrics.count(problem.code.rawValue)
             if problem.code == .internal {
                 logger.error(
                     "request failed",

@@ -45,6 +45,7 @@ extension Routes {
         guard (1...Self.maxStreamTopics).contains(topics.count) else {
             throw Problem(.badRequest, "'topic' is required, at most \(Self.maxStreamTopics) times")
         }
+        guard !topics.contains("") else { throw Problem(.badRequest, "'topic' must not be empty") }
         let clientID = try query.text("client_id", max: settings.maxClientID) ?? "sse"
         let queue = try query.integer("queue", 1...settings.maxQueue)
         let presence = try query.flag("presence") ?? false

@@ -23,6 +23,11 @@ struct RequestMetrics: Sendable {
     }
 
     /// Takes an answered request.
+    /// Counts an error by its code, beside those that the event loops count.
+    func count(_ code: String) {
+        registry.makeCounter(label: "apus.errors", dimensions: [("code", code)]).increment(by: 1)
+    }
+
     func record(method: String, status: Int, took: Duration) {
         let method = Self.methods.contains(method) ? method : "other"
         let dimensions = [("method", method), ("status", "\(status)")]

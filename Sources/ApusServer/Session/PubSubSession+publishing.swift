@@ -38,7 +38,7 @@ extension PubSubSession {
             refuse(error, in: message)
             return true
         case .success(let extensions):
-            isExtended = true
+            isExtended = isExtended || extensions.isUsed
             return publish(extensions, of: command, in: message, requestID: requestID)
         }
     }

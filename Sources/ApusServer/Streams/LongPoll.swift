@@ -45,7 +45,7 @@ final class LongPoll: StreamingSubscriber {
         guard !isOver else { return }
         isOver = true
         timeout?.cancel()
-        worker.hub.removeAll(of: self)
+        worker.hub.removeAll(of: self, reason: .answered)
         worker.remove(self)
         promise.succeed(())
     }

@@ -30,6 +30,8 @@ final class Outbox {
     private var events = Deque<ByteBuffer>()
     private(set) var controlBytes = 0
     private var eventBytes = 0
+    /// Of those in the event lane, the bytes of answers that were kept in order.
+    private var orderedBytes = 0
     /// Whether the channel has not finished what it was given.
     private var isInFlight = false
     /// Whether answers have to stay behind the events at hand.
@@ -49,6 +51,9 @@ final class Outbox {
 
     private var isEmpty: Bool { control.isEmpty && events.isEmpty }
 
+    /// How many bytes of answers wait, in whichever lane.
+    var answerBytes: Int { controlBytes + orderedBytes }
+
     /// Whether more events are taken now.
     var isWritable: Bool { !isInFlight && eventBytes < Self.highWater }
 
@@ -65,6 +70,7 @@ final class Outbox {
 
     /// Takes frames that go before events that still wait.
     func writeControl(_ bytes: ByteBuffer) {
+        if isOrdered { orderedBytes += bytes.readableBytes }
         write(bytes, isEvents: isOrdered)
     }
 
@@ -92,7 +98,7 @@ final class Outbox {
     func keepOrder() {
         guard !isDrained else { return }
         queueHeld()
-        isOrdered = !events.isEmpty
+        if events.isEmpty { endOrder() } else { isOrdered = true }
     }
 
     // MARK: Sending
@@ -100,6 +106,8 @@ final class Outbox {
     /// Sends what was written, as far as the socket takes it.
     func flush(_ context: ChannelHandlerContext) -> Flushed {
         guard !isInFlight else { return .nothing }
+        // Only here: what is taken out of a lane may come back into it when the socket does not take it all.
+        defer { if events.isEmpty { endOrder() } }
         guard let socket else {
             queueHeld()
             return sendThroughChannel(context)
@@ -120,9 +128,12 @@ final class Outbox {
     /// The next bytes to send, control first: small buffers of one lane in one piece.
     private func takeNext() -> (ByteBuffer, isEvents: Bool)? {
         if let bytes = Self.takeNext(from: &control, &controlBytes) { return (bytes, false) }
-        let bytes = Self.takeNext(from: &events, &eventBytes)
-        if events.isEmpty { isOrdered = false }
-        return bytes.map { ($0, true) }
+        return Self.takeNext(from: &events, &eventBytes).map { ($0, true) }
+    }
+
+    private func endOrder() {
+        isOrdered = false
+        orderedBytes = 0
     }
 
     private static func takeNext(from lane: inout Deque<ByteBuffer>, _ count: inout Int) -> ByteBuffer? {

@@ -100,7 +100,7 @@ extension WebSocketConnection {
         case .ping:
             var frame = ByteBuffer()
             writeControlFrame(.ping, [], to: &frame)
-            write(frame)
+            writeControl(frame)
             flush()
         case .noPong:
             disconnect(.noPong)

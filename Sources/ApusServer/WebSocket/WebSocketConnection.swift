@@ -144,7 +144,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private var hasTooManyReplies: Bool {
-        phase == .open && outbox.controlBytes > Self.maxPendingReplies
+        phase == .open && outbox.answerBytes > Self.maxPendingReplies
     }
 
     private func outboxBecameEmpty() {

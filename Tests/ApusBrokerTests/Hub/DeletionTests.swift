@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 import ApusTesting
 import Testing
 
@@ -111,10 +112,10 @@ import Testing
         let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 3)
         publisher.start()
         loop.runUntilIdle()
-        #expect(publisher.outcomes == [.published(1), .throttled])
+        #expect(publisher.outcomes == [.published(1, subscribers: 1), .throttled])
         try loop.broker.deleteTopic(named: "t")
         loop.runUntilIdle()
-        #expect(publisher.outcomes == [.published(1), .throttled, .deleted])
+        #expect(publisher.outcomes == [.published(1, subscribers: 1), .throttled, .deleted])
     }
 
     @Test func `a subscriber that leaves in answer to the notice leaves nothing behind`() throws {

@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 import ApusTesting
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
         try loop.subscribe(subscriber, queue: queue, overflow: .throttle)
         subscriber.block()
         for number in 1...queue {
-            #expect(try loop.publish(number, on: number % 2) == .published(Offset(number + 5)))
+            #expect(try loop.publish(number, on: number % 2) == .published(Offset(number + 5), subscribers: 1))
             if number % 3 == 0 { loop.runUntilIdle() }
         }
         for hub in [0, 1, 0] { #expect(try loop.publish(0, on: hub) == .throttled) }
@@ -27,7 +28,7 @@ import Testing
         subscriber.unblock()
         loop.runUntilIdle()
         #expect(subscriber.numbers == Array(1...queue))
-        #expect(try loop.publish(queue + 1) == .published(Offset(queue + 6)))
+        #expect(try loop.publish(queue + 1) == .published(Offset(queue + 6), subscribers: 1))
     }
 
     @Test func `publishing goes on as far as was read`() throws {
@@ -100,8 +101,8 @@ import Testing
         subscriber.block()
         try loop.subscribe(subscriber, lastN: 50, queue: 2, overflow: .throttle)
         loop.runUntilIdle()
-        #expect(try loop.publish(51) == .published(51))
-        #expect(try loop.publish(52) == .published(52))
+        #expect(try loop.publish(51) == .published(51, subscribers: 1))
+        #expect(try loop.publish(52) == .published(52, subscribers: 1))
         #expect(try loop.publish(53) == .throttled)
         subscriber.unblock()
         loop.runUntilIdle()

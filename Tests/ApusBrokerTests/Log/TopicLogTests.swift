@@ -19,17 +19,17 @@ import Testing
     @discardableResult
     private func append(_ number: Int, padding: Int = 0, to log: inout TopicLog) -> Offset {
         var text = message(number, padding: padding)
-        return text.withUTF8 { log.append(UnsafeRawBufferPointer($0), time: Self.time) }
+        return text.withUTF8 { log.append(UnsafeRawBufferPointer($0), time: Self.time, origin: 0) }
     }
 
     private func messages(of batch: Batch?, from offset: Offset, in dialect: Dialect = .base) -> [String]? {
         guard let batch else { return nil }
-        return EventFrame.decode(batch.slice(from: offset, in: dialect), dialect: dialect)?.map(\.message)
+        return EventFrame.decode(batch.slice(from: offset, in: EventEncoding(dialect)), dialect: dialect)?.map(\.message)
     }
 
     @Test func `offsets count up from 1`() {
         var log = log()
-        #expect(log.head == 1 && log.firstKept == 1 && log.firstOfHistory == 1)
+        #expect(log.head == 1 && log.firstKept == 1 && log.firstOfHistory(now: 0) == 1)
         #expect(log.newest == nil && log.bytes == 0)
         #expect((1...10).allSatisfy { append($0, to: &log) == Offset($0) })
         #expect(log.head == 11)

@@ -5,23 +5,29 @@ import ApusTesting
 // What a client's commands come to, in one line each.
 
 extension ManualLoop {
-    static let time = Timestamp(milliseconds: 1_756_116_000_123)
+    private var time: Timestamp { Timestamp(milliseconds: clock.now) }
 
     /// Publishes `{"n":number}`.
     @discardableResult
-    func publish(_ number: Int, to name: String = "t", on hub: Int = 0) throws -> PublishOutcome {
-        try publish(Self.message(number), to: name, on: hub)
+    func publish(_ number: Int, to name: String = "t", on hub: Int = 0, origin: UInt32 = 0) throws -> PublishOutcome {
+        try publish(Self.message(number), to: name, on: hub, origin: origin)
     }
 
     @discardableResult
-    func publish(_ text: String, to name: String = "t", on hub: Int = 0) throws -> PublishOutcome {
+    func publish(
+        _ text: String,
+        to name: String = "t",
+        on hub: Int = 0,
+        origin: UInt32 = 0
+    ) throws -> PublishOutcome {
         var (text, name) = (text, name)
         let result = text.withUTF8 { text in
             name.withUTF8 { name in
                 hubs[hub].publish(
                     UnsafeRawBufferPointer(text),
                     toTopicNamed: UnsafeRawBufferPointer(name),
-                    time: Self.time
+                    time: time,
+                    origin: origin
                 )
             }
         }
@@ -31,12 +37,60 @@ extension ManualLoop {
 
     func publish(_ text: String, to topic: Topic, on hub: Int = 0) -> PublishOutcome {
         var text = text
-        return text.withUTF8 { hubs[hub].publish(UnsafeRawBufferPointer($0), to: topic, time: Self.time) }
+        return text.withUTF8 { hubs[hub].publish(UnsafeRawBufferPointer($0), to: topic, time: time, origin: 0) }
     }
 
     /// Publishes a range of numbers.
     func publish(_ numbers: some Sequence<Int>, to name: String = "t", on hub: Int = 0) throws {
         for number in numbers { try publish(number, to: name, on: hub) }
+    }
+
+    /// Publishes numbers at once, with what they have besides.
+    @discardableResult
+    func publishBatch(
+        _ items: [BatchItem],
+        to name: String = "t",
+        on hub: Int = 0,
+        origin: UInt32 = 0
+    ) throws -> PublishOutcome {
+        let texts = items.map { Array(Self.message($0.number).utf8) }
+        let bytes = texts.flatMap(\.self)
+        var name = name
+        let result = bytes.withUnsafeBytes { bytes in
+            var start = 0
+            let publications = zip(items, texts).map { item, text in
+                defer { start += text.count }
+                return Publication(
+                    message: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + text.count)]),
+                    id: item.id ?? "\(item.number)",
+                    key: item.key,
+                    ttl: item.ttl
+                )
+            }
+            return name.withUTF8 {
+                hubs[hub].publish(
+                    publications,
+                    toTopicNamed: UnsafeRawBufferPointer($0),
+                    time: time,
+                    origin: origin
+                )
+            }
+        }
+        guard let result else { throw BrokerError(.topicNotFound, name) }
+        return result.outcome
+    }
+
+    /// Publishes one number with what it has besides.
+    @discardableResult
+    func publish(
+        _ number: Int,
+        key: String? = nil,
+        id: String? = nil,
+        ttl: Int64? = nil,
+        to name: String = "t",
+        on hub: Int = 0
+    ) throws -> PublishOutcome {
+        try publishBatch([BatchItem(number, key: key, id: id, ttl: ttl)], to: name, on: hub)
     }
 
     @discardableResult
@@ -50,13 +104,55 @@ extension ManualLoop {
         limit: Int = 100,
         on hub: Int = 0
     ) throws -> Topic {
+        let request = SubscribeRequest(
+            topic: name,
+            clientID: clientID,
+            start: .lastN(lastN),
+            queue: queue,
+            overflow: overflow
+        )
+        try subscribe(subscriber, request, limit: limit, on: hub)
+        guard let topic = broker.topic(named: name) else { throw BrokerError.topicNotFound(name) }
+        return topic
+    }
+
+    /// Subscribes as a client that wants positions.
+    @discardableResult
+    func follow(
+        _ subscriber: RecordingSubscriber,
+        _ name: String = "t",
+        as clientID: String = "c",
+        since start: ReplayStart = .lastN(0),
+        queue: Int? = nil,
+        overflow: OverflowPolicy? = nil,
+        echo: Bool = true,
+        on hub: Int = 0
+    ) throws -> SubscribeReceipt {
+        let request = SubscribeRequest(
+            topic: name,
+            clientID: clientID,
+            start: start,
+            queue: queue,
+            overflow: overflow,
+            detail: .positioned,
+            echo: echo
+        )
+        return try subscribe(subscriber, request, on: hub)
+    }
+
+    @discardableResult
+    func subscribe(
+        _ subscriber: RecordingSubscriber,
+        _ request: SubscribeRequest,
+        limit: Int = 100,
+        matches: Int = 100,
+        on hub: Int = 0
+    ) throws -> SubscribeReceipt {
         try hubs[hub].subscribe(
             subscriber,
-            to: name,
-            clientID: clientID,
-            lastN: lastN,
-            options: SubscriptionOptions(queue: queue, overflow: overflow),
-            limit: limit
+            request,
+            defaults: SubscriptionOptions(),
+            limits: Hub.SubscriptionLimits(subscriptions: limit, matches: matches)
         )
     }
 
@@ -69,28 +165,35 @@ extension ManualLoop {
         _ = try hubs[hub].unsubscribe(subscriber, from: name, clientID: clientID)
     }
 
+    /// What all hubs together have done.
+    var counters: HubCounters { hubs.map { $0.report() }.reduce(HubCounters(), +) }
+
     static func message(_ number: Int) -> String { "{\"n\":\(number)}" }
 }
 
-extension RecordingSubscriber {
-    /// The numbers that came in, of all topics.
-    var numbers: [Int] { messages.compactMap { Int($0.dropFirst(5).dropLast()) } }
+/// One message of a batch.
+struct BatchItem {
+    var number: Int
+    var key: String?
+    var id: String?
+    var ttl: Int64?
 
-    /// The records with events as numbers: `1 2 dropped(3) 6 deleted`.
-    var summary: String {
-        records.map { record in
-            switch record {
-            case .event(_, let message): "\(message.dropFirst(5).dropLast())"
-            case .dropped(_, let count): "dropped(\(count))"
-            case .deleted: "deleted"
-            case .slowConsumer: "slow"
-            case .malformed: "malformed"
-            }
-        }.joined(separator: " ")
+    init(_ number: Int, key: String? = nil, id: String? = nil, ttl: Int64? = nil) {
+        self.number = number
+        self.key = key
+        self.id = id
+        self.ttl = ttl
     }
 }
 
-extension Sequence<Int> {
-    /// The numbers as ``RecordingSubscriber/summary`` writes them.
-    var summary: String { map(String.init).joined(separator: " ") }
+extension PublishOutcome {
+    /// A single message's, taken at `offset` for so many subscriptions.
+    static func published(_ offset: Offset, subscribers: Int = 0) -> PublishOutcome {
+        .published(PublishReceipt(offset: offset, subscribers: subscribers))
+    }
+
+    /// Where it was taken, whoever it is for.
+    var offset: Offset? {
+        if case .published(let receipt) = self { receipt.offset } else { nil }
+    }
 }

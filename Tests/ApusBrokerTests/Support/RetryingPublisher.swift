@@ -29,7 +29,7 @@ final class RetryingPublisher: WaitingPublisher {
             outcomes.append(outcome)
             switch outcome {
             case .published: next += 1
-            case .deleted: return
+            case .deleted, .needsPublication: return
             case .throttled: return loop.hubs[hub].wait(self, for: topic)
             }
         }

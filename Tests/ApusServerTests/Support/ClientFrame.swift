@@ -72,6 +72,23 @@ struct ServerFrame: Equatable, CustomStringConvertible {
 
     var description: String { "\(opcode): \(close ?? text)" }
 
+    /// A text frame as a server sends it, whose payload is `text` and spaces up to `size` bytes.
+    static func text(_ text: String, size: Int = 0) -> ByteBuffer {
+        let count = max(size, text.utf8.count)
+        var buffer = ByteBuffer(bytes: [0x81])
+        switch count {
+        case 0..<126: buffer.writeInteger(UInt8(count))
+        case 126...0xFFFF: buffer.writeMultipleIntegers(UInt8(126), UInt16(count))
+        default: buffer.writeMultipleIntegers(UInt8(127), UInt64(count))
+        }
+        buffer.writeString(text)
+        buffer.writeRepeatingByte(0x20, count: count - text.utf8.count)
+        return buffer
+    }
+
+    /// The text without the spaces at its end.
+    var word: String { String(text.prefix { $0 != " " }) }
+
     /// Takes all frames; `nil` when something is left, or is not final, or is masked.
     static func decode(_ bytes: [UInt8]) -> [ServerFrame]? {
         var rest = bytes[...]

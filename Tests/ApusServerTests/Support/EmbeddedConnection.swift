@@ -11,6 +11,7 @@ final class EmbeddedWorker {
     let eventLoop = EmbeddedEventLoop()
     let broker = MemoryBroker()
     let open = ConnectionCount()
+    let ids = ConnectionIDs()
     let worker: Worker
 
     init(settings: WorkerSettings = WorkerSettings()) {
@@ -19,12 +20,14 @@ final class EmbeddedWorker {
         let mailbox = HubMailbox {
             eventLoop.execute { slot.value?.hub.turn() }
         }
+        let watch = LoopWatch(loops: 1, timeout: 0, tickInterval: settings.tickInterval, now: 0)
         worker = Worker(
             eventLoop: eventLoop,
             settings: settings,
             broker: broker,
             mailbox: mailbox,
             open: open,
+            beat: watch.beats[0],
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )
         slot.value = worker
@@ -36,7 +39,7 @@ final class EmbeddedConnection {
     let channel: EmbeddedChannel
     let connection: WebSocketConnection
     let owner: EmbeddedWorker
-    private let reads = ReadCounter()
+    private let socket = EmbeddedSocket()
     /// What was sent, of which whole frames have been taken already.
     private var received: [UInt8] = []
 
@@ -45,9 +48,14 @@ final class EmbeddedConnection {
         makeSession: @escaping (WebSocketConnection) -> any WebSocketSession
     ) throws {
         self.owner = owner
-        connection = WebSocketConnection(id: 1, worker: owner.worker, sendsDirectly: false, makeSession: makeSession)
+        connection = WebSocketConnection(
+            id: owner.ids.next(),
+            worker: owner.worker,
+            sendsDirectly: false,
+            makeSession: makeSession
+        )
         channel = EmbeddedChannel(loop: owner.eventLoop)
-        try channel.pipeline.syncOperations.addHandlers([reads, connection])
+        try channel.pipeline.syncOperations.addHandlers([socket, connection])
         channel.connect(to: try SocketAddress(unixDomainSocketPath: "test"), promise: nil)
     }
 
@@ -100,29 +108,84 @@ final class EmbeddedConnection {
 
     /// The socket takes nothing more, or everything again.
     func setWritable(_ isWritable: Bool) {
-        channel.isWritable = isWritable
-        channel.pipeline.fireChannelWritabilityChanged()
+        if isWritable {
+            socket.open()
+        } else {
+            // What a full socket has taken a part of keeps everything behind it waiting.
+            socket.close(over: ByteBuffer(bytes: Self.filler))
+            connection.writeControl(ByteBuffer(bytes: Self.filler))
+            connection.flush()
+        }
         run()
     }
 
+    /// A pong that nobody asked for.
+    private static let filler: [UInt8] = [0x8A, 0x06] + Array("filler".utf8)
+
     /// Whether the handler lets a read through that the channel asks for.
     func isReading() -> Bool {
-        let before = reads.count
+        let before = socket.reads
         channel.pipeline.read()
-        return reads.count > before
+        return socket.reads > before
     }
 
     /// How many reads the handler has let through.
-    var readCount: Int { reads.count }
+    var readCount: Int { socket.reads }
+}
 
-    private final class ReadCounter: ChannelOutboundHandler {
-        typealias OutboundIn = ByteBuffer
-        var count = 0
+/// Counts the reads that are let through, and holds writes up while it is closed.
+private final class EmbeddedSocket: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private(set) var reads = 0
+    private var isClosed = false
+    /// What only fills the socket, and is not passed on.
+    private var filler: ByteBuffer?
+    private var held: [(bytes: ByteBuffer, promise: EventLoopPromise<Void>?)] = []
+    private var context: ChannelHandlerContext?
 
-        func read(context: ChannelHandlerContext) {
-            count += 1
-            context.read()
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        for (_, promise) in held { promise?.fail(ChannelError.ioOnClosedChannel) }
+        held = []
+    }
+
+    func read(context: ChannelHandlerContext) {
+        reads += 1
+        context.read()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard isClosed else { return context.write(data, promise: promise) }
+        held.append((unwrapOutboundIn(data), promise))
+    }
+
+    func flush(context: ChannelHandlerContext) {
+        if !isClosed { context.flush() }
+    }
+
+    func close(over filler: ByteBuffer) {
+        isClosed = true
+        self.filler = filler
+    }
+
+    func open() {
+        isClosed = false
+        let filler = filler.take()
+        let released = held
+        held = []
+        for (bytes, promise) in released {
+            if bytes == filler {
+                promise?.succeed()
+            } else {
+                context?.write(wrapOutboundOut(bytes), promise: promise)
+            }
         }
+        context?.flush()
     }
 }
 
@@ -132,6 +195,7 @@ final class ScriptedSession: WebSocketSession {
     private(set) var isText: [Bool] = []
     private(set) var hasEnded = false
     private(set) var timesWritable = 0
+    private(set) var disconnects: [Disconnect] = []
     /// Messages that it wants again.
     var postpones: Set<String> = []
 
@@ -145,6 +209,7 @@ final class ScriptedSession: WebSocketSession {
 
     func becameWritable() { timesWritable += 1 }
     var isDrained: Bool { true }
+    func willDisconnect(_ reason: Disconnect) { disconnects.append(reason) }
     func ended() { hasEnded = true }
     func tick(now: Int64) {}
 }

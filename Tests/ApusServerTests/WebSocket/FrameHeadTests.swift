@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusTesting
+import NIOCore
 import Testing
 
 @testable import ApusServer
@@ -111,6 +112,49 @@ import Testing
             let tooBig = head(opcode.rawValue, length: limit + 1).dropLast(4)
             #expect(parse(Array(tooBig), maxMessage: limit) == .failure(.messageTooBig))
         }
+    }
+}
+
+@Suite struct ServerFrameEndTests {
+    private func end(behind position: Int, in bytes: [UInt8]) -> Int {
+        bytes.withUnsafeBytes { FrameHead.endOfServerFrame(behind: position, in: $0) }
+    }
+
+    @Test func `every byte of a frame leads to its end, whatever its size and place`() {
+        for size in [0, 1, 125, 126, 127, 300, 65_535, 65_536, 70_000] {
+            let before = Array(ServerFrame.text("x", size: 200).readableBytesView)
+            let frame = Array(ServerFrame.text("", size: size).readableBytesView)
+            let after = Array(ServerFrame.text("y").readableBytesView)
+            let bytes = before + frame + after
+            let positions = frame.count < 1000 ? Array(0..<frame.count) : [0, 1, 2, 9, 10, 500, frame.count - 1]
+            for position in positions {
+                #expect(end(behind: before.count + position, in: bytes) == before.count + frame.count)
+            }
+            // The first byte of the next frame belongs to that.
+            #expect(end(behind: before.count + frame.count, in: bytes) == bytes.count)
+        }
+    }
+
+    @Test func `random frames in a row are told apart`() {
+        var generator = SeededGenerator(seed: 8)
+        for _ in 0..<50 {
+            var bytes: [UInt8] = []
+            var ends: [Int] = []
+            for _ in 0..<Int.random(in: 1...20, using: &generator) {
+                let size = Int.random(in: generator.chance(5) ? 65_000...66_000 : 0...300, using: &generator)
+                bytes += Array(ServerFrame.text("", size: size).readableBytesView)
+                ends.append(bytes.count)
+            }
+            for _ in 0..<100 {
+                let position = Int.random(in: bytes.indices, using: &generator)
+                #expect(end(behind: position, in: bytes) == ends.first { $0 > position })
+            }
+        }
+    }
+
+    @Test func `control frames and close frames are frames like others`() {
+        let bytes: [UInt8] = [0x89, 0] + [0x8A, 2, 1, 2] + [0x88, 2, 3, 0xE9]
+        #expect((0..<10).map { end(behind: $0, in: bytes) } == [2, 2, 6, 6, 6, 6, 10, 10, 10, 10])
     }
 }
 

@@ -1,0 +1,19 @@
+/// What tests have a broker and its hubs do wrong, to see that the simulation finds it. All of it lies off the hot path.
+package struct PlantedFaults: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// Who resumes behind a position loses the next message.
+    package static let skipsOneAfterResume = PlantedFaults(rawValue: 1 << 0)
+    /// Who resumes behind a position gets the last message again.
+    package static let repeatsOneAfterResume = PlantedFaults(rawValue: 1 << 1)
+    /// What is dropped is not announced.
+    package static let dropsSilently = PlantedFaults(rawValue: 1 << 2)
+    /// Ids are forgotten after half their time.
+    package static let forgetsIDsEarly = PlantedFaults(rawValue: 1 << 3)
+    /// A pattern's subscription to a new topic starts with what comes next.
+    package static let forgetsFirstOfNewTopics = PlantedFaults(rawValue: 1 << 4)
+}

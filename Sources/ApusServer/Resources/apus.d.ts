@@ -1,0 +1,211 @@
+/** Types of `apus.js`, the Apus client for browsers and Node 22 or newer. */
+
+/** A place in a topic's log. Keep the one of the last event you handled, and a later `subscribe` goes on after it. */
+export interface Position {
+  epoch: string;
+  offset: number;
+}
+
+export interface ApusOptions {
+  /** Sent as the first message of a connection. It is never part of an address. */
+  apiKey?: string;
+  /** Name of this client's subscriptions. Default: a random one. */
+  clientId?: string;
+  /** Messages that may wait for their acknowledgement, offline too. Default 10,000; beyond it `QUEUE_FULL`. */
+  publishQueue?: number;
+  /** Milliseconds: the delay before attempt n is random, up to `minDelay` × 2ⁿ and `maxDelay`. 250 and 30,000. */
+  minDelay?: number;
+  maxDelay?: number;
+  /** Milliseconds until a connection must be made and authenticated. Default 10,000. */
+  connectTimeout?: number;
+  /** Milliseconds between pings; a connection that answers neither of two is given up. Default 20,000; 0 = off. */
+  pingInterval?: number;
+  /** What to connect with where there is no global `WebSocket`. */
+  WebSocket?: new (url: string) => WebSocketLike;
+}
+
+/** As much of a WebSocket as is used. */
+export interface WebSocketLike {
+  onopen: ((event: any) => any) | null;
+  onmessage: ((event: any) => any) | null;
+  onclose: ((event: any) => any) | null;
+  onerror: ((event: any) => any) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+export interface SubscribeOptions {
+  /** Where to start: a position, a duration (`"10m"`), an RFC 3339 time, a `Date`, or `"all"`. Not for patterns. */
+  since?: Position | Date | string;
+  /** Replay so many messages first. Not together with `since`. */
+  lastN?: number;
+  /** What the server does when this subscription lags more than `queue` messages behind. Default: the topic's. */
+  overflow?: "drop-oldest" | "drop-newest" | "latest" | "disconnect" | "throttle";
+  queue?: number;
+  /** `false`: not what this client publishes. */
+  echo?: boolean;
+  /** Also `presence` events: who else subscribes to the topic, and leaves it. */
+  presence?: boolean;
+  /** Events held for a slow consumer. Default 1,000. */
+  buffer?: number;
+  /** The loop also yields `gap`, `dropped` and `topicDeleted`, where they are in the order. */
+  notices?: boolean;
+  /** Instead of the client's. */
+  clientId?: string;
+  /** Closes the subscription when it is aborted. */
+  signal?: AbortSignal;
+}
+
+export interface ApusEvent<Payload = any> {
+  type: "event";
+  topic: string;
+  /** The publication's id. */
+  id: string;
+  payload: Payload;
+  /** All of the publication, with whatever else its publisher put there. */
+  message: { id: string; payload: Payload; [member: string]: unknown };
+  key?: string;
+  /** In the topic's log. Not with a pattern. */
+  offset?: number;
+  position?: Position;
+  /** When it was published: RFC 3339, UTC. */
+  ts: string;
+}
+
+/** Events may be missing here: the history did not reach back far enough, or the topic started over. */
+export interface Gap {
+  type: "gap";
+  topic: string;
+  recovered: false;
+  /** What is missing, where that is known. */
+  missed?: { from: number; to: number };
+  position?: Position;
+}
+
+/** Events were dropped here, by the server's policy or, with a pattern, by a full buffer. */
+export interface Dropped {
+  type: "dropped";
+  topic: string;
+  dropped: number;
+  /** First and last offset that were skipped, where there are offsets. */
+  from?: number;
+  to?: number;
+  position?: Position;
+}
+
+/** The topic is gone. This ends its subscription; a pattern's goes on. */
+export interface TopicDeleted {
+  type: "topicDeleted";
+  topic: string;
+}
+
+export type Notice = Gap | Dropped | TopicDeleted;
+
+export interface SubscriptionEvents<Payload = any> {
+  event: ApusEvent<Payload>;
+  gap: Gap;
+  dropped: Dropped;
+  topicDeleted: TopicDeleted;
+  /** Each time the server acknowledged it: at first, after a reconnect, after a full buffer. */
+  subscribed: { topic: string; position?: Position; recovered?: boolean };
+  /** The server's warning before it cuts a subscription with `overflow: "disconnect"`. */
+  warning: { topic: string; lag: number; queue: number };
+  presence: { topic: string; change: "joined" | "left"; clientId: string };
+  /** Nothing comes after it. With the error, if there was one. */
+  end: ApusError | undefined;
+}
+
+/** Take events with `for await` or with a listener for `event`, not both. */
+export class Subscription<Item = ApusEvent> implements AsyncIterable<Item> {
+  private constructor();
+  readonly topic: string;
+  /** Of the last event that the loop or the listeners got; before that, where the subscription started. */
+  readonly position: Position | undefined;
+  /** Settles when the server has answered the first time. */
+  readonly ready: Promise<void>;
+  /** Adds a listener, and returns what removes it. */
+  on<Type extends keyof SubscriptionEvents>(
+    type: Type, listener: (detail: SubscriptionEvents[Type]) => unknown): () => void;
+  /** Unsubscribes and ends the loop. Leaving the loop does the same. */
+  close(): void;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Item>;
+}
+
+export interface PublishOptions {
+  /** A UUID. Default: a random one. Publish again with the same, and a topic with a `dedupe_window` takes it once. */
+  id?: string;
+  /** What `overflow: "latest"` goes by; at most 256 bytes. */
+  key?: string;
+  /** Not delivered once older: seconds, or a duration such as `"30s"`. It starts when the server takes the message. */
+  ttl?: number | string;
+}
+
+/** What became of a publication. */
+export interface Outcome {
+  topic: string;
+  epoch: string;
+  /** Of the message, or of the first of a batch. */
+  offset: number;
+  /** Subscriptions that it matched. */
+  subscribers: number;
+  /** Where it was at the time of the acknowledgement. */
+  stored: "memory" | "disk" | "replicated";
+  /** It was published before, and not delivered again. */
+  duplicate: boolean;
+  ts: string;
+}
+
+export type State =
+  /** Nothing to do: only after the server closed the connection for a topic that was deleted. */
+  | "idle"
+  | "connecting"
+  | "open"
+  /** Until the next attempt to connect. */
+  | "waiting"
+  | "closed";
+
+export interface ClientEvents {
+  state: {
+    state: State;
+    /** Of `waiting`: milliseconds. */
+    delay?: number;
+    /** Of `waiting` and `idle`: how the connection ended. */
+    code?: number;
+    reason?: string;
+    /** Of `closed`: why, if it was not `close()`. */
+    error?: ApusError;
+  };
+  /** What no promise or loop is there for: messages that make no sense (`MALFORMED`), refused subscriptions. */
+  error: ApusError;
+}
+
+/** A client. It connects at once, stays connected, and keeps its subscriptions and publications across reconnects. */
+export class Apus {
+  /** `ws://host/ws`, `http://host`, `https://host/v1`. Default: the server that the page came from. */
+  constructor(url?: string | URL, options?: ApusOptions);
+  /** Of the connection. */
+  readonly state: State;
+  readonly clientId: string;
+  /** Adds a listener, and returns what removes it. */
+  on<Type extends keyof ClientEvents>(type: Type, listener: (detail: ClientEvents[Type]) => unknown): () => void;
+  /** `topic` is a topic's name, or a pattern such as `orders.*` or `orders.>`. */
+  subscribe<Payload = any>(
+    topic: string, options: SubscribeOptions & { notices: true }): Subscription<ApusEvent<Payload> | Notice>;
+  subscribe<Payload = any>(topic: string, options?: SubscribeOptions): Subscription<ApusEvent<Payload>>;
+  /** Resolves when the server has it, rejects with an `ApusError` when it will not. Offline, it waits. */
+  publish(topic: string, payload: unknown, options?: PublishOptions): Promise<Outcome & { id: string }>;
+  /** All of them with one acknowledgement, at consecutive offsets, or none. */
+  publishBatch(topic: string, payloads: unknown[], options?: Omit<PublishOptions, "id"> & { ids?: string[] }):
+    Promise<Outcome & { ids: string[]; count: number; duplicates?: number }>;
+  /** Ends loops, and rejects publications that are not acknowledged with `CLOSED`. */
+  close(): void;
+}
+
+/** A refusal, by the server or by this client (`CLOSED`, `QUEUE_FULL`, `MALFORMED`). */
+export class ApusError extends Error {
+  constructor(code: string, message: string);
+  /** For programs. `message` is for people. */
+  readonly code: string;
+  /** Of `MALFORMED`: what came. */
+  readonly data?: unknown;
+}

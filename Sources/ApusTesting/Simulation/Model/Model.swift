@@ -1,0 +1,105 @@
+import ApusBroker
+import ApusProtocol
+
+/// Everything that ever happened, in plain lists, next to a real broker. It shares no code with it.
+final class Model {
+    /// Every topic there ever was; one made again is another one.
+    private(set) var topics: [ModelTopic] = []
+    /// Those that are open.
+    private(set) var connections: [ModelConnection] = []
+    /// Where each message was published. No text is published twice.
+    private(set) var places: [String: (topic: ModelTopic, offset: Int)] = [:]
+    var mistakes: [String] = []
+    /// Which of the things that happen one after the other it is.
+    var moment = 0
+    private let limits: MemoryBroker.Limits
+    private let clock: ManualClock
+
+    init(limits: MemoryBroker.Limits, clock: ManualClock) {
+        self.limits = limits
+        self.clock = clock
+    }
+
+    var now: Int64 { clock.now }
+
+    func topic(named name: String) -> ModelTopic? {
+        topics.last { $0.name == name && !$0.isDeleted }
+    }
+
+    func add(_ topic: Topic, settings: TopicSettings) -> ModelTopic {
+        let topic = ModelTopic(number: topics.count, real: topic, settings: settings, limits: limits)
+        topics.append(topic)
+        return topic
+    }
+
+    func add(_ connection: ModelConnection) {
+        connections.append(connection)
+    }
+
+    func subscriptions(to topic: ModelTopic) -> [ModelSubscription] {
+        connections.flatMap { connection in connection.subscriptions.filter { $0.topic === topic } }
+    }
+
+    // MARK: Publishing
+
+    /// Checks a receipt, and takes note of what it says was published.
+    func accept(_ receipt: PublishReceipt, for items: [SimulatedItem], to topic: ModelTopic, origin: UInt32) {
+        let subscriptions = subscriptions(to: topic)
+        for subscription in subscriptions where subscription.options.overflow == .throttle && !subscription.isBoundNew {
+            if subscription.lag(now: now).lowerBound >= subscription.options.queue {
+                mistakes.append("\(topic.name) was published to beyond the bound of \(subscription.clientID)")
+            }
+        }
+        var first: Int?
+        var firstDuplicate: Int?
+        var count = 0
+        for item in items {
+            if let older = duplicate(item, of: topic, receipt) {
+                if firstDuplicate == nil { firstDuplicate = older }
+                continue
+            }
+            count += 1
+            if first == nil { first = topic.head }
+            topic.dedupe?.add(item.id, offset: topic.head, now: now)
+            topic.append(item, origin: origin, now: now)
+            places[item.text] = (topic, topic.messages.count)
+            for subscription in subscriptions { subscription.note(published: topic.messages.count) }
+        }
+        topic.keepPromises(now: now)
+        guard receipt.count == count, receipt.duplicates == items.count - count,
+            Int(receipt.offset) == first ?? firstDuplicate,
+            (subscriptions.count...(subscriptions.count + topic.stalePromises)).contains(receipt.subscribers)
+        else {
+            let expected = "\(count) at \(first ?? firstDuplicate ?? 0) for \(subscriptions.count)"
+            return mistakes.append("\(topic.name): \(receipt), not \(expected)")
+        }
+    }
+
+    /// Where an item was published that is not to be published again.
+    private func duplicate(_ item: SimulatedItem, of topic: ModelTopic, _ receipt: PublishReceipt) -> Int? {
+        switch topic.dedupe?.answer(to: item.id, now: now) ?? .new {
+        case .new: return nil
+        case .duplicate(let offset): return offset
+        // Both are right. Only single messages are let come to this.
+        case .either(let offset): return receipt.duplicates > 0 ? offset : nil
+        }
+    }
+
+    // MARK: Presence
+
+    func announce(_ subscription: ModelSubscription, hasJoined: Bool) {
+        if hasJoined { moment += 1 }
+        let topic = subscription.topic
+        for other in subscriptions(to: topic) where other !== subscription && other.options.presence {
+            let isOwed = !topic.isDeleted && subscription.isPlaced
+            other.news.expect(subscription.clientID, hasJoined: hasJoined, isOwed: isOwed, moment: moment)
+        }
+    }
+
+    /// Takes note of the end of a subscription that has been taken off its connection's list.
+    func end(_ subscription: ModelSubscription, of connection: ModelConnection) {
+        if !subscription.isPlaced { subscription.topic.stalePromises += 1 }
+        announce(subscription, hasJoined: false)
+        connections.removeAll { $0.isOver }
+    }
+}

@@ -1,0 +1,123 @@
+import ApusBroker
+import ApusProtocol
+
+/// What one connection must be told: the sum of its subscriptions.
+///
+/// Events name neither the subscription they are for nor the topic's epoch. But no message is published twice, and a
+/// connection has at most one subscription with positions and one without them on each topic.
+final class ModelConnection {
+    let number: Int
+    let origin: UInt32
+    var subscriptions: [ModelSubscription] = []
+    var isOver = false
+    /// Whether it ever took less than it was given.
+    var mayLag: Bool
+    /// Whether it may be cut now because publishers wait for it.
+    var mayBeStalled = false
+    /// What was handled last, of a client that resumes there.
+    var onEvent: ((ModelTopic, Int) -> Void)?
+    private unowned let model: Model
+
+    init(number: Int, mayLag: Bool, model: Model) {
+        self.number = number
+        origin = UInt32(number + 1)
+        self.mayLag = mayLag
+        self.model = model
+    }
+
+    func find(_ topic: ModelTopic, isPositioned: Bool) -> ModelSubscription? {
+        subscriptions.first { $0.topic === topic && $0.isPositioned == isPositioned }
+    }
+
+    func receive(_ record: RecordingSubscriber.Record) {
+        guard !isOver else { return fail("\(record) after the end") }
+        switch record {
+        case .event(let name, let message, let key, let offset):
+            event(message, of: name, key: key, offset: offset)
+        case .dropped(let name, let count, let range):
+            guard let subscription = oldest(name, isPositioned: range != nil) else { return fail("\(record)") }
+            let range = range.map { Int($0.lowerBound)...Int($0.upperBound) }
+            check(subscription.drop(Int(count), range, now: model.now, mayLag: mayLag), subscription)
+        case .deleted(let name, let byPattern):
+            let index = subscriptions.firstIndex {
+                $0.topic.name == name && $0.topic.isDeleted && $0.isByPattern == byPattern
+                    && $0.isComplete(now: model.now, mayLag: mayLag)
+            }
+            guard let index else { return fail("\(record) too early, or without reason") }
+            model.moment += 1
+            model.end(subscriptions.remove(at: index), of: self)
+        case .slowConsumer(let name):
+            guard subscriptions.contains(where: { $0.topic.name == name && mayBeCut($0) }) else {
+                return fail("\(record) without reason")
+            }
+            end()
+        case .warning(let name, let lag, let queue):
+            let texts = subscriptions.filter { $0.topic.name == name }.map {
+                $0.warn(lag: Int(lag), queue: queue, now: model.now, mayLag: mayLag)
+            }
+            if texts.allSatisfy({ $0 != nil }) { fail("\(record): \(texts)") }
+        case .presence(let name, let hasJoined, let clientID):
+            presence(clientID, hasJoined: hasJoined, of: name)
+        case .presenceDropped, .overloaded, .malformed:
+            fail("\(record)")
+        }
+    }
+
+    /// The connection is gone.
+    func end() {
+        isOver = true
+        model.moment += 1
+        let ended = subscriptions
+        subscriptions = []
+        for subscription in ended { model.end(subscription, of: self) }
+    }
+
+    /// Where topics of one name follow each other, the older come to their end first.
+    private func oldest(_ name: String, isPositioned: Bool) -> ModelSubscription? {
+        subscriptions.filter { $0.topic.name == name && $0.isPositioned == isPositioned }
+            .min { $0.topic.number < $1.topic.number }
+    }
+
+    private func event(_ text: String, of name: String, key: String?, offset: UInt64?) {
+        guard let place = model.places[text] else { return fail("\(text) was not published") }
+        guard place.topic.name == name, offset == nil || offset == UInt64(place.offset) else {
+            return fail("\(text) came as \(name) \(offset ?? 0)")
+        }
+        guard let subscription = find(place.topic, isPositioned: offset != nil) else {
+            return fail("\(name) \(place.offset) came without a subscription")
+        }
+        guard oldest(name, isPositioned: offset != nil) === subscription else {
+            return fail("\(name) \(place.offset) came before its predecessor's end")
+        }
+        let isKeyTold = subscription.options.detail != .plain
+        guard key == (isKeyTold ? place.topic.messages[place.offset - 1].key.map { "\"\($0)\"" } : nil) else {
+            return fail("\(name) \(place.offset) came with the key \(key ?? "none")")
+        }
+        check(subscription.take(place.offset, now: model.now, mayLag: mayLag), subscription)
+        if subscription.isPositioned { onEvent?(place.topic, place.offset) }
+    }
+
+    private func mayBeCut(_ subscription: ModelSubscription) -> Bool {
+        let lag = subscription.lag(now: model.now).upperBound
+        switch subscription.options.overflow {
+        case .disconnect: return mayLag && lag > subscription.options.queue || subscription.topic.isTight
+        case .throttle: return mayBeStalled && lag >= subscription.options.queue || subscription.topic.isTight
+        case .dropOldest, .dropNewest, .latest: return false
+        }
+    }
+
+    private func presence(_ clientID: String, hasJoined: Bool, of name: String) {
+        let watching = subscriptions.filter { $0.topic.name == name }
+        for subscription in watching where subscription.news.take(clientID, hasJoined: hasJoined) { return }
+        guard !watching.contains(where: { $0.topic.lateJoiners.contains(clientID) }) else { return }
+        fail("was told that \(clientID) \(hasJoined ? "joined" : "left") \(name)")
+    }
+
+    private func check(_ mistake: String?, _ subscription: ModelSubscription) {
+        if let mistake { fail("\(subscription.clientID) on \(subscription.topic.name) \(mistake)") }
+    }
+
+    func fail(_ mistake: String) {
+        model.mistakes.append("connection \(number) \(mistake)")
+    }
+}

@@ -1,0 +1,277 @@
+import ApusBroker
+import ApusProtocol
+
+/// What one subscription must be told next: a place in its topic's list, and what excuses what it does not get.
+///
+/// When the real one skips something it cannot know: that depends on when whose turn comes. So it does not foretell what
+/// comes; it says whether what came is right. What answers with a text answers with a mistake.
+final class ModelSubscription {
+    private static let lossy: Set<OverflowPolicy> = [.dropOldest, .dropNewest, .latest]
+    let topic: ModelTopic
+    let clientID: String
+    let origin: UInt32
+    let isPositioned: Bool
+    let isByPattern: Bool
+    private(set) var options: SubscriptionOptions
+    /// The first offset that it has neither got nor been told of, as far as one can know.
+    private(set) var next: Int
+    /// What lies before this it asked for itself: no lag. Where that cannot be known, the least and the most it can be.
+    private var replayEnd: ClosedRange<Int>
+    /// Dropped messages it was told of without being told which.
+    private var unannounced = 0
+    private var isGapUncertain = false
+    /// Where its replay begins at the latest: what is before that may be no longer kept.
+    private var startsBy: Int
+    /// What was in force at any time since it last had everything.
+    private var policies: [OverflowPolicy]
+    private var smallestQueue: Int
+    private var largestQueue: Int
+    private var echoWasOff: Bool
+    /// Whether its hub has placed it.
+    private(set) var isPlaced: Bool
+    /// Whether something was published since it has its options, so that its hub has looked whether it is beyond its bound.
+    private var isEnforced = false
+    /// Whether publishers may not know its bound yet.
+    private(set) var isBoundNew: Bool
+    /// Of what lies in the range no more than its queue may come any more.
+    private var pendingAtRest: (range: Range<Int>, taken: Int)?
+    /// Before this, what a later one with the same key has superseded must not come.
+    private var laggedUpTo = 0
+    /// Where it was when it was warned last, and would have caught up.
+    private var warnedUpTo: Int?
+    private var nextAtPublish: [Int: Int] = [:]
+    private var dropped: Set<Int> = []
+    var news = ModelNews()
+
+    init(
+        topic: ModelTopic,
+        clientID: String,
+        origin: UInt32,
+        isByPattern: Bool,
+        options: SubscriptionOptions,
+        next: Int,
+        latest: Int? = nil,
+        isPromised: Bool = false
+    ) {
+        self.topic = topic
+        self.clientID = clientID
+        self.origin = origin
+        self.isPositioned = options.detail == .positioned
+        self.isByPattern = isByPattern
+        self.options = options
+        self.next = next
+        startsBy = latest ?? next
+        let end = isPromised ? next : topic.head
+        replayEnd = end...end
+        policies = [options.overflow]
+        smallestQueue = options.queue
+        largestQueue = options.queue
+        echoWasOff = !options.echo
+        isPlaced = !isPromised
+        isBoundNew = isPromised
+    }
+
+    // MARK: Excuses
+
+    /// Whether it may never hear of that message.
+    private func isExcused(_ offset: Int, now: Int64, mayLag: Bool) -> Bool {
+        let message = topic.messages[offset - 1]
+        if message.expires <= now || offset < startsBy { return true }
+        if echoWasOff, message.origin == origin { return true }
+        return mayLag && policies.contains(.latest) && topic.isSuperseded(offset)
+    }
+
+    private func owed(in range: Range<Int>, now: Int64, mayLag: Bool) -> Int {
+        range.reduce(0) { $0 + (isExcused($1, now: now, mayLag: mayLag) ? 0 : 1) }
+    }
+
+    /// How many messages it is behind at the least, and at the most.
+    func lag(now: Int64) -> ClosedRange<Int> {
+        let most = max(topic.head - max(next, replayEnd.lowerBound), 0)
+        let start = max(next, replayEnd.upperBound)
+        // What was skipped and will be announced is no lag.
+        let isSure = start < topic.head && Self.lossy.isDisjoint(with: policies)
+        let least = isSure ? owed(in: start..<topic.head, now: now, mayLag: true) : 0
+        return min(least, most)...most
+    }
+
+    /// Whether there is nothing left that it must be told.
+    func isComplete(now: Int64, mayLag: Bool) -> Bool {
+        let gap = next..<topic.head
+        return owed(in: gap, now: now, mayLag: mayLag) <= unannounced && (unannounced <= gap.count || isGapUncertain)
+    }
+
+    // MARK: What comes
+
+    func take(_ offset: Int, now: Int64, mayLag: Bool) -> String? {
+        guard offset >= next else { return "got \(offset) after \(next - 1)" }
+        let gap = next..<offset
+        let owed = owed(in: gap, now: now, mayLag: mayLag)
+        guard owed <= unannounced else { return "was not told of \(owed) messages of \(gap) before \(offset)" }
+        guard unannounced <= gap.count || isGapUncertain else { return "was told of too many drops before \(offset)" }
+        let message = topic.messages[offset - 1]
+        guard message.expires > now else { return "got \(offset), whose time was up" }
+        guard options.echo || message.origin != origin else { return "got \(offset), which it published itself" }
+        if options.overflow == .latest, offset < laggedUpTo, topic.isSuperseded(offset) {
+            return "got \(offset), which was superseded while it was pending"
+        }
+        if let pending = pendingAtRest, pending.range.contains(offset) {
+            pendingAtRest?.taken += 1
+            // Who has less room than before keeps what is pending, where the newest are dropped.
+            let queue = options.overflow == .dropNewest ? largestQueue : options.queue
+            guard pending.taken < queue else { return "got more than its queue holds: \(offset)" }
+        }
+        next = offset + 1
+        unannounced = 0
+        isGapUncertain = false
+        return nil
+    }
+
+    func drop(_ count: Int, _ range: ClosedRange<Int>?, now: Int64, mayLag: Bool) -> String? {
+        guard mayLag || topic.isTight else { return "lost \(count) though it reads" }
+        guard topic.isTight || !Self.lossy.isDisjoint(with: policies) else {
+            return "lost \(count) under a policy that loses nothing"
+        }
+        guard let range else {
+            unannounced += count
+            return next + unannounced <= topic.head ? nil : "lost \(count), more than there were"
+        }
+        guard range.lowerBound >= next, range.upperBound < topic.head else { return "was told of \(range) after \(next - 1)" }
+        guard owed(in: next..<range.lowerBound, now: now, mayLag: mayLag) == 0 else {
+            return "was not told of what lies between \(next) and \(range)"
+        }
+        let isExact = !policies.contains(.latest)
+        guard count <= range.count, isExact ? count == range.count : count > 0,
+            owed(in: Range(range), now: now, mayLag: mayLag) <= count
+        else { return "was told that \(range) are \(count)" }
+        next = range.upperBound + 1
+        guard !topic.isTight else { return nil }
+        if !policies.contains(.dropNewest), topic.head - next < smallestQueue {
+            return "lost \(range) though its queue had room"
+        }
+        if policies == [.dropNewest] {
+            for offset in range where !wasFull(at: offset) { return "lost \(offset) though its queue had room" }
+        }
+        dropped.formUnion(range)
+        return nil
+    }
+
+    /// Whether, under drop-newest, its queue can have been full when that message came.
+    private func wasFull(at offset: Int) -> Bool {
+        guard let start = nextAtPublish[offset] else { return true }
+        let kept = (max(start, replayEnd.lowerBound)..<max(offset, start, replayEnd.lowerBound)).count {
+            !dropped.contains($0)
+        }
+        return kept >= smallestQueue
+    }
+
+    func warn(lag: Int, queue: Int, now: Int64, mayLag: Bool) -> String? {
+        guard options.detail != .plain, options.overflow == .disconnect, mayLag else { return "was warned without reason" }
+        guard queue == options.queue, lag * 5 >= queue * 4, lag <= self.lag(now: now).upperBound else {
+            return "was warned of \(lag) of \(queue)"
+        }
+        if let last = warnedUpTo, last > next, owed(in: next..<last, now: now, mayLag: true) > 0 {
+            return "was warned twice in one episode"
+        }
+        warnedUpTo = max(next, replayEnd.lowerBound) + lag
+        return nil
+    }
+
+    // MARK: What is done to it
+
+    /// It was subscribed again, and acked with `cursor` as its next offset.
+    func replace(options: SubscriptionOptions, cursor: Int, asked: Int) {
+        if cursor < next {
+            next = cursor
+            unannounced = 0
+            laggedUpTo = 0
+            replayEnd = topic.head...topic.head
+            dropped = []
+        } else {
+            if unannounced > 0 {
+                next = cursor
+                unannounced = 0
+                isGapUncertain = true
+            }
+            if cursor == asked {
+                replayEnd = replayEnd.lowerBound...topic.head
+                laggedUpTo = 0
+            }
+        }
+        if options.presence != self.options.presence { news.makeOptional() }
+        if !policies.contains(options.overflow) { policies.append(options.overflow) }
+        smallestQueue = min(smallestQueue, options.queue)
+        largestQueue = max(largestQueue, options.queue)
+        echoWasOff = echoWasOff || !options.echo
+        self.options = options
+        isEnforced = false
+        isBoundNew = true
+        pendingAtRest = nil
+    }
+
+    /// It was subscribed again, from some place between `earliest` and `latest`, and not told where it stands.
+    func replace(options: SubscriptionOptions, between earliest: Int, and latest: Int) {
+        if earliest < next { startsBy = max(startsBy, min(latest, next)) }
+        let isUncertain = unannounced > 0
+        let pending = unannounced
+        replace(options: options, cursor: min(earliest, next), asked: latest)
+        guard isUncertain, earliest >= next else { return }
+        unannounced = pending
+        isGapUncertain = true
+    }
+
+    /// Something was published.
+    func note(published offset: Int) {
+        if isPlaced { isEnforced = true }
+        if policies.contains(.dropNewest) { nextAtPublish[offset] = next }
+    }
+
+    /// Takes note of a moment when nothing is left to do.
+    ///
+    /// - Parameters:
+    ///   - isWritable: whether its subscriber takes more.
+    ///   - hasPredecessor: whether its turn has not come, as a topic of the same name has not come to its end.
+    func rest(isWritable: Bool, hasPredecessor: Bool, now: Int64) -> String? {
+        let wasEnforced = isEnforced
+        if !isPlaced {
+            isPlaced = true
+            isEnforced = false
+        }
+        isBoundNew = false
+        pendingAtRest = nil
+        guard isWritable else {
+            let start = max(next, replayEnd.upperBound)
+            if !hasPredecessor, next < topic.head { laggedUpTo = topic.head }
+            guard wasEnforced, isPlaced, !topic.isTight else { return nil }
+            let least = lag(now: now).lowerBound
+            switch options.overflow {
+            case .throttle:
+                return nil
+            case .disconnect:
+                if least > options.queue { return "is \(least) behind and was not cut off" }
+                if !hasPredecessor, least * 5 >= options.queue * 4, options.detail != .plain, warnedUpTo == nil {
+                    return "is \(least) of \(options.queue) behind and was not warned"
+                }
+            case .dropOldest, .dropNewest, .latest:
+                if start < topic.head { pendingAtRest = (start..<topic.head, 0) }
+            }
+            return nil
+        }
+        guard isComplete(now: now, mayLag: true) else { return "never got what came after \(next - 1)" }
+        guard !topic.isDeleted else { return "was not told of the deletion" }
+        guard news.isComplete else { return "was not told: \(news)" }
+        next = topic.head
+        unannounced = 0
+        isGapUncertain = false
+        replayEnd = next...next
+        policies = [options.overflow]
+        smallestQueue = options.queue
+        largestQueue = options.queue
+        echoWasOff = !options.echo
+        laggedUpTo = 0
+        warnedUpTo = nil
+        nextAtPublish = [:]
+        dropped = []
+        return nil
+    }
+}

@@ -1,0 +1,102 @@
+import ApusBroker
+import ApusProtocol
+
+/// A client whose connections come and go. A faithful one resumes each subscription with positions where it stopped, and
+/// must get everything after that exactly once.
+final class SimulatedClient {
+    /// A topic that it wants to follow.
+    struct Wish {
+        let name: String
+        var queue: Int?
+        var overflow: OverflowPolicy?
+        var echo: Bool
+        var presence: Bool
+    }
+
+    struct Position {
+        var epoch: String
+        var offset: Int
+    }
+
+    let number: Int
+    let isFaithful: Bool
+    /// Whether its socket takes only what it is told to.
+    let isSlow: Bool
+    let waterMark: Int
+    let dialect: Dialect
+    /// What its connections subscribe to besides: a pattern, or topics without positions.
+    let pattern: String?
+    var wishes: [Wish] = []
+    var connection: SimulatedConnection?
+    private(set) var handled: [String: Position] = [:]
+
+    init(
+        number: Int,
+        isFaithful: Bool,
+        isSlow: Bool,
+        waterMark: Int,
+        dialect: Dialect,
+        pattern: String?
+    ) {
+        self.number = number
+        self.isFaithful = isFaithful
+        self.isSlow = isSlow
+        self.waterMark = waterMark
+        self.dialect = dialect
+        self.pattern = pattern
+    }
+
+    /// Handles an event; `false` when a faithful client has had it before.
+    func handle(_ offset: Int, of topic: ModelTopic) -> Bool {
+        if isFaithful, let last = handled[topic.name], last.epoch == topic.epoch, last.offset >= offset { return false }
+        handled[topic.name] = Position(epoch: topic.epoch, offset: offset)
+        return true
+    }
+
+    /// It was told that a topic's subscription stands there.
+    func handle(_ position: Position, of name: String) {
+        handled[name] = position
+    }
+}
+
+/// One connection of a simulated client, and what it must be told.
+final class SimulatedConnection {
+    let hub: Hub
+    let subscriber: RecordingSubscriber
+    let expected: ModelConnection
+    var hasPattern = false
+    /// What its pattern's subscriptions have.
+    var patternOptions = SubscriptionOptions()
+    /// After so many more events it is gone, in the midst of whatever brings them.
+    var endsAfter = Int.max
+    /// Takes note of what comes.
+    var trace: ((String) -> Void)?
+    private var endedAtDelivery: Int?
+
+    init(hub: Hub, subscriber: RecordingSubscriber, expected: ModelConnection) {
+        self.hub = hub
+        self.subscriber = subscriber
+        self.expected = expected
+        subscriber.onRecord = { [unowned self] in receive($0) }
+    }
+
+    var isOver: Bool { expected.isOver }
+
+    private func receive(_ record: RecordingSubscriber.Record) {
+        // What came in the delivery in which the connection broke is lost on its way.
+        guard endedAtDelivery == nil || endedAtDelivery != subscriber.deliveries else { return }
+        trace?("    connection \(expected.number): \(record)")
+        expected.receive(record)
+        guard case .event = record else { return }
+        endsAfter -= 1
+        guard endsAfter == 0, !isOver else { return }
+        endedAtDelivery = subscriber.deliveries
+        end()
+    }
+
+    func end() {
+        guard !isOver else { return }
+        subscriber.disconnect()
+        expected.end()
+    }
+}

@@ -1,0 +1,21 @@
+import ApusBroker
+
+/// What a seed decides before anything happens.
+struct SimulationSetup {
+    let limits: MemoryBroker.Limits
+    let hubs: Int
+    let names: [String]
+
+    static let patterns = ["a.*", "*.x", ">", "a.>"]
+    private static let names = ["a", "a.x", "a.y", "b.x"]
+
+    init(using generator: inout SeededGenerator) {
+        limits = MemoryBroker.Limits(
+            history: [0, 1, 3, 10, 50].randomElement(using: &generator) ?? 0,
+            topicBytes: generator.chance(6) ? 600 : 1 << 28,
+            dedupe: [2, 5, 100].randomElement(using: &generator) ?? 2
+        )
+        hubs = Int.random(in: 1...3, using: &generator)
+        names = Array(Self.names.shuffled(using: &generator).prefix(Int.random(in: 1...4, using: &generator)))
+    }
+}

@@ -1,0 +1,177 @@
+import ApusTesting
+import NIOCore
+import Testing
+
+@testable import ApusServer
+
+@Suite struct OutboxTests {
+    /// A text frame that says `name`.
+    private func frame(_ name: String, size: Int = 0) -> ByteBuffer { ServerFrame.text(name, size: size) }
+
+    /// The names of all frames that the peer has read.
+    private func names(_ rig: OutboxRig) throws -> [String] {
+        try #require(ServerFrame.decode(rig.received)).map(\.word)
+    }
+
+    /// A rig whose socket is full, with the frame at work and events behind it.
+    private func fullRig(sendsDirectly: Bool = true) throws -> OutboxRig {
+        let rig = try OutboxRig(sendsDirectly: sendsDirectly)
+        var events = ByteBuffer()
+        for number in 0..<3 { events.writeImmutableBuffer(frame("e\(number)", size: 8000)) }
+        rig.outbox.writeEvents(events)
+        _ = rig.flush()
+        #expect(rig.isBlocked)
+        return rig
+    }
+
+    @Test func `what the socket takes at once is gone at once, and its memory given back`() throws {
+        let rig = try OutboxRig()
+        #expect(rig.outbox.isDrained && !rig.outbox.hasUnflushed && rig.outbox.isWritable)
+        let bytes = frame("a")
+        rig.outbox.writeControl(bytes)
+        #expect(rig.outbox.hasUnflushed && !rig.outbox.isDrained && rig.outbox.answerBytes == bytes.readableBytes)
+        guard case .sent(let sent) = rig.flush() else {
+            Issue.record("it was not sent")
+            return
+        }
+        #expect(sent == bytes && rig.outbox.isDrained && !rig.outbox.hasUnflushed && rig.outbox.answerBytes == 0)
+        rig.read(100)
+        #expect(try names(rig) == ["a"])
+        // Nobody is told of what never had to wait.
+        #expect(rig.timesEmptied == 0)
+    }
+
+    @Test func `a flush of nothing does nothing`() throws {
+        let rig = try OutboxRig()
+        guard case .nothing = rig.flush() else {
+            Issue.record("something was flushed")
+            return
+        }
+        #expect(rig.decidedBytes == 0)
+    }
+
+    @Test(arguments: [true, false])
+    func `control overtakes events that wait, but not what is at work`(sendsDirectly: Bool) throws {
+        let rig = try fullRig(sendsDirectly: sendsDirectly)
+        // The channel alone has all three in one piece.
+        rig.outbox.writeControl(frame("c0"))
+        rig.outbox.writeControl(frame("c1"))
+        #expect(!rig.outbox.hasUnflushed)
+        rig.drain()
+        let tail = ["e1", "e2"]
+        #expect(try names(rig) == ["e0"] + (sendsDirectly ? ["c0", "c1"] + tail : tail + ["c0", "c1"]))
+        #expect(rig.timesEmptied >= 1)
+    }
+
+    @Test func `control overtakes events before a flush, too`() throws {
+        let rig = try OutboxRig()
+        for number in 0..<3 { rig.outbox.writeEvents(frame("e\(number)")) }
+        rig.outbox.writeControl(frame("c0"))
+        rig.outbox.writeEvents(frame("e3"))
+        rig.outbox.writeControl(frame("c1"))
+        _ = rig.flush()
+        rig.drain()
+        #expect(try names(rig) == ["c0", "c1", "e0", "e1", "e2", "e3"])
+    }
+
+    @Test func `with keepOrder answers stay behind the events at hand, and no longer`() throws {
+        let rig = try fullRig()
+        rig.outbox.writeControl(frame("c0"))
+        rig.outbox.keepOrder()
+        rig.outbox.writeControl(frame("c1"))
+        rig.outbox.writeControl(frame("c2"))
+        rig.drain()
+        #expect(try names(rig) == ["e0", "c0", "e1", "e2", "c1", "c2"])
+        // All is gone: the order is loose again.
+        rig.outbox.writeEvents(frame("e3", size: 20_000))
+        rig.outbox.writeEvents(frame("e4", size: 20_000))
+        _ = rig.flush()
+        rig.outbox.writeControl(frame("c3"))
+        rig.drain()
+        #expect(try names(rig).suffix(3) == ["e3", "c3", "e4"])
+    }
+
+    @Test func `keepOrder without events at hand changes nothing`() throws {
+        let rig = try OutboxRig()
+        rig.outbox.keepOrder()
+        rig.outbox.writeEvents(frame("e0"))
+        rig.outbox.writeControl(frame("c0"))
+        _ = rig.flush()
+        rig.drain()
+        #expect(try names(rig) == ["c0", "e0"])
+    }
+
+    @Test func `answers that were kept in order are not overtaken by later ones when they are cut off`() throws {
+        let rig = try fullRig()
+        rig.outbox.keepOrder()
+        rig.outbox.writeControl(frame("c0"))
+        // Step by step, so that the lane is taken, sent in part, and put back, while more is answered.
+        for number in 1...8 {
+            rig.read(3000)
+            rig.becomeWritable()
+            rig.outbox.writeControl(frame("c\(number)"))
+        }
+        rig.drain()
+        let all = try names(rig)
+        #expect(all.filter { $0.hasPrefix("c") } == (0...8).map { "c\($0)" })
+        #expect(all.filter { $0.hasPrefix("e") } == ["e0", "e1", "e2"])
+        #expect(try #require(all.firstIndex(of: "c0")) > #require(all.firstIndex(of: "e2")))
+    }
+
+    @Test func `events are not taken while the socket is full, or beyond the high-water mark`() throws {
+        let full = try fullRig()
+        #expect(!full.outbox.isWritable)
+        full.drain()
+        #expect(full.outbox.isWritable)
+        let rig = try OutboxRig()
+        rig.outbox.writeEvents(frame("e0", size: Outbox.highWater - 1000))
+        #expect(rig.outbox.isWritable)
+        rig.outbox.writeEvents(frame("e1", size: 1000))
+        #expect(!rig.outbox.isWritable)
+        // Answers are none of its concern.
+        rig.outbox.writeControl(frame("c0", size: 2 * Outbox.highWater))
+        rig.drain()
+        #expect(rig.outbox.isWritable && rig.outbox.answerBytes == 0)
+        #expect(try names(rig) == ["c0", "e0", "e1"])
+    }
+
+    @Test(arguments: [125, 126, 65_535, 65_536, 1_000_000, 3_000_000])
+    func `a frame of any size arrives whole, with small ones around it`(size: Int) throws {
+        for isEvents in [true, false] {
+            let rig = try OutboxRig()
+            var first = frame("a")
+            first.writeImmutableBuffer(frame("b", size: size))
+            first.writeImmutableBuffer(frame("c"))
+            if isEvents { rig.outbox.writeEvents(first) } else { rig.outbox.writeControl(first) }
+            _ = rig.flush()
+            rig.outbox.writeControl(frame("d"))
+            rig.drain()
+            let frames = try #require(ServerFrame.decode(rig.received))
+            #expect(frames.map(\.payload.count).max() == size)
+            #expect(Set(try names(rig)) == ["a", "b", "c", "d"] && frames.count == 4)
+            #expect(rig.outbox.isDrained)
+        }
+    }
+
+    @Test func `a broken socket is reported, not written to`() throws {
+        let rig = try OutboxRig()
+        rig.hangUp()
+        rig.outbox.writeEvents(frame("e0"))
+        guard case .failed = rig.flush() else {
+            Issue.record("a broken socket took a frame")
+            return
+        }
+    }
+
+    @Test func `without a socket everything goes through the channel, in pieces, control first`() throws {
+        let rig = try OutboxRig(sendsDirectly: false)
+        for number in 0..<4 { rig.outbox.writeEvents(frame("e\(number)", size: 30_000)) }
+        rig.outbox.writeControl(frame("c0"))
+        _ = rig.flush()
+        rig.outbox.writeControl(frame("c1"))
+        rig.drain()
+        let all = try names(rig)
+        #expect(all.first == "c0" && all.filter { $0.hasPrefix("e") } == ["e0", "e1", "e2", "e3"])
+        #expect(Set(all).count == 6 && all.count == 6)
+    }
+}
