@@ -206,6 +206,7 @@ extension ServerConfiguration {
     var workerSettings: WorkerSettings {
         WorkerSettings(
             maxMessage: maxMessage,
+            maxConnections: maxConnections,
             maxDepth: maxDepth,
             maxClientID: maxClientID,
             subscriptionLimits: Hub.SubscriptionLimits(subscriptions: maxSubscriptions, matches: maxMatches),

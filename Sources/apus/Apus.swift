@@ -27,6 +27,7 @@ struct Apus: AsyncParsableCommand {
             SubCommand.self,
             TopicsCommand.self,
             ShellCommand.self,
+            VerifyCommand.self,
             HealthcheckCommand.self,
             ConfigCommand.self,
             EchoCommand.self,

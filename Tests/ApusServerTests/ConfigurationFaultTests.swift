@@ -21,7 +21,8 @@ import Testing
         "idle_timeout": ["9ms"], "close_timeout": ["0ms"], "drain_timeout": ["-1", "1 s"],
         "max_message": ["1 parsec", "127", "2GiB"], "max_depth": ["0", "1025"], "max_client_id": ["0", "65537"],
         "max_connections": ["0"], "max_subscriptions": ["0"], "max_topics": ["-1"], "max_matches": ["0"],
-        "max_queue": ["0", "100000001"], "max_batch": ["0", "1000001"], "max_dedupe": ["0", "1e3"], "max_series": ["99"],
+        "max_queue": ["0", "100000001"], "max_batch": ["0", "1000001"], "max_dedupe": ["0", "1e3"],
+        "max_series": ["99"],
         "reconnect_rate": ["0", "fast"], "live_timeout": ["0", "999ms", "25h"],
         "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"],
     ]

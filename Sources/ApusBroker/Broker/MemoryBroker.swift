@@ -117,6 +117,8 @@ public final class MemoryBroker: Broker {
             let topic = state.withLockedValue({ state in
                 guard let topic = state.topics.removeValue(forKey: ExactText(name)) else { return Topic?.none }
                 state.names.remove(name)
+                // Before another of that name can be made, so that its subscriptions know whom they come after.
+                topic.markDeleted()
                 return topic
             })
         else { throw .topicNotFound(name) }

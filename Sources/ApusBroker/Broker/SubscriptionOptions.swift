@@ -41,6 +41,8 @@ public struct SubscribeRequest: Sendable {
     public var detail: EventEncoding.Detail
     public var echo: Bool
     public var presence: Bool
+    /// Whether others are told that it comes and goes.
+    public var isAnnounced = true
 
     public init(
         topic: String,

@@ -185,11 +185,17 @@ public final class Topic: Sendable {
         let firstKept: Offset
     }
 
-    /// Ends the topic: publishes are refused from now on, and every hub is told to finish its subscriptions.
-    func delete() {
-        let (readers, waiting) = state.withLockedValue { state in
+    /// Refuses publishes from now on.
+    func markDeleted() {
+        state.withLockedValue { state in
             state.isDeleted = true
             state.takesBareMessages = false
+        }
+    }
+
+    /// Ends a topic that is marked deleted: every hub is told to finish its subscriptions.
+    func delete() {
+        let (readers, waiting) = state.withLockedValue { state in
             state.log.seal()
             for index in state.readers.indices { state.readers[index].isNotified = true }
             if state.readers.isEmpty, state.reservations == 0 { state.log.removeAll() }

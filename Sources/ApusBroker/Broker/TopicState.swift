@@ -74,7 +74,11 @@ struct TopicState {
     // MARK: Publishing
 
     var isThrottled: Bool {
-        readers.contains { $0.gate != .max && (log.head >= $0.gate || log.bytes > log.limits.bytes) }
+        // By index: a reader that is taken out of the list is retained.
+        for index in readers.indices where readers[index].gate != .max {
+            if log.head >= readers[index].gate || log.bytes > log.limits.bytes { return true }
+        }
+        return false
     }
 
     mutating func addWaiting(_ publisher: HubMailbox?) {
@@ -118,6 +122,7 @@ struct TopicState {
         let attached =
             attachment.claimsReservation
             ? Topic.Attached(cursor: begin, view: view) : try place(attachment.start, now: attachment.now)
+        log.readAgain(from: attached.cursor)
         if attachment.claimsReservation {
             reservations -= 1
         } else if attachment.isNew {
@@ -191,6 +196,7 @@ struct TopicState {
         // Who does not throttle holds nobody up, not by what the log keeps for it either.
         let spared = readers.reduce(Offset.max) { min($0, $1.spared) }
         log.trim(needed: low, spared: spared, now: now)
+        log.dropEncodings(before: low)
     }
 
     /// The hubs whose publishers wait, when they need not wait any more.

@@ -31,7 +31,10 @@ extension Hub {
     func pump(_ subscription: Subscription) {
         let source = subscription.source
         let subscriber = subscription.subscriber
-        guard subscription.predecessors.isEmpty || finishPredecessors(of: subscription) else { return }
+        guard subscription.predecessors.isEmpty || finishPredecessors(of: subscription) else {
+            subscription.isLagging = true
+            return
+        }
         isPumping = true
         defer { isPumping = false }
         while subscription.isActive, subscription.cursor < source.head {
@@ -56,6 +59,9 @@ extension Hub {
         subscription.isWarned = false
         if subscription.dropped > 0, subscriber.isWritable { announceDropped(subscription) }
         if source.isDeleted, subscription.dropped == 0, subscription.isActive {
+            if !subscriber.isWritable { subscriber.flush() }
+            // Also of ends there are not to be more than the subscriber takes.
+            guard subscriber.isWritable, subscription.isActive else { return }
             end(subscription, .topicDeleted)
             subscriber.notify(.topicDeleted(source.topic, byPattern: subscription.pattern != nil))
         }

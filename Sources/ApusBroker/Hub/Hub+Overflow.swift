@@ -32,8 +32,7 @@ extension Hub {
         let count = subscription.pending(to: offset)
         // All of them are gone, also those that were held back before.
         note(dropped: offset - subscription.cursor, subscription.cursor..<offset, of: subscription)
-        subscription.cursor = offset
-        subscription.holes.removeAll { $0.upperBound <= offset }
+        subscription.pass(to: offset)
         return count
     }
 
@@ -77,7 +76,7 @@ extension Hub {
             let pending = subscription.pending(to: live.next)
             let dropped = UInt64(live.passed)
             note(dropped: dropped, subscription.cursor..<live.next, of: subscription)
-            subscription.cursor = live.next
+            subscription.pass(to: live.next)
             // The books have those that were held back before already.
             counters.droppedOldest += min(dropped, pending)
             counters.conflated += pending - min(dropped, pending)

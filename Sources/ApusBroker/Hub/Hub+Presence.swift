@@ -7,6 +7,7 @@ import Synchronization
 extension Hub {
     /// Tells all hubs that watch the topic.
     func announce(_ subscription: Subscription, hasJoined: Bool) {
+        guard subscription.isAnnounced else { return }
         subscription.topic.announce(
             Presence(
                 hasJoined: hasJoined,
@@ -19,8 +20,11 @@ extension Hub {
 
     /// Tells this hub's subscriptions what came in.
     func announce(_ inbox: HubMailbox.Inbox) {
+        var watchers: [Int: [Subscription]] = [:]
         for (news, slot) in inbox.presence {
-            for subscription in watching(slot) where subscription.id != news.subscription && subscription.isActive {
+            let watching = watchers[slot] ?? watching(slot)
+            watchers[slot] = watching
+            for subscription in watching where subscription.id != news.subscription && subscription.isActive {
                 // What was before it began to watch is in the inbox for others.
                 if news.sequence > subscription.watchesSince { tell(subscription, news) }
             }
@@ -39,13 +43,20 @@ extension Hub {
     }
 
     private func tell(_ subscription: Subscription, _ news: Presence) {
-        guard subscription.subscriber.isWritable, subscription.pendingPresence == nil else {
-            var pending = subscription.pendingPresence ?? PendingPresence()
-            pending.add(news)
-            subscription.pendingPresence = pending
+        let subscriber = subscription.subscriber
+        if subscription.pendingPresence == nil, !subscriber.isWritable {
+            // What was delivered in this turn may be all that is in the way. A resumption that this causes can wait.
+            isPumping = true
+            subscriber.flush()
+            isPumping = false
+            guard subscription.isActive else { return }
+        }
+        guard subscriber.isWritable, subscription.pendingPresence == nil else {
+            if subscription.pendingPresence == nil { subscription.pendingPresence = PendingPresence() }
+            subscription.pendingPresence?.add(news)
             return
         }
-        subscription.subscriber.notify(
+        subscriber.notify(
             .presence(subscription.topic, hasJoined: news.hasJoined, clientID: news.clientID)
         )
     }

@@ -92,6 +92,7 @@ extension Hub {
                 since: now,
                 cursor: attached.cursor,
                 // What a promised subscription missed while its hub had not heard of the topic is no replay.
+                isAnnounced: request.isAnnounced,
                 replayEnd: claimsReservation ? attached.cursor : attached.view.head
             )
             add(subscription)
@@ -126,17 +127,27 @@ extension Hub {
         subscription.topic.watch(mailbox, slot: subscription.source.slot, change: 1)
     }
 
+    /// How many of the messages from `start` to the cursor count as dropped, had they all been skipped: at the least, as
+    /// under latest those that are superseded do not. Rather one too many is announced than one too few.
+    private func skipped(by subscription: Subscription, since start: Offset) -> UInt64 {
+        guard subscription.dropped > 0 else { return 0 }
+        let live = [start, subscription.cursor].map { offset in
+            subscription.topic.liveSpan(from: offset, start: offset, bound: .max).count
+        }
+        return UInt64(max(live[0] - live[1], 0))
+    }
+
     /// Moves the cursor of a subscription back to where a new replay starts, and gives it its new options.
     private func move(_ subscription: Subscription, to attached: Topic.Attached, options: SubscriptionOptions) {
         let source = subscription.source
         if attached.cursor < subscription.cursor {
             counters.replayed += subscription.cursor - attached.cursor
             // What was skipped and is replayed now is no gap any more.
-            subscription.dropped -= min(subscription.dropped, subscription.cursor - attached.cursor)
+            subscription.dropped -= min(subscription.dropped, skipped(by: subscription, since: attached.cursor))
             subscription.cursor = attached.cursor
             let range = subscription.droppedRange
             subscription.droppedRange = range.clamped(to: 0..<max(attached.cursor, range.lowerBound))
-            if subscription.droppedRange.isEmpty { subscription.dropped = 0 }
+            subscription.dropped = min(subscription.dropped, UInt64(subscription.droppedRange.count))
             subscription.replayEnd = max(subscription.replayEnd, attached.view.head)
         }
         guard subscription.options != options else { return }
@@ -201,6 +212,7 @@ extension Hub {
         if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: -1) }
         // The end of the topic is nobody's leaving.
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
+        if hasPredecessor(source.topic) { wakeSuccessors(of: subscription) }
         if reason != .answered { gone.add(subscription, reason: reason, now: clock()) }
         if source.isDraining {
             source.ended.append(subscription)

@@ -53,22 +53,36 @@ extension Hub {
         source.isDeleted = view.isDeleted
     }
 
-    /// The subscriptions of the same subscriber to topics that had the same name and are gone.
+    /// The subscriptions of the same subscriber to topics that had the same name and are gone, the oldest last.
     func predecessors(of subscription: Subscription) -> [Subscription] {
         let topic = subscription.topic
         guard hasPredecessor(topic) else { return [] }
-        let predecessors = subscription.subscriber.subscriptions.all.filter {
+        let others = subscription.subscriber.subscriptions.all.filter {
             $0.topic !== topic && $0.topic.nameBytes == topic.nameBytes
         }
-        for predecessor in predecessors { look(at: predecessor.source) }
-        return predecessors
+        for other in others { look(at: other.source) }
+        // A pattern may come to a topic that is gone after the subscriber found the one that took its place.
+        return others.filter(\.source.isDeleted).sorted { $0.id > $1.id }
+    }
+
+    /// Has those go on that waited for a subscription which has ended.
+    func wakeSuccessors(of subscription: Subscription) {
+        for other in subscription.subscriber.subscriptions.all
+        where other.predecessors.contains(where: { $0 === subscription }) {
+            replaying.append(other)
+            requestTurn()
+        }
     }
 
     /// Brings a subscription's predecessors to their end, as far as the socket takes it, and says whether it may start.
     func finishPredecessors(of subscription: Subscription) -> Bool {
-        for predecessor in subscription.predecessors where predecessor.isActive { pump(predecessor) }
-        subscription.predecessors.removeAll { !$0.isActive }
-        return subscription.predecessors.isEmpty
+        // Only the oldest: while it is not at its end the others cannot be, and each would ask all those before it.
+        while let oldest = subscription.predecessors.last {
+            if oldest.isActive { pump(oldest) }
+            guard !oldest.isActive else { return false }
+            subscription.predecessors.removeLast()
+        }
+        return true
     }
 
     func removeEnded(of source: HubTopic) {

@@ -17,29 +17,29 @@ public final class Hub {
     var topics: [HubTopic?] = []
     var freeSlots: [Int] = []
     var slotOfTopic: [ObjectIdentifier: Int] = [:]
-    private var cache = TopicCache()
-    public internal(set) var counters = HubCounters()
+    @exclusivity(unchecked) private var cache = TopicCache()
+    @exclusivity(unchecked) public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
     var gone = GoneSubscriptions()
     /// For tests.
     package var faults: PlantedFaults = []
 
     /// What the next turn has to do; each list has a spare that is walked while the next turn's list fills.
-    var dirty: [HubTopic] = []
-    private var draining: [HubTopic] = []
-    private var flushing: [any Subscriber] = []
-    private var flushed: [any Subscriber] = []
-    var replaying: [Subscription] = []
-    private var resuming: [any Subscriber] = []
-    var isPumping = false
-    private var remote: [Wakeup] = []
-    private var wakeups: [Wakeup] = []
+    @exclusivity(unchecked) var dirty: [HubTopic] = []
+    @exclusivity(unchecked) private var draining: [HubTopic] = []
+    @exclusivity(unchecked) private var flushing: [any Subscriber] = []
+    @exclusivity(unchecked) private var flushed: [any Subscriber] = []
+    @exclusivity(unchecked) var replaying: [Subscription] = []
+    @exclusivity(unchecked) private var resuming: [any Subscriber] = []
+    @exclusivity(unchecked) var isPumping = false
+    @exclusivity(unchecked) private var remote: [Wakeup] = []
+    @exclusivity(unchecked) private var wakeups: [Wakeup] = []
     var waiting: [ObjectIdentifier: [any WaitingPublisher]] = [:]
     /// How many topics of one name the hub reads: more than one when the older ones are deleted and not at their end.
     var topicsOfName: [ExactText: Int] = [:]
     /// Whether the turn at work will still flush what is delivered now.
-    private var willFlush = false
-    private var isTurnRequested = false
+    @exclusivity(unchecked) private var willFlush = false
+    @exclusivity(unchecked) private var isTurnRequested = false
 
     public init(broker: any Broker, mailbox: HubMailbox, clock: @escaping () -> Int64) {
         self.broker = broker

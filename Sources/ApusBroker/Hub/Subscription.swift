@@ -6,28 +6,30 @@ public final class Subscription {
     public let clientID: String
     /// What it is known by in this process.
     let id: UInt64
-    public internal(set) var options: SubscriptionOptions
-    var encoding: EventEncoding
+    @exclusivity(unchecked) public internal(set) var options: SubscriptionOptions
+    @exclusivity(unchecked) var encoding: EventEncoding
     let subscriber: any Subscriber
     let source: HubTopic
     /// The pattern that brought it here.
     let pattern: PatternSubscription?
+    /// Whether others are told that it comes and goes.
+    let isAnnounced: Bool
     /// When it began, in milliseconds since 1970.
     let since: Int64
     /// The next offset to deliver.
-    var cursor: Offset
+    @exclusivity(unchecked) var cursor: Offset
     /// The replay the subscriber asked for ends here. What lies before it does not count as lag.
-    var replayEnd: Offset
+    @exclusivity(unchecked) var replayEnd: Offset
     /// Skipped since the last delivery, not announced yet; and which those are.
-    var dropped: UInt64 = 0
+    @exclusivity(unchecked) var dropped: UInt64 = 0
     var droppedRange: Range<Offset> = 0..<0
     /// Under drop-newest: what will be skipped when the cursor comes there, in order.
-    var holes = Deque<Range<Offset>>()
-    var isActive = true
+    @exclusivity(unchecked) var holes = Deque<Range<Offset>>()
+    @exclusivity(unchecked) var isActive = true
     /// Whether its subscriber has taken less than there was, and it has not caught up since.
-    var isLagging = false
+    @exclusivity(unchecked) var isLagging = false
     /// Whether it was warned since it last caught up.
-    var isWarned = false
+    @exclusivity(unchecked) var isWarned = false
     /// Under latest: below this head there is no need to count what is pending.
     var nextCount: Offset = 0
     /// Since when, and where, it has stood at its bound under the throttle policy.
@@ -36,13 +38,13 @@ public final class Subscription {
     var throttledAt: Int64?
     var throttledTime: Int64 = 0
     /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one starts.
-    var predecessors: [Subscription] = []
+    @exclusivity(unchecked) var predecessors: [Subscription] = []
     /// News of others' subscriptions with a higher sequence are for it.
     var watchesSince: UInt64 = 0
     /// What it has not been told of others' subscriptions because its subscriber took nothing.
     var pendingPresence: PendingPresence?
     /// All that was delivered to it, and all that was skipped.
-    var deliveredCount: UInt64 = 0
+    @exclusivity(unchecked) var deliveredCount: UInt64 = 0
     var droppedCount: UInt64 = 0
     /// Its place in its topic's list, and in its subscriber's.
     var topicIndex = 0
@@ -57,6 +59,7 @@ public final class Subscription {
         pattern: PatternSubscription?,
         since: Int64,
         cursor: Offset,
+        isAnnounced: Bool,
         replayEnd: Offset
     ) {
         self.clientID = clientID
@@ -68,6 +71,7 @@ public final class Subscription {
         self.pattern = pattern
         self.since = since
         self.cursor = cursor
+        self.isAnnounced = isAnnounced
         self.replayEnd = replayEnd
     }
 
@@ -88,6 +92,15 @@ public final class Subscription {
         }
     }
 
+    /// Moves the cursor on. A hole that it leaves behind is none any more, should it be moved back.
+    func pass(to offset: Offset) {
+        cursor = offset
+        while let hole = holes.first, hole.lowerBound < offset {
+            holes.removeFirst()
+            if hole.upperBound > offset { holes.prepend(offset..<hole.upperBound) }
+        }
+    }
+
     /// How many messages up to `head` are still to be delivered, or passed by.
     func pending(to head: Offset) -> UInt64 {
         head > cursor ? head - cursor - heldBack(from: cursor, to: head) : 0
@@ -96,7 +109,7 @@ public final class Subscription {
 
 /// News of others' subscriptions that wait for a subscriber to take more; beyond ``limit`` the oldest are dropped.
 struct PendingPresence {
-    static let limit = 1000
+    static let limit = 100
 
     private(set) var news = Deque<Presence>()
     private(set) var dropped: UInt64 = 0
@@ -114,17 +127,17 @@ struct PendingPresence {
 final class HubTopic {
     let topic: Topic
     let slot: Int
-    var subscriptions = ContiguousArray<Subscription>()
+    @exclusivity(unchecked) var subscriptions = ContiguousArray<Subscription>()
     /// What the hub knows of the log since it last looked.
-    var head: Offset = 1
-    var newest: Batch?
-    var isDeleted = false
-    var isDirty = false
+    @exclusivity(unchecked) var head: Offset = 1
+    @exclusivity(unchecked) var newest: Batch?
+    @exclusivity(unchecked) var isDeleted = false
+    @exclusivity(unchecked) var isDirty = false
     /// While the list is walked, subscriptions that end are only marked, and taken out afterwards.
-    var isDraining = false
-    var ended: [Subscription] = []
+    @exclusivity(unchecked) var isDraining = false
+    @exclusivity(unchecked) var ended: [Subscription] = []
     /// How many subscriptions have the throttle policy.
-    var throttling = 0
+    @exclusivity(unchecked) var throttling = 0
 
     init(topic: Topic, slot: Int) {
         self.topic = topic

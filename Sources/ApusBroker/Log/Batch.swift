@@ -10,7 +10,7 @@ import Synchronization
 /// marks               ▲            ▲            (the last end is the buffer's own)
 /// ```
 /// The frames are in the base dialect. Other encodings are made from them when their first reader comes, and kept beside
-/// them for the rest. Should two loops come first at once, one's work is thrown away.
+/// them for the rest, until all have read the batch. Should two loops come first at once, one's work is for nothing.
 public final class Batch: Sendable {
     /// The offset of the first publication.
     public let first: Offset
@@ -24,7 +24,6 @@ public final class Batch: Sendable {
     private let base: Frames
     private let lastOrigin: UInt32
     private let template: EventTemplate
-    private let v1 = AtomicLazyReference<Frames>()
     private let others = AtomicLazyReference<OtherEncodings>()
 
     /// Where a frame ends, and who published it.
@@ -48,8 +47,9 @@ public final class Batch: Sendable {
         func end(of index: Int) -> Int { index < marks.count ? Int(marks[index].end) : bytes.readableBytes }
     }
 
+    /// A handful at the most: searching them one by one is faster than hashing.
     private final class OtherEncodings: Sendable {
-        let frames = NIOLockedValueBox<[EventEncoding: Frames]>([:])
+        let all = NIOLockedValueBox<[(encoding: EventEncoding, frames: Frames)]>([])
     }
 
     init(
@@ -120,12 +120,18 @@ public final class Batch: Sendable {
 
     private func frames(in encoding: EventEncoding) -> Frames {
         if encoding == .base { return base }
-        if encoding == .v1 { return v1.load() ?? v1.storeIfNil(transcoded(to: encoding)) }
         let others = others.load() ?? others.storeIfNil(OtherEncodings())
-        if let frames = others.frames.withLockedValue({ $0[encoding] }) { return frames }
+        if let known = others.all.withLockedValue({ all in all.first { $0.encoding == encoding }?.frames }) {
+            return known
+        }
         let frames = transcoded(to: encoding)
-        others.frames.withLockedValue { $0[encoding] = frames }
+        others.all.withLockedValue { $0.append((encoding, frames)) }
         return frames
+    }
+
+    /// Lets go of all encodings but the base: nobody is about to read the batch. Who does makes them again.
+    func dropOtherEncodings() {
+        others.load()?.all.withLockedValue { $0 = [] }
     }
 
     private func transcoded(to encoding: EventEncoding) -> Frames {

@@ -2,12 +2,17 @@ import DequeModule
 
 /// The message ids that were published lately, so that a repeat is recognized.
 ///
-/// Bounded by time and by count: beyond ``limit`` the oldest id is forgotten, as if its time were up.
+/// Bounded by time, by count and by ``bytesPerID`` for each: beyond any of these the oldest id is forgotten, as if its time
+/// were up.
 struct DedupeWindow {
+    /// What an id may take on average; a UUID takes 36.
+    private static let bytesPerID = 64
+
     private let limit: Int
     /// In milliseconds.
     var window: Int64
     private var offsets: [ExactText: Offset] = [:]
+    private var bytes = 0
     private var order = Deque<(id: ExactText, time: Int64)>()
 
     init(window: Int64, limit: Int) {
@@ -24,7 +29,8 @@ struct DedupeWindow {
     mutating func insert(_ id: ExactText, at offset: Offset, now: Int64) {
         offsets[id] = offset
         order.append((id, now))
-        while order.count > limit { forgetOldest() }
+        bytes += id.text.utf8.count
+        while order.count > limit || bytes > limit * Self.bytesPerID { forgetOldest() }
     }
 
     private mutating func forget(before now: Int64) {
@@ -34,5 +40,6 @@ struct DedupeWindow {
     private mutating func forgetOldest() {
         guard let oldest = order.popFirst() else { return }
         offsets[oldest.id] = nil
+        bytes -= oldest.id.text.utf8.count
     }
 }

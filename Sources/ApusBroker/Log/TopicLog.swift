@@ -39,9 +39,6 @@ struct TopicLog {
         var marks: [Batch.Mark] = []
         var lastOrigin: UInt32 = 0
         var newestTime: Int64 = .min
-        /// Of each publication, from the first on that has any.
-        var details: [PublicationDetail] = []
-        var superseded = BitSet()
     }
 
     /// An open batch is sealed at this size, some 900 messages at the most: a slice is one reasonable write, and memory goes
@@ -56,8 +53,13 @@ struct TopicLog {
     private var sealedBytes = 0
     private var open: OpenBatch?
     private var openFirst: Offset = 1
+    /// Of the open batch's publications, up to the last that has any. Beside the batch, which is moved with every message.
+    private var openDetails: [PublicationDetail] = []
+    private var openSuperseded = BitSet()
     /// What the last batch took: the next one probably takes about as much.
     private var expectedBytes = 0
+    /// Batches before this have no other encodings than the base any more, or new readers that made them again.
+    private var readTo: Offset = 1
     /// The newest publication of each key in the log.
     private var newestOfKey: [[UInt8]: Offset] = [:]
 
@@ -93,7 +95,7 @@ struct TopicLog {
         frames.lastOrigin = origin
         frames.newestTime = max(frames.newestTime, time.milliseconds)
         template.append(message, time: time, to: &frames.bytes)
-        if let detail { note(detail, in: &frames) }
+        if let detail { note(detail, at: frames.marks.count) }
         let isFull = frames.bytes.readableBytes >= Self.batchBytes
         open = frames
         let offset = head
@@ -103,14 +105,13 @@ struct TopicLog {
     }
 
     /// Adds what the publication at the head has besides its message.
-    private mutating func note(_ detail: PublicationDetail, in frames: inout OpenBatch) {
-        let index = frames.marks.count
-        while frames.details.count < index { frames.details.append(.none) }
-        frames.details.append(detail)
+    private mutating func note(_ detail: PublicationDetail, at index: Int) {
+        while openDetails.count < index { openDetails.append(.none) }
+        openDetails.append(detail)
         guard let key = detail.key else { return }
         if let older = newestOfKey.updateValue(head, forKey: key) {
             if older >= openFirst {
-                frames.superseded.insert(Int(older - openFirst))
+                openSuperseded.insert(Int(older - openFirst))
             } else if let batch = batch(at: older) {
                 batch.details?.supersede(Int(older - batch.first))
             }
@@ -119,11 +120,13 @@ struct TopicLog {
 
     /// Closes the open batch, so that it can be read.
     mutating func seal() {
-        guard var frames = open.take() else { return }
+        guard let frames = open.take() else { return }
         var details: BatchDetails?
-        if !frames.details.isEmpty {
-            while frames.details.count <= frames.marks.count { frames.details.append(.none) }
-            details = BatchDetails(frames.details, superseded: frames.superseded)
+        if !openDetails.isEmpty {
+            while openDetails.count <= frames.marks.count { openDetails.append(.none) }
+            details = BatchDetails(openDetails, superseded: openSuperseded)
+            openDetails = []
+            openSuperseded = BitSet()
         }
         let batch = Batch(
             first: openFirst,
@@ -158,6 +161,19 @@ struct TopicLog {
         }
     }
 
+    /// Has the batches that all readers are through with keep no more than the base encoding.
+    mutating func dropEncodings(before offset: Offset) {
+        while let index = index(of: readTo), sealed[index].end <= offset {
+            sealed[index].dropOtherEncodings()
+            readTo = sealed[index].end
+        }
+    }
+
+    /// Has ``dropEncodings(before:)`` look at batches again that a reader goes back to.
+    mutating func readAgain(from offset: Offset) {
+        readTo = min(readTo, offset)
+    }
+
     /// Whether the oldest batch has something that a replay may ask for.
     private func isHistory(_ oldest: Batch, now: Int64) -> Bool {
         let reach = UInt64(limits.history)
@@ -178,6 +194,8 @@ struct TopicLog {
         sealed.removeAll()
         sealedBytes = 0
         open = nil
+        openDetails = []
+        openSuperseded = BitSet()
         newestOfKey = [:]
     }
 

@@ -42,7 +42,8 @@ final class WebSocketInbox: Sendable {
             guard !state.isFinished else { return (true, []) }
             state.messages.append(message)
             state.bytes += message.byteCount
-            state.isPaused = state.messages.count >= messageLimit || state.bytes >= byteLimit
+            // Once paused it stays so until `take` says to go on: what is in between is of a read that was under way.
+            if state.messages.count >= messageLimit || state.bytes >= byteLimit { state.isPaused = true }
             return (!state.isPaused, state.takeWaiters())
         }
         for waiter in waiters { waiter.resume() }
@@ -55,6 +56,8 @@ final class WebSocketInbox: Sendable {
             if !state.isFinished {
                 state.isFinished = true
                 state.failure = failure
+                // It holds the handler, which holds this.
+                state.resume = nil
             }
             return state.takeWaiters()
         }

@@ -26,7 +26,7 @@ extension DocsPage {
           if (value.type === "object" && value.additionalProperties) {
             return `{\n${indent}"…": ${describe(value.additionalProperties, depth + 1)}\n${end}}`;
           }
-          return value.type ?? "any";
+          return [value.type ?? "any"].flat().join(" | ");
         }
 
         function responseRows(operation) {
@@ -53,54 +53,87 @@ extension DocsPage {
           return parts.join(" ");
         }
 
+        // Where a form's values go: the path, the query, the headers.
+        function request(path, inputs, body) {
+          let filled = path;
+          const query = new URLSearchParams();
+          const headers = authorized(body ? { "Content-Type": "application/json" } : {});
+          for (const { parameter, input: { value } } of inputs) {
+            if (parameter.in === "path") {
+              filled = filled.replace(`{${parameter.name}}`, () => encodeURIComponent(value));
+            } else if (value && parameter.in === "header") {
+              headers[parameter.name] = value;
+            } else if (value) {
+              const isList = resolve(parameter.schema).type === "array";
+              for (const item of isList ? value.split(/\s+/) : [value]) query.append(parameter.name, item);
+            }
+          }
+          const url = address(filled);
+          url.search = query;
+          return { url, headers };
+        }
+
+        const maxStream = 20000;
+
+        // Shows the end of a stream as it comes.
+        async function follow(response, show) {
+          const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+          let text = "";
+          for (let part = await reader.read(); !part.done; part = await reader.read()) {
+            text = (text + part.value).slice(-maxStream);
+            show(text);
+          }
+        }
+
         function tryIt(method, path, operation) {
-          const inputs = (operation.parameters ?? []).map(resolve).map(parameter => {
-            const input = element("input", { value: parameter.example ?? "", required: parameter.required });
-            return { parameter, input };
+          const inputs = operation.parameters.map(parameter => {
+            const placeholder = resolve(parameter.schema).type === "array" ? "one or more, with spaces between" : null;
+            const value = parameter.example ?? "";
+            return { parameter, input: element("input", { value, placeholder, required: parameter.required }) };
           });
           const media = operation.requestBody?.content?.["application/json"];
           const example = Object.values(media?.examples ?? {})[0]?.value;
           const body = media && element("textarea", { rows: 2, spellcheck: "false" }, JSON.stringify(example ?? {}));
           const output = element("pre", { hidden: true, "aria-live": "polite" });
+          const stop = element("button", { type: "button", hidden: true }, "Stop");
+          let current = new AbortController();
+          stop.addEventListener("click", () => current.abort());
           const submit = async event => {
             event.preventDefault();
-            let filled = path;
-            const query = new URLSearchParams();
-            for (const { parameter, input } of inputs) {
-              if (parameter.in === "path") {
-                filled = filled.replace(`{${parameter.name}}`, () => encodeURIComponent(input.value));
-              } else if (input.value) {
-                query.set(parameter.name, input.value);
-              }
-            }
-            const url = address(filled);
-            url.search = query;
-            const headers = authorized(body ? { "Content-Type": "application/json" } : {});
+            current.abort();
+            const { signal } = current = new AbortController();
+            const { url, headers } = request(path, inputs, body);
             output.hidden = false;
             output.textContent = "…";
             const shown = curl(method, url, headers, body?.value);
             try {
               const begin = performance.now();
-              const response = await fetch(url, { method, headers, body: body?.value });
-              const text = await response.text();
-              const took = (performance.now() - begin).toFixed(1);
+              const response = await fetch(url, { method, headers, body: body?.value, signal });
               const type = response.headers.get("Content-Type") ?? "no content type";
-              output.textContent =
-                `${shown}\n\n${response.status} ${response.statusText} · ${type} · ${took} ms\n${pretty(text)}`;
+              const head = `${shown}\n\n${response.status} ${response.statusText} · ${type}`;
+              if (type.startsWith("text/event-stream")) {
+                stop.hidden = false;
+                return await follow(response, text => { output.textContent = `${head}\n${text}`; });
+              }
+              const text = await response.text();
+              output.textContent = `${head} · ${(performance.now() - begin).toFixed(1)} ms\n${pretty(text)}`;
             } catch (error) {
-              output.textContent = `${shown}\n\n${error.message}`;
+              if (!signal.aborted) output.textContent = `${shown}\n\n${error.message}`;
+            } finally {
+              // A later request may be at work by now.
+              if (current.signal === signal) stop.hidden = true;
             }
           };
           return element("form", { submit },
             ...inputs.map(({ parameter, input }) => element("label", {}, parameter.name, input)),
             body && element("label", {}, "Body, JSON", body),
-            element("div", { class: "buttons" }, element("button", { class: "primary" }, "Send")),
+            element("div", { class: "buttons" }, element("button", { class: "primary" }, "Send"), stop),
             output);
         }
 
         function operationCard(method, path, operation) {
           const isSocket = "101" in (operation.responses ?? {});
-          const parameters = (operation.parameters ?? []).map(resolve).map(parameter =>
+          const parameters = operation.parameters.map(parameter =>
             element("p", {}, element("code", {}, parameter.name), ` in ${parameter.in}. `,
               ...prose(parameter.description)));
           const requestSchema = operation.requestBody?.content?.["application/json"]?.schema;
@@ -130,8 +163,10 @@ extension DocsPage {
           $("#about").replaceChildren(...prose(api.info.description));
           const groups = new Map(api.tags.map(tag => [tag.name, [element("h3", {}, ...prose(tag.description))]]));
           for (const [path, item] of Object.entries(api.paths)) {
-            for (const [method, operation] of Object.entries(item)) {
-              groups.get(operation.tags?.[0])?.push(operationCard(method, path, operation));
+            const { parameters: shared = [], ...operations } = item;
+            for (const [method, operation] of Object.entries(operations)) {
+              const parameters = [...shared, ...operation.parameters ?? []].map(resolve);
+              groups.get(operation.tags?.[0])?.push(operationCard(method, path, { ...operation, parameters }));
             }
           }
           $("#operations").replaceChildren(...[...groups.values()].flat());

@@ -68,7 +68,8 @@ extension DocsPage {
         summary:hover { background: var(--sunken); }
         summary .title { margin-left: auto; color: var(--soft); font-size: .88rem; text-align: right; }
         .method { width: 4.4rem; flex: none; font-weight: 700; font-size: .78rem; letter-spacing: .04em; }
-        .method.get { color: var(--get); } .method.post { color: var(--post); } .method.delete { color: var(--delete); }
+        .method.get { color: var(--get); } .method.post { color: var(--post); } .method.put { color: var(--note); }
+        .method.delete { color: var(--delete); }
         .path { font-size: .92rem; overflow-wrap: anywhere; }
         .inside { padding: .2rem 1rem 1rem; border-top: 1px solid var(--line); }
         .inside label { margin-top: .5rem; max-width: 30rem; }

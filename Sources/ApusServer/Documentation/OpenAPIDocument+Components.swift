@@ -17,7 +17,7 @@ extension OpenAPIDocument {
         ),
         problem("TopicNotFound", .topicNotFound, "There is no such topic."),
         problem("TopicExists", .topicExists, "There is such a topic already."),
-        problem("TooLarge", .tooLarge, "The body is over 64 KiB."),
+        problem("TooLarge", .tooLarge, "The body is over 64 KiB, or over `max_message` where messages are published."),
         problem(
             "UpgradeRequired",
             .upgradeRequired,
@@ -54,115 +54,4 @@ extension OpenAPIDocument {
           }
         """#
     }
-
-    static let schemas = #"""
-        "schemas": {
-          "TopicName": {
-            "type": "string",
-            "description": "1 to 255 bytes of UTF-8 without control characters, `*` or `>`.",
-            "minLength": 1,
-            "maxLength": 255,
-            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f*>]+$"
-          },
-          "CreateTopic": {
-            "type": "object",
-            "required": ["name"],
-            "properties": { "name": { "$ref": "#/components/schemas/TopicName" } }
-          },
-          "TopicCreated": {
-            "type": "object",
-            "required": ["status", "topic"],
-            "properties": {
-              "status": { "enum": ["created", "exists"] },
-              "topic": { "$ref": "#/components/schemas/TopicName" }
-            }
-          },
-          "TopicDeleted": {
-            "type": "object",
-            "required": ["status", "topic"],
-            "properties": {
-              "status": { "const": "deleted" },
-              "topic": { "$ref": "#/components/schemas/TopicName" }
-            }
-          },
-          "TopicList": {
-            "type": "object",
-            "required": ["topics"],
-            "properties": {
-              "topics": {
-                "type": "array",
-                "items": {
-                  "type": "object",
-                  "required": ["name", "subscribers"],
-                  "properties": {
-                    "name": { "$ref": "#/components/schemas/TopicName" },
-                    "subscribers": { "$ref": "#/components/schemas/Count" }
-                  }
-                }
-              }
-            }
-          },
-          "Health": {
-            "type": "object",
-            "required": ["uptime_sec", "topics", "subscribers"],
-            "properties": {
-              "uptime_sec": { "$ref": "#/components/schemas/Count" },
-              "topics": { "$ref": "#/components/schemas/Count" },
-              "subscribers": { "$ref": "#/components/schemas/Count" }
-            }
-          },
-          "HealthV1": {
-            "type": "object",
-            "required": ["uptime_seconds", "topics", "subscribers"],
-            "properties": {
-              "uptime_seconds": { "$ref": "#/components/schemas/Count" },
-              "topics": { "$ref": "#/components/schemas/Count" },
-              "subscribers": { "$ref": "#/components/schemas/Count" }
-            }
-          },
-          "Stats": {
-            "type": "object",
-            "required": ["topics"],
-            "properties": {
-              "topics": {
-                "type": "object",
-                "additionalProperties": {
-                  "type": "object",
-                  "required": ["messages", "subscribers"],
-                  "properties": {
-                    "messages": {
-                      "$ref": "#/components/schemas/Count",
-                      "description": "Everything published since the topic was created, kept or not."
-                    },
-                    "subscribers": { "$ref": "#/components/schemas/Count" }
-                  }
-                }
-              }
-            }
-          },
-          "Count": { "type": "integer", "format": "int64", "minimum": 0 },
-          "Problem": {
-            "type": "object",
-            "description": "The one form of all errors (RFC 9457).",
-            "required": ["type", "title", "status", "detail", "code"],
-            "properties": {
-              "type": { "type": "string", "format": "uri-reference" },
-              "title": { "type": "string" },
-              "status": { "type": "integer", "minimum": 400, "maximum": 599 },
-              "detail": { "type": "string", "description": "For people; the text may change." },
-              "code": {
-                "type": "string",
-                "description": "For programs; stable.",
-                "enum": [\#(problemCodes)]
-              }
-            }
-          }
-        }
-        """#
-
-    /// The codes that an answer of the REST interface can have.
-    private static let problemCodes = ErrorCode.allCases
-        .filter { $0 != .slowConsumer }
-        .map { "\"\($0.rawValue)\"" }
-        .joined(separator: ", ")
 }

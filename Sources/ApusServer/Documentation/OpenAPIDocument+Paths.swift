@@ -1,7 +1,10 @@
 extension OpenAPIDocument {
     /// The path items of one dialect, as members of `paths`.
     static func paths(of dialect: PathDialect) -> String {
-        [topics(dialect), topic(dialect), state(dialect), socket(dialect)].joined(separator: ",\n")
+        [
+            topics(dialect), topic(dialect), messages(dialect), streams(dialect), subscribers(dialect), state(dialect),
+            socket(dialect),
+        ].joined(separator: ",\n")
     }
 
     private static func topics(_ dialect: PathDialect) -> String {
@@ -55,21 +58,27 @@ extension OpenAPIDocument {
     private static func topic(_ dialect: PathDialect) -> String {
         #"""
         "\#(dialect.prefix)/topics/{name}": {
+          "parameters": [{ "$ref": "#/components/parameters/Name" }],
+          "get": {
+            "operationId": "inspectTopic\#(dialect.suffix)",
+            "tags": ["\#(dialect.tag)"],
+            "summary": "Look at a topic",
+            "responses": {
+              "200": {
+                "description": "Its settings, what is kept, and how much is going on.",
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Topic" } } }
+              },
+              "400": { "$ref": "#/components/responses/BadRequest" },
+              "401": { "$ref": "#/components/responses/Unauthorized" },
+              "404": { "$ref": "#/components/responses/TopicNotFound" }
+            }
+          },
+          \#(putTopic(dialect)),
           "delete": {
             "operationId": "deleteTopic\#(dialect.suffix)",
             "tags": ["\#(dialect.tag)"],
             "summary": "Delete a topic",
             "description": "Its subscribers get what was published before, then `topic_deleted`.",
-            "parameters": [
-              {
-                "name": "name",
-                "in": "path",
-                "required": true,
-                "description": "The topic, percent-encoded: `a/b` is `a%2Fb`.",
-                "schema": { "$ref": "#/components/schemas/TopicName" },
-                "example": "orders"
-              }
-            ],
             "responses": {
               "200": {
                 "description": "Deleted.",
@@ -80,6 +89,39 @@ extension OpenAPIDocument {
               "404": { "$ref": "#/components/responses/TopicNotFound" },
               "503": { "$ref": "#/components/responses/Unavailable" }
             }
+          }
+        }
+        """#
+    }
+
+    private static func putTopic(_ dialect: PathDialect) -> String {
+        #"""
+        "put": {
+          "operationId": "putTopic\#(dialect.suffix)",
+          "tags": ["\#(dialect.tag)"],
+          "summary": "Create a topic with settings, or change them",
+          "description": "What is not named stays as it is; `null` is the server's own setting again, or none.",
+          "requestBody": {
+            "content": {
+              "application/json": {
+                "schema": { "$ref": "#/components/schemas/ChangeTopic" },
+                "examples": { "orders": { "value": { "history": 1000, "history_age": "1h", "dedupe_window": "2m" } } }
+              }
+            }
+          },
+          "responses": {
+            "200": {
+              "description": "Changed.",
+              "content": { "application/json": { "schema": { "$ref": "#/components/schemas/TopicPut" } } }
+            },
+            "201": {
+              "description": "Created.",
+              "content": { "application/json": { "schema": { "$ref": "#/components/schemas/TopicPut" } } }
+            },
+            "400": { "$ref": "#/components/responses/BadRequest" },
+            "401": { "$ref": "#/components/responses/Unauthorized" },
+            "413": { "$ref": "#/components/responses/TooLarge" },
+            "503": { "$ref": "#/components/responses/Unavailable" }
           }
         }
         """#
@@ -126,16 +168,10 @@ extension OpenAPIDocument {
             "tags": ["\#(dialect.tag)"],
             "summary": "Open a WebSocket for messages",
             "description": "An upgrade after RFC 6455, version 13. Commands are JSON objects: `subscribe`, \#
-        `unsubscribe`, `publish`, `ping` and `auth`. The server sends `ack`, `event`, `error`, `pong` and `info`, with \#
-        the time in `\#(dialect.timeMember)`. A message's `id` is \#(dialect.messageID).",
-            "parameters": [
-              {
-                "name": "api_key",
-                "in": "query",
-                "description": "The API key, for clients that cannot set a header. Or send it as first message, `auth`.",
-                "schema": { "type": "string" }
-              }
-            ],
+        `unsubscribe`, `publish`, `ping` and `auth`. The server sends `ack`, `event`, `error`, `pong` and `info`, \#
+        with the time in `\#(dialect.timeMember)`. A message's `id` is \#(dialect.messageID). Positions and \#
+        recovery, policies for slow subscribers, patterns, presence and outcomes are fields of these commands.",
+            "security": [{}, { "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }],
             "responses": {
               "101": { "description": "Switching protocols. What follows are WebSocket frames." },
               "400": { "$ref": "#/components/responses/BadRequest" },

@@ -3,7 +3,7 @@ import ApusProtocol
 /// The REST interface as an OpenAPI 3.1 document, served at `/openapi.json` and read by the page at `/docs`.
 ///
 /// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The paths
-/// of the two dialects are one template, because they differ only in their prefix and one member.
+/// of the two dialects are one template, because they differ only in their prefix and a member.
 enum OpenAPIDocument {
     static let json = """
         {
@@ -12,7 +12,7 @@ enum OpenAPIDocument {
         "paths": {
         \(paths(of: .base)),
         \(paths(of: .v1)),
-        \(descriptions)
+        \(commonPaths)
         },
         "components": {
         "securitySchemes": {
@@ -21,8 +21,15 @@ enum OpenAPIDocument {
             "in": "header",
             "name": "X-API-Key",
             "description": "Needed only where the server has API keys."
+          },
+          "ApiKeyQuery": {
+            "type": "apiKey",
+            "in": "query",
+            "name": "api_key",
+            "description": "The same for WebSockets and event streams, where a browser can set no header."
           }
         },
+        \(parameters),
         \(responses),
         \(schemas)
         }
@@ -36,6 +43,8 @@ enum OpenAPIDocument {
         /// Ends the operation ids, which must be unique in the document.
         let suffix: String
         let health: String
+        let published: String
+        let page: String
         let timeMember: String
         let messageID: String
 
@@ -44,6 +53,8 @@ enum OpenAPIDocument {
             tag: "base",
             suffix: "",
             health: "Health",
+            published: "Published",
+            page: "Page",
             timeMember: "ts",
             messageID: "a UUID, with or without dashes"
         )
@@ -52,6 +63,8 @@ enum OpenAPIDocument {
             tag: "v1",
             suffix: "V1",
             health: "HealthV1",
+            published: "PublishedV1",
+            page: "PageV1",
             timeMember: "timestamp",
             messageID: "any non-empty string"
         )
@@ -61,48 +74,19 @@ enum OpenAPIDocument {
         "info": {
           "title": "Apus",
           "version": "\#(apusVersion)",
-          "summary": "Real-time publish/subscribe over WebSocket, managed over REST.",
-          "description": "Topics are created and inspected here; messages travel over the WebSocket at `/ws`. \#
-        The paths under `/v1` reach the same topics in a second dialect.",
+          "summary": "Real-time publish/subscribe over WebSocket and HTTP.",
+          "description": "Topics are created and inspected here. Messages travel over the WebSocket at `/ws`, or over \#
+        HTTP: published with `POST`, read in pages, followed as event streams. The paths under `/v1` reach the same \#
+        topics in a second dialect.",
           "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
         "servers": [{ "url": "/", "description": "This server" }],
         "tags": [
-          { "name": "base", "description": "Times are in `ts`, message ids are UUIDs." },
+          { "name": "base", "description": "Times are in `ts`; over WebSocket, message ids are UUIDs." },
           { "name": "v1", "description": "Times are in `timestamp`, message ids are any non-empty string." },
-          { "name": "docs", "description": "This description." }
+          { "name": "operations", "description": "For those who run the server." },
+          { "name": "docs", "description": "This description, and the JavaScript client." }
         ],
         "security": [{}, { "ApiKeyAuth": [] }]
-        """#
-
-    private static let descriptions = #"""
-        "/docs": {
-          "get": {
-            "operationId": "getDocs",
-            "tags": ["docs"],
-            "summary": "This interface as a page for people",
-            "security": [{}],
-            "responses": {
-              "200": {
-                "description": "A page that needs nothing from elsewhere.",
-                "content": { "text/html": { "schema": { "type": "string" } } }
-              }
-            }
-          }
-        },
-        "/openapi.json": {
-          "get": {
-            "operationId": "getOpenAPI",
-            "tags": ["docs"],
-            "summary": "This document",
-            "security": [{}],
-            "responses": {
-              "200": {
-                "description": "OpenAPI 3.1.",
-                "content": { "application/json": { "schema": { "type": "object" } } }
-              }
-            }
-          }
-        }
         """#
 }

@@ -37,6 +37,9 @@ final class HTTPPublisher: WaitingPublisher {
         self.promise = promise
     }
 
+    /// Whether it was told to wait.
+    var isWaiting: Bool { throttledBy != nil }
+
     func publishAgain() {
         throttledBy = nil
         worker.beginBurst()

@@ -42,8 +42,16 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// When the connection is closed if the request at hand is not complete.
     private var deadline: Scheduled<Void>?
     private var state = State.waiting
-    /// Whether the connection is of no use when the client sends nothing more: until the response at work is over.
-    var closesWithInput = false
+    /// What ends with the connection while its response is at work.
+    struct AtWork {
+        /// Whether a client that sends nothing more is taken for one that is gone: nothing else would show it before the
+        /// next write.
+        let needsInput: Bool
+        let end: () -> Void
+    }
+
+    /// A publish or a poll that waits, or an event stream. A connection answers one request at a time.
+    var atWork: AtWork?
 
     init(
         gate: WebSocketGate,
@@ -61,8 +69,14 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.configureHTTP = configureHTTP
     }
 
+    func channelInactive(context: ChannelHandlerContext) {
+        atWork.take()?.end()
+        context.fireChannelInactive()
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
+        atWork.take()?.end()
         negotiated.fail(NotNegotiated())
     }
 
@@ -91,7 +105,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .http(let unanswered) = state, case .end = unwrapOutboundIn(data) {
             state = .http(unanswered: unanswered - 1)
-            closesWithInput = false
+            atWork = nil
         }
         context.write(data, promise: promise)
     }
@@ -110,7 +124,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.waiting, is ChannelShouldQuiesceEvent), (.waiting, ChannelEvent.inputClosed),
             (.upgrading, is ChannelShouldQuiesceEvent), (.upgrading, ChannelEvent.inputClosed):
             context.close(promise: nil)
-        case (_, ChannelEvent.inputClosed) where closesWithInput:
+        case (_, ChannelEvent.inputClosed) where atWork?.needsInput == true:
             context.close(promise: nil)
         default:
             context.fireUserInboundEventTriggered(event)

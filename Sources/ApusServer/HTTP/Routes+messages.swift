@@ -23,7 +23,7 @@ extension Routes {
         let query = try QueryParameters(request.uri)
         let body = try await collect(request, upTo: settings.maxMessage)
         let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased() ?? ""
-        let payloads = try Self.payloads(body, contentType: contentType, maxBatch: settings.maxBatch)
+        let payloads = try payloads(body, contentType: contentType)
         let isBatch = contentType == "application/x-ndjson"
         let ids = try Self.ids(request, query, count: payloads.count, isBatch: isBatch)
         let key = try query.text("key", max: CommandScanner.maxKey)
@@ -54,11 +54,7 @@ extension Routes {
     }
 
     /// The payloads in a body, each a JSON value.
-    private static func payloads(
-        _ body: ByteBuffer,
-        contentType: String,
-        maxBatch: Int
-    ) throws(Problem) -> [ByteBuffer] {
+    private func payloads(_ body: ByteBuffer, contentType: String) throws(Problem) -> [ByteBuffer] {
         switch contentType {
         case "text/plain":
             guard let text = String(validating: body.readableBytesView, as: UTF8.self) else {
@@ -69,19 +65,26 @@ extension Routes {
             let lines = body.readableBytesView.split(separator: UInt8(ascii: "\n")).map { ByteBuffer(bytes: $0) }
             let payloads = lines.filter { !$0.readableBytesView.allSatisfy { $0 == 0x20 || $0 == 0x0D || $0 == 0x09 } }
             guard !payloads.isEmpty else { throw Problem(.badRequest, "The body has no line with a payload") }
-            guard payloads.count <= maxBatch else {
-                throw Problem(.badRequest, "The body must be at most \(maxBatch) lines")
+            guard payloads.count <= settings.maxBatch else {
+                throw Problem(.badRequest, "The body must be at most \(settings.maxBatch) lines")
             }
-            for (index, payload) in payloads.enumerated() where !payload.withUnsafeReadableBytes(JSONDocument.isValid) {
-                throw Problem(.badRequest, "Payload \(index + 1) of the body is not valid JSON")
-            }
+            for (index, payload) in payloads.enumerated() { try check(payload, "Payload \(index + 1) of the body") }
             return payloads
         default:
             // curl sends JSON as a form unless it is told what it is.
-            guard body.withUnsafeReadableBytes(JSONDocument.isValid) else {
-                throw Problem(.badRequest, "The body is not valid JSON")
-            }
+            try check(body, "The body")
             return [body]
+        }
+    }
+
+    /// A payload lies in the message, and that in the command or event: it may nest two levels less than these.
+    private func check(_ payload: ByteBuffer, _ what: String) throws(Problem) {
+        guard payload.withUnsafeReadableBytes(JSONDocument.isValid) else {
+            throw Problem(.badRequest, "\(what) is not valid JSON")
+        }
+        let depth = settings.maxDepth - 2
+        guard payload.withUnsafeReadableBytes({ JSONDocument.isValid($0, maxDepth: max(depth, 1)) }) else {
+            throw Problem(.badRequest, "\(what) is nested too deep: the most is \(depth)")
         }
     }
 

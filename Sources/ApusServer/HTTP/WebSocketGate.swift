@@ -25,7 +25,7 @@ struct WebSocketGate: Sendable {
         }
         guard case .success = result else { return result }
         guard !isDraining.isSet else { return .failure(.unavailable("The server is shutting down")) }
-        guard workers.open.value < maxConnections else {
+        guard workers.open.value + workers.streams.value < maxConnections else {
             return .failure(.unavailable("There are \(maxConnections) connections already, the most allowed"))
         }
         return result

@@ -27,6 +27,7 @@ final class Worker {
 
     private var connections = ContiguousArray<WebSocketConnection>()
     private let open: ConnectionCount
+    private let openStreams: ConnectionCount
     private let beat: LoopWatch.Beat
     private var streams: [any StreamingSubscriber] = []
 
@@ -36,6 +37,7 @@ final class Worker {
         broker: any Broker,
         mailbox: HubMailbox,
         open: ConnectionCount,
+        openStreams: ConnectionCount,
         beat: LoopWatch.Beat,
         logger: Logger
     ) {
@@ -44,6 +46,7 @@ final class Worker {
         self.hub = Hub(broker: broker, mailbox: mailbox) { Timestamp.nowInMilliseconds }
         self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
         self.open = open
+        self.openStreams = openStreams
         self.beat = beat
         self.logger = logger
     }
@@ -73,6 +76,7 @@ final class Worker {
     func add(_ stream: any StreamingSubscriber) {
         stream.workerIndex = streams.count
         streams.append(stream)
+        openStreams.add(1)
     }
 
     func remove(_ stream: any StreamingSubscriber) {
@@ -83,6 +87,7 @@ final class Worker {
             streams[index] = last
             last.workerIndex = index
         }
+        openStreams.add(-1)
     }
 
     /// How many event streams there are, and requests that wait.
@@ -134,7 +139,7 @@ final class Worker {
     /// When a client is to come back after a shutdown, in milliseconds: at random within a span that grows with the number of
     /// clients, so that ``WorkerSettings/reconnectRate`` of them come in a second.
     func reconnectDelay() -> Int64 {
-        let span = Int64(open.value) * 1000 / Int64(max(settings.reconnectRate, 1))
+        let span = Int64(open.value + openStreams.value) * 1000 / Int64(max(settings.reconnectRate, 1))
         return Int64.random(in: 0...max(span, 1000))
     }
 

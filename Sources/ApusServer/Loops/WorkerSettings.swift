@@ -3,6 +3,7 @@ import ApusBroker
 /// What the connections of a worker go by. Times in milliseconds; 0 is off.
 struct WorkerSettings: Sendable {
     var maxMessage = 1 << 20
+    var maxConnections = 100_000
     var maxDepth = 128
     var maxClientID = 1024
     var subscriptionLimits = Hub.SubscriptionLimits(subscriptions: 10_000)

@@ -18,8 +18,8 @@ extension Workers {
             guard let worker = worker(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
             let publisher = HTTPPublisher(messages, to: topicName, on: worker, promise: promise)
             publisher.publishAgain()
-            let bound = NIOLoopBound(publisher, eventLoop: channel.eventLoop)
-            channel.closeFuture.whenComplete { _ in bound.value.cancel() }
+            guard publisher.isWaiting else { return }
+            endWithClient(channel, needsInput: false) { publisher.cancel() }
         }
         return try await promise.futureResult.get()
     }
@@ -34,14 +34,15 @@ extension Workers {
         let promise = channel.eventLoop.makePromise(of: Void.self)
         channel.eventLoop.execute {
             guard let worker = worker(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
+            do { try refuseBeyondLimit(worker) } catch { return promise.fail(error) }
             let poll = LongPoll(worker: worker, peer: peer(channel, "poll"), wait: wait, promise: promise)
             worker.add(poll)
             var request = SubscribeRequest(topic: topicName, clientID: "poll", start: start)
             request.overflow = .dropOldest
+            request.isAnnounced = false
             do throws(BrokerError) {
                 _ = try subscribe(poll, request, on: worker)
-                let bound = NIOLoopBound(poll, eventLoop: channel.eventLoop)
-                endWithClient(channel) { bound.value.end() }
+                endWithClient(channel, needsInput: true) { poll.end() }
             } catch {
                 // Gone since it was looked at: the next look says so.
                 poll.end()
@@ -61,12 +62,14 @@ extension Workers {
         try await channel.eventLoop.submit {
             guard let worker = worker(on: channel.eventLoop) else { throw NotOnALoop() }
             guard !worker.isDraining else { throw Problem.unavailable("The server is shutting down") }
+            try refuseBeyondLimit(worker)
             let isPositioned = requests.count == 1 && !TopicFilter.isPattern(requests[0].topic)
             let stream = EventStream(
                 worker: worker,
                 dialect: dialect,
                 framing: isPositioned ? .eventStreamWithID : .eventStream,
-                peer: peer(channel, "sse")
+                peer: peer(channel, "sse"),
+                close: { channel.close(promise: nil) }
             )
             worker.add(stream)
             do throws(BrokerError) {
@@ -81,7 +84,7 @@ extension Workers {
                 throw Problem(error.wireCode, text)
             }
             let bound = NIOLoopBound(stream, eventLoop: channel.eventLoop)
-            endWithClient(channel) { bound.value.end() }
+            endWithClient(channel, needsInput: true) { stream.end() }
             return EventStreamHandle(eventLoop: channel.eventLoop, stream: bound)
         }.get()
     }
@@ -108,12 +111,20 @@ extension Workers {
         return #"{"type":"info","topic":\#(topic),"msg":"not_recovered",\#(position),"recovered":false\#(missed)"#
     }
 
-    /// Calls `end` when the client hangs up. One that only closes its direction is taken for one that is gone: nothing else
-    /// would show it before the next write.
-    private func endWithClient(_ channel: any Channel, _ end: @escaping @Sendable () -> Void) {
-        channel.closeFuture.whenComplete { _ in end() }
-        let negotiation = try? channel.pipeline.syncOperations.handler(type: NegotiationHandler.self)
-        negotiation?.closesWithInput = true
+    /// Calls `end` when the client hangs up before its response is over.
+    private func endWithClient(_ channel: any Channel, needsInput: Bool, _ end: @escaping () -> Void) {
+        guard channel.isActive,
+            let negotiation = try? channel.pipeline.syncOperations.handler(type: NegotiationHandler.self)
+        else { return end() }
+        negotiation.atWork = NegotiationHandler.AtWork(needsInput: needsInput, end: end)
+    }
+
+    /// Streams and requests that wait count as connections.
+    private func refuseBeyondLimit(_ worker: Worker) throws(Problem) {
+        let limit = worker.settings.maxConnections
+        guard open.value + streams.value < limit else {
+            throw .unavailable("There are \(limit) connections already, the most allowed")
+        }
     }
 
     private func peer(_ channel: any Channel, _ transport: String) -> SubscriberPeer {

@@ -9,6 +9,8 @@ struct Workers: Sendable {
     private let loops: [any EventLoop]
     /// Over all workers.
     let open: ConnectionCount
+    /// Event streams and requests that wait, over all workers.
+    let streams: ConnectionCount
     let ids = ConnectionIDs()
     private let watch: LoopWatch
 
@@ -16,7 +18,7 @@ struct Workers: Sendable {
     init(group: any EventLoopGroup, settings: WorkerSettings, broker: any Broker, logger: Logger) async throws {
         var byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>] = [:]
         var loops: [any EventLoop] = []
-        let open = ConnectionCount()
+        let (open, streams) = (ConnectionCount(), ConnectionCount())
         let all = Array(group.makeIterator())
         let watch = LoopWatch(
             loops: all.count,
@@ -36,6 +38,7 @@ struct Workers: Sendable {
                     broker: broker,
                     mailbox: mailbox,
                     open: open,
+                    openStreams: streams,
                     beat: beat,
                     logger: logger
                 )
@@ -51,6 +54,7 @@ struct Workers: Sendable {
         self.byLoop = byLoop
         self.loops = loops
         self.open = open
+        self.streams = streams
         self.watch = watch
     }
 

@@ -31,13 +31,24 @@ final class EventStream: StreamingSubscriber {
     private var isFinished = false
     private var isOver = false
     private var lastSign: Int64
+    /// Since when something is pending that the task has not taken.
+    private var stuckSince: Int64?
+    private let close: () -> Void
     private var endReason = EndReason.disconnected
 
-    init(worker: Worker, dialect: Dialect, framing: EventEncoding.Framing, peer: SubscriberPeer) {
+    /// - Parameter close: cuts the connection.
+    init(
+        worker: Worker,
+        dialect: Dialect,
+        framing: EventEncoding.Framing,
+        peer: SubscriberPeer,
+        close: @escaping () -> Void
+    ) {
         self.worker = worker
         self.dialect = dialect
         self.framing = framing
         self.peer = peer
+        self.close = close
         lastSign = worker.monotonicNow()
     }
 
@@ -63,6 +74,7 @@ final class EventStream: StreamingSubscriber {
 
     private func take() -> ByteBuffer {
         defer { pending = ByteBuffer() }
+        stuckSince = nil
         lastSign = worker.monotonicNow()
         worker.counters.sentBytes += UInt64(pending.readableBytes)
         return pending
@@ -155,7 +167,18 @@ final class EventStream: StreamingSubscriber {
     // MARK: Worker
 
     func tick(now: Int64) {
-        guard now - lastSign >= Self.heartbeat, pending.readableBytes == 0, !isFinished else { return }
+        if pending.readableBytes > 0 {
+            let since = stuckSince ?? now
+            stuckSince = since
+            // Who takes nothing is let go as a WebSocket that answers no ping; who was told to go, as one that does not.
+            let settings = worker.settings
+            let patience =
+                isFinished ? settings.closeTimeout
+                : settings.pingInterval > 0 && settings.pongTimeout > 0 ? settings.pingInterval + settings.pongTimeout : .max
+            if now - since >= patience { close() }
+            return
+        }
+        guard now - lastSign >= Self.heartbeat, !isFinished else { return }
         pending.writeStaticString(":\n\n")
         giveToTaker()
     }

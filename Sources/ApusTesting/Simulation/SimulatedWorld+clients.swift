@@ -171,7 +171,9 @@ extension SimulatedWorld {
         }
         let options = options(of: request, on: topic)
         if options.overflow == .throttle { topic.mayThrottle = true }
-        if let existing { return existing.replace(options: options, cursor: cursor, asked: latest.cursor) }
+        if let existing {
+            return existing.replace(options: options, cursor: cursor, mayHaveMoved: cursor >= earliest.cursor)
+        }
         let subscription = ModelSubscription(
             topic: topic,
             clientID: request.clientID,

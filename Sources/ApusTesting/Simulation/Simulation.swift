@@ -34,21 +34,24 @@ public struct Simulation {
     ///
     /// - Parameter trace: is given each line of the journal as it is written.
     public func run(steps: Int = 60, trace: ((String) -> Void)? = nil) -> SimulationFailure? {
-        if trace == nil {
-            // The journal takes longer to write than all the rest. Only who fails is asked for it: the same comes again.
-            let world = SimulatedWorld(seed: seed, faults: faults, trace: nil)
-            world.run(steps: steps)
-            guard !world.model.mistakes.isEmpty else { return nil }
-        }
+        if let trace { return journaled(steps: steps, trace: trace) }
+        let world = SimulatedWorld(seed: seed, faults: faults, trace: nil)
+        world.run(steps: steps)
+        guard !world.model.mistakes.isEmpty else { return nil }
+        // The journal takes longer to write than all the rest, so only who fails is asked for it: the same comes again.
+        return journaled(steps: steps) { _ in }
+            ?? SimulationFailure(seed: seed, mistakes: ["another run went well"] + world.model.mistakes, journal: [])
+    }
+
+    private func journaled(steps: Int, trace: @escaping (String) -> Void) -> SimulationFailure? {
         var journal: [String] = []
         let world = SimulatedWorld(seed: seed, faults: faults) { line in
             journal.append(line)
-            trace?(line)
+            trace(line)
         }
         world.run(steps: steps)
         let mistakes = world.model.mistakes
-        guard !mistakes.isEmpty || trace == nil else { return nil }
-        return SimulationFailure(seed: seed, mistakes: mistakes, journal: journal)
+        return mistakes.isEmpty ? nil : SimulationFailure(seed: seed, mistakes: mistakes, journal: journal)
     }
 }
 

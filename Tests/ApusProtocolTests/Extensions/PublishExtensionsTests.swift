@@ -8,7 +8,10 @@ private let message = #"{"id":"\#(id)","payload":1}"#
     /// A `publish` with more members, each with a comma before it.
     private func scan(_ members: String, message: String? = message, dialect: Dialect = .base) -> Scanned {
         let messageMember = message.map { #","message":\#($0)"# } ?? ""
-        return Scanned(#"{"type":"publish","topic":"t","request_id":"r"\#(messageMember)\#(members)}"#, dialect: dialect)
+        return Scanned(
+            #"{"type":"publish","topic":"t","request_id":"r"\#(messageMember)\#(members)}"#,
+            dialect: dialect
+        )
     }
 
     private func read(_ members: String, message: String? = message) throws -> PublishExtensions {
@@ -51,11 +54,19 @@ private let message = #"{"id":"\#(id)","payload":1}"#
 
     @Test func `each field is read`() throws {
         #expect(try read(#","outcome":true"#).outcome)
-        #expect(try read(#","outcome":false"#) == PublishExtensions())
+        #expect(try read(#","outcome":false"#).outcome == false)
         #expect(try read(#","key":"ORD-123""#).key == "ORD-123")
         #expect(try read(#","key":"\u0000\n\"é\ud83d\ude00""#).key == "\u{0}\n\"é😀")
         let all = try read(#","key":"k","ttl":1,"outcome":true"#)
         #expect(all.outcome && all.key == "k" && all.ttl == 1000 && all.messages == nil)
+    }
+
+    @Test func `whether any is used is known`() throws {
+        for member in [#""outcome":false"#, #""key":"k""#, #""ttl":1"#] {
+            #expect(try read("," + member).isUsed, "\(member)")
+        }
+        #expect(try read(#","messages":[\#(message)]"#, message: nil).isUsed)
+        #expect(try read(#","queue":1,"key":null"#).isUsed == false)
     }
 
     @Test(arguments: JSONSample.except(.isTrue, .isFalse))
@@ -65,19 +76,22 @@ private let message = #"{"id":"\#(id)","payload":1}"#
 
     // MARK: Lifetimes
 
-    @Test(arguments: [
-        (#""30s""#, 30_000), (#""500ms""#, 500), (#""2m""#, 120_000), (#""1h""#, 3_600_000), (#""1d""#, 86_400_000),
-        (#""1.5s""#, 1500), ("30", 30_000), ("1", 1000), ("0.25", 250), ("0.001", 1), ("1.50", 1500),
-        (#""\u0033\u0030s""#, 30_000), ("3153600000", 3_153_600_000_000), (#""36500d""#, 3_153_600_000_000),
-    ] as [(String, Int64)])
+    @Test(
+        arguments: [
+            (#""30s""#, 30_000), (#""500ms""#, 500), (#""2m""#, 120_000), (#""1h""#, 3_600_000), (#""1d""#, 86_400_000),
+            (#""1.5s""#, 1500), ("30", 30_000), ("1", 1000), ("0.25", 250), ("0.001", 1), ("1.50", 1500),
+            ("1e1", 10_000), ("0.0001", 1), ("1.0005", 1001), ("0.30000000000000004", 300), ("0.1", 100), ("1E-3", 1),
+            (#""\u0033\u0030s""#, 30_000), ("3153600000", 3_153_600_000_000), (#""36500d""#, 3_153_600_000_000),
+        ] as [(String, Int64)]
+    )
     func `a lifetime is a duration or a number of seconds`(value: String, milliseconds: Int64) throws {
         #expect(try read(#","ttl":\#(value)"#).ttl == milliseconds)
     }
 
     @Test(
         arguments: [
-            "0", "-1", "0.0", "-0", #""0s""#, #""-1s""#, #""30""#, #""""#, #""soon""#, #""30 s""#, "0.0001", "true",
-            "[]", "{}", "[30]", "3153600001", #""36501d""#, "99999999999999999999", #""\ud800""#,
+            "0", "-1", "0.0", "-0", #""0s""#, #""-1s""#, #""30""#, #""""#, #""soon""#, #""30 s""#, "true",
+            "[]", "{}", "[30]", "3153600001", "1e300", "-1e-9", #""36501d""#, "99999999999999999999", #""\ud800""#,
         ]
     )
     func `a lifetime that is none is refused`(value: String) {
@@ -173,7 +187,8 @@ private let message = #"{"id":"\#(id)","payload":1}"#
 
     @Test(arguments: [
         ("null", "' is required"), ("{}", ".id' is required and must be a UUID"),
-        (#"{"payload":1}"#, ".id' is required and must be a UUID"), (#"{"id":"m-1","payload":1}"#, ".id' must be a UUID"),
+        (#"{"payload":1}"#, ".id' is required and must be a UUID"),
+        (#"{"id":"m-1","payload":1}"#, ".id' must be a UUID"),
         (#"{"id":null,"payload":1}"#, ".id' is required and must be a UUID"),
         (#"{"id":"\#(id)"}"#, ".payload' is required"), (#"{"id":5,"payload":1}"#, ".id' must be a UUID"),
         (#"{"id":"\#(id)","id":1,"payload":1}"#, ".id' must be a UUID"),

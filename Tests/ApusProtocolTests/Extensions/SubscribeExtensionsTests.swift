@@ -134,11 +134,14 @@ import Testing
         #expect(try read(#","since":"all""#).positions)
     }
 
-    @Test(arguments: [
-        (#"{"epoch":"k3","offset":41}"#, "k3", 41), (#"{"offset":0,"epoch":"e","more":[{}]}"#, "e", 0),
-        (#" { "epoch" : "\u006b3" , "offset" : 18446744073709551615 } "#, "k3", .max),
-        (#"{"epoch":1,"offset":"x","offset":3,"epoch":"é"}"#, "é", 3), (#"{"\u0065poch":"e","offse\u0074":2}"#, "e", 2),
-    ] as [(String, String, UInt64)])
+    @Test(
+        arguments: [
+            (#"{"epoch":"k3","offset":41}"#, "k3", 41), (#"{"offset":0,"epoch":"e","more":[{}]}"#, "e", 0),
+            (#" { "epoch" : "\u006b3" , "offset" : 18446744073709551615 } "#, "k3", .max),
+            (#"{"epoch":1,"offset":"x","offset":3,"epoch":"é"}"#, "é", 3),
+            (#"{"\u0065poch":"e","offse\u0074":2}"#, "e", 2),
+        ] as [(String, String, UInt64)]
+    )
     func `a position is an epoch and an offset`(value: String, epoch: String, offset: UInt64) throws {
         let extensions = try read(#","since":\#(value)"#)
         #expect(extensions.since == .position(epoch: epoch, offset: offset))
@@ -151,7 +154,11 @@ import Testing
         expectRefusal(#","since":{\#(member)"offset":1}"#, "'since.epoch' must be a non-empty string")
     }
 
-    @Test(arguments: [nil, "null"] + JSONSample.except(.zero, .integer).map(\.rawValue) + ["18446744073709551616", "\"1\""])
+    @Test(
+        arguments: [nil, "null"] + JSONSample.except(.zero, .integer).map(\.rawValue) + [
+            "18446744073709551616", "\"1\"",
+        ]
+    )
     func `an offset is an integer that is not negative`(value: String?) {
         let member = value.map { #","offset":\#($0)"# } ?? ""
         expectRefusal(#","since":{"epoch":"e"\#(member)}"#, "'since.offset' must be an integer that is not negative")
@@ -188,8 +195,10 @@ import Testing
         #expect(try read(#","queue":"x","queue":5"#).queue == 5)
         #expect(try read(#","positions":true,"positions":false"#).positions == false)
         #expect(try read(#","positions":1,"positions":null"#) == SubscribeExtensions())
-        #expect(try read(#","since":"nonsense","since":"all","since":{"epoch":"e","offset":2}"#).since
-            == .position(epoch: "e", offset: 2))
+        #expect(
+            try read(#","since":"nonsense","since":"all","since":{"epoch":"e","offset":2}"#).since
+                == .position(epoch: "e", offset: 2)
+        )
         expectRefusal(#","queue":5,"queue":"5""#, "'queue' must be an integer from 1 to 100")
     }
 
@@ -209,8 +218,10 @@ import Testing
     }
 
     @Test func `of several mistakes the first in the order of the contract is named`() {
-        expectRefusal(#","presence":1,"echo":1,"queue":0,"overflow":1,"since":1,"positions":1"#,
-            "'positions' must be true or false")
+        expectRefusal(
+            #","presence":1,"echo":1,"queue":0,"overflow":1,"since":1,"positions":1"#,
+            "'positions' must be true or false"
+        )
         expectRefusal(#","presence":1,"echo":1,"queue":0"#, "'queue' must be an integer from 1 to 100")
     }
 

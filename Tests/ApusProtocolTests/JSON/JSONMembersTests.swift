@@ -110,7 +110,8 @@ import Testing
     }
 
     @Test func `members and elements come in their order, with every kind of value`() throws {
-        let text = #" {"a" : 1 ,"b":-2.5e3, "":[ ] ,"c":{}, "d\n":"x\"y","e":true,"f":false,"g":null , "a":[1,"]",{"}":0}]} "#
+        let text =
+            #" {"a" : 1 ,"b":-2.5e3, "":[ ] ,"c":{}, "d\n":"x\"y","e":true,"f":false,"g":null , "a":[1,"]",{"}":0}]} "#
         let found = try Array(text.utf8).withUnsafeBytes { bytes in
             var members = try #require(JSONMembers(of: JSONMembers.root(of: bytes), in: bytes))
             var found: [String] = []
@@ -123,7 +124,8 @@ import Testing
         }
         #expect(
             found == [
-                "a=integer:1", "b=fraction:-2.5e3", "=array:[ ]", "c=object:{}", #"d"# + "\n" + #"=escapedString:"x\"y""#,
+                "a=integer:1", "b=fraction:-2.5e3", "=array:[ ]", "c=object:{}",
+                #"d"# + "\n" + #"=escapedString:"x\"y""#,
                 "e=boolean:true", "f=boolean:false", "g=null:null", #"a=array:[1,"]",{"}":0}]"#,
             ]
         )

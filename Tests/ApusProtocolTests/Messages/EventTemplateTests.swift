@@ -97,8 +97,15 @@ import Testing
     @Test(arguments: encodings)
     func `sizes at which the frame's length changes its form are right on both sides`(encoding: EventEncoding) {
         let template = EventTemplate(topic: "t", epoch: "e")
-        let empty = expected("", topic: "\"t\"", epoch: "e", encoding: EventEncoding(encoding.dialect, encoding.detail),
-            key: "\"k\"", offset: 7).count - 2
+        let empty =
+            expected(
+                "",
+                topic: "\"t\"",
+                epoch: "e",
+                encoding: EventEncoding(encoding.dialect, encoding.detail),
+                key: "\"k\"",
+                offset: 7
+            ).count - 2
         let base = expected("", topic: "\"t\"", epoch: "e", encoding: .base, key: nil, offset: 7).count - 2
         for payload in [124, 125, 126, 127, 128, 65_533, 65_534, 65_535, 65_536, 65_537, 65_545, 65_546] {
             // So large that the result has that payload, or that the frame it is made from has.
@@ -172,7 +179,8 @@ import Testing
                 let once = transcoded(frame, of: template, to: encoding, key: "\"k\"", offset: 3)
                 // Each line end has become one; what is between them is as it was.
                 let unbroken = message.unicodeScalars.map { $0 == "\r" ? "\n" : String($0) }.joined()
-                let json = #"{"type":"event","topic":"t","message":\#(unbroken)"#
+                let json =
+                    #"{"type":"event","topic":"t","message":\#(unbroken)"#
                     + (detail == .plain ? "" : #","key":"k""#) + (detail == .positioned ? #","offset":3"# : "")
                     + #","ts":"\#(Self.timeText)"}"#
                 #expect(data(of: once) == [json])
@@ -187,8 +195,11 @@ import Testing
         let message = "{\r\n\"payload\" : 1\n}"
         let frame = frame(message, of: template)
         let bytes = transcoded(frame, of: template, to: EventEncoding(.v1, .positioned), key: nil, offset: 9)
-        #expect(bytes == textFrame(
-            "{\"type\":\"event\",\"topic\":\"t\",\"message\":\(message),\"offset\":9,\"timestamp\":\"\(Self.timeText)\"}"
-        ))
+        #expect(
+            bytes
+                == textFrame(
+                    "{\"type\":\"event\",\"topic\":\"t\",\"message\":\(message),\"offset\":9,\"timestamp\":\"\(Self.timeText)\"}"
+                )
+        )
     }
 }

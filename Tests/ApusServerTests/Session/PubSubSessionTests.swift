@@ -7,35 +7,27 @@ import Testing
 
 /// The contract's commands on an embedded connection: what is answered, and in which order.
 @Suite struct PubSubSessionTests {
-    private func world(_ change: (inout WorkerSettings) -> Void = { _ in }) throws -> EmbeddedWorker {
-        var settings = WorkerSettings()
-        change(&settings)
-        let owner = EmbeddedWorker(settings: settings)
-        try owner.broker.createTopic(named: "t")
-        return owner
-    }
-
     @Test func `acks come before replays, replays before live messages, and an ack before one's own event`() throws {
-        let owner = try world()
+        let owner = try EmbeddedWorker.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
-        try peer.send(.publish(1), .publish(2), .subscribe(lastN: 2), .publish(3))
+        try peer.send(.publish(1), .publish(2), .subscribe("t", as: "c", #","last_n":2"#), .publish(3))
         #expect(try peer.summary() == ["ack", "ack", "ack", "ack", "event 1", "event 2", "event 3"])
     }
 
     @Test func `an unsubscribe's ack comes after what was published before it`() throws {
-        let owner = try world()
+        let owner = try EmbeddedWorker.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(
             .subscribe(),
             .publish(1),
-            .text(#"{"type":"unsubscribe","topic":"t","client_id":"c"}"#),
+            .unsubscribe(),
             .publish(2)
         )
         #expect(try peer.summary() == ["ack", "ack", "event 1", "ack", "ack"])
     }
 
     @Test func `both dialects get each other's messages`() throws {
-        let owner = try world()
+        let owner = try EmbeddedWorker.withTopic()
         let base = try EmbeddedConnection.pubSub(on: owner)
         let v1 = try EmbeddedConnection.pubSub(on: owner, dialect: .v1)
         try base.send(.subscribe())
@@ -47,7 +39,7 @@ import Testing
     }
 
     @Test func `a topic that was deleted and made again is published to at once`() throws {
-        let owner = try world()
+        let owner = try EmbeddedWorker.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.publish(1))
         try owner.broker.deleteTopic(named: "t")
@@ -64,7 +56,7 @@ import Testing
 
     @Test func `a deletion tells subscribers, or ends their connections`() throws {
         for disconnects in [false, true] {
-            let owner = try world { $0.disconnectsOnDelete = disconnects }
+            let owner = try EmbeddedWorker.withTopic { $0.disconnectsOnDelete = disconnects }
             let peer = try EmbeddedConnection.pubSub(on: owner)
             try peer.send(.subscribe(), .publish(1))
             try owner.broker.deleteTopic(named: "t")
@@ -75,7 +67,7 @@ import Testing
     }
 
     @Test func `drop-oldest tells a slow reader what it missed`() throws {
-        let owner = try world { $0.subscription = SubscriptionOptions(queue: 2) }
+        let owner = try EmbeddedWorker.withTopic { $0.subscription = SubscriptionOptions(queue: 2) }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let other = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -89,7 +81,9 @@ import Testing
     }
 
     @Test func `disconnect tells a slow reader that it goes`() throws {
-        let owner = try world { $0.subscription = SubscriptionOptions(queue: 2, overflow: .disconnect) }
+        let owner = try EmbeddedWorker.withTopic {
+            $0.subscription = SubscriptionOptions(queue: 2, overflow: .disconnect)
+        }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let other = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -102,7 +96,9 @@ import Testing
     }
 
     @Test func `throttle puts a publisher off, with all that it sent behind it`() throws {
-        let owner = try world { $0.subscription = SubscriptionOptions(queue: 2, overflow: .throttle) }
+        let owner = try EmbeddedWorker.withTopic {
+            $0.subscription = SubscriptionOptions(queue: 2, overflow: .throttle)
+        }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -117,7 +113,9 @@ import Testing
     }
 
     @Test func `at shutdown a publisher that waits is refused and closed like the others`() throws {
-        let owner = try world { $0.subscription = SubscriptionOptions(queue: 1, overflow: .throttle) }
+        let owner = try EmbeddedWorker.withTopic {
+            $0.subscription = SubscriptionOptions(queue: 1, overflow: .throttle)
+        }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -133,7 +131,7 @@ import Testing
 
     @Test func `without a key just a key is taken, once and in time`() throws {
         func peer() throws -> EmbeddedConnection {
-            let owner = try world {
+            let owner = try EmbeddedWorker.withTopic {
                 $0.apiKeys = APIKeys(["k"])
                 $0.authTimeout = 1000
                 $0.heartbeat = 100
@@ -146,7 +144,8 @@ import Testing
         try good.send(auth, .subscribe(), auth)
         #expect(try good.summary() == ["ack", "ack", "ack"])
         for first in [
-            .subscribe(), .text(#"{"type":"auth","api_key":"x"}"#), .text("no JSON"), .text(#"{"type":"ping"}"#),
+            ClientFrame.subscribe(), .text(#"{"type":"auth","api_key":"x"}"#), .text("no JSON"),
+            .text(#"{"type":"ping"}"#),
         ] {
             let bad = try peer()
             try bad.send(first, auth)
@@ -161,7 +160,7 @@ import Testing
     }
 
     @Test func `heartbeats come, but not to one that reads nothing`() throws {
-        let owner = try world {
+        let owner = try EmbeddedWorker.withTopic {
             $0.heartbeat = 1000
             $0.pingInterval = 0
         }

@@ -18,7 +18,9 @@ extension ClientFrame {
     }
 
     /// A `publish` of a number.
-    static func publish(_ number: Int, to topic: String = "t", id: String = messageID, _ more: String = "") -> ClientFrame {
+    static func publish(_ number: Int, to topic: String = "t", id: String = messageID, _ more: String = "")
+        -> ClientFrame
+    {
         .text(#"{"type":"publish","topic":"\#(topic)","message":\#(message(number, id: id))\#(more)}"#)
     }
 
@@ -65,7 +67,7 @@ extension EmbeddedConnection {
         try frames().map { frame in
             if let close = frame.close { return close }
             let end = frame.text.range(of: #","ts":""#, options: .backwards)?.lowerBound ?? frame.text.endIndex
-            return frame.text[..<end].replacing("\"\(owner.epoch)\"", with: "\"E\"")
+            return String(frame.text[..<end]).replacing("\"\(owner.epoch)\"", with: "\"E\"")
         }
     }
 

@@ -123,6 +123,11 @@ import Testing
         #expect(!full.outbox.isWritable)
         full.drain()
         #expect(full.outbox.isWritable)
+        // What was put back and sent later is counted once.
+        full.outbox.writeEvents(frame("e3", size: Outbox.highWater))
+        #expect(!full.outbox.isWritable)
+        full.drain()
+        #expect(full.outbox.isWritable)
         let rig = try OutboxRig()
         rig.outbox.writeEvents(frame("e0", size: Outbox.highWater - 1000))
         #expect(rig.outbox.isWritable)

@@ -1,5 +1,6 @@
 import ApusProtocol
 import NIOCore
+import NIOEmbedded
 import Testing
 
 @testable import ApusServer

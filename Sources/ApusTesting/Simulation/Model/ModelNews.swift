@@ -21,11 +21,13 @@ struct ModelNews: CustomStringConvertible {
 
     /// Whether that is what comes next.
     mutating func take(_ clientID: String, hasJoined: Bool) -> Bool {
-        guard let index = items.firstIndex(where: { $0.clientID == clientID && $0.hasJoined == hasJoined }),
-            items[..<index].allSatisfy({ !$0.isOwed || $0.moment == items[index].moment })
-        else { return false }
-        let moment = items.remove(at: index).moment
-        items.removeAll { !$0.isOwed && $0.moment < moment }
+        // Of two that it may be, one that need not come and one that must, it is the one that must.
+        let index = items.indices.last { index in
+            items[index].clientID == clientID && items[index].hasJoined == hasJoined
+                && items[..<index].allSatisfy { !$0.isOwed || $0.moment == items[index].moment }
+        }
+        guard let index else { return false }
+        items.remove(at: index)
         return true
     }
 

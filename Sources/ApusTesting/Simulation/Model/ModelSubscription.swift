@@ -180,12 +180,15 @@ final class ModelSubscription {
     // MARK: What is done to it
 
     /// It was subscribed again, and acked with `cursor` as its next offset.
-    func replace(options: SubscriptionOptions, cursor: Int, asked: Int) {
+    ///
+    /// - Parameter mayHaveMoved: whether that may be where the replay starts, and not where it was anyhow.
+    func replace(options: SubscriptionOptions, cursor: Int, mayHaveMoved: Bool) {
         if cursor < next {
             next = cursor
             unannounced = 0
             laggedUpTo = 0
             replayEnd = topic.head...topic.head
+            nextAtPublish = [:]
             dropped = []
         } else {
             if unannounced > 0 {
@@ -193,7 +196,7 @@ final class ModelSubscription {
                 unannounced = 0
                 isGapUncertain = true
             }
-            if cursor == asked {
+            if mayHaveMoved {
                 replayEnd = replayEnd.lowerBound...topic.head
                 laggedUpTo = 0
             }
@@ -214,7 +217,7 @@ final class ModelSubscription {
         if earliest < next { startsBy = max(startsBy, min(latest, next)) }
         let isUncertain = unannounced > 0
         let pending = unannounced
-        replace(options: options, cursor: min(earliest, next), asked: latest)
+        replace(options: options, cursor: min(earliest, next), mayHaveMoved: true)
         guard isUncertain, earliest >= next else { return }
         unannounced = pending
         isGapUncertain = true

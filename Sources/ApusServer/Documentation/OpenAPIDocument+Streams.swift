@@ -1,0 +1,111 @@
+extension OpenAPIDocument {
+    /// Event streams, of one topic and of many.
+    static func streams(_ dialect: PathDialect) -> String {
+        #"""
+        "\#(dialect.prefix)/topics/{name}/events": {
+          "get": {
+            "operationId": "followTopic\#(dialect.suffix)",
+            "tags": ["\#(dialect.tag)"],
+            "summary": "Follow a topic, as an event stream",
+            "description": "Server-sent events: `event: message` with the same JSON as over WebSocket and its position \#
+        as `id`, so that a browser goes on where it was; `event: info` for everything else.",
+            "security": [{}, { "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }],
+            "parameters": [
+              { "$ref": "#/components/parameters/Name" },
+              { "$ref": "#/components/parameters/LastEventID" },
+              { "$ref": "#/components/parameters/LastEventIDQuery" },
+              { "$ref": "#/components/parameters/LastN" },
+              { "$ref": "#/components/parameters/Since" },
+              \#(subscription)
+            ],
+            "responses": {
+              \#(streamResponses)
+            }
+          }
+        },
+        "\#(dialect.prefix)/events": {
+          "get": {
+            "operationId": "followTopics\#(dialect.suffix)",
+            "tags": ["\#(dialect.tag)"],
+            "summary": "Follow topics and patterns, as an event stream",
+            "description": "As for one topic, but without `id` if there are several or a pattern: what is published \#
+        while such a stream is away is not replayed.",
+            "security": [{}, { "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }],
+            "parameters": [
+              { "$ref": "#/components/parameters/Topics" },
+              { "$ref": "#/components/parameters/LastN" },
+              { "$ref": "#/components/parameters/Since" },
+              \#(subscription)
+            ],
+            "responses": {
+              \#(streamResponses)
+            }
+          }
+        }
+        """#
+    }
+
+    private static let subscription = #"""
+        { "$ref": "#/components/parameters/ClientID" },
+        { "$ref": "#/components/parameters/Overflow" },
+        { "$ref": "#/components/parameters/Queue" },
+        { "$ref": "#/components/parameters/Presence" }
+        """#
+
+    private static let streamResponses = #"""
+        "200": {
+          "description": "The stream, until the topics are deleted, the client is too slow, or the server shuts down.",
+          "content": { "text/event-stream": { "schema": { "type": "string" } } }
+        },
+        "400": { "$ref": "#/components/responses/BadRequest" },
+        "401": { "$ref": "#/components/responses/Unauthorized" },
+        "404": { "$ref": "#/components/responses/TopicNotFound" },
+        "503": { "$ref": "#/components/responses/Unavailable" }
+        """#
+
+    /// Who subscribes, and who is slow.
+    static func subscribers(_ dialect: PathDialect) -> String {
+        #"""
+        "\#(dialect.prefix)/topics/{name}/subscribers": {
+          "get": {
+            "operationId": "listTopicSubscribers\#(dialect.suffix)",
+            "tags": ["\#(dialect.tag)"],
+            "summary": "Who subscribes to a topic",
+            "parameters": [
+              { "$ref": "#/components/parameters/Name" },
+              { "$ref": "#/components/parameters/Sort" },
+              { "$ref": "#/components/parameters/ListLimit" }
+            ],
+            "responses": {
+              "200": {
+                "description": "Subscriptions, and those that ended last.",
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Subscribers" } } }
+              },
+              "400": { "$ref": "#/components/responses/BadRequest" },
+              "401": { "$ref": "#/components/responses/Unauthorized" },
+              "404": { "$ref": "#/components/responses/TopicNotFound" }
+            }
+          }
+        },
+        "\#(dialect.prefix)/subscribers": {
+          "get": {
+            "operationId": "listSubscribers\#(dialect.suffix)",
+            "tags": ["\#(dialect.tag)"],
+            "summary": "Who subscribes to anything, and who is slow",
+            "parameters": [
+              { "$ref": "#/components/parameters/Sort" },
+              { "$ref": "#/components/parameters/ListLimit" }
+            ],
+            "responses": {
+              "200": {
+                "description": "Subscriptions, and those that ended last.",
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Subscribers" } } }
+              },
+              "400": { "$ref": "#/components/responses/BadRequest" },
+              "401": { "$ref": "#/components/responses/Unauthorized" }
+            }
+          }
+        }
+        """#
+    }
+}

@@ -1,0 +1,42 @@
+import ApusClient
+
+/// The streams of one publisher's connection: one for each topic that it sent to.
+struct PublishStreams {
+    let seed: UInt64
+    let records: [TopicRecord]
+    private var open: [Int: (stream: UInt32, next: Int)] = [:]
+
+    init(seed: UInt64, records: [TopicRecord]) {
+        self.seed = seed
+        self.records = records
+    }
+
+    /// Takes the next places in the stream to a topic for the messages of `send`.
+    mutating func take(_ send: PublisherSchedule.Send) -> PublishWindow.Pending {
+        let (stream, first) = open[send.topic] ?? (records[send.topic].openStream(), 0)
+        open[send.topic] = (stream, first + send.sizes.count)
+        return .init(
+            topic: send.topic,
+            stream: stream,
+            first: first,
+            count: send.sizes.count,
+            isBatch: send.isBatch
+        )
+    }
+
+    /// The messages of a publish: what identifies each, and its payload.
+    func messages(_ pending: PublishWindow.Pending, _ send: PublisherSchedule.Send) -> [(id: String, payload: String)] {
+        send.sizes.enumerated().map { index, size in
+            let label = MessageLabel(stream: pending.stream, sequence: UInt32(pending.first + index))
+            return (
+                VerifyPayload.id(seed: seed, topic: send.topic, label: label),
+                VerifyPayload(label: label, size: size).json
+            )
+        }
+    }
+
+    /// The connection is over: nothing more is sent or answered.
+    func close() {
+        for (topic, (stream, _)) in open { records[topic].closeStream(stream) }
+    }
+}

@@ -1,0 +1,140 @@
+import ApusClient
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// An HTTP/1.1 connection whose socket can be closed at any moment, in the middle of an answer too.
+///
+/// For the use of one task. What is not taken stays in the socket: the channel reads a few parts ahead only.
+struct StreamingHTTP {
+    typealias Channel = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
+
+    /// How long connecting, and then the head of an answer, may take beyond what was asked to be waited for.
+    private static let timeout = TimeAmount.seconds(10)
+    private static let tls = Mutex<NIOSSLContext?>(nil)
+
+    private let address: ServerAddress
+    private let apiKey: String?
+    private let channel: any NIOCore.Channel
+    private let outbound: NIOAsyncChannelOutboundWriter<HTTPClientRequestPart>
+    private var inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
+
+    /// Connects and runs `body`; afterwards, or after `life` seconds, the socket is closed.
+    static func withConnection(
+        to address: ServerAddress,
+        apiKey: String?,
+        plan: SessionPlan?,
+        body: (inout StreamingHTTP) async throws -> Void
+    ) async throws {
+        let channel = try await connect(to: address, receiveBuffer: plan?.receiveBufferBytes)
+        let end = plan?.socketLife.map { life in
+            channel.channel.eventLoop.scheduleTask(in: .nanoseconds(Int64(life * 1e9))) {
+                channel.channel.close(promise: nil)
+            }
+        }
+        defer { end?.cancel() }
+        do {
+            try await channel.executeThenClose { inbound, outbound in
+                var connection = StreamingHTTP(
+                    address: address,
+                    apiKey: apiKey,
+                    channel: channel.channel,
+                    outbound: outbound,
+                    inbound: inbound.makeAsyncIterator()
+                )
+                try await body(&connection)
+            }
+        } catch {
+            guard isBrokenSocket(error) else { throw error }
+        }
+    }
+
+    /// Whether the error only says that the socket was closed, be it in the middle of an answer.
+    private static func isBrokenSocket(_ error: any Error) -> Bool {
+        error is IOError || error is ChannelError || (error as? HTTPParserError) == .invalidEOFState
+    }
+
+    private static func connect(to address: ServerAddress, receiveBuffer: Int?) async throws -> Channel {
+        let context = address.isSecure ? try tlsContext() : nil
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(timeout)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+        let sized = receiveBuffer.map { bootstrap.channelOption(.socketOption(.so_rcvbuf), value: .init($0)) }
+        do {
+            return try await (sized ?? bootstrap).connect(host: address.host, port: address.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let context {
+                        let isAddress = (try? SocketAddress(ipAddress: address.host, port: 0)) != nil
+                        let handler = try NIOSSLClientHandler(
+                            context: context,
+                            serverHostname: isAddress ? nil : address.host
+                        )
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    return try Channel(wrappingChannelSynchronously: channel)
+                }
+            }
+        } catch {
+            throw ClientError(.unreachable, "cannot reach \(address.authority)", cause: error)
+        }
+    }
+
+    private static func tlsContext() throws -> NIOSSLContext {
+        try tls.withLock { known in
+            if let known { return known }
+            let context = try NIOSSLContext(configuration: .makeClientConfiguration())
+            known = context
+            return context
+        }
+    }
+
+    // MARK: Requests
+
+    /// Sends a GET for a path of the address's dialect.
+    func get(_ path: String, headers: [(String, String)] = []) async throws {
+        var fields = HTTPHeaders([("Host", address.authority)])
+        if let apiKey { fields.add(name: "X-API-Key", value: apiKey) }
+        fields.add(contentsOf: headers)
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: address.pathPrefix + path, headers: fields)
+        try await outbound.write(contentsOf: [.head(head), .end(nil)])
+    }
+
+    /// The head of the answer; nil when the connection ended before.
+    ///
+    /// Closes the connection when it does not come within `wait` seconds and a timeout.
+    mutating func head(wait: Double = 0) async throws -> HTTPResponseHead? {
+        let channel = channel
+        let late = channel.eventLoop.scheduleTask(in: Self.timeout + .nanoseconds(Int64(wait * 1e9))) {
+            channel.close(promise: nil)
+        }
+        defer { late.cancel() }
+        while let part = try await inbound.next() {
+            if case .head(let head) = part { return head }
+        }
+        return nil
+    }
+
+    /// The next piece of the body; nil at its end, or when the connection ended.
+    mutating func body() async throws -> ByteBuffer? {
+        guard let part = try await inbound.next(), case .body(let bytes) = part else { return nil }
+        return bytes
+    }
+
+    /// The whole body; nil when the connection ended in the middle of it, or past `limit` bytes.
+    mutating func wholeBody(limit: Int) async throws -> ByteBuffer? {
+        var whole = ByteBuffer()
+        while let part = try await inbound.next() {
+            switch part {
+            case .body(var bytes):
+                whole.writeBuffer(&bytes)
+                if whole.readableBytes > limit { return nil }
+            case .end: return whole
+            case .head: break
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,116 @@
+import ApusClient
+import NIOCore
+import NIOHTTP1
+
+/// The server's own counters of what became of every match, and whether they add up.
+///
+/// `matched + replayed = delivered + dropped + expired + conflated + own + pending`, at any quiet moment.
+struct ServerBooks: Equatable {
+    enum Outcome: Equatable {
+        case balanced(String)
+        case violated(String)
+        /// Nothing can be said, and why.
+        case inconclusive(String)
+    }
+
+    let values: [String: Double]
+
+    private static let left = ["apus_messages_matched_total", "apus_messages_replayed_total"]
+    private static let right = [
+        "apus_messages_delivered_total", "apus_messages_dropped_total", "apus_messages_expired_total",
+        "apus_messages_conflated_total", "apus_messages_own_total", "apus_messages_pending",
+    ]
+    private static let published = "apus_messages_published_total"
+
+    /// Reads Prometheus text; a name's series are summed.
+    init(text: String) {
+        var values: [String: Double] = [:]
+        for line in text.split(separator: "\n") where line.first != "#" {
+            let name = line.prefix { $0 != "{" && $0 != " " }
+            let rest = line.dropFirst(name.count)
+            // A label's value may hold anything but a bare quotation mark; the number follows the last bracket.
+            let number = (rest.lastIndex(of: "}").map { rest[$0...].dropFirst() } ?? rest).split(separator: " ").first
+            guard let value = number.flatMap({ Double($0) }) else { continue }
+            values[String(name), default: 0] += value
+        }
+        self.values = values
+    }
+
+    /// The server's books now; nil when it keeps none.
+    static func read(_ client: RESTClient) async -> ServerBooks? {
+        guard let answer = try? await client.send(.GET, "/metrics"), answer.status == 200 else { return nil }
+        let books = ServerBooks(text: answer.body)
+        return books.values[left[0]] == nil || books.values[right[0]] == nil ? nil : books
+    }
+
+    func sum(_ names: [String]) -> Int {
+        names.reduce(0) { $0 + Int(values[$1] ?? 0) }
+    }
+
+    var isBalanced: Bool { sum(Self.left) == sum(Self.right) }
+
+    var published: Int { sum([Self.published]) }
+
+    var delivered: Int { sum([Self.right[0]]) }
+
+    /// Both sides, with the numbers.
+    var equation: String {
+        func side(_ names: [String]) -> String {
+            names.map { name in
+                let word = name.dropFirst("apus_messages_".count)
+                return "\(word.hasSuffix("_total") ? word.dropLast("_total".count) : word) \(sum([name]))"
+            }.joined(separator: " + ")
+        }
+        return side(Self.left) + (isBalanced ? " = " : " ≠ ") + side(Self.right)
+    }
+
+    /// What is the same in two books when nothing happened in between.
+    private var moving: [Int] { (Self.left + Self.right + [Self.published]).map { sum([$0]) } }
+
+    // MARK: Checking
+
+    /// What the run did, as its own counts have it.
+    struct Share {
+        let published: Int
+        /// Sent without an answer: stored or not.
+        let unanswered: Int
+        /// Taken from subscriptions, not from pages.
+        let delivered: Int
+    }
+
+    /// Reads the books until they are quiet, for at most five seconds, and checks them.
+    static func check(_ client: RESTClient, since before: ServerBooks, share: Share) async -> Outcome {
+        let deadline = NIODeadline.now() + .seconds(5)
+        var last: ServerBooks?
+        var quiet = 0
+        while NIODeadline.now() < deadline {
+            guard let books = await read(client) else { return .inconclusive("GET /metrics answers no more") }
+            quiet = books.moving == last?.moving ? quiet + 1 : 0
+            if quiet > 0, books.isBalanced { return judge(books, since: before, share: share) }
+            last = books
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+        guard let last, quiet >= 5 else {
+            return .inconclusive("other traffic: the server's counters did not stand still for a second")
+        }
+        return .violated("the server's books do not add up: \(last.equation)")
+    }
+
+    /// Compares balanced books with what the run knows.
+    static func judge(_ books: ServerBooks, since before: ServerBooks, share: Share) -> Outcome {
+        let published = books.published - before.published
+        let delivered = books.delivered - before.delivered
+        if published < share.published {
+            return .violated("the server counts \(published) publishes, but acked \(share.published)")
+        }
+        if delivered < share.delivered {
+            return .violated("the server counts \(delivered) arrivals, but \(share.delivered) arrived")
+        }
+        if published > share.published + share.unanswered {
+            return .inconclusive(
+                "other traffic: \(published - share.published) publishes were not ours; the equation holds"
+            )
+        }
+        return .balanced(books.equation)
+    }
+}

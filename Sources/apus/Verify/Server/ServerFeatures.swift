@@ -1,0 +1,94 @@
+import ApusClient
+import NIOHTTP1
+
+/// What of the extensions a server has, found out by asking for it.
+struct ServerFeatures: Equatable {
+    /// Those that give positions.
+    var transports: [VerifyTransport]
+    /// Whether it takes messages by POST.
+    var takesPosts: Bool
+
+    /// Asks for each transport in `wanted` on a topic that exists; `missing` is told what is not there.
+    static func probe(
+        _ wanted: [VerifyTransport],
+        topic: String,
+        readers: VerifyReaders,
+        client: RESTClient,
+        missing: (VerifyTransport, String) throws -> Void
+    ) async throws -> ServerFeatures {
+        var transports: [VerifyTransport] = []
+        for transport in wanted {
+            let reader = readers.reader(transport, topic: topic, clientID: "verify-probe")
+            switch try await reader.head() {
+            case .position: transports.append(transport)
+            case .none(let why): try missing(transport, why)
+            }
+        }
+        // Without a body it is refused where it is known at all.
+        let post = try await client.send(.POST, "/topics/\(topic)/messages", body: "")
+        return ServerFeatures(transports: transports, takesPosts: post.status == 400)
+    }
+}
+
+/// Makes readers for one server.
+struct VerifyReaders {
+    let settings: VerifySettings
+    var queue: Int?
+
+    func reader(_ transport: VerifyTransport, topic: String, clientID: String) -> any EventReader {
+        let key = settings.apiKey
+        switch transport {
+        case .ws, .v1:
+            return WebSocketReader(
+                address: settings.address(transport == .ws ? .base : .v1),
+                apiKey: key,
+                topic: topic,
+                clientID: clientID,
+                queue: queue
+            )
+        case .sse:
+            return SSEReader(address: settings.address, apiKey: key, topic: topic, clientID: clientID, queue: queue)
+        case .poll:
+            return PollReader(address: settings.address, apiKey: key, topic: topic)
+        }
+    }
+}
+
+/// Where a topic ends, or why that is not to be had.
+enum TopicHead: Equatable {
+    case position(LogPosition)
+    case none(String)
+}
+
+extension EventReader {
+    /// Where the topic ends now, asked for over this transport.
+    func head() async throws -> TopicHead {
+        let plan = SessionPlan(
+            pause: 0,
+            life: 10,
+            cutsMidBatch: false,
+            cutsAtOnce: false,
+            usesQuery: false,
+            cutShare: 0,
+            pace: nil
+        )
+        var head: TopicHead?
+        do {
+            try await read(after: nil, plan: plan) { arrivals in
+                for arrival in arrivals where head == nil {
+                    switch arrival {
+                    case .started(let start): head = .position(start.position)
+                    case .ended(let code): head = .none(code)
+                    case .fault(let what): head = .none(what)
+                    case .event, .dropped, .topicDeleted: break
+                    }
+                }
+                return head == nil
+            }
+        } catch let error as ClientError {
+            guard error.code == .refused || error.code == .protocolViolation else { throw error }
+            return .none(error.message)
+        }
+        return head ?? .none("no answer within 10 s")
+    }
+}

@@ -1,0 +1,124 @@
+import ApusClient
+import ArgumentParser
+import NIOCore
+
+/// `apus verify`: proves that a server loses, doubles and reorders nothing, or shows what it did.
+struct VerifyCommand: ServerCommand {
+    static let title = "apus verify"
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Prove that a server loses, doubles and reorders nothing, however often its clients are cut off.",
+        discussion: """
+            Publishes numbered messages to topics of its own while subscribers on every transport have their sockets \
+            closed and resume from their last position; some read slowly. Checks every offset, every publisher's order, \
+            every ack, that all that was acked arrived everywhere, and at the end the server's own counters. It can be \
+            run against a server in use; its topics are named apus-verify-SEED-N and deleted afterwards.
+
+            The same seed makes the same schedule. Exit codes: 0 proven, 1 violated, 64 wrong usage, 69 server \
+            unreachable, 77 unauthorized.
+
+            Examples:
+              apus verify http://127.0.0.1:8080
+              apus verify https://example.org --duration 10m --subscribers 200 --rate 2000
+              apus verify --transports sse,poll --seed 42 --json
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The server. (env: APUS_URL; default: \(ConnectionOptions.defaultURL))"))
+    var url: String?
+
+    @Option(help: ArgumentHelp("How long to publish: 30s, 10m, 1h.", valueName: "time"))
+    var duration = DurationArgument(.seconds(30))
+
+    @Option(help: ArgumentHelp("What the schedule is made from; made up, and printed, when not given.", valueName: "n"))
+    var seed: UInt64?
+
+    @Option(help: ArgumentHelp("How many subscribers.", valueName: "n"))
+    var subscribers = 100
+
+    @Option(help: ArgumentHelp("How many publishers; WebSocket and HTTP take turns.", valueName: "n"))
+    var publishers = 4
+
+    @Option(help: ArgumentHelp("How many topics.", valueName: "n"))
+    var topics = 4
+
+    @Option(help: ArgumentHelp("Messages per second, of all publishers together.", valueName: "n"))
+    var rate = 500.0
+
+    @Option(
+        help: ArgumentHelp(
+            "How subscribers are connected: of ws, v1, sse and poll. (default: all that the server has)",
+            valueName: "list"
+        )
+    )
+    var transports: TransportList?
+
+    @Option(
+        help: ArgumentHelp(
+            "After how many seconds a subscriber's socket is closed. (default: 0.2..2)",
+            valueName: "from..to"
+        )
+    )
+    var dropEvery: SecondsRange?
+
+    @Flag(help: "Do not count what the server announced as dropped.")
+    var allowDrops = false
+
+    @Option(help: ArgumentHelp("The API key, where the server wants one. (env: APUS_API_KEY)", valueName: "key"))
+    var apiKey: String?
+
+    @Flag(help: "Print the verdict as JSON.")
+    var json = false
+
+    func validate() throws {
+        if !(1...100_000).contains(subscribers) { throw ValidationError("--subscribers must be from 1 to 100000") }
+        if !(1...1_000).contains(publishers) { throw ValidationError("--publishers must be from 1 to 1000") }
+        if !(1...1_000).contains(topics) { throw ValidationError("--topics must be from 1 to 1000") }
+        if !(0.1...1_000_000).contains(rate) { throw ValidationError("--rate must be from 0.1 to 1000000") }
+    }
+
+    func execute() async throws {
+        let settings = try settings()
+        let interrupts = Interrupts.requests()
+        let control = VerifyControl()
+        StandardError.write("verifying \(settings.address) with seed \(settings.seed)\n")
+        let verdict = try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await VerifyProgress(control: control).run() }
+            group.addTask {
+                // Ends with the first signal; the run then ends in good order.
+                for await _ in interrupts { break }
+                if !Task.isCancelled { control.interrupt() }
+            }
+            defer { group.cancelAll() }
+            return try await VerifyRun(settings: settings, control: control).run()
+        }
+        try await StandardOutput.write(json ? verdict.json : verdict.text)
+        if !verdict.isProven { throw CommandFailure("", exitCode: .failure) }
+    }
+
+    private func settings() throws -> VerifySettings {
+        let address =
+            if let url {
+                try ConnectionOptions.parse(url, origin: "the argument", exitCode: .usage)
+            } else {
+                try ConnectionOptions.parse(
+                    ConnectionOptions.environment("APUS_URL") ?? ConnectionOptions.defaultURL,
+                    origin: "APUS_URL",
+                    exitCode: .badConfiguration
+                )
+            }
+        return VerifySettings(
+            address: address,
+            apiKey: apiKey ?? ConnectionOptions.environment("APUS_API_KEY"),
+            seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
+            duration: Double(duration.amount.nanoseconds) / 1e9,
+            subscribers: subscribers,
+            publishers: publishers,
+            topics: topics,
+            rate: rate,
+            transports: transports?.transports,
+            dropEvery: dropEvery?.range ?? 0.2...2,
+            allowsDrops: allowDrops
+        )
+    }
+}

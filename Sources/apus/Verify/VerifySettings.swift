@@ -1,0 +1,72 @@
+import ApusClient
+import ArgumentParser
+
+/// What a verification is to do.
+struct VerifySettings: Sendable {
+    var address: ServerAddress
+    var apiKey: String?
+    var seed: UInt64
+    /// How long is published, in seconds.
+    var duration: Double
+    var subscribers: Int
+    var publishers: Int
+    var topics: Int
+    /// Messages per second, of all publishers together.
+    var rate: Double
+    /// nil for all that the server has.
+    var transports: [VerifyTransport]?
+    /// Seconds after which a subscriber's socket is closed.
+    var dropEvery: ClosedRange<Double>
+    var allowsDrops = false
+    /// How long nothing may come at the end before what is missing counts as lost, in seconds.
+    var patience = 15.0
+
+    /// What each topic is to keep: a minute of its share of the rate, at least 20,000 messages.
+    var history: Int {
+        min(100_000, max(20_000, Int(rate / Double(topics) * 60)))
+    }
+
+    func topicName(_ index: Int) -> String {
+        "apus-verify-\(seed)-\(index)"
+    }
+
+    /// The server in one of the two dialects.
+    func address(_ dialect: ServerAddress.Dialect) -> ServerAddress {
+        ServerAddress(host: address.host, port: address.port, isSecure: address.isSecure, dialect: dialect)
+    }
+}
+
+/// How a subscriber gets its events.
+enum VerifyTransport: String, CaseIterable, Sendable {
+    case ws
+    case v1
+    case sse
+    case poll
+}
+
+/// `ws,v1,sse,poll`.
+struct TransportList: ExpressibleByArgument {
+    let transports: [VerifyTransport]
+
+    init?(argument: String) {
+        var transports: [VerifyTransport] = []
+        for word in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let transport = VerifyTransport(rawValue: String(word)) else { return nil }
+            if !transports.contains(transport) { transports.append(transport) }
+        }
+        self.transports = transports
+    }
+}
+
+/// `0.2..2`: seconds from and to.
+struct SecondsRange: ExpressibleByArgument {
+    let range: ClosedRange<Double>
+
+    init?(argument: String) {
+        guard let dots = argument.firstRange(of: "..") else { return nil }
+        guard let from = Double(argument[..<dots.lowerBound]), let to = Double(argument[dots.upperBound...]),
+            from > 0, from <= to, to <= 86_400
+        else { return nil }
+        range = from...to
+    }
+}

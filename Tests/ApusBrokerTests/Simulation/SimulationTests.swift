@@ -1,0 +1,48 @@
+import ApusBroker
+import ApusTesting
+import Testing
+
+/// Ten thousand worlds against a naive model. A failure prints its seed, and what happened in its world.
+@Suite struct SimulationTests {
+    private static let seeds: UInt64 = 10_000
+    private static let blocks: UInt64 = 50
+
+    @Test(arguments: 0..<blocks)
+    func `everything that happens is what the model says must happen`(block: UInt64) {
+        let size = Self.seeds / Self.blocks
+        for seed in (block * size)..<(block * size + size) {
+            // Most are short: more worlds find more than longer ones. But some states take long to come about.
+            guard let failure = Simulation(seed: seed).run(steps: seed % 10 == 0 ? 150 : 60) else { continue }
+            Issue.record("\(failure)")
+            return
+        }
+    }
+
+    struct Fault: CustomTestStringConvertible {
+        let testDescription: String
+        let fault: PlantedFaults
+        /// So many seeds are enough to find it.
+        let seeds: UInt64
+    }
+
+    @Test(arguments: [
+        Fault(testDescription: "a resume that skips one", fault: .skipsOneAfterResume, seeds: 50),
+        Fault(testDescription: "a resume that repeats one", fault: .repeatsOneAfterResume, seeds: 50),
+        Fault(testDescription: "a drop that is not announced", fault: .dropsSilently, seeds: 50),
+        Fault(testDescription: "a dedupe window that forgets too early", fault: .forgetsIDsEarly, seeds: 500),
+        Fault(testDescription: "a new topic whose patterns miss its start", fault: .forgetsFirstOfNewTopics, seeds: 200),
+    ])
+    func `a planted fault is found`(fault: Fault) {
+        let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run() != nil }
+        #expect(found != nil)
+    }
+
+    @Test func `a seed is the same world each time`() {
+        let journals = (0...1).map { _ in
+            var lines: [String] = []
+            _ = Simulation(seed: 7).run { lines.append($0) }
+            return lines
+        }
+        #expect(journals[0] == journals[1] && journals[0].count > 60)
+    }
+}
