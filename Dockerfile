@@ -11,6 +11,7 @@ RUN apt-get update \
 COPY Package.swift ./
 RUN swift package resolve
 
+COPY Plugins Plugins
 COPY Sources Sources
 COPY Tests Tests
 RUN swift build -c release --product apus --static-swift-stdlib -Xlinker -s \

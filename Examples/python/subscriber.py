@@ -1,4 +1,4 @@
-"""Prints what is published to topics; connects again when the connection is lost.
+"""Prints what is published to topics; connects again when the connection is lost, and goes on where it was.
 
     pip install -r requirements.txt
     python subscriber.py orders payments --last 10
@@ -17,21 +17,36 @@ from websockets.exceptions import ConnectionClosed
 FINAL = {"UNAUTHORIZED", "MESSAGE_TOO_BIG", "PROTOCOL_ERROR", "INVALID_UTF8", "TOPIC_DELETED"}
 
 
-async def follow(socket, topics, last):
+async def follow(socket, topics, last, positions):
+    """Prints events until the connection ends, and returns when to come back, in seconds.
+
+    `positions` has that of the last event printed, by topic.
+    """
+    delay = 1
     for topic in topics:
-        command = {"type": "subscribe", "topic": topic, "client_id": "example", "last_n": last, "request_id": topic}
+        start = {"since": positions[topic]} if topic in positions else {"last_n": last}
+        command = {"type": "subscribe", "topic": topic, "client_id": "example", "positions": True, **start}
         await socket.send(json.dumps(command))
     async for text in socket:
         message = json.loads(text)
         match message:
-            case {"type": "event", "topic": topic, "message": {"payload": payload}}:
+            case {"type": "ack", "topic": topic, "epoch": epoch, "offset": offset}:
+                positions[topic] = {"epoch": epoch, "offset": offset}
+                if message.get("recovered") is False:
+                    print(f"{topic}: missed {message.get('missed', 'some, the topic began anew')}", file=sys.stderr)
+            case {"type": "event", "topic": topic, "offset": offset, "message": {"payload": payload}}:
                 print(message["ts"], topic, json.dumps(payload, ensure_ascii=False), flush=True)
-            case {"type": "info", "msg": "messages_dropped", "topic": topic, "dropped": dropped}:
-                print(f"{topic}: {dropped} messages missed, this reader is too slow", file=sys.stderr)
+                positions[topic]["offset"] = offset
+            case {"type": "info", "msg": "messages_dropped", "topic": topic, "from": first, "to": end}:
+                print(f"{topic}: {first} to {end} missed, this reader is too slow", file=sys.stderr)
             case {"type": "info", "msg": "topic_deleted", "topic": topic}:
                 print(f"{topic}: deleted", file=sys.stderr)
+            case {"type": "info", "msg": "shutdown", "reconnect_after_ms": milliseconds}:
+                # Events that are still on their way come before the close.
+                delay = milliseconds / 1000
             case {"type": "error", "error": error}:
                 print(f"{error['code']}: {error['message']}", file=sys.stderr)
+    return delay
 
 
 async def main():
@@ -43,20 +58,19 @@ async def main():
     key = os.environ.get("APUS_API_KEY")
     headers = {"X-API-Key": key} if key else {}
 
-    last = arguments.last
+    positions = {}
     # As an iterator, `connect` connects again after failures, with a growing pause.
     async for socket in connect(arguments.url, additional_headers=headers):
+        delay = 1
         try:
-            await follow(socket, arguments.topics, last)
+            delay = await follow(socket, arguments.topics, arguments.last, positions)
         except ConnectionClosed:
             pass
         reason = socket.close_reason or ""
         print(f"connection closed: {socket.close_code} {reason}", file=sys.stderr)
         if reason in FINAL:
             return 1
-        # What was missed meanwhile is in the replay. It may bring some messages a second time: their ids tell.
-        last = max(last, 100)
-        await asyncio.sleep(1)
+        await asyncio.sleep(delay)
     return 0
 
 

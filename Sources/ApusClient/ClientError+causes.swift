@@ -21,7 +21,7 @@ extension ClientError {
     }
 
     /// The error for an answer with an error status; `body` is parsed as problem+json when it is that.
-    static func refusal(status: Int, body: String) -> ClientError {
+    static func refusal(status: Int, body: String, retryAfter: Int? = nil) -> ClientError {
         struct Members: Decodable {
             var code: String?
             var title: String?
@@ -32,7 +32,8 @@ extension ClientError {
             status: status,
             code: members?.code,
             title: members?.title,
-            detail: members?.detail
+            detail: members?.detail,
+            retryAfter: retryAfter
         )
         let said = problem.detail ?? problem.title
         if status == 401 {

@@ -13,6 +13,8 @@ public struct ClientError: Error, Sendable {
             case closed
             case protocolViolation
             case badMessage
+            case queueFull
+            case clientClosed
             case cancelled
         }
 
@@ -38,24 +40,65 @@ public struct ClientError: Error, Sendable {
         public static let protocolViolation = Code(.protocolViolation)
         /// A message or body is not what the contract says.
         public static let badMessage = Code(.badMessage)
+        /// As many publishes wait for their answers as the client's options allow.
+        public static let queueFull = Code(.queueFull)
+        /// The closure that the client was for has ended.
+        public static let clientClosed = Code(.clientClosed)
         /// The waiting task was cancelled.
         public static let cancelled = Code(.cancelled)
 
         public var description: String { kind.rawValue }
     }
 
+    /// What kind of failure it is.
     public let code: Code
+    /// What happened, for people: one clear clause.
     public let message: String
     /// The server's own word on it, where it gave one.
     public let problem: Problem?
+    /// How the server closed the connection, where it did.
+    public let close: WebSocketClose?
+    /// The topic it is about, where it is about one.
+    public let topic: String?
     /// What it was caused by.
     public let cause: (any Error)?
 
-    public init(_ code: Code, _ message: String, problem: Problem? = nil, cause: (any Error)? = nil) {
+    /// Makes an error.
+    public init(
+        _ code: Code,
+        _ message: String,
+        problem: Problem? = nil,
+        close: WebSocketClose? = nil,
+        topic: String? = nil,
+        cause: (any Error)? = nil
+    ) {
         self.code = code
         self.message = message
         self.problem = problem
+        self.close = close
+        self.topic = topic
         self.cause = cause
+    }
+
+    /// The error of a connection that the server closed, or that broke.
+    init(_ close: WebSocketClose) {
+        let name = close.reason.isEmpty ? "\(close.code)" : "\(close.code) \(close.reason)"
+        if close.code == WebSocketClose.abnormal {
+            self.init(.closed, "the connection broke", close: close)
+        } else {
+            let code: Code = close.reason == "UNAUTHORIZED" ? .unauthorized : .closed
+            self.init(code, "the server closed the connection (\(name))", close: close)
+        }
+    }
+
+    /// The error of a command that the server refused.
+    init(_ reply: ServerMessage.ErrorReply, topic: String) {
+        self.init(
+            reply.code == "UNAUTHORIZED" ? .unauthorized : .refused,
+            reply.message,
+            problem: Problem(code: reply.code, detail: reply.message),
+            topic: topic
+        )
     }
 }
 
@@ -68,17 +111,29 @@ extension ClientError: CustomStringConvertible {
 
 /// An error answer of the server: RFC 9457's members and Apus's stable `code`.
 public struct Problem: Sendable, Hashable, Codable {
-    /// The HTTP status.
+    /// The HTTP status; 0 of an answer that came over WebSocket.
     public let status: Int
     /// The stable machine code, such as `TOPIC_NOT_FOUND`; absent when something other than Apus answered.
     public let code: String?
+    /// What kind of problem it is, for people.
     public let title: String?
+    /// What is wrong this time, for people.
     public let detail: String?
+    /// After how many seconds to try again, where the server said so.
+    public let retryAfter: Int?
 
-    public init(status: Int, code: String? = nil, title: String? = nil, detail: String? = nil) {
+    /// Makes a problem of its members.
+    public init(
+        status: Int = 0,
+        code: String? = nil,
+        title: String? = nil,
+        detail: String? = nil,
+        retryAfter: Int? = nil
+    ) {
         self.status = status
         self.code = code
         self.title = title
         self.detail = detail
+        self.retryAfter = retryAfter
     }
 }

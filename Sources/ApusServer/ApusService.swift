@@ -1,4 +1,5 @@
 public import ApusBroker
+import ApusProtocol
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -53,6 +54,9 @@ public struct ApusService: Service {
         self.onListening = onListening
     }
 
+    /// How long what is too old may stay in a topic that has fallen silent.
+    private static let trimInterval = Duration.seconds(10)
+
     public func run() async throws {
         let threads = configuration.threads > 0 ? configuration.threads : System.coreCount
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
@@ -98,6 +102,13 @@ public struct ApusService: Service {
             eventLoopGroupProvider: .shared(group),
             logger: httpLogger
         )
+        let trimming = Task { [broker] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: Self.trimInterval)
+                broker.trim(now: Timestamp.nowInMilliseconds)
+            }
+        }
+        defer { trimming.cancel() }
         let drainTimeout = configuration.drainTimeout
         let drainTask = NIOLockedValueBox<Task<Void, Never>?>(nil)
         // A task of its own, so that HTTP requests that never end can be cut at the deadline.

@@ -1,8 +1,9 @@
-import ApusClient
+import Foundation
 import NIOCore
 import Synchronization
 import Testing
 
+@testable import ApusClient
 @testable import apus
 
 @Suite("Lines of standard input")
@@ -115,15 +116,116 @@ struct CommandLineTests {
     func eventLines() throws {
         let message = "{\"id\":\"1\",\"payload\":[1,\r\n2]}"
         let text = #"{"type":"event","topic":"t","message":\#(message),"ts":"2025-08-25T10:00:00.123Z"}"#
-        guard case .event(let event) = try ServerMessage(text) else {
+        guard case .event(let sent) = try ServerMessage(text) else {
             Issue.record("not an event")
             return
         }
-        let raw = EventPrinter(topics: ["t", "long"], isReadable: false).line(for: event, text: text)
+        var feed = Feed(filter: TopicFilter("t"), options: ApusClient.SubscribeOptions())
+        _ = feed.acked(ServerMessage.Ack(requestID: nil, topic: "t", time: ""))
+        let received = feed.received(sent)
+        let event = try #require(received)
+        let raw = EventPrinter(topics: ["t", "long"], isReadable: false).line(for: event)
         #expect(raw.filter(\.isNewline) == "\n")
         #expect(JSONText(parsing: raw)?.members?["topic"]?.stringValue == "t")
-        let readable = EventPrinter(topics: ["t", "long"], isReadable: true).line(for: event, text: text)
+        let readable = EventPrinter(topics: ["t", "long"], isReadable: true).line(for: event)
         #expect(readable.filter(\.isNewline) == "\n")
         #expect(readable.contains("10:00:00.123") && readable.contains("[1,"))
+    }
+
+    @Test("of sub prints key and offset only where they are asked for, under the dialect's name for the time")
+    func eventForms() throws {
+        let event = ApusClient.Event(
+            topic: "t",
+            id: "1",
+            payload: JSONText(unchecked: "2"),
+            message: JSONText(unchecked: #"{"id":"1", "payload":2}"#),
+            key: "k",
+            position: ApusClient.Position(epoch: "e", offset: 42),
+            time: "T"
+        )
+        let plain = EventPrinter(topics: [], isReadable: false).line(for: event)
+        #expect(plain == #"{"type":"event","topic":"t","message":{"id":"1", "payload":2},"ts":"T"}"# + "\n")
+        let form = EventPrinter.Form(timeKey: "timestamp", isExtended: true)
+        let extended = EventPrinter(topics: [], isReadable: false, form: form).line(for: event)
+        let members = #""message":{"id":"1", "payload":2},"key":"k","offset":42,"timestamp":"T""#
+        #expect(extended == #"{"type":"event","topic":"t","# + members + "}\n")
+    }
+
+    @Test("of sub takes positions, spans, times and all as the beginning")
+    func since() {
+        #expect(SinceArgument(argument: "all")?.start == .all)
+        #expect(SinceArgument(argument: "10m")?.start == .age(.seconds(600)))
+        #expect(SinceArgument(argument: "2d")?.start == .age(.seconds(172_800)))
+        #expect(SinceArgument(argument: "k3v9:41")?.start == .after(.init(epoch: "k3v9", offset: 41)))
+        for time in ["2026-11-21T10:00:00Z", "2026-11-21T10:00:00+01:00"] {
+            #expect(SinceArgument(argument: time)?.start == .time(time))
+        }
+        for text in ["", "10", "m", "0s", "-1s", "yesterday", "k3v9:", ":4"] {
+            #expect(SinceArgument(argument: text) == nil)
+        }
+    }
+
+    @Test("of pub says what became of a message, to people and to programs")
+    func outcomes() {
+        let ack = ServerMessage.Ack(
+            requestID: "1",
+            topic: "t",
+            time: "T",
+            epoch: "e",
+            offset: 17,
+            subscribers: 1,
+            stored: "disk",
+            isDuplicate: true
+        )
+        let outcome = ApusClient.Outcome(ack, id: "i", count: 1)
+        #expect(
+            OutcomeText.line(for: outcome, topic: "t", json: false)
+                == "offset 17 of epoch e, 1 subscriber, disk, duplicate\n"
+        )
+        let ids = #"{"topic":"t","id":"i","epoch":"e","offset":17,"subscribers":1,"#
+        #expect(
+            OutcomeText.line(for: outcome, topic: "t", json: true)
+                == ids + #""stored":"disk","duplicate":true,"ts":"T"}"# + "\n"
+        )
+        let plain = ApusClient.Outcome(.init(requestID: nil, topic: "t", time: "T"), id: "i", count: 1)
+        #expect(OutcomeText.line(for: plain, topic: "t", json: false) == "published\n")
+    }
+}
+
+@Suite("The resume file")
+struct ResumeFileTests {
+    private func withFile(_ body: (String) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(folder.appendingPathComponent("positions").path)
+        // Nothing is left lying about beside it.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count <= 1)
+    }
+
+    @Test("has no positions at first, then those that were saved, of other topics too")
+    func saving() throws {
+        try withFile { path in
+            var file = try ResumeFile(path: path)
+            #expect(file.positions.isEmpty)
+            try file.save(["a/b": .init(epoch: "e", offset: 1), "b": .init(epoch: "e", offset: 2)])
+            try file.save(["b": .init(epoch: "f", offset: 0)])
+            let again = try ResumeFile(path: path)
+            #expect(again.positions == ["a/b": .init(epoch: "e", offset: 1), "b": .init(epoch: "f", offset: 0)])
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(text == #"{"a/b":{"epoch":"e","offset":1},"b":{"epoch":"f","offset":0}}"#)
+        }
+    }
+
+    @Test("that is something else, or cannot be written, is a failure that names it")
+    func failures() throws {
+        try withFile { path in
+            try Data("hello".utf8).write(to: URL(fileURLWithPath: path))
+            let error = #expect(throws: CommandFailure.self) { try ResumeFile(path: path) }
+            #expect(error?.message.contains(path) == true)
+            var nowhere = try ResumeFile(path: path + ".d/y")
+            let other = #expect(throws: CommandFailure.self) { try nowhere.save(["a": .init(epoch: "e", offset: 1)]) }
+            #expect(other?.message.contains(path + ".d/y") == true)
+        }
     }
 }

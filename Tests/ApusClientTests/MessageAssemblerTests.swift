@@ -82,6 +82,19 @@ struct WebSocketInboxTests {
         #expect(inbox.push(.text("5")))
     }
 
+    @Test("stays paused while the rest of a read comes in, until half of it is taken", .timeLimit(.minutes(1)))
+    func lateMessages() async throws {
+        let inbox = WebSocketInbox(messageLimit: 8, byteLimit: 1000)
+        let (resumed, continuation) = AsyncStream.makeStream(of: Void.self)
+        inbox.onResume { continuation.yield() }
+        for number in 1...8 { _ = inbox.push(.text("\(number)")) }
+        #expect(try await inbox.take(limit: 2).count == 2)
+        #expect(!inbox.push(.text("9")))
+        #expect(try await inbox.take(limit: 3).count == 3)
+        var iterator = resumed.makeAsyncIterator()
+        await iterator.next()
+    }
+
     @Test("is bounded by bytes too")
     func bytes() {
         let inbox = WebSocketInbox(messageLimit: 100, byteLimit: 10)

@@ -10,7 +10,7 @@ struct ServerMessageTests {
         let message = try ServerMessage(
             #"{"type":"ack","request_id":"r1","topic":"orders","status":"ok","\#(name)":"\#(time)"}"#
         )
-        #expect(message == .ack(requestID: "r1", topic: "orders", time: time))
+        #expect(message == .ack(.init(requestID: "r1", topic: "orders", time: time)))
     }
 
     @Test("that is an event keeps the bytes of the message and of the payload")
@@ -48,6 +48,58 @@ struct ServerMessageTests {
                 == .info(.init(message: "ping", topic: nil, dropped: nil, time: "t"))
         )
         #expect(try ServerMessage(#"{"type":"pong","ts":"t"}"#) == .pong(requestID: nil, time: "t"))
+    }
+
+    @Test("has what the extensions add")
+    func extensions() throws {
+        let subscribed = try ServerMessage(
+            #"""
+            {"type":"ack","request_id":"1","topic":"t","status":"ok","epoch":"e","offset":57,"recovered":false,
+            "missed":{"from":42,"to":57},"ts":"T"}
+            """#
+        )
+        var ack = ServerMessage.Ack(requestID: "1", topic: "t", time: "T", epoch: "e", offset: 57)
+        ack.isRecovered = false
+        ack.missed = 42...57
+        #expect(subscribed == .ack(ack))
+
+        let published = try ServerMessage(
+            #"""
+            {"type":"ack","topic":"t","status":"ok","count":3,"epoch":"e","offset":5,"subscribers":2,"stored":"memory",
+            "duplicate":false,"duplicates":1,"ts":"T"}
+            """#
+        )
+        var outcome = ServerMessage.Ack(requestID: nil, topic: "t", time: "T", epoch: "e", offset: 5)
+        outcome.count = 3
+        outcome.subscribers = 2
+        outcome.stored = "memory"
+        outcome.isDuplicate = false
+        outcome.duplicates = 1
+        #expect(published == .ack(outcome))
+
+        guard
+            case .event(let event) = try ServerMessage(
+                #"{"type":"event","topic":"t","message":{"id":"i","payload":1},"key":"k","offset":42,"ts":"T"}"#
+            )
+        else {
+            Issue.record("not an event")
+            return
+        }
+        #expect(event.key == "k" && event.offset == 42)
+    }
+
+    @Test("tells of drops, warnings, others and shutdowns with their numbers")
+    func extendedInfos() throws {
+        func info(_ members: String) throws -> ServerMessage.Info? {
+            guard case .info(let info) = try ServerMessage(#"{"type":"info",\#(members),"ts":"T"}"#) else { return nil }
+            return info
+        }
+        let dropped = try info(#""topic":"t","msg":"messages_dropped","dropped":37,"from":42,"to":78"#)
+        #expect(dropped?.dropped == 37 && dropped?.droppedOffsets == 42...78)
+        let warning = try info(#""topic":"t","msg":"slow_consumer_warning","lag":812,"queue":1000"#)
+        #expect(warning?.lag == 812 && warning?.queue == 1000)
+        #expect(try info(#""topic":"t","msg":"joined","client_id":"x""#)?.clientID == "x")
+        #expect(try info(#""msg":"shutdown","reconnect_after_ms":250"#)?.reconnectAfterMilliseconds == 250)
     }
 
     @Test("of a newer server's type is unknown, not an error")

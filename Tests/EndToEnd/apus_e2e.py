@@ -88,6 +88,7 @@ class Server:
         self._arguments = [os.environ["APUS_BIN"], "serve", "--port", "0", *flags]
         self._env, self._exit_code = environment(env), exit_code
         self._changed = threading.Condition()
+        self._stopping = False
         self.log = []
 
     def __enter__(self):
@@ -106,8 +107,8 @@ class Server:
         return self
 
     def __exit__(self, kind, error, traceback):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        if self.process.poll() is None and not self._stopping:
+            self.stop()
         try:
             self.process.wait(20 * PATIENCE)
         except subprocess.TimeoutExpired:
@@ -123,6 +124,11 @@ class Server:
         if self._exit_code is not None:
             assert self.process.returncode == self._exit_code, f"exit {self.process.returncode}: {self.log[-5:]}"
         assert stdout == b""
+
+    def stop(self):
+        """Asks the server to end; the end of the block waits for it, without a second signal."""
+        self._stopping = True
+        self.process.send_signal(signal.SIGTERM)
 
     def _read_log(self):
         for line in self.process.stderr:
@@ -215,14 +221,15 @@ class Client:
         return message
 
     async def expect(self, **message):
-        assert await self.receive() == message
+        received = await self.receive()
+        assert received == message, f"{received} is not {message}"
 
     async def expect_error(self, code, request_id=None):
         """The text of the error that must come next."""
         message = await self.receive()
         text = message.get("error", {}).pop("message", None)
         identifier = {} if request_id is None else {"request_id": request_id}
-        assert message == {"type": "error", "error": {"code": code}} | identifier
+        assert message == {"type": "error", "error": {"code": code}} | identifier, f"{message} is not the error {code}"
         assert isinstance(text, str) and text
         return text
 

@@ -115,9 +115,9 @@ class RawWebSocket:
         """Reads one HTTP response with a known length; its status."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += self._take(1)
+            head += self.take(1)
         length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
-        self._take(length)
+        self.take(length)
         return int(head.split()[1])
 
     def send(self, data):
@@ -131,21 +131,30 @@ class RawWebSocket:
             raise EOFError(f"the server closed the connection; unread: {bytes(self._buffer[:200])!r}")
         self._buffer += data
 
-    def _take(self, count):
+    def take(self, count):
+        """The next so many bytes."""
         while len(self._buffer) < count:
             self._fill()
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
         return data
 
+    def read_some(self):
+        """The bytes that are there, at least one."""
+        if not self._buffer:
+            self._fill()
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     def read_frame(self):
         """The next frame, which must follow the rules for a server."""
-        first, second = self._take(2)
+        first, second = self.take(2)
         assert not second & 0x80, "a server must not mask"
         length = second & 0x7F
         if length >= 126:
-            length = int.from_bytes(self._take(2 if length == 126 else 8), "big")
-        received = Frame(first & 0x0F, self._take(length), bool(first & 0x80), first >> 4 & 7)
+            length = int.from_bytes(self.take(2 if length == 126 else 8), "big")
+        received = Frame(first & 0x0F, self.take(length), bool(first & 0x80), first >> 4 & 7)
         assert received.rsv == 0
         assert received.fin or received.opcode < CLOSE
         return received

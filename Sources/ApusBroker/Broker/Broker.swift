@@ -21,6 +21,12 @@ public protocol Broker: Sendable {
     /// - Throws: ``BrokerError`` `.topicNotFound`.
     func deleteTopic(named name: String) throws(BrokerError)
 
+    /// Lets go of what is older than topics' histories go back. Called every now and then: a topic that falls silent does
+    /// not look at itself.
+    ///
+    /// - Parameter now: in milliseconds since 1970.
+    func trim(now: Int64)
+
     /// The topic of that name, if there is one. Names are compared byte for byte.
     func topic(named name: String) -> Topic?
 

@@ -32,6 +32,8 @@ public final class MemoryBroker: Broker {
         var filters = FilterTrie<Filter>()
         var handles: [FilterID: FilterTrie<Filter>.Handle] = [:]
         var lastFilter: FilterID = 0
+        /// Whether any topic was ever told how old its history may be.
+        var hasAges = false
     }
 
     /// A hub that wants to know of topics.
@@ -71,6 +73,7 @@ public final class MemoryBroker: Broker {
         change(&settings)
         let (topic, isNew) = try find(or: settings, named: name)
         if !isNew { topic.change(change) }
+        if settings.historyAge != nil { state.withLockedValue { $0.hasAges = true } }
         return (topic, isNew)
     }
 
@@ -123,6 +126,11 @@ public final class MemoryBroker: Broker {
             })
         else { throw .topicNotFound(name) }
         topic.delete()
+    }
+
+    public func trim(now: Int64) {
+        guard state.withLockedValue({ $0.hasAges }) else { return }
+        for topic in topics { topic.trim(now: now) }
     }
 
     public func topic(named name: String) -> Topic? {

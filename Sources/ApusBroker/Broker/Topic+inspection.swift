@@ -24,24 +24,28 @@ extension Topic {
 
     /// Changes settings; subscriptions keep what they have.
     func change(_ body: (inout TopicSettings) -> Void) {
-        state.withLockedValue { state in
+        let waiting = state.withLockedValue { state in
             var settings = state.settings
             body(&settings)
             state.change(to: settings)
             state.log.seal()
             state.trim()
+            return state.takeWaitingIfOpen()
         }
+        for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
     /// Lets go of what is older than history goes back.
     ///
     /// - Parameter now: in milliseconds since 1970.
     func trim(now: Int64) {
-        state.withLockedValue { state in
-            guard state.settings.historyAge != nil else { return }
+        let waiting = state.withLockedValue { state -> [HubMailbox] in
+            guard state.settings.historyAge != nil else { return [] }
             state.log.seal()
             state.trim(now: now)
+            return state.takeWaitingIfOpen()
         }
+        for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
     /// What there is to know of a topic.
@@ -112,6 +116,8 @@ extension Topic {
         /// Where the cursor goes, so that no more than the bound of them are left; and how many that passes by.
         let next: Offset
         let passed: Int
+        /// How many batches were looked at.
+        let batches: Int
     }
 
     /// Looks at all of it at once: other loops publish meanwhile, and so supersede.
@@ -122,10 +128,11 @@ extension Topic {
     func liveSpan(from cursor: Offset, start: Offset, bound: Int) -> LiveSpan {
         state.withLockedValue { state in
             let count = state.log.liveCount(from: start)
-            guard count > bound else { return LiveSpan(count: count, next: cursor, passed: 0) }
+            let batches = state.log.batchCount(from: start)
+            guard count > bound else { return LiveSpan(count: count, next: cursor, passed: 0, batches: batches) }
             let next = state.log.offset(behind: count - bound, from: start)
             let passed = state.log.liveCount(from: cursor) - state.log.liveCount(from: next)
-            return LiveSpan(count: count, next: next, passed: max(passed, 0))
+            return LiveSpan(count: count, next: next, passed: max(passed, 0), batches: batches)
         }
     }
 }

@@ -138,13 +138,15 @@ public final class Topic: Sendable {
 
     /// Gives up a subscription that was promised when the topic was made.
     func releaseReservation() -> Offset {
-        state.withLockedValue { state in
+        let (head, waiting) = state.withLockedValue { state in
             state.reservations -= 1
             state.subscriptions -= 1
             state.log.seal()
             state.trim()
-            return state.log.head
+            return (state.log.head, state.takeWaitingIfOpen())
         }
+        for mailbox in waiting { mailbox.resumePublishers(of: self) }
+        return head
     }
 
     /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:low:gate:spared:)`` when it has.

@@ -26,15 +26,20 @@ public struct Publication {
     public var message: UnsafeRawBufferPointer
     /// The `id` in it, decoded; only looked at where a topic removes duplicates.
     public var id: String
-    public var key: String?
+    /// As a quoted JSON string.
+    public var keyJSON: [UInt8]?
     /// In milliseconds.
     public var ttl: Int64?
 
-    public init(message: UnsafeRawBufferPointer, id: String, key: String? = nil, ttl: Int64? = nil) {
+    public init(message: UnsafeRawBufferPointer, id: String, keyJSON: [UInt8]? = nil, ttl: Int64? = nil) {
         self.message = message
         self.id = id
-        self.key = key
+        self.keyJSON = keyJSON
         self.ttl = ttl
+    }
+
+    public init(message: UnsafeRawBufferPointer, id: String, key: String?, ttl: Int64? = nil) {
+        self.init(message: message, id: id, keyJSON: key.map { Array(jsonString($0).utf8) }, ttl: ttl)
     }
 }
 

@@ -76,7 +76,9 @@ struct TopicState {
     var isThrottled: Bool {
         // By index: a reader that is taken out of the list is retained.
         for index in readers.indices where readers[index].gate != .max {
-            if log.head >= readers[index].gate || log.bytes > log.limits.bytes { return true }
+            if log.head >= readers[index].gate { return true }
+            // What only others still have to read makes nobody wait.
+            if log.bytes > log.limits.bytes, readers[index].spared < log.head { return true }
         }
         return false
     }
@@ -101,10 +103,10 @@ struct TopicState {
         let now = time.milliseconds
         if let older = dedupe?.offset(of: ExactText(publication.id), now: now) { return (older, false) }
         var detail: PublicationDetail?
-        if publication.key != nil || publication.ttl != nil || settings.ttl != nil {
+        if publication.keyJSON != nil || publication.ttl != nil || settings.ttl != nil {
             let lifetime = publication.ttl ?? settings.ttl
             detail = PublicationDetail(
-                key: publication.key.map { Array(jsonString($0).utf8) },
+                key: publication.keyJSON,
                 expires: lifetime.map { now + $0 } ?? .max
             )
         }
@@ -122,7 +124,6 @@ struct TopicState {
         let attached =
             attachment.claimsReservation
             ? Topic.Attached(cursor: begin, view: view) : try place(attachment.start, now: attachment.now)
-        log.readAgain(from: attached.cursor)
         if attachment.claimsReservation {
             reservations -= 1
         } else if attachment.isNew {

@@ -71,8 +71,10 @@ extension Hub {
         if batch.details != nil || !subscription.options.echo || !subscription.holes.isEmpty {
             return deliverSelected(of: batch, to: subscription)
         }
-        let slice = batch.slice(from: subscription.cursor, in: subscription.encoding)
-        let count = batch.end - subscription.cursor
+        let cursor = subscription.cursor
+        let keeps = cursor >= subscription.replayEnd
+        let slice = batch.slice(from: cursor, in: subscription.encoding, keeps: keeps)
+        let count = batch.end - cursor
         // Before the subscriber is called, who may end the subscription.
         subscription.cursor = batch.end
         subscription.deliveredCount += count

@@ -81,8 +81,9 @@ extension Hub {
             counters.droppedOldest += min(dropped, pending)
             counters.conflated += pending - min(dropped, pending)
         }
-        // Each message adds one at the most.
-        subscription.nextCount = head + UInt64(max(bound - live.count, 0)) + 1
+        // Each message adds one at the most. Where much has been superseded counting takes long, so it is done more seldom,
+        // and the bound may be overstepped by as many messages meanwhile.
+        subscription.nextCount = head + UInt64(max(bound - live.count, live.batches / 64, 0)) + 1
     }
 
     /// Warns an extended subscription at 80 % of its bound, once until it has caught up.

@@ -83,17 +83,50 @@ extension Hub {
         return counters
     }
 
-    /// All subscriptions, or those to one topic.
-    public func subscriptionReports(of topic: Topic? = nil) -> [SubscriptionReport] {
-        let now = clock()
-        return topics.flatMap { source -> [SubscriptionReport] in
-            guard let source, topic == nil || source.topic === topic else { return [] }
-            return source.subscriptions.map { subscription in
-                let cursor = max(subscription.cursor, 1)
-                var lag = source.topic.lag(of: cursor, now: now)
-                lag.messages -= min(lag.messages, subscription.heldBack(from: cursor))
-                return SubscriptionReport(subscription, lag: lag)
+    /// In which order subscriptions are listed.
+    public enum ReportOrder: String, Sendable, CaseIterable {
+        case lag, delivered, dropped, since
+
+        /// Whether one is listed before another.
+        public func precedes(_ left: SubscriptionReport, _ right: SubscriptionReport) -> Bool {
+            switch self {
+            case .lag: left.lag.messages > right.lag.messages
+            case .delivered: left.delivered > right.delivered
+            case .dropped: left.dropped > right.dropped
+            case .since: left.since < right.since
             }
+        }
+
+        /// Higher comes first.
+        fileprivate func rank(_ subscription: Subscription, head: Offset) -> Int64 {
+            switch self {
+            case .lag: Int64(clamping: subscription.pending(to: head))
+            case .delivered: Int64(clamping: subscription.deliveredCount)
+            case .dropped: Int64(clamping: subscription.droppedCount)
+            case .since: -subscription.since
+            }
+        }
+    }
+
+    /// The first `limit` of all subscriptions, or of those to one topic. Only of these all is found out.
+    public func subscriptionReports(
+        of topic: Topic? = nil,
+        order: ReportOrder = .since,
+        limit: Int = .max
+    ) -> [SubscriptionReport] {
+        let now = clock()
+        var ranked: [(rank: Int64, subscription: Subscription)] = []
+        for source in topics {
+            guard let source, topic == nil || source.topic === topic else { continue }
+            let head = source.topic.publishedCount + 1
+            ranked += source.subscriptions.map { (order.rank($0, head: head), $0) }
+        }
+        ranked.sort { $0.rank > $1.rank }
+        return ranked.prefix(limit).map { _, subscription in
+            let cursor = max(subscription.cursor, 1)
+            var lag = subscription.topic.lag(of: cursor, now: now)
+            lag.messages -= min(lag.messages, subscription.heldBack(from: cursor))
+            return SubscriptionReport(subscription, lag: lag)
         }
     }
 

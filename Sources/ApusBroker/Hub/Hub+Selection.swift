@@ -11,6 +11,9 @@ extension Hub {
     func deliverSelected(of batch: Batch, to subscription: Subscription) {
         let end = min(batch.end, subscription.holes.first?.lowerBound ?? .max)
         let judge = Judge(batch, subscription, now: batch.details?.expire == true ? clock() : 0)
+        let keeps = subscription.cursor >= subscription.replayEnd
+        // Once for all its parts.
+        let frames = batch.frames(from: subscription.cursor, in: subscription.encoding, keeps: keeps)
         var run = subscription.cursor..<subscription.cursor
         while run.upperBound < end, subscription.isActive {
             let offset = run.upperBound
@@ -19,7 +22,7 @@ extension Hub {
                 run = run.lowerBound..<(offset + 1)
                 continue
             }
-            deliver(run, of: batch, to: subscription)
+            deliver(run, of: batch, frames, to: subscription)
             guard subscription.isActive else { return }
             switch verdict {
             case .deliver: break
@@ -30,16 +33,21 @@ extension Hub {
             subscription.cursor = offset + 1
             run = subscription.cursor..<subscription.cursor
         }
-        if subscription.isActive { deliver(run, of: batch, to: subscription) }
+        if subscription.isActive { deliver(run, of: batch, frames, to: subscription) }
     }
 
-    private func deliver(_ run: Range<Offset>, of batch: Batch, to subscription: Subscription) {
+    private func deliver(
+        _ run: Range<Offset>,
+        of batch: Batch,
+        _ frames: Batch.Frames,
+        to subscription: Subscription
+    ) {
         guard !run.isEmpty else { return }
         let count = UInt64(run.count)
         subscription.cursor = run.upperBound
         subscription.deliveredCount += count
         counters.delivered += count
-        subscription.subscriber.deliver(batch.slice(run, in: subscription.encoding))
+        subscription.subscriber.deliver(batch.slice(run, of: frames))
     }
 
     /// Decides about the publications of one batch for one subscription.

@@ -1,4 +1,5 @@
 import ApusProtocol
+import DequeModule
 import Synchronization
 
 // Subscriptions that begin and end.
@@ -91,8 +92,8 @@ extension Hub {
                 pattern: pattern,
                 since: now,
                 cursor: attached.cursor,
-                // What a promised subscription missed while its hub had not heard of the topic is no replay.
                 isAnnounced: request.isAnnounced,
+                // What a promised subscription missed while its hub had not heard of the topic is no replay.
                 replayEnd: claimsReservation ? attached.cursor : attached.view.head
             )
             add(subscription)
@@ -148,6 +149,16 @@ extension Hub {
             let range = subscription.droppedRange
             subscription.droppedRange = range.clamped(to: 0..<max(attached.cursor, range.lowerBound))
             subscription.dropped = min(subscription.dropped, UInt64(subscription.droppedRange.count))
+            subscription.replayEnd = max(subscription.replayEnd, attached.view.head)
+        }
+        let held = subscription.heldBack(from: attached.cursor)
+        if held > 0 {
+            // What was held back and is asked for now is owed again.
+            counters.replayed += held
+            subscription.holes = subscription.holes.filter { $0.lowerBound < attached.cursor }
+            if let last = subscription.holes.popLast() {
+                subscription.holes.append(last.clamped(to: 0..<attached.cursor))
+            }
             subscription.replayEnd = max(subscription.replayEnd, attached.view.head)
         }
         guard subscription.options != options else { return }

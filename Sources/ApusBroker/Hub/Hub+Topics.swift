@@ -60,9 +60,14 @@ extension Hub {
         let others = subscription.subscriber.subscriptions.all.filter {
             $0.topic !== topic && $0.topic.nameBytes == topic.nameBytes
         }
-        for other in others { look(at: other.source) }
+        var looked: HubTopic?
+        for other in others where other.source !== looked {
+            look(at: other.source)
+            looked = other.source
+        }
         // A pattern may come to a topic that is gone after the subscriber found the one that took its place.
-        return others.filter(\.source.isDeleted).sorted { $0.id > $1.id }
+        guard let newest = others.filter(\.source.isDeleted).max(by: { $0.id < $1.id }) else { return [] }
+        return others.filter { $0.source === newest.source }
     }
 
     /// Has those go on that waited for a subscription which has ended.
@@ -76,13 +81,8 @@ extension Hub {
 
     /// Brings a subscription's predecessors to their end, as far as the socket takes it, and says whether it may start.
     func finishPredecessors(of subscription: Subscription) -> Bool {
-        // Only the oldest: while it is not at its end the others cannot be, and each would ask all those before it.
-        while let oldest = subscription.predecessors.last {
-            if oldest.isActive { pump(oldest) }
-            guard !oldest.isActive else { return false }
-            subscription.predecessors.removeLast()
-        }
-        return true
+        subscription.predecessors.removeAll { !$0.isActive }
+        return subscription.predecessors.isEmpty
     }
 
     func removeEnded(of source: HubTopic) {

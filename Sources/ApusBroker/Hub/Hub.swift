@@ -174,7 +174,7 @@ public final class Hub {
         draining.removeAll(keepingCapacity: true)
         let resumed = resuming
         resuming = []
-        for subscriber in resumed where subscriber.isWritable { resume(subscriber) }
+        for subscriber in resumed { resume(subscriber) }
         let replays = replaying
         replaying = []
         for subscription in replays where subscription.isActive {

@@ -36,15 +36,21 @@ public final class Batch: Sendable {
         let bytes: ByteBuffer
         /// Of each frame but the last.
         let marks: [Mark]
+        /// Which publication of the batch the first frame is.
+        let firstIndex: Int
 
-        init(bytes: ByteBuffer, marks: [Mark]) {
+        init(bytes: ByteBuffer, marks: [Mark], firstIndex: Int = 0) {
             self.bytes = bytes
             self.marks = marks
+            self.firstIndex = firstIndex
         }
 
-        func start(of index: Int) -> Int { index == 0 ? 0 : Int(marks[index - 1].end) }
+        func start(of index: Int) -> Int { index == firstIndex ? 0 : Int(marks[index - firstIndex - 1].end) }
 
-        func end(of index: Int) -> Int { index < marks.count ? Int(marks[index].end) : bytes.readableBytes }
+        func end(of index: Int) -> Int {
+            let place = index - firstIndex
+            return place < marks.count ? Int(marks[place].end) : bytes.readableBytes
+        }
     }
 
     /// A handful at the most: searching them one by one is faster than hashing.
@@ -76,15 +82,18 @@ public final class Batch: Sendable {
     var size: Int { base.bytes.readableBytes }
 
     /// The frames from `offset`, which must lie in this batch, to its end.
-    public func slice(from offset: Offset, in encoding: EventEncoding) -> ByteBuffer {
-        let frames = frames(in: encoding)
-        if offset == first { return frames.bytes }
-        return Self.cut(frames, from: Int(offset - first), to: count)
+    ///
+    /// - Parameter keeps: whether others will read them in this encoding too; not of a replay, whose copies would stay for as
+    ///   long as the log.
+    public func slice(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> ByteBuffer {
+        let frames = frames(from: offset, in: encoding, keeps: keeps)
+        let index = Int(offset - first)
+        return index == frames.firstIndex ? frames.bytes : Self.cut(frames, from: index, to: count)
     }
 
-    /// The frames of a range of offsets that lies in this batch.
-    func slice(_ range: Range<Offset>, in encoding: EventEncoding) -> ByteBuffer {
-        Self.cut(frames(in: encoding), from: Int(range.lowerBound - first), to: Int(range.upperBound - first))
+    /// The part of some frames of this batch that a range of offsets in it takes.
+    func slice(_ range: Range<Offset>, of frames: Frames) -> ByteBuffer {
+        Self.cut(frames, from: Int(range.lowerBound - first), to: Int(range.upperBound - first))
     }
 
     private static func cut(_ frames: Frames, from index: Int, to limit: Int) -> ByteBuffer {
@@ -118,14 +127,17 @@ public final class Batch: Sendable {
         withParts(at: offset) { Timestamp.milliseconds(rfc3339: $0.time) ?? newestTime }
     }
 
-    private func frames(in encoding: EventEncoding) -> Frames {
+    /// At least the frames from `offset` on in an encoding.
+    func frames(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> Frames {
         if encoding == .base { return base }
-        let others = others.load() ?? others.storeIfNil(OtherEncodings())
-        if let known = others.all.withLockedValue({ all in all.first { $0.encoding == encoding }?.frames }) {
+        if let known = others.load()?.all.withLockedValue({ all in all.first { $0.encoding == encoding }?.frames }) {
             return known
         }
-        let frames = transcoded(to: encoding)
-        others.all.withLockedValue { $0.append((encoding, frames)) }
+        let frames = transcoded(to: encoding, from: keeps ? 0 : Int(offset - first))
+        if keeps {
+            let others = others.load() ?? others.storeIfNil(OtherEncodings())
+            others.all.withLockedValue { $0.append((encoding, frames)) }
+        }
         return frames
     }
 
@@ -134,13 +146,14 @@ public final class Batch: Sendable {
         others.load()?.all.withLockedValue { $0 = [] }
     }
 
-    private func transcoded(to encoding: EventEncoding) -> Frames {
+    private func transcoded(to encoding: EventEncoding, from firstIndex: Int) -> Frames {
         var result = ByteBuffer()
         var marks: [Mark] = []
-        result.reserveCapacity(base.bytes.readableBytes + count * 32)
-        marks.reserveCapacity(base.marks.count)
+        let size = base.bytes.readableBytes - base.start(of: firstIndex)
+        result.reserveCapacity(size + (count - firstIndex) * 32)
+        marks.reserveCapacity(count - firstIndex)
         base.bytes.withUnsafeReadableBytes { bytes in
-            for index in 0..<count {
+            for index in firstIndex..<count {
                 let frame = UnsafeRawBufferPointer(rebasing: bytes[base.start(of: index)..<base.end(of: index)])
                 template.transcode(
                     frame,
@@ -152,6 +165,6 @@ public final class Batch: Sendable {
                 if index < base.marks.count { marks.append(Mark(end: UInt32(result.readableBytes), origin: 0)) }
             }
         }
-        return Frames(bytes: result, marks: marks)
+        return Frames(bytes: result, marks: marks, firstIndex: firstIndex)
     }
 }

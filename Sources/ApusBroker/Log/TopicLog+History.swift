@@ -1,4 +1,5 @@
 import ApusProtocol
+import DequeModule
 
 // Where replays start, and what lies between two offsets. All of it asks for a log whose open batch is sealed.
 
@@ -42,6 +43,11 @@ extension TopicLog {
     /// When the publication at `offset` was made; `nil` when it is not kept.
     func time(at offset: Offset) -> Int64? {
         batch(at: offset)?.time(at: offset)
+    }
+
+    /// How many batches there are from that with `start` on.
+    func batchCount(from start: Offset) -> Int {
+        index(of: start).map { sealed.endIndex - $0 } ?? 0
     }
 
     /// How many publications from `start` on have not been superseded by a later one with the same key, as far as is known:

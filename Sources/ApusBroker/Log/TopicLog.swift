@@ -58,7 +58,7 @@ struct TopicLog {
     private var openSuperseded = BitSet()
     /// What the last batch took: the next one probably takes about as much.
     private var expectedBytes = 0
-    /// Batches before this have no other encodings than the base any more, or new readers that made them again.
+    /// Batches before this have no other encodings than the base any more.
     private var readTo: Offset = 1
     /// The newest publication of each key in the log.
     private var newestOfKey: [[UInt8]: Offset] = [:]
@@ -167,11 +167,6 @@ struct TopicLog {
             sealed[index].dropOtherEncodings()
             readTo = sealed[index].end
         }
-    }
-
-    /// Has ``dropEncodings(before:)`` look at batches again that a reader goes back to.
-    mutating func readAgain(from offset: Offset) {
-        readTo = min(readTo, offset)
     }
 
     /// Whether the oldest batch has something that a replay may ask for.

@@ -14,11 +14,14 @@ public struct ServerAddress: Sendable, Hashable {
 
     /// A name, an IPv4 address, or an IPv6 address without brackets.
     public let host: String
+    /// The TCP port.
     public let port: Int
     /// Whether TLS is used.
     public let isSecure: Bool
+    /// Which form of the endpoints and messages is spoken.
     public let dialect: Dialect
 
+    /// Makes an address of its parts.
     public init(host: String, port: Int, isSecure: Bool = false, dialect: Dialect = .base) {
         self.host = host
         self.port = port

@@ -1,9 +1,14 @@
 /// A command to the server.
 public enum ClientCommand: Sendable, Hashable {
+    /// Wants a topic's events, and its last ones first.
     case subscribe(topic: String, clientID: String, lastN: Int = 0)
+    /// Wants them no more.
     case unsubscribe(topic: String, clientID: String)
+    /// Publishes a message.
     case publish(topic: String, id: String, payload: JSONText)
+    /// Asks whether the server is there.
     case ping
+    /// Shows a key, as the first message.
     case auth(apiKey: String)
 
     /// The text message that carries the command.

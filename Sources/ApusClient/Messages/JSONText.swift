@@ -6,6 +6,7 @@ import Foundation
 /// Payloads pass through a client byte for byte as they were published; parsing them into numbers and dictionaries
 /// would lose digits, key order and spacing.
 public struct JSONText: Sendable, Hashable, CustomStringConvertible {
+    /// The text, as it was written.
     public let text: String
 
     public var description: String { text }
@@ -20,6 +21,13 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
         var text = text
         guard text.withUTF8({ JSONDocument.isValid(UnsafeRawBufferPointer($0)) }) else { return nil }
         self.text = text
+    }
+
+    /// Encodes a value with Foundation's encoder; throws what that throws.
+    public init(encoding value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        text = String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     /// The JSON string for `value`.

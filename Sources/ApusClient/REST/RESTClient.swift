@@ -7,6 +7,7 @@ public import NIOHTTP1
 /// Every call is one request with its own deadline; nothing is retried. Errors are `ClientError`s: an error status is
 /// `unauthorized` or `refused` with the server's `problem`.
 public struct RESTClient: Sendable {
+    /// Where the server is.
     public let address: ServerAddress
     private let apiKey: String?
     private let timeout: TimeAmount
@@ -27,6 +28,7 @@ public struct RESTClient: Sendable {
     /// The most bytes that are taken of an answer: 64 MiB, room for a list of several hundred thousand topics.
     private static let maxResponseBytes = 64 << 20
 
+    /// Makes a client; nothing is sent yet.
     public init(address: ServerAddress, apiKey: String? = nil, timeout: TimeAmount = .seconds(10)) {
         self.address = address
         self.apiKey = apiKey
@@ -52,10 +54,12 @@ public struct RESTClient: Sendable {
         _ = try await send(.DELETE, "/topics/\(Self.percentEncoded(name))").checked()
     }
 
+    /// How long the server runs and what it has.
     public func health() async throws(ClientError) -> Health {
         try await get("/health").decode(Health.self)
     }
 
+    /// How much was published to each topic.
     public func stats() async throws(ClientError) -> Stats {
         try await get("/stats").decode(Stats.self)
     }

@@ -3,8 +3,11 @@ public import NIOHTTP1
 
 /// A server's answer to a REST request.
 public struct RESTResponse: Sendable {
+    /// The HTTP status.
     public let status: Int
+    /// The header fields.
     public let headers: HTTPHeaders
+    /// The body as text.
     public let body: String
 
     /// The response itself, or the error that its status stands for.
@@ -31,9 +34,12 @@ struct TopicList: Decodable {
 
 /// One topic, as `GET /topics` lists it.
 public struct TopicSummary: Sendable, Hashable, Codable {
+    /// The topic's name.
     public let name: String
+    /// How many subscriptions it has.
     public let subscribers: Int
 
+    /// Makes a summary of its parts.
     public init(name: String, subscribers: Int) {
         self.name = name
         self.subscribers = subscribers
@@ -42,8 +48,11 @@ public struct TopicSummary: Sendable, Hashable, Codable {
 
 /// The answer of `GET /health`.
 public struct Health: Sendable, Hashable, Decodable {
+    /// For how many seconds it has been running.
     public let uptimeSeconds: Int
+    /// How many topics there are.
     public let topics: Int
+    /// How many subscriptions there are.
     public let subscribers: Int
 
     private enum CodingKeys: String, CodingKey {
@@ -63,11 +72,14 @@ public struct Health: Sendable, Hashable, Decodable {
 
 /// The answer of `GET /stats`.
 public struct Stats: Sendable, Hashable, Decodable {
+    /// The counts of one topic.
     public struct Topic: Sendable, Hashable, Decodable {
         /// All messages published since the topic was created.
         public let messages: Int
+        /// How many subscriptions it has.
         public let subscribers: Int
     }
 
+    /// The topics by their names.
     public let topics: [String: Topic]
 }

@@ -10,12 +10,15 @@ final class RefusalReader: ChannelInboundHandler {
     struct Response: Sendable {
         var status: Int
         var body: String
+        /// The seconds of its `Retry-After`.
+        var retryAfter: Int?
     }
 
     private static let maxBodyBytes = 64 << 10
 
     private let promise: EventLoopPromise<Response>
     private var status: Int?
+    private var retryAfter: Int?
     private var body = ByteBuffer()
 
     init(promise: EventLoopPromise<Response>) {
@@ -26,6 +29,7 @@ final class RefusalReader: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             status = Int(head.status.code)
+            retryAfter = head.headers.first(name: "retry-after").flatMap { Int($0) }
         case .body(var part):
             if body.readableBytes < Self.maxBodyBytes { body.writeBuffer(&part) }
         case .end:
@@ -46,7 +50,7 @@ final class RefusalReader: ChannelInboundHandler {
 
     private func finish() {
         if let status {
-            promise.succeed(Response(status: status, body: String(buffer: body)))
+            promise.succeed(Response(status: status, body: String(buffer: body), retryAfter: retryAfter))
         } else {
             promise.fail(ChannelError.inputClosed)
         }

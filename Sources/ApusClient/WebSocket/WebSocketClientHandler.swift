@@ -26,20 +26,27 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
     private var isPaused = false
     private var wantsRead = false
     private var context: ChannelHandlerContext?
+    private let idleTimeout: TimeAmount?
+    private var idleCheck: Scheduled<Void>?
+    private var hasHeard = true
+    private var isPinged = false
 
     init(inbox: WebSocketInbox, configuration: WebSocketConnection.Configuration) {
         self.inbox = inbox
         answersPings = configuration.answersPings
         deliversControlFrames = configuration.deliversControlFrames
+        idleTimeout = configuration.idleTimeout
         assembler = MessageAssembler(maxMessageBytes: configuration.maxMessageBytes)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        checkForLife(context: context)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        idleCheck?.cancel()
         inbox.finish()
     }
 
@@ -60,7 +67,9 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if unwrapOutboundIn(data).opcode == .connectionClose, phase == .open {
+        if unwrapOutboundIn(data).opcode == .connectionClose {
+            // There is one close frame in each direction (RFC 6455, 5.5.1); the peer's may have been answered already.
+            guard phase == .open else { return promise?.succeed() ?? () }
             phase = .closeSent
             // Nobody may be taking messages any more, and the peer's close frame stands behind them.
             resume()
@@ -69,6 +78,7 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        hasHeard = true
         guard phase != .closed else { return }
         switch assembler.receive(unwrapInboundIn(data)) {
         case .none:
@@ -108,6 +118,25 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         } else {
             // A socket that broke (reset, timed out) is a close without a close frame.
             context.close(promise: nil)
+        }
+    }
+
+    /// Looks every `idleTimeout` whether anything came since the last look.
+    private func checkForLife(context: ChannelHandlerContext) {
+        guard let idleTimeout else { return }
+        idleCheck = context.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
+            guard let context = self.context, self.phase == .open else { return }
+            // Nothing is heard while we do not listen.
+            if self.hasHeard || self.isPaused {
+                self.isPinged = false
+            } else if self.isPinged {
+                return context.close(promise: nil)
+            } else {
+                self.isPinged = true
+                self.send(.ping, ByteBuffer(), context: context)
+            }
+            self.hasHeard = false
+            self.checkForLife(context: context)
         }
     }
 

@@ -59,7 +59,11 @@ extension WebSocketConnection {
             case .refused(let response):
                 let response = try await response.get()
                 channel.close(promise: nil)
-                throw ClientError.refusal(status: response.status, body: response.body)
+                throw ClientError.refusal(
+                    status: response.status,
+                    body: response.body,
+                    retryAfter: response.retryAfter
+                )
             }
         } catch let error as ClientError {
             throw error

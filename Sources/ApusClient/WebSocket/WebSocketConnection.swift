@@ -8,6 +8,7 @@ public import NIOWebSocket
 /// socket is no longer read. The connection closes abruptly when its last reference goes away, so end it with
 /// `close`.
 public final class WebSocketConnection: Sendable {
+    /// How a connection is made, and the bounds of what it keeps.
     public struct Configuration: Sendable {
         /// Sent as `X-API-Key` with the handshake.
         public var apiKey: String?
@@ -23,6 +24,9 @@ public final class WebSocketConnection: Sendable {
         public var inboxMessages = 256
         /// At most about this many bytes are kept for the receiver.
         public var inboxBytes = 4 << 20
+        /// A server that was silent for this long is pinged, and the connection is taken for broken when it stays so
+        /// for as long again; nil is never.
+        public var idleTimeout: TimeAmount?
         /// Whether pings are answered; a test may want not to.
         public var answersPings = true
         /// Whether pings and pongs are delivered.
@@ -30,6 +34,7 @@ public final class WebSocketConnection: Sendable {
         /// The kernel's receive buffer (SO_RCVBUF); a test of slow readers wants a small one.
         public var receiveBufferBytes: Int?
 
+        /// The defaults, with a key if there is one.
         public init(apiKey: String? = nil) {
             self.apiKey = apiKey
         }
@@ -61,6 +66,12 @@ public final class WebSocketConnection: Sendable {
         }
         guard let last = texts.reversed().first else { return }
         try await written(channel.writeAndFlush(frame(.text, ByteBuffer(string: last))))
+    }
+
+    /// Sends text messages in one write and does not wait; what cannot be sent is lost with the connection.
+    func post(texts: [String]) {
+        for text in texts { channel.write(frame(.text, ByteBuffer(string: text)), promise: nil) }
+        channel.flush()
     }
 
     /// Sends one frame as it is, valid or not.
@@ -122,6 +133,7 @@ public final class WebSocketConnection: Sendable {
     /// The messages from here to the end. Two loops over it share them.
     public var messages: Messages { Messages(connection: self) }
 
+    /// The messages of a connection until its end.
     public struct Messages: AsyncSequence, Sendable {
         // Held so that the connection lives at least as long as a loop over it.
         fileprivate let connection: WebSocketConnection

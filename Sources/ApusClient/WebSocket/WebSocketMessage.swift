@@ -2,7 +2,9 @@ public import NIOCore
 
 /// What a WebSocket connection delivers.
 public enum WebSocketMessage: Sendable, Hashable {
+    /// A text message.
     case text(String)
+    /// A binary message.
     case binary(ByteBuffer)
     /// A ping, already answered where `answersPings` is on; only with `deliversControlFrames`.
     case ping(ByteBuffer)
@@ -31,15 +33,21 @@ public enum WebSocketMessage: Sendable, Hashable {
 public struct WebSocketClose: Sendable, Hashable {
     /// The peer's close code; 1005 when its close frame had none, 1006 when there was no close frame (RFC 6455, 7.4.1).
     public let code: UInt16
+    /// The peer's reason; empty when it gave none.
     public let reason: String
 
+    /// Makes a close of its parts.
     public init(code: UInt16, reason: String = "") {
         self.code = code
         self.reason = reason
     }
 
+    /// The purpose is fulfilled.
     public static let normal: UInt16 = 1000
+    /// The peer goes away.
     public static let goingAway: UInt16 = 1001
+    /// The close frame had no code.
     public static let noCode: UInt16 = 1005
+    /// There was no close frame.
     public static let abnormal: UInt16 = 1006
 }

@@ -8,7 +8,8 @@ final class HTTPPublisher: WaitingPublisher {
     struct Message: Sendable {
         var json: ByteBuffer
         var id: String
-        var key: String?
+        /// As a quoted JSON string.
+        var keyJSON: [UInt8]?
         var ttl: Int64?
     }
 
@@ -75,7 +76,7 @@ final class HTTPPublisher: WaitingPublisher {
                 Publication(
                     message: UnsafeRawBufferPointer(rebasing: bytes[range]),
                     id: message.id,
-                    key: message.key,
+                    keyJSON: message.keyJSON,
                     ttl: message.ttl
                 )
             }

@@ -26,7 +26,7 @@ extension Routes {
         let payloads = try payloads(body, contentType: contentType)
         let isBatch = contentType == "application/x-ndjson"
         let ids = try Self.ids(request, query, count: payloads.count, isBatch: isBatch)
-        let key = try query.text("key", max: CommandScanner.maxKey)
+        let key = try query.text("key", max: CommandScanner.maxKey).map { Array(jsonString($0).utf8) }
         let ttl = try query.duration("ttl", 1...CommandScanner.maxTTL)
         let messages = zip(ids, payloads).map { id, payload in
             var json = ByteBuffer(string: #"{"id":"#)
@@ -34,7 +34,7 @@ extension Routes {
             json.writeStaticString(#","payload":"#)
             json.writeImmutableBuffer(payload)
             json.writeStaticString("}")
-            return HTTPPublisher.Message(json: json, id: id, key: key, ttl: ttl)
+            return HTTPPublisher.Message(json: json, id: id, keyJSON: key, ttl: ttl)
         }
         let published = try await workers.publish(messages, to: name, from: context.channel)
         let receipt = published.receipt

@@ -9,19 +9,6 @@ extension Routes {
     /// The most subscriptions in one answer.
     static let maxListed = 10_000
 
-    private enum Order: String, CaseIterable {
-        case lag, delivered, dropped, since
-
-        func precedes(_ left: SubscriptionReport, _ right: SubscriptionReport) -> Bool {
-            switch self {
-            case .lag: left.lag.messages > right.lag.messages
-            case .delivered: left.delivered > right.delivered
-            case .dropped: left.dropped > right.dropped
-            case .since: left.since < right.since
-            }
-        }
-    }
-
     func topicSubscribers(_ request: Request) async throws -> Response {
         let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
@@ -35,12 +22,12 @@ extension Routes {
     private func listing(_ request: Request, of topic: Topic?) async throws -> Response {
         let query = try QueryParameters(request.uri)
         let limit = try query.integer("limit", 1...Self.maxListed) ?? 100
-        guard let order = Order(rawValue: query["sort"] ?? "since") else {
-            let names = Order.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let order = Hub.ReportOrder(rawValue: query["sort"] ?? "since") else {
+            let names = Hub.ReportOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, "'sort' must be one of \(names)")
         }
         let reports = await workers.collect { worker in
-            (worker.hub.subscriptionReports(of: topic), worker.hub.goneReports())
+            (worker.hub.subscriptionReports(of: topic, order: order, limit: limit), worker.hub.goneReports())
         }
         let present = reports.flatMap(\.0).sorted(by: order.precedes).prefix(limit)
         let gone = reports.flatMap(\.1).filter { topic == nil || $0.topicJSON == topic?.template.topicJSON }

@@ -22,12 +22,12 @@ struct RequestMetrics: Sendable {
         self.duration = registry.makeTimer(label: Self.durations, dimensions: [])
     }
 
-    /// Takes an answered request.
     /// Counts an error by its code, beside those that the event loops count.
     func count(_ code: String) {
         registry.makeCounter(label: "apus.errors", dimensions: [("code", code)]).increment(by: 1)
     }
 
+    /// Takes an answered request.
     func record(method: String, status: Int, took: Duration) {
         let method = Self.methods.contains(method) ? method : "other"
         let dimensions = [("method", method), ("status", "\(status)")]

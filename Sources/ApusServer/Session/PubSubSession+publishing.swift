@@ -51,11 +51,12 @@ extension PubSubSession {
     ) -> Bool {
         let messages =
             extensions.messages ?? [PublishExtensions.Message(range: command.message, id: command.messageID)]
+        let keyJSON = extensions.key.map { Array(jsonString($0).utf8) }
         let publications = messages.map { element in
             Publication(
                 message: UnsafeRawBufferPointer(rebasing: message[element.range]),
                 id: text(element.id, in: message),
-                key: extensions.key,
+                keyJSON: keyJSON,
                 ttl: extensions.ttl
             )
         }

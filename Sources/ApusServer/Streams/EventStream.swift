@@ -167,7 +167,7 @@ final class EventStream: StreamingSubscriber {
     // MARK: Worker
 
     func tick(now: Int64) {
-        if pending.readableBytes > 0 {
+        if pending.readableBytes > 0 || isFinished {
             let since = stuckSince ?? now
             stuckSince = since
             // Who takes nothing is let go as a WebSocket that answers no ping; who was told to go, as one that does not.

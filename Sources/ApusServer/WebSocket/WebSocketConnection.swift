@@ -37,6 +37,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
     /// A message the session asked to get again; while there is one, nothing is read.
     var postponed: (message: ByteBuffer, isText: Bool)?
     private var isReadHeld = false
+    private var remoteAddress: SocketAddress?
     private(set) var outbox = Outbox(socket: nil) {}
     /// Whether all that is unflushed is a buffer of replies, which nobody else holds.
     private var hasOnlyReplies = false
@@ -66,13 +67,15 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     /// `127.0.0.1:50123`; empty when it is not known.
     var peerAddress: String {
-        context?.channel.remoteAddress.map(\.hostAndPort) ?? ""
+        remoteAddress?.hostAndPort ?? ""
     }
 
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        // A channel that is closed has none any more.
+        remoteAddress = context.channel.remoteAddress
         let socket =
             !sendsDirectly
             ? nil

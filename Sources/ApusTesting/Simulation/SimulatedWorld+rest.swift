@@ -42,9 +42,10 @@ extension SimulatedWorld {
         for topic in model.topics {
             let subscriptions = model.subscriptions(to: topic)
             topic.stalePromises = 0
+            if !subscriptions.isEmpty { topic.markSealed() }
             topic.mayThrottle = subscriptions.contains { $0.options.overflow == .throttle }
-            if topic.real.subscriberCount != subscriptions.count {
-                fail("\(topic.name) has \(topic.real.subscriberCount) subscriptions, not \(subscriptions.count)")
+            if topic.real.subscriberCount != model.count(of: topic) {
+                fail("\(topic.name) has \(topic.real.subscriberCount) subscriptions, not \(model.count(of: topic))")
             }
             if topic.isDeleted, subscriptions.isEmpty, topic.real.logBytes != 0 {
                 fail("\(topic.name) was deleted and holds \(topic.real.logBytes) bytes")
@@ -64,9 +65,12 @@ extension SimulatedWorld {
         for publisher in publishers {
             let isStopped = model.subscriptions(to: publisher.topic).contains {
                 $0.options.overflow == .throttle
-                    && ($0.lag(now: model.now).upperBound >= $0.options.queue || $0.topic.isTight)
+                    && ($0.lag(now: model.now).upperBound >= $0.options.queue
+                        || $0.topic.isTight && $0.next < $0.topic.head)
             }
-            if publisher.topic.isDeleted || !isStopped { fail("a publisher to \(publisher.topic.name) waits for nobody") }
+            if publisher.topic.isDeleted || !isStopped {
+                fail("a publisher to \(publisher.topic.name) waits for nobody")
+            }
         }
     }
 
@@ -93,6 +97,9 @@ extension SimulatedWorld {
         rest()
         if loop.broker.filterCount != 0 { fail("\(loop.broker.filterCount) filters are left") }
         for topic in model.topics where !topic.isDeleted {
+            if topic.real.logBytes > topic.mostBytes {
+                fail("\(topic.name) holds \(topic.real.logBytes) bytes where \(topic.mostBytes) are enough")
+            }
             delete(topic.name)
             if topic.real.logBytes != 0 { fail("\(topic.name) holds \(topic.real.logBytes) bytes for nobody") }
         }

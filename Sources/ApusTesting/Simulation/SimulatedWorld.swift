@@ -156,7 +156,7 @@ final class SimulatedWorld {
                 page.entries.map({ Int($0.offset) }) == Array(expected),
                 page.entries.allSatisfy({ Array(topic.messages[Int($0.offset) - 1].text.utf8) == $0.message }),
                 page.isRecovered == placements.earliest.isRecovered
-            else { return fail("\(page.first)...\(page.last) \(page.entries.map(\.offset)) is not \(expected), \(placements)") }
+            else { return fail("\(page) is not \(expected) of \(first)...\(topic.head - 1)") }
             // The next page goes on where this one ends.
             guard Int(page.next) < topic.head, !all.contains(where: { $0 <= page.next && !expected.contains($0) }),
                 all.count <= limit || page.next >= UInt64(expected.last ?? 0)

@@ -13,8 +13,12 @@ struct PubCommand: ServerCommand {
             The payload is JSON if it is JSON, and a JSON string otherwise. With - it is read from standard input, one \
             message a line; blank lines are skipped, and many messages are on their way at once.
 
+            A lost connection is made again and what had no answer is published again, with the same id: a topic with a \
+            dedupe window takes it once, another may take it twice.
+
             Examples:
               apus pub orders '{"id": 1, "total": 9.5}'
+              apus pub orders '{"id": 1}' --key order-1 --ttl 30s --outcome
               apus pub greetings hello
               apus pub numbers -- -5
               seq 1000 | apus pub --create numbers -
@@ -37,10 +41,19 @@ struct PubCommand: ServerCommand {
     @Option(help: ArgumentHelp("The message's id, a UUID; made up when not given.", valueName: "uuid"))
     var id: String?
 
+    @Option(help: ArgumentHelp("What the message is about, for policy latest.", valueName: "key"))
+    var key: String?
+
+    @Option(help: ArgumentHelp("How long the message is worth delivering: 30s, 500ms, 5m, 1h.", valueName: "time"))
+    var ttl: DurationArgument?
+
+    @Flag(help: "Print what became of each message: its position, the subscribers it was for, what holds it.")
+    var outcome = false
+
     @Flag(help: "Create the topic first if it does not exist.")
     var create = false
 
-    @Flag(help: "Print a summary as JSON.")
+    @Flag(help: "Print a summary as JSON; with --outcome, each outcome.")
     var json = false
 
     @OptionGroup(title: "Connection")
@@ -50,6 +63,7 @@ struct PubCommand: ServerCommand {
 
     func validate() throws {
         if string && rawJson { throw ValidationError("--string and --raw-json exclude each other") }
+        if let key, !(1...256).contains(key.utf8.count) { throw ValidationError("--key must have 1 to 256 bytes") }
         guard let id else { return }
         if readsInput { throw ValidationError("--id is for a single message, not for standard input") }
         // The contract takes UUIDs with dashes and without.
@@ -63,15 +77,13 @@ struct PubCommand: ServerCommand {
             throw CommandFailure("the payload is not JSON", exitCode: .usage)
         }
         if create { try await connection.restClient().createIfMissing(topic) }
-        let socket = try await connection.connect()
-        let publisher = Publisher(connection: socket, topic: topic, rule: rule)
         do {
-            let summary = try await publisher.publish(source)
-            await socket.close()
-            try await finish(summary)
-        } catch {
-            await socket.close(timeout: .seconds(1))
-            throw error
+            let progress = try await ApusClient.withConnection(to: connection.address(), options: options) { client in
+                try await publisher(client, rule).publish(source)
+            }
+            try await finish(progress)
+        } catch let error as ClientError {
+            throw CommandFailure(endedBy: error)
         }
     }
 
@@ -79,18 +91,69 @@ struct PubCommand: ServerCommand {
         readsInput ? .lines(LineReader(limit: Publisher.maxLineBytes)) : .single(payload, id: id)
     }
 
-    private func finish(_ summary: PublishProgress.Summary) async throws {
-        if json {
-            let counts = "\"published\":\(summary.published),\"refused\":\(summary.refused)"
-            try await StandardOutput.write("{\"topic\":\(JSONText.string(topic)),\(counts)}\n")
-        } else if Terminal.outputIsTerminal, summary.published > 0 {
-            try await StandardOutput.write("published \(counted(summary.published, "message")) to \(topic)\n")
+    private func publisher(_ client: ApusClient, _ rule: PayloadRule) -> Publisher {
+        var publisher = Publisher(client: client, topic: topic, rule: rule, key: key)
+        publisher.timeToLive = ttl.map { .nanoseconds($0.amount.nanoseconds) }
+        if outcome {
+            let (topic, json) = (topic, json)
+            publisher.onOutcome = { outcome in
+                try await StandardOutput.write(OutcomeText.line(for: outcome, topic: topic, json: json))
+            }
         }
-        guard summary.refused > 0 else { return }
-        if !readsInput { throw CommandFailure(summary.firstReason ?? "refused") }
-        let total = summary.published + summary.refused
-        let what = "\(summary.refused) of \(total) messages refused (\(summary.refusedLines))"
-        throw CommandFailure("\(what): \(summary.firstReason ?? "")")
+        return publisher
+    }
+
+    private var options: ApusClient.Options {
+        var options = ApusClient.Options(apiKey: connection.key)
+        // The publisher's window is the bound.
+        options.publishQueue = Publisher.window
+        options.publishQueueBytes = .max
+        // Half a minute, about.
+        options.reconnect.maxAttempts = 10
+        let reporter = ConnectionReporter(say: Self.say)
+        options.onConnectionChange = { reporter.report($0) }
+        return options
+    }
+
+    private func finish(_ progress: PublishProgress) async throws {
+        if json, !outcome {
+            let counts = "\"published\":\(progress.published),\"refused\":\(progress.refused)"
+            try await StandardOutput.write("{\"topic\":\(JSONText.string(topic)),\(counts)}\n")
+        } else if Terminal.outputIsTerminal, !outcome, progress.published > 0 {
+            try await StandardOutput.write("published \(counted(progress.published, "message")) to \(topic)\n")
+        }
+        guard progress.refused > 0 else { return }
+        if !readsInput { throw CommandFailure(progress.firstReason ?? "refused") }
+        let total = progress.published + progress.refused
+        let what = "\(progress.refused) of \(total) messages refused (\(progress.refusedLines))"
+        throw CommandFailure("\(what): \(progress.firstReason ?? "")")
+    }
+}
+
+/// How the outcome of a publish looks on standard output.
+enum OutcomeText {
+    static func line(for outcome: ApusClient.Outcome, topic: String, json: Bool) -> String {
+        (json ? self.json(outcome, topic) : text(outcome)) + "\n"
+    }
+
+    /// `offset 17 of epoch k3v9, 3 subscribers, memory`.
+    private static func text(_ outcome: ApusClient.Outcome) -> String {
+        var parts: [String] = []
+        if let position = outcome.position { parts.append("offset \(position.offset) of epoch \(position.epoch)") }
+        if let subscribers = outcome.subscribers { parts.append(counted(subscribers, "subscriber")) }
+        if let storage = outcome.storage { parts.append(storage.rawValue) }
+        if outcome.isDuplicate { parts.append("duplicate") }
+        return parts.isEmpty ? "published" : parts.joined(separator: ", ")
+    }
+
+    private static func json(_ outcome: ApusClient.Outcome, _ topic: String) -> String {
+        var text = "{\"topic\":\(JSONText.string(topic)),\"id\":\(JSONText.string(outcome.id))"
+        if let position = outcome.position {
+            text += ",\"epoch\":\(JSONText.string(position.epoch)),\"offset\":\(position.offset)"
+        }
+        if let subscribers = outcome.subscribers { text += ",\"subscribers\":\(subscribers)" }
+        if let storage = outcome.storage { text += ",\"stored\":\"\(storage.rawValue)\"" }
+        return text + ",\"duplicate\":\(outcome.isDuplicate),\"ts\":\(JSONText.string(outcome.time))}"
     }
 }
 

@@ -1,124 +1,112 @@
 import ApusClient
-import ArgumentParser
 import NIOCore
+import Synchronization
 
-/// Subscribes to topics on one connection and hands the events to a printer.
-struct Subscriber: Sendable {
-    let connection: WebSocketConnection
-    let topics: [String]
-    let clientID: String
-    let printer: EventPrinter
+/// Follows a subscription: prints its events, says its notices, and keeps its position.
+final class Subscriber: Sendable {
+    /// The most events that go into one write.
+    static let batch = 256
+    /// How long what arrived before a signal may take to be printed.
+    private static let stopTimeout = Duration.seconds(2)
 
-    /// Ends after `limit` events; throws when the server refuses a topic or ends the connection.
-    func run(last: Int, limit: Int?) async throws {
-        let commands = topics.enumerated().map { index, topic in
-            ClientCommand.subscribe(topic: topic, clientID: clientID, lastN: last).text(requestID: "\(index)")
+    private struct State {
+        var subscription: ApusClient.Subscription?
+        var isStopped = false
+    }
+
+    private let topics: [String]
+    private let options: ApusClient.SubscribeOptions
+    private let resume: ResumeFile?
+    private let printer: EventPrinter
+    private let state = Mutex(State())
+
+    init(topics: [String], options: ApusClient.SubscribeOptions, resume: ResumeFile?, printer: EventPrinter) {
+        self.topics = topics
+        self.options = options
+        self.resume = resume
+        self.printer = printer
+    }
+
+    /// Ends after `limit` events, or when it is stopped; throws when the server refuses a topic or the last is deleted.
+    func run(_ client: ApusClient, limit: Int?) async throws {
+        let starts = resume?.positions.mapValues(ApusClient.Start.after) ?? [:]
+        let subscription = try await client.subscribe(to: topics, options, starts: starts)
+        let isStopped = state.withLock { state in
+            state.subscription = subscription
+            return state.isStopped
         }
-        try await connection.send(texts: commands)
-        var live = Set(topics)
+        if isStopped { return }
+        var resume = resume
+        // What was subscribed to is known before the first event, so a restart misses nothing from here on.
+        try resume?.save(subscription.positions)
         var left = limit ?? Int.max
+        var deleted: String?
         while left > 0 {
             // Everything that is there goes out in one write, so a line waits for no other.
-            let messages = try await connection.receiveBatch()
-            if messages.isEmpty { throw CommandFailure("the server closed the connection") }
+            let deliveries = try await subscription.nextBatch(limit: min(left, Self.batch))
+            if deliveries.isEmpty { return try finish(deleted: deleted) }
             var output = ByteBuffer()
-            do {
-                for message in messages where left > 0 {
-                    try handle(message, output: &output, live: &live, left: &left)
+            for delivery in deliveries {
+                switch delivery {
+                case .event(let event):
+                    output.writeString(printer.line(for: event))
+                    left -= 1
+                case .notice(let notice):
+                    if notice.kind == .topicDeleted { deleted = notice.topic }
+                    say(notice)
                 }
-            } catch {
-                try await StandardOutput.write(output)
-                throw error
             }
             if output.readableBytes > 0 { try await StandardOutput.write(output) }
+            subscription.markHandled()
+            try resume?.save(subscription.positions)
         }
+        await subscription.unsubscribe()
     }
 
-    /// Tells the server that nothing more is wanted; what it says to that is not waited for.
-    func unsubscribe() async {
-        try? await connection.send(
-            texts: topics.map { ClientCommand.unsubscribe(topic: $0, clientID: clientID).text() }
-        )
-    }
-
-    private func handle(
-        _ message: WebSocketMessage,
-        output: inout ByteBuffer,
-        live: inout Set<String>,
-        left: inout Int
-    ) throws {
-        switch message {
-        case .text(let text):
-            switch try ServerMessage(text) {
-            case .event(let event):
-                output.writeString(printer.line(for: event, text: text))
-                left -= 1
-            case .error(let error):
-                let index = error.requestID.flatMap { Int($0) }
-                let failure = CommandFailure(
-                    error,
-                    topic: index.flatMap { topics.indices.contains($0) ? topics[$0] : nil }
-                )
-                // What answers no command announces the close that follows, which says it again.
-                if error.requestID == nil, failure.exitCode == .failure { return SubCommand.say(failure.message) }
-                throw failure
-            case .info(let info):
-                try handle(info, live: &live)
-            case .ack, .pong, .unknown:
-                break
-            }
-        case .close(let close):
-            throw CommandFailure(close)
-        case .binary, .ping, .pong:
-            break
+    /// Wants nothing more from the server; returns when what has arrived should be printed.
+    func stop() async {
+        let subscription = state.withLock { state in
+            state.isStopped = true
+            return state.subscription
         }
+        guard let subscription else { return }
+        await subscription.unsubscribe()
+        try? await Task.sleep(for: Self.stopTimeout)
     }
 
-    private func handle(_ info: ServerMessage.Info, live: inout Set<String>) throws {
-        switch (info.message, info.topic) {
-        case ("messages_dropped", let topic?):
-            SubCommand.say("\(counted(info.dropped ?? 0, "message")) of '\(topic)' dropped: this reader is too slow")
-        case ("topic_deleted", let topic?):
-            live.remove(topic)
-            if live.isEmpty {
-                throw CommandFailure("topic '\(topic)' was deleted; nothing is left to wait for")
-            }
-            SubCommand.say("topic '\(topic)' was deleted")
-        default:
-            break
+    private func finish(deleted: String?) throws {
+        if state.withLock(\.isStopped) { return }
+        guard let deleted else { throw CommandFailure("the subscription ended") }
+        throw CommandFailure("topic '\(deleted)' was deleted; nothing is left to wait for")
+    }
+
+    private func say(_ notice: ApusClient.Notice) {
+        // The last topic's end is the command's.
+        if notice.kind == .topicDeleted, topics.count == 1, notice.topic == topics.first { return }
+        SubCommand.say(Self.text(of: notice))
+    }
+
+    private static func text(of notice: ApusClient.Notice) -> String {
+        let topic = notice.topic
+        switch notice.kind {
+        case .dropped(let count, let offsets):
+            let which = offsets.map { ", offsets \($0.lowerBound) to \($0.upperBound)" } ?? ""
+            return "\(counted(count, "message")) of '\(topic)' dropped\(which): this reader is too slow"
+        case .gap(.missed(let offsets)):
+            let count = counted(offsets.count, "message")
+            return "\(count) of '\(topic)' lost, offsets \(offsets.lowerBound) to \(offsets.upperBound): no longer kept"
+        case .gap(.newEpoch):
+            return "'\(topic)' began anew: what it had after the position is lost"
+        case .gap(.unknown):
+            return "messages of '\(topic)' may be lost: the connection was"
+        case .topicDeleted:
+            return "topic '\(topic)' was deleted"
+        case .slowConsumerWarning(let lag, let queue):
+            return "\(counted(lag, "message")) of '\(topic)' wait for this reader; at \(queue) it is disconnected"
+        case .joined(let clientID):
+            return "'\(clientID)' subscribed to '\(topic)'"
+        case .left(let clientID):
+            return "'\(clientID)' left '\(topic)'"
         }
-    }
-}
-
-/// Turns events into lines: for people, or as they came.
-struct EventPrinter: Sendable {
-    private let topicWidth: Int
-    private let isReadable: Bool
-
-    init(topics: [String], isReadable: Bool) {
-        topicWidth = topics.map(\.count).max() ?? 0
-        self.isReadable = isReadable
-    }
-
-    /// The line for an event that came as `text`.
-    func line(for event: ServerMessage.Event, text: String) -> String {
-        if isReadable { return readableLine(for: event) + "\n" }
-        // Between its tokens a payload may hold line ends as published; one event stays one line.
-        guard text.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return text + "\n" }
-        return String(text.map { $0.isNewline && $0.isASCII ? " " : $0 }) + "\n"
-    }
-
-    /// `10:00:00.123 orders  {"x":1}`.
-    func readableLine(for event: ServerMessage.Event) -> String {
-        let topic = Terminal.printable(event.topic)
-        let padding = String(repeating: " ", count: max(0, topicWidth - topic.count))
-        return Terminal.styled(Self.clock(event.time), .dim) + " " + Terminal.styled(topic, .cyan) + padding + "  "
-            + Terminal.printable(event.payload.text)
-    }
-
-    /// The time of day in an RFC 3339 time.
-    static func clock(_ time: String) -> String {
-        guard let start = time.firstIndex(of: "T") else { return Terminal.printable(time) }
-        return Terminal.printable(String(time[start...].dropFirst().prefix { $0 != "Z" && $0 != "+" && $0 != "-" }))
     }
 }

@@ -87,7 +87,7 @@ import Testing
     @Test func `history by bytes keeps the newest that fit`() throws {
         let size = try loop().broker.topic(named: "t")?.template.frameSize(message: ManualLoop.message(1).utf8.count)
         let frame = try #require(size)
-        for (bytes, count) in [(0, 0), (frame - 1, 0), (frame, 1), (5 * frame, 5), (5 * frame + 1, 5), (6 * frame - 1, 5)] {
+        for (bytes, count) in [(0, 0), (frame - 1, 0), (frame, 1), (5 * frame, 5), (6 * frame - 1, 5)] {
             let loop = try loop(published: 1...9) { $0.historyBytes = bytes }
             #expect(try replay(loop, .all) == Array((1...9).suffix(count)), "\(bytes) bytes")
         }

@@ -17,7 +17,8 @@ import Testing
         let (loop, subscriber) = try world()
         subscriber.block()
         try loop.publishBatch([
-            BatchItem(1, key: "a"), BatchItem(2, key: "b"), BatchItem(3), BatchItem(4, key: "a"), BatchItem(5, key: "a"),
+            BatchItem(1, key: "a"), BatchItem(2, key: "b"), BatchItem(3), BatchItem(4, key: "a"),
+            BatchItem(5, key: "a"),
         ])
         loop.runUntilIdle()
         subscriber.unblock()

@@ -24,7 +24,8 @@ import Testing
 
     private func messages(of batch: Batch?, from offset: Offset, in dialect: Dialect = .base) -> [String]? {
         guard let batch else { return nil }
-        return EventFrame.decode(batch.slice(from: offset, in: EventEncoding(dialect)), dialect: dialect)?.map(\.message)
+        let slice = batch.slice(from: offset, in: EventEncoding(dialect), keeps: true)
+        return EventFrame.decode(slice, dialect: dialect)?.map(\.message)
     }
 
     @Test func `offsets count up from 1`() {
@@ -102,7 +103,7 @@ import Testing
                 #"{"type":"event","topic":"t","message":\#(message),"timestamp":"2025-08-25T10:00:00.123Z"}"#
             var expected = ByteBuffer()
             FrameFixture.write(payload, to: &expected)
-            #expect(log.newest?.slice(from: 1, in: .v1) == expected, "a message of \(message.utf8.count) bytes")
+            #expect(log.newest?.slice(from: 1, in: .v1, keeps: true) == expected, "a message of \(message.utf8.count) bytes")
         }
     }
 
@@ -115,7 +116,7 @@ import Testing
             #"{"type":"event","topic":"t","message":{"n":1},"ts":"2025-08-25T10:00:00.123Z"}"#,
             to: &expected
         )
-        #expect(log.newest?.slice(from: 1, in: .base) == expected)
+        #expect(log.newest?.slice(from: 1, in: .base, keeps: true) == expected)
     }
 }
 

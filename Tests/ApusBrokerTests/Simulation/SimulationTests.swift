@@ -12,7 +12,7 @@ import Testing
         let size = Self.seeds / Self.blocks
         for seed in (block * size)..<(block * size + size) {
             // Most are short: more worlds find more than longer ones. But some states take long to come about.
-            guard let failure = Simulation(seed: seed).run(steps: seed % 10 == 0 ? 150 : 60) else { continue }
+            guard let failure = Simulation(seed: seed).run(steps: seed % 5 == 0 ? 200 : 60) else { continue }
             Issue.record("\(failure)")
             return
         }
@@ -30,7 +30,11 @@ import Testing
         Fault(testDescription: "a resume that repeats one", fault: .repeatsOneAfterResume, seeds: 50),
         Fault(testDescription: "a drop that is not announced", fault: .dropsSilently, seeds: 50),
         Fault(testDescription: "a dedupe window that forgets too early", fault: .forgetsIDsEarly, seeds: 500),
-        Fault(testDescription: "a new topic whose patterns miss its start", fault: .forgetsFirstOfNewTopics, seeds: 200),
+        Fault(
+            testDescription: "a pattern that misses a new topic's start",
+            fault: .forgetsFirstOfNewTopics,
+            seeds: 200
+        ),
     ])
     func `a planted fault is found`(fault: Fault) {
         let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run() != nil }

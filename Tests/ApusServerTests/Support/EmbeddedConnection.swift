@@ -11,6 +11,7 @@ final class EmbeddedWorker {
     let eventLoop = EmbeddedEventLoop()
     let broker = MemoryBroker()
     let open = ConnectionCount()
+    let openStreams = ConnectionCount()
     let ids = ConnectionIDs()
     let worker: Worker
 
@@ -27,6 +28,7 @@ final class EmbeddedWorker {
             broker: broker,
             mailbox: mailbox,
             open: open,
+            openStreams: openStreams,
             beat: watch.beats[0],
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )

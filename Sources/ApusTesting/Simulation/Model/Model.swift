@@ -40,6 +40,11 @@ final class Model {
         connections.flatMap { connection in connection.subscriptions.filter { $0.topic === topic } }
     }
 
+    /// How many subscriptions a topic has.
+    func count(of topic: ModelTopic) -> Int {
+        subscriptions(to: topic).count - connections.reduce(0) { $0 + ($1.halfEnded[topic.number] ?? 0) }
+    }
+
     // MARK: Publishing
 
     /// Checks a receipt, and takes note of what it says was published.

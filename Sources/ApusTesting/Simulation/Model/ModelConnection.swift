@@ -10,6 +10,8 @@ final class ModelConnection {
     let origin: UInt32
     var subscriptions: [ModelSubscription] = []
     var isOver = false
+    /// By topic: how many of its subscriptions have ended of which it cannot be known which they are.
+    private(set) var halfEnded: [Int: Int] = [:]
     /// Whether it ever took less than it was given.
     var mayLag: Bool
     /// Whether it may be cut now because publishers wait for it.
@@ -39,13 +41,7 @@ final class ModelConnection {
             let range = range.map { Int($0.lowerBound)...Int($0.upperBound) }
             check(subscription.drop(Int(count), range, now: model.now, mayLag: mayLag), subscription)
         case .deleted(let name, let byPattern):
-            let index = subscriptions.firstIndex {
-                $0.topic.name == name && $0.topic.isDeleted && $0.isByPattern == byPattern
-                    && $0.isComplete(now: model.now, mayLag: mayLag)
-            }
-            guard let index else { return fail("\(record) too early, or without reason") }
-            model.moment += 1
-            model.end(subscriptions.remove(at: index), of: self)
+            deletion(of: name, byPattern: byPattern)
         case .slowConsumer(let name):
             guard subscriptions.contains(where: { $0.topic.name == name && mayBeCut($0) }) else {
                 return fail("\(record) without reason")
@@ -69,7 +65,33 @@ final class ModelConnection {
         model.moment += 1
         let ended = subscriptions
         subscriptions = []
+        halfEnded = [:]
         for subscription in ended { model.end(subscription, of: self) }
+    }
+
+    /// A notice does not say which subscription to the topic has ended. Where it may be either of two, both stay until the
+    /// other one's comes.
+    private func deletion(of name: String, byPattern: Bool) {
+        model.moment += 1
+        let all = subscriptions.filter {
+            $0.topic.name == name && $0.topic.isDeleted && $0.isByPattern == byPattern
+        }
+        guard let topic = all.map(\.topic).min(by: { $0.number < $1.number }) else {
+            return fail("was told that \(name) was deleted")
+        }
+        let candidates = all.filter { $0.topic === topic }
+        let ready = candidates.filter { $0.isComplete(now: model.now, mayLag: mayLag) }
+        let told = (halfEnded[topic.number] ?? 0) + 1
+        guard ready.count >= told else { return fail("was told too early that \(name) was deleted") }
+        guard told == candidates.count || ready.count == 1 else {
+            halfEnded[topic.number] = told
+            return
+        }
+        halfEnded[topic.number] = nil
+        for subscription in ready {
+            subscriptions.removeAll { $0 === subscription }
+            model.end(subscription, of: self)
+        }
     }
 
     /// Where topics of one name follow each other, the older come to their end first.
@@ -110,7 +132,7 @@ final class ModelConnection {
         let watching = subscriptions.filter { $0.topic.name == name }
         for subscription in watching where subscription.news.take(clientID, hasJoined: hasJoined) { return }
         guard !watching.contains(where: { $0.topic.lateJoiners.contains(clientID) }) else { return }
-        fail("was told that \(clientID) \(hasJoined ? "joined" : "left") \(name)")
+        fail("was told that \(clientID) \(hasJoined ? "joined" : "left") \(name), not \(watching.map(\.news))")
     }
 
     private func check(_ mistake: String?, _ subscription: ModelSubscription) {

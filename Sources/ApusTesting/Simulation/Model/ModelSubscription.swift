@@ -136,7 +136,9 @@ final class ModelSubscription {
             unannounced += count
             return next + unannounced <= topic.head ? nil : "lost \(count), more than there were"
         }
-        guard range.lowerBound >= next, range.upperBound < topic.head else { return "was told of \(range) after \(next - 1)" }
+        guard range.lowerBound >= next, range.upperBound < topic.head else {
+            return "was told of \(range) after \(next - 1)"
+        }
         guard owed(in: next..<range.lowerBound, now: now, mayLag: mayLag) == 0 else {
             return "was not told of what lies between \(next) and \(range)"
         }
@@ -166,7 +168,7 @@ final class ModelSubscription {
     }
 
     func warn(lag: Int, queue: Int, now: Int64, mayLag: Bool) -> String? {
-        guard options.detail != .plain, options.overflow == .disconnect, mayLag else { return "was warned without reason" }
+        guard options.detail != .plain, options.overflow == .disconnect, mayLag else { return "was warned for nothing" }
         guard queue == options.queue, lag * 5 >= queue * 4, lag <= self.lag(now: now).upperBound else {
             return "was warned of \(lag) of \(queue)"
         }
@@ -196,7 +198,8 @@ final class ModelSubscription {
                 unannounced = 0
                 isGapUncertain = true
             }
-            if mayHaveMoved {
+            // What was held back, and is asked for now, is a part of the replay.
+            if mayHaveMoved || policies.contains(.dropNewest) {
                 replayEnd = replayEnd.lowerBound...topic.head
                 laggedUpTo = 0
             }

@@ -31,6 +31,9 @@ final class ModelTopic {
     var stalePromises = 0
     /// Whose subscriptions were placed some time after they began.
     var lateJoiners: [String] = []
+    /// Since when there may be a batch, which goes as a whole; and the most messages that one can have.
+    private var batchStart = 1
+    private var longestBatch = 0
     /// Whether a subscription has throttled since all was quiet.
     var mayThrottle = false
 
@@ -80,11 +83,26 @@ final class ModelTopic {
             )
         )
         if let key = item.key { newestOfKey[key] = messages.count }
+        longestBatch = max(longestBatch, head - batchStart)
     }
 
     func isSuperseded(_ offset: Int) -> Bool {
         guard let key = messages[offset - 1].key, let newest = newestOfKey[key] else { return false }
         return newest > offset
+    }
+
+    // MARK: Memory
+
+    /// All that was published has been read: what comes will be in another batch.
+    func markSealed() {
+        batchStart = head
+    }
+
+    /// How many bytes it may hold when nobody is subscribed: history, and the rest of the batch that it reaches into.
+    var mostBytes: Int {
+        guard let last = messages.last else { return 0 }
+        let first = max(oldestWanted(now: last.time) - longestBatch, 1)
+        return messages[(first - 1)...].reduce(0) { $0 + $1.size }
     }
 
     // MARK: Replays

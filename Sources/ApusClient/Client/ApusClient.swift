@@ -1,0 +1,154 @@
+import Synchronization
+
+/// A client of an Apus server that survives lost connections.
+///
+/// ```swift
+/// try await ApusClient.withConnection(to: ServerAddress("http://localhost:8080")) { client in
+///     let subscription = try await client.subscribe("orders")
+///     try await client.publish("orders", JSONText(unchecked: #"{"id":1}"#))
+///     for try await delivery in subscription {
+///         print(delivery)
+///     }
+/// }
+/// ```
+///
+/// It lives in a closure: connections, subscriptions and unanswered publishes end with it. Inside, any task may use it.
+/// Subscriptions share one connection, or several where they overlap; publishes have another one, so that acks come
+/// through while a slow consumer holds up the events. Each is opened when it is first needed, and made again when it is
+/// lost.
+///
+/// ```
+///   withConnection { … }                     ApusClient
+///     │  subscribe   ┌───────────────────────────┴────────────────────────────┐   publish
+///     ▼              ▼                                                        ▼
+///   Subscription ◀ EventBuffer ◀ Feed ◀ SubscriptionSession        PublishSession ◀ PublishQueue
+///                  bounded              │ Link: connect, backoff   │ Link         bounded
+///                                       └────────── WebSocket ─────┘
+/// ```
+public final class ApusClient: Sendable {
+    typealias Job = @Sendable () async -> Void
+
+    private struct State {
+        var registry = SessionRegistry()
+        var isClosed = false
+    }
+
+    /// Where the server is.
+    public let address: ServerAddress
+    /// The name of its subscriptions at the server.
+    public let clientID: String
+    let publisher: PublishSession
+    private let link: Link
+    private let state = Mutex(State())
+    /// What is run in the client's task group.
+    private let jobs: AsyncStream<Job>.Continuation
+
+    init(link: Link, jobs: AsyncStream<Job>.Continuation) {
+        address = link.address
+        clientID = link.options.clientID ?? "swift-\(String(UInt32.random(in: .min ... .max), radix: 16))"
+        publisher = PublishSession(link: link) { session in
+            jobs.yield { await session.run() }
+        }
+        self.link = link
+        self.jobs = jobs
+    }
+
+    /// Connects to a server, runs `body` with a client, and closes everything when it ends.
+    ///
+    /// Throws what `body` throws, and the error of the first connection (`unreachable`, `timedOut`, `unauthorized`,
+    /// `refused`) unless ``Options/requiresConnection`` is off. Later losses are repaired by ``Options/reconnect``.
+    ///
+    /// - Parameters:
+    ///   - address: where the server is, and which dialect it is spoken to in.
+    ///   - options: the key, the bounds, how lost connections are made again.
+    ///   - isolation: where `body` runs; the caller's.
+    ///   - body: what is done with the client.
+    public static func withConnection<Result: Sendable>(
+        to address: ServerAddress,
+        options: Options = Options(),
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (ApusClient) async throws -> Result
+    ) async throws -> Result {
+        let link = Link(address: address, options: options, environment: Link.Environment())
+        return try await withConnection(link, isolation: isolation, body)
+    }
+
+    static func withConnection<Result: Sendable>(
+        _ link: Link,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (ApusClient) async throws -> Result
+    ) async throws -> Result {
+        if link.options.requiresConnection { link.spare.put(try await link.connect()) }
+        let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
+        let client = ApusClient(link: link, jobs: continuation)
+        return try await withThrowingTaskGroup(of: Void.self, isolation: isolation) { group in
+            group.addTask {
+                await withDiscardingTaskGroup { sessions in
+                    for await job in jobs { sessions.addTask { await job() } }
+                }
+                // Those that were still to be started never will be.
+                for session in client.state.withLock({ $0.registry.sessions }) { await session.finish(.clientClosed) }
+                if let spare = link.spare.take() { await link.close(spare) }
+            }
+            defer {
+                client.close()
+                group.cancelAll()
+            }
+            return try await body(client)
+        }
+    }
+
+    private func close() {
+        state.withLock { $0.isClosed = true }
+        publisher.close()
+        jobs.finish()
+    }
+
+    // MARK: Sessions
+
+    /// The sessions for these subscriptions, each with the indices of its own; starts those that are new.
+    func assign(
+        _ filters: [TopicFilter]
+    ) throws(ClientError) -> [(session: SubscriptionSession, indices: [Int])] {
+        var assigned: [(session: SubscriptionSession, indices: [Int])] = []
+        var started: [SubscriptionSession] = []
+        let isClosed = state.withLock { state in
+            guard !state.isClosed else { return true }
+            for (index, filter) in filters.enumerated() {
+                let session = state.registry.place(filter) {
+                    let session = SubscriptionSession(link: link, clientID: clientID) { [weak self] session in
+                        self?.state.withLock { $0.registry.remove(session) }
+                    }
+                    started.append(session)
+                    return session
+                }
+                if let place = assigned.firstIndex(where: { $0.session === session }) {
+                    assigned[place].indices.append(index)
+                } else {
+                    assigned.append((session, [index]))
+                }
+            }
+            return false
+        }
+        if isClosed { throw .clientClosed }
+        for session in started {
+            jobs.yield { await session.run() }
+        }
+        return assigned
+    }
+
+    /// Ends a subscription's feeds, and only then lets others ask for the same.
+    func end(_ places: [Subscription.Place]) async {
+        for place in places {
+            await place.session.remove(place.keys)
+            state.withLock { state in
+                for filter in place.filters { state.registry.release(filter, of: place.session) }
+            }
+        }
+    }
+
+    /// The same for those who cannot wait.
+    func endSoon(_ places: [Subscription.Place]) {
+        jobs.yield { await self.end(places) }
+    }
+}

@@ -1,0 +1,42 @@
+/// Which session has which subscriptions: no two of a session may ask for the same topic.
+struct SessionRegistry {
+    private struct Slot {
+        let session: SubscriptionSession
+        var names: Set<String> = []
+        var patterns: [TopicFilter] = []
+
+        func hasRoom(for filter: TopicFilter) -> Bool {
+            if !filter.isPattern {
+                return !names.contains(filter.text) && !patterns.contains { $0.matches(filter.text) }
+            }
+            return !patterns.contains { $0.overlaps(filter) } && !names.contains { filter.matches($0) }
+        }
+    }
+
+    private var slots: [Slot] = []
+
+    var sessions: [SubscriptionSession] { slots.map(\.session) }
+
+    /// The session for this subscription: the first where it is not in another's way, or a new one.
+    mutating func place(_ filter: TopicFilter, makeSession: () -> SubscriptionSession) -> SubscriptionSession {
+        let index = slots.firstIndex { $0.hasRoom(for: filter) } ?? slots.endIndex
+        if index == slots.endIndex { slots.append(Slot(session: makeSession())) }
+        if filter.isPattern { slots[index].patterns.append(filter) } else { slots[index].names.insert(filter.text) }
+        return slots[index].session
+    }
+
+    /// The subscription has ended.
+    mutating func release(_ filter: TopicFilter, of session: SubscriptionSession) {
+        guard let index = slots.firstIndex(where: { $0.session === session }) else { return }
+        if filter.isPattern {
+            slots[index].patterns.removeAll { $0 == filter }
+        } else {
+            slots[index].names.remove(filter.text)
+        }
+    }
+
+    /// The session has ended, with all that it has.
+    mutating func remove(_ session: SubscriptionSession) {
+        slots.removeAll { $0.session === session }
+    }
+}

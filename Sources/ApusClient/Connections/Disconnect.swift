@@ -1,0 +1,85 @@
+/// Why and how a connection ended, or why it could not be made.
+struct Disconnect: Sendable {
+    var error: ClientError
+    /// The server's word on when to come back.
+    var reconnectAfter: Duration?
+    /// Whether a command was carried out on it.
+    var wasUseful = false
+    /// How long it was there.
+    var lasted: Duration = .zero
+
+    /// What to do about it, by the protocol's table of disconnects.
+    enum Verdict: Equatable {
+        /// The network's fault, or the server's: try again.
+        case retry
+        /// Ours: try again, but do not take the next success for the end of the trouble.
+        case retryPatiently
+        /// It would only happen again.
+        case giveUp
+    }
+
+    var verdict: Verdict {
+        if let close = error.close { return Self.verdict(on: close) }
+        switch error.code {
+        case .unreachable, .timedOut, .closed:
+            return .retry
+        case .refused:
+            switch error.problem?.status {
+            case 429?, 503?: return .retryPatiently
+            case let status? where status >= 500: return .retry
+            default: return .giveUp
+            }
+        default:
+            return .giveUp
+        }
+    }
+
+    private static func verdict(on close: WebSocketClose) -> Verdict {
+        switch (close.code, close.reason) {
+        // Normal closes, protocol errors, too big a message.
+        case (1000, _), (1002, _), (1003, _), (1007, _), (1009, _), (1010, _): .giveUp
+        case (1008, "SLOW_CONSUMER"), (1008, "RATE_LIMITED"), (1008, "NO_PONG"): .retryPatiently
+        case (1008, _): .giveUp
+        case (1013, _): .retryPatiently
+        // 1001 SHUTDOWN, a connection that broke (1005, 1006), and what the table does not name.
+        default: .retry
+        }
+    }
+}
+
+/// Counts attempts and says how long to wait before the next: exponential backoff with full jitter.
+struct Backoff {
+    private let policy: ApusClient.ReconnectPolicy
+    private var attempts = 0
+    private var isPatient = false
+
+    init(_ policy: ApusClient.ReconnectPolicy) {
+        self.policy = policy
+    }
+
+    /// How long to wait after this disconnect; nil to give up.
+    ///
+    /// - Parameter random: gives a span between zero and the one it is given.
+    mutating func delay(after disconnect: Disconnect, random: (Duration) -> Duration) -> Duration? {
+        let verdict = disconnect.verdict
+        if verdict == .giveUp { return nil }
+        if disconnect.wasUseful, !isPatient || disconnect.lasted >= policy.stableAfter {
+            attempts = 0
+            isPatient = false
+        }
+        if verdict == .retryPatiently { isPatient = true }
+        attempts += 1
+        if let maxAttempts = policy.maxAttempts, attempts > maxAttempts { return nil }
+        if let told = disconnect.reconnectAfter ?? disconnect.error.problem?.retryAfter.map({ .seconds($0) }) {
+            return told
+        }
+        return random(ceiling)
+    }
+
+    /// The longest wait before the attempt that is due.
+    private var ceiling: Duration {
+        var ceiling = policy.initialDelay
+        for _ in 1..<max(attempts, 1) where ceiling < policy.maxDelay { ceiling *= 2 }
+        return min(ceiling, policy.maxDelay)
+    }
+}

@@ -1,0 +1,89 @@
+import Logging
+import NIOCore
+import Synchronization
+
+/// Keeps one connection to the server: makes it, hands it to its session, and makes it again when it was lost.
+struct Link: Sendable {
+    /// Time and chance, which tests replace.
+    struct Environment: Sendable {
+        var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+        var random: @Sendable (Duration) -> Duration = { $0 * Double.random(in: 0...1) }
+    }
+
+    /// A connection that was made before anybody wanted one; whichever link needs one first takes it.
+    final class Spare: Sendable {
+        private let connection = Mutex<WebSocketConnection?>(nil)
+
+        func put(_ connection: WebSocketConnection) {
+            self.connection.withLock { $0 = connection }
+        }
+
+        func take() -> WebSocketConnection? {
+            connection.withLock { connection in
+                defer { connection = nil }
+                return connection
+            }
+        }
+    }
+
+    let address: ServerAddress
+    let options: ApusClient.Options
+    let environment: Environment
+    let spare = Spare()
+
+    /// Connects once.
+    func connect() async throws(ClientError) -> WebSocketConnection {
+        var configuration = options.connection
+        configuration.apiKey = options.apiKey
+        configuration.idleTimeout = options.idleTimeout > .zero ? TimeAmount(options.idleTimeout) : nil
+        return try await WebSocketConnection.connect(to: address, configuration: configuration)
+    }
+
+    /// Serves one connection after the other until the task is cancelled or reconnecting is useless; returns why.
+    ///
+    /// `serve` gets each connection, closes it, and returns how it ended.
+    func run(_ serve: @Sendable (WebSocketConnection) async -> Disconnect) async -> ClientError {
+        var backoff = Backoff(options.reconnect)
+        while true {
+            let disconnect = await serveOnce(serve)
+            if Task.isCancelled { return ClientError(.cancelled, "cancelled") }
+            guard let delay = backoff.delay(after: disconnect, random: environment.random) else {
+                options.onConnectionChange?(.failed(disconnect.error))
+                return disconnect.error
+            }
+            options.onConnectionChange?(.disconnected(disconnect.error, retryingAfter: delay))
+            options.logger.debug(
+                "connection lost",
+                metadata: ["error": "\(disconnect.error)", "retry.after": "\(delay)"]
+            )
+            // A cancelled sleep ends at once, and then the loop does.
+            try? await environment.sleep(delay)
+            if Task.isCancelled { return ClientError(.cancelled, "cancelled") }
+        }
+    }
+
+    private func serveOnce(_ serve: @Sendable (WebSocketConnection) async -> Disconnect) async -> Disconnect {
+        let connection: WebSocketConnection
+        do {
+            if let spare = spare.take() {
+                connection = spare
+            } else {
+                connection = try await connect()
+            }
+        } catch {
+            return Disconnect(error: error)
+        }
+        options.onConnectionChange?(.connected)
+        options.logger.debug("connected", metadata: ["server.address": "\(address.authority)"])
+        let start = ContinuousClock.now
+        var disconnect = await serve(connection)
+        disconnect.lasted = ContinuousClock.now - start
+        return disconnect
+    }
+
+    /// Ends a connection in good order, or at once when that takes too long; `serve` does it before it returns, so that
+    /// what is still being written fails.
+    func close(_ connection: WebSocketConnection) async {
+        await connection.close(timeout: TimeAmount(options.closeTimeout))
+    }
+}

@@ -1,0 +1,149 @@
+import Synchronization
+
+/// The client's publishes, over as many connections as it takes.
+///
+/// They have a connection of their own: acks must come through while a slow consumer keeps the subscriptions' connection
+/// from being read, or a consumer that publishes what it made of each event would wait for itself.
+final class PublishSession: Sendable {
+    /// About how much goes into one write.
+    private static let writeBytes = 64 << 10
+
+    private struct State {
+        var queue: PublishQueue
+        var isRunning = false
+        var isClosed = false
+    }
+
+    private let link: Link
+    private let state: Mutex<State>
+    private let news = Wakeup()
+    /// Has `run` called.
+    private let start: @Sendable (PublishSession) -> Void
+
+    init(link: Link, start: @escaping @Sendable (PublishSession) -> Void) {
+        self.link = link
+        self.start = start
+        let queue = PublishQueue(limit: link.options.publishQueue, byteLimit: link.options.publishQueueBytes)
+        state = Mutex(State(queue: queue))
+    }
+
+    // MARK: Publishing
+
+    /// Puts a publish into the queue; throws `queueFull` when there is no room, and `closed` after the end.
+    func enqueue(_ command: PublishCommand) throws(ClientError) -> (request: Int, ticket: Ticket<ServerMessage.Ack>) {
+        let ticket = Ticket<ServerMessage.Ack>()
+        let (result, mustStart) = state.withLock { state -> (Result<Int, ClientError>, Bool) in
+            guard !state.isClosed else { return (.failure(.clientClosed), false) }
+            do throws(ClientError) {
+                let request = try state.queue.append(topic: command.topic, ticket: ticket) {
+                    command.text(requestID: $0)
+                }
+                defer { state.isRunning = true }
+                return (.success(request), !state.isRunning)
+            } catch {
+                return (.failure(error), false)
+            }
+        }
+        let request = try result.get()
+        if mustStart { start(self) }
+        news.raise()
+        return (request, ticket)
+    }
+
+    /// Nobody waits for this one any more.
+    func abandon(_ request: Int) {
+        state.withLock { $0.queue.abandon(request) }
+    }
+
+    /// Takes no more, and fails what is left.
+    func close() {
+        let left = state.withLock { state in
+            state.isClosed = true
+            return state.queue.removeAll()
+        }
+        for entry in left { entry.ticket.complete(.failure(.clientClosed)) }
+    }
+
+    // MARK: Running
+
+    /// Serves the queue until the task is cancelled or reconnecting is useless; then what is in it fails.
+    ///
+    /// What is published later begins anew, with a new connection.
+    func run() async {
+        let error = await link.run { await serve($0) }
+        let left = state.withLock { state in
+            state.isRunning = false
+            return state.queue.removeAll()
+        }
+        let failure = error.code == .cancelled ? .clientClosed : error
+        for entry in left { entry.ticket.complete(.failure(failure)) }
+    }
+
+    private func serve(_ connection: WebSocketConnection) async -> Disconnect {
+        var disconnect = Disconnect(error: .clientClosed)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.send(on: connection) }
+            await receive(from: connection, &disconnect)
+            group.cancelAll()
+            await link.close(connection)
+        }
+        state.withLock { $0.queue.disconnected() }
+        return disconnect
+    }
+
+    /// Sends what there is and waits for more; what fails here is lost with the connection and sent on the next.
+    private func send(on connection: WebSocketConnection) async {
+        while !Task.isCancelled {
+            let texts = state.withLock { $0.queue.takeUnsent(byteLimit: Self.writeBytes) }
+            if texts.isEmpty {
+                await news.wait()
+            } else {
+                guard (try? await connection.send(texts: texts)) != nil else { return }
+            }
+        }
+    }
+
+    private func receive(from connection: WebSocketConnection, _ disconnect: inout Disconnect) async {
+        do throws(ClientError) {
+            while true {
+                let messages = try await connection.receiveBatch()
+                if messages.isEmpty { throw ClientError(WebSocketClose(code: WebSocketClose.abnormal)) }
+                for message in messages {
+                    switch message {
+                    case .text(let text): handle(try ServerMessage(text), &disconnect)
+                    case .close(let close): throw ClientError(close)
+                    case .binary, .ping, .pong: break
+                    }
+                }
+            }
+        } catch {
+            disconnect.error = error
+        }
+    }
+
+    private func handle(_ message: ServerMessage, _ disconnect: inout Disconnect) {
+        switch message {
+        case .ack(let ack):
+            disconnect.wasUseful = true
+            state.withLock { $0.queue.answered(ack.requestID) }?.ticket.complete(.success(ack))
+        case .error(let reply) where reply.code == "UNAVAILABLE":
+            // The server is about to close the connection; its successor is given the message.
+            state.withLock { $0.queue.deferred(reply.requestID) }
+        case .error(let reply):
+            guard let entry = state.withLock({ $0.queue.answered(reply.requestID) }) else { return }
+            disconnect.wasUseful = true
+            entry.ticket.complete(.failure(ClientError(reply, topic: entry.topic)))
+        case .info(let info) where info.message == "shutdown":
+            disconnect.reconnectAfter = info.reconnectAfterMilliseconds.map { .milliseconds($0) }
+        case .event, .info, .pong, .unknown:
+            break
+        }
+    }
+}
+
+extension ClientError {
+    /// The closure that the client was for has ended.
+    static var clientClosed: ClientError { ClientError(.clientClosed, "the client is closed") }
+
+    var isClientClosed: Bool { code == .clientClosed }
+}

@@ -1,0 +1,48 @@
+import ApusClient
+import ArgumentParser
+
+/// Where a subscription begins, on the command line: a position, a time, a span of time, or `all`.
+struct SinceArgument: ExpressibleByArgument {
+    let start: ApusClient.Start
+
+    init?(argument: String) {
+        if argument == "all" {
+            start = .all
+        } else if Self.isTime(argument) {
+            // Before the position: a time with a zone ends like one.
+            start = .time(argument)
+        } else if let age = Self.age(argument) {
+            start = .age(age)
+        } else if let position = ApusClient.Position(argument) {
+            start = .after(position)
+        } else {
+            return nil
+        }
+    }
+
+    /// Whether it begins as RFC 3339 has it; the server checks the rest.
+    private static func isTime(_ text: String) -> Bool {
+        let date = Array(text.utf8.prefix(11))
+        guard date.count == 11 else { return false }
+        return date.enumerated().allSatisfy { index, byte in
+            switch index {
+            case 4, 7: byte == UInt8(ascii: "-")
+            case 10: byte == UInt8(ascii: "T") || byte == UInt8(ascii: "t") || byte == UInt8(ascii: " ")
+            default: (48...57).contains(byte)
+            }
+        }
+    }
+
+    private static func age(_ text: String) -> Duration? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = Int64(digits), (1...1_000_000_000).contains(number) else { return nil }
+        return switch text.dropFirst(digits.count) {
+        case "ms": .milliseconds(number)
+        case "s": .seconds(number)
+        case "m": .seconds(number * 60)
+        case "h": .seconds(number * 3600)
+        case "d": .seconds(number * 86400)
+        default: nil
+        }
+    }
+}

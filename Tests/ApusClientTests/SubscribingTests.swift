@@ -1,0 +1,196 @@
+import Testing
+
+@testable import ApusClient
+
+@Suite("A subscription", .timeLimit(.minutes(1)))
+struct SubscribingTests {
+    @Test("asks for what its options say")
+    func command() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                var options = ApusClient.SubscribeOptions(start: .last(5), overflow: .dropNewest, queue: 7)
+                options.hasPresence = true
+                async let subscribing = client.subscribe("orders", options)
+                var command = try await connection.command()
+                connection.send(ServerText.subscribed(command, offset: 0))
+                _ = try await subscribing
+                command["request_id"] = nil
+                #expect(
+                    command == [
+                        "type": "subscribe", "topic": "orders", "client_id": client.clientID, "last_n": "5",
+                        "positions": "true", "overflow": "drop-newest", "queue": "7", "presence": "true",
+                    ]
+                )
+            }
+        }
+    }
+
+    @Test(
+        "begins where it is told",
+        arguments: [
+            (ApusClient.Start.all, "all"), (.age(.seconds(600)), "600000ms"), (.time(ServerText.time), ServerText.time),
+            (.after(.init(epoch: "e", offset: 4)), #"{"epoch":"e","offset":4}"#),
+        ]
+    )
+    func since(start: ApusClient.Start, text: String) async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                async let subscribing = client.subscribe("orders", .init(start: start))
+                let command = try await connection.command()
+                #expect(command["since"] == text)
+                #expect(command["last_n"] == nil)
+                connection.send(ServerText.subscribed(command, offset: 4, recovered: true))
+                _ = try await subscribing
+            }
+        }
+    }
+
+    @Test("gives events and notices in their order, each event with its position")
+    func order() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                let subscription = try await connection.subscribed(client, "orders", offset: 41)
+                #expect(subscription.position == .init(epoch: "e1", offset: 41))
+                connection.send(
+                    ServerText.event("orders", 1, offset: 42),
+                    ServerText.info("messages_dropped", #""topic":"orders","dropped":2,"from":43,"to":44"#),
+                    ServerText.event("orders", 2, offset: 45),
+                    ServerText.info("joined", #""topic":"orders","client_id":"x""#)
+                )
+                let event = try #require(try await subscription.next()?.event)
+                #expect(event.id == "m1" && event.topic == "orders" && event.time == ServerText.time)
+                #expect(event.position == .init(epoch: "e1", offset: 42))
+                #expect(try await subscription.notice() == .dropped(count: 2, offsets: 43...44))
+                #expect(try await subscription.number() == 2)
+                #expect(try await subscription.notice() == .joined(clientID: "x"))
+            }
+        }
+    }
+
+    @Test("has handled an event when its consumer asks for the next, or says so")
+    func handled() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                let subscription = try await connection.subscribed(client, "orders", offset: 0)
+                connection.send((1...3).map { ServerText.event("orders", $0, offset: $0) })
+                _ = try await subscription.number()
+                #expect(subscription.position?.offset == 0)
+                _ = try await subscription.number()
+                #expect(subscription.position?.offset == 1)
+                subscription.markHandled()
+                #expect(subscription.positions == ["orders": .init(epoch: "e1", offset: 2)])
+            }
+        }
+    }
+
+    @Test("that the server refuses throws its code and leaves nothing behind")
+    func refusal() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                let refused = Task { try await client.subscribe("nowhere") }
+                connection.send(ServerText.error("TOPIC_NOT_FOUND", try await connection.command()))
+                let error = await #expect(throws: ClientError.self) { try await refused.value }
+                #expect(error?.code == .refused && error?.problem?.code == "TOPIC_NOT_FOUND")
+                #expect(error?.topic == "nowhere")
+                // The same name is free again, on the same connection.
+                _ = try await connection.subscribed(client, "nowhere", offset: 0)
+            }
+        }
+    }
+
+    @Test("to several topics is all or nothing")
+    func several() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                let refused = Task { try await client.subscribe(to: ["a", "b"]) }
+                let first = try await connection.command()
+                connection.send(ServerText.subscribed(first, offset: 0))
+                connection.send(ServerText.error("TOPIC_NOT_FOUND", try await connection.command()))
+                await #expect(throws: ClientError.self) { try await refused.value }
+                let command = try await connection.command()
+                #expect(command["type"] == "unsubscribe" && command["topic"] == "a")
+            }
+        }
+    }
+
+    @Test("ends at the server when nobody holds it any more, and when told to")
+    func ending() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                do { _ = try await connection.subscribed(client, "a", offset: 0) }
+                #expect(try await connection.command()["type"] == "unsubscribe")
+                let subscription = try await connection.subscribed(client, "b", offset: 0)
+                await subscription.unsubscribe()
+                let command = try await connection.command()
+                #expect(command["type"] == "unsubscribe" && command["topic"] == "b")
+                #expect(try await subscription.next() == nil)
+            }
+        }
+    }
+
+    @Test("ends with its topic, after the notice of that")
+    func deletion() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                let subscription = try await connection.subscribed(client, "orders", offset: 0)
+                connection.send(ServerText.info("topic_deleted", #""topic":"orders""#))
+                #expect(try await subscription.notice() == .topicDeleted)
+                #expect(try await subscription.next() == nil)
+            }
+        }
+    }
+
+    @Test("that may get the same topics as another gets a connection of its own")
+    func overlaps() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let first = try await server.accept()
+                let one = try await first.subscribed(client, "orders.eu", offset: 0)
+                async let subscribing = client.subscribe("orders.*")
+                let second = try await server.accept()
+                second.send(ServerText.acked(try await second.command()))
+                let pattern = try await subscribing
+                let other = try await first.subscribed(client, "sensors.*")
+                first.send(ServerText.event("orders.eu", 1, offset: 1), ServerText.event("sensors.a", 2))
+                second.send(ServerText.event("orders.eu", 1), ServerText.event("orders.us", 3))
+                #expect(try await one.number() == 1)
+                #expect(try await other.number() == 2)
+                #expect(try await pattern.numbers(2) == [1, 3])
+            }
+        }
+    }
+
+    @Test("ends with the closure")
+    func closure() async throws {
+        try await FakeServer.run { server in
+            let escaped = try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                return try await connection.subscribed(client, "orders", offset: 0)
+            }
+            #expect(try await escaped.next() == nil)
+        }
+    }
+}
+
+extension FakeConnection {
+    /// Subscribes and acks it; with positions when there is an offset.
+    func subscribed(
+        _ client: ApusClient,
+        _ topic: String,
+        _ options: ApusClient.SubscribeOptions = .init(),
+        offset: Int? = nil
+    ) async throws -> ApusClient.Subscription {
+        async let subscribing = client.subscribe(topic, options)
+        let command = try await command()
+        send(offset.map { ServerText.subscribed(command, offset: $0) } ?? ServerText.acked(command))
+        return try await subscribing
+    }
+}
