@@ -89,7 +89,9 @@ extension Hub {
     /// Warns an extended subscription at 80 % of its bound, once until it has caught up.
     private func warn(_ subscription: Subscription, lag: UInt64) {
         let queue = subscription.options.queue
-        guard subscription.options.detail != .plain, !subscription.isWarned, lag * 5 >= UInt64(queue) * 4 else { return }
+        guard subscription.options.detail != .plain, !subscription.isWarned, lag * 5 >= UInt64(queue) * 4 else {
+            return
+        }
         subscription.isWarned = true
         subscription.subscriber.notify(.slowConsumerWarning(subscription.topic, lag: lag, queue: queue))
     }

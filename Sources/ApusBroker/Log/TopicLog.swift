@@ -173,7 +173,9 @@ struct TopicLog {
     private func isHistory(_ oldest: Batch, now: Int64) -> Bool {
         let reach = UInt64(limits.history)
         if head > reach, oldest.end <= head - reach { return false }
-        if let age = limits.historyAge, max(now, sealed.last?.newestTime ?? now) - age > oldest.newestTime { return false }
+        if let age = limits.historyAge, max(now, sealed.last?.newestTime ?? now) - age > oldest.newestTime {
+            return false
+        }
         if let bytes = limits.historyBytes, sealedBytes - oldest.size >= bytes { return false }
         return true
     }

@@ -15,7 +15,8 @@ public struct TopicSettingsFields: Sendable, Equatable {
     /// Reads a body, which must be a JSON object or empty.
     ///
     /// - Parameter maxQueue: the largest `queue` that is taken.
-    public static func read(_ bytes: UnsafeRawBufferPointer, maxQueue: Int) -> Result<TopicSettingsFields, CommandError> {
+    public static func read(_ bytes: UnsafeRawBufferPointer, maxQueue: Int) -> Result<TopicSettingsFields, CommandError>
+    {
         var result = TopicSettingsFields()
         guard !bytes.isEmpty else { return .success(result) }
         guard JSONDocument.isValid(bytes) else { return .failure(CommandError(message: "The body is not valid JSON")) }

@@ -90,7 +90,8 @@ struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
         next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let open: Set = [
-            "/health", "/v1/health", "/livez", "/readyz", "/docs", "/openapi.json", "/apus.js", "/apus.d.ts", "/ws", "/v1/ws",
+            "/health", "/v1/health", "/livez", "/readyz", "/docs", "/openapi.json", "/apus.js", "/apus.d.ts", "/ws",
+            "/v1/ws",
         ]
         guard keys.areRequired, !open.contains(request.uri.path) else { return try await next(request, context) }
         // A browser's event stream can have no header of its own.

@@ -81,7 +81,8 @@ extension Routes {
         let header = HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] }
         let name = header == nil ? "last_event_id" : "Last-Event-ID"
         guard let text = header ?? query["last_event_id"], !text.isEmpty else {
-            guard given == nil || given.map(Self.isCount) == true || !topics.contains(where: TopicFilter.isPattern) else {
+            guard given == nil || given.map(Self.isCount) == true || !topics.contains(where: TopicFilter.isPattern)
+            else {
                 throw Problem(.badRequest, "'since' needs a topic, not a pattern")
             }
             return given ?? .lastN(0)

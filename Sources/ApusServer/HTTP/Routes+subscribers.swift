@@ -51,7 +51,9 @@ extension Routes {
         body.writeBytes(report.topicJSON)
         body.writeString(#","client_id":\#(jsonString(report.clientID)),"connection":\#(report.peer.connection)"#)
         body.writeString(#","address":\#(jsonString(report.peer.address)),"transport":"\#(report.peer.transport)""#)
-        body.writeString(#","since":"\#(Timestamp(milliseconds: report.since))","policy":"\#(report.overflow.rawValue)""#)
+        body.writeString(
+            #","since":"\#(Timestamp(milliseconds: report.since))","policy":"\#(report.overflow.rawValue)""#
+        )
         body.writeString(#","queue":\#(report.queue)"#)
         if let pattern = report.pattern { body.writeString(#","pattern":\#(jsonString(pattern))"#) }
         body.writeString(#","delivered":\#(report.delivered),"dropped":\#(report.dropped)"#)

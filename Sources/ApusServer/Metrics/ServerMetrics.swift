@@ -43,7 +43,11 @@ struct ServerMetrics: Sendable {
             .gauge("apus_topics", "Topics that exist.", families.count),
             .gauge("apus_log_bytes", "Bytes of frames that topics keep.", families.bytes),
             .gauge("apus_filters", "Patterns subscribed to.", broker.filterCount),
-            .gauge("apus_subscriptions", "Subscriptions to topics, those that patterns brought too.", hub.subscriptions),
+            .gauge(
+                "apus_subscriptions",
+                "Subscriptions to topics, those that patterns brought too.",
+                hub.subscriptions
+            ),
         ]
         return PrometheusText.write(all + process.families + registry.families)
     }

@@ -173,8 +173,10 @@ final class EventStream: StreamingSubscriber {
             // Who takes nothing is let go as a WebSocket that answers no ping; who was told to go, as one that does not.
             let settings = worker.settings
             let patience =
-                isFinished ? settings.closeTimeout
-                : settings.pingInterval > 0 && settings.pongTimeout > 0 ? settings.pingInterval + settings.pongTimeout : .max
+                isFinished
+                ? settings.closeTimeout
+                : settings.pingInterval > 0 && settings.pongTimeout > 0
+                    ? settings.pingInterval + settings.pongTimeout : .max
             if now - since >= patience { close() }
             return
         }

@@ -103,7 +103,10 @@ import Testing
                 #"{"type":"event","topic":"t","message":\#(message),"timestamp":"2025-08-25T10:00:00.123Z"}"#
             var expected = ByteBuffer()
             FrameFixture.write(payload, to: &expected)
-            #expect(log.newest?.slice(from: 1, in: .v1, keeps: true) == expected, "a message of \(message.utf8.count) bytes")
+            #expect(
+                log.newest?.slice(from: 1, in: .v1, keeps: true) == expected,
+                "a message of \(message.utf8.count) bytes"
+            )
         }
     }
 
