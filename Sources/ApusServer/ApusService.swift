@@ -181,6 +181,7 @@ public struct ApusService: Service {
             logger.warning("drain timed out", metadata: ["connections": "\(workers.open.value)"])
             await workers.forEach { $0.abort() }
         }
+        await workers.forEach { $0.finishDrain() }
         if await !isOver(by: deadline, { _ = await serving.result }) {
             logger.warning("requests cut off")
             serving.cancel()

@@ -50,6 +50,8 @@ public final class RecordingSubscriber: Subscriber {
     /// Called after each record, in the midst of the hub's work.
     public var onRecord: ((Record) -> Void)?
     public let waterMark: WaterMark
+    /// Which of all topics of its name the last news of others' subscriptions was about.
+    public private(set) var presenceTopic: Topic?
 
     private let hub: Hub
     /// How many more frames the socket takes.
@@ -144,6 +146,7 @@ public final class RecordingSubscriber: Subscriber {
     }
 
     public func notify(_ notice: SubscriberNotice) {
+        if case .presence(let topic, _, _) = notice { presenceTopic = topic }
         switch notice {
         case .messagesDropped(let topic, let count, let range):
             record(.dropped(topic: topic.name, count: count, range: range))

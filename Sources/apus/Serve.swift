@@ -65,7 +65,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .critical)
     let group = ServiceGroup(configuration: .init(services: [service], logger: quiet))
-    let signals = Interrupts.requests()
+    let signals = await Interrupts.requests()
     let stopping = Task {
         for await _ in signals { await group.triggerGracefulShutdown() }
     }

@@ -106,6 +106,7 @@ async def leave(clients, stream):
     stream.abort()
     for client in clients:
         client.connection.transport.abort()
+        await client.connection.wait_closed()
 
 
 async def test_a_plain_publisher_is_acked_in_the_same_bytes(server, topic, dialect):

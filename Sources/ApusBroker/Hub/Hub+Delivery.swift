@@ -14,7 +14,9 @@ extension Hub {
         var (gate, spared) = (Offset.max, Offset.max)
         for subscription in source.subscriptions where subscription.isActive {
             pump(subscription)
-            if subscription.cursor < source.head { enforceBound(of: subscription) }
+            // One that reads and waits for its predecessor is not slow: the predecessor's turn is yet to come.
+            let waits = !subscription.predecessors.isEmpty && subscription.subscriber.isWritable
+            if subscription.cursor < source.head, !waits { enforceBound(of: subscription) }
             guard subscription.isActive else { continue }
             low = min(low, subscription.cursor)
             if subscription.options.overflow == .throttle {

@@ -81,7 +81,11 @@ extension Hub {
 
     /// Brings a subscription's predecessors to their end, as far as the socket takes it, and says whether it may start.
     func finishPredecessors(of subscription: Subscription) -> Bool {
-        subscription.predecessors.removeAll { !$0.isActive }
+        while let index = subscription.predecessors.firstIndex(where: { !$0.isActive }) {
+            // One that was ended before its time leaves those that it waited for itself.
+            let ended = subscription.predecessors.remove(at: index)
+            subscription.predecessors += ended.predecessors
+        }
         return subscription.predecessors.isEmpty
     }
 

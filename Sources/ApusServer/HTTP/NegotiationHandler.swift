@@ -124,6 +124,12 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.waiting, is ChannelShouldQuiesceEvent), (.waiting, ChannelEvent.inputClosed),
             (.upgrading, is ChannelShouldQuiesceEvent), (.upgrading, ChannelEvent.inputClosed):
             context.close(promise: nil)
+        case (.http, is ChannelShouldQuiesceEvent):
+            // Until the drain is over a load balancer is told on this connection that the server is not ready.
+            let channel = context.channel
+            gate.afterDrain(on: context.eventLoop) {
+                if channel.isActive { context.fireUserInboundEventTriggered(event) }
+            }
         case (_, ChannelEvent.inputClosed) where atWork?.needsInput == true:
             context.close(promise: nil)
         default:

@@ -31,6 +31,12 @@ struct WebSocketGate: Sendable {
         return result
     }
 
+    /// Runs `body` on the loop it is called on, once all WebSockets have been drained.
+    func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
+        guard let worker = workers.worker(on: eventLoop) else { return body() }
+        worker.afterDrain(body)
+    }
+
     /// The last handler of an upgraded channel.
     func makeConnection(_ handshake: Handshake, on eventLoop: any EventLoop) throws -> WebSocketConnection {
         guard let worker = workers.worker(on: eventLoop) else { throw NegotiationHandler.NotNegotiated() }

@@ -22,6 +22,8 @@ final class Worker {
     private(set) var now = Timestamp(milliseconds: 0)
     /// At shutdown: commands are refused, and connections closed as soon as they have got everything.
     private(set) var isDraining = false
+    private var isDrained = false
+    private var waitingForDrain: [() -> Void] = []
 
     var counters = WorkerCounters()
 
@@ -154,6 +156,19 @@ final class Worker {
         hub.turn()
         for connection in connections { connection.closeIfDrained() }
         for stream in streams { stream.drain() }
+    }
+
+    /// Runs `body` when the drain is over: at once, if it is.
+    func afterDrain(_ body: @escaping () -> Void) {
+        if isDrained { body() } else { waitingForDrain.append(body) }
+    }
+
+    /// The drain is over, successful or not.
+    func finishDrain() {
+        isDrained = true
+        let waiting = waitingForDrain
+        waitingForDrain = []
+        for body in waiting { body() }
     }
 
     /// Cuts what is still open.

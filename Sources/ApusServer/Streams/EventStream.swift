@@ -88,8 +88,8 @@ final class EventStream: StreamingSubscriber {
     func end() {
         guard !isOver else { return }
         isOver = true
-        worker.hub.removeAll(of: self, reason: endReason)
         worker.remove(self)
+        worker.hub.removeAll(of: self, reason: endReason)
         taker.take()?.succeed(nil)
     }
 

@@ -45,8 +45,8 @@ final class LongPoll: StreamingSubscriber {
         guard !isOver else { return }
         isOver = true
         timeout?.cancel()
-        worker.hub.removeAll(of: self, reason: .answered)
         worker.remove(self)
+        worker.hub.removeAll(of: self, reason: .answered)
         promise.succeed(())
     }
 }

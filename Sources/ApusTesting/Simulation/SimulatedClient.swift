@@ -86,7 +86,7 @@ final class SimulatedConnection {
         // What came in the delivery in which the connection broke is lost on its way.
         guard endedAtDelivery == nil || endedAtDelivery != subscriber.deliveries else { return }
         trace?("    connection \(expected.number): \(record)")
-        expected.receive(record)
+        expected.receive(record, presenceTopic: subscriber.presenceTopic)
         guard case .event = record else { return }
         endsAfter -= 1
         guard endsAfter == 0, !isOver else { return }

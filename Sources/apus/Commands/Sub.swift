@@ -112,7 +112,7 @@ struct SubCommand: ServerCommand {
             let client = try connection.restClient()
             for topic in wanted { try await client.createIfMissing(topic) }
         }
-        let interrupts = Interrupts.requests()
+        let interrupts = await Interrupts.requests()
         do {
             try await ApusClient.withConnection(to: connection.address(), options: clientOptions) { client in
                 try await Self.follow(subscriber, client, limit: count, interrupts)

@@ -30,7 +30,7 @@ struct ShellCommand: ServerCommand {
     }
 
     func execute() async throws {
-        let interrupts = Interrupts.requests()
+        let interrupts = await Interrupts.requests()
         let socket = try await connection.connect()
         let screen = ShellScreen(isInteractive: Terminal.inputIsTerminal && Terminal.outputIsTerminal)
         let session = ShellSession(

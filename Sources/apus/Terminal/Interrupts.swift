@@ -8,9 +8,11 @@ enum Interrupts {
     /// Kept for as long as the process lives: a source that goes away delivers nothing.
     private static let sources = Mutex<[any DispatchSourceSignal]>([])
 
-    /// Takes the signals over from here on. One element per signal.
-    static func requests() -> AsyncStream<Void> {
+    /// Takes the signals over; when it returns, none is lost any more. One element per signal.
+    static func requests() async -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        // Dispatch registers a source some time after it was told to; a signal until then would be thrown away.
+        let registered = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .unbounded)
         sources.withLock { sources in
             for number in [SIGINT, SIGTERM] {
                 signal(number, SIG_IGN)
@@ -22,10 +24,12 @@ enum Interrupts {
                     }
                     continuation.yield()
                 }
+                source.setRegistrationHandler { registered.continuation.yield() }
                 source.resume()
                 sources.append(source)
             }
         }
+        for await _ in registered.stream.prefix(2) {}
         return stream
     }
 }

@@ -79,7 +79,7 @@ struct VerifyCommand: ServerCommand {
 
     func execute() async throws {
         let settings = try settings()
-        let interrupts = Interrupts.requests()
+        let interrupts = await Interrupts.requests()
         let control = VerifyControl()
         StandardError.write("verifying \(settings.address) with seed \(settings.seed)\n")
         let verdict = try await withThrowingTaskGroup(of: Void.self) { group in

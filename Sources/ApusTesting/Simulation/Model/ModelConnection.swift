@@ -31,7 +31,8 @@ final class ModelConnection {
         subscriptions.first { $0.topic === topic && $0.isPositioned == isPositioned }
     }
 
-    func receive(_ record: RecordingSubscriber.Record) {
+    /// - Parameter presenceTopic: where it is news of others' subscriptions: the topic they are to.
+    func receive(_ record: RecordingSubscriber.Record, presenceTopic: Topic?) {
         guard !isOver else { return fail("\(record) after the end") }
         switch record {
         case .event(let name, let message, let key, let offset):
@@ -52,8 +53,8 @@ final class ModelConnection {
                 $0.topic.name == name && $0.warn(lag: Int(lag), queue: queue, now: model.now, mayLag: mayLag) == nil
             }
             if !isRight { fail("\(record) without reason, or twice in one episode") }
-        case .presence(let name, let hasJoined, let clientID):
-            presence(clientID, hasJoined: hasJoined, of: name)
+        case .presence(_, let hasJoined, let clientID):
+            presence(clientID, hasJoined: hasJoined, of: presenceTopic)
         case .presenceDropped, .overloaded, .malformed:
             fail("\(record)")
         }
@@ -128,11 +129,12 @@ final class ModelConnection {
         }
     }
 
-    private func presence(_ clientID: String, hasJoined: Bool, of name: String) {
-        let watching = subscriptions.filter { $0.topic.name == name }
+    /// - Parameter topic: the name is that of topics that are gone, too.
+    private func presence(_ clientID: String, hasJoined: Bool, of topic: Topic?) {
+        let watching = subscriptions.filter { $0.topic.real === topic }
         for subscription in watching where subscription.news.take(clientID, hasJoined: hasJoined) { return }
         guard !watching.contains(where: { $0.topic.lateJoiners.contains(clientID) }) else { return }
-        fail("was told that \(clientID) \(hasJoined ? "joined" : "left") \(name), not \(watching.map(\.news))")
+        fail("was told that \(clientID) \(hasJoined ? "joined" : "left"), not \(watching.map(\.news))")
     }
 
     private func check(_ mistake: String?, _ subscription: ModelSubscription) {

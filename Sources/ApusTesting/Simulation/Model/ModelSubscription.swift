@@ -247,7 +247,9 @@ final class ModelSubscription {
         pendingAtRest = nil
         guard isWritable else {
             let start = max(next, replayEnd.upperBound)
-            if !hasPredecessor, next < topic.head { laggedUpTo = topic.head }
+            // One whose predecessor has not come to its end may not have been looked at yet.
+            guard !hasPredecessor else { return nil }
+            if next < topic.head { laggedUpTo = topic.head }
             guard wasEnforced, isPlaced, !topic.isTight else { return nil }
             let least = lag(now: now).lowerBound
             switch options.overflow {
@@ -255,7 +257,7 @@ final class ModelSubscription {
                 return nil
             case .disconnect:
                 if least > options.queue { return "is \(least) behind and was not cut off" }
-                if !hasPredecessor, least * 5 >= options.queue * 4, options.detail != .plain, warnedUpTo == nil {
+                if least * 5 >= options.queue * 4, options.detail != .plain, warnedUpTo == nil {
                     return "is \(least) of \(options.queue) behind and was not warned"
                 }
             case .dropOldest, .dropNewest, .latest:

@@ -98,10 +98,11 @@ final class ModelTopic {
         batchStart = head
     }
 
-    /// How many bytes it may hold when nobody is subscribed: history, and the rest of the batch that it reaches into.
+    /// How many bytes it may hold when nobody is subscribed: history, and the batch that its bound lies in or before.
     var mostBytes: Int {
-        guard let last = messages.last else { return 0 }
-        let first = max(oldestWanted(now: last.time) - longestBatch, 1)
+        // What is too old goes when a newer batch has been read, so that age does not count here.
+        guard let time = messages.first?.time else { return 0 }
+        let first = max(oldestWanted(now: time) - 1 - longestBatch, 1)
         return messages[(first - 1)...].reduce(0) { $0 + $1.size }
     }
 
