@@ -3,20 +3,32 @@
 import PackageDescription
 
 // A package of its own, so that building Apus does not build what only measures it.
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
 let package = Package(
     name: "apus-benchmarks",
     dependencies: [
-        .package(name: "apus", path: "..")
+        .package(name: "apus", path: ".."),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         .executableTarget(
             name: "filter-bench",
             dependencies: [.product(name: "ApusBroker", package: "apus")],
-            swiftSettings: [
-                .enableUpcomingFeature("ExistentialAny"),
-                .enableUpcomingFeature("MemberImportVisibility"),
-                .enableUpcomingFeature("InternalImportsByDefault"),
-            ]
-        )
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "path-bench",
+            dependencies: [
+                .product(name: "ApusBroker", package: "apus"),
+                .product(name: "ApusProtocol", package: "apus"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
     ]
 )

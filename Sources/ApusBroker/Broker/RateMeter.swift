@@ -11,6 +11,7 @@ struct RateMeter {
     private var messagesBefore = 0
     private var bytesBefore = 0
 
+    @inline(__always)
     mutating func add(_ count: Int, bytes size: Int, now: Int64) {
         if now - start >= Self.span { roll(to: now) }
         messages += count

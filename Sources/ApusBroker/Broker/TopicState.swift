@@ -88,6 +88,7 @@ struct TopicState {
     }
 
     /// Takes note of messages that were appended.
+    @inline(__always)
     mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
         rates.add(count, bytes: bytes, now: time)
         for index in readers.indices where !readers[index].isNotified {

@@ -17,8 +17,6 @@ public struct Command: Sendable, Equatable {
     public var hasLastN: Bool
     /// The raw JSON object to forward byte for byte; empty when the command has none.
     public var message: Range<Int>
-    /// The `id` in it.
-    public var messageID: JSONText
     /// Whether the command has members that only extensions know: then ``CommandScanner`` is asked for them.
     public var hasExtensions: Bool
 
@@ -32,7 +30,6 @@ public struct Command: Sendable, Equatable {
         self.lastN = 0
         self.hasLastN = false
         self.message = 0..<0
-        self.messageID = .empty
         self.hasExtensions = false
     }
 }

@@ -44,7 +44,6 @@ extension CommandScanner {
                 dialect: dialect,
                 in: bytes
             )
-            command.messageID = fields.messageID.text ?? .empty
         case .ping:
             break
         case .auth:

@@ -64,6 +64,20 @@ extension CommandScanner {
         }
     }
 
+    /// The `id` in the message of a `publish` that was scanned.
+    public func messageID(of command: Command, in bytes: UnsafeRawBufferPointer) -> JSONText {
+        let range = command.message
+        var id = JSONText.empty
+        var members = JSONMembers(
+            of: JSONToken(kind: .object, start: range.lowerBound, end: range.upperBound),
+            in: bytes
+        )
+        while let (name, value) = members?.next() {
+            if name.string(in: bytes) == "id" { id = value.text ?? .empty }
+        }
+        return id
+    }
+
     /// A duration such as `"30s"`, or a number of seconds.
     private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Int64? {
         guard token.kind != .absent else { return nil }

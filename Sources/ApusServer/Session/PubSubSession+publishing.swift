@@ -50,7 +50,13 @@ extension PubSubSession {
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
         let messages =
-            extensions.messages ?? [PublishExtensions.Message(range: command.message, id: command.messageID)]
+            extensions.messages
+            ?? [
+                PublishExtensions.Message(
+                    range: command.message,
+                    id: worker.scanner.messageID(of: command, in: message)
+                )
+            ]
         let keyJSON = extensions.key.map { Array(jsonString($0).utf8) }
         let publications = messages.map { element in
             Publication(
