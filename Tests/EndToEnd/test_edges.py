@@ -16,7 +16,8 @@ from flood import TINY_WINDOW, UUID
 from prometheus import balanced, scrape
 from raw_websocket import TEXT, RawWebSocket, frame
 
-PRETTY = ['{\n  "a": 1,\n  "b": [\n  ]\n}', '{\r\n"a":\r\n1}', '{\r"a"\r:\r1\r}', '[1,\n\n\n2]', '{"a":1}\n', '\n\r\n\r[\r\r]']
+PRETTY = ['{\n  "a": 1,\n  "b": [\n  ]\n}',
+          '{\r\n"a":\r\n1}', '{\r"a"\r:\r1\r}', '[1,\n\n\n2]', '{"a":1}\n', '\n\r\n\r[\r\r]']
 
 
 @pytest.mark.parametrize("payload", PRETTY)
@@ -175,13 +176,6 @@ async def test_requests_that_are_given_up_leave_nothing_behind():
         await until(lambda: scrape(server).labelled("apus_connections", "transport")["sse"] == 0, "no connection is left")
         async with await Client.open(server) as client:
             assert (await publish(client, "t", 1))[1]["subscribers"] == 0
-
-
-async def test_a_stream_for_http_1_0_is_not_chunked(server, topic):
-    with RawWebSocket(server) as raw:
-        status, headers = raw.request(f"GET {events_path(topic_path(topic))} HTTP/1.0\r\n\r\n".encode())
-        assert status == 200 and "transfer-encoding" not in headers and "content-length" not in headers
-        assert raw.read_some().startswith(b"retry: 2000\n")
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/topics/{}/events"), ("DELETE", "/topics/{}/messages"),

@@ -42,6 +42,8 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// When the connection is closed if the request at hand is not complete.
     private var deadline: Scheduled<Void>?
     private var state = State.waiting
+    /// Whether the client knows no chunks: the end of its answer is that of the connection (RFC 9112 section 6.3).
+    private var speaksHTTP10 = false
     /// What ends with the connection while its response is at work.
     struct AtWork {
         /// Whether a client that sends nothing more is taken for one that is gone: nothing else would show it before the
@@ -103,11 +105,25 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .http(let unanswered) = state, case .end = unwrapOutboundIn(data) {
+        guard case .http(let unanswered) = state else { return context.write(data, promise: promise) }
+        switch unwrapOutboundIn(data) {
+        case .head(var head) where speaksHTTP10:
+            head.version = .http1_0
+            head.headers.remove(name: "transfer-encoding")
+            head.headers.replaceOrAdd(name: "connection", value: "close")
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .end:
             state = .http(unanswered: unanswered - 1)
             atWork = nil
+            guard speaksHTTP10 else { return context.write(data, promise: promise) }
+            let channel = context.channel
+            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { result in
+                promise?.completeWith(result)
+                channel.close(promise: nil)
+            }
+        case .head, .body:
+            context.write(data, promise: promise)
         }
-        context.write(data, promise: promise)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -175,6 +191,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 httpHandlers = pipeline.handlers
                 negotiated.succeed(.http(pipeline.channel))
             }
+            speaksHTTP10 = head.version == .http1_0 || head.version == .http0_9
             state = .http(unanswered: unanswered + 1)
             context.fireChannelRead(wrapInboundOut(.head(head)))
         } catch {
