@@ -182,7 +182,8 @@ async def test_where_deletion_disconnects_the_topics_stream_ends_and_patterns_go
     with Server("--topics-on-delete", "disconnect") as server:
         server.create("t.a")
         async with (await EventStream.open(server, events_path(topic_path("t.a"))) as one,
-                    await EventStream.open(server, several_path("t.*")) as several, await Client.open(server) as client):
+                    await EventStream.open(server, several_path("t.*")) as several,
+                    await Client.open(server) as client):
             await client.subscribe("t.*")
             server.delete("t.a")
             await one.expect("info", **deleted)

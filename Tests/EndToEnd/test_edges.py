@@ -173,9 +173,16 @@ async def test_requests_that_are_given_up_leave_nothing_behind():
                     raw.read_some()
                 raw.abort()
         await until(lambda: server.subscribers("t") == 0, "all streams are gone")
-        await until(lambda: scrape(server).labelled("apus_connections", "transport")["sse"] == 0, "no connection is left")
+        await until(lambda: scrape(server).labelled("apus_connections", "transport")["sse"] == 0, "no stream is left")
         async with await Client.open(server) as client:
             assert (await publish(client, "t", 1))[1]["subscribers"] == 0
+
+
+async def test_a_stream_for_http_1_0_is_not_chunked(server, topic):
+    with RawWebSocket(server) as raw:
+        status, headers = raw.request(f"GET {events_path(topic_path(topic))} HTTP/1.0\r\n\r\n".encode())
+        assert status == 200 and "transfer-encoding" not in headers and "content-length" not in headers
+        assert raw.read_some().startswith(b"retry: 2000\n")
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/topics/{}/events"), ("DELETE", "/topics/{}/messages"),
@@ -209,8 +216,8 @@ async def one_life(server, seed):
                     await client.send(type="unsubscribe", topic=chance.choice([topic, "t.*", ">"]), client_id="c")
                 case _:
                     messages = [new_message("x" * chance.choice([1, 5000])) for _ in range(chance.randint(1, 20))]
-                    await client.send(type="publish", topic=topic, messages=messages, key=chance.choice(["a", "b", None]),
-                                      ttl=chance.choice([None, 0.01, 60]))
+                    await client.send(type="publish", topic=topic, messages=messages,
+                                      key=chance.choice(["a", "b", None]), ttl=chance.choice([None, 0.01, 60]))
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.01):
                     while True:

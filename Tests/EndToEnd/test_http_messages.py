@@ -193,6 +193,7 @@ async def test_a_query_that_makes_no_sense_is_refused_by_name(server, topic, que
 def test_keys_are_asked_for_as_for_every_request():
     with Server(env={"APUS_API_KEYS": "secret"}) as server:
         server.create("t", headers={"X-API-Key": "secret"})
-        for key, published, read in [({}, 401, 401), ({"X-API-Key": "x"}, 401, 401), ({"X-API-Key": "secret"}, 201, 200)]:
+        keys = [({}, 401, 401), ({"X-API-Key": "x"}, 401, 401), ({"X-API-Key": "secret"}, 201, 200)]
+        for key, published, read in keys:
             assert post(server, "t", "1", headers=key).status == published
             assert get(server, "t", headers=key).status == read
