@@ -51,9 +51,11 @@ struct TopicLog {
     private(set) var head: Offset = 1
     private(set) var sealed = Deque<Batch>()
     private var sealedBytes = 0
-    private var open: OpenBatch?
+    /// Changed where it is: its buffer is never shared before it is sealed.
+    private var open = OpenBatch()
+    private var isOpen = false
     private var openFirst: Offset = 1
-    /// Of the open batch's publications, up to the last that has any. Beside the batch, which is moved with every message.
+    /// Of the open batch's publications, up to the last that has any.
     private var openDetails: [PublicationDetail] = []
     private var openSuperseded = BitSet()
     /// What the last batch took: the next one probably takes about as much.
@@ -69,10 +71,10 @@ struct TopicLog {
     }
 
     /// The oldest offset that can still be read; `head` when there is none.
-    var firstKept: Offset { sealed.first?.first ?? (open == nil ? head : openFirst) }
+    var firstKept: Offset { sealed.first?.first ?? (isOpen ? openFirst : head) }
 
     /// All bytes of frames in the log.
-    var bytes: Int { sealedBytes + (open?.bytes.readableBytes ?? 0) }
+    var bytes: Int { sealedBytes + open.bytes.readableBytes }
 
     /// Appends a publication and returns its offset.
     mutating func append(
@@ -82,22 +84,18 @@ struct TopicLog {
         detail: PublicationDetail? = nil
     ) -> Offset {
         let size = template.frameSize(message: message.count)
-        // The open batch is taken out and put back, so that its buffer is never shared and never copied to be changed.
-        var frames: OpenBatch
-        if let current = open.take() {
-            frames = current
-            frames.marks.append(Batch.Mark(end: UInt32(frames.bytes.readableBytes), origin: frames.lastOrigin))
+        if isOpen {
+            open.marks.append(Batch.Mark(end: UInt32(open.bytes.readableBytes), origin: open.lastOrigin))
         } else {
-            frames = OpenBatch()
-            frames.bytes.reserveCapacity(max(size, min(expectedBytes, Self.batchBytes)))
+            open.bytes.reserveCapacity(max(size, min(expectedBytes, Self.batchBytes)))
             openFirst = head
+            isOpen = true
         }
-        frames.lastOrigin = origin
-        frames.newestTime = max(frames.newestTime, time.milliseconds)
-        template.append(message, time: time, to: &frames.bytes)
-        if let detail { note(detail, at: frames.marks.count) }
-        let isFull = frames.bytes.readableBytes >= Self.batchBytes
-        open = frames
+        open.lastOrigin = origin
+        open.newestTime = max(open.newestTime, time.milliseconds)
+        template.append(message, time: time, to: &open.bytes)
+        if let detail { note(detail, at: open.marks.count) }
+        let isFull = open.bytes.readableBytes >= Self.batchBytes
         let offset = head
         head += 1
         if isFull { seal() }
@@ -120,7 +118,10 @@ struct TopicLog {
 
     /// Closes the open batch, so that it can be read.
     mutating func seal() {
-        guard let frames = open.take() else { return }
+        guard isOpen else { return }
+        let frames = open
+        open = OpenBatch()
+        isOpen = false
         var details: BatchDetails?
         if !openDetails.isEmpty {
             while openDetails.count <= frames.marks.count { openDetails.append(.none) }
@@ -190,7 +191,8 @@ struct TopicLog {
     mutating func removeAll() {
         sealed.removeAll()
         sealedBytes = 0
-        open = nil
+        open = OpenBatch()
+        isOpen = false
         openDetails = []
         openSuperseded = BitSet()
         newestOfKey = [:]
