@@ -79,7 +79,7 @@ extension Hub {
         }
     }
 
-    /// Brings a subscription's predecessors to their end, as far as the socket takes it, and says whether it may start.
+    /// Forgets the predecessors that have come to their end, and says whether the subscription may start.
     func finishPredecessors(of subscription: Subscription) -> Bool {
         while let index = subscription.predecessors.firstIndex(where: { !$0.isActive }) {
             // One that was ended before its time leaves those that it waited for itself.
