@@ -1,0 +1,104 @@
+import CEpoll
+import Glibc
+
+/// Whom a ``Poller`` tells that a socket is ready.
+public protocol PollTarget: AnyObject {
+    func socketIsReady(_ events: PollEvents)
+}
+
+/// Waits for many sockets at once: epoll(7), for one thread.
+///
+/// A target is kept until its socket is removed. Bounded by the process's open files.
+public final class Poller {
+    /// Names a registered socket; not used again for another one within reach of an event that is under way.
+    public struct ID: Hashable, Sendable {
+        fileprivate let slot: UInt32
+        fileprivate let generation: UInt32
+        fileprivate var bits: UInt64 { UInt64(generation) << 32 | UInt64(slot) }
+    }
+
+    private struct Slot {
+        var target: (any PollTarget)?
+        var generation: UInt32 = 0
+    }
+
+    /// How many ready sockets are told of before others are asked about again.
+    private static let burst = 512
+
+    private let epoll: CInt
+    private let ready: UnsafeMutableBufferPointer<epoll_event>
+    @exclusivity(unchecked) private var slots = ContiguousArray<Slot>()
+    private var freeSlots = ContiguousArray<UInt32>()
+
+    public init() throws(SocketError) {
+        epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw SocketError("epoll_create1") }
+        ready = .allocate(capacity: Self.burst)
+    }
+
+    deinit {
+        ready.deallocate()
+        close(epoll)
+    }
+
+    /// Tells `target` from now on when the socket is ready in one of the ways asked for.
+    public func add(_ socket: Socket, for events: PollEvents, target: any PollTarget) throws(SocketError) -> ID {
+        let slot = freeSlots.popLast() ?? UInt32(slots.count)
+        if slot == slots.count { slots.append(Slot()) }
+        let id = ID(slot: slot, generation: slots[Int(slot)].generation)
+        guard control(EPOLL_CTL_ADD, socket, events, id) else {
+            let error = SocketError("epoll_ctl")
+            freeSlots.append(slot)
+            throw error
+        }
+        slots[Int(slot)].target = target
+        return id
+    }
+
+    /// Asks about other events from now on.
+    public func change(_ id: ID, of socket: Socket, to events: PollEvents) {
+        // Fails only for a descriptor that is not registered, which is an error in the program, and shows as silence.
+        _ = control(EPOLL_CTL_MOD, socket, events, id)
+    }
+
+    /// Has the same registered socket told to another target.
+    public func replace(_ id: ID, target: any PollTarget) {
+        guard isCurrent(id) else { return }
+        slots[Int(id.slot)].target = target
+    }
+
+    /// Forgets the socket; call it before the descriptor is closed.
+    public func remove(_ id: ID, of socket: Socket) {
+        guard isCurrent(id) else { return }
+        _ = control(EPOLL_CTL_DEL, socket, [], id)
+        slots[Int(id.slot)].target = nil
+        slots[Int(id.slot)].generation &+= 1
+        freeSlots.append(id.slot)
+    }
+
+    /// Waits until a socket is ready or `timeout` milliseconds have passed, and tells the targets.
+    ///
+    /// - Parameter timeout: 0 only looks; -1 waits for ever.
+    public func poll(timeout: CInt) {
+        let count = epoll_wait(epoll, ready.baseAddress, CInt(Self.burst), timeout)
+        guard count > 0 else { return }
+        for index in 0..<Int(count) {
+            let event = ready[index]
+            let slot = Int(truncatingIfNeeded: event.data.u64 & 0xFFFF_FFFF)
+            // A target told before may have removed this one.
+            guard slots[slot].generation == UInt32(truncatingIfNeeded: event.data.u64 >> 32) else { continue }
+            slots[slot].target?.socketIsReady(PollEvents(rawValue: event.events))
+        }
+    }
+
+    private func isCurrent(_ id: ID) -> Bool {
+        id.slot < slots.count && slots[Int(id.slot)].generation == id.generation
+    }
+
+    private func control(_ operation: CInt, _ socket: Socket, _ events: PollEvents, _ id: ID) -> Bool {
+        var event = epoll_event()
+        event.events = events.rawValue
+        event.data.u64 = id.bits
+        return epoll_ctl(epoll, operation, socket.descriptor, &event) == 0
+    }
+}

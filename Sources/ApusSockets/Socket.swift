@@ -1,0 +1,111 @@
+import Glibc
+
+/// A descriptor of a stream socket that does not block. Closing it is its holder's business.
+public struct Socket: Equatable, Sendable {
+    public let descriptor: CInt
+
+    public init(descriptor: CInt) {
+        self.descriptor = descriptor
+    }
+
+    /// What came of giving or taking bytes.
+    public enum Transfer: Equatable, Sendable {
+        /// So many bytes went over. None were received: the peer sends nothing more.
+        case bytes(Int)
+        /// Nothing now.
+        case wouldBlock
+        case failed
+    }
+
+    /// Gives bytes to the kernel, as many as it takes (send(2)).
+    @inline(__always)
+    public func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
+        while true {
+            let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL | MSG_DONTWAIT))
+            if count >= 0 { return .bytes(count) }
+            if errno == EINTR { continue }
+            return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed
+        }
+    }
+
+    /// Takes bytes that have come (recv(2)).
+    @inline(__always)
+    public func receive(into space: UnsafeMutableRawBufferPointer) -> Transfer {
+        take(into: space, flags: MSG_DONTWAIT)
+    }
+
+    /// Looks at bytes that have come, and leaves them where they are.
+    public func peek(into space: UnsafeMutableRawBufferPointer) -> Transfer {
+        take(into: space, flags: MSG_DONTWAIT | MSG_PEEK)
+    }
+
+    @inline(__always)
+    private func take(into space: UnsafeMutableRawBufferPointer, flags: Int) -> Transfer {
+        while true {
+            let count = recv(descriptor, space.baseAddress, space.count, CInt(flags))
+            if count >= 0 { return .bytes(count) }
+            if errno == EINTR { continue }
+            return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed
+        }
+    }
+
+    /// Says that no more bytes will be sent; those already given still go out.
+    public func finishSending() {
+        shutdown(descriptor, CInt(SHUT_WR))
+    }
+
+    public func close() {
+        Glibc.close(descriptor)
+    }
+
+    /// A second descriptor of the same connection, which stays open when the first is closed.
+    public func duplicated() throws(SocketError) -> Socket {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw SocketError("fcntl") }
+        return Socket(descriptor: copy)
+    }
+
+    /// Sends small writes at once (TCP_NODELAY). Sockets of another family than TCP's are left as they are.
+    public func disableDelay() {
+        var isOn: CInt = 1
+        setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    // MARK: Addresses
+
+    /// `127.0.0.1:50123` or `[::1]:50123`; `nil` when the peer is gone, or is no TCP peer.
+    public var peerAddress: String? { address(getpeername) }
+
+    /// The same of this end.
+    public var localAddress: String? { address(getsockname) }
+
+    private func address(
+        _ name: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
+    ) -> String? {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                guard name(descriptor, address, &size) == 0 else { return nil }
+                return Self.text(of: address, size: size)
+            }
+        }
+    }
+
+    private static func text(of address: UnsafePointer<sockaddr>, size: socklen_t) -> String? {
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        var port = [CChar](repeating: 0, count: Int(NI_MAXSERV))
+        let family = CInt(address.pointee.sa_family)
+        guard family == AF_INET || family == AF_INET6,
+            getnameinfo(
+                address, size, &host, socklen_t(host.count), &port, socklen_t(port.count), NI_NUMERICHOST | NI_NUMERICSERV
+            ) == 0
+        else { return nil }
+        let (hostText, portText) = (text(host), text(port))
+        return family == AF_INET6 ? "[\(hostText)]:\(portText)" : "\(hostText):\(portText)"
+    }
+
+    private static func text(_ characters: [CChar]) -> String {
+        String(decoding: characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
