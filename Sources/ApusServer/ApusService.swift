@@ -1,10 +1,7 @@
 public import ApusBroker
 import ApusProtocol
-import HTTPTypes
 import Hummingbird
-import HummingbirdCore
 public import Logging
-import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 public import ServiceLifecycle
@@ -59,49 +56,41 @@ public struct ApusService: Service {
 
     public func run() async throws {
         let threads = configuration.threads > 0 ? configuration.threads : System.coreCount
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-        do {
-            try await run(on: group)
-        } catch {
-            try? await group.shutdownGracefully()
-            throw error
-        }
-        try await group.shutdownGracefully()
+        let socketLoops = try SocketLoops(count: threads)
+        let httpLoops = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        let result = await Result { try await run(on: socketLoops, httpLoops) }
+        try await socketLoops.shutdown()
+        try await httpLoops.shutdownGracefully()
+        try result.get()
     }
 
-    private func run(on group: MultiThreadedEventLoopGroup) async throws {
+    private func run(on socketLoops: SocketLoops, _ httpLoops: MultiThreadedEventLoopGroup) async throws {
         let workers = try await Workers(
-            group: group,
+            socketLoops: socketLoops.all,
+            httpLoops: Array(httpLoops.makeIterator()),
             settings: configuration.workerSettings,
             broker: broker,
+            sockets: SocketBudget(limit: OpenFiles.spareForSockets),
             logger: logger
         )
-        let keys = APIKeys(configuration.apiKeys)
         let isDraining = DrainFlag()
+        let keys = APIKeys(configuration.apiKeys)
         let gate = WebSocketGate(
             workers: workers,
+            socketLoops: socketLoops,
             keys: keys,
             maxConnections: configuration.maxConnections,
             isDraining: isDraining,
             isEcho: mode == .echo
         )
-        var httpLogger = logger
-        // Hummingbird's own lines would say twice what ours do.
-        httpLogger.logLevel = max(logger.logLevel, .warning)
-        let application = Application(
-            router: router(keys: keys, workers: workers, isDraining: isDraining),
-            server: serverBuilder(gate: gate),
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: MaximumAvailableConnections(OpenFiles.spareForSockets)
-            ),
-            onServerRunning: { channel in
-                guard let address = channel.localAddress else { return }
-                await onListening(address)
-            },
-            eventLoopGroupProvider: .shared(group),
-            logger: httpLogger
+        let http = httpConnections(on: httpLoops, gate: gate, keys: keys)
+        let acceptor = Acceptor(
+            gate: gate,
+            http: http,
+            handshakeTimeout: configuration.handshakeTimeout.milliseconds,
+            logger: logger
         )
+        let port = try await acceptor.open(on: configuration.host, port: configuration.port)
         let trimming = Task { [broker] in
             while !Task.isCancelled {
                 try? await Task.sleep(for: Self.trimInterval)
@@ -109,29 +98,43 @@ public struct ApusService: Service {
             }
         }
         defer { trimming.cancel() }
-        let drainTimeout = configuration.drainTimeout
-        let drainTask = NIOLockedValueBox<Task<Void, Never>?>(nil)
         // A task of its own, so that HTTP requests that never end can be cut at the deadline.
-        let serving = Task { try await application.run() }
-        let result = await Result {
-            try await withTaskCancellationHandler {
-                try await withGracefulShutdownHandler {
-                    try await serving.value
-                } onGracefulShutdown: {
-                    isDraining.set()
-                    drainTask.withLockedValue {
-                        $0 = Task { await drain(workers, within: drainTimeout, serving: serving) }
-                    }
-                }
-            } onCancel: {
-                serving.cancel()
-            }
-        }
-        // Hummingbird's part is over when its own connections are; WebSockets have no task that it could wait for.
-        let draining = drainTask.withLockedValue { $0 }
-        await draining?.value
-        await workers.stop()
-        if draining == nil { try result.get() }
+        let serving = Task { await http.run() }
+        await onListening(port.address)
+        try? await gracefulShutdown()
+        let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
+        isDraining.set()
+        // Not in this task: it may be cancelled, and then could not wait for anything.
+        await Task {
+            await workers.forEach { $0.refuseCommands() }
+            await port.close()
+            http.quiesce()
+            await drain(workers, within: drainTimeout, serving: serving)
+            await serving.value
+            await workers.stop()
+        }.value
+    }
+
+    private func httpConnections(
+        on loops: MultiThreadedEventLoopGroup,
+        gate: WebSocketGate,
+        keys: APIKeys
+    ) -> HTTPConnections {
+        var logger = logger
+        // Hummingbird's own lines would say twice what ours do.
+        logger.logLevel = max(logger.logLevel, .warning)
+        let responder = RouterResponder(
+            router: router(keys: keys, workers: gate.workers, isDraining: gate.isDraining).buildResponder(),
+            logger: logger
+        )
+        let child = ApusChannel(
+            responder: responder.respond,
+            gate: gate,
+            handshakeTimeout: TimeAmount(configuration.handshakeTimeout),
+            idleTimeout: configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil,
+            logger: self.logger
+        )
+        return HTTPConnections(loops: loops, child: child, budget: gate.workers.sockets, logger: logger)
     }
 
     private func router(
@@ -157,25 +160,10 @@ public struct ApusService: Service {
         return router
     }
 
-    private func serverBuilder(gate: WebSocketGate) -> HTTPServerBuilder {
-        let handshakeTimeout = TimeAmount(configuration.handshakeTimeout)
-        let idleTimeout = configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil
-        return HTTPServerBuilder { responder in
-            ApusChannel(
-                responder: responder,
-                gate: gate,
-                handshakeTimeout: handshakeTimeout,
-                idleTimeout: idleTimeout,
-                logger: logger
-            )
-        }
-    }
-
-    /// First all loops refuse commands, so that everything acknowledged is in the logs; then all deliver and close.
-    private func drain(_ workers: Workers, within timeout: Duration, serving: Task<Void, any Error>) async {
+    /// Delivers and closes. All loops refuse commands by now, so that everything acknowledged is in the logs.
+    private func drain(_ workers: Workers, within timeout: Duration, serving: Task<Void, Never>) async {
         let deadline = ContinuousClock.now + timeout
         logger.info("draining", metadata: ["connections": "\(workers.open.value)"])
-        await workers.forEach { $0.refuseCommands() }
         await workers.forEach { $0.drain() }
         if await !isOver(by: deadline, { await workers.open.waitForZero() }) {
             logger.warning("drain timed out", metadata: ["connections": "\(workers.open.value)"])

@@ -30,10 +30,20 @@ public final class Poller {
     @exclusivity(unchecked) private var slots = ContiguousArray<Slot>()
     private var freeSlots = ContiguousArray<UInt32>()
 
-    public init() throws(SocketError) {
-        epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
-        guard epoll >= 0 else { throw SocketError("epoll_create1") }
+    public convenience init() throws(SocketError) {
+        self.init(epoll: try Self.open())
+    }
+
+    /// Takes over what ``open()`` gave.
+    init(epoll: CInt) {
+        self.epoll = epoll
         ready = .allocate(capacity: Self.burst)
+    }
+
+    static func open() throws(SocketError) -> CInt {
+        let epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw SocketError("epoll_create1") }
+        return epoll
     }
 
     deinit {

@@ -44,11 +44,15 @@ extension Socket {
     }
 
     /// The next connection that waits at this listener; `nil` when there is none now.
-    public func accept() throws(SocketError) -> Socket? {
+    public func accept() throws(SocketError) -> (socket: Socket, peer: PeerAddress)? {
         while true {
+            var storage = sockaddr_storage()
+            var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let flags = CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-            let accepted = cepoll_accept(descriptor, flags)
-            if accepted >= 0 { return Socket(descriptor: accepted) }
+            let accepted = withUnsafeMutableBytes(of: &storage) { bytes in
+                cepoll_accept4(descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, &size, flags)
+            }
+            if accepted >= 0 { return (Socket(descriptor: accepted), PeerAddress(storage)) }
             switch errno {
             // The peer gave up while it waited.
             case EINTR, ECONNABORTED: continue

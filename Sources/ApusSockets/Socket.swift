@@ -73,39 +73,20 @@ public struct Socket: Equatable, Sendable {
 
     // MARK: Addresses
 
-    /// `127.0.0.1:50123` or `[::1]:50123`; `nil` when the peer is gone, or is no TCP peer.
-    public var peerAddress: String? { address(getpeername) }
+    /// The address of the other end.
+    public var peerAddress: PeerAddress { address(getpeername) }
 
-    /// The same of this end.
-    public var localAddress: String? { address(getsockname) }
+    /// The address of this end.
+    public var localAddress: PeerAddress { address(getsockname) }
 
     private func address(
         _ name: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-    ) -> String? {
+    ) -> PeerAddress {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        return withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                guard name(descriptor, address, &size) == 0 else { return nil }
-                return Self.text(of: address, size: size)
-            }
+        let result = withUnsafeMutableBytes(of: &storage) { bytes in
+            bytes.assumingMemoryBound(to: sockaddr.self).baseAddress.map { name(descriptor, $0, &size) } ?? -1
         }
-    }
-
-    private static func text(of address: UnsafePointer<sockaddr>, size: socklen_t) -> String? {
-        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        var port = [CChar](repeating: 0, count: Int(NI_MAXSERV))
-        let family = CInt(address.pointee.sa_family)
-        guard family == AF_INET || family == AF_INET6,
-            getnameinfo(
-                address, size, &host, socklen_t(host.count), &port, socklen_t(port.count), NI_NUMERICHOST | NI_NUMERICSERV
-            ) == 0
-        else { return nil }
-        let (hostText, portText) = (text(host), text(port))
-        return family == AF_INET6 ? "[\(hostText)]:\(portText)" : "\(hostText):\(portText)"
-    }
-
-    private static func text(_ characters: [CChar]) -> String {
-        String(decoding: characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return result == 0 ? PeerAddress(storage) : .unknown
     }
 }

@@ -43,10 +43,13 @@ public final class SocketLoop: EventLoop {
     private let state = NIOLockedValueBox(State())
     /// A byte into the first wakes the thread, which waits at the second.
     private let alarm: (bell: Socket, ear: Socket)
+    /// The descriptor of the poller, which belongs to the thread.
+    private let epoll: CInt
     /// The thread that runs, while one does; no thread has 0.
     private let thread = Atomic<UInt>(0)
 
     public init() throws(SocketError) {
+        epoll = try Poller.open()
         alarm = try Socket.pair()
     }
 
@@ -58,17 +61,18 @@ public final class SocketLoop: EventLoop {
     // MARK: Running
 
     /// Works until the loop is shut down.
-    public func run() throws(SocketError) {
-        let poller = try Poller()
+    public func run() {
+        let poller = Poller(epoll: epoll)
         thread.store(UInt(pthread_self()), ordering: .relaxed)
-        let id = try poller.add(alarm.ear, for: .readable, target: Ear(socket: alarm.ear))
+        // Of a fresh descriptor and a fresh socket, neither of which is anywhere else, this does not fail.
+        let id = try? poller.add(alarm.ear, for: .readable, target: Ear(socket: alarm.ear))
         var work: [Work] = []
         while takeWork(&work) {
             for item in work { item(poller) }
             work.removeAll(keepingCapacity: true)
             poller.poll(timeout: timeToWait())
         }
-        poller.remove(id, of: alarm.ear)
+        if let id { poller.remove(id, of: alarm.ear) }
         thread.store(0, ordering: .relaxed)
         let whenStopped = state.withLockedValue { state in
             defer { state.whenStopped = [] }

@@ -1,4 +1,5 @@
 import ApusServer
+import ApusSockets
 import ArgumentParser
 import Foundation
 import Logging
@@ -83,14 +84,14 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
 private func explanation(of error: any Error, _ configuration: ServerConfiguration) -> String {
     let place = "\(configuration.host):\(configuration.port)"
     switch error {
-    case let error as IOError where error.errnoCode == EADDRINUSE:
-        return "cannot listen on \(place): address already in use"
-    case let error as IOError where error.errnoCode == EACCES:
-        return "cannot listen on \(place): permission denied"
-    case let error as IOError where error.errnoCode == EADDRNOTAVAIL:
-        return "cannot listen on \(place): this machine does not have the address"
-    case is SocketAddressError, is SocketAddressError.UnknownHost:
+    case let error as SocketError where error.call == "getaddrinfo":
         return "cannot listen on \(place): unknown host"
+    case let error as SocketError where error.code == EADDRINUSE:
+        return "cannot listen on \(place): address already in use"
+    case let error as SocketError where error.code == EACCES:
+        return "cannot listen on \(place): permission denied"
+    case let error as SocketError where error.code == EADDRNOTAVAIL:
+        return "cannot listen on \(place): this machine does not have the address"
     default:
         return "the server failed: \(error)"
     }

@@ -5,11 +5,13 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// A server's child channel: HTTP/1.1 for Hummingbird's router until a WebSocket is asked for, and then nothing but a
-/// ``WebSocketConnection``, without a task or an async stream of its own.
+/// A server's child channel: HTTP/1.1 for Hummingbird's router, until a WebSocket is asked for.
 struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
+    typealias HTTPChannel = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
     enum Negotiated: Sendable {
-        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+        case http(HTTPChannel)
+        /// The socket has left the channel, or is about to.
         case webSocket
     }
 
@@ -25,7 +27,6 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
     let logger: Logger
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        self.logger.debug("socket accepted", metadata: ["peer": "\(channel.remoteAddress?.description ?? "unknown")"])
         return channel.eventLoop.makeCompletedFuture {
             let negotiated = channel.eventLoop.makePromise(of: Negotiated.self)
             let encoder = HTTPResponseEncoder()
@@ -50,25 +51,13 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    /// What serves a connection's HTTP requests.
-    struct HTTPPipeline {
-        let channel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
-        /// What stands between the channel's end and its HTTP/1 codec.
-        let handlers: [any RemovableChannelHandler]
-    }
-
-    private func configureHTTP(_ channel: any Channel) throws -> HTTPPipeline {
-        let codec = HTTP1ToHTTPServerCodec(secure: false)
+    private func configureHTTP(_ channel: any Channel) throws -> HTTPChannel {
         let idle = idleTimeout.map { Duration.nanoseconds($0.nanoseconds) }
-        let idleHandler = HTTPConnectionStateHandler(idleTimeout: idle, logger: logger)
-        try channel.pipeline.syncOperations.addHandlers([codec, idleHandler])
-        let configuration = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>.Configuration(
-            isOutboundHalfClosureEnabled: true
-        )
-        return HTTPPipeline(
-            channel: try NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: configuration),
-            handlers: [codec, idleHandler]
-        )
+        try channel.pipeline.syncOperations.addHandlers([
+            HTTP1ToHTTPServerCodec(secure: false), HTTPConnectionStateHandler(idleTimeout: idle, logger: logger),
+        ])
+        let configuration = HTTPChannel.Configuration(isOutboundHalfClosureEnabled: true)
+        return try HTTPChannel(wrappingChannelSynchronously: channel, configuration: configuration)
     }
 
     func handle(value: Value, logger: Logger) async {

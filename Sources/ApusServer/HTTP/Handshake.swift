@@ -2,6 +2,7 @@ import ApusProtocol
 import Crypto
 import Foundation
 import HTTPTypes
+import NIOCore
 
 /// What a request for a WebSocket is found to be, before anything is upgraded (RFC 6455 section 4.2.1).
 struct Handshake: Equatable {
@@ -83,6 +84,22 @@ struct Handshake: Equatable {
     static func accept(_ key: String) -> String {
         let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
         return Data(digest).base64EncodedString()
+    }
+
+    /// What the client is answered, in whole.
+    func response(to key: String) -> ByteBuffer {
+        var response = ByteBuffer()
+        response.writeString(
+            """
+            HTTP/1.1 101 Switching Protocols\r
+            Upgrade: websocket\r
+            Connection: Upgrade\r
+            Sec-WebSocket-Accept: \(Self.accept(key))\r
+            \r
+
+            """
+        )
+        return response
     }
 
     private static func isNonce(_ value: String) -> Bool {

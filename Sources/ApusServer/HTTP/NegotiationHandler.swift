@@ -1,4 +1,5 @@
 import ApusProtocol
+import ApusSockets
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -7,11 +8,12 @@ import NIOHTTP1
 /// the router.
 ///
 /// ```
-/// encoder ◄─┐                         HTTP:      encoder, decoder, this, codec, Hummingbird's handlers
-/// decoder ──┴─► NegotiationHandler ─► upgraded:  WebSocketConnection
+/// encoder ◄─┐
+/// decoder ──┴─► NegotiationHandler ─► codec, Hummingbird's handlers
+///                     └─► upgraded: the socket leaves the channel
 /// ```
-/// A proxy may send a handshake on a connection that has carried requests before, so this handler stays until there is an
-/// upgrade. NIO's own upgrade handlers only look at the first request, and lose one that asks for an upgrade in vain.
+/// A handshake that comes first on its connection hardly gets here: ``PendingConnection`` answers it. But it may be out of
+/// the ordinary, or a proxy may send it on a connection that has carried requests before. NIO's own upgrade handlers only look at the first request, and lose one that asks for an upgrade in vain.
 final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -35,9 +37,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let encoder: HTTPResponseEncoder
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let negotiated: EventLoopPromise<ApusChannel.Negotiated>
-    private let configureHTTP: (any Channel) throws -> ApusChannel.HTTPPipeline
-    /// What has to go when a connection is upgraded after it has carried requests.
-    private var httpHandlers: [any RemovableChannelHandler] = []
+    private let configureHTTP: (any Channel) throws -> ApusChannel.HTTPChannel
     private let requestTimeout: TimeAmount
     /// When the connection is closed if the request at hand is not complete.
     private var deadline: Scheduled<Void>?
@@ -61,7 +61,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         decoder: ByteToMessageHandler<HTTPRequestDecoder>,
         negotiated: EventLoopPromise<ApusChannel.Negotiated>,
         requestTimeout: TimeAmount,
-        configureHTTP: @escaping (any Channel) throws -> ApusChannel.HTTPPipeline
+        configureHTTP: @escaping (any Channel) throws -> ApusChannel.HTTPChannel
     ) {
         self.gate = gate
         self.encoder = encoder
@@ -187,9 +187,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func serveHTTP(_ head: HTTPRequestHead, unanswered: Int, context: ChannelHandlerContext) {
         do {
             if case .waiting = state {
-                let pipeline = try configureHTTP(context.channel)
-                httpHandlers = pipeline.handlers
-                negotiated.succeed(.http(pipeline.channel))
+                negotiated.succeed(.http(try configureHTTP(context.channel)))
             }
             speaksHTTP10 = head.version == .http1_0 || head.version == .http0_9
             state = .http(unanswered: unanswered + 1)
@@ -200,36 +198,37 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// Answers the handshake, and gives the socket to a loop of ours once all that was read or written here is accounted for.
     private func upgrade(_ head: HTTPRequestHead, _ handshake: Handshake, context: ChannelHandlerContext) {
         state = .done
+        deadline?.cancel()
         let pipeline = context.pipeline.syncOperations
+        let input = InputCollector()
         do {
-            let connection = try gate.makeConnection(handshake, on: context.eventLoop)
-            let response = HTTPResponseHead(
-                version: .http1_1,
-                status: .switchingProtocols,
-                headers: [
-                    "Upgrade": "websocket", "Connection": "Upgrade",
-                    "Sec-WebSocket-Accept": Handshake.accept(head.headers.first(name: "sec-websocket-key") ?? ""),
-                ]
-            )
-            context.writeAndFlush(wrapOutboundOut(.head(response)), promise: nil)
-            // From here on bytes are written and not HTTP; what the client sent behind its handshake leaves the decoder when
-            // that is removed, and goes through this handler to the connection.
-            pipeline.removeHandler(encoder, promise: nil)
-            for handler in httpHandlers { pipeline.removeHandler(handler, promise: nil) }
-            try pipeline.addHandler(connection, position: .after(self))
-            negotiated.succeed(.webSocket)
-            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-            pipeline.removeHandler(decoder).whenComplete { _ in
-                let (handler, context) = bound.value
-                context.fireChannelReadComplete()
-                context.pipeline.syncOperations.removeHandler(handler, promise: nil)
-            }
+            try context.channel.syncOptions?.setOption(.autoRead, value: false)
+            // What the client sent behind its handshake leaves the decoder when that is removed.
+            try pipeline.addHandler(input, position: .after(self))
         } catch {
             negotiated.fail(error)
+            return context.close(promise: nil)
+        }
+        negotiated.succeed(.webSocket)
+        let answered = context.eventLoop.makePromise(of: Void.self)
+        let response = handshake.response(to: head.headers.first(name: "sec-websocket-key") ?? "")
+        pipeline.removeHandler(encoder).assumeIsolated().whenComplete { _ in
+            context.writeAndFlush(NIOAny(response), promise: answered)
+        }
+        answered.futureResult.and(pipeline.removeHandler(decoder)).assumeIsolated().whenComplete { result in
+            if case .success = result { self.handOver(handshake, input.bytes, context: context) }
             context.close(promise: nil)
         }
+    }
+
+    private func handOver(_ handshake: Handshake, _ input: ByteBuffer, context: ChannelHandlerContext) {
+        let socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { try Socket(descriptor: $0).duplicated() }
+        if let socket { gate.adopt(socket, after: handshake, input: input) }
     }
 
     private func refuse(_ problem: Problem, context: ChannelHandlerContext) {
@@ -244,6 +243,17 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+    }
+}
+
+/// Keeps what comes behind a handshake.
+private final class InputCollector: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private(set) var bytes = ByteBuffer()
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var more = unwrapInboundIn(data)
+        bytes.writeBuffer(&more)
     }
 }
 

@@ -1,4 +1,5 @@
 import ApusProtocol
+import ApusSockets
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -6,6 +7,7 @@ import NIOHTTP1
 /// Who decides which handshakes become WebSocket connections.
 struct WebSocketGate: Sendable {
     let workers: Workers
+    let socketLoops: SocketLoops
     let keys: APIKeys
     let maxConnections: Int
     let isDraining: DrainFlag
@@ -13,16 +15,27 @@ struct WebSocketGate: Sendable {
 
     /// What a request that asks for an upgrade gets; `nil` when it asks for something else than a WebSocket of ours.
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
+        guard head.method == .GET, head.version == .http1_1 else { return nil }
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let path = parts.first ?? ""
-        guard head.method == .GET, head.version == .http1_1,
-            let dialect = isEcho ? .base : Handshake.dialect(ofPath: path)
-        else { return nil }
-        let query = parts.count > 1 ? parts[1] : ""
-        let result = Handshake.check(dialect: dialect, query: query, keys: keys) {
+        return check(path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "") {
             let values = head.headers[$0]
             return values.isEmpty ? nil : values.joined(separator: ",").trimmingCharacters(in: .whitespaces)
         }
+    }
+
+    /// The same for a request that came first on its connection; `nil` also for what has a body.
+    func check(_ head: RequestHead) -> Result<Handshake, Handshake.Refusal>? {
+        for name in ["content-length", "transfer-encoding", "expect"] where head.headers[name] != nil { return nil }
+        return check(path: head.path, query: head.query) { head.headers[$0] }
+    }
+
+    private func check(
+        path: Substring,
+        query: Substring,
+        header: (String) -> String?
+    ) -> Result<Handshake, Handshake.Refusal>? {
+        guard let dialect = isEcho ? .base : Handshake.dialect(ofPath: path) else { return nil }
+        let result = Handshake.check(dialect: dialect, query: query, keys: keys, header: header)
         guard case .success = result else { return result }
         guard !isDraining.isSet else { return .failure(.unavailable("The server is shutting down")) }
         guard workers.open.value + workers.streams.value < maxConnections else {
@@ -31,24 +44,55 @@ struct WebSocketGate: Sendable {
         return result
     }
 
+    /// Whether these first bytes of a request may become a handshake.
+    func mayBeHandshake(_ start: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
+        (isEcho ? ["GET /"] : ["GET /ws", "GET /v1/ws"]).contains { zip(start, $0.utf8).allSatisfy(==) }
+    }
+
     /// Runs `body` on the loop it is called on, once all WebSockets have been drained.
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
         guard let worker = workers.worker(on: eventLoop) else { return body() }
         worker.afterDrain(body)
     }
 
-    /// The last handler of an upgraded channel.
-    func makeConnection(_ handshake: Handshake, on eventLoop: any EventLoop) throws -> WebSocketConnection {
-        guard let worker = workers.worker(on: eventLoop) else { throw NegotiationHandler.NotNegotiated() }
-        let isEcho = isEcho
-        // The server speaks no TLS: nothing stands between the connection and its socket.
-        return WebSocketConnection(id: workers.ids.next(), worker: worker, sendsDirectly: true) { connection in
-            if isEcho { return EchoSession(connection: connection) }
-            return PubSubSession(
-                connection: connection,
-                dialect: handshake.dialect,
-                isAuthorized: handshake.isAuthorized
-            )
+    /// The connection that a handshake leads to, with its session; it is not started yet.
+    func makeConnection(
+        _ handshake: Handshake,
+        socket: Socket,
+        peer: PeerAddress,
+        on worker: Worker,
+        poller: Poller
+    ) -> WebSocketConnection {
+        let connection = WebSocketConnection(
+            id: workers.ids.next(),
+            worker: worker,
+            socket: socket,
+            peer: peer,
+            poller: poller
+        )
+        connection.session =
+            isEcho
+            ? EchoSession(connection: connection)
+            : PubSubSession(connection: connection, dialect: handshake.dialect, isAuthorized: handshake.isAuthorized)
+        return connection
+    }
+
+    /// Takes over the socket of a connection that was HTTP's until now.
+    ///
+    /// - Parameter input: what came behind the handshake and was read already.
+    func adopt(_ socket: Socket, after handshake: Handshake, input: ByteBuffer) {
+        workers.sockets.take()
+        let loop = socketLoops.next()
+        loop.withPoller { poller in
+            guard let worker = workers.worker(on: loop) else {
+                socket.close()
+                return workers.sockets.release()
+            }
+            let peer = socket.peerAddress
+            let connection = makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
+            connection.start(nil)
+            var input = input
+            input.withUnsafeMutableReadableBytes { connection.received($0) }
         }
     }
 }

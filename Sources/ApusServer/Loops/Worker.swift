@@ -1,5 +1,6 @@
 import ApusBroker
 import ApusProtocol
+import ApusSockets
 import Logging
 import NIOCore
 
@@ -9,11 +10,13 @@ import NIOCore
 final class Worker {
     /// The largest buffer of replies that is kept for the next ones.
     private static let recycledReplies = 64 * 1024
+    private static let inputSize = 64 * 1024
 
     let eventLoop: any EventLoop
     let settings: WorkerSettings
     let hub: Hub
-    let scratch = ScratchMemory()
+    /// What a socket is read into: worked off, or copied, before the next one is read.
+    let input: UnsafeMutableRawBufferPointer
     let scanner: CommandScanner
     let logger: Logger
     /// The replies to what is being read from one connection, until they are handed to its channel in one piece.
@@ -28,6 +31,8 @@ final class Worker {
     var counters = WorkerCounters()
 
     private var connections = ContiguousArray<WebSocketConnection>()
+    private var pending = ContiguousArray<PendingConnection>()
+    private let sockets: SocketBudget
     private let open: ConnectionCount
     private let openStreams: ConnectionCount
     private let beat: LoopWatch.Beat
@@ -38,6 +43,7 @@ final class Worker {
         settings: WorkerSettings,
         broker: any Broker,
         mailbox: HubMailbox,
+        sockets: SocketBudget,
         open: ConnectionCount,
         openStreams: ConnectionCount,
         beat: LoopWatch.Beat,
@@ -46,6 +52,8 @@ final class Worker {
         self.eventLoop = eventLoop
         self.settings = settings
         self.hub = Hub(broker: broker, mailbox: mailbox) { Timestamp.nowInMilliseconds }
+        self.input = .allocate(byteCount: Self.inputSize, alignment: 16)
+        self.sockets = sockets
         self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
         self.open = open
         self.openStreams = openStreams
@@ -53,7 +61,29 @@ final class Worker {
         self.logger = logger
     }
 
+    deinit {
+        input.deallocate()
+    }
+
     // MARK: Connections
+
+    /// A socket that has not said yet what it is for.
+    func add(_ connection: PendingConnection) {
+        connection.workerIndex = pending.count
+        pending.append(connection)
+    }
+
+    /// - Parameter isClosed: whether its socket is, rather than handed on.
+    func remove(_ connection: PendingConnection, isClosed: Bool) {
+        let index = connection.workerIndex
+        guard index < pending.count, pending[index] === connection else { return }
+        let last = pending.removeLast()
+        if last !== connection {
+            pending[index] = last
+            last.workerIndex = index
+        }
+        if isClosed { sockets.release() }
+    }
 
     func add(_ connection: WebSocketConnection) {
         connection.workerIndex = connections.count
@@ -72,6 +102,7 @@ final class Worker {
             last.workerIndex = index
         }
         open.add(-1)
+        sockets.release()
         logger.debug("connection closed", metadata: ["connection.id": "\(connection.id)"])
     }
 
@@ -131,6 +162,7 @@ final class Worker {
         beginBurst()
         // Connections that end change the list: walk a copy.
         for connection in connections { connection.tick(now: now) }
+        for connection in pending { connection.tick(now: now) }
         for stream in streams { stream.tick(now: now) }
         beat.beat(now: now)
         if settings.throttleTimeout > 0 { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
@@ -154,6 +186,7 @@ final class Worker {
     /// Closes every connection that has got everything; those that have not yet close when they have.
     func drain() {
         hub.turn()
+        closePending()
         for connection in connections { connection.closeIfDrained() }
         for stream in streams { stream.drain() }
     }
@@ -171,8 +204,14 @@ final class Worker {
         for body in waiting { body() }
     }
 
+    /// Cuts what has not asked for anything.
+    func closePending() {
+        for connection in pending { connection.close() }
+    }
+
     /// Cuts what is still open.
     func abort() {
-        for connection in connections { connection.abort() }
+        for connection in connections { connection.end() }
+        closePending()
     }
 }

@@ -151,3 +151,11 @@ struct EventStreamHandle: Sendable {
         eventLoop.execute { stream.value.end() }
     }
 }
+
+extension SocketAddress {
+    /// `127.0.0.1:50123` or `[::1]:50123`.
+    fileprivate var hostAndPort: String {
+        guard let ipAddress, let port else { return description }
+        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
+    }
+}

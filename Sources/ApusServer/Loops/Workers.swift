@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusSockets
 import Logging
 import NIOCore
 import Synchronization
@@ -7,6 +8,7 @@ import Synchronization
 struct Workers: Sendable {
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>]
     private let loops: [any EventLoop]
+    let sockets: SocketBudget
     /// Over all workers.
     let open: ConnectionCount
     /// Event streams and requests that wait, over all workers.
@@ -14,18 +16,28 @@ struct Workers: Sendable {
     let ids = ConnectionIDs()
     private let watch: LoopWatch
 
-    /// Makes a worker on each loop of the group. Call it off the loops.
-    init(group: any EventLoopGroup, settings: WorkerSettings, broker: any Broker, logger: Logger) async throws {
-        var byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>] = [:]
-        var loops: [any EventLoop] = []
-        let (open, streams) = (ConnectionCount(), ConnectionCount())
-        let all = Array(group.makeIterator())
+    /// Makes a worker on each loop. Call it off the loops.
+    ///
+    /// - Parameters:
+    ///   - socketLoops: for WebSockets.
+    ///   - httpLoops: for event streams and what else HTTP's requests ask for.
+    init(
+        socketLoops: [SocketLoop],
+        httpLoops: [any EventLoop],
+        settings: WorkerSettings,
+        broker: any Broker,
+        sockets: SocketBudget,
+        logger: Logger
+    ) async throws {
+        let all: [any EventLoop] = socketLoops + httpLoops
         let watch = LoopWatch(
             loops: all.count,
             timeout: settings.liveTimeout,
             tickInterval: settings.tickInterval,
             now: Worker.monotonicNow()
         )
+        var byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>] = [:]
+        let (open, streams) = (ConnectionCount(), ConnectionCount())
         for (eventLoop, beat) in zip(all, watch.beats) {
             byLoop[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
                 let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
@@ -37,6 +49,7 @@ struct Workers: Sendable {
                     settings: settings,
                     broker: broker,
                     mailbox: mailbox,
+                    sockets: sockets,
                     open: open,
                     openStreams: streams,
                     beat: beat,
@@ -49,10 +62,10 @@ struct Workers: Sendable {
                 }
                 return slot
             }.get()
-            loops.append(eventLoop)
         }
         self.byLoop = byLoop
-        self.loops = loops
+        self.loops = all
+        self.sockets = sockets
         self.open = open
         self.streams = streams
         self.watch = watch

@@ -1,67 +1,120 @@
+import ApusSockets
 import DequeModule
-import Glibc
 import NIOCore
 
 /// The way out of a connection: straight to the socket, and two lanes for what that does not take.
 ///
 /// ```
 /// control ──► acks, pongs, heartbeats ─┐
-///                                      ├─► send(2) ──► what is left of the frame at work ──► channel ──► socket
-/// events  ──► events, and what has     ┘
+///                                      ├─► send(2) ──► socket
+/// events  ──► events, and what has     ┘      └─► what is left of the frame at work goes out before anything else
 ///             its place among them
 /// ```
-/// A channel's write costs about a microsecond of promises and pipeline besides the system call, so it is only asked to
-/// finish the frame that the kernel took a part of, and so to tell when the socket takes more. Meanwhile everything else
-/// waits here, and control goes first: an answer never waits for more events than the kernel has.
+/// Once the kernel has taken a part of a frame, the rest of that waits for the socket; meanwhile everything else waits here,
+/// and control goes first: an answer never waits for more events than the kernel has.
 ///
 /// Bounded: the owner writes events only while this is writable, so the event lane holds ``highWater`` and a slice at the
 /// most; for the control lane the owner stops reading what would be answered.
-///
-/// A class, because a flush may call back: the socket takes more at once, and more is written then.
-final class Outbox {
+struct Outbox {
     /// How many bytes of events may wait for a flush, or for the socket.
     static let highWater = 64 * 1024
 
-    /// The plain socket under the channel; `nil` to write through the channel only.
-    private let socket: CInt?
     /// The only write since the last flush, and whether it is for the event lane.
     private var held: (bytes: ByteBuffer, isEvents: Bool)?
-    private var control = Deque<ByteBuffer>()
-    private var events = Deque<ByteBuffer>()
-    private(set) var controlBytes = 0
-    private var eventBytes = 0
-    /// Of those in the event lane, the bytes of answers that were kept in order.
-    private var orderedBytes = 0
-    /// Whether the channel has not finished what it was given.
-    private var isInFlight = false
-    /// Whether answers have to stay behind the events at hand.
-    private var isOrdered = false
-    private let becameEmpty: () -> Void
+    /// There only while more than that waits: most connections never have one.
+    private(set) var backlog: Backlog?
 
-    /// - Parameter becameEmpty: called when everything is in the kernel that at first was not.
-    init(socket: CInt?, becameEmpty: @escaping () -> Void) {
-        self.socket = socket
-        self.becameEmpty = becameEmpty
+    /// What waits behind the first write, or for the socket.
+    final class Backlog {
+        /// The rest of a frame of which the kernel took a part.
+        var current: ByteBuffer?
+        var control = Deque<ByteBuffer>()
+        var events = Deque<ByteBuffer>()
+        private(set) var controlBytes = 0
+        private(set) var eventBytes = 0
+        /// Of those in the event lane, the bytes of answers that were kept in order.
+        var orderedBytes = 0
+        /// Whether answers have to stay behind the events at hand.
+        var isOrdered = false
+
+        var isEmpty: Bool { control.isEmpty && events.isEmpty }
+
+        func append(_ bytes: ByteBuffer, isEvents: Bool) {
+            if isEvents {
+                eventBytes += bytes.readableBytes
+                events.append(bytes)
+            } else {
+                controlBytes += bytes.readableBytes
+                control.append(bytes)
+            }
+        }
+
+        func prepend(_ bytes: ByteBuffer, isEvents: Bool) {
+            if isEvents {
+                eventBytes += bytes.readableBytes
+                events.prepend(bytes)
+            } else {
+                controlBytes += bytes.readableBytes
+                control.prepend(bytes)
+            }
+        }
+
+        /// The next bytes to send, control first: small buffers of one lane in one piece.
+        func takeNext() -> (bytes: ByteBuffer, isEvents: Bool)? {
+            if let bytes = Self.takeNext(from: &control, &controlBytes) { return (bytes, false) }
+            return Self.takeNext(from: &events, &eventBytes).map { ($0, true) }
+        }
+
+        private static func takeNext(from lane: inout Deque<ByteBuffer>, _ count: inout Int) -> ByteBuffer? {
+            guard var bytes = lane.popFirst() else { return nil }
+            while let next = lane.first, bytes.readableBytes + next.readableBytes <= Outbox.highWater {
+                bytes.writeImmutableBuffer(next)
+                lane.removeFirst()
+            }
+            count -= bytes.readableBytes
+            return bytes
+        }
+
+        func endOrder() {
+            isOrdered = false
+            orderedBytes = 0
+        }
     }
 
-    var hasUnflushed: Bool { held != nil || !isInFlight && !isEmpty }
+    /// Whether something was written that no flush has tried to send.
+    var hasUnflushed: Bool {
+        guard let backlog else { return held != nil }
+        return backlog.current == nil && (held != nil || !backlog.isEmpty)
+    }
 
     /// Whether nothing is left to be sent.
-    var isDrained: Bool { held == nil && isEmpty && !isInFlight }
+    var isDrained: Bool { held == nil && backlog == nil }
 
-    private var isEmpty: Bool { control.isEmpty && events.isEmpty }
+    /// Whether the socket has to take more before anything else goes out.
+    var isBlocked: Bool { backlog?.current != nil }
 
     /// How many bytes of answers wait, in whichever lane.
-    var answerBytes: Int { controlBytes + orderedBytes }
+    var answerBytes: Int {
+        let heldBytes = held.map { $0.isEvents ? 0 : $0.bytes.readableBytes } ?? 0
+        guard let backlog else { return heldBytes }
+        return heldBytes + backlog.controlBytes + backlog.orderedBytes
+    }
 
     /// Whether more events are taken now.
-    var isWritable: Bool { !isInFlight && eventBytes < Self.highWater }
+    var isWritable: Bool {
+        let heldBytes = held.map { $0.isEvents ? $0.bytes.readableBytes : 0 } ?? 0
+        guard let backlog else { return heldBytes < Self.highWater }
+        return backlog.current == nil && heldBytes + backlog.eventBytes < Self.highWater
+    }
 
     /// What a flush left to be done.
     enum Flushed {
         /// Everything is in the kernel, from this buffer, which may be used again.
         case sent(ByteBuffer)
-        case nothing
+        /// Everything is in the kernel, or there was nothing.
+        case drained
+        /// The socket has to take more first.
+        case blocked
         /// The socket is broken.
         case failed
     }
@@ -69,145 +122,86 @@ final class Outbox {
     // MARK: Writing
 
     /// Takes frames that go before events that still wait.
-    func writeControl(_ bytes: ByteBuffer) {
-        if isOrdered { orderedBytes += bytes.readableBytes }
+    mutating func writeControl(_ bytes: ByteBuffer) {
+        let isOrdered = backlog?.isOrdered ?? false
+        if isOrdered { backlog?.orderedBytes += bytes.readableBytes }
         write(bytes, isEvents: isOrdered)
     }
 
     /// Takes frames that keep their place among events.
-    func writeEvents(_ bytes: ByteBuffer) {
+    mutating func writeEvents(_ bytes: ByteBuffer) {
         write(bytes, isEvents: true)
     }
 
-    private func write(_ bytes: ByteBuffer, isEvents: Bool) {
-        if isEvents { eventBytes += bytes.readableBytes } else { controlBytes += bytes.readableBytes }
-        if held == nil, !isInFlight, isEmpty {
+    private mutating func write(_ bytes: ByteBuffer, isEvents: Bool) {
+        if held == nil, backlog == nil {
             held = (bytes, isEvents)
-            return
+        } else {
+            queueHeld().append(bytes, isEvents: isEvents)
         }
-        queueHeld()
-        if isEvents { events.append(bytes) } else { control.append(bytes) }
     }
 
-    private func queueHeld() {
-        guard let held = held.take() else { return }
-        if held.isEvents { events.append(held.bytes) } else { control.append(held.bytes) }
+    /// Puts what was held alone into its lane.
+    @discardableResult
+    private mutating func queueHeld() -> Backlog {
+        let lanes = backlog ?? Backlog()
+        backlog = lanes
+        if let held = held.take() { lanes.append(held.bytes, isEvents: held.isEvents) }
+        return lanes
     }
 
     /// Keeps answers written from now on behind the events that wait.
-    func keepOrder() {
+    mutating func keepOrder() {
         guard !isDrained else { return }
-        queueHeld()
-        if events.isEmpty { endOrder() } else { isOrdered = true }
+        let lanes = queueHeld()
+        if lanes.events.isEmpty { lanes.endOrder() } else { lanes.isOrdered = true }
     }
 
     // MARK: Sending
 
-    /// Sends what was written, as far as the socket takes it.
-    func flush(_ context: ChannelHandlerContext) -> Flushed {
-        guard !isInFlight else { return .nothing }
+    /// Sends what was written, as far as the socket takes it. Call it again when the socket takes more.
+    mutating func flush(to socket: Socket) -> Flushed {
+        if backlog == nil {
+            guard let (bytes, isEvents) = held.take() else { return .drained }
+            return send(bytes, isEvents: isEvents, to: socket) ?? .sent(bytes)
+        }
+        let lanes = queueHeld()
         // Only here: what is taken out of a lane may come back into it when the socket does not take it all.
-        defer { if events.isEmpty { endOrder() } }
-        guard let socket else {
-            queueHeld()
-            return sendThroughChannel(context)
+        defer { if lanes.events.isEmpty { lanes.endOrder() } }
+        if let rest = lanes.current.take(), let stopped = send(rest, isEvents: nil, to: socket) { return stopped }
+        while let (bytes, isEvents) = lanes.takeNext() {
+            if let stopped = send(bytes, isEvents: isEvents, to: socket) { return stopped }
         }
-        if let (bytes, isEvents) = held.take() {
-            if isEvents { eventBytes = 0 } else { controlBytes = 0 }
-            return send(bytes, isEvents: isEvents, to: socket, context)
-        }
-        while let (bytes, isEvents) = takeNext() {
-            switch send(bytes, isEvents: isEvents, to: socket, context) {
-            case .sent: continue
-            case let other: return other
-            }
-        }
-        return .nothing
+        backlog = nil
+        return .drained
     }
 
-    /// The next bytes to send, control first: small buffers of one lane in one piece.
-    private func takeNext() -> (ByteBuffer, isEvents: Bool)? {
-        if let bytes = Self.takeNext(from: &control, &controlBytes) { return (bytes, false) }
-        return Self.takeNext(from: &events, &eventBytes).map { ($0, true) }
-    }
-
-    private func endOrder() {
-        isOrdered = false
-        orderedBytes = 0
-    }
-
-    private static func takeNext(from lane: inout Deque<ByteBuffer>, _ count: inout Int) -> ByteBuffer? {
-        guard var bytes = lane.popFirst() else { return nil }
-        while let next = lane.first, bytes.readableBytes + next.readableBytes <= highWater {
-            bytes.writeImmutableBuffer(next)
-            lane.removeFirst()
-        }
-        count -= bytes.readableBytes
-        return bytes
-    }
-
-    private func send(
-        _ bytes: ByteBuffer,
-        isEvents: Bool,
-        to socket: CInt,
-        _ context: ChannelHandlerContext
-    ) -> Flushed {
+    /// Gives the kernel whole frames, or with `isEvents` of `nil` the rest of one; `nil` when it has taken everything.
+    private mutating func send(_ bytes: ByteBuffer, isEvents: Bool?, to socket: Socket) -> Flushed? {
         var sent = 0
-        while sent < bytes.readableBytes {
-            let count = bytes.withUnsafeReadableBytes { readable in
-                let rest = UnsafeRawBufferPointer(rebasing: readable[sent...])
-                return Glibc.send(socket, rest.baseAddress, rest.count, CInt(MSG_NOSIGNAL | MSG_DONTWAIT))
-            }
-            if count >= 0 {
-                sent += count
-                // A short count means a full socket: the next attempt would only be told so.
-                if sent < bytes.readableBytes { break }
-            } else if errno == EAGAIN || errno == EWOULDBLOCK {
-                break
-            } else if errno != EINTR {
-                return .failed
-            }
+        switch bytes.withUnsafeReadableBytes({ socket.send($0) }) {
+        case .bytes(let count): sent = count
+        case .wouldBlock: break
+        case .failed: return .failed
         }
-        guard sent < bytes.readableBytes else { return .sent(bytes) }
-        park(bytes, sent: sent, isEvents: isEvents, context)
-        return .nothing
+        // A short count means a full socket: the next attempt would only be told so.
+        guard sent < bytes.readableBytes else { return nil }
+        park(bytes, sent: sent, isEvents: isEvents)
+        return .blocked
     }
 
-    /// Has the channel finish the frame of which `sent` bytes are out, and puts what is behind it back into its lane.
-    private func park(_ bytes: ByteBuffer, sent: Int, isEvents: Bool, _ context: ChannelHandlerContext) {
-        let end = bytes.withUnsafeReadableBytes { FrameHead.endOfServerFrame(behind: sent, in: $0) }
+    /// Keeps the frame of which `sent` bytes are out for when the socket takes more, and puts what is behind it back into its
+    /// lane.
+    private mutating func park(_ bytes: ByteBuffer, sent: Int, isEvents: Bool?) {
+        let lanes = queueHeld()
         var rest = bytes
         rest.moveReaderIndex(forwardBy: sent)
-        guard let frame = rest.readSlice(length: end - sent) else { return }
-        if rest.readableBytes > 0 {
-            if isEvents {
-                events.prepend(rest)
-                eventBytes += rest.readableBytes
-            } else {
-                control.prepend(rest)
-                controlBytes += rest.readableBytes
-            }
+        guard let isEvents else {
+            lanes.current = rest
+            return
         }
-        giveToChannel(frame, context)
-    }
-
-    private func sendThroughChannel(_ context: ChannelHandlerContext) -> Flushed {
-        guard let (bytes, _) = takeNext() else { return .nothing }
-        giveToChannel(bytes, context)
-        return .nothing
-    }
-
-    private func giveToChannel(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-        isInFlight = true
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { result in
-            self.isInFlight = false
-            guard case .success = result else { return }
-            switch self.flush(context) {
-            case .failed: context.close(promise: nil)
-            case .sent, .nothing: if self.isDrained { self.becameEmpty() }
-            }
-        }
-        context.writeAndFlush(NIOAny(bytes), promise: promise)
+        let end = bytes.withUnsafeReadableBytes { FrameHead.endOfServerFrame(behind: sent, in: $0) }
+        lanes.current = rest.readSlice(length: end - sent)
+        if rest.readableBytes > 0 { lanes.prepend(rest, isEvents: isEvents) }
     }
 }

@@ -18,17 +18,14 @@ extension WebSocketConnection {
 
     /// Fails the connection (RFC 6455 section 7.1.7): close frame, then nothing of what the peer sends counts.
     func fail(_ reason: Disconnect) {
-        guard phase == .open else {
-            context?.close(promise: nil)
-            return
-        }
+        guard phase == .open else { return end() }
         log("client broke the protocol", code: reason.code, reason: reason.reason)
         session?.willDisconnect(reason)
         writeClose(reason)
         phase = .discarding
         endSession()
         // Only our direction is closed: hanging up on unread bytes would have the kernel take our close frame back.
-        hangUpAfterFlush(mode: .output)
+        hangUpAfterFlush(.sending)
     }
 
     func writeClose(_ reason: Disconnect) {
@@ -40,12 +37,11 @@ extension WebSocketConnection {
         closeDeadline = worker.monotonicNow() + worker.settings.closeTimeout
     }
 
-    func hangUpAfterFlush(mode: CloseMode) {
-        guard let context else { return }
+    func hangUpAfterFlush(_ hangUp: HangUp) {
         closeDeadline = min(closeDeadline, worker.monotonicNow() + worker.settings.closeTimeout)
-        closeWhenDrained = mode
+        hangUpWhenDrained = hangUp
         flush()
-        if outbox.isDrained { context.channel.close(mode: mode, promise: nil) }
+        if phase != .closed, outbox.isDrained { close(hangUp) }
     }
 
     func endSession() {
@@ -56,24 +52,11 @@ extension WebSocketConnection {
         releaseRead()
     }
 
-    func end() {
-        guard phase != .closed else { return }
-        phase = .closed
-        context = nil
-        endSession()
-        worker.remove(self)
-    }
-
     /// At shutdown: closes the connection once everything has been delivered.
     func closeIfDrained() {
         // A publish that was put off is refused like any other command now.
         continueReading()
         if session?.isDrained ?? true { disconnect(.shutdown) }
-    }
-
-    /// Cuts the connection without ado, at the end of a drain.
-    func abort() {
-        context?.close(promise: nil)
     }
 
     func log(_ message: Logger.Message, code: UInt16?, reason: String = "") {
@@ -91,7 +74,7 @@ extension WebSocketConnection {
 extension WebSocketConnection {
     /// Called about once a second: pings, and the deadlines of pongs and closes.
     func tick(now: Int64) {
-        if now >= closeDeadline { return abort() }
+        if now >= closeDeadline { return end() }
         guard phase == .open else { return }
         session?.tick(now: now)
         switch keepalive.tick(now: now) {

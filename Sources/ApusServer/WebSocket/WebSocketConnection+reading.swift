@@ -5,43 +5,47 @@ import NIOCore
 // Frames in: from bytes to whole messages for the session.
 
 extension WebSocketConnection {
-    /// Keeps what could not be worked off yet, in memory of its own: the channel uses its buffers again.
-    func keep(_ bytes: inout ByteBuffer) {
+    /// Keeps what could not be worked off yet, in memory of its own.
+    func keep(_ bytes: UnsafeMutableRawBufferPointer) {
         if partial != nil {
-            partial?.writeBuffer(&bytes)
+            partial?.writeBytes(bytes)
         } else {
-            var own = bytes
-            if own.readerIndex > 0 || own.storageCapacity > 2 * own.readableBytes {
-                own = ByteBuffer(buffer: bytes)
-            }
-            partial = own
+            partial = ByteBuffer(bytes: bytes)
         }
     }
 
-    func consume(_ bytes: inout ByteBuffer) {
+    /// Works off what was kept, and keeps what is left of it.
+    func consumePartial() {
+        guard var bytes = partial.take() else { return }
+        let consumed = bytes.withUnsafeMutableReadableBytes { consume($0) }
+        guard consumed < bytes.readableBytes, phase == .open || phase == .closing else { return }
+        bytes.moveReaderIndex(forwardBy: consumed)
+        // What is worked off would stay in memory with the rest.
+        partial = consumed > 0 ? ByteBuffer(buffer: bytes) : bytes
+    }
+
+    /// Works off whole frames, and takes off their masks where they lie.
+    ///
+    /// - Returns: how many bytes are done with.
+    func consume(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
+        var start = 0
         while phase == .open || phase == .closing, postponed == nil {
-            let result = bytes.withUnsafeReadableBytes { FrameHead.parse($0, maxMessage: assembler.maxMessage) }
-            switch result {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
+            switch FrameHead.parse(UnsafeRawBufferPointer(rest), maxMessage: assembler.maxMessage) {
             case .incomplete:
-                return
+                return start
             case .failure(let disconnect):
                 fail(disconnect)
             case .head(let head):
                 let size = head.size + head.payload
-                guard bytes.readableBytes >= size else { return }
-                bytes.withUnsafeReadableBytes { readable in
-                    let payload = UnsafeRawBufferPointer(rebasing: readable[head.size..<size])
-                    worker.scratch.withBytes(head.payload) { scratch in
-                        guard let target = scratch.baseAddress else { return }
-                        let isASCII = unmask(payload, mask: head.mask, to: target)
-                        let plain = UnsafeRawBufferPointer(start: target, count: head.payload)
-                        handle(head, payload: plain, isASCII: isASCII)
-                    }
-                }
-                bytes.moveReaderIndex(forwardBy: size)
+                guard rest.count >= size else { return start }
+                let payload = UnsafeMutableRawBufferPointer(rebasing: rest[head.size..<size])
+                let isASCII = payload.baseAddress.map { unmask(UnsafeRawBufferPointer(payload), mask: head.mask, to: $0) }
+                handle(head, payload: UnsafeRawBufferPointer(payload), isASCII: isASCII ?? true)
+                start += size
             }
         }
-        if phase != .open, phase != .closing { bytes.clear() }
+        return phase == .open || phase == .closing ? start : bytes.count
     }
 
     private func handle(_ head: FrameHead, payload: UnsafeRawBufferPointer, isASCII: Bool) {
@@ -84,10 +88,7 @@ extension WebSocketConnection {
         worker.beginBurst()
         let isTaken = message.withUnsafeReadableBytes { session?.received($0, isText: isText) ?? true }
         if !isTaken, phase == .open { postponed = (message, isText) }
-        if postponed == nil, var bytes = partial.take() {
-            consume(&bytes)
-            if bytes.readableBytes > 0 { keep(&bytes) }
-        }
+        if postponed == nil { consumePartial() }
         sendReplies()
         flush()
         if postponed == nil { keepalive.resume(now: worker.monotonicNow()) }
@@ -98,7 +99,7 @@ extension WebSocketConnection {
         guard phase == .open else {
             // The answer to our own: the handshake is complete and the server is the one to hang up (section 7.1.1).
             phase = .discarding
-            hangUpAfterFlush(mode: .all)
+            hangUpAfterFlush(.both)
             return
         }
         switch CloseFrame.parse(body) {
@@ -111,7 +112,7 @@ extension WebSocketConnection {
             sendReplies()
             phase = .discarding
             endSession()
-            hangUpAfterFlush(mode: .all)
+            hangUpAfterFlush(.both)
         }
     }
 }

@@ -1,17 +1,14 @@
 import ApusProtocol
+import ApusSockets
 import Logging
 import NIOCore
 
-/// The last handler of a WebSocket's channel: frames in, frames out, pings and the closing handshake (RFC 6455).
+/// One WebSocket on its socket: frames in, frames out, pings and the closing handshake (RFC 6455).
 ///
-/// Lives on its event loop. What it holds is bounded: one message that is not complete yet, one message its session has
-/// put off, and the replies to what it reads: when ``maxPendingReplies`` bytes of these wait for a socket that takes
-/// nothing, it stops reading.
-final class WebSocketConnection: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+/// Lives on its loop, and owns its socket. What it holds is bounded: one message that is not complete yet, one message its
+/// session has put off, and the replies to what it reads: when ``maxPendingReplies`` bytes of these wait for a socket that
+/// takes nothing, it stops reading.
+final class WebSocketConnection: PollTarget {
     enum Phase {
         case open
         /// Our close frame is on its way; the peer's has not come.
@@ -21,140 +18,149 @@ final class WebSocketConnection: ChannelDuplexHandler {
         case closed
     }
 
+    /// How the socket is closed when the last byte is in the kernel.
+    enum HangUp {
+        /// Nothing more is sent; what comes is still read.
+        case sending
+        case both
+    }
+
     /// How many bytes of replies may wait for a peer that sends but does not read, before it is read no more.
     static let maxPendingReplies = 64 * 1024
 
     let id: UInt64
     let worker: Worker
-    private let sendsDirectly: Bool
-    private let makeSession: (WebSocketConnection) -> any WebSocketSession
+    let peerAddress: PeerAddress
+    private let socket: Socket
+    private let poller: Poller
+    private var registration: Poller.ID?
+    /// What the poller is asked for.
+    private var interest: PollEvents = .readable
     var session: (any WebSocketSession)?
-    var context: ChannelHandlerContext?
-    var phase = Phase.open
+    @exclusivity(unchecked) var phase = Phase.open
     var assembler: MessageAssembler
     /// The start of a frame whose rest has not come.
-    var partial: ByteBuffer?
+    @exclusivity(unchecked) var partial: ByteBuffer?
     /// A message the session asked to get again; while there is one, nothing is read.
-    var postponed: (message: ByteBuffer, isText: Bool)?
+    @exclusivity(unchecked) var postponed: (message: ByteBuffer, isText: Bool)?
     private var isReadHeld = false
-    private var remoteAddress: SocketAddress?
-    private(set) var outbox = Outbox(socket: nil) {}
+    @exclusivity(unchecked) private(set) var outbox = Outbox()
     /// Whether all that is unflushed is a buffer of replies, which nobody else holds.
-    private var hasOnlyReplies = false
-    /// What is done when the last byte is in the kernel.
-    var closeWhenDrained: CloseMode?
+    @exclusivity(unchecked) private var hasOnlyReplies = false
+    var hangUpWhenDrained: HangUp?
     var keepalive: Keepalive
     /// When the connection is cut if the closing handshake has not ended it, on the worker's clock.
     var closeDeadline: Int64 = .max
     /// Its place in its worker's list.
     var workerIndex = 0
 
-    /// - Parameter sendsDirectly: whether frames may go past the channel to its socket. Only where no other handler, as one
-    ///   for TLS, changes what is written.
-    init(
-        id: UInt64,
-        worker: Worker,
-        sendsDirectly: Bool,
-        makeSession: @escaping (WebSocketConnection) -> any WebSocketSession
-    ) {
+    /// Takes over a socket on which the handshake is done. Give it its session, then ``start(_:)``.
+    init(id: UInt64, worker: Worker, socket: Socket, peer: PeerAddress, poller: Poller) {
         self.id = id
         self.worker = worker
-        self.sendsDirectly = sendsDirectly
-        self.makeSession = makeSession
+        self.socket = socket
+        self.peerAddress = peer
+        self.poller = poller
         self.assembler = MessageAssembler(maxMessage: worker.settings.maxMessage)
         self.keepalive = Keepalive(now: worker.monotonicNow(), settings: worker.settings)
     }
 
-    /// `127.0.0.1:50123`; empty when it is not known.
-    var peerAddress: String {
-        remoteAddress?.hostAndPort ?? ""
-    }
-
-    // MARK: Channel events
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        // A channel that is closed has none any more.
-        remoteAddress = context.channel.remoteAddress
-        let socket =
-            !sendsDirectly
-            ? nil
-            : try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-                of: NIOBSDSocket.Handle.self
-            ) { $0 }
-        outbox = Outbox(socket: socket) { [weak self] in self?.outboxBecameEmpty() }
-        session = makeSession(self)
+    /// Begins to read.
+    ///
+    /// - Parameter registration: that of the socket with its poller, for ``PollEvents/readable``, when it has one.
+    func start(_ registration: Poller.ID?) {
         worker.add(self)
+        do throws(SocketError) {
+            if let registration {
+                poller.replace(registration, target: self)
+                self.registration = registration
+            } else {
+                self.registration = try poller.add(socket, for: interest, target: self)
+            }
+        } catch {
+            log("socket failed", code: nil, reason: "\(error)")
+            end()
+        }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        end()
+    // MARK: Socket events
+
+    func socketIsReady(_ events: PollEvents) {
+        if outbox.isBlocked, !events.isDisjoint(with: [.writable, .broken]) { continueWriting() }
+        guard phase != .closed else { return }
+        if events.contains(.readable) {
+            readSocket()
+        } else if !events.isDisjoint(with: .broken) {
+            end()
+        }
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        end()
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        worker.logger.debug("socket failed", metadata: ["connection.id": "\(id)", "error": "\(error)"])
-        context.close(promise: nil)
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    private func readSocket() {
+        // One read for each time it is ready: the others have their turn before the rest.
+        switch socket.receive(into: worker.input) {
+        case .wouldBlock:
+            break
         // The peer sends nothing more. Without a closing handshake there is nobody left to talk to.
-        if let event = event as? ChannelEvent, event == .inputClosed {
-            context.close(promise: nil)
-            return
+        case .failed, .bytes(0):
+            end()
+        case .bytes(let count):
+            received(UnsafeMutableRawBufferPointer(rebasing: worker.input[..<count]))
         }
-        // The worker decides when a connection goes at shutdown: ChannelShouldQuiesceEvent is not for this handler.
-        context.fireUserInboundEventTriggered(event)
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
+    /// Works off what has come; `bytes` are changed.
+    func received(_ bytes: UnsafeMutableRawBufferPointer) {
         guard phase == .open || phase == .closing else { return }
-        worker.counters.receivedBytes += UInt64(bytes.readableBytes)
-        guard postponed == nil else { return keep(&bytes) }
-        if var start = partial.take() {
-            start.writeBuffer(&bytes)
-            bytes = start
-        }
+        worker.counters.receivedBytes += UInt64(bytes.count)
+        guard postponed == nil else { return keep(bytes) }
         worker.beginBurst()
-        consume(&bytes)
-        if bytes.readableBytes > 0 { keep(&bytes) }
-        sendReplies()
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        flush()
-    }
-
-    func read(context: ChannelHandlerContext) {
-        if postponed != nil || hasTooManyReplies {
-            isReadHeld = true
-            keepalive.pause()
+        if partial != nil {
+            keep(bytes)
+            consumePartial()
         } else {
-            context.read()
+            let consumed = consume(bytes)
+            if consumed < bytes.count { keep(UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])) }
         }
+        sendReplies()
+        flush()
+        holdRead()
+    }
+
+    /// Stops reading while the session puts a message off, or the peer does not take its replies.
+    private func holdRead() {
+        guard !isReadHeld, postponed != nil || hasTooManyReplies else { return }
+        isReadHeld = true
+        keepalive.pause()
+        updateInterest()
     }
 
     func releaseRead() {
         guard isReadHeld, postponed == nil, !hasTooManyReplies else { return }
         isReadHeld = false
         keepalive.resume(now: worker.monotonicNow())
-        context?.read()
+        updateInterest()
     }
 
     private var hasTooManyReplies: Bool {
         phase == .open && outbox.answerBytes > Self.maxPendingReplies
     }
 
-    private func outboxBecameEmpty() {
-        if let mode = closeWhenDrained {
-            context?.channel.close(mode: mode, promise: nil)
-            return
-        }
+    /// Whether what the peer sends is taken.
+    var isReading: Bool { interest.contains(.readable) }
+
+    private func updateInterest() {
+        var wanted: PollEvents = []
+        if !isReadHeld { wanted.insert(.readable) }
+        if outbox.isBlocked { wanted.insert(.writable) }
+        guard wanted != interest, let registration else { return }
+        interest = wanted
+        poller.change(registration, of: socket, to: wanted)
+    }
+
+    private func continueWriting() {
+        send()
+        guard phase != .closed, outbox.isDrained else { return }
+        if let hangUp = hangUpWhenDrained { return close(hangUp) }
         releaseRead()
         session?.becameWritable()
     }
@@ -171,7 +177,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     /// Writes whole frames that have their place among events; ``flush()`` sends them.
     func write(_ frames: ByteBuffer) {
-        guard phase == .open, context != nil else { return }
+        guard phase == .open else { return }
         hasOnlyReplies = false
         worker.counters.sentBytes += UInt64(frames.readableBytes)
         outbox.writeEvents(frames)
@@ -179,18 +185,25 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     /// Writes whole frames that go before events; ``flush()`` sends them.
     func writeControl(_ frames: ByteBuffer) {
-        guard phase == .open, context != nil else { return }
+        guard phase == .open else { return }
         hasOnlyReplies = false
         worker.counters.sentBytes += UInt64(frames.readableBytes)
         outbox.writeControl(frames)
     }
 
+    /// Sends what was written, unless the socket is full: who waits for that is told when it takes more, and not before.
     func flush() {
-        guard outbox.hasUnflushed, let context else { return }
-        switch outbox.flush(context) {
+        if !outbox.isBlocked { send() }
+    }
+
+    private func send() {
+        guard phase != .closed else { return }
+        let wasBlocked = outbox.isBlocked
+        switch outbox.flush(to: socket) {
         case .sent(let buffer): if hasOnlyReplies { worker.recycle(buffer) }
-        case .nothing: break
-        case .failed: context.close(promise: nil)
+        case .drained: if wasBlocked { updateInterest() }
+        case .blocked: if !wasBlocked { updateInterest() }
+        case .failed: end()
         }
     }
 
@@ -199,7 +212,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
         guard worker.replies.readableBytes > 0 else { return }
         let replies = worker.takeReplies()
         guard phase == .open else { return }
-        let isFirst = !hasUnflushed
+        let isFirst = outbox.isDrained
         writeControl(replies)
         hasOnlyReplies = isFirst
     }
@@ -208,12 +221,24 @@ final class WebSocketConnection: ChannelDuplexHandler {
     func keepRepliesInOrder() {
         outbox.keepOrder()
     }
-}
 
-extension SocketAddress {
-    /// `127.0.0.1:50123` or `[::1]:50123`.
-    var hostAndPort: String {
-        guard let ipAddress, let port else { return description }
-        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
+    // MARK: The end
+
+    func close(_ hangUp: HangUp) {
+        switch hangUp {
+        case .sending: socket.finishSending()
+        case .both: end()
+        }
+    }
+
+    /// Closes the socket and lets go of everything.
+    func end() {
+        guard phase != .closed else { return }
+        phase = .closed
+        endSession()
+        if let registration = registration.take() { poller.remove(registration, of: socket) }
+        socket.close()
+        outbox = Outbox()
+        worker.remove(self)
     }
 }

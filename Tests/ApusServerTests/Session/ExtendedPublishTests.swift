@@ -123,7 +123,7 @@ import Testing
         peer.setWritable(false)
         try publisher.send(.publish(batch: [1, 2]), .publish(batch: [3, 4, 5], #","outcome":true"#), .publish(6))
         #expect(try publisher.lines() == [Self.ack + #","count":2"#])
-        #expect(!publisher.isReading())
+        #expect(!publisher.isReading)
         peer.setWritable(true)
         #expect(
             try publisher.lines() == [Self.ack + #","count":3"# + outcome(3, subscribers: 1), Self.ack]

@@ -113,7 +113,7 @@ import Testing
         peer.run()
         #expect(try peer.summary() == ["ack"])
         try other.send(.subscribe("t", as: "x\\n"), .unsubscribe("t", as: "early"))
-        other.channel.close(promise: nil)
+        other.hangUp()
         peer.run()
         #expect(try peer.lines() == [presence("joined", "x\\n"), presence("left", "early"), presence("left", "x\\n")])
         // Of another subscription of the same connection as well; subscribing again is no news.

@@ -105,10 +105,10 @@ import Testing
         peer.setWritable(false)
         try publisher.send(.publish(1), .publish(2), .publish(3), .text(#"{"type":"ping"}"#), .publish(4))
         #expect(try publisher.summary() == ["ack", "ack"])
-        #expect(!publisher.isReading())
+        #expect(!publisher.isReading)
         peer.setWritable(true)
         #expect(try publisher.summary() == ["ack", "pong", "ack"])
-        #expect(publisher.isReading())
+        #expect(publisher.isReading)
         #expect(try peer.summary() == ["ack", "event 1", "event 2", "event 3", "event 4"])
     }
 

@@ -139,9 +139,9 @@ import Testing
 
     @Test func `throttle may be asked for by one subscription`() throws {
         try lag(#","queue":2,"overflow":"throttle""#, behind: 1...4)
-        #expect(!publisher.isReading())
+        #expect(!publisher.isReading)
         peer.setWritable(true)
-        #expect(publisher.isReading())
+        #expect(publisher.isReading)
         #expect(try peer.summary() == ["event 1", "event 2", "event 3", "event 4"])
     }
 

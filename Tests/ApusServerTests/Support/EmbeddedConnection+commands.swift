@@ -50,7 +50,7 @@ extension EmbeddedWorker {
     ) throws -> EmbeddedWorker {
         var settings = WorkerSettings()
         change(&settings)
-        let owner = EmbeddedWorker(settings: settings)
+        let owner = try EmbeddedWorker(settings: settings)
         _ = try owner.broker.putTopic(named: "t") { topic in
             topic.history = history
             topic.dedupeWindow = dedupeWindow

@@ -1,21 +1,24 @@
 import ApusBroker
 import ApusProtocol
+import ApusSockets
 import Logging
 import NIOCore
 import NIOEmbedded
 
 @testable import ApusServer
 
-/// A loop without a thread: one worker whose connections are on embedded channels.
+/// A loop without a thread: one worker whose connections are on pairs of sockets.
 final class EmbeddedWorker {
     let eventLoop = EmbeddedEventLoop()
     let broker = MemoryBroker()
     let open = ConnectionCount()
     let openStreams = ConnectionCount()
     let ids = ConnectionIDs()
+    let poller: Poller
     let worker: Worker
 
-    init(settings: WorkerSettings = WorkerSettings()) {
+    init(settings: WorkerSettings = WorkerSettings()) throws {
+        poller = try Poller()
         let eventLoop = eventLoop
         let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
         let mailbox = HubMailbox {
@@ -27,6 +30,7 @@ final class EmbeddedWorker {
             settings: settings,
             broker: broker,
             mailbox: mailbox,
+            sockets: SocketBudget(limit: 1000),
             open: open,
             openStreams: openStreams,
             beat: watch.beats[0],
@@ -37,36 +41,46 @@ final class EmbeddedWorker {
 }
 
 /// A WebSocket connection, its session, and the peer that the test plays.
+///
+/// What the peer sends is given to the connection; what the connection sends goes through a pair of sockets.
 final class EmbeddedConnection {
-    let channel: EmbeddedChannel
     let connection: WebSocketConnection
     let owner: EmbeddedWorker
-    private let socket = EmbeddedSocket()
+    private let socket: Socket
+    private var isHungUp = false
+    private var isStalled = false
     /// What was sent, of which whole frames have been taken already.
     private var received: [UInt8] = []
 
     init(
-        on owner: EmbeddedWorker = EmbeddedWorker(),
+        on owner: EmbeddedWorker? = nil,
         makeSession: @escaping (WebSocketConnection) -> any WebSocketSession
     ) throws {
+        let owner = try owner ?? EmbeddedWorker()
         self.owner = owner
+        let (server, client) = try Socket.pair()
+        socket = client
         connection = WebSocketConnection(
             id: owner.ids.next(),
             worker: owner.worker,
-            sendsDirectly: false,
-            makeSession: makeSession
+            socket: server,
+            peer: .unknown,
+            poller: owner.poller
         )
-        channel = EmbeddedChannel(loop: owner.eventLoop)
-        try channel.pipeline.syncOperations.addHandlers([socket, connection])
-        channel.connect(to: try SocketAddress(unixDomainSocketPath: "test"), promise: nil)
+        connection.session = makeSession(connection)
+        connection.start(nil)
     }
 
-    static func echo(on owner: EmbeddedWorker = EmbeddedWorker()) throws -> EmbeddedConnection {
+    deinit {
+        hangUp()
+    }
+
+    static func echo(on owner: EmbeddedWorker? = nil) throws -> EmbeddedConnection {
         try EmbeddedConnection(on: owner) { EchoSession(connection: $0) }
     }
 
     static func pubSub(
-        on owner: EmbeddedWorker = EmbeddedWorker(),
+        on owner: EmbeddedWorker? = nil,
         dialect: Dialect = .base,
         isAuthorized: Bool = true
     ) throws -> EmbeddedConnection {
@@ -82,23 +96,41 @@ final class EmbeddedConnection {
     }
 
     func send(bytes: some Sequence<UInt8>) throws {
-        try channel.writeInbound(ByteBuffer(bytes: bytes))
+        var bytes = Array(bytes)
+        bytes.withUnsafeMutableBytes { connection.received($0) }
+        run()
+    }
+
+    /// The peer is gone.
+    func hangUp() {
+        guard !isHungUp else { return }
+        isHungUp = true
+        socket.close()
         run()
     }
 
     /// Lets the loop do what is to be done.
     func run() {
         owner.eventLoop.run()
+        owner.poller.poll(timeout: 0)
+        owner.eventLoop.run()
     }
 
     /// Takes the frames that came since the last time.
     func frames() throws -> [ServerFrame] {
-        while let buffer = try channel.readOutbound(as: ByteBuffer.self) {
-            received += Array(buffer.readableBytesView)
-        }
+        if !isStalled { read() }
         defer { received = [] }
         guard let frames = ServerFrame.decode(received) else { throw NotFrames(bytes: received) }
-        return frames
+        return frames.filter { $0 != Self.filler }
+    }
+
+    private func read() {
+        withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 1) { space in
+            while case .bytes(let count) = socket.receive(into: space), count > 0 {
+                received += space[..<count]
+                run()
+            }
+        }
     }
 
     func texts() throws -> [String] { try frames().map(\.text) }
@@ -110,84 +142,34 @@ final class EmbeddedConnection {
 
     /// The socket takes nothing more, or everything again.
     func setWritable(_ isWritable: Bool) {
+        isStalled = !isWritable
         if isWritable {
-            socket.open()
+            read()
         } else {
             // What a full socket has taken a part of keeps everything behind it waiting.
-            socket.close(over: ByteBuffer(bytes: Self.filler))
-            connection.writeControl(ByteBuffer(bytes: Self.filler))
+            connection.writeControl(Self.filler.encoded)
             connection.flush()
         }
         run()
     }
 
-    /// A pong that nobody asked for.
-    private static let filler: [UInt8] = [0x8A, 0x06] + Array("filler".utf8)
+    /// A pong that nobody asked for, larger than any socket's buffer.
+    private static let filler = ServerFrame(opcode: 0xA, payload: [UInt8](repeating: 0, count: 4 << 20))
 
-    /// Whether the handler lets a read through that the channel asks for.
-    func isReading() -> Bool {
-        let before = socket.reads
-        channel.pipeline.read()
-        return socket.reads > before
-    }
+    /// Whether what the peer sends is taken from the socket.
+    var isReading: Bool { connection.isReading }
 
-    /// How many reads the handler has let through.
-    var readCount: Int { socket.reads }
+    /// Whether the server has not closed the socket.
+    var isOpen: Bool { connection.phase != .closed }
 }
 
-/// Counts the reads that are let through, and holds writes up while it is closed.
-private final class EmbeddedSocket: ChannelOutboundHandler {
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-    private(set) var reads = 0
-    private var isClosed = false
-    /// What only fills the socket, and is not passed on.
-    private var filler: ByteBuffer?
-    private var held: [(bytes: ByteBuffer, promise: EventLoopPromise<Void>?)] = []
-    private var context: ChannelHandlerContext?
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-        for (_, promise) in held { promise?.fail(ChannelError.ioOnClosedChannel) }
-        held = []
-    }
-
-    func read(context: ChannelHandlerContext) {
-        reads += 1
-        context.read()
-    }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard isClosed else { return context.write(data, promise: promise) }
-        held.append((unwrapOutboundIn(data), promise))
-    }
-
-    func flush(context: ChannelHandlerContext) {
-        if !isClosed { context.flush() }
-    }
-
-    func close(over filler: ByteBuffer) {
-        isClosed = true
-        self.filler = filler
-    }
-
-    func open() {
-        isClosed = false
-        let filler = filler.take()
-        let released = held
-        held = []
-        for (bytes, promise) in released {
-            if bytes == filler {
-                promise?.succeed()
-            } else {
-                context?.write(wrapOutboundOut(bytes), promise: promise)
-            }
-        }
-        context?.flush()
+extension ServerFrame {
+    /// As a server sends it, with the longest of lengths.
+    fileprivate var encoded: ByteBuffer {
+        var bytes = ByteBuffer(bytes: [0x80 | opcode, 127])
+        bytes.writeInteger(UInt64(payload.count))
+        bytes.writeBytes(payload)
+        return bytes
     }
 }
 

@@ -1,6 +1,5 @@
 import ApusTesting
 import NIOCore
-import NIOPosix
 import Testing
 
 @testable import ApusServer
@@ -54,7 +53,7 @@ import Testing
                     rig.becomeWritable()
                 }
             }
-            if isOrdered, waitingBytes == rig.outbox.controlBytes { isOrdered = false }
+            if isOrdered, waitingBytes == rig.controlBytes { isOrdered = false }
         }
 
         /// Bytes of both lanes.
@@ -90,13 +89,13 @@ import Testing
         private mutating func keepOrder() {
             rig.outbox.keepOrder()
             // Only what waits among the events has an order to keep.
-            isOrdered = waitingBytes > rig.outbox.controlBytes
+            isOrdered = waitingBytes > rig.controlBytes
         }
     }
 
     @Test(arguments: 0..<24)
     func `nothing is lost, doubled or cut, and control goes first unless told otherwise`(seed: Int) throws {
-        let rig = try OutboxRig(sendsDirectly: seed % 4 != 3)
+        let rig = try OutboxRig()
         var run = Run(generator: SeededGenerator(seed: UInt64(seed)), rig: rig)
         for _ in 0..<1500 { run.step() }
         rig.drain()
@@ -133,76 +132,6 @@ import Testing
             if let boundary = note.boundary, before > 0 {
                 #expect(lastEvent[before - 1] < boundary, "seed \(seed): \(note.name) waited for events")
             }
-        }
-    }
-
-    @Test func `through a real channel everything arrives in order`() async throws {
-        let group = MultiThreadedEventLoopGroup.singleton
-        let writer = StreamWriter()
-        let server = try await ServerBootstrap(group: group)
-            .childChannelOption(.socketOption(.so_sndbuf), value: 4096)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(writer.handler())
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        let address = try #require(server.localAddress)
-        let received = try await ClientBootstrap(group: group)
-            .channelOption(.socketOption(.so_rcvbuf), value: 4096)
-            .connect(to: address) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, Never>(wrappingChannelSynchronously: channel)
-                }
-            }
-            .executeThenClose { inbound, _ in
-                var bytes: [UInt8] = []
-                for try await buffer in inbound { bytes += Array(buffer.readableBytesView) }
-                return bytes
-            }
-        try await server.close()
-        let frames = try #require(ServerFrame.decode(received))
-        let names = frames.map(\.word)
-        #expect(names.filter { $0.hasPrefix("e") } == (0..<StreamWriter.count).map { "e\($0)" })
-        #expect(names.filter { $0.hasPrefix("c") } == (0..<StreamWriter.count).map { "c\($0)" })
-    }
-}
-
-/// Writes frames through an outbox on a real socket whenever there is room, and hangs up when all are out.
-private struct StreamWriter: Sendable {
-    static let count = 3000
-
-    func handler() -> some ChannelHandler { Handler() }
-
-    private final class Handler: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        private var outbox = Outbox(socket: nil) {}
-        private var generator = SeededGenerator(seed: 5)
-        private var next = 0
-
-        func channelActive(context: ChannelHandlerContext) {
-            let socket = try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-                of: NIOBSDSocket.Handle.self
-            ) { $0 }
-            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-            outbox = Outbox(socket: socket) { bound.value.0.write(bound.value.1) }
-            write(context)
-        }
-
-        private func write(_ context: ChannelHandlerContext) {
-            while outbox.isWritable, next < StreamWriter.count {
-                outbox.writeEvents(frame("e\(next)"))
-                outbox.writeControl(frame("c\(next)"))
-                next += 1
-                if generator.chance(30) { _ = outbox.flush(context) }
-            }
-            _ = outbox.flush(context)
-            if next == StreamWriter.count, outbox.isDrained { context.close(mode: .output, promise: nil) }
-        }
-
-        private func frame(_ name: String) -> ByteBuffer {
-            let size = Int.random(in: generator.chance(1) ? 60_000...80_000 : 10...400, using: &generator)
-            return ServerFrame.text(name, size: size)
         }
     }
 }

@@ -46,10 +46,10 @@ import Testing
         peer.setWritable(false)
         peer.connection.write(event("event"))
         try peer.send(.text("answer"), .close(1000))
-        #expect(peer.channel.isActive)
+        #expect(peer.isOpen)
         peer.setWritable(true)
         #expect(try peer.frames().map { $0.close ?? $0.text } == ["event", "answer", "1000"])
-        #expect(!peer.channel.isActive)
+        #expect(!peer.isOpen)
     }
 
     @Test func `kept in order answers stay behind events, and loose ones go before the next events again`() throws {
@@ -74,14 +74,14 @@ import Testing
         peer.connection.write(event("event"))
         peer.connection.keepRepliesInOrder()
         var sent = 0
-        while peer.isReading(), sent < 100 {
+        while peer.isReading, sent < 100 {
             try peer.send(.text(text))
             sent += 1
         }
         #expect(sent == WebSocketConnection.maxPendingReplies / 10_004 + 1)
         peer.setWritable(true)
         #expect(try peer.texts() == ["event"] + Array(repeating: text, count: sent))
-        #expect(peer.isReading())
+        #expect(peer.isReading)
     }
 
     @Test func `a session hears why it is to end, once`() throws {

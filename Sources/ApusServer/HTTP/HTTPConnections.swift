@@ -1,0 +1,83 @@
+import ApusSockets
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+
+/// Serves HTTP on connections that the ``Listener`` accepted and that want no WebSocket: NIO channels with Hummingbird's
+/// handlers.
+final class HTTPConnections: Sendable {
+    private let loops: any EventLoopGroup
+    private let child: ApusChannel
+    private let budget: SocketBudget
+    private let logger: Logger
+    private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
+    private let isQuiescing = DrainFlag()
+    /// Bounded by the budget: each element is an open socket.
+    private let handedOver = AsyncStream.makeStream(of: Socket.self)
+
+    init(loops: any EventLoopGroup, child: ApusChannel, budget: SocketBudget, logger: Logger) {
+        self.loops = loops
+        self.child = child
+        self.budget = budget
+        self.logger = logger
+    }
+
+    /// Takes over a socket, of which nothing has been read.
+    func adopt(_ socket: Socket) {
+        if case .terminated = handedOver.continuation.yield(socket) { close(socket) }
+    }
+
+    private func close(_ socket: Socket) {
+        socket.close()
+        budget.release()
+    }
+
+    /// Serves until ``quiesce()``, and until every connection is over.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            for await socket in handedOver.stream {
+                group.addTask { await self.serve(socket) }
+            }
+            // Cancelled, it ends before all was taken.
+            handedOver.continuation.finish()
+            for await socket in handedOver.stream { close(socket) }
+        }
+    }
+
+    private func serve(_ socket: Socket) async {
+        do {
+            let value = try await ClientBootstrap(group: loops.next())
+                .channelOption(.allowRemoteHalfClosure, value: true)
+                .withConnectedSocket(socket.descriptor) { channel in
+                    self.remember(channel)
+                    return self.child.setup(channel: channel, logger: self.logger)
+                }
+            await child.handle(value: value, logger: logger)
+        } catch {
+            logger.debug("socket failed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func remember(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        channels.withLockedValue { $0[id] = channel }
+        channel.closeFuture.whenComplete { _ in
+            self.channels.withLockedValue { _ = $0.removeValue(forKey: id) }
+            self.budget.release()
+        }
+        if isQuiescing.isSet { Self.quiesce(channel) }
+    }
+
+    /// Takes no more connections, and has those there are end when they have been answered.
+    func quiesce() {
+        isQuiescing.set()
+        handedOver.continuation.finish()
+        let open = channels.withLockedValue { Array($0.values) }
+        for channel in open { Self.quiesce(channel) }
+    }
+
+    private static func quiesce(_ channel: any Channel) {
+        channel.eventLoop.execute { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+    }
+}

@@ -1,0 +1,114 @@
+import ApusSockets
+import Logging
+import NIOCore
+
+/// A socket that was accepted, until it is known what its client wants.
+///
+/// A handshake that is whole and in order becomes a ``WebSocketConnection`` right here. Anything else is for the HTTP server,
+/// which finds all of its bytes still in the kernel.
+final class PendingConnection: PollTarget {
+    /// A head that is longer is not waited for.
+    private static let maxHead = 16 * 1024
+
+    private let socket: Socket
+    private let peer: PeerAddress
+    private let poller: Poller
+    private let worker: Worker
+    private let gate: WebSocketGate
+    private let serveHTTP: (Socket) -> Void
+    private let deadline: Int64
+    private var registration: Poller.ID?
+    /// Whether the head came in pieces.
+    private var isEdgeTriggered = false
+    /// Its place in its worker's list.
+    var workerIndex = 0
+
+    /// - Parameter serveHTTP: takes over a socket whose client wants something else than a WebSocket.
+    init(
+        socket: Socket,
+        peer: PeerAddress,
+        poller: Poller,
+        worker: Worker,
+        gate: WebSocketGate,
+        timeout: Int64,
+        serveHTTP: @escaping (Socket) -> Void
+    ) {
+        self.socket = socket
+        self.peer = peer
+        self.poller = poller
+        self.worker = worker
+        self.gate = gate
+        self.serveHTTP = serveHTTP
+        self.deadline = worker.monotonicNow() + timeout
+    }
+
+    func start() {
+        worker.add(self)
+        do throws(SocketError) {
+            registration = try poller.add(socket, for: .readable, target: self)
+            worker.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
+        } catch {
+            worker.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+            close()
+        }
+    }
+
+    func socketIsReady(_ events: PollEvents) {
+        let space = UnsafeMutableRawBufferPointer(rebasing: worker.input[..<Self.maxHead])
+        let count: Int
+        switch socket.peek(into: space) {
+        case .bytes(0), .failed: return close()
+        case .bytes(let some): count = some
+        case .wouldBlock: return events.isDisjoint(with: .broken) ? () : close()
+        }
+        switch RequestHead.parse(UnsafeRawBufferPointer(rebasing: space[..<count])) {
+        case .head(let head, let size):
+            if case .success(let handshake)? = gate.check(head) {
+                upgrade(head, handshake, size: size)
+            } else {
+                handOver()
+            }
+        case .incomplete where count < Self.maxHead && gate.mayBeHandshake(space[..<count]):
+            guard let registration, events.isDisjoint(with: .broken) else { return close() }
+            // What is there stays there: only what comes now is news.
+            isEdgeTriggered = true
+            poller.change(registration, of: socket, to: [.readable, .edgeTriggered])
+        case .incomplete, .other:
+            handOver()
+        }
+    }
+
+    private func upgrade(_ head: RequestHead, _ handshake: Handshake, size: Int) {
+        // Exactly the head: what is behind it is for the connection.
+        let taken = socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[..<size]))
+        let response = handshake.response(to: head.headers["sec-websocket-key"] ?? "")
+        // A fresh socket takes so little at once, or is of no use.
+        guard taken == .bytes(size),
+            response.withUnsafeReadableBytes({ socket.send($0) }) == .bytes(response.readableBytes)
+        else {
+            return close()
+        }
+        worker.remove(self, isClosed: false)
+        guard let registration = registration.take() else { return }
+        let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
+        if isEdgeTriggered { poller.change(registration, of: socket, to: .readable) }
+        connection.start(registration)
+    }
+
+    private func handOver() {
+        guard let registration = registration.take() else { return }
+        poller.remove(registration, of: socket)
+        worker.remove(self, isClosed: false)
+        serveHTTP(socket)
+    }
+
+    func tick(now: Int64) {
+        if now >= deadline { close() }
+    }
+
+    func close() {
+        if let registration = registration.take() { poller.remove(registration, of: socket) }
+        socket.close()
+        worker.remove(self, isClosed: true)
+    }
+}

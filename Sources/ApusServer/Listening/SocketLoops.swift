@@ -1,0 +1,33 @@
+import ApusSockets
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The loops that WebSockets live on, each with a thread of its own.
+final class SocketLoops: Sendable {
+    let all: [SocketLoop]
+    private let threads: NIOThreadPool
+    private let dealt = Atomic(0)
+
+    /// Starts so many loops.
+    init(count: Int) throws(SocketError) {
+        var loops: [SocketLoop] = []
+        for _ in 0..<count { loops.append(try SocketLoop()) }
+        all = loops
+        threads = NIOThreadPool(numberOfThreads: count)
+        threads.start()
+        for loop in loops { threads.submit { _ in loop.run() } }
+    }
+
+    /// Each loop in turn.
+    func next() -> SocketLoop {
+        let turn = dealt.add(1, ordering: .relaxed).oldValue
+        return all[turn % all.count]
+    }
+
+    /// Ends the loops, once nothing on them is needed any more.
+    func shutdown() async throws {
+        for loop in all { try await loop.shutdownGracefully() }
+        try await threads.shutdownGracefully()
+    }
+}

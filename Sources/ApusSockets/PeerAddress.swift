@@ -1,0 +1,64 @@
+import Glibc
+
+/// A TCP address in as few bytes as it takes: there is one for each connection.
+///
+/// Its description is `127.0.0.1:50123` or `[::1]:50123`; empty for what is no TCP address.
+public struct PeerAddress: Sendable, CustomStringConvertible {
+    private enum Host {
+        case none
+        case four(in_addr)
+        case six(in6_addr)
+    }
+
+    private let host: Host
+    public let port: UInt16
+
+    /// No address.
+    public static let unknown = PeerAddress(host: .none, port: 0)
+
+    private init(host: Host, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    init(_ storage: sockaddr_storage) {
+        self = withUnsafeBytes(of: storage) { bytes in
+            switch CInt(storage.ss_family) {
+            case AF_INET:
+                let address = bytes.loadUnaligned(as: sockaddr_in.self)
+                return PeerAddress(host: .four(address.sin_addr), port: UInt16(bigEndian: address.sin_port))
+            case AF_INET6:
+                let address = bytes.loadUnaligned(as: sockaddr_in6.self)
+                return PeerAddress(host: .six(address.sin6_addr), port: UInt16(bigEndian: address.sin6_port))
+            default:
+                return .unknown
+            }
+        }
+    }
+
+    public var description: String {
+        switch host {
+        case .none: ""
+        case .four(var address): "\(Self.text(AF_INET, &address)):\(port)"
+        case .six(var address): "[\(Self.text(AF_INET6, &address))]:\(port)"
+        }
+    }
+
+    /// The number of the host, without a port and without brackets.
+    public var ipAddress: String {
+        switch host {
+        case .none: ""
+        case .four(var address): Self.text(AF_INET, &address)
+        case .six(var address): Self.text(AF_INET6, &address)
+        }
+    }
+
+    private static func text(_ family: CInt, _ address: UnsafeRawPointer) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { space in
+            guard let base = space.baseAddress,
+                let text = inet_ntop(family, address, base, socklen_t(INET6_ADDRSTRLEN))
+            else { return "" }
+            return String(cString: text)
+        }
+    }
+}
