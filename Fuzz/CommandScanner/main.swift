@@ -6,7 +6,9 @@ private func require(_ condition: Bool, _ invariant: StaticString) {
 }
 
 private func scan(_ bytes: UnsafeRawBufferPointer, _ dialect: Dialect, trusted: Bool) -> Result<Command, CommandError> {
-    CommandScanner().scan(bytes, dialect: dialect, knownValidUTF8: trusted)
+    Result { () throws(CommandError) in
+        try CommandScanner().scan(bytes, dialect: dialect, knownValidUTF8: trusted)
+    }
 }
 
 private func isValidUTF8(_ bytes: UnsafeRawBufferPointer, splitAt split: Int) -> Bool {

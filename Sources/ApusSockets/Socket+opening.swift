@@ -50,7 +50,7 @@ extension Socket {
             var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let flags = CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
             let accepted = withUnsafeMutableBytes(of: &storage) { bytes in
-                cepoll_accept4(descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, &size, flags)
+                cepoll_accept4(descriptor, bytes.baseAddress, &size, flags)
             }
             if accepted >= 0 { return (Socket(descriptor: accepted), PeerAddress(storage)) }
             switch errno {

@@ -71,6 +71,8 @@ public final class SocketLoop: EventLoop {
             for item in work { item(poller) }
             work.removeAll(keepingCapacity: true)
             poller.poll(timeout: timeToWait())
+            // Whoever was just answered may have asked for more: what it publishes goes out with what is there.
+            if hasWork { poller.poll(timeout: 0) }
         }
         if let id { poller.remove(id, of: alarm.ear) }
         thread.store(0, ordering: .relaxed)
@@ -80,6 +82,8 @@ public final class SocketLoop: EventLoop {
         }
         for body in whenStopped { body() }
     }
+
+    private var hasWork: Bool { state.withLockedValue { !$0.work.isEmpty } }
 
     /// Takes what is to be done now; `false` once the loop is to end and nothing is left.
     private func takeWork(_ work: inout [Work]) -> Bool {

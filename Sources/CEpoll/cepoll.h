@@ -1,11 +1,11 @@
-// What Swift's Glibc module leaves out of the C library: epoll(7), timerfd_create(2), and the accept4(2) of GNU's feature set.
+// What Swift's Glibc module leaves out of the C library: epoll(7), and the accept4(2) of GNU's feature set.
 #pragma once
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
 
-static inline int cepoll_accept4(int listener, struct sockaddr *address, socklen_t *size, int flags) {
-    extern int accept4(int, struct sockaddr *, socklen_t *, int);
+struct sockaddr;
+
+static inline int cepoll_accept4(int listener, void *address, unsigned *size, int flags) {
+    extern int accept4(int, struct sockaddr *, unsigned *, int);
     return accept4(listener, address, size, flags);
 }

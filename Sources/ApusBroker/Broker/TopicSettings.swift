@@ -74,3 +74,10 @@ public enum PublishOutcome: Sendable, Equatable {
     /// The topic is gone.
     case deleted
 }
+
+/// Where something was published to, and what came of it.
+public struct PublishResult: Sendable {
+    /// `nil` when there is no topic of that name; the outcome is ``PublishOutcome/deleted`` then.
+    public let topic: Topic?
+    public let outcome: PublishOutcome
+}

@@ -74,7 +74,8 @@ struct TopicState {
     // MARK: Publishing
 
     var isThrottled: Bool {
-        // By index: a reader that is taken out of the list is retained.
+        // By index: a reader that is taken out of the list is retained. The same goes for the
+        // other loops below.
         for index in readers.indices where readers[index].gate != .max {
             if log.head >= readers[index].gate { return true }
             // What only others still have to read makes nobody wait.
@@ -193,10 +194,14 @@ struct TopicState {
 
     mutating func trim(now: Int64 = .min) {
         guard !(isDeleted && readers.isEmpty && reservations == 0) else { return log.removeAll() }
-        var low = readers.reduce(log.head) { min($0, $1.low) }
-        if reservations > 0 { low = 1 }
+        var low = log.head
         // Who does not throttle holds nobody up, not by what the log keeps for it either.
-        let spared = readers.reduce(Offset.max) { min($0, $1.spared) }
+        var spared = Offset.max
+        for index in readers.indices {
+            low = min(low, readers[index].low)
+            spared = min(spared, readers[index].spared)
+        }
+        if reservations > 0 { low = 1 }
         log.trim(needed: low, spared: spared, now: now)
         log.dropEncodings(before: low)
     }

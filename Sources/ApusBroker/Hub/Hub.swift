@@ -14,7 +14,7 @@ public final class Hub {
     let broker: any Broker
     /// The wall clock, in milliseconds since 1970.
     let clock: () -> Int64
-    var topics: [HubTopic?] = []
+    @exclusivity(unchecked) var topics: [HubTopic?] = []
     var freeSlots: [Int] = []
     var slotOfTopic: [ObjectIdentifier: Int] = [:]
     @exclusivity(unchecked) private var cache = TopicCache()
@@ -59,20 +59,20 @@ public final class Hub {
     /// Publishes `message`, a JSON object, to the topic of that name; its subscribers get it in the turns that follow.
     ///
     /// - Parameter origin: the connection that publishes.
-    /// - Returns: the topic and what came of it, or `nil` when there is no such topic. When publishers of the topic have to
-    ///   wait, call ``wait(_:for:)`` and publish again when told.
+    /// - Returns: the topic and what came of it. When publishers of the topic have to wait, call ``wait(_:for:)`` and publish
+    ///   again when told.
     public func publish(
         _ message: UnsafeRawBufferPointer,
         toTopicNamed name: UnsafeRawBufferPointer,
         time: Timestamp,
         origin: UInt32
-    ) -> (topic: Topic, outcome: PublishOutcome)? {
+    ) -> PublishResult {
         while let topic = topic(named: name) {
             let outcome = publish(message, to: topic, time: time, origin: origin)
             // The cache had a topic that was deleted since; another may have its name now.
-            if outcome != .deleted { return (topic, outcome) }
+            if outcome != .deleted { return PublishResult(topic: topic, outcome: outcome) }
         }
-        return nil
+        return PublishResult(topic: nil, outcome: .deleted)
     }
 
     /// Publishes to this very topic, though another may have its name by now.
@@ -93,12 +93,12 @@ public final class Hub {
         toTopicNamed name: UnsafeRawBufferPointer,
         time: Timestamp,
         origin: UInt32
-    ) -> (topic: Topic, outcome: PublishOutcome)? {
+    ) -> PublishResult {
         while let topic = topic(named: name) {
             let outcome = publish(publications, to: topic, time: time, origin: origin)
-            if outcome != .deleted { return (topic, outcome) }
+            if outcome != .deleted { return PublishResult(topic: topic, outcome: outcome) }
         }
-        return nil
+        return PublishResult(topic: nil, outcome: .deleted)
     }
 
     /// Publishes to this very topic, though another may have its name by now.
@@ -172,9 +172,22 @@ public final class Hub {
             drain(source)
         }
         draining.removeAll(keepingCapacity: true)
+        if !resuming.isEmpty { resumeAll() }
+        if !replaying.isEmpty { replayAll() }
+        for topic in inbox.resumed { resumePublishers(of: topic) }
+        willFlush = false
+        swap(&flushing, &flushed)
+        for subscriber in flushed { subscriber.flush() }
+        flushed.removeAll(keepingCapacity: true)
+    }
+
+    private func resumeAll() {
         let resumed = resuming
         resuming = []
         for subscriber in resumed { resume(subscriber) }
+    }
+
+    private func replayAll() {
         let replays = replaying
         replaying = []
         for subscription in replays where subscription.isActive {
@@ -182,11 +195,6 @@ public final class Hub {
             let source = subscription.source
             if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
         }
-        for topic in inbox.resumed { resumePublishers(of: topic) }
-        willFlush = false
-        swap(&flushing, &flushed)
-        for subscriber in flushed { subscriber.flush() }
-        flushed.removeAll(keepingCapacity: true)
     }
 
     /// Whether the subscriber has got everything this hub knows of.

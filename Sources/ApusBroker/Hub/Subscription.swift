@@ -1,5 +1,6 @@
 import ApusProtocol
 import DequeModule
+import NIOCore
 
 /// One subscriber's place in one topic: a cursor into the topic's log. Belongs to its hub's loop.
 public final class Subscription {
@@ -79,6 +80,18 @@ public final class Subscription {
     }
 
     public var topic: Topic { source.topic }
+
+    /// Whether there is nothing to see to before it is given a batch, and none of the batch to be left out.
+    @inline(__always)
+    var isPlain: Bool {
+        isActive && dropped == 0 && options.echo && holes.isEmpty && predecessors.isEmpty
+    }
+
+    /// The rest of a batch, from the cursor on.
+    func slice(of batch: Batch) -> ByteBuffer {
+        // What only a replay reads is not kept in its encoding.
+        batch.slice(from: cursor, in: encoding, keeps: cursor >= replayEnd)
+    }
 
     /// How many messages it is behind `head`, without those of its replay and those that will be skipped.
     func lag(to head: Offset) -> UInt64 {

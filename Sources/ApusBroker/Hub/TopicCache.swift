@@ -1,40 +1,98 @@
 /// The topics a hub published to lately, found by the bytes of their names without a lock or a string.
 ///
-/// Direct-mapped with ``size`` places: a name whose place is taken by another one is looked up in the broker. A topic that
-/// was deleted is found out when it is published to, and forgotten.
+/// A name has ``ways`` places next to each other. When all are taken by others the cache grows, up to ``maxPlaces``; from
+/// there on the newest takes the first of them, and a name that lost its place is looked up in the broker. Before that comes
+/// the topic of the last look-up, as whoever publishes much tends to publish to one. A topic that was deleted is found out
+/// when it is published to, and forgotten.
 struct TopicCache {
-    private static let size = 2048
+    private static let ways = 4
+    private static let minPlaces = 256
+    private static let maxPlaces = 128 * 1024
     private var places: [Topic?]
+    private var last: Topic?
 
     init() {
-        places = Array(repeating: nil, count: Self.size)
+        places = Array(repeating: nil, count: Self.minPlaces)
     }
 
-    func find(_ name: UnsafeRawBufferPointer) -> Topic? {
-        guard let topic = places[Self.place(name)], topic.nameBytes.count == name.count else { return nil }
-        let isSame = topic.nameBytes.withUnsafeBytes { known in
-            for index in 0..<name.count where known[index] != name[index] { return false }
-            return true
+    mutating func find(_ name: UnsafeRawBufferPointer) -> Topic? {
+        if let last, Self.has(last, name) { return last }
+        let first = place(name)
+        for way in 0..<Self.ways {
+            guard let topic = places[(first &+ way) & (places.count &- 1)], Self.has(topic, name) else { continue }
+            last = topic
+            return topic
         }
-        return isSame ? topic : nil
+        return nil
+    }
+
+    @inline(__always)
+    private static func has(_ topic: Topic, _ name: UnsafeRawBufferPointer) -> Bool {
+        guard topic.nameBytes.count == name.count else { return false }
+        return topic.nameBytes.withUnsafeBytes { known in
+            var index = 0
+            guard name.count >= 8 else {
+                while index < name.count, known[index] == name[index] { index += 1 }
+                return index == name.count
+            }
+            // A word at a time; the last one may begin in the one before it.
+            while index + 8 < name.count {
+                guard word(of: known, at: index) == word(of: name, at: index) else { return false }
+                index += 8
+            }
+            return word(of: known, at: name.count - 8) == word(of: name, at: name.count - 8)
+        }
+    }
+
+    @inline(__always)
+    private static func word(of bytes: UnsafeRawBufferPointer, at index: Int) -> UInt64 {
+        bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
     }
 
     mutating func remember(_ topic: Topic) {
-        let place = topic.nameBytes.withUnsafeBytes(Self.place)
-        places[place] = topic
+        last = topic
+        insert(topic)
+    }
+
+    private mutating func insert(_ topic: Topic) {
+        while true {
+            let first = topic.nameBytes.withUnsafeBytes(place)
+            for way in 0..<Self.ways {
+                let index = (first + way) & (places.count - 1)
+                if places[index] == nil || places[index] === topic {
+                    places[index] = topic
+                    return
+                }
+            }
+            guard places.count < Self.maxPlaces else {
+                places[first] = topic
+                return
+            }
+            grow()
+        }
+    }
+
+    private mutating func grow() {
+        let known = places
+        places = Array(repeating: nil, count: known.count * 2)
+        for case let topic? in known { insert(topic) }
     }
 
     mutating func forget(_ topic: Topic) {
-        let place = topic.nameBytes.withUnsafeBytes(Self.place)
-        if places[place] === topic { places[place] = nil }
+        if last === topic { last = nil }
+        let first = topic.nameBytes.withUnsafeBytes(place)
+        for way in 0..<Self.ways {
+            let index = (first + way) & (places.count - 1)
+            if places[index] === topic { places[index] = nil }
+        }
     }
 
     /// A word at a time, multiplied and folded: it only has to spread honest names. A collision costs a slower look-up.
-    private static func place(_ name: UnsafeRawBufferPointer) -> Int {
+    private func place(_ name: UnsafeRawBufferPointer) -> Int {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(name.count)
         var index = 0
         while index + 8 <= name.count {
-            hash = (hash ^ name.loadUnaligned(fromByteOffset: index, as: UInt64.self)) &* 0xD6E8_FEB8_6659_FD93
+            hash = (hash ^ Self.word(of: name, at: index)) &* 0xD6E8_FEB8_6659_FD93
             hash ^= hash >> 32
             index += 8
         }
@@ -43,6 +101,6 @@ struct TopicCache {
             index += 1
         }
         hash &*= 0xD6E8_FEB8_6659_FD93
-        return Int(truncatingIfNeeded: hash >> 40) & (size - 1)
+        return Int(truncatingIfNeeded: hash >> 40) & (places.count - 1)
     }
 }

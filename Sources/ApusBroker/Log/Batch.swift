@@ -25,6 +25,8 @@ public final class Batch: Sendable {
     private let lastOrigin: UInt32
     private let template: EventTemplate
     private let others = AtomicLazyReference<OtherEncodings>()
+    /// Whether there are or were any of them: looking for them costs some 500 instructions even where there are none.
+    private let hasOthers = Atomic(false)
 
     /// Where a frame ends, and who published it.
     struct Mark {
@@ -135,6 +137,7 @@ public final class Batch: Sendable {
         }
         let frames = transcoded(to: encoding, from: keeps ? 0 : Int(offset - first))
         if keeps {
+            hasOthers.store(true, ordering: .releasing)
             let others = others.load() ?? others.storeIfNil(OtherEncodings())
             others.all.withLockedValue { $0.append((encoding, frames)) }
         }
@@ -143,6 +146,7 @@ public final class Batch: Sendable {
 
     /// Lets go of all encodings but the base: nobody is about to read the batch. Who does makes them again.
     func dropOtherEncodings() {
+        guard hasOthers.load(ordering: .acquiring) else { return }
         others.load()?.all.withLockedValue { $0 = [] }
     }
 

@@ -44,6 +44,7 @@ struct TopicLog {
     /// An open batch is sealed at this size, some 900 messages at the most: a slice is one reasonable write, and memory goes
     /// in small steps.
     static let batchBytes = 64 * 1024
+    private static let allocator = ByteBufferAllocator()
 
     let template: EventTemplate
     var limits: Limits
@@ -83,11 +84,11 @@ struct TopicLog {
         origin: UInt32,
         detail: PublicationDetail? = nil
     ) -> Offset {
-        let size = template.frameSize(message: message.count)
         if isOpen {
             open.marks.append(Batch.Mark(end: UInt32(open.bytes.readableBytes), origin: open.lastOrigin))
         } else {
-            open.bytes.reserveCapacity(max(size, min(expectedBytes, Self.batchBytes)))
+            let size = template.frameSize(message: message.count)
+            open.bytes = Self.allocator.buffer(capacity: max(size, min(expectedBytes, Self.batchBytes)))
             openFirst = head
             isOpen = true
         }
@@ -119,8 +120,8 @@ struct TopicLog {
     /// Closes the open batch, so that it can be read.
     mutating func seal() {
         guard isOpen else { return }
-        let frames = open
-        open = OpenBatch()
+        var frames = OpenBatch()
+        swap(&frames, &open)
         isOpen = false
         var details: BatchDetails?
         if !openDetails.isEmpty {
@@ -164,9 +165,11 @@ struct TopicLog {
 
     /// Has the batches that all readers are through with keep no more than the base encoding.
     mutating func dropEncodings(before offset: Offset) {
-        while let index = index(of: readTo), sealed[index].end <= offset {
+        guard var index = index(of: readTo) else { return }
+        while index < sealed.endIndex, sealed[index].end <= offset {
             sealed[index].dropOtherEncodings()
             readTo = sealed[index].end
+            index += 1
         }
     }
 
@@ -206,13 +209,16 @@ struct TopicLog {
 
     /// The place of the first batch that ends behind `offset`.
     func index(of offset: Offset) -> Int? {
+        guard let newest, offset < newest.end else { return nil }
+        // Where nearly all look.
+        if offset >= newest.first { return sealed.endIndex - 1 }
         var low = sealed.startIndex
-        var high = sealed.endIndex
+        var high = sealed.endIndex - 1
         while low < high {
             let middle = (low + high) / 2
             if sealed[middle].end <= offset { low = middle + 1 } else { high = middle }
         }
-        return low < sealed.endIndex ? low : nil
+        return low
     }
 
     /// The newest sealed batch: what nearly every subscriber reads next.

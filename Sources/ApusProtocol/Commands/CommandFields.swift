@@ -8,51 +8,53 @@ enum CommandField: UInt8 {
 
     /// The member of the outermost object with this name.
     @inline(__always)
-    init(command name: ShortName, length: Int) {
-        switch length {
-        case 4: self = name == ShortName("type") ? .type : name == ShortName("echo") ? .extension : .other
-        case 5: self = name == ShortName("topic") ? .topic : Self.extensionOfFive(name)
-        case 6: self = name == ShortName("last_n") ? .lastN : .other
-        case 7: self = name == ShortName("message") ? .message : Self.otherOfSeven(name)
-        case 9: self = name == ShortName("client_id") ? .clientID : Self.extensionOfNine(name)
-        case 10: self = name == ShortName("request_id") ? .requestID : .other
-        case 3: self = name == ShortName("key") || name == ShortName("ttl") ? .extension : .other
+    init(command name: ShortName?) {
+        guard let name else {
+            self = .other
+            return
+        }
+        switch name.length {
+        case 4: self = name == "type" ? .type : name == "echo" ? .extension : .other
+        case 5: self = name == "topic" ? .topic : name == "since" || name == "queue" ? .extension : .other
+        case 6: self = name == "last_n" ? .lastN : .other
+        case 7: self = name == "message" ? .message : Self.otherOfSeven(name)
+        case 9: self = name == "client_id" ? .clientID : name == "positions" ? .extension : .other
+        case 10: self = name == "request_id" ? .requestID : .other
+        case 3: self = name == "key" || name == "ttl" ? .extension : .other
         case 8: self = Self.extensionOfEight(name)
         default: self = .other
         }
     }
 
-    private static func extensionOfFive(_ name: ShortName) -> CommandField {
-        name == ShortName("since") || name == ShortName("queue") ? .extension : .other
+    @inline(__always)
+    private static func otherOfSeven(_ name: ShortName) -> CommandField {
+        name == "api_key" ? .apiKey : name == "outcome" ? .extension : .other
     }
 
     @inline(__always)
-    private static func otherOfSeven(_ name: ShortName) -> CommandField {
-        name == ShortName("api_key") ? .apiKey : name == ShortName("outcome") ? .extension : .other
-    }
-
     private static func extensionOfEight(_ name: ShortName) -> CommandField {
-        name == ShortName("overflow") || name == ShortName("presence") || name == ShortName("messages")
-            ? .extension : .other
-    }
-
-    private static func extensionOfNine(_ name: ShortName) -> CommandField {
-        name == ShortName("positions") ? .extension : .other
+        name == "overflow" || name == "presence" || name == "messages" ? .extension : .other
     }
 
     /// The member of `message` with this name.
     @inline(__always)
-    init(message name: ShortName, length: Int) {
-        switch length {
-        case 2: self = name == ShortName("id") ? .messageID : .other
-        case 7: self = name == ShortName("payload") ? .payload : .other
+    init(message name: ShortName?) {
+        guard let name else {
+            self = .other
+            return
+        }
+        switch name.length {
+        case 2: self = name == "id" ? .messageID : .other
+        case 7: self = name == "payload" ? .payload : .other
         default: self = .other
         }
     }
 }
 
 /// Where the values of a command's fields are. Of a name given twice, the last value counts.
-struct CommandFields {
+///
+/// Large, and only ever in one place: so it is never copied.
+struct CommandFields: ~Copyable {
     var type = JSONToken.absent
     var topic = JSONToken.absent
     var clientID = JSONToken.absent

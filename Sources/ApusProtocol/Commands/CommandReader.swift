@@ -1,9 +1,7 @@
 /// The one pass over a command's text: checks that all of it is JSON, and notes where the known fields are.
 ///
-/// It is a loop, not a recursion, so no text can exhaust the stack:
-///
 ///     {"type":"publish", "message":{"id":"…","payload":[…]}}
-///      └ depth 1: `member`          └ depth 2: `messageMember`, only inside of `message`; deeper is only checked
+///      └ the command's members      └ those of `message`; deeper is only checked
 struct CommandReader {
     let lexer: JSONLexer
     let maxDepth: Int
@@ -17,108 +15,96 @@ struct CommandReader {
     /// Reads the text to its end. What it is, and in `fields` where the known ones are.
     @inline(__always)
     func read(into fields: inout CommandFields) throws(JSONFault) -> JSONToken.Kind {
-        var nesting = JSONNesting()
-        var position = lexer.skipWhitespace(from: 0)
-        var kind: JSONToken.Kind
-        // The member that is being read, of the outermost object and of `message`, and where its value starts.
-        var member = CommandField.other
-        var memberStart = 0
-        var messageMember = CommandField.other
-        var messageMemberStart = 0
-
-        value: while true {
-            if nesting.isObject {
-                let key = try lexer.endOfString(at: position)
-                let name = JSONText(token: position, end: key.end, hasEscapes: key.hasEscapes)
-                position = try endOfColon(after: key.end)
-                if nesting.depth == 1 {
-                    member = Self.field(named: name, in: lexer, level: .command)
-                    memberStart = position
-                    if member == .message {
-                        // An earlier `message` of the same command no longer counts, and neither do its members.
-                        messageMember = .other
-                        fields.messageID.kind = .absent
-                        fields.payload.kind = .absent
-                    }
-                } else if nesting.depth == 2, member == .message {
-                    messageMember = Self.field(named: name, in: lexer, level: .message)
-                    messageMemberStart = position
-                }
-            }
-            switch lexer.byte(at: position) {
-            case 0x22:
-                let string = try lexer.endOfString(at: position)
-                (position, kind) = (string.end, string.hasEscapes ? .escapedString : .string)
-            case let byte where byte == 0x7B || byte == 0x5B:
-                guard nesting.depth < maxDepth else { throw lexer.fault(at: position, .tooDeep) }
-                nesting.push(isObject: byte == 0x7B)
-                position = lexer.skipWhitespace(from: position &+ 1)
-                guard lexer.byte(at: position) == nesting.closing else { continue value }
-                (position, kind) = (position &+ 1, nesting.pop())
-            default:
-                (position, kind) = try lexer.endOfScalar(at: position)
-            }
-            // A value has ended, and with it, maybe, the containers around it.
-            while true {
-                if nesting.depth == 1 {
-                    fields.set(member, to: JSONToken(kind: kind, start: memberStart, end: position))
-                } else if nesting.depth == 2, member == .message {
-                    fields.set(messageMember, to: JSONToken(kind: kind, start: messageMemberStart, end: position))
-                }
-                position = lexer.skipWhitespace(from: position)
-                guard nesting.depth > 0 else { break value }
-                let byte = lexer.byte(at: position)
-                if byte == 0x2C {
-                    position = lexer.skipWhitespace(from: position &+ 1)
-                    continue value
-                }
-                guard byte == nesting.closing else { throw lexer.fault(at: position) }
-                (position, kind) = (position &+ 1, nesting.pop())
-            }
+        var start = 0
+        let byte = lexer.nextByte(at: &start)
+        var token = JSONToken(kind: .object, start: start, end: start)
+        if byte == 0x7B {
+            token.end = try endOfCommand(at: start, into: &fields)
+        } else {
+            token = try lexer.value(at: start, startingWith: byte, depth: 0, maxDepth: maxDepth)
         }
-        guard position >= lexer.count else { throw lexer.fault(at: position, .trailingBytes) }
-        return kind
-    }
-
-    /// Where the value starts whose key ends at `start`.
-    @inline(__always)
-    private func endOfColon(after start: Int) throws(JSONFault) -> Int {
-        let colon = lexer.skipWhitespace(from: start)
-        guard lexer.byte(at: colon) == 0x3A else { throw lexer.fault(at: colon) }
-        return lexer.skipWhitespace(from: colon &+ 1)
-    }
-
-    private enum Level {
-        case command, message
-    }
-
-    /// The known field that a key names.
-    @inline(__always)
-    private static func field(named name: JSONText, in lexer: JSONLexer, level: Level) -> CommandField {
-        name.hasEscapes
-            ? field(escaped: name, in: lexer.bytes, level: level)
-            : field(plain: name.range, in: lexer, level: level)
-    }
-
-    @inline(__always)
-    private static func field(plain range: Range<Int>, in lexer: JSONLexer, level: Level) -> CommandField {
-        let length = range.upperBound &- range.lowerBound
-        guard length <= ShortName.longest else { return .other }
-        let name = ShortName(lexer.base, from: range.lowerBound, length: length, readable: lexer.count)
-        switch level {
-        case .command: return CommandField(command: name, length: length)
-        case .message: return CommandField(message: name, length: length)
+        if token.end < lexer.count {
+            let end = lexer.skipWhitespace(from: token.end)
+            guard end >= lexer.count else { throw lexer.fault(at: end, .trailingBytes) }
         }
+        return token.kind
+    }
+
+    /// Reads the object whose brace is at `start`, and its `message`; both in one loop, as all there is to do is the same.
+    @inline(__always)
+    private func endOfCommand(at start: Int, into fields: inout CommandFields) throws(JSONFault) -> Int {
+        guard maxDepth > 0 else { throw lexer.fault(at: start, .tooDeep) }
+        var level = Level.command
+        var position = start &+ 1
+        if lexer.nextByte(at: &position) == 0x7D { return position &+ 1 }
+        member: while true {
+            let key = try key(at: position, level: level)
+            position = key.end
+            var byte = lexer.nextByte(at: &position)
+            if key.field == .message {
+                // An earlier `message` of the same command no longer counts, and neither do its members.
+                fields.messageID.kind = .absent
+                fields.payload.kind = .absent
+            }
+            if byte == 0x7B, key.field == .message {
+                guard maxDepth > 1 else { throw lexer.fault(at: position, .tooDeep) }
+                fields.message = JSONToken(kind: .object, start: position, end: position)
+                level = .message
+                position &+= 1
+                byte = lexer.nextByte(at: &position)
+                if byte != 0x7D { continue member }
+            } else {
+                let token = try lexer.value(at: position, startingWith: byte, depth: level.rawValue, maxDepth: maxDepth)
+                fields.set(key.field, to: token)
+                position = token.end
+                byte = lexer.nextByte(at: &position)
+            }
+            // A member has ended, and with it, maybe, `message` and the command.
+            while byte == 0x7D {
+                position &+= 1
+                if level == .command { return position }
+                level = .command
+                fields.message.end = position
+                byte = lexer.nextByte(at: &position)
+            }
+            guard byte == 0x2C else { throw lexer.fault(at: position) }
+            position &+= 1
+        }
+    }
+
+    /// Whose members are read; how many containers are around them.
+    private enum Level: Int {
+        case command = 1
+        case message = 2
+    }
+
+    /// The field that the key at `start`, or behind whitespace there, names; and the end of its colon.
+    @inline(__always)
+    private func key(at start: Int, level: Level) throws(JSONFault) -> (field: CommandField, end: Int) {
+        if let bytes = lexer.sixteenBytes(at: start),
+            let key = WrittenKey.first(in: bytes, isOfMessage: level == .message)
+        {
+            return (key.field, start &+ key.size)
+        }
+        return try anyKey(at: start, level: level)
     }
 
     @inline(never)
-    private static func field(escaped name: JSONText, in bytes: UnsafeRawBufferPointer, level: Level) -> CommandField {
+    private func anyKey(at start: Int, level: Level) throws(JSONFault) -> (field: CommandField, end: Int) {
+        let start = lexer.skipWhitespace(from: start)
+        let key = try lexer.endOfString(at: start)
+        let text = JSONText(token: start, end: key.end, hasEscapes: key.hasEscapes)
+        let name = text.hasEscapes ? shortName(escaped: text) : ShortName(text.range, in: lexer)
+        let field = level == .command ? CommandField(command: name) : CommandField(message: name)
+        return (field, try lexer.endOfColon(after: key.end))
+    }
+
+    private func shortName(escaped name: JSONText) -> ShortName? {
         // A byte is written with six at most, so a longer key is none of ours and need not be decoded.
-        guard name.range.count <= 6 * ShortName.longest, var text = name.string(in: bytes) else { return .other }
+        guard name.range.count <= 6 * ShortName.longest, var text = name.string(in: lexer.bytes) else { return nil }
         return text.withUTF8 { utf8 in
-            guard let base = utf8.baseAddress else { return .other }
-            let lexer = JSONLexer(base: UnsafeRawPointer(base), count: utf8.count)
-            return field(plain: utf8.indices, in: lexer, level: level)
+            guard let base = utf8.baseAddress else { return nil }
+            return ShortName(utf8.indices, in: JSONLexer(base: UnsafeRawPointer(base), count: utf8.count))
         }
     }
 }

@@ -15,9 +15,24 @@ struct FieldFault: Error {
 
 /// The checks of a command's fields, after its text turned out to be a JSON object.
 extension CommandScanner {
-    @inline(__always)
+    /// - Parameter fields: not changed; lent in this way, because otherwise the compiler copies it.
     func command(
-        _ fields: borrowing CommandFields,
+        _ fields: inout CommandFields,
+        dialect: Dialect,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(CommandError) -> Command {
+        var requestID: Range<Int>?
+        do throws(FieldFault) {
+            requestID = try self.requestID(fields.requestID, in: bytes)
+            return try command(&fields, requestID: requestID, dialect: dialect, in: bytes)
+        } catch {
+            throw CommandError(message: error.message, requestID: requestID)
+        }
+    }
+
+    @inline(__always)
+    private func command(
+        _ fields: inout CommandFields,
         requestID: Range<Int>?,
         dialect: Dialect,
         in bytes: UnsafeRawBufferPointer
@@ -58,10 +73,7 @@ extension CommandScanner {
         guard !token.isAbsent else { return nil }
         let length: Int
         if let text = token.text {
-            guard let decoded = text.decodedLength(in: bytes) else {
-                throw FieldFault("request_id", "must not hold a lone surrogate")
-            }
-            length = decoded
+            length = try decodedLength(of: text, named: "request_id", in: bytes)
         } else if token.kind == .integer || token.kind == .fraction {
             length = token.range.count
         } else {
@@ -76,9 +88,11 @@ extension CommandScanner {
         guard let text = token.text else {
             throw token.isAbsent ? FieldFault("type", "is required") : FieldFault("type", "must be a string")
         }
-        if !text.hasEscapes, text.range.count <= ShortName.longest, let base = bytes.baseAddress {
-            let name = ShortName(base, from: text.range.lowerBound, length: text.range.count, readable: bytes.count)
-            if let kind = Command.Kind(name) { return kind }
+        if !text.hasEscapes, let base = bytes.baseAddress,
+            let name = ShortName(text.range, in: JSONLexer(base: base, count: bytes.count)),
+            let kind = Command.Kind(name)
+        {
+            return kind
         }
         return try kind(spelled: text, in: bytes)
     }
@@ -108,10 +122,21 @@ extension CommandScanner {
         guard let text = token.text, !text.range.isEmpty else {
             throw token.isAbsent ? FieldFault(name, "is required") : FieldFault(name, "must be a non-empty string")
         }
-        if text.hasEscapes, text.decodedLength(in: bytes) == nil {
+        _ = try decodedLength(of: text, named: name, in: bytes)
+        return text
+    }
+
+    @inline(__always)
+    private func decodedLength(
+        of text: JSONText,
+        named name: StaticString,
+        in bytes: UnsafeRawBufferPointer
+    ) throws(FieldFault) -> Int {
+        guard text.hasEscapes else { return text.range.upperBound &- text.range.lowerBound }
+        guard let length = text.decodedLength(in: bytes) else {
             throw FieldFault(name, "must not hold a lone surrogate")
         }
-        return text
+        return length
     }
 
     private func clientID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> JSONText {
@@ -189,15 +214,15 @@ extension CommandScanner {
 extension Command.Kind {
     @inline(__always)
     fileprivate init?(_ name: ShortName) {
-        if name == ShortName("publish") {
+        if name == "publish" {
             self = .publish
-        } else if name == ShortName("ping") {
+        } else if name == "ping" {
             self = .ping
-        } else if name == ShortName("subscribe") {
+        } else if name == "subscribe" {
             self = .subscribe
-        } else if name == ShortName("unsubscribe") {
+        } else if name == "unsubscribe" {
             self = .unsubscribe
-        } else if name == ShortName("auth") {
+        } else if name == "auth" {
             self = .auth
         } else {
             return nil

@@ -25,31 +25,24 @@ public struct CommandScanner: Sendable {
         _ bytes: UnsafeRawBufferPointer,
         dialect: Dialect,
         knownValidUTF8: Bool
-    ) -> Result<Command, CommandError> {
+    ) throws(CommandError) -> Command {
         if !knownValidUTF8 {
             var validator = UTF8Validator()
             guard validator.consume(bytes), validator.isComplete else {
-                return .failure(CommandError(message: "not valid UTF-8, as JSON must be"))
+                throw CommandError(message: "not valid UTF-8, as JSON must be")
             }
         }
         guard let base = bytes.baseAddress else {
-            return .failure(CommandError(message: JSONFault(reason: .unexpectedEnd, offset: 0).description))
+            throw CommandError(message: JSONFault(reason: .unexpectedEnd, offset: 0).description)
         }
         var fields = CommandFields()
+        let kind: JSONToken.Kind
         do {
-            let reader = CommandReader(base: base, count: bytes.count, maxDepth: maxDepth)
-            guard try reader.read(into: &fields) == .object else {
-                return .failure(CommandError(message: "a command must be a JSON object"))
-            }
+            kind = try CommandReader(base: base, count: bytes.count, maxDepth: maxDepth).read(into: &fields)
         } catch {
-            return .failure(CommandError(message: error.description))
+            throw CommandError(message: error.description)
         }
-        var requestID: Range<Int>?
-        do {
-            requestID = try self.requestID(fields.requestID, in: bytes)
-            return .success(try command(fields, requestID: requestID, dialect: dialect, in: bytes))
-        } catch {
-            return .failure(CommandError(message: error.message, requestID: requestID))
-        }
+        guard kind == .object else { throw CommandError(message: "a command must be a JSON object") }
+        return try command(&fields, dialect: dialect, in: bytes)
     }
 }

@@ -14,29 +14,18 @@ enum UUIDText {
 
     @inline(__always)
     private static func isValid(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> Bool {
-        guard let base = bytes.baseAddress.map({ $0 + range.lowerBound }) else { return false }
-        var second = ByteWord.repeating(0)
-        var third = second
+        guard range.count >= 32, let base = bytes.baseAddress.map({ $0 + range.lowerBound }) else { return false }
+        let (first, second) = (ByteBlock.load(base, at: 0), ByteBlock.load(base, at: 16))
         switch range.count {
         case 32:
-            second = ByteWord.load(base, at: 8)
-            third = ByteWord.load(base, at: 16)
+            return ByteBlock.isHexadecimal(first, dashes: 0) && ByteBlock.isHexadecimal(second, dashes: 0)
         case 36:
-            // 550e8400 -e29b-41 d4-a716- 446655440000: the words in the middle hold the dashes, each at the other's
-            // mirrored place. They are made zeros, and then all must be digits.
-            second = ByteWord.load(base, at: 8)
-            third = ByteWord.load(base, at: 16)
-            guard second & 0x0000_FF00_0000_00FF == 0x0000_2D00_0000_002D,
-                third & 0xFF00_0000_00FF_0000 == 0x2D00_0000_002D_0000
-            else { return false }
-            second ^= 0x0000_1D00_0000_001D
-            third ^= 0x1D00_0000_001D_0000
+            // 550e8400-e29b-41 d4-a716-44665544 0000: the last block starts in the second, so as to be whole.
+            return ByteBlock.isHexadecimal(first, dashes: ByteBlock.mark(8) | ByteBlock.mark(13))
+                && ByteBlock.isHexadecimal(second, dashes: ByteBlock.mark(2) | ByteBlock.mark(7))
+                && ByteBlock.isHexadecimal(ByteBlock.load(base, at: 20), dashes: ByteBlock.mark(3))
         default:
             return false
         }
-        // The last word overlaps the one before it in the dashed form; in the bare form it is the same one.
-        return ByteWord.isHexadecimal(ByteWord.load(base, at: 0)) && ByteWord.isHexadecimal(second)
-            && ByteWord.isHexadecimal(third) && ByteWord.isHexadecimal(ByteWord.load(base, at: 24))
-            && ByteWord.isHexadecimal(ByteWord.load(base, at: range.count &- 8))
     }
 }

@@ -8,16 +8,19 @@ struct FrameWriter {
     private var pointer: UnsafeMutableRawPointer
     private let end: UnsafeMutableRawPointer
 
+    @inline(__always)
     fileprivate init(pointer: UnsafeMutableRawPointer, payload: Int) {
         FrameHeader.write(.text, payload: payload, to: pointer)
         self.pointer = pointer + FrameHeader.size(payload: payload)
         self.end = self.pointer + payload
     }
 
+    @inline(__always)
     mutating func put(_ text: StaticString) {
         put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    @inline(__always)
     mutating func put(_ bytes: UnsafeRawBufferPointer) {
         assert(pointer + bytes.count <= end, "a frame's size was reckoned too small")
         guard let source = bytes.baseAddress else { return }
@@ -25,10 +28,12 @@ struct FrameWriter {
         pointer += bytes.count
     }
 
+    @inline(__always)
     mutating func put(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { put($0) }
     }
 
+    @inline(__always)
     mutating func put(_ time: Timestamp) {
         assert(pointer + Timestamp.textSize <= end, "a frame's size was reckoned too small")
         withUnsafeBytes(of: time.text) { put($0) }
@@ -44,16 +49,20 @@ extension ByteBuffer {
     @inline(__always)
     mutating func writeTextFrame(payload: Int, _ body: (inout FrameWriter) -> Void) {
         let total = FrameHeader.size(payload: payload) + payload
-        writeWithUnsafeMutableBytes(minimumWritableBytes: total) { space in
-            guard let base = space.baseAddress else { return 0 }
-            var writer = FrameWriter(pointer: base, payload: payload)
+        if writableBytes < total { reserveCapacity(minimumWritableBytes: total) }
+        let start = writerIndex
+        // With all of the buffer's memory: it takes longer to be given only the part to be written.
+        withVeryUnsafeMutableBytes { memory in
+            guard let base = memory.baseAddress else { return }
+            var writer = FrameWriter(pointer: base + start, payload: payload)
             body(&writer)
             writer.finish()
-            return total
         }
+        moveWriterIndex(forwardBy: total)
     }
 }
 
 extension StaticString {
+    @inline(__always)
     var size: Int { utf8CodeUnitCount }
 }

@@ -3,7 +3,7 @@
 /// It holds no position: all take one and return one, so that a caller's loop keeps it in a register.
 ///
 /// Every read of one byte gives 0 past the end: 0 is nothing that JSON allows anywhere, so the end needs no check of
-/// its own until an error is reported. Reads of eight bytes happen only where eight are left.
+/// its own until an error is reported. Reads of eight or sixteen bytes happen only where that many are left.
 struct JSONLexer {
     let base: UnsafeRawPointer
     let count: Int
@@ -16,6 +16,13 @@ struct JSONLexer {
         position < count ? base.load(fromByteOffset: position, as: UInt8.self) : 0
     }
 
+    /// The next sixteen bytes, the first one lowest; `nil` where fewer are left.
+    @inline(__always)
+    func sixteenBytes(at position: Int) -> UInt128? {
+        guard position &+ 16 <= count else { return nil }
+        return UInt128(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt128.self))
+    }
+
     /// The fault of a byte that cannot stand at `position`, or of a text that ends there.
     @inline(never)
     func fault(at position: Int, _ reason: JSONFault.Reason = .unexpectedByte) -> JSONFault {
@@ -25,6 +32,15 @@ struct JSONLexer {
     @inline(__always)
     func skipWhitespace(from start: Int) -> Int {
         byte(at: start) > 0x20 ? start : endOfWhitespace(from: start)
+    }
+
+    /// Moves `position` behind whitespace, and returns the byte there; 0 at the end.
+    @inline(__always)
+    func nextByte(at position: inout Int) -> UInt8 {
+        let next = byte(at: position)
+        guard next <= 0x20 else { return next }
+        position = endOfWhitespace(from: position)
+        return byte(at: position)
     }
 
     @inline(never)
@@ -61,21 +77,28 @@ struct JSONLexer {
     /// The next quote, backslash or control character at or after `start`, or the end.
     @inline(__always)
     private func endOfPlainText(from start: Int) -> Int {
-        // Most strings are names: those end here, without a loop.
-        if start &+ 8 <= count {
-            let marks = ByteWord.stringStops(in: ByteWord.load(base, at: start))
-            if marks != 0 { return start &+ ByteWord.bytesBefore(marks) }
-        }
-        return endOfLongPlainText(from: start)
+        // Most strings are short: they end here, without a loop.
+        guard start &+ ByteBlock.size <= count else { return endOfLongPlainText(from: start) }
+        let marks = ByteBlock.stringStops(in: ByteBlock.load(base, at: start))
+        return marks != 0 ? start &+ ByteBlock.bytesBefore(marks) : endOfLongPlainText(from: start &+ ByteBlock.size)
     }
 
     @inline(never)
     private func endOfLongPlainText(from start: Int) -> Int {
         var position = start
-        while position &+ 8 <= count {
-            let marks = ByteWord.stringStops(in: ByteWord.load(base, at: position))
-            guard marks == 0 else { return position &+ ByteWord.bytesBefore(marks) }
-            position &+= 8
+        while position &+ 2 &* ByteBlock.size <= count {
+            let first = ByteBlock.stringStops(in: ByteBlock.load(base, at: position))
+            let second = ByteBlock.stringStops(in: ByteBlock.load(base, at: position &+ ByteBlock.size))
+            guard first | second == 0 else {
+                let start = first != 0 ? position : position &+ ByteBlock.size
+                return start &+ ByteBlock.bytesBefore(first != 0 ? first : second)
+            }
+            position &+= 2 &* ByteBlock.size
+        }
+        if position &+ ByteBlock.size <= count {
+            let marks = ByteBlock.stringStops(in: ByteBlock.load(base, at: position))
+            guard marks == 0 else { return position &+ ByteBlock.bytesBefore(marks) }
+            position &+= ByteBlock.size
         }
         while true {
             let byte = byte(at: position)
@@ -103,7 +126,6 @@ struct JSONLexer {
     }
 
     /// The end and the kind of a number, `true`, `false` or `null` that must start at `start`.
-    @inline(never)
     func endOfScalar(at start: Int) throws(JSONFault) -> (end: Int, kind: JSONToken.Kind) {
         switch byte(at: start) {
         case 0x2D, 0x30...0x39: return try endOfNumber(at: start)

@@ -6,7 +6,7 @@ struct JSONNesting {
     static var capacity: Int { 1024 }
 
     private(set) var depth = 0
-    /// The levels of the innermost started group of 64; level n is bit n % 64.
+    /// The levels of the innermost started group of 64, the innermost in the lowest bit.
     private var group: UInt64 = 0
     /// The full groups outside of it.
     private var outer = SIMD16<UInt64>()
@@ -16,7 +16,7 @@ struct JSONNesting {
 
     /// Whether the innermost container is an object; `false` when none is open.
     @inline(__always)
-    var isObject: Bool { depth > 0 && group & bit(of: depth &- 1) != 0 }
+    var isObject: Bool { group & 1 != 0 }
 
     /// The byte that closes the innermost container.
     @inline(__always)
@@ -26,20 +26,14 @@ struct JSONNesting {
     @inline(__always)
     mutating func push(isObject: Bool) {
         if depth & 63 == 0, depth > 0 { outer[depth / 64 - 1] = group }
-        let bit = bit(of: depth)
-        group = isObject ? group | bit : group & ~bit
+        group = group &<< 1 | (isObject ? 1 : 0)
         depth &+= 1
     }
 
-    /// Closes the innermost container, of which there must be one, and says what it was.
+    /// Closes the innermost container, of which there must be one.
     @inline(__always)
-    mutating func pop() -> JSONToken.Kind {
-        let kind = isObject ? JSONToken.Kind.object : .array
+    mutating func pop() {
         depth &-= 1
-        if depth & 63 == 0, depth > 0 { group = outer[depth / 64 - 1] }
-        return kind
+        group = depth & 63 == 0 && depth > 0 ? outer[depth / 64 - 1] : group &>> 1
     }
-
-    @inline(__always)
-    private func bit(of level: Int) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: level & 63) }
 }

@@ -14,7 +14,7 @@ public struct EventTemplate: Sendable {
     public let epoch: String
     private let prefix: [UInt8]
 
-    private static let tail: StaticString = "\"}"
+    private static var tail: StaticString { "\"}" }
 
     public init(topic: String, epoch: String = "") {
         var quoted = ByteBuffer()
@@ -24,6 +24,7 @@ public struct EventTemplate: Sendable {
         prefix = Array(#"{"type":"event","topic":"#.utf8) + topicJSON + Array(#","message":"#.utf8)
     }
 
+    @inline(__always)
     private func payloadSize(message: Int, dialect: Dialect) -> Int {
         prefix.count + message + dialect.timeKey.size + Timestamp.textSize + Self.tail.size
     }
@@ -129,6 +130,7 @@ public struct EventTemplate: Sendable {
 
 extension Dialect {
     /// What stands between a server message's last field and the time's text.
+    @inline(__always)
     public var timeKey: StaticString {
         switch self {
         case .base: #","ts":""#

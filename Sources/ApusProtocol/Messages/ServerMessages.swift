@@ -93,21 +93,29 @@ public struct MessageEncoder: Sendable {
         }
     }
 
-    private static let requestIDKey: StaticString = #","request_id":"#
-    private static let tail: StaticString = "\"}"
+    private static var requestIDKey: StaticString { #","request_id":"# }
+    private static var tail: StaticString { "\"}" }
 
+    @inline(__always)
     private var timeSize: Int { dialect.timeKey.size + Timestamp.textSize + Self.tail.size }
 
+    @inline(__always)
     private func put(_ time: Timestamp, to writer: inout FrameWriter) {
-        writer.put(dialect.timeKey)
+        // Each with a literal of its own, of which the optimizer makes a few stores.
+        switch dialect {
+        case .base: writer.put(Dialect.base.timeKey)
+        case .v1: writer.put(Dialect.v1.timeKey)
+        }
         writer.put(time)
         writer.put(Self.tail)
     }
 
+    @inline(__always)
     private static func size(_ requestID: UnsafeRawBufferPointer?) -> Int {
         requestID.map { requestIDKey.size + $0.count } ?? 0
     }
 
+    @inline(__always)
     private static func put(_ requestID: UnsafeRawBufferPointer?, to writer: inout FrameWriter) {
         guard let requestID else { return }
         writer.put(requestIDKey)

@@ -47,22 +47,22 @@ final class HTTPPublisher: WaitingPublisher {
         guard !worker.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
         let time = worker.now
         let result = publish(time)
-        switch result?.outcome {
-        case nil:
+        guard let topic = result.topic else {
             let error = BrokerError.topicNotFound(topicName)
-            promise.fail(Problem(error.wireCode, error.message))
-        case .throttled?:
-            guard let topic = result?.topic else { return }
+            return promise.fail(Problem(error.wireCode, error.message))
+        }
+        switch result.outcome {
+        case .throttled:
             throttledBy = topic
             worker.hub.wait(self, for: topic)
-        case .published(let receipt)?:
-            promise.succeed(Published(receipt: receipt, epoch: result?.topic.epoch ?? "", time: time))
-        case .deleted?, .needsPublication?:
+        case .published(let receipt):
+            promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
+        case .deleted, .needsPublication:
             promise.fail(Problem(.internal, "A publish came to nothing"))
         }
     }
 
-    private func publish(_ time: Timestamp) -> (topic: Topic, outcome: PublishOutcome)? {
+    private func publish(_ time: Timestamp) -> PublishResult {
         // One piece of memory for all, so that none of it moves while it is read.
         var all = ByteBuffer()
         var ranges: [Range<Int>] = []

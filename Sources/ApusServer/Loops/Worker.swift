@@ -20,15 +20,15 @@ final class Worker {
     let scanner: CommandScanner
     let logger: Logger
     /// The replies to what is being read from one connection, until they are handed to its channel in one piece.
-    var replies = ByteBuffer()
+    @exclusivity(unchecked) var replies = ByteBuffer()
     /// The moment the burst of commands at work came in.
-    private(set) var now = Timestamp(milliseconds: 0)
+    @exclusivity(unchecked) private(set) var now = Timestamp(milliseconds: 0)
     /// At shutdown: commands are refused, and connections closed as soon as they have got everything.
-    private(set) var isDraining = false
+    @exclusivity(unchecked) private(set) var isDraining = false
     private var isDrained = false
     private var waitingForDrain: [() -> Void] = []
 
-    var counters = WorkerCounters()
+    @exclusivity(unchecked) var counters = WorkerCounters()
 
     private var connections = ContiguousArray<WebSocketConnection>()
     private var pending = ContiguousArray<PendingConnection>()

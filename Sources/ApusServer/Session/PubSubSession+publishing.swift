@@ -14,8 +14,8 @@ extension PubSubSession {
         let result = withName(command.topic, in: message) { name in
             worker.hub.publish(body, toTopicNamed: name, time: worker.now, origin: origin)
         }
-        guard let (topic, outcome) = result else { return refuseUnknown(command, in: message, requestID: requestID) }
-        switch outcome {
+        guard let topic = result.topic else { return refuseUnknown(command, in: message, requestID: requestID) }
+        switch result.outcome {
         case .needsPublication:
             return publish(PublishExtensions(), of: command, in: message, requestID: requestID)
         case .throttled:
@@ -69,8 +69,8 @@ extension PubSubSession {
         let result = withName(command.topic, in: message) { name in
             worker.hub.publish(publications, toTopicNamed: name, time: worker.now, origin: origin)
         }
-        guard let (topic, outcome) = result else { return refuseUnknown(command, in: message, requestID: requestID) }
-        guard case .published(let receipt) = outcome else { return wait(for: topic) }
+        guard let topic = result.topic else { return refuseUnknown(command, in: message, requestID: requestID) }
+        guard case .published(let receipt) = result.outcome else { return wait(for: topic) }
         var members = extensions.messages == nil ? "" : #","count":\#(messages.count)"#
         if extensions.outcome { members += Self.members(of: receipt, epoch: topic.epoch) }
         encoder.ack(

@@ -42,15 +42,15 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
         // Text was checked to be UTF-8 when it came in.
-        switch worker.scanner.scan(message, dialect: dialect, knownValidUTF8: isText) {
-        case .success(let command):
+        do throws(CommandError) {
+            let command = try worker.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
             let requestID = command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
             guard authDeadline == nil else {
                 authenticate(command, in: message, requestID: requestID)
                 return true
             }
             return execute(command, in: message, requestID: requestID)
-        case .failure(let error):
+        } catch {
             guard authDeadline == nil else {
                 refuseUnauthorized(requestID: error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) })
                 return true

@@ -77,29 +77,59 @@ extension FrameHead {
     }
 }
 
-/// Copies a payload and takes its mask off (RFC 6455 section 5.3).
+/// Copies a payload, or not, when `target` is where it is, and takes its mask off (RFC 6455 section 5.3).
 ///
 /// - Returns: whether the payload is all ASCII, which a text need not be checked any further for.
 @inline(__always)
 func unmask(_ source: UnsafeRawBufferPointer, mask: UInt32, to target: UnsafeMutableRawPointer) -> Bool {
-    guard let base = source.baseAddress else { return true }
-    let wide = UInt64(mask) | UInt64(mask) << 32
-    var seen: UInt64 = 0
+    guard let base = source.baseAddress, source.count >= MaskBlock.size else {
+        return unmaskFew(source, mask: mask, to: target)
+    }
+    // The last block may overlap the one before it. So it is read first, before that one is written.
+    let last = source.count - MaskBlock.size
+    let rest = MaskBlock.load(base, at: last) ^ MaskBlock.key(mask, at: last)
+    let key = MaskBlock.key(mask, at: 0)
+    var seen = rest
     var index = 0
-    let words = source.count & ~7
-    while index < words {
-        let word = (base + index).loadUnaligned(as: UInt64.self) ^ wide
-        seen |= word
-        (target + index).storeBytes(of: word, as: UInt64.self)
-        index += 8
+    while index < last {
+        let block = MaskBlock.load(base, at: index) ^ key
+        seen |= block
+        target.storeBytes(of: block, toByteOffset: index, as: MaskBlock.Words.self)
+        index &+= MaskBlock.size
     }
+    target.storeBytes(of: rest, toByteOffset: last, as: MaskBlock.Words.self)
+    return (seen[0] | seen[1]) & 0x8080_8080_8080_8080 == 0
+}
+
+/// A payload that is smaller than a block.
+private func unmaskFew(_ source: UnsafeRawBufferPointer, mask: UInt32, to target: UnsafeMutableRawPointer) -> Bool {
     var key = mask
-    while index < source.count {
-        let byte = (base + index).load(as: UInt8.self) ^ UInt8(truncatingIfNeeded: key)
-        seen |= UInt64(byte)
-        (target + index).storeBytes(of: byte, as: UInt8.self)
+    var seen: UInt8 = 0
+    for index in source.indices {
+        let byte = source[index] ^ UInt8(truncatingIfNeeded: key)
+        seen |= byte
+        target.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
         key = key >> 8 | key << 24
-        index += 1
     }
-    return seen & 0x8080_8080_8080_8080 == 0
+    return seen < 0x80
+}
+
+/// Sixteen bytes of a payload.
+private enum MaskBlock {
+    typealias Words = SIMD2<UInt64>
+
+    static var size: Int { 16 }
+
+    @inline(__always)
+    static func load(_ base: UnsafeRawPointer, at offset: Int) -> Words {
+        base.loadUnaligned(fromByteOffset: offset, as: Words.self)
+    }
+
+    /// The mask as often as it fits, beginning with the byte of it that belongs to `offset`.
+    @inline(__always)
+    static func key(_ mask: UInt32, at offset: Int) -> Words {
+        let shift = UInt32(truncatingIfNeeded: offset & 3) &* 8
+        let turned = UInt64(mask &>> shift | mask &<< (32 &- shift))
+        return Words(repeating: turned | turned &<< 32)
+    }
 }

@@ -31,7 +31,7 @@ extension ManualLoop {
                 )
             }
         }
-        guard let result else { throw BrokerError(.topicNotFound, name) }
+        guard result.topic != nil else { throw BrokerError(.topicNotFound, name) }
         return result.outcome
     }
 
@@ -76,7 +76,7 @@ extension ManualLoop {
                 )
             }
         }
-        guard let result else { throw BrokerError(.topicNotFound, name) }
+        guard result.topic != nil else { throw BrokerError(.topicNotFound, name) }
         return result.outcome
     }
 

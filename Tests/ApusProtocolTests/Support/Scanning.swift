@@ -12,8 +12,10 @@ struct Scanned {
         scanner: CommandScanner = CommandScanner()
     ) {
         self.bytes = bytes
-        self.result = bytes.withUnsafeBytes {
-            scanner.scan($0, dialect: dialect, knownValidUTF8: knownValidUTF8)
+        self.result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(CommandError) in
+                try scanner.scan(bytes, dialect: dialect, knownValidUTF8: knownValidUTF8)
+            }
         }
     }
 

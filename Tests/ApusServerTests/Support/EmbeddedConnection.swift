@@ -143,9 +143,8 @@ final class EmbeddedConnection {
     /// The socket takes nothing more, or everything again.
     func setWritable(_ isWritable: Bool) {
         isStalled = !isWritable
-        if isWritable {
-            read()
-        } else {
+        read()
+        if !isWritable {
             // What a full socket has taken a part of keeps everything behind it waiting.
             connection.writeControl(Self.filler.encoded)
             connection.flush()

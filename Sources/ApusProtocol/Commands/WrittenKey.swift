@@ -1,0 +1,50 @@
+/// A key as most clients write it, with its quotes and its colon and nothing between: `"topic":`.
+///
+/// The start of a text is compared with it as one integer. What is equal needs no other check; what is not may still be the
+/// same key, written in another way.
+struct WrittenKey {
+    let field: CommandField
+    /// With the quotes and the colon; at most 16.
+    let size: Int
+    private let text: UInt128
+    private let mask: UInt128
+
+    /// The optimizer turns this into constants.
+    @inline(__always)
+    init(_ field: CommandField, _ literal: StaticString) {
+        self.field = field
+        size = literal.utf8CodeUnitCount
+        var (text, mask) = (UInt128(0), UInt128(0))
+        for index in 0..<size {
+            let shift = UInt128(truncatingIfNeeded: index &* 8)
+            text |= UInt128(literal.utf8Start[index]) &<< shift
+            mask |= 0xFF &<< shift
+        }
+        self.text = text
+        self.mask = mask
+    }
+
+    @inline(__always)
+    func starts(_ other: UInt128) -> Bool {
+        other & mask == text
+    }
+
+    /// The key of a command, or of its `message`, that 16 bytes start with.
+    @inline(__always)
+    static func first(in bytes: UInt128, isOfMessage: Bool) -> WrittenKey? {
+        if isOfMessage {
+            let id = WrittenKey(.messageID, #""id":"#)
+            if id.starts(bytes) { return id }
+            let payload = WrittenKey(.payload, #""payload":"#)
+            return payload.starts(bytes) ? payload : nil
+        }
+        let type = WrittenKey(.type, #""type":"#)
+        if type.starts(bytes) { return type }
+        let topic = WrittenKey(.topic, #""topic":"#)
+        if topic.starts(bytes) { return topic }
+        let message = WrittenKey(.message, #""message":"#)
+        if message.starts(bytes) { return message }
+        let requestID = WrittenKey(.requestID, #""request_id":"#)
+        return requestID.starts(bytes) ? requestID : nil
+    }
+}

@@ -1,0 +1,69 @@
+// Values of which only the end and the kind matter.
+
+extension JSONLexer {
+    /// The value that must start at `start`, where `byte` is, inside of `depth` containers.
+    @inline(__always)
+    func value(at start: Int, startingWith byte: UInt8, depth: Int, maxDepth: Int) throws(JSONFault) -> JSONToken {
+        guard byte == 0x22 else { return try otherValue(at: start, depth: depth, maxDepth: maxDepth) }
+        let string = try endOfString(at: start)
+        return JSONToken(kind: string.hasEscapes ? .escapedString : .string, start: start, end: string.end)
+    }
+
+    /// A value that is no string.
+    @inline(never)
+    private func otherValue(at start: Int, depth: Int, maxDepth: Int) throws(JSONFault) -> JSONToken {
+        let byte = byte(at: start)
+        if byte == 0x7B || byte == 0x5B {
+            let end = try endOfContainer(at: start, depth: depth, maxDepth: maxDepth)
+            return JSONToken(kind: byte == 0x7B ? .object : .array, start: start, end: end)
+        }
+        let scalar = try endOfScalar(at: start)
+        return JSONToken(kind: scalar.kind, start: start, end: scalar.end)
+    }
+
+    /// The end of an object or array. A loop, not a recursion, so no text can exhaust the stack.
+    private func endOfContainer(at start: Int, depth: Int, maxDepth: Int) throws(JSONFault) -> Int {
+        var nesting = JSONNesting()
+        var position = start
+        value: while true {
+            if nesting.isObject {
+                let key = try endOfString(at: position)
+                position = skipWhitespace(from: try endOfColon(after: key.end))
+            }
+            switch byte(at: position) {
+            case 0x22:
+                position = try endOfString(at: position).end
+            case let byte where byte == 0x7B || byte == 0x5B:
+                guard depth &+ nesting.depth < maxDepth else { throw fault(at: position, .tooDeep) }
+                nesting.push(isObject: byte == 0x7B)
+                position = skipWhitespace(from: position &+ 1)
+                guard self.byte(at: position) == nesting.closing else { continue value }
+                nesting.pop()
+                position &+= 1
+            default:
+                position = try endOfScalar(at: position).end
+            }
+            // A value has ended, and with it, maybe, the containers around it.
+            while nesting.depth > 0 {
+                position = skipWhitespace(from: position)
+                let byte = byte(at: position)
+                if byte == 0x2C {
+                    position = skipWhitespace(from: position &+ 1)
+                    continue value
+                }
+                guard byte == nesting.closing else { throw fault(at: position) }
+                nesting.pop()
+                position &+= 1
+            }
+            return position
+        }
+    }
+
+    /// The end of the colon behind the key that ends at `start`.
+    @inline(__always)
+    func endOfColon(after start: Int) throws(JSONFault) -> Int {
+        let colon = skipWhitespace(from: start)
+        guard byte(at: colon) == 0x3A else { throw fault(at: colon) }
+        return colon &+ 1
+    }
+}

@@ -1,0 +1,48 @@
+/// A name of at most 16 bytes as two integers, so that comparing it costs no loop.
+struct ShortName: Equatable, ExpressibleByStringLiteral {
+    static var longest: Int { 16 }
+
+    let length: Int
+    private let head: UInt64
+    /// The last eight bytes when the name is longer than eight, else 0.
+    private let tail: UInt64
+
+    /// The name in a literal. The optimizer turns this into constants.
+    @inline(__always)
+    init(stringLiteral literal: StaticString) {
+        let base = UnsafeRawPointer(literal.utf8Start)
+        self.init(base, from: 0, length: literal.utf8CodeUnitCount, readable: literal.utf8CodeUnitCount)
+    }
+
+    /// The name in a range of a text; `nil` when it is too long.
+    @inline(__always)
+    init?(_ range: Range<Int>, in lexer: JSONLexer) {
+        let length = range.upperBound &- range.lowerBound
+        guard length <= Self.longest else { return nil }
+        self.init(lexer.base, from: range.lowerBound, length: length, readable: lexer.count)
+    }
+
+    /// The name in `length` bytes, at most `longest`, at `start` of a text that has `readable` bytes.
+    @inline(__always)
+    private init(_ base: UnsafeRawPointer, from start: Int, length: Int, readable: Int) {
+        self.length = length
+        self.tail = length > 8 ? ByteWord.load(base, at: start &+ length &- 8) : 0
+        if length >= 8 {
+            self.head = ByteWord.load(base, at: start)
+        } else if start &+ 8 <= readable {
+            self.head = ByteWord.load(base, at: start) & ((1 &<< UInt64(truncatingIfNeeded: length &* 8)) &- 1)
+        } else {
+            self.head = Self.bytewise(base, from: start, length: length)
+        }
+    }
+
+    @inline(__always)
+    private static func bytewise(_ base: UnsafeRawPointer, from start: Int, length: Int) -> UInt64 {
+        var word: UInt64 = 0
+        for index in 0..<length {
+            let byte = base.load(fromByteOffset: start &+ index, as: UInt8.self)
+            word |= UInt64(byte) &<< UInt64(truncatingIfNeeded: index &* 8)
+        }
+        return word
+    }
+}
