@@ -26,7 +26,11 @@ struct TopicState {
     }
 
     var log: TopicLog
-    var readers: [Reader] = []
+    var readers: [Reader] = [] {
+        didSet { isSettled = false }
+    }
+    /// Whether all readers are notified and none of them throttles: then a publish need not look at them.
+    private var isSettled = false
     var watchers: [Watcher] = []
     var waiting: [HubMailbox] = []
     var isDeleted = false
@@ -74,6 +78,7 @@ struct TopicState {
     // MARK: Publishing
 
     var isThrottled: Bool {
+        guard !isSettled else { return false }
         // By index: a reader that is taken out of the list is retained. The same goes for the
         // other loops below.
         for index in readers.indices where readers[index].gate != .max {
@@ -92,12 +97,20 @@ struct TopicState {
     @inline(__always)
     mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
         rates.add(count, bytes: bytes, now: time)
-        for index in readers.indices where !readers[index].isNotified {
+        if !isSettled { notifyReaders(&wakeups) }
+        // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
+        if readers.isEmpty || log.bytes > log.limits.bytes { trim() }
+    }
+
+    private mutating func notifyReaders(_ wakeups: inout [Wakeup]) {
+        var throttles = false
+        for index in readers.indices {
+            throttles = throttles || readers[index].gate != .max
+            guard !readers[index].isNotified else { continue }
             readers[index].isNotified = true
             wakeups.append(Wakeup(mailbox: readers[index].mailbox, slot: readers[index].slot))
         }
-        // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
-        if readers.isEmpty || log.bytes > log.limits.bytes { trim() }
+        isSettled = !throttles
     }
 
     /// Appends a publication unless its id was published lately; where it is or was.

@@ -159,13 +159,11 @@ public final class Hub {
         // Set until the inbox is sorted in, which would else ask for this very turn.
         isTurnRequested = true
         let inbox = mailbox.take()
-        for wakeup in remote { wakeup.mailbox.post([wakeup.slot]) }
-        remote.removeAll(keepingCapacity: true)
-        for (topic, filter) in inbox.matched { claim(topic, for: filter) }
-        for slot in inbox.slots { markDirty(slot: slot) }
+        if !remote.isEmpty { wakeOthers() }
+        if let inbox { sortIn(inbox) }
         isTurnRequested = false
         willFlush = true
-        if !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }
+        if let inbox, !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }
         swap(&dirty, &draining)
         for source in draining {
             source.isDirty = false
@@ -174,11 +172,23 @@ public final class Hub {
         draining.removeAll(keepingCapacity: true)
         if !resuming.isEmpty { resumeAll() }
         if !replaying.isEmpty { replayAll() }
-        for topic in inbox.resumed { resumePublishers(of: topic) }
+        if let inbox {
+            for topic in inbox.resumed { resumePublishers(of: topic) }
+        }
         willFlush = false
         swap(&flushing, &flushed)
         for subscriber in flushed { subscriber.flush() }
         flushed.removeAll(keepingCapacity: true)
+    }
+
+    private func wakeOthers() {
+        for wakeup in remote { wakeup.mailbox.post([wakeup.slot]) }
+        remote.removeAll(keepingCapacity: true)
+    }
+
+    private func sortIn(_ inbox: HubMailbox.Inbox) {
+        for (topic, filter) in inbox.matched { claim(topic, for: filter) }
+        for slot in inbox.slots { markDirty(slot: slot) }
     }
 
     private func resumeAll() {

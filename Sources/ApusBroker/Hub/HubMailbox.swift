@@ -73,10 +73,11 @@ public final class HubMailbox: Sendable {
         change { _ in }
     }
 
-    func take() -> Inbox {
+    /// What has come since the last time, if anything has.
+    func take() -> Inbox? {
         state.withLockedValue { state in
             state.isScheduled = false
-            guard !state.inbox.isEmpty else { return Inbox() }
+            guard !state.inbox.isEmpty else { return nil }
             defer { state.inbox = Inbox() }
             return state.inbox
         }

@@ -34,7 +34,7 @@ public final class Batch: Sendable {
         var origin: UInt32
     }
 
-    final class Frames: Sendable {
+    struct Frames: Sendable {
         let bytes: ByteBuffer
         /// Of each frame but the last.
         let marks: [Mark]

@@ -54,7 +54,7 @@ struct CommandReader {
                 byte = lexer.nextByte(at: &position)
                 if byte != 0x7D { continue member }
             } else {
-                let token = try lexer.value(at: position, startingWith: byte, depth: level.rawValue, maxDepth: maxDepth)
+                let token = try value(at: position, startingWith: byte, of: key.field, level: level)
                 fields.set(key.field, to: token)
                 position = token.end
                 byte = lexer.nextByte(at: &position)
@@ -70,6 +70,20 @@ struct CommandReader {
             guard byte == 0x2C else { throw lexer.fault(at: position) }
             position &+= 1
         }
+    }
+
+    @inline(__always)
+    private func value(
+        at start: Int,
+        startingWith byte: UInt8,
+        of field: CommandField,
+        level: Level
+    ) throws(JSONFault) -> JSONToken {
+        // An id that is what it should be need not be looked at twice.
+        if field == .messageID, let end = UUIDText.endOfQuoted(at: start, in: lexer) {
+            return JSONToken(kind: .uuid, start: start, end: end)
+        }
+        return try lexer.value(at: start, startingWith: byte, depth: level.rawValue, maxDepth: maxDepth)
     }
 
     /// Whose members are read; how many containers are around them.

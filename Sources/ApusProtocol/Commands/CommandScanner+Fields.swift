@@ -195,6 +195,7 @@ extension CommandScanner {
         }
         switch dialect {
         case .base:
+            if id.kind == .uuid { break }
             guard let text = id.text, UUIDText.isValid(text, in: bytes) else {
                 throw id.isAbsent
                     ? FieldFault("message.id", "is required and must be a UUID")

@@ -1,9 +1,17 @@
 /// The text form of a UUID: 32 hexadecimal digits of either case, bare or dashed as 8-4-4-4-12 (RFC 9562 section 4).
 enum UUIDText {
-    @inline(__always)
     static func isValid(_ text: JSONText, in bytes: UnsafeRawBufferPointer) -> Bool {
-        if text.hasEscapes { return isValid(escaped: text, in: bytes) }
-        return isValid(bytes, in: text.range)
+        text.hasEscapes ? isValid(escaped: text, in: bytes) : isValid(bytes, in: text.range)
+    }
+
+    /// The end of a dashed UUID with its quotes that starts at `start`, if there is one.
+    @inline(__always)
+    static func endOfQuoted(at start: Int, in lexer: JSONLexer) -> Int? {
+        let end = start &+ 38
+        guard end <= lexer.count, lexer.byte(at: start) == 0x22, lexer.byte(at: end &- 1) == 0x22,
+            isDashed(lexer.base + (start &+ 1))
+        else { return nil }
+        return end
     }
 
     @inline(never)
@@ -12,20 +20,25 @@ enum UUIDText {
         return string.withUTF8 { isValid(UnsafeRawBufferPointer($0), in: $0.indices) }
     }
 
-    @inline(__always)
     private static func isValid(_ bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> Bool {
-        guard range.count >= 32, let base = bytes.baseAddress.map({ $0 + range.lowerBound }) else { return false }
-        let (first, second) = (ByteBlock.load(base, at: 0), ByteBlock.load(base, at: 16))
+        guard let base = bytes.baseAddress.map({ $0 + range.lowerBound }) else { return false }
         switch range.count {
         case 32:
-            return ByteBlock.isHexadecimal(first, dashes: 0) && ByteBlock.isHexadecimal(second, dashes: 0)
+            return ByteBlock.isHexadecimal(ByteBlock.load(base, at: 0), dashes: 0)
+                && ByteBlock.isHexadecimal(ByteBlock.load(base, at: 16), dashes: 0)
         case 36:
-            // 550e8400-e29b-41 d4-a716-44665544 0000: the last block starts in the second, so as to be whole.
-            return ByteBlock.isHexadecimal(first, dashes: ByteBlock.mark(8) | ByteBlock.mark(13))
-                && ByteBlock.isHexadecimal(second, dashes: ByteBlock.mark(2) | ByteBlock.mark(7))
-                && ByteBlock.isHexadecimal(ByteBlock.load(base, at: 20), dashes: ByteBlock.mark(3))
+            return isDashed(base)
         default:
             return false
         }
+    }
+
+    /// Whether 36 bytes are a UUID with its dashes.
+    @inline(__always)
+    private static func isDashed(_ base: UnsafeRawPointer) -> Bool {
+        // 550e8400-e29b-41 d4-a716-44665544 0000: the last block starts in the second, so as to be whole.
+        ByteBlock.isHexadecimal(ByteBlock.load(base, at: 0), dashes: ByteBlock.mark(8) | ByteBlock.mark(13))
+            && ByteBlock.isHexadecimal(ByteBlock.load(base, at: 16), dashes: ByteBlock.mark(2) | ByteBlock.mark(7))
+            && ByteBlock.isHexadecimal(ByteBlock.load(base, at: 20), dashes: ByteBlock.mark(3))
     }
 }

@@ -25,30 +25,32 @@ extension JSONLexer {
     private func endOfContainer(at start: Int, depth: Int, maxDepth: Int) throws(JSONFault) -> Int {
         var nesting = JSONNesting()
         var position = start
+        var byte = byte(at: start)
         value: while true {
+            // Here `byte` is at `position`, and the first one of a value, or of its key.
             if nesting.isObject {
-                let key = try endOfString(at: position)
-                position = skipWhitespace(from: try endOfColon(after: key.end))
+                position = try endOfColon(after: try endOfString(at: position).end)
+                byte = nextByte(at: &position)
             }
-            switch byte(at: position) {
-            case 0x22:
+            if byte == 0x22 {
                 position = try endOfString(at: position).end
-            case let byte where byte == 0x7B || byte == 0x5B:
+            } else if byte == 0x7B || byte == 0x5B {
                 guard depth &+ nesting.depth < maxDepth else { throw fault(at: position, .tooDeep) }
                 nesting.push(isObject: byte == 0x7B)
-                position = skipWhitespace(from: position &+ 1)
-                guard self.byte(at: position) == nesting.closing else { continue value }
+                position &+= 1
+                byte = nextByte(at: &position)
+                guard byte == nesting.closing else { continue value }
                 nesting.pop()
                 position &+= 1
-            default:
+            } else {
                 position = try endOfScalar(at: position).end
             }
             // A value has ended, and with it, maybe, the containers around it.
             while nesting.depth > 0 {
-                position = skipWhitespace(from: position)
-                let byte = byte(at: position)
+                byte = nextByte(at: &position)
                 if byte == 0x2C {
-                    position = skipWhitespace(from: position &+ 1)
+                    position &+= 1
+                    byte = nextByte(at: &position)
                     continue value
                 }
                 guard byte == nesting.closing else { throw fault(at: position) }

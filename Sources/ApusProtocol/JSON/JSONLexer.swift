@@ -126,6 +126,7 @@ struct JSONLexer {
     }
 
     /// The end and the kind of a number, `true`, `false` or `null` that must start at `start`.
+    @inline(never)
     func endOfScalar(at start: Int) throws(JSONFault) -> (end: Int, kind: JSONToken.Kind) {
         switch byte(at: start) {
         case 0x2D, 0x30...0x39: return try endOfNumber(at: start)
@@ -136,6 +137,7 @@ struct JSONLexer {
         }
     }
 
+    @inline(__always)
     private func endOfNumber(at start: Int) throws(JSONFault) -> (end: Int, kind: JSONToken.Kind) {
         var position = byte(at: start) == 0x2D ? start &+ 1 : start
         if byte(at: position) == 0x30 {
@@ -159,6 +161,7 @@ struct JSONLexer {
     }
 
     /// The end of digits, of which there must be one.
+    @inline(__always)
     private func endOfDigits(at start: Int) throws(JSONFault) -> Int {
         guard isDigit(at: start) else { throw fault(at: start, .invalidNumber) }
         var position = start
@@ -166,6 +169,7 @@ struct JSONLexer {
         return position
     }
 
+    @inline(__always)
     private func isDigit(at position: Int) -> Bool {
         byte(at: position) &- 0x30 < 10
     }

@@ -2,6 +2,8 @@
 struct JSONToken {
     enum Kind: UInt8 {
         case absent, null, boolean, integer, fraction, string, escapedString, array, object
+        /// A string without escapes that is known to be a UUID with its dashes.
+        case uuid
     }
 
     var kind: Kind
@@ -19,7 +21,7 @@ struct JSONToken {
     /// The string that the token is, if it is one.
     @inline(__always)
     var text: JSONText? {
-        guard kind == .string || kind == .escapedString else { return nil }
+        guard kind == .string || kind == .escapedString || kind == .uuid else { return nil }
         return JSONText(token: start, end: end, hasEscapes: kind == .escapedString)
     }
 }

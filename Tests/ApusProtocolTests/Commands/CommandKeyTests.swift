@@ -94,4 +94,19 @@ import Testing
             }
         }
     }
+
+    @Test func `a UUID with more or less than its digits is none, and ends only at its quote`() {
+        for text in [Self.id + "0", String(Self.id.dropLast()), Self.id + #"\n"#, #"\u0035"# + Self.id] {
+            let scanned = Scanned(#"{"type":"publish","topic":"t","message":{"id":"\#(text)","payload":1}}"#)
+            #expect(scanned.error?.message == "'message.id' must be a UUID")
+        }
+        let whole = Array(Self.publish("type", as: #""type""#).utf8)
+        for length in whole.indices {
+            let expected = "not valid JSON: it ends too early, at byte \(length)"
+            #expect(Scanned(Array(whole[..<length])).error?.message == expected)
+        }
+        let escaped = #"\u0035"# + Self.id.dropFirst()
+        let scanned = Scanned(#"{"type":"publish","topic":"t","message":{"id":"\#(escaped)","payload":1}}"#)
+        #expect(scanned.command?.kind == .publish)
+    }
 }

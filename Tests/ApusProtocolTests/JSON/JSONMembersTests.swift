@@ -27,7 +27,7 @@ import Testing
             case .integer, .fraction:
                 guard let number = Double(text) else { return nil }
                 self = .number(number)
-            case .string, .escapedString:
+            case .string, .escapedString, .uuid:
                 guard let string = token.text?.string(in: bytes) else { return nil }
                 self = .string(Array(string.unicodeScalars))
             case .array:

@@ -186,6 +186,20 @@ import Testing
         }
     }
 
+    @Test func `a payload is unmasked where it is`() {
+        let mask: [UInt8] = [0x11, 0x82, 0x43, 0xF4]
+        for length in 0...100 {
+            let plain = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            var bytes = plain.indices.map { plain[$0] ^ mask[$0 % 4] }
+            let isASCII = bytes.withUnsafeMutableBytes { bytes in
+                let word = mask.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+                return bytes.baseAddress.map { unmask(UnsafeRawBufferPointer(bytes), mask: word, to: $0) } ?? true
+            }
+            #expect(bytes == plain)
+            #expect(isASCII == plain.allSatisfy { $0 < 0x80 })
+        }
+    }
+
     @Test func `one byte that is not ASCII is seen wherever it stands`() {
         for length in 1...40 {
             for position in 0..<length {
