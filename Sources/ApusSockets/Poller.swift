@@ -25,6 +25,10 @@ public final class Poller {
     /// How many ready sockets are told of before others are asked about again.
     private static let burst = 512
 
+    /// Called when all that were ready have been told.
+    public var afterRound: (() -> Void)?
+    /// Whether targets are being told, and ``afterRound`` is yet to come.
+    @exclusivity(unchecked) public private(set) var isInRound = false
     private let epoll: CInt
     private let ready: UnsafeMutableBufferPointer<epoll_event>
     @exclusivity(unchecked) private var slots = ContiguousArray<Slot>()
@@ -92,6 +96,7 @@ public final class Poller {
     public func poll(timeout: CInt) {
         let count = epoll_wait(epoll, ready.baseAddress, CInt(Self.burst), timeout)
         guard count > 0 else { return }
+        isInRound = true
         for index in 0..<Int(count) {
             let event = ready[index]
             let slot = Int(truncatingIfNeeded: event.data.u64 & 0xFFFF_FFFF)
@@ -99,6 +104,8 @@ public final class Poller {
             guard slots[slot].generation == UInt32(truncatingIfNeeded: event.data.u64 >> 32) else { continue }
             slots[slot].target?.socketIsReady(PollEvents(rawValue: event.events))
         }
+        isInRound = false
+        afterRound?()
     }
 
     private func isCurrent(_ id: ID) -> Bool {

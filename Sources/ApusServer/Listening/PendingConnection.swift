@@ -70,7 +70,8 @@ final class PendingConnection: PollTarget {
             }
         case .incomplete where count < Self.maxHead && gate.mayBeHandshake(space[..<count]):
             guard let registration, events.isDisjoint(with: .broken) else { return close() }
-            // What is there stays there: only what comes now is news.
+            // What is there stays there: only what comes now is news. To ask again would tell of it again.
+            guard !isEdgeTriggered else { return }
             isEdgeTriggered = true
             poller.change(registration, of: socket, to: [.readable, .edgeTriggered])
         case .incomplete, .other:

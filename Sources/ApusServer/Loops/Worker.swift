@@ -8,8 +8,8 @@ import NIOCore
 ///
 /// Lives on its event loop; nothing here is locked.
 final class Worker {
-    /// The largest buffer of replies that is kept for the next ones.
-    private static let recycledReplies = 64 * 1024
+    /// The largest buffer of replies that is kept for the next ones, and how many are.
+    private static let (recycledReplies, maxSpareReplies) = (16 * 1024, 64)
     private static let inputSize = 64 * 1024
 
     let eventLoop: any EventLoop
@@ -30,6 +30,9 @@ final class Worker {
 
     @exclusivity(unchecked) var counters = WorkerCounters()
 
+    @exclusivity(unchecked) private var spareReplies: [ByteBuffer] = []
+    @exclusivity(unchecked) private var answered = ContiguousArray<WebSocketConnection>()
+    @exclusivity(unchecked) private var flushing = ContiguousArray<WebSocketConnection>()
     private var connections = ContiguousArray<WebSocketConnection>()
     private var pending = ContiguousArray<PendingConnection>()
     private let sockets: SocketBudget
@@ -145,15 +148,28 @@ final class Worker {
 
     func takeReplies() -> ByteBuffer {
         let taken = replies
-        replies = ByteBuffer()
+        replies = spareReplies.popLast() ?? ByteBuffer()
         return taken
     }
 
     /// Uses the memory of replies that were sent for those to come.
     func recycle(_ sent: consuming ByteBuffer) {
-        guard replies.storageCapacity == 0, sent.storageCapacity <= Self.recycledReplies else { return }
+        guard spareReplies.count < Self.maxSpareReplies, sent.storageCapacity <= Self.recycledReplies else { return }
         sent.clear()
-        replies = sent
+        spareReplies.append(sent)
+    }
+
+    /// Has the connection's replies sent when all sockets that are ready have been read: one after the other, so that whoever
+    /// gets them is woken once, and before the fan-out.
+    func flushLater(_ connection: WebSocketConnection) {
+        answered.append(connection)
+    }
+
+    func flushReplies() {
+        guard !answered.isEmpty else { return }
+        swap(&answered, &flushing)
+        for connection in flushing { connection.flush() }
+        flushing.removeAll(keepingCapacity: true)
     }
 
     /// Looks at every deadline; called every ``WorkerSettings/tickInterval``.

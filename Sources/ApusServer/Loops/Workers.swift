@@ -63,6 +63,10 @@ struct Workers: Sendable {
                 return slot
             }.get()
         }
+        for loop in socketLoops {
+            let slot = byLoop[ObjectIdentifier(loop)]
+            loop.withPoller { $0.afterRound = { slot?.value?.flushReplies() } }
+        }
         self.byLoop = byLoop
         self.loops = all
         self.sockets = sockets

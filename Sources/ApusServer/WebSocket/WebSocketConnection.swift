@@ -122,7 +122,7 @@ final class WebSocketConnection: PollTarget {
             if consumed < bytes.count { keep(UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])) }
         }
         sendReplies()
-        flush()
+        if outbox.hasUnflushed { if poller.isInRound { worker.flushLater(self) } else { flush() } }
         holdRead()
     }
 
