@@ -23,9 +23,11 @@ let package = Package(
         .library(name: "ApusBroker", targets: ["ApusBroker"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
         .library(name: "ApusClient", targets: ["ApusClient"]),
+        .library(name: "ApusLoad", targets: ["ApusLoad"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
@@ -117,6 +119,11 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .target(
+            name: "ApusLoad",
+            dependencies: ["ApusSockets", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: swiftSettings
+        ),
+        .target(
             name: "ApusTesting",
             dependencies: [
                 "ApusBroker",
@@ -130,6 +137,7 @@ let package = Package(
             name: "apus",
             dependencies: [
                 "ApusClient",
+                "ApusLoad",
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
@@ -188,6 +196,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
             ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ApusLoadTests",
+            dependencies: ["ApusLoad", .product(name: "Histogram", package: "hdrhistogram-swift")],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -28,6 +28,7 @@ struct Apus: AsyncParsableCommand {
             TopicsCommand.self,
             ShellCommand.self,
             VerifyCommand.self,
+            BenchCommand.self,
             HealthcheckCommand.self,
             ConfigCommand.self,
             EchoCommand.self,

@@ -1,0 +1,127 @@
+import ApusSockets
+import Glibc
+
+/// One connection of a thread: its socket, what is left over of the last read and the last write, and its books.
+final class LoadSocket: PollTarget {
+    enum Phase {
+        case connecting
+        /// The protocol's own beginning: a handshake, a subscribe.
+        case opening
+        case ready
+        case closed
+    }
+
+    /// The books of a subscriber.
+    struct Subscriber {
+        let topic: Int
+        /// Where its tracks begin, one for each publisher.
+        let firstTrack: Int
+        let isStalled: Bool
+        /// Whether its deliveries give credit back.
+        let givesCredit: Bool
+        var received = 0
+        var announced = 0
+    }
+
+    /// The books of a publisher.
+    struct Publisher {
+        /// Where its sequences begin, one for each topic.
+        let firstSequence: Int
+        var nextTopic: Int
+        /// How many more it may send now.
+        var credit: Int
+        /// Whether it is among those that have credit.
+        var isListed = false
+        var published: UInt64 = 0
+        var sent = SendLog()
+    }
+
+    let thread: LoadThread
+    @exclusivity(unchecked) var socket: Socket
+    @exclusivity(unchecked) var id: Poller.ID?
+    @exclusivity(unchecked) var phase = Phase.connecting
+    @exclusivity(unchecked) var connection: LoadConnection
+    @exclusivity(unchecked) var subscriber: Subscriber
+    @exclusivity(unchecked) var publisher: Publisher
+    /// Whether what comes is left in the kernel.
+    @exclusivity(unchecked) var isStalled = false
+    /// The beginning of something that has not all come yet.
+    @exclusivity(unchecked) var rest: [UInt8] = []
+    /// What the kernel did not take.
+    @exclusivity(unchecked) var unsent: [UInt8] = []
+    @exclusivity(unchecked) private var unsentStart = 0
+
+    init(thread: LoadThread, socket: Socket, connection: LoadConnection, subscriber: Subscriber, publisher: Publisher) {
+        self.thread = thread
+        self.socket = socket
+        self.connection = connection
+        self.subscriber = subscriber
+        self.publisher = publisher
+    }
+
+    var unsentCount: Int { unsent.count - unsentStart }
+
+    func socketIsReady(_ events: PollEvents) {
+        switch phase {
+        case .closed: return
+        case .connecting: return thread.finishConnecting(self)
+        case .opening, .ready: break
+        }
+        if isStalled {
+            if !events.isDisjoint(with: .broken) { thread.lost(self, "the connection broke") }
+            return
+        }
+        if events.contains(.writable) { sendRest() }
+        if !events.isDisjoint(with: [.readable, .broken]) { thread.read(self) }
+    }
+
+    // MARK: Sending
+
+    /// Sends bytes, or keeps what the kernel does not take.
+    func send(_ bytes: UnsafeRawBufferPointer) {
+        guard unsent.isEmpty else {
+            unsent.append(contentsOf: bytes)
+            return
+        }
+        switch socket.send(bytes) {
+        case .bytes(let count) where count == bytes.count: return
+        case .bytes(let count): keep(UnsafeRawBufferPointer(rebasing: bytes[count...]))
+        case .wouldBlock: keep(bytes)
+        case .failed: thread.lost(self, errorText())
+        }
+    }
+
+    private func keep(_ bytes: UnsafeRawBufferPointer) {
+        unsent.append(contentsOf: bytes)
+        thread.listen(self, to: [.readable, .writable])
+    }
+
+    private func sendRest() {
+        let result = unsent.withUnsafeBytes { socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }
+        switch result {
+        case .bytes(let count): unsentStart += count
+        case .wouldBlock: return
+        case .failed: return thread.lost(self, errorText())
+        }
+        guard unsentCount == 0 else { return }
+        unsent.removeAll(keepingCapacity: true)
+        unsentStart = 0
+        thread.listen(self, to: .readable)
+        thread.list(self)
+    }
+
+    // MARK: Errors
+
+    /// What errno says.
+    func errorText() -> String {
+        String(cString: strerror(errno))
+    }
+
+    /// What came of connecting; nil when it is connected.
+    func connectError() -> String? {
+        var code: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        getsockopt(socket.descriptor, SOL_SOCKET, SO_ERROR, &code, &size)
+        return code == 0 ? nil : String(cString: strerror(code))
+    }
+}

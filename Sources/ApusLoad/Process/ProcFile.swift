@@ -1,0 +1,60 @@
+import Glibc
+
+/// Reads files of proc(5), which have no size before they are read.
+enum ProcFile {
+    /// The largest file that is read: 16 MiB, the sockets of a busy machine.
+    private static let limit = 16 << 20
+
+    /// The file's text; nil when it is gone, or not ours to read.
+    static func text(_ path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 << 10)
+        while bytes.count < limit {
+            let count = chunk.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
+            if count <= 0 { break }
+            bytes += chunk[..<count]
+        }
+        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The names in a folder; empty when it is gone, or not ours to read.
+    static func names(in path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// Where a symbolic link leads.
+    static func link(_ path: String) -> String? {
+        var room = [UInt8](repeating: 0, count: 256)
+        let count = room.withUnsafeMutableBytes { bytes -> Int in
+            guard let base = bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return 0 }
+            return readlink(path, base, bytes.count)
+        }
+        return count > 0 ? String(decoding: room[..<count], as: UTF8.self) : nil
+    }
+
+    /// The number after `name:` in a file of lines such as `VmRSS:  123 kB`.
+    static func number(after name: String, in text: String) -> Int? {
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }) else { return nil }
+        return Int(line.dropFirst(name.count + 1).drop { $0 == " " || $0 == "\t" }.prefix { $0.isNumber })
+    }
+
+    /// How many cores this process may run on.
+    static var usableCores: Int {
+        guard let text = text("/proc/self/status"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed:") })
+        else { return 1 }
+        return line.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
+    }
+}

@@ -1,0 +1,100 @@
+import Glibc
+
+extension LoadSettings {
+    /// The most threads.
+    public static let threadLimit = 64
+    /// The most records of who has which message: subscribers times publishers, or publishers times topics.
+    ///
+    /// Each takes 16 bytes, so they take 800 MB at the most.
+    public static let recordLimit = 50_000_000
+    /// Descriptors that are not connections: epoll, timers, /proc, the terminal, REST.
+    static let spareFiles = 64
+
+    /// Throws `impossible` where these settings cannot be carried out, with the reason in one sentence.
+    public func validate() throws(LoadFailure) {
+        func check(_ isPossible: Bool, _ message: @autoclosure () -> String) throws(LoadFailure) {
+            if !isPossible { throw LoadFailure(.impossible, message()) }
+        }
+        try check(subscribers >= 0 && publishers >= 0, "there cannot be fewer than 0 subscribers or publishers")
+        try check(connections > 0, "without subscribers and publishers there is nothing to do")
+        try check((1...LoadTopics.limit).contains(topics), "topics must be from 1 to \(LoadTopics.limit)")
+        try check(
+            publishers <= LoadMark.publisherLimit,
+            "publishers must be at most \(LoadMark.publisherLimit): messages have room for no more"
+        )
+        try check((1...Self.threadLimit).contains(threads), "threads must be from 1 to \(Self.threadLimit)")
+        try check(
+            stalled >= 0 && stalled <= subscribers,
+            "of \(subscribers) subscribers \(stalled) cannot be slow"
+        )
+        try check(
+            duration > 0 && duration <= 86_400 && warmup >= 0 && warmup <= 3_600,
+            "the duration must be above 0 s and at most a day, the warm-up at most an hour"
+        )
+        try check(
+            payloadBytes >= wire.smallestPayload,
+            "a payload of \(payloadBytes) bytes is too small for the numbers it must carry: "
+                + "it takes \(wire.smallestPayload)"
+        )
+        try check(
+            payloadBytes <= WebSocketFrame.payloadLimit / 2,
+            "a payload can have at most \(WebSocketFrame.payloadLimit / 2) bytes"
+        )
+        try check(
+            subscribers * publishers <= Self.recordLimit && publishers * topics <= Self.recordLimit,
+            "\(subscribers) subscribers, \(publishers) publishers and \(topics) topics are more than can be kept "
+                + "track of: subscribers times publishers, and publishers times topics, must be at most "
+                + "\(Self.recordLimit)"
+        )
+        try validatePace()
+    }
+
+    private func validatePace() throws(LoadFailure) {
+        switch pace {
+        case .none: break
+        case .window(let window):
+            guard (1...1_000_000).contains(window) else {
+                throw LoadFailure(.impossible, "the window must be from 1 to 1000000")
+            }
+            if credit == .ack, !wire.acknowledgesPublishes {
+                throw LoadFailure(.impossible, "\(wire.name) acknowledges no publishes: take credit by delivery")
+            }
+            if credit == .delivery, stalled > 0 || subscribers < topics * threads {
+                throw LoadFailure(
+                    .impossible,
+                    "credit by delivery needs a subscriber that reads on each topic in each thread"
+                )
+            }
+        case .rate(let rate):
+            guard rate.isFinite, (0.001...100_000_000).contains(rate) else {
+                throw LoadFailure(.impossible, "the rate must be from 0.001 to 100000000 messages a second")
+            }
+        }
+        if wire.publishersHaveOneTopic, isPublishing, topics > publishers {
+            throw LoadFailure(.impossible, "\(wire.name) needs a publisher for each topic")
+        }
+    }
+
+    /// Raises the limit of open files as far as it goes; throws `impossible` where that is too little.
+    public func claimFiles() throws(LoadFailure) {
+        var limit = rlimit()
+        let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(kind, &limit) == 0 else { return }
+        let needed = rlim_t(connections + Self.spareFiles)
+        if limit.rlim_cur < needed {
+            // Root may go beyond the hard limit; for all others this fails.
+            var raised = rlimit(rlim_cur: needed, rlim_max: max(needed, limit.rlim_max))
+            if setrlimit(kind, &raised) != 0 {
+                raised = rlimit(rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max)
+                _ = setrlimit(kind, &raised)
+            }
+            _ = getrlimit(kind, &limit)
+        }
+        guard limit.rlim_cur >= needed else {
+            throw LoadFailure(
+                .impossible,
+                "\(connections) connections need \(needed) open files, but `ulimit -Hn` allows \(limit.rlim_cur)"
+            )
+        }
+    }
+}

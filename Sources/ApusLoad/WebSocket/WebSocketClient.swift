@@ -1,0 +1,121 @@
+/// What a client of RFC 6455 writes: the handshake, and masked frames.
+public enum WebSocketClient {
+    /// The nonce and its answer of the example in RFC 6455, section 1.3: a generator needs no secret ones.
+    private static let nonce = "dGhlIHNhbXBsZSBub25jZQ=="
+    private static let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+    /// The request that asks for a WebSocket.
+    public static func handshake(host: String, path: String, headers: [(String, String)] = []) -> [UInt8] {
+        var text = "GET \(path) HTTP/1.1\r\nHost: \(host)\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        text += "Sec-WebSocket-Key: \(nonce)\r\nSec-WebSocket-Version: 13\r\n"
+        for (name, value) in headers { text += "\(name): \(value)\r\n" }
+        return Array((text + "\r\n").utf8)
+    }
+
+    /// What the answer to a handshake is.
+    public enum Answer: Equatable {
+        /// Not there as a whole.
+        case incomplete
+        /// A WebSocket from here on; the head took so many bytes.
+        case accepted(byteCount: Int)
+        /// Something else; its first line.
+        case refused(String)
+    }
+
+    /// The longest head of an answer: 16 KiB.
+    private static let headLimit = 16 << 10
+
+    /// Reads the answer to a handshake.
+    public static func answer(in input: UnsafeRawBufferPointer) -> Answer {
+        guard let end = ByteSearch.first("\r\n\r\n", in: input) else {
+            return input.count > headLimit ? .refused("an endless head") : .incomplete
+        }
+        let head = String(decoding: input[..<end], as: UTF8.self)
+        let lines = head.split(separator: "\r\n", omittingEmptySubsequences: false)
+        let status = lines.first.map(String.init) ?? ""
+        guard status.split(separator: " ").dropFirst().first == "101" else { return .refused(status) }
+        let isAccepted = lines.dropFirst().contains { line in
+            guard let colon = line.firstIndex(of: ":") else { return false }
+            let value = line[line.index(after: colon)...].drop { $0 == " " }
+            return line[..<colon].lowercased() == "sec-websocket-accept" && value == accept
+        }
+        return isAccepted ? .accepted(byteCount: end + 4) : .refused("a wrong Sec-WebSocket-Accept")
+    }
+
+    /// Appends a masked frame.
+    public static func append(_ payload: [UInt8], opcode: UInt8, to output: inout [UInt8]) {
+        appendHead(opcode: opcode, length: payload.count, to: &output)
+        let key = UInt32.random(in: 0...UInt32.max)
+        withUnsafeBytes(of: key) { output.append(contentsOf: $0) }
+        let start = output.count
+        output += payload
+        output.withUnsafeMutableBytes { mask(UnsafeMutableRawBufferPointer(rebasing: $0[start...]), key: key) }
+    }
+
+    /// The template of a text frame around one of a message.
+    public static func template(around message: PublishTemplate) -> PublishTemplate {
+        var bytes: [UInt8] = []
+        appendHead(opcode: WebSocketFrame.Opcode.text, length: message.bytes.count, to: &bytes)
+        let key = bytes.count
+        let shift = key + 4
+        bytes += [0, 0, 0, 0]
+        var template = PublishTemplate(bytes: bytes + message.bytes, mark: message.mark + shift)
+        template.topicDigits = message.topicDigits.map { $0 + shift }
+        template.identifier = message.identifier.map { $0 + shift }
+        template.request = message.request.map { $0 + shift }
+        template.maskingKey = key
+        return template
+    }
+
+    private static func appendHead(opcode: UInt8, length: Int, to output: inout [UInt8]) {
+        output.append(0x80 | opcode)
+        switch length {
+        case ..<126:
+            output.append(0x80 | UInt8(length))
+        case ..<65_536:
+            output.append(0x80 | 126)
+            withUnsafeBytes(of: UInt16(length).bigEndian) { output.append(contentsOf: $0) }
+        default:
+            output.append(0x80 | 127)
+            withUnsafeBytes(of: UInt64(length).bigEndian) { output.append(contentsOf: $0) }
+        }
+    }
+
+    /// Masks in place, eight bytes at a time; the key as it lies in memory.
+    @inlinable
+    public static func mask(_ bytes: UnsafeMutableRawBufferPointer, key: UInt32) {
+        guard let base = bytes.baseAddress else { return }
+        let wide = UInt64(key) << 32 | UInt64(key)
+        var place = 0
+        while place + 8 <= bytes.count {
+            let masked = (base + place).loadUnaligned(as: UInt64.self) ^ wide
+            base.storeBytes(of: masked, toByteOffset: place, as: UInt64.self)
+            place += 8
+        }
+        while place < bytes.count {
+            bytes[place] ^= UInt8(truncatingIfNeeded: key.littleEndian >> (UInt32(place & 3) * 8))
+            place += 1
+        }
+    }
+}
+
+/// Finds short texts among bytes, where speed does not matter.
+public enum ByteSearch {
+    /// Where the text begins for the first time; nil when it is not there.
+    public static func first(_ text: StaticString, in bytes: UnsafeRawBufferPointer) -> Int? {
+        let count = text.utf8CodeUnitCount
+        guard count > 0, bytes.count >= count else { return nil }
+        let wanted = UnsafeBufferPointer(start: text.utf8Start, count: count)
+        for start in 0...(bytes.count - count) where bytes[start] == wanted[0] {
+            if bytes[start..<(start + count)].elementsEqual(wanted) { return start }
+        }
+        return nil
+    }
+
+    /// The decimal number behind the text, blanks aside; nil when there is none.
+    public static func number(after text: StaticString, in bytes: UnsafeRawBufferPointer) -> Int? {
+        guard let start = first(text, in: bytes) else { return nil }
+        let rest = bytes[(start + text.utf8CodeUnitCount)...].drop { $0 == UInt8(ascii: " ") }
+        return Int(String(decoding: rest.prefix { (48...57).contains($0) }, as: UTF8.self))
+    }
+}

@@ -1,0 +1,72 @@
+import Foundation
+
+/// Numbers as people read them.
+enum Figures {
+    /// `1,234,567`.
+    static func grouped(_ value: Int) -> String {
+        var digits = Array(String(value.magnitude))
+        var place = digits.count - 3
+        while place > 0 {
+            digits.insert(",", at: place)
+            place -= 3
+        }
+        return (value < 0 ? "-" : "") + String(digits)
+    }
+
+    /// `1,234,567`, without what is behind the point.
+    static func grouped(_ value: Double) -> String {
+        grouped(Int(clamped: value))
+    }
+
+    /// Three digits that matter, with k, M or G: `8.71 M`.
+    static func short(_ value: Double) -> String {
+        switch abs(value) {
+        case 1e9...: digits(value / 1e9) + " G"
+        case 1e6...: digits(value / 1e6) + " M"
+        case 1e3...: digits(value / 1e3) + " k"
+        default: digits(value)
+        }
+    }
+
+    /// Three digits that matter.
+    static func digits(_ value: Double) -> String {
+        switch abs(value) {
+        case 100...: String(format: "%.0f", value)
+        case 10...: String(format: "%.1f", value)
+        case 1...: String(format: "%.2f", value)
+        case 0: "0"
+        default: String(format: "%.3f", value)
+        }
+    }
+
+    /// Three digits that matter, and none behind the point of a whole number.
+    static func plain(_ value: Double) -> String {
+        value == value.rounded() && abs(value) < 1e6 ? String(format: "%.0f", value) : digits(value)
+    }
+
+    /// Microseconds with the unit that fits.
+    static func time(us value: Double) -> String {
+        switch value {
+        case 1e6...: digits(value / 1e6) + " s"
+        case 1e3...: digits(value / 1e3) + " ms"
+        default: digits(value) + " µs"
+        }
+    }
+
+    /// Bytes with the unit that fits.
+    static func bytes(_ value: Double) -> String {
+        switch abs(value) {
+        case 1_073_741_824...: digits(value / 1_073_741_824) + " GiB"
+        case 1_048_576...: digits(value / 1_048_576) + " MiB"
+        case 1_024...: digits(value / 1_024) + " KiB"
+        default: String(format: "%.0f B", value)
+        }
+    }
+}
+
+extension Int {
+    /// The nearest number; 0 for what is none.
+    fileprivate init(clamped value: Double) {
+        self = value.isFinite ? Int(Swift.min(Swift.max(value.rounded(), -9e18), 9e18)) : 0
+    }
+}
