@@ -1,8 +1,8 @@
 public import Dispatch
 import Glibc
 import HeapModule
-public import NIOCore
 import NIOConcurrencyHelpers
+public import NIOCore
 import Synchronization
 
 /// One thread that waits for sockets, and does what it is asked to in between: an `EventLoop` whose sockets have no channels.

@@ -40,7 +40,9 @@ extension WebSocketConnection {
                 let size = head.size + head.payload
                 guard rest.count >= size else { return start }
                 let payload = UnsafeMutableRawBufferPointer(rebasing: rest[head.size..<size])
-                let isASCII = payload.baseAddress.map { unmask(UnsafeRawBufferPointer(payload), mask: head.mask, to: $0) }
+                let isASCII = payload.baseAddress.map {
+                    unmask(UnsafeRawBufferPointer(payload), mask: head.mask, to: $0)
+                }
                 handle(head, payload: UnsafeRawBufferPointer(payload), isASCII: isASCII ?? true)
                 start += size
             }
