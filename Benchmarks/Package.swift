@@ -13,6 +13,7 @@ let package = Package(
     name: "apus-benchmarks",
     dependencies: [
         .package(name: "apus", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
@@ -28,6 +29,25 @@ let package = Package(
                 .product(name: "ApusProtocol", package: "apus"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
+            name: "PeerProtocols",
+            dependencies: [.product(name: "ApusLoad", package: "apus")],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "peer-load",
+            dependencies: [
+                "PeerProtocols",
+                .product(name: "ApusLoad", package: "apus"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "PeerProtocolsTests",
+            dependencies: ["PeerProtocols", .product(name: "ApusLoad", package: "apus")],
             swiftSettings: swiftSettings
         ),
     ]
