@@ -11,6 +11,8 @@ extension Socket {
     ///
     /// - Throws: ``SocketError``, of `getaddrinfo` when the host is not known.
     public static func listening(on host: String, port: Int) throws(SocketError) -> Socket {
+        // The library would take the lowest 16 bits of any number.
+        guard let port = UInt16(exactly: port) else { throw SocketError("bind", code: EINVAL) }
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV

@@ -32,28 +32,35 @@ public final class SocketLoop: EventLoop {
     private struct State {
         var work: [Work] = []
         var timers = Heap<Timer>()
-        var cancelled: Set<UInt64> = []
         var lastTimer: UInt64 = 0
         /// Whether the thread will look here again before it waits.
         var isAwake = true
         var isStopping = false
+        var hasStopped = false
+        /// The descriptor of the poller, until the thread takes it over.
+        var epoll: CInt?
         var whenStopped: [@Sendable () -> Void] = []
     }
 
-    private let state = NIOLockedValueBox(State())
+    private let state: NIOLockedValueBox<State>
     /// A byte into the first wakes the thread, which waits at the second.
     private let alarm: (bell: Socket, ear: Socket)
-    /// The descriptor of the poller, which belongs to the thread.
-    private let epoll: CInt
     /// The thread that runs, while one does; no thread has 0.
     private let thread = Atomic<UInt>(0)
 
     public init() throws(SocketError) {
-        epoll = try Poller.open()
         alarm = try Socket.pair()
+        do throws(SocketError) {
+            state = NIOLockedValueBox(State(epoll: try Poller.open()))
+        } catch {
+            alarm.bell.close()
+            alarm.ear.close()
+            throw error
+        }
     }
 
     deinit {
+        if let epoll = state.withLockedValue({ $0.epoll }) { Glibc.close(epoll) }
         alarm.bell.close()
         alarm.ear.close()
     }
@@ -62,6 +69,9 @@ public final class SocketLoop: EventLoop {
 
     /// Works until the loop is shut down.
     public func run() {
+        guard let epoll = state.withLockedValue({ $0.epoll.take() }) else {
+            preconditionFailure("a loop runs once")
+        }
         let poller = Poller(epoll: epoll)
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         // Of a fresh descriptor and a fresh socket, neither of which is anywhere else, this does not fail.
@@ -77,6 +87,7 @@ public final class SocketLoop: EventLoop {
         if let id { poller.remove(id, of: alarm.ear) }
         thread.store(0, ordering: .relaxed)
         let whenStopped = state.withLockedValue { state in
+            state.hasStopped = true
             defer { state.whenStopped = [] }
             return state.whenStopped
         }
@@ -94,7 +105,7 @@ public final class SocketLoop: EventLoop {
                 let now = NIODeadline.now()
                 while let timer = state.timers.min, timer.deadline <= now {
                     state.timers.removeMin()
-                    if state.cancelled.remove(timer.id) == nil { work.append { _ in timer.work() } }
+                    work.append { _ in timer.work() }
                 }
             }
             return !state.isStopping || !work.isEmpty
@@ -184,20 +195,24 @@ public final class SocketLoop: EventLoop {
     }
 
     private func cancelTimer(_ id: UInt64) {
-        state.withLockedValue { state in
-            // One that has run already is not there any more, and must not be waited for.
-            if state.timers.unordered.contains(where: { $0.id == id }) { state.cancelled.insert(id) }
+        // Let go of without the lock: what the work holds may ask something of the loop as it ends.
+        _ = state.withLockedValue { state in
+            let all = state.timers
+            // Few wait at a time: deadlines of connections are their worker's business.
+            state.timers = Heap(all.unordered.filter { $0.id != id })
+            return all
         }
     }
 
     /// Ends ``run()`` after what was asked for before, and tells `queue` then.
     public func shutdownGracefully(queue: DispatchQueue, _ callback: @escaping @Sendable ((any Error)?) -> Void) {
-        let sleeps = state.withLockedValue { state in
+        let (sleeps, hasStopped) = state.withLockedValue { state in
             state.isStopping = true
-            state.whenStopped.append { queue.async { callback(nil) } }
+            if !state.hasStopped { state.whenStopped.append { queue.async { callback(nil) } } }
             defer { state.isAwake = true }
-            return !state.isAwake
+            return (!state.isAwake, state.hasStopped)
         }
+        if hasStopped { return queue.async { callback(nil) } }
         if sleeps, !inEventLoop { wake() }
     }
 }

@@ -7,8 +7,9 @@ extension LoadThread {
     private static let connectingLimit = 128
     /// From how many connections on several source addresses are used, and how many each has.
     ///
-    /// The kernel has some 28,000 ports for connections to one address from another.
-    private static let portsOfAddress = 20_000
+    /// The kernel has some 28,000 ports for connections to one address from another, and takes every other one first.
+    /// When that half is used up, it looks through all of it again for each further connection.
+    private static let portsOfAddress = 12_000
 
     /// Connects this thread's share: subscribers first, so that they are there when something is published.
     func connectAll() {

@@ -59,7 +59,9 @@ extension LoadSettings {
             if credit == .ack, !wire.acknowledgesPublishes {
                 throw LoadFailure(.impossible, "\(wire.name) acknowledges no publishes: take credit by delivery")
             }
-            if credit == .delivery, stalled > 0 || subscribers < topics * threads {
+            if credit == .delivery,
+                subscribers < topics * threads || (0..<(topics * threads)).contains(where: isStalled)
+            {
                 throw LoadFailure(
                     .impossible,
                     "credit by delivery needs a subscriber that reads on each topic in each thread"

@@ -168,7 +168,7 @@ final class Worker {
     func flushReplies() {
         guard !answered.isEmpty else { return }
         swap(&answered, &flushing)
-        for connection in flushing { connection.flush() }
+        for connection in flushing { connection.flushReplies() }
         flushing.removeAll(keepingCapacity: true)
     }
 

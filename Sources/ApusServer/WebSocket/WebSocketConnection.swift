@@ -141,6 +141,13 @@ final class WebSocketConnection: PollTarget {
         updateInterest()
     }
 
+    /// Sends the replies to what was read in this round.
+    func flushReplies() {
+        flush()
+        // They counted as waiting until now, and reading may have stopped for that.
+        releaseRead()
+    }
+
     private var hasTooManyReplies: Bool {
         phase == .open && outbox.answerBytes > Self.maxPendingReplies
     }
