@@ -81,7 +81,8 @@ public struct ApusService: Service {
             keys: keys,
             maxConnections: configuration.maxConnections,
             isDraining: isDraining,
-            isEcho: mode == .echo
+            isEcho: mode == .echo,
+            compresses: configuration.compression == .on
         )
         let http = httpConnections(on: httpLoops, gate: gate, keys: keys)
         let acceptor = Acceptor(
@@ -222,6 +223,8 @@ extension ServerConfiguration {
             closeTimeout: closeTimeout.milliseconds,
             liveTimeout: liveTimeout.milliseconds,
             disconnectsOnDelete: onDelete == .disconnect,
+            compression: compression == .off
+                ? nil : MessageCompressor.Settings(minimumSize: compressionMinSize, level: compressionLevel),
             apiKeys: APIKeys(apiKeys)
         )
     }

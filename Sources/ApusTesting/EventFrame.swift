@@ -15,11 +15,13 @@ public struct EventFrame: Hashable, Sendable {
     public let time: String
 
     /// Decodes all frames of a delivery; `nil` when one is not a final, unmasked text frame with an event of `dialect`.
-    public static func decode(_ bytes: ByteBuffer, dialect: Dialect) -> [EventFrame]? {
+    ///
+    /// - Parameter inflater: of a client that reads compressed frames too.
+    public static func decode(_ bytes: ByteBuffer, dialect: Dialect, inflater: Inflater? = nil) -> [EventFrame]? {
         var rest = bytes
         var frames: [EventFrame] = []
         while rest.readableBytes > 0 {
-            guard let payload = takePayload(&rest), let frame = EventFrame(payload, dialect: dialect) else {
+            guard let payload = takePayload(&rest, inflater), let frame = EventFrame(payload, dialect: dialect) else {
                 return nil
             }
             frames.append(frame)
@@ -27,10 +29,10 @@ public struct EventFrame: Hashable, Sendable {
         return frames
     }
 
-    private static func takePayload(_ bytes: inout ByteBuffer) -> [UInt8]? {
-        guard bytes.readInteger(as: UInt8.self) == 0x81, let short = bytes.readInteger(as: UInt8.self) else {
-            return nil
-        }
+    private static func takePayload(_ bytes: inout ByteBuffer, _ inflater: Inflater?) -> [UInt8]? {
+        guard let first = bytes.readInteger(as: UInt8.self), let short = bytes.readInteger(as: UInt8.self),
+            first == 0x81 || first == 0xC1 && inflater != nil
+        else { return nil }
         let size: Int?
         switch short {
         case 0..<126: size = Int(short)
@@ -38,7 +40,9 @@ public struct EventFrame: Hashable, Sendable {
         case 127: size = bytes.readInteger(as: UInt64.self).flatMap { Int(exactly: $0) }
         default: return nil
         }
-        return size.flatMap { bytes.readBytes(length: $0) }
+        guard let payload = size.flatMap({ bytes.readBytes(length: $0) }) else { return nil }
+        guard first == 0xC1, let inflater else { return payload }
+        return payload.withUnsafeBytes { try? inflater.withInflated($0, limit: 1 << 24) { Array($0) } }
     }
 
     /// Reads `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"ts":"…"}`, which must have just these members in

@@ -1,4 +1,5 @@
 public import ApusBroker
+public import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// Event loops without threads or clocks: several hubs over one broker, whose turns run when the test says so.
@@ -19,8 +20,14 @@ public final class ManualLoop {
 
     /// - Parameters:
     ///   - count: how many hubs there are.
+    ///   - compression: of the hubs, for subscribers that can.
     ///   - seed: picks which of the hubs that are due runs next; without one they run in the order they became due.
-    public init(hubs count: Int = 1, limits: MemoryBroker.Limits = MemoryBroker.Limits(), seed: UInt64? = nil) {
+    public init(
+        hubs count: Int = 1,
+        limits: MemoryBroker.Limits = MemoryBroker.Limits(),
+        compression: MessageCompressor.Settings? = nil,
+        seed: UInt64? = nil
+    ) {
         let lastEpoch = NIOLockedValueBox(0)
         let broker = MemoryBroker(limits: limits) {
             lastEpoch.withLockedValue { last in
@@ -34,7 +41,7 @@ public final class ManualLoop {
         self.broker = broker
         self.due = due
         hubs = (0..<count).map { index in
-            Hub(broker: broker, mailbox: HubMailbox { due.add(index) }, clock: { clock.now })
+            Hub(broker: broker, mailbox: HubMailbox { due.add(index) }, compression: compression) { clock.now }
         }
         generator = seed.map { SeededGenerator(seed: $0) }
     }

@@ -37,7 +37,7 @@ public final class RecordingSubscriber: Subscriber {
     }
 
     public let dialect: Dialect
-    public let framing = EventEncoding.Framing.webSocket
+    public let framing: EventEncoding.Framing
     /// The number of its connection.
     public let origin: UInt32
     public var peer: SubscriberPeer {
@@ -47,6 +47,8 @@ public final class RecordingSubscriber: Subscriber {
     public private(set) var records: [Record] = []
     /// How many calls of ``deliver(_:)`` brought them.
     public private(set) var deliveries = 0
+    /// The last of them, as it goes to the wire.
+    public private(set) var lastDelivery = ByteBuffer()
     /// Called after each record, in the midst of the hub's work.
     public var onRecord: ((Record) -> Void)?
     public let waterMark: WaterMark
@@ -54,6 +56,8 @@ public final class RecordingSubscriber: Subscriber {
     public private(set) var presenceTopic: Topic?
 
     private let hub: Hub
+    /// Of a client that has negotiated compression.
+    private let inflater: Inflater?
     /// How many more frames the socket takes.
     private var room: Int
     private var isBlocked = false
@@ -61,16 +65,21 @@ public final class RecordingSubscriber: Subscriber {
     private var pending: [Int] = []
     private var unflushed = 0
 
-    /// - Parameter room: how many frames its socket takes until ``take(_:)`` says that it takes more.
+    /// - Parameters:
+    ///   - window: what a client that has negotiated compression can.
+    ///   - room: how many frames its socket takes until ``take(_:)`` says that it takes more.
     public init(
         on hub: Hub,
         dialect: Dialect = .base,
+        window: DeflateWindow? = nil,
         origin: UInt32 = 0,
         waterMark: WaterMark = WaterMark(),
         room: Int = .max
     ) {
         self.hub = hub
         self.dialect = dialect
+        self.framing = EventEncoding.Framing(window)
+        self.inflater = window.map { _ in Inflater() }
         self.origin = origin
         self.waterMark = waterMark
         self.room = room
@@ -125,8 +134,9 @@ public final class RecordingSubscriber: Subscriber {
 
     public func deliver(_ frames: ByteBuffer) {
         deliveries += 1
+        lastDelivery = frames
         if unflushed == 0 { hub.flushLater(self) }
-        guard let events = EventFrame.decode(frames, dialect: dialect), !events.isEmpty else {
+        guard let events = EventFrame.decode(frames, dialect: dialect, inflater: inflater), !events.isEmpty else {
             return record(.malformed)
         }
         for _ in events { pending.append(frames.readableBytes / events.count) }

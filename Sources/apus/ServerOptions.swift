@@ -31,6 +31,12 @@ struct ServerOptions: ParsableArguments {
     var overflow: String?
     @Option(name: .setting("throttle_timeout"), help: .setting("throttle_timeout", "time"))
     var throttleTimeout: String?
+    @Option(name: .setting("compression"), help: .setting("compression", "switch"))
+    var compression: String?
+    @Option(name: .setting("compression_min_size"), help: .setting("compression_min_size", "size"))
+    var compressionMinSize: String?
+    @Option(name: .setting("compression_level"), help: .setting("compression_level", "level"))
+    var compressionLevel: String?
     @Option(name: .setting("ping_interval"), help: .setting("ping_interval", "time"))
     var pingInterval: String?
     @Option(name: .setting("pong_timeout"), help: .setting("pong_timeout", "time"))
@@ -83,7 +89,9 @@ struct ServerOptions: ParsableArguments {
         let texts: [(key: String, text: String?)] = [
             ("host", host), ("port", port), ("threads", threads), ("log_level", logLevel), ("log_format", logFormat),
             ("history", history), ("topic_bytes", topicBytes), ("queue", queue), ("overflow", overflow),
-            ("throttle_timeout", throttleTimeout), ("ping_interval", pingInterval), ("pong_timeout", pongTimeout),
+            ("throttle_timeout", throttleTimeout), ("compression", compression),
+            ("compression_min_size", compressionMinSize), ("compression_level", compressionLevel),
+            ("ping_interval", pingInterval), ("pong_timeout", pongTimeout),
             ("heartbeat", heartbeat), ("handshake_timeout", handshakeTimeout), ("auth_timeout", authTimeout),
             ("idle_timeout", idleTimeout), ("close_timeout", closeTimeout), ("drain_timeout", drainTimeout),
             ("max_message", maxMessage), ("max_depth", maxDepth), ("max_client_id", maxClientID),

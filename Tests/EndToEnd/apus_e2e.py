@@ -32,10 +32,13 @@ class Dialect:
     prefix: str
     time_key: str
     uptime_key: str
+    # What clients offer: see `Client.open`.
+    compression: str | None = None
 
 
 BASE = Dialect("", "ts", "uptime_sec")
 V1 = Dialect("/v1", "timestamp", "uptime_seconds")
+DEFLATED = Dialect("", "ts", "uptime_sec", "deflate")
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ class Client:
 
     @classmethod
     async def open(cls, server, dialect=BASE, query="", **options):
-        settings = {"compression": None, "max_size": None, "ping_interval": None, "proxy": None,
+        settings = {"compression": dialect.compression, "max_size": None, "ping_interval": None, "proxy": None,
                     "open_timeout": TIMEOUT, "close_timeout": TIMEOUT} | options
         return cls(await connect(f"ws://127.0.0.1:{server.port}{dialect.prefix}/ws{query}", **settings), dialect)
 

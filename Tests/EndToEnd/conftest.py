@@ -8,7 +8,7 @@ import resource
 
 import pytest
 
-from apus_e2e import BASE, PATIENCE, V1, Server
+from apus_e2e import BASE, DEFLATED, PATIENCE, V1, Server
 
 FILES = 65_536
 _numbers = itertools.count()
@@ -41,12 +41,15 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.fixture(scope="module")
 def server():
-    """One server with the default settings for a whole file: what one test does to it must not disturb the next."""
-    with Server() as running:
+    """One server with the default settings for a whole file: what one test does to it must not disturb the next.
+
+    Whatever can be compressed is, for clients that ask for it.
+    """
+    with Server("--compression-min-size", "0") as running:
         yield running
 
 
-@pytest.fixture(params=[BASE, V1], ids=["base", "v1"])
+@pytest.fixture(params=[BASE, V1, DEFLATED], ids=["base", "v1", "compressed"])
 def dialect(request):
     return request.param
 

@@ -45,7 +45,7 @@ async def test_server_messages_carry_the_time_under_the_key_of_the_dialect_only(
         await client.send(type="ping")
         text = await client.receive_text()
         assert f'"{dialect.time_key}"' in text
-        other = V1 if dialect is BASE else BASE
+        other = BASE if dialect is V1 else V1
         assert f'"{other.time_key}"' not in text
 
 

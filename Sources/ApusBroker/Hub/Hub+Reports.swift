@@ -79,6 +79,7 @@ extension Hub {
             }
             counters.subscriptions += source.subscriptions.count
         }
+        if let deflation { counters.compression = deflation.compressor.counters }
         counters.throttledPublishers = waiting.values.reduce(0) { $0 + $1.count }
         return counters
     }

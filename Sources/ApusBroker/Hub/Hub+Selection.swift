@@ -11,9 +11,8 @@ extension Hub {
     func deliverSelected(of batch: Batch, to subscription: Subscription) {
         let end = min(batch.end, subscription.holes.first?.lowerBound ?? .max)
         let judge = Judge(batch, subscription, now: batch.details?.expire == true ? clock() : 0)
-        let keeps = subscription.cursor >= subscription.replayEnd
         // Once for all its parts.
-        let frames = batch.frames(from: subscription.cursor, in: subscription.encoding, keeps: keeps)
+        let frames = subscription.frames(of: batch)
         var run = subscription.cursor..<subscription.cursor
         while run.upperBound < end, subscription.isActive {
             let offset = run.upperBound

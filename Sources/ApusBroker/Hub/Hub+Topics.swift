@@ -6,7 +6,7 @@ extension Hub {
     func hubTopic(for topic: Topic) -> HubTopic {
         if let slot = slotOfTopic[ObjectIdentifier(topic)], let source = topics[slot] { return source }
         let slot = freeSlots.popLast() ?? topics.count
-        let source = HubTopic(topic: topic, slot: slot)
+        let source = HubTopic(topic: topic, slot: slot, deflation: deflation)
         if slot == topics.count { topics.append(source) } else { topics[slot] = source }
         slotOfTopic[ObjectIdentifier(topic)] = slot
         topicsOfName[ExactText(topic.name), default: 0] += 1

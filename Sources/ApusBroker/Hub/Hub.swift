@@ -21,6 +21,8 @@ public final class Hub {
     @exclusivity(unchecked) public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
     var gone = GoneSubscriptions()
+    /// Without it nothing is compressed, whatever subscribers take.
+    let deflation: Deflation?
     /// For tests.
     package var faults: PlantedFaults = []
 
@@ -41,11 +43,21 @@ public final class Hub {
     @exclusivity(unchecked) private var willFlush = false
     @exclusivity(unchecked) private var isTurnRequested = false
 
-    public init(broker: any Broker, mailbox: HubMailbox, clock: @escaping () -> Int64) {
+    /// - Parameter compression: how events are compressed for subscribers who can read that.
+    public init(
+        broker: any Broker,
+        mailbox: HubMailbox,
+        compression: MessageCompressor.Settings? = nil,
+        clock: @escaping () -> Int64
+    ) {
         self.broker = broker
         self.mailbox = mailbox
         self.clock = clock
+        deflation = compression.map(Deflation.init)
     }
+
+    /// What compresses this loop's messages.
+    public var compressor: MessageCompressor? { deflation?.compressor }
 
     // MARK: Publishing
 

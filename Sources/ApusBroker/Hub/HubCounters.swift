@@ -1,3 +1,5 @@
+public import ApusProtocol
+
 /// What a hub has done since it was made. At any quiet moment, over all hubs:
 ///
 /// ```
@@ -37,6 +39,9 @@ public struct HubCounters: Sendable, Equatable {
     /// Subscriptions. Filled in by ``Hub/report()``.
     public var subscriptions = 0
 
+    /// What was compressed. Filled in by ``Hub/report()``.
+    public var compression = MessageCompressor.Counters()
+
     public init() {}
 
     public static func + (left: HubCounters, right: HubCounters) -> HubCounters {
@@ -57,6 +62,7 @@ public struct HubCounters: Sendable, Equatable {
         sum.largestLag = max(left.largestLag, right.largestLag)
         sum.throttledPublishers += right.throttledPublishers
         sum.subscriptions += right.subscriptions
+        sum.compression += right.compression
         return sum
     }
 

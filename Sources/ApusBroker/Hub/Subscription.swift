@@ -87,10 +87,21 @@ public final class Subscription {
         isActive && dropped == 0 && options.echo && holes.isEmpty && predecessors.isEmpty
     }
 
+    /// What only a replay reads is not kept in its encoding.
+    private var keepsEncodings: Bool { cursor >= replayEnd }
+
     /// The rest of a batch, from the cursor on.
     func slice(of batch: Batch) -> ByteBuffer {
-        // What only a replay reads is not kept in its encoding.
-        batch.slice(from: cursor, in: encoding, keeps: cursor >= replayEnd)
+        guard encoding.isDeflated else { return batch.slice(from: cursor, in: encoding, keeps: keepsEncodings) }
+        return batch.slice(from: cursor, of: frames(of: batch))
+    }
+
+    /// At least the frames of a batch from the cursor on.
+    func frames(of batch: Batch) -> Batch.Frames {
+        guard encoding.isDeflated, let deflation = source.deflation else {
+            return batch.frames(from: cursor, in: encoding.inflated, keeps: keepsEncodings)
+        }
+        return batch.deflatedFrames(from: cursor, in: encoding, keeps: keepsEncodings, by: deflation)
     }
 
     /// How many messages it is behind `head`, without those of its replay and those that will be skipped.
@@ -143,6 +154,8 @@ struct PendingPresence {
 final class HubTopic {
     let topic: Topic
     let slot: Int
+    /// What compresses events on this loop, where any are.
+    let deflation: Deflation?
     @exclusivity(unchecked) var subscriptions = ContiguousArray<Subscription>()
     /// What the hub knows of the log since it last looked.
     @exclusivity(unchecked) var head: Offset = 1
@@ -155,8 +168,9 @@ final class HubTopic {
     /// How many subscriptions have the throttle policy.
     @exclusivity(unchecked) var throttling = 0
 
-    init(topic: Topic, slot: Int) {
+    init(topic: Topic, slot: Int, deflation: Deflation?) {
         self.topic = topic
         self.slot = slot
+        self.deflation = deflation
     }
 }

@@ -10,7 +10,8 @@ import Synchronization
 /// marks               ▲            ▲            (the last end is the buffer's own)
 /// ```
 /// The frames are in the base dialect. Other encodings are made from them when their first reader comes, and kept beside
-/// them for the rest, until all have read the batch. Should two loops come first at once, one's work is for nothing.
+/// them for the rest, until all have read the batch. Should two loops come first at once, one's work is for nothing, except
+/// that nothing is compressed twice.
 public final class Batch: Sendable {
     /// The offset of the first publication.
     public let first: Offset
@@ -58,6 +59,8 @@ public final class Batch: Sendable {
     /// A handful at the most: searching them one by one is faster than hashing.
     private final class OtherEncodings: Sendable {
         let all = NIOLockedValueBox<[(encoding: EventEncoding, frames: Frames)]>([])
+        /// Held while messages are compressed: who comes meanwhile waits for no longer than it would take him.
+        let compressing = NIOLock()
     }
 
     init(
@@ -80,6 +83,9 @@ public final class Batch: Sendable {
     /// The offset after the last publication.
     public var end: Offset { first + UInt64(count) }
 
+    /// That of its topic.
+    var epoch: String { template.epoch }
+
     /// How many bytes the base encoding takes.
     var size: Int { base.bytes.readableBytes }
 
@@ -88,7 +94,11 @@ public final class Batch: Sendable {
     /// - Parameter keeps: whether others will read them in this encoding too; not of a replay, whose copies would stay for as
     ///   long as the log.
     public func slice(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> ByteBuffer {
-        let frames = frames(from: offset, in: encoding, keeps: keeps)
+        slice(from: offset, of: frames(from: offset, in: encoding, keeps: keeps))
+    }
+
+    /// The part of some frames of this batch from an offset in it to its end.
+    func slice(from offset: Offset, of frames: Frames) -> ByteBuffer {
         let index = Int(offset - first)
         return index == frames.firstIndex ? frames.bytes : Self.cut(frames, from: index, to: count)
     }
@@ -132,16 +142,20 @@ public final class Batch: Sendable {
     /// At least the frames from `offset` on in an encoding.
     func frames(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> Frames {
         if encoding == .base { return base }
-        if let known = others.load()?.all.withLockedValue({ all in all.first { $0.encoding == encoding }?.frames }) {
-            return known
-        }
+        if let known = known(encoding) { return known }
         let frames = transcoded(to: encoding, from: keeps ? 0 : Int(offset - first))
-        if keeps {
-            hasOthers.store(true, ordering: .releasing)
-            let others = others.load() ?? others.storeIfNil(OtherEncodings())
-            others.all.withLockedValue { $0.append((encoding, frames)) }
-        }
+        if keeps { keep(frames, in: encoding) }
         return frames
+    }
+
+    private func known(_ encoding: EventEncoding) -> Frames? {
+        others.load()?.all.withLockedValue { all in all.first { $0.encoding == encoding }?.frames }
+    }
+
+    private func keep(_ frames: Frames, in encoding: EventEncoding) {
+        hasOthers.store(true, ordering: .releasing)
+        let others = others.load() ?? others.storeIfNil(OtherEncodings())
+        others.all.withLockedValue { $0.append((encoding, frames)) }
     }
 
     /// Lets go of all encodings but the base: nobody is about to read the batch. Who does makes them again.
@@ -170,5 +184,57 @@ public final class Batch: Sendable {
             }
         }
         return Frames(bytes: result, marks: marks, firstIndex: firstIndex)
+    }
+
+    // MARK: Compression
+
+    /// At least the frames from `offset` on, compressed as far as that is worth it; `encoding` is one of those that are.
+    func deflatedFrames(
+        from offset: Offset,
+        in encoding: EventEncoding,
+        keeps: Bool,
+        by deflation: Deflation
+    ) -> Frames {
+        if let known = known(encoding) { return known }
+        guard keeps else {
+            if let known = deflation.replays.find(self, from: Int(offset - first), in: encoding) { return known }
+            let (frames, isSmaller) = deflated(from: offset, in: encoding, by: deflation.compressor)
+            if isSmaller { deflation.replays.insert(frames, of: self, in: encoding) }
+            return frames
+        }
+        let others = others.load() ?? others.storeIfNil(OtherEncodings())
+        return others.compressing.withLock {
+            if let known = known(encoding) { return known }
+            let (frames, _) = deflated(from: first, in: encoding, by: deflation.compressor)
+            keep(frames, in: encoding)
+            return frames
+        }
+    }
+
+    /// The uncompressed frames themselves where none of them can be made smaller.
+    private func deflated(
+        from offset: Offset,
+        in encoding: EventEncoding,
+        by compressor: MessageCompressor
+    ) -> (Frames, isSmaller: Bool) {
+        let source = frames(from: offset, in: encoding.inflated, keeps: false)
+        let start = Int(offset - first)
+        let minimum = compressor.settings.minimumSize
+        guard let window = encoding.framing.window,
+            (start..<count).contains(where: { source.end(of: $0) - source.start(of: $0) >= minimum })
+        else { return (source, false) }
+        var result = ByteBuffer()
+        var marks: [Mark] = []
+        marks.reserveCapacity(count - start)
+        var isSmaller = false
+        source.bytes.withUnsafeReadableBytes { bytes in
+            for index in start..<count {
+                let frame = bytes[source.start(of: index)..<source.end(of: index)]
+                let message = UnsafeRawBufferPointer(rebasing: frame.dropFirst(FrameHeader.size(ofFrame: frame.count)))
+                if compressor.append(message, for: window, to: &result) { isSmaller = true }
+                if index < count - 1 { marks.append(Mark(end: UInt32(result.readableBytes), origin: 0)) }
+            }
+        }
+        return isSmaller ? (Frames(bytes: result, marks: marks, firstIndex: start), true) : (source, false)
     }
 }

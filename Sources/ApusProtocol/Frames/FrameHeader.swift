@@ -19,10 +19,23 @@ public enum FrameHeader {
         payload < 126 ? 2 : payload <= 0xFFFF ? 4 : 10
     }
 
-    /// Writes the header at `pointer`, which must have room for ``size(payload:)`` bytes.
+    /// The size of the header of a frame that is so large with it.
     @inlinable
-    public static func write(_ opcode: Opcode, payload: Int, to pointer: UnsafeMutableRawPointer) {
-        pointer.storeBytes(of: 0x80 | opcode.rawValue, as: UInt8.self)
+    public static func size(ofFrame count: Int) -> Int {
+        count - 2 < 126 ? 2 : count - 4 <= 0xFFFF ? 4 : 10
+    }
+
+    /// Writes the header at `pointer`, which must have room for ``size(payload:)`` bytes.
+    ///
+    /// - Parameter isCompressed: sets the first reserved bit (RFC 7692 section 6).
+    @inlinable
+    public static func write(
+        _ opcode: Opcode,
+        payload: Int,
+        isCompressed: Bool = false,
+        to pointer: UnsafeMutableRawPointer
+    ) {
+        pointer.storeBytes(of: (isCompressed ? 0xC0 : 0x80) | opcode.rawValue, as: UInt8.self)
         if payload < 126 {
             pointer.storeBytes(of: UInt8(truncatingIfNeeded: payload), toByteOffset: 1, as: UInt8.self)
         } else if payload <= 0xFFFF {

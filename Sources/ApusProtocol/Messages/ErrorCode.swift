@@ -68,6 +68,7 @@ public struct Disconnect: Sendable, Equatable {
     public static let shutdown = Disconnect(1001, "SHUTDOWN")
     public static let protocolError = Disconnect(1002, "PROTOCOL_ERROR")
     public static let invalidUTF8 = Disconnect(1007, "INVALID_UTF8")
+    public static let invalidCompression = Disconnect(1007, "INVALID_COMPRESSION")
     public static let slowConsumer = Disconnect(1008, "SLOW_CONSUMER")
     public static let unauthorized = Disconnect(1008, "UNAUTHORIZED")
     public static let forbidden = Disconnect(1008, "FORBIDDEN")

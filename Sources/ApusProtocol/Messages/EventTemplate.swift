@@ -56,9 +56,7 @@ public struct EventTemplate: Sendable {
     /// Takes a base frame of this template apart.
     public func parts(of frame: UnsafeRawBufferPointer) -> Parts {
         let suffix = Dialect.base.timeKey.size + Timestamp.textSize + Self.tail.size
-        // The header's size follows from the frame's: 2 up to 125 bytes of payload, 4 up to 65,535, else 10.
-        let header = frame.count - 2 < 126 ? 2 : frame.count - 4 <= 0xFFFF ? 4 : 10
-        let start = header + prefix.count
+        let start = FrameHeader.size(ofFrame: frame.count) + prefix.count
         let end = frame.count - suffix
         precondition(end >= start, "not a frame of this template")
         let timeStart = end + Dialect.base.timeKey.size
@@ -68,7 +66,7 @@ public struct EventTemplate: Sendable {
         )
     }
 
-    /// Appends, in `encoding`, the event whose base frame is `frame`.
+    /// Appends, in `encoding`, the event whose base frame is `frame`. What is to be compressed is not, here.
     ///
     /// - Parameters:
     ///   - key: the publication's key as a quoted JSON string, if it has one.
@@ -88,7 +86,7 @@ public struct EventTemplate: Sendable {
         }
         if encoding.detail == .positioned { members.writeString(#","offset":\#(offset)"#) }
         switch encoding.framing {
-        case .webSocket:
+        case .webSocket, .deflated, .deflatedNarrow:
             let payload = payloadSize(message: parts.message.count, dialect: encoding.dialect)
             buffer.writeTextFrame(payload: payload + members.readableBytes) { writer in
                 writer.put(prefix)

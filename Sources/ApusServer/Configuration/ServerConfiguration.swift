@@ -19,6 +19,13 @@ public struct ServerConfiguration: Sendable, Equatable {
         case disconnect
     }
 
+    /// Whether WebSocket messages may be compressed (RFC 7692).
+    public enum Compression: String, Sendable, CaseIterable {
+        /// For clients that offer it.
+        case on
+        case off
+    }
+
     public enum LogFormat: String, Sendable, CaseIterable {
         case text
         case json
@@ -81,6 +88,11 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var topicBytes = 256 << 20
     /// How long an HTTP connection may be idle; 0: for ever.
     public var idleTimeout = Duration.seconds(60)
+    public var compression = Compression.on
+    /// Events smaller than this, in bytes, are not compressed.
+    public var compressionMinSize = 512
+    /// 1, the fastest, to 9, the smallest.
+    public var compressionLevel = 6
     public var createExisting = CreateExisting.conflict
     public var onDelete = OnDelete.info
 

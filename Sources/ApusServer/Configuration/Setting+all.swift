@@ -78,6 +78,24 @@ extension Setting {
             .duration(zero: true),
             "How long a subscriber may hold publishers back; 0 is for ever."
         ),
+        .one(
+            "compression",
+            \.compression,
+            .word(synonyms: ["true": .on, "false": .off]),
+            "Whether WebSocket messages are compressed for clients that offer it: on or off."
+        ),
+        .one(
+            "compression_min_size",
+            \.compressionMinSize,
+            .size(0...1 << 30),
+            "Smallest event that is compressed."
+        ),
+        .one(
+            "compression_level",
+            \.compressionLevel,
+            .whole(1...9),
+            "How hard to compress: 1 is the fastest, 9 the smallest."
+        ),
     ]
 
     private static let times: [Setting] = [

@@ -9,6 +9,8 @@ struct Handshake: Equatable {
     var dialect: Dialect
     /// Whether a valid key came with it, or none is needed. Else the first message has to bring one.
     var isAuthorized: Bool
+    /// How messages are compressed, if they may be.
+    var deflate: PermessageDeflate?
 
     enum Refusal: Error, Equatable {
         case notUpgrading
@@ -55,11 +57,12 @@ struct Handshake: Equatable {
         list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces).lowercased() == token }
     }
 
-    /// Checks a request's headers. `header` gives a header's values by its lower-case name, as one list.
+    /// Checks a request's headers, and takes an offer of compression if `compresses`. `header` gives a header's values by its lower-case name, as one list.
     static func check(
         dialect: Dialect,
         query: Substring,
         keys: APIKeys,
+        compresses: Bool = false,
         header: (String) -> String?
     ) -> Result<Handshake, Refusal> {
         guard let upgrade = header("upgrade"), has(token: "websocket", upgrade) else {
@@ -72,12 +75,13 @@ struct Handshake: Equatable {
         guard let nonce = header("sec-websocket-key"), isNonce(nonce) else {
             return .failure(.malformed("Sec-WebSocket-Key is not 16 bytes in base64"))
         }
-        guard keys.areRequired else { return .success(Handshake(dialect: dialect, isAuthorized: true)) }
+        let deflate = compresses ? header("sec-websocket-extensions").flatMap { PermessageDeflate(offers: $0) } : nil
+        let handshake = Handshake(dialect: dialect, isAuthorized: true, deflate: deflate)
+        guard keys.areRequired else { return .success(handshake) }
         let parameter = query.split(separator: "&").first { $0.hasPrefix("api_key=") }
         let key = header("x-api-key") ?? parameter.map { percentDecoded($0.dropFirst("api_key=".count)) ?? "" }
-        guard let key else { return .success(Handshake(dialect: dialect, isAuthorized: false)) }
-        guard keys.contains(key) else { return .failure(.wrongKey) }
-        return .success(Handshake(dialect: dialect, isAuthorized: true))
+        guard let key else { return .success(Handshake(dialect: dialect, isAuthorized: false, deflate: deflate)) }
+        return keys.contains(key) ? .success(handshake) : .failure(.wrongKey)
     }
 
     /// The proof that the handshake was understood (RFC 6455 section 4.2.2, item 5.4). SHA-1 protects nothing here.
@@ -88,13 +92,14 @@ struct Handshake: Equatable {
 
     /// What the client is answered, in whole.
     func response(to key: String) -> ByteBuffer {
+        let extensions = deflate.map { "\r\nSec-WebSocket-Extensions: \($0.answer)" } ?? ""
         var response = ByteBuffer()
         response.writeString(
             """
             HTTP/1.1 101 Switching Protocols\r
             Upgrade: websocket\r
             Connection: Upgrade\r
-            Sec-WebSocket-Accept: \(Self.accept(key))\r
+            Sec-WebSocket-Accept: \(Self.accept(key))\(extensions)\r
             \r
 
             """

@@ -12,6 +12,8 @@ struct WebSocketGate: Sendable {
     let maxConnections: Int
     let isDraining: DrainFlag
     let isEcho: Bool
+    /// Whether offers of compression are taken.
+    let compresses: Bool
 
     /// What a request that asks for an upgrade gets; `nil` when it asks for something else than a WebSocket of ours.
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
@@ -35,7 +37,13 @@ struct WebSocketGate: Sendable {
         header: (String) -> String?
     ) -> Result<Handshake, Handshake.Refusal>? {
         guard let dialect = isEcho ? .base : Handshake.dialect(ofPath: path) else { return nil }
-        let result = Handshake.check(dialect: dialect, query: query, keys: keys, header: header)
+        let result = Handshake.check(
+            dialect: dialect,
+            query: query,
+            keys: keys,
+            compresses: compresses,
+            header: header
+        )
         guard case .success = result else { return result }
         guard !isDraining.isSet else { return .failure(.unavailable("The server is shutting down")) }
         guard workers.open.value + workers.streams.value < maxConnections else {
@@ -68,7 +76,8 @@ struct WebSocketGate: Sendable {
             worker: worker,
             socket: socket,
             peer: peer,
-            poller: poller
+            poller: poller,
+            window: handshake.deflate?.window
         )
         connection.session =
             isEcho

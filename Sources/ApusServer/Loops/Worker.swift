@@ -29,6 +29,8 @@ final class Worker {
     private var waitingForDrain: [() -> Void] = []
 
     @exclusivity(unchecked) var counters = WorkerCounters()
+    /// Reads what clients compressed; made when the first does.
+    lazy var inflater = Inflater()
 
     @exclusivity(unchecked) private var spareReplies: [ByteBuffer] = []
     @exclusivity(unchecked) private var answered = ContiguousArray<WebSocketConnection>()
@@ -54,7 +56,9 @@ final class Worker {
     ) {
         self.eventLoop = eventLoop
         self.settings = settings
-        self.hub = Hub(broker: broker, mailbox: mailbox) { Timestamp.nowInMilliseconds }
+        self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression) {
+            Timestamp.nowInMilliseconds
+        }
         self.input = .allocate(byteCount: Self.inputSize, alignment: 16)
         self.sockets = sockets
         self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
@@ -93,6 +97,7 @@ final class Worker {
         connections.append(connection)
         open.add(1)
         counters.opened += 1
+        if connection.window != nil { counters.openedCompressed += 1 }
         logger.debug("connection opened", metadata: ["connection.id": "\(connection.id)"])
     }
 

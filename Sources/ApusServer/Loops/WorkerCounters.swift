@@ -9,6 +9,11 @@ struct WorkerCounters: Sendable {
     var closed: [String: UInt64] = [:]
     var receivedBytes: UInt64 = 0
     var sentBytes: UInt64 = 0
+    /// Of ``opened``, those with compression.
+    var openedCompressed: UInt64 = 0
+    /// What clients sent compressed, before and after.
+    var inflatedInput: UInt64 = 0
+    var inflatedOutput: UInt64 = 0
 
     mutating func count(_ kind: Command.Kind) {
         commands[Int(kind.rawValue)] += 1

@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 
 /// What the connections of a worker go by. Times in milliseconds; 0 is off.
 struct WorkerSettings: Sendable {
@@ -23,6 +24,8 @@ struct WorkerSettings: Sendable {
     /// How long the loop may be silent before it is taken for stuck.
     var liveTimeout: Int64 = 10_000
     var disconnectsOnDelete = false
+    /// `nil` declines what clients offer.
+    var compression: MessageCompressor.Settings? = MessageCompressor.Settings()
     var apiKeys = APIKeys([])
 
     /// How often deadlines are looked at: often enough for the shortest of them, and at most once a second.

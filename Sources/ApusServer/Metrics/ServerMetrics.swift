@@ -38,7 +38,7 @@ struct ServerMetrics: Sendable {
         }
         let hub = shares.reduce(HubCounters()) { $0 + $1.hub }
         let families = broker.topics.reduce((count: 0, bytes: 0)) { ($0.count + 1, $0.bytes + $1.logBytes) }
-        var all = Self.messages(hub) + Self.connections(shares)
+        var all = Self.messages(hub) + Self.connections(shares) + Self.compression(hub.compression, shares)
         all += [
             .gauge("apus_topics", "Topics that exist.", families.count),
             .gauge("apus_log_bytes", "Bytes of frames that topics keep.", families.bytes),
@@ -76,6 +76,29 @@ struct ServerMetrics: Sendable {
             .gauge("apus_messages_pending", "Messages still to be delivered.", Int(hub.pending)),
             .gauge("apus_lag_messages_max", "The most that any subscription is behind.", Int(hub.largestLag)),
             .gauge("apus_throttled_publishers", "Publishers that wait for a subscriber.", hub.throttledPublishers),
+        ]
+    }
+
+    private static func compression(_ deflated: MessageCompressor.Counters, _ shares: [Share]) -> [MetricFamily] {
+        [
+            .counter(
+                "apus_connections_compressed_total",
+                "WebSockets opened with permessage-deflate.",
+                shares.total(\.openedCompressed)
+            ),
+            .counter("apus_compressed_messages_total", "Messages compressed, once for all readers.", deflated.messages),
+            .counter("apus_compression_input_bytes_total", "Bytes of these before.", deflated.input),
+            .counter("apus_compression_output_bytes_total", "Bytes of these after.", deflated.output),
+            .counter(
+                "apus_decompression_input_bytes_total",
+                "Bytes of messages that clients compressed.",
+                shares.total(\.inflatedInput)
+            ),
+            .counter(
+                "apus_decompression_output_bytes_total",
+                "Bytes that these came to.",
+                shares.total(\.inflatedOutput)
+            ),
         ]
     }
 

@@ -1,3 +1,4 @@
+import ApusBroker
 import ApusProtocol
 import NIOCore
 
@@ -11,6 +12,11 @@ final class EchoSession: WebSocketSession {
 
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
         let opcode: Opcode = isText ? .text : .binary
+        if let window = connection.window, let compressor = connection.worker.hub.compressor {
+            // All of them: what test suites send is there to be compressed.
+            compressor.append(message, as: opcode, for: window, always: true, to: &connection.worker.replies)
+            return true
+        }
         let size = FrameHeader.size(payload: message.count)
         connection.worker.replies.writeWithUnsafeMutableBytes(minimumWritableBytes: size + message.count) { space in
             guard let base = space.baseAddress else { return 0 }

@@ -6,7 +6,7 @@ import NIOCore
 /// One connection's conversation in the contract's commands, replies and pushes. Lives on its connection's loop.
 final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     let dialect: Dialect
-    let framing = EventEncoding.Framing.webSocket
+    let framing: EventEncoding.Framing
     var subscriptions = SubscriptionSet()
     let connection: WebSocketConnection
     let worker: Worker
@@ -23,6 +23,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     init(connection: WebSocketConnection, dialect: Dialect, isAuthorized: Bool) {
         self.connection = connection
         self.dialect = dialect
+        self.framing = EventEncoding.Framing(connection.window)
         self.worker = connection.worker
         let now = worker.monotonicNow()
         nextHeartbeat = worker.settings.heartbeat > 0 ? now + worker.settings.heartbeat : .max

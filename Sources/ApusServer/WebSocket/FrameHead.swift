@@ -10,6 +10,8 @@ struct FrameHead: Equatable {
     var size: Int
     /// How many bytes of payload follow.
     var payload: Int
+    /// Whether the message that the frame begins is compressed (RFC 7692 section 6).
+    var isCompressed = false
 
     enum ParseResult: Equatable {
         case head(FrameHead)
@@ -19,14 +21,23 @@ struct FrameHead: Equatable {
 
     /// Reads a head at the start of `bytes`. What is wrong in its first two bytes, or in its length, is found before the rest
     /// has come.
-    static func parse(_ bytes: UnsafeRawBufferPointer, maxMessage: Int) -> ParseResult {
+    ///
+    /// - Parameter mayBeCompressed: whether permessage-deflate was negotiated.
+    static func parse(
+        _ bytes: UnsafeRawBufferPointer,
+        maxMessage: Int,
+        mayBeCompressed: Bool = false
+    ) -> ParseResult {
         guard bytes.count >= 2 else { return .incomplete }
         let first = bytes[0]
         let second = bytes[1]
-        // RSV bits belong to extensions, and none is negotiated; every frame of a client is masked (section 5.1).
-        guard first & 0x70 == 0, second & 0x80 != 0, let opcode = Opcode(rawValue: first & 0x0F) else {
-            return .failure(.protocolError)
-        }
+        // RSV bits belong to extensions; every frame of a client is masked (section 5.1).
+        let reserved = first & 0x70
+        guard reserved == 0 || reserved == 0x40 && mayBeCompressed, second & 0x80 != 0,
+            let opcode = Opcode(rawValue: first & 0x0F)
+        else { return .failure(.protocolError) }
+        // The first frame says it for the whole message; control frames are never compressed (RFC 7692 section 6.1).
+        if reserved != 0, opcode != .text, opcode != .binary { return .failure(.protocolError) }
         let isFinal = first & 0x80 != 0
         let short = Int(second & 0x7F)
         if opcode.isControl, !isFinal || short > 125 { return .failure(.protocolError) }
@@ -51,7 +62,16 @@ struct FrameHead: Equatable {
         guard payload <= maxMessage || opcode.isControl else { return .failure(.messageTooBig) }
         guard bytes.count >= size else { return .incomplete }
         let mask = bytes.loadUnaligned(fromByteOffset: size - 4, as: UInt32.self)
-        return .head(FrameHead(isFinal: isFinal, opcode: opcode, mask: mask, size: size, payload: payload))
+        return .head(
+            FrameHead(
+                isFinal: isFinal,
+                opcode: opcode,
+                mask: mask,
+                size: size,
+                payload: payload,
+                isCompressed: reserved != 0
+            )
+        )
     }
 }
 

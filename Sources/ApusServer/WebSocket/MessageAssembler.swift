@@ -1,24 +1,31 @@
 import ApusProtocol
 import NIOCore
 
-/// Puts fragments together (RFC 6455 section 5.4) and checks that text is UTF-8, as early as it can be known.
+/// Puts fragments together (RFC 6455 section 5.4) and checks that text is UTF-8, as early as it can be known: of a compressed
+/// message that is not here.
 ///
-/// Bounded by `maxMessage` bytes over all fragments of a message.
+/// Bounded by `maxMessage` bytes over all fragments of a message, compressed ones as they came.
 struct MessageAssembler {
     let maxMessage: Int
     private var fragments: ByteBuffer?
-    private var isText = false
+    private var kind = Kind(isText: false)
     private var validator = UTF8Validator()
 
     init(maxMessage: Int) {
         self.maxMessage = maxMessage
     }
 
+    /// What the first frame of a message says of it.
+    struct Kind: Equatable {
+        var isText: Bool
+        var isCompressed = false
+    }
+
     enum Outcome {
         /// A whole message, in the bytes given when it came in one frame.
-        case message(isText: Bool)
+        case message(Kind)
         /// A whole message, put together.
-        case assembled(ByteBuffer, isText: Bool)
+        case assembled(ByteBuffer, Kind)
         /// More fragments have to come.
         case incomplete
         case failure(Disconnect)
@@ -33,18 +40,20 @@ struct MessageAssembler {
         case (.continuation, .none), (_, .some):
             return .failure(.protocolError)
         case (let opcode, .none):
-            isText = opcode == .text
+            kind = Kind(isText: opcode == .text, isCompressed: head.isCompressed)
             validator = UTF8Validator()
             guard head.isFinal else {
                 var collected = ByteBuffer()
                 return add(payload, isFinal: false, to: &collected)
             }
-            if isText, !isASCII, !validator.consume(payload) || !validator.isComplete {
+            if checksText, !isASCII, !validator.consume(payload) || !validator.isComplete {
                 return .failure(.invalidUTF8)
             }
-            return .message(isText: isText)
+            return .message(kind)
         }
     }
+
+    private var checksText: Bool { kind.isText && !kind.isCompressed }
 
     private mutating func add(
         _ payload: UnsafeRawBufferPointer,
@@ -52,12 +61,12 @@ struct MessageAssembler {
         to collected: inout ByteBuffer
     ) -> Outcome {
         guard collected.readableBytes + payload.count <= maxMessage else { return .failure(.messageTooBig) }
-        if isText, !validator.consume(payload) { return .failure(.invalidUTF8) }
+        if checksText, !validator.consume(payload) { return .failure(.invalidUTF8) }
         collected.writeBytes(payload)
         guard isFinal else {
             fragments = collected
             return .incomplete
         }
-        return isText && !validator.isComplete ? .failure(.invalidUTF8) : .assembled(collected, isText: isText)
+        return checksText && !validator.isComplete ? .failure(.invalidUTF8) : .assembled(collected, kind)
     }
 }

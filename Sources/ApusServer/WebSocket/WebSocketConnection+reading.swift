@@ -31,7 +31,12 @@ extension WebSocketConnection {
         var start = 0
         while phase == .open || phase == .closing, postponed == nil {
             let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
-            switch FrameHead.parse(UnsafeRawBufferPointer(rest), maxMessage: assembler.maxMessage) {
+            let result = FrameHead.parse(
+                UnsafeRawBufferPointer(rest),
+                maxMessage: assembler.maxMessage,
+                mayBeCompressed: window != nil
+            )
+            switch result {
             case .incomplete:
                 return start
             case .failure(let disconnect):
@@ -62,10 +67,10 @@ extension WebSocketConnection {
             // After our own close frame no message counts any more.
             guard phase == .open else { return }
             switch assembler.consume(head, payload: payload, isASCII: isASCII) {
-            case .message(let isText):
-                deliver(payload, isText: isText)
-            case .assembled(let message, let isText):
-                message.withUnsafeReadableBytes { deliver($0, isText: isText) }
+            case .message(let kind):
+                deliver(payload, kind)
+            case .assembled(let message, let kind):
+                message.withUnsafeReadableBytes { deliver($0, kind) }
             case .incomplete:
                 break
             case .failure(let disconnect):
@@ -76,7 +81,12 @@ extension WebSocketConnection {
         }
     }
 
-    private func deliver(_ message: UnsafeRawBufferPointer, isText: Bool) {
+    private func deliver(_ message: UnsafeRawBufferPointer, _ kind: MessageAssembler.Kind) {
+        guard kind.isCompressed else { return deliver(message, isText: kind.isText) }
+        inflate(message, isText: kind.isText)
+    }
+
+    func deliver(_ message: UnsafeRawBufferPointer, isText: Bool) {
         guard let session else { return }
         if !session.received(message, isText: isText), phase == .open {
             postponed = (ByteBuffer(bytes: message), isText)

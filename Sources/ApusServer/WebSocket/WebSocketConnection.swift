@@ -30,6 +30,8 @@ final class WebSocketConnection: PollTarget {
 
     let id: UInt64
     let worker: Worker
+    /// How messages are compressed; `nil` when they are not.
+    let window: DeflateWindow?
     let peerAddress: PeerAddress
     private let socket: Socket
     private let poller: Poller
@@ -55,9 +57,17 @@ final class WebSocketConnection: PollTarget {
     var workerIndex = 0
 
     /// Takes over a socket on which the handshake is done. Give it its session, then ``start(_:)``.
-    init(id: UInt64, worker: Worker, socket: Socket, peer: PeerAddress, poller: Poller) {
+    init(
+        id: UInt64,
+        worker: Worker,
+        socket: Socket,
+        peer: PeerAddress,
+        poller: Poller,
+        window: DeflateWindow? = nil
+    ) {
         self.id = id
         self.worker = worker
+        self.window = window
         self.socket = socket
         self.peerAddress = peer
         self.poller = poller

@@ -24,6 +24,8 @@ final class SimulatedClient {
     let isSlow: Bool
     let waterMark: Int
     let dialect: Dialect
+    /// Every other client takes compressed events, in one of the two ways.
+    var window: DeflateWindow? { [nil, .usual, nil, .narrow][number % 4] }
     /// What its connections subscribe to besides: a pattern, or topics without positions.
     let pattern: String?
     var wishes: [Wish] = []

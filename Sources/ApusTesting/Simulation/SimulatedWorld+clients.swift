@@ -27,6 +27,7 @@ extension SimulatedWorld {
         let subscriber = RecordingSubscriber(
             on: loop.hubs[index],
             dialect: client.dialect,
+            window: client.window,
             origin: expected.origin,
             waterMark: .init(frames: client.waterMark),
             room: client.isSlow ? random(0...3) : .max

@@ -21,7 +21,12 @@ final class SimulatedWorld {
         let setup = SimulationSetup(using: &generator)
         var limits = setup.limits
         limits.faults = faults
-        loop = ManualLoop(hubs: setup.hubs, limits: limits, seed: generator.next())
+        loop = ManualLoop(
+            hubs: setup.hubs,
+            limits: limits,
+            compression: MessageCompressor.Settings(minimumSize: 0, level: 1),
+            seed: generator.next()
+        )
         for hub in loop.hubs { hub.faults = faults }
         model = Model(limits: limits, clock: loop.clock)
         self.setup = setup

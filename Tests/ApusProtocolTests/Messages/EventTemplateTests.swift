@@ -7,7 +7,8 @@ import Testing
     private static let timeText = "2025-08-25T10:00:00.123Z"
     private static let encodings = Dialect.allCases.flatMap { dialect in
         [EventEncoding.Detail.plain, .keyed, .positioned].flatMap { detail in
-            [EventEncoding.Framing.webSocket, .eventStream, .eventStreamWithID].map { framing in
+            [EventEncoding.Framing.webSocket, .eventStream, .eventStreamWithID, .deflated, .deflatedNarrow].map {
+                framing in
                 EventEncoding(dialect, detail, framing: framing)
             }
         }
@@ -49,7 +50,7 @@ import Testing
         if encoding.detail == .positioned { json += #","offset":\#(offset)"# }
         json += #","\#(encoding.dialect == .base ? "ts" : "timestamp")":"\#(Self.timeText)"}"#
         switch encoding.framing {
-        case .webSocket:
+        case .webSocket, .deflated, .deflatedNarrow:
             return textFrame(json)
         case .eventStream:
             return Array("event: message\ndata: \(json)\n\n".utf8)
@@ -58,8 +59,16 @@ import Testing
         }
     }
 
-    @Test func `there are 18 encodings, all different, and each knows what it is`() {
-        #expect(Set(Self.encodings).count == 18)
+    @Test func `there are 30 encodings, all different, and each knows what it is`() {
+        #expect(Set(Self.encodings).count == 30)
+        for encoding in Self.encodings {
+            let isDeflated = [.deflated, .deflatedNarrow].contains(encoding.framing)
+            #expect(encoding.isDeflated == isDeflated && (encoding.framing.window != nil) == isDeflated)
+            #expect(encoding.inflated == (isDeflated ? EventEncoding(encoding.dialect, encoding.detail) : encoding))
+        }
+        for window in [nil, .usual, .narrow] as [DeflateWindow?] {
+            #expect(EventEncoding.Framing(window).window == window)
+        }
         for dialect in Dialect.allCases {
             let encoding = EventEncoding(dialect, .positioned, framing: .eventStreamWithID)
             #expect(encoding.dialect == dialect)

@@ -24,6 +24,24 @@ import Testing
         #expect(check() == .success(Handshake(dialect: .base, isAuthorized: true)))
     }
 
+    @Test func `compression is offered by the client and taken if the server wants it`() {
+        for offer in ["permessage-deflate", "permessage-deflate; server_max_window_bits=9", "x", nil] {
+            for compresses in [true, false] {
+                var headers = Self.good
+                headers["sec-websocket-extensions"] = offer
+                let result = Handshake.check(
+                    dialect: .v1,
+                    query: "",
+                    keys: APIKeys([]),
+                    compresses: compresses
+                ) { headers[$0] }
+                let deflate = compresses ? offer.flatMap { PermessageDeflate(offers: $0) } : nil
+                #expect(result == .success(Handshake(dialect: .v1, isAuthorized: true, deflate: deflate)))
+                #expect((deflate != nil) == (compresses && offer?.hasPrefix("permessage") == true))
+            }
+        }
+    }
+
     @Test(arguments: [
         ("upgrade", "WebSocket"), ("upgrade", "h2c, websocket"), ("connection", "keep-alive, Upgrade"),
         ("connection", "upgrade"), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),

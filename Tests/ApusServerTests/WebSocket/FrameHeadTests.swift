@@ -53,6 +53,32 @@ import Testing
         }
     }
 
+    @Test func `with compression the first reserved bit may stand at a message's start, and nowhere else`() {
+        for reserved: UInt8 in 0...7 {
+            for opcode: Opcode in [.continuation, .text, .binary, .close, .ping, .pong] {
+                let bytes = head(opcode.rawValue, length: 5, reserved: reserved)
+                let result = bytes.withUnsafeBytes {
+                    FrameHead.parse($0, maxMessage: 100, mayBeCompressed: true)
+                }
+                let isCompressed = reserved == 4 && (opcode == .text || opcode == .binary)
+                guard reserved == 0 || isCompressed else {
+                    #expect(result == .failure(.protocolError))
+                    continue
+                }
+                let expected = FrameHead(
+                    isFinal: true,
+                    opcode: opcode,
+                    mask: Self.maskWord,
+                    size: 6,
+                    payload: 5,
+                    isCompressed: isCompressed
+                )
+                #expect(result == .head(expected))
+                #expect(parse(bytes) == (reserved == 0 ? .head(expected) : .failure(.protocolError)))
+            }
+        }
+    }
+
     @Test func `a control frame's head is read up to 125 bytes of payload`() {
         for opcode in [Opcode.close, .ping, .pong] {
             for length in 0...125 {

@@ -23,8 +23,8 @@ import Testing
             assembler.consume(head, payload: $0, isASCII: payload.allSatisfy { $0 < 0x80 })
         }
         switch outcome {
-        case .message(let isText): return .message(String(decoding: payload, as: UTF8.self), isText: isText)
-        case .assembled(let buffer, let isText): return .message(String(buffer: buffer), isText: isText)
+        case .message(let kind): return .message(String(decoding: payload, as: UTF8.self), isText: kind.isText)
+        case .assembled(let buffer, let kind): return .message(String(buffer: buffer), isText: kind.isText)
         case .incomplete: return .incomplete
         case .failure(let disconnect): return .failure(disconnect)
         }
@@ -53,6 +53,39 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func `a compressed message is put together as it comes, and its text is not looked at`() {
+        var assembler = MessageAssembler(maxMessage: 10)
+        let bytes: [UInt8] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]
+        for size in 1...7 {
+            var isFirst = true
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let part = Array(rest.prefix(size))
+                rest = rest.dropFirst(size)
+                let head = FrameHead(
+                    isFinal: rest.isEmpty,
+                    opcode: isFirst ? .text : .continuation,
+                    mask: 0,
+                    size: 6,
+                    payload: part.count,
+                    isCompressed: isFirst
+                )
+                let outcome = part.withUnsafeBytes { assembler.consume(head, payload: $0, isASCII: false) }
+                switch outcome {
+                case .message(let kind):
+                    #expect(size == 7 && kind == .init(isText: true, isCompressed: true))
+                case .assembled(let buffer, let kind):
+                    #expect(Array(buffer.readableBytesView) == bytes && kind == .init(isText: true, isCompressed: true))
+                case .incomplete: #expect(!rest.isEmpty)
+                case .failure: Issue.record("refused with parts of \(size)")
+                }
+                isFirst = false
+            }
+        }
+        // The next one is not, unless it says so.
+        #expect(consume(&assembler, .text, [0xFF]) == .failure(.invalidUTF8))
     }
 
     @Test func `empty fragments are fragments`() {

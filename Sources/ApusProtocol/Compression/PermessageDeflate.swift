@@ -1,0 +1,164 @@
+/// What client and server have agreed on for a connection: permessage-deflate (RFC 7692 section 7.1).
+public struct PermessageDeflate: Sendable, Equatable {
+    public static let token = "permessage-deflate"
+
+    /// How the server compresses.
+    public let window: DeflateWindow
+    /// The parameter `server_max_window_bits` of the answer; only there where the client asked for it.
+    let serverWindowBits: Int?
+
+    /// The value of the answer's `Sec-WebSocket-Extensions`.
+    ///
+    /// Neither side refers to earlier messages: the server so that a message is compressed once for all, the client so that
+    /// the server need not keep its messages. Both may be answered without having been offered (sections 7.1.1.1 and
+    /// 7.1.1.2).
+    public var answer: String {
+        let bits = serverWindowBits.map { "; server_max_window_bits=\($0)" } ?? ""
+        return "\(Self.token); server_no_context_takeover; client_no_context_takeover\(bits)"
+    }
+
+    /// Takes the first of a client's offers that can be (RFC 6455 section 9.1); `nil` when none can.
+    ///
+    /// - Parameter header: the value of `Sec-WebSocket-Extensions`, several of them joined with commas. Where it is not
+    ///   written as the RFC has it, there is no extension: the connection does without.
+    public init?(offers header: some StringProtocol) {
+        guard let extensions = ExtensionList.parse(header) else { return nil }
+        for offer in extensions where offer.name == Self.token {
+            guard let accepted = Self(offer.parameters) else { continue }
+            self = accepted
+            return
+        }
+        return nil
+    }
+
+    /// Declines, as section 7.1 demands, what has a parameter twice, with a wrong value, or one that is not known.
+    private init?(_ parameters: [ExtensionList.Parameter]) {
+        guard Set(parameters.map(\.name)).count == parameters.count else { return nil }
+        var serverBits: Int?
+        for parameter in parameters {
+            switch (parameter.name, parameter.value) {
+            case ("server_no_context_takeover", nil), ("client_no_context_takeover", nil),
+                // How far the client looks back is its own affair: the server reads the largest window.
+                ("client_max_window_bits", nil):
+                break
+            case ("client_max_window_bits", let value?):
+                guard Self.windowBits(value) != nil else { return nil }
+            case ("server_max_window_bits", let value?):
+                guard let bits = Self.windowBits(value) else { return nil }
+                serverBits = bits
+            default:
+                return nil
+            }
+        }
+        window = serverBits.map { $0 >= DeflateWindow.usual.bits ? .usual : .narrow } ?? .usual
+        serverWindowBits = serverBits.map { min($0, DeflateWindow.usual.bits) }
+    }
+
+    /// 8 to 15, without leading zeros (section 7.1.2).
+    private static func windowBits(_ value: String) -> Int? {
+        ["8", "9", "10", "11", "12", "13", "14", "15"].contains(value) ? Int(value) : nil
+    }
+}
+
+/// The grammar of `Sec-WebSocket-Extensions` (RFC 6455 section 9.1).
+enum ExtensionList {
+    struct Parameter: Equatable {
+        var name: String
+        /// Without its quotes.
+        var value: String?
+    }
+
+    struct Element: Equatable {
+        var name: String
+        var parameters: [Parameter]
+    }
+
+    /// `nil` when it is written in another way.
+    static func parse(_ text: some StringProtocol) -> [Element]? {
+        var reader = Reader(rest: Array(text.utf8)[...])
+        var elements: [Element] = []
+        repeat {
+            // Empty elements of a list are to be passed by (RFC 9110 section 5.6.1.2).
+            reader.skipSpace()
+            if reader.isAtEnd || reader.isAt(",") { continue }
+            guard let element = reader.element() else { return nil }
+            elements.append(element)
+        } while reader.take(",")
+        return reader.isAtEnd ? elements : nil
+    }
+
+    private struct Reader {
+        var rest: ArraySlice<UInt8>
+
+        var isAtEnd: Bool { rest.isEmpty }
+
+        func isAt(_ character: Unicode.Scalar) -> Bool {
+            rest.first == UInt8(ascii: character)
+        }
+
+        mutating func skipSpace() {
+            rest = rest.drop { $0 == 0x20 || $0 == 0x09 }
+        }
+
+        /// Takes one character with the space around it.
+        mutating func take(_ character: Unicode.Scalar) -> Bool {
+            skipSpace()
+            guard isAt(character) else { return false }
+            rest.removeFirst()
+            skipSpace()
+            return true
+        }
+
+        mutating func element() -> Element? {
+            guard let name = token() else { return nil }
+            var parameters: [Parameter] = []
+            while take(";") {
+                guard let name = token() else { return nil }
+                var value: String?
+                if take("=") {
+                    guard let text = isAt("\"") ? quotedToken() : token() else { return nil }
+                    value = text
+                }
+                parameters.append(Parameter(name: name, value: value))
+            }
+            return Element(name: name, parameters: parameters)
+        }
+
+        mutating func token() -> String? {
+            let bytes = rest.prefix(while: Self.isTokenByte)
+            guard !bytes.isEmpty else { return nil }
+            rest = rest.dropFirst(bytes.count)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+
+        /// What stands in quotes must be a token too, once its escapes are undone.
+        mutating func quotedToken() -> String? {
+            rest.removeFirst()
+            var bytes: [UInt8] = []
+            while let byte = rest.popFirst() {
+                switch byte {
+                case UInt8(ascii: "\""):
+                    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+                case UInt8(ascii: "\\"):
+                    guard let escaped = rest.popFirst(), Self.isTokenByte(escaped) else { return nil }
+                    bytes.append(escaped)
+                default:
+                    guard Self.isTokenByte(byte) else { return nil }
+                    bytes.append(byte)
+                }
+            }
+            return nil
+        }
+
+        /// `tchar` of RFC 9110 section 5.6.2.
+        private static func isTokenByte(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default:
+                "!#$%&'*+-.^_`|~".utf8.contains(byte)
+            }
+        }
+    }
+}
