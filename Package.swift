@@ -166,6 +166,15 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "ApusSocketsTests",
+            dependencies: [
+                "ApusSockets",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "ApusServerTests",
             dependencies: [
                 "ApusBroker",

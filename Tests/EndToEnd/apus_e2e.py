@@ -84,12 +84,14 @@ async def until(condition, what, timeout=TIMEOUT):
 class Server:
     """`apus serve --port 0 …`, stopped by its own pid at the end of the block.
 
-    Its exit code must then be `exit_code` (None: any), and its standard output empty.
+    Its exit code must then be `exit_code` (None: any), and its standard output empty. It may open no more than `files`.
     """
 
-    def __init__(self, *flags, env=None, exit_code=0):
+    def __init__(self, *flags, env=None, exit_code=0, files=None):
         self._arguments = [os.environ["APUS_BIN"], "serve", "--port", "0", *flags]
         self._env, self._exit_code = environment(env), exit_code
+        if files is not None:
+            self._arguments = ["prlimit", f"--nofile={files}:{files}", *self._arguments]
         self._changed = threading.Condition()
         self._stopping = False
         self.log = []
@@ -159,6 +161,11 @@ class Server:
         """Resident memory in bytes."""
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+
+    @property
+    def open_files(self):
+        """How many descriptors it has."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def rest(self, method, path, body=None, headers=None, timeout=TIMEOUT):
         """One request on its own connection; `body` is sent as JSON unless it is bytes."""

@@ -208,6 +208,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
             try context.channel.syncOptions?.setOption(.autoRead, value: false)
             // What the client sent behind its handshake leaves the decoder when that is removed.
             try pipeline.addHandler(input, position: .after(self))
+            try pipeline.addHandler(EndKeeper(), position: .before(decoder))
         } catch {
             negotiated.fail(error)
             return context.close(promise: nil)
@@ -254,6 +255,17 @@ private final class InputCollector: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var more = unwrapInboundIn(data)
         bytes.writeBuffer(&more)
+    }
+}
+
+/// Keeps back that the client sends nothing more, which the socket will tell again: the decoder would throw away what came
+/// behind the handshake, and HTTP's handlers close the channel before the socket has left it.
+private final class EndKeeper: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { return }
+        context.fireUserInboundEventTriggered(event)
     }
 }
 

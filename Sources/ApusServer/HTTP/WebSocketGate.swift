@@ -102,6 +102,8 @@ struct WebSocketGate: Sendable {
             connection.start(nil)
             var input = input
             input.withUnsafeMutableReadableBytes { connection.received($0) }
+            // It may have been under way while the others were told of the server's end.
+            if worker.isDraining { connection.closeIfDrained() }
         }
     }
 }
