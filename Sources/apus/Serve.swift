@@ -62,6 +62,11 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     let service = ApusService(configuration: configuration, mode: mode, logger: logger) { address in
         let host = address.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 } ?? "?"
         logger.info("listening", metadata: ["address": "http://\(host):\(address.port ?? 0)"])
+        Task {
+            // When the start has settled; a server that is busy by then only reads some of its pages again.
+            try? await Task.sleep(for: .seconds(1))
+            StartupPages.release()
+        }
     }
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .critical)

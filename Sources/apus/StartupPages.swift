@@ -1,0 +1,39 @@
+import Glibc
+
+/// The pages of the program that only its start took: linking, reading arguments and settings, looking conformances up.
+enum StartupPages {
+    /// Unmaps the pages of code and constants, so that those which serving does not use are no longer resident.
+    ///
+    /// Nothing is lost: a page that is used again comes back from the page cache, its neighbours with it. Only mappings that nothing
+    /// can have changed are touched: none that is writable, and none with a page of its own, as a debugger's breakpoint makes one.
+    static func release() {
+        guard let file = fopen("/proc/self/smaps", "re") else { return }
+        defer { fclose(file) }
+        // Longer than any line but one with a very long path, the rest of which is a line that means nothing.
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { buffer in
+            guard let line = buffer.baseAddress else { return }
+            var mapping: UnsafeMutableRawBufferPointer?
+            while fgets(line, Int32(buffer.count), file) != nil {
+                let fields = String(cString: line).split(separator: " ", maxSplits: 5)
+                if fields.count > 4 {
+                    mapping = unchanging(fields)
+                } else if fields.count > 1, fields[0] == "Anonymous:" {
+                    if let mapping, fields[1] == "0" { madvise(mapping.baseAddress, mapping.count, MADV_DONTNEED) }
+                    mapping = nil
+                }
+            }
+        }
+    }
+
+    /// The memory of a mapping that no store can change, by the first line about it:
+    /// `7f5c1000-7f5c3000 r-xp 00002000 fe:00 1234 /usr/bin/apus`.
+    private static func unchanging(_ fields: [Substring]) -> UnsafeMutableRawBufferPointer? {
+        let bounds = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+        let isFile = fields[4] != "0"
+        guard bounds.count == 2, bounds[0] < bounds[1], isFile, ["r--p", "r-xp"].contains(fields[1]) else { return nil }
+        return UnsafeMutableRawBufferPointer(
+            start: UnsafeMutableRawPointer(bitPattern: bounds[0]),
+            count: Int(bounds[1] - bounds[0])
+        )
+    }
+}
