@@ -21,15 +21,20 @@ COLORS = ("a", "b")
 
 
 class Axis:
-    """Where a number is, from 0 to 1. On a logarithmic one, 0 stands a step before the first number."""
+    """Where a number is, from 0 to 1. On a logarithmic one, 0 stands a step before the first number.
 
-    def __init__(self, numbers, is_logarithmic):
+    A tight one ends with the last number, another with the mark behind it.
+    """
+
+    def __init__(self, numbers, is_logarithmic, is_tight=False):
         self.is_logarithmic = is_logarithmic
         positive = [number for number in numbers if number > 0] or [1]
         self.has_zero = is_logarithmic and min(numbers) <= 0
         if is_logarithmic:
             self.low, self.high = floor(log10(min(positive))), ceil(log10(max(positive)))
             self.high = max(self.high, self.low + 1)
+            if is_tight:
+                self.high = max(log10(max(positive)), self.low + 1)
             self.zero = self.low - 1
         else:
             self.step = 10 ** floor(log10(max(positive)))
@@ -44,7 +49,7 @@ class Axis:
 
     def ticks(self):
         if self.is_logarithmic:
-            return [0] * self.has_zero + [10.0**power for power in range(self.low, self.high + 1)]
+            return [0] * self.has_zero + [10.0**power for power in range(self.low, floor(self.high) + 1)]
         return [self.step * count for count in range(round(self.high / self.step) + 1)]
 
 
@@ -56,7 +61,7 @@ def number(value):
 def svg(title, below, beside, lines, is_logarithmic):
     """`lines` are labels, each with its points. `below` and `beside` name the axes."""
     points = [point for _, line in lines for point in line]
-    across = Axis([x for x, _ in points], is_logarithmic)
+    across = Axis([x for x, _ in points], is_logarithmic, is_tight=True)
     up = Axis([y for _, y in points], is_logarithmic)
 
     def x(value):
@@ -79,7 +84,7 @@ def svg(title, below, beside, lines, is_logarithmic):
         parts.append(f'<text x="{x(tick)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{number(tick)}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 12}" text-anchor="end">{escape(below)}</text>')
     parts.append(f'<text class="label" x="12" y="22">{escape(beside)}</text>')
-    parts += legend(lines)
+    parts.append(legend(lines))
     for (_, line), color in zip(lines, COLORS):
         path = "L".join(f"{x(a)} {y(b)}" for a, b in line)
         parts.append(f'<path class="line" stroke="var(--{color})" d="M{path}"/>')
@@ -88,10 +93,9 @@ def svg(title, below, beside, lines, is_logarithmic):
 
 
 def legend(lines):
-    """The labels from the right, in the colors of their lines."""
-    right = WIDTH - RIGHT
-    for (label, _), color in reversed(list(zip(lines, COLORS))):
-        yield f'<text class="label" x="{right:.0f}" y="22" text-anchor="end">{escape(label)}</text>'
-        right -= 6.3 * len(label) + 12
-        yield f'<circle cx="{right:.0f}" cy="18" r="4.5" fill="var(--{color})"/>'
-        right -= 20
+    """The labels at the right, each behind a dot in the color of its line."""
+    marks = [
+        f'<tspan dx="{16 * bool(index)}" fill="var(--{color})">●</tspan> {escape(label)}'
+        for index, ((label, _), color) in enumerate(zip(lines, COLORS))
+    ]
+    return f'<text class="label" x="{WIDTH - RIGHT}" y="22" text-anchor="end">{"".join(marks)}</text>'

@@ -98,6 +98,7 @@ struct TopicState {
     mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
         rates.add(count, bytes: bytes, now: time)
         if !isSettled { notifyReaders(&wakeups) }
+        if readers.isEmpty { log.sealPart() }
         // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
         if readers.isEmpty || log.bytes > log.limits.bytes { trim() }
     }

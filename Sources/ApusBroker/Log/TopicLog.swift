@@ -44,6 +44,8 @@ struct TopicLog {
     /// An open batch is sealed at this size, some 900 messages at the most: a slice is one reasonable write, and memory goes
     /// in small steps.
     static let batchBytes = 64 * 1024
+    /// Fewer publications than this are not sealed for the sake of memory.
+    private static let minPart = 16
     private static let allocator = ByteBufferAllocator()
 
     let template: EventTemplate
@@ -141,6 +143,12 @@ struct TopicLog {
         expectedBytes = batch.size
         sealedBytes += batch.size
         sealed.append(batch)
+    }
+
+    /// Seals the open batch when it has a good part of what history keeps: batches are dropped whole, so where nobody reads,
+    /// and nothing else seals them, a log would keep up to ``batchBytes`` too much.
+    mutating func sealPart() {
+        if isOpen, open.marks.count + 1 >= max(Self.minPart, limits.history / 4) { seal() }
     }
 
     /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the bound in

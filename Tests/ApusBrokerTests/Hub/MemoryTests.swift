@@ -45,6 +45,17 @@ import Testing
         #expect(stopped.summary == "dropped(\(2000 - queue)) " + (2001 - queue...2000).summary)
     }
 
+    @Test(arguments: [(0, 16), (5, 21), (100, 125), (1000, 1250)])
+    func `where nobody reads, little more than history is kept`(history: Int, bound: Int) throws {
+        let loop = ManualLoop(hubs: 1, limits: MemoryBroker.Limits(history: history))
+        let topic = try loop.broker.createTopic(named: "t")
+        for number in 1...3000 {
+            try loop.publish(number)
+            let kept = kept(topic, head: Offset(number + 1))
+            #expect(kept.publications >= min(number, history) && kept.publications <= bound)
+        }
+    }
+
     @Test func `a thousand stopped readers hold no more than one`() throws {
         let (loop, topic, _) = try world(history: 5)
         let stopped = (0..<1000).map { _ in RecordingSubscriber(on: loop.hubs[0]) }
