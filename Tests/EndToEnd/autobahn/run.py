@@ -5,6 +5,7 @@ Needs requirements-autobahn.txt. Arguments, if any, are the cases to run instead
 """
 
 import collections
+import fnmatch
 import json
 import os
 import signal
@@ -84,8 +85,7 @@ def main():
         print(f"{section:>7}  {count:>5}  {behavior}")
     for case, result in failed.items():
         print(f"case {case}: {result['behavior']}, close {result['behaviorClose']} (code {result['remoteCloseCode']})")
-    missing = [pattern for pattern in patterns
-               if not any(case == pattern or case.startswith(pattern.rstrip("*")) for case in results)]
+    missing = [pattern for pattern in patterns if not fnmatch.filter(results, pattern)]
     for pattern in missing:
         print(f"no case of {pattern} was run")
     print(f"{len(results) - len(failed)} passed, {len(failed) + len(missing)} failed")
