@@ -149,7 +149,14 @@ public final class Topic: Sendable {
         return head
     }
 
-    /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:low:gate:spared:)`` when it has.
+    /// How far a hub's subscriptions have come, as a ``TopicState/Reader`` has it.
+    struct Progress {
+        var low: Offset
+        var gate = Offset.max
+        var spared = Offset.max
+    }
+
+    /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:_:)`` when it has.
     func beginDrain(_ mailbox: HubMailbox) -> View {
         state.withLockedValue { state in
             state.log.seal()
@@ -161,12 +168,12 @@ public final class Topic: Sendable {
     }
 
     /// Says how far the hub's subscriptions have come: what they all have read may go, and publishers may go on.
-    func endDrain(_ mailbox: HubMailbox, low: Offset, gate: Offset, spared: Offset) {
+    func endDrain(_ mailbox: HubMailbox, _ progress: Progress) {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
-                state.readers[index].low = low
-                state.readers[index].gate = gate
-                state.readers[index].spared = spared
+                state.readers[index].low = progress.low
+                state.readers[index].gate = progress.gate
+                state.readers[index].spared = progress.spared
             }
             state.trim()
             return state.takeWaitingIfOpen()

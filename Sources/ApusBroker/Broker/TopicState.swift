@@ -218,6 +218,7 @@ struct TopicState {
         if reservations > 0 { low = 1 }
         log.trim(needed: low, spared: spared, now: now)
         log.dropEncodings(before: low)
+        log.reopen(readTo: low)
     }
 
     /// The hubs whose publishers wait, when they need not wait any more.

@@ -10,8 +10,16 @@ extension Hub {
         guard !source.subscriptions.isEmpty else { return }
         look(at: source)
         source.isDraining = true
-        var low = source.head
-        var (gate, spared) = (Offset.max, Offset.max)
+        let progress = deliver(source)
+        source.isDraining = false
+        // Who still needs it asks the topic, which goes on with a batch that nobody holds.
+        source.newest = nil
+        source.topic.endDrain(mailbox, progress)
+        if !source.ended.isEmpty { removeEnded(of: source) }
+    }
+
+    private func deliver(_ source: HubTopic) -> Topic.Progress {
+        var progress = Topic.Progress(low: source.head)
         var portion = Portion(of: source)
         for subscription in source.subscriptions where subscription.isActive {
             if !deliver(&portion, to: subscription) {
@@ -21,15 +29,14 @@ extension Hub {
                 if subscription.cursor < source.head, !waits { enforceBound(of: subscription) }
             }
             guard subscription.isActive else { continue }
-            low = min(low, subscription.cursor)
+            progress.low = min(progress.low, subscription.cursor)
             if subscription.options.overflow == .throttle {
-                gate = min(gate, max(subscription.cursor, subscription.replayEnd) + UInt64(subscription.options.queue))
-                spared = min(spared, subscription.cursor)
+                let start = max(subscription.cursor, subscription.replayEnd)
+                progress.gate = min(progress.gate, start + UInt64(subscription.options.queue))
+                progress.spared = min(progress.spared, subscription.cursor)
             }
         }
-        source.isDraining = false
-        source.topic.endDrain(mailbox, low: low, gate: gate, spared: spared)
-        if !source.ended.isEmpty { removeEnded(of: source) }
+        return progress
     }
 
     /// Delivers what nearly every subscription gets of a drain, in a fraction of the steps that ``pump(_:)`` takes to see to

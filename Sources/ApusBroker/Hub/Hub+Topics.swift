@@ -48,6 +48,7 @@ extension Hub {
 
     func look(at source: HubTopic) {
         let view = source.topic.beginDrain(mailbox)
+        source.seenHead = source.head
         source.head = view.head
         source.newest = view.newest
         source.isDeleted = view.isDeleted

@@ -160,6 +160,8 @@ final class HubTopic {
     /// What the hub knows of the log since it last looked.
     @exclusivity(unchecked) var head: Offset = 1
     @exclusivity(unchecked) var newest: Batch?
+    /// The head at the look before that: where those who keep up are.
+    @exclusivity(unchecked) var seenHead: Offset = 1
     @exclusivity(unchecked) var isDeleted = false
     @exclusivity(unchecked) var isDirty = false
     /// While the list is walked, subscriptions that end are only marked, and taken out afterwards.

@@ -158,6 +158,14 @@ public final class Batch: Sendable {
         others.all.withLockedValue { $0.append((encoding, frames)) }
     }
 
+    /// Whether it has nothing that would have to be made again for a batch that has grown.
+    var canBeReopened: Bool { details == nil && !hasOthers.load(ordering: .acquiring) }
+
+    /// Its frames, to be appended to.
+    var opened: TopicLog.OpenBatch {
+        TopicLog.OpenBatch(bytes: base.bytes, marks: base.marks, lastOrigin: lastOrigin, newestTime: newestTime)
+    }
+
     /// Lets go of all encodings but the base: nobody is about to read the batch. Who does makes them again.
     func dropOtherEncodings() {
         guard hasOthers.load(ordering: .acquiring) else { return }

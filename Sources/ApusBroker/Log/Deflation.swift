@@ -22,7 +22,8 @@ struct ReplayedFrames {
     private struct Key: Hashable {
         /// That of the topic, which no other has.
         let epoch: String
-        let first: Offset
+        /// A batch may have been gone on with since, and have more.
+        let publications: Range<Offset>
         let encoding: EventEncoding
     }
 
@@ -32,18 +33,22 @@ struct ReplayedFrames {
 
     /// At least the frames of `batch` from its publication `index` on.
     func find(_ batch: Batch, from index: Int, in encoding: EventEncoding) -> Batch.Frames? {
-        let known = frames[Key(epoch: batch.epoch, first: batch.first, encoding: encoding)]
+        let known = frames[Self.key(batch, encoding)]
         return known.flatMap { $0.firstIndex <= index ? $0 : nil }
     }
 
     mutating func insert(_ made: Batch.Frames, of batch: Batch, in encoding: EventEncoding) {
-        let key = Key(epoch: batch.epoch, first: batch.first, encoding: encoding)
+        let key = Self.key(batch, encoding)
         remove(key)
         guard made.bytes.readableBytes <= Self.limit else { return }
         frames[key] = made
         order.append(key)
         bytes += made.bytes.readableBytes
         while bytes > Self.limit, let oldest = order.first { remove(oldest) }
+    }
+
+    private static func key(_ batch: Batch, _ encoding: EventEncoding) -> Key {
+        Key(epoch: batch.epoch, publications: batch.first..<batch.end, encoding: encoding)
     }
 
     private mutating func remove(_ key: Key) {

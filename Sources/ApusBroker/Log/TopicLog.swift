@@ -33,7 +33,7 @@ struct TopicLog {
     }
 
     /// Frames that are still appended to.
-    private struct OpenBatch {
+    struct OpenBatch {
         var bytes = ByteBuffer()
         /// Of each frame but the last.
         var marks: [Batch.Mark] = []
@@ -41,11 +41,13 @@ struct TopicLog {
         var newestTime: Int64 = .min
     }
 
-    /// An open batch is sealed at this size, some 900 messages at the most: a slice is one reasonable write, and memory goes
-    /// in small steps.
+    /// An open batch is sealed before it outgrows this size, some 900 messages at the most: a slice is one reasonable write,
+    /// and memory goes in small steps. A larger publication is a batch of its own.
     static let batchBytes = 64 * 1024
     /// Fewer publications than this are not sealed for the sake of memory.
     private static let minPart = 16
+    /// A batch is not gone on with from this size on: should somebody still hold a slice of it, it is copied.
+    private static let reopenedBytes = 16 * 1024
     private static let allocator = ByteBufferAllocator()
 
     let template: EventTemplate
@@ -86,10 +88,12 @@ struct TopicLog {
         origin: UInt32,
         detail: PublicationDetail? = nil
     ) -> Offset {
+        let size = template.frameSize(message: message.count)
+        // Its buffer would have to be moved to grow beyond that.
+        if isOpen, open.bytes.readableBytes + size > Self.batchBytes { seal() }
         if isOpen {
             open.marks.append(Batch.Mark(end: UInt32(open.bytes.readableBytes), origin: open.lastOrigin))
         } else {
-            let size = template.frameSize(message: message.count)
             open.bytes = Self.allocator.buffer(capacity: max(size, min(expectedBytes, Self.batchBytes)))
             openFirst = head
             isOpen = true
@@ -98,11 +102,8 @@ struct TopicLog {
         open.newestTime = max(open.newestTime, time.milliseconds)
         template.append(message, time: time, to: &open.bytes)
         if let detail { note(detail, at: open.marks.count) }
-        let isFull = open.bytes.readableBytes >= Self.batchBytes
-        let offset = head
-        head += 1
-        if isFull { seal() }
-        return offset
+        defer { head += 1 }
+        return head
     }
 
     /// Adds what the publication at the head has besides its message.
@@ -149,6 +150,22 @@ struct TopicLog {
     /// and nothing else seals them, a log would keep up to ``batchBytes`` too much.
     mutating func sealPart() {
         if isOpen, open.marks.count + 1 >= max(Self.minPart, limits.history / 4) { seal() }
+    }
+
+    /// Goes on with the newest batch where it was sealed, if it is small and all that are to read it have.
+    ///
+    /// Where publications come one at a time, and are read at once, each would else be three blocks of memory for as long as
+    /// history wants it: with many topics those are the ones that are in no cache when they are made, and again when they go.
+    mutating func reopen(readTo low: Offset) {
+        guard !isOpen, let index = sealed.indices.last, sealed[index].end <= low,
+            sealed[index].count < limits.history / 4, sealed[index].size < Self.reopenedBytes,
+            sealed[index].canBeReopened, isKnownUniquelyReferenced(&sealed[index])
+        else { return }
+        let batch = sealed.removeLast()
+        sealedBytes -= batch.size
+        open = batch.opened
+        openFirst = batch.first
+        isOpen = true
     }
 
     /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the bound in
