@@ -30,11 +30,14 @@ class Cores:
 
     server: int | None
     generator: int | None
+    # Whether nothing but interrupts comes between the server and its core: not the kernel's own work either.
+    is_server_realtime: bool = False
 
     @staticmethod
-    def of_this_machine():
+    def of_this_machine(is_server_realtime):
         usable = sorted(os.sched_getaffinity(0))
-        return Cores(*usable[:2]) if len(usable) > 1 else Cores(None, None)
+        server, generator = usable[:2] if len(usable) > 1 else (None, None)
+        return Cores(server, generator, is_server_realtime)
 
 
 class Watch(threading.Thread):
@@ -84,7 +87,7 @@ def run_once(contestant, workload, generator, cores, seconds, prefix, log):
     seconds = Seconds(max(seconds.warmup, workload.warmup), max(seconds.duration, workload.duration))
     limit = seconds.warmup + seconds.duration + SPARE
     try:
-        with Server(contestant, cores.server, log) as server:
+        with Server(contestant, cores, log) as server:
             generator.prepare(contestant, workload, server, prefix)
             command = [str(word) for word in generator.command(contestant, workload, server, seconds, prefix)]
             output, watch = _generate(command, server, cores, limit)

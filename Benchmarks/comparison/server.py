@@ -42,14 +42,16 @@ def family(pid):
     return found
 
 
-def confine(core):
-    """What a child does before it becomes the program: its core, and as many open files as it may have."""
+def confine(core, is_realtime=False):
+    """What a child does before it becomes the program: its core, its scheduling, and as many open files as it may have."""
 
     def prepare():
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         if core is not None:
             os.sched_setaffinity(0, {core})
+        if is_realtime:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
     return prepare
 
@@ -57,8 +59,8 @@ def confine(core):
 class Server:
     """A running server: `with Server(...) as server`, then `server.port` and `server.pids`."""
 
-    def __init__(self, contestant, core, log):
-        self.contestant, self.core, self.log = contestant, core, log
+    def __init__(self, contestant, cores, log):
+        self.contestant, self.cores, self.log = contestant, cores, log
 
     def __enter__(self):
         self.port = free_port()
@@ -71,7 +73,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
-            preexec_fn=confine(self.core),
+            preexec_fn=confine(self.cores.server, self.cores.is_server_realtime),
         )
         try:
             self._wait_until_up()
