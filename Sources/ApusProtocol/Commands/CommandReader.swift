@@ -108,17 +108,8 @@ struct CommandReader {
         let start = lexer.skipWhitespace(from: start)
         let key = try lexer.endOfString(at: start)
         let text = JSONText(token: start, end: key.end, hasEscapes: key.hasEscapes)
-        let name = text.hasEscapes ? shortName(escaped: text) : ShortName(text.range, in: lexer)
+        let name = ShortName(text, in: lexer)
         let field = level == .command ? CommandField(command: name) : CommandField(message: name)
         return (field, try lexer.endOfColon(after: key.end))
-    }
-
-    private func shortName(escaped name: JSONText) -> ShortName? {
-        // A byte is written with six at most, so a longer key is none of ours and need not be decoded.
-        guard name.range.count <= 6 * ShortName.longest, var text = name.string(in: lexer.bytes) else { return nil }
-        return text.withUTF8 { utf8 in
-            guard let base = utf8.baseAddress else { return nil }
-            return ShortName(utf8.indices, in: JSONLexer(base: UnsafeRawPointer(base), count: utf8.count))
-        }
     }
 }

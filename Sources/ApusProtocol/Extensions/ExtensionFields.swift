@@ -1,45 +1,64 @@
-/// The members of a command that only extensions know, by name; of a name given twice the last value counts.
+/// A member of a command that only extensions know.
+enum ExtensionField: Int, CaseIterable {
+    case positions, since, overflow, queue, echo, presence, outcome, ttl, key, messages
+
+    fileprivate init?(_ name: ShortName) {
+        switch name {
+        case "positions": self = .positions
+        case "since": self = .since
+        case "overflow": self = .overflow
+        case "queue": self = .queue
+        case "echo": self = .echo
+        case "presence": self = .presence
+        case "outcome": self = .outcome
+        case "ttl": self = .ttl
+        case "key": self = .key
+        case "messages": self = .messages
+        default: return nil
+        }
+    }
+}
+
+/// The values of those members; of a name given twice the last one counts.
 struct ExtensionFields {
-    private static let names: Set = [
-        "positions", "since", "overflow", "queue", "echo", "presence", "outcome", "ttl", "key", "messages",
-    ]
-    private var values: [String: JSONToken] = [:]
+    private var values = InlineArray<10, JSONToken>(repeating: .absent)
 
     init(in bytes: UnsafeRawBufferPointer) {
         guard var members = JSONMembers(of: JSONMembers.root(of: bytes), in: bytes) else { return }
-        while let (name, value) = members.next() {
-            guard let text = name.string(in: bytes), Self.names.contains(text) else { continue }
-            values[text] = value
+        while let (name, value) = members.nextNamed() {
+            if let field = name.flatMap(ExtensionField.init) { values[field.rawValue] = value }
         }
     }
 
     /// The value of a member; absent when it was not given, or `null`.
-    subscript(_ name: String) -> JSONToken {
-        guard let value = values[name], !value.isAbsent else { return .absent }
-        return value
+    subscript(_ field: ExtensionField) -> JSONToken {
+        let value = values[field.rawValue]
+        return value.isAbsent ? .absent : value
     }
 
-    func isAnyGiven(of names: [String]) -> Bool {
-        names.contains { self[$0].kind != .absent }
+    func isAnyGiven(of fields: ExtensionField...) -> Bool {
+        fields.contains { self[$0].kind != .absent }
     }
 
-    func flag(_ name: StaticString, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Bool? {
-        let token = self["\(name)"]
+    func flag(_ field: ExtensionField, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Bool? {
+        let token = self[field]
         guard token.kind != .absent else { return nil }
-        guard token.kind == .boolean else { throw FieldFault(name, "must be true or false") }
+        guard token.kind == .boolean else { throw FieldFault(message: "'\(field)' must be true or false") }
         return bytes[token.start] == UInt8(ascii: "t")
     }
 
-    func text(_ name: StaticString, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> String? {
-        let token = self["\(name)"]
+    func text(_ field: ExtensionField, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> String? {
+        let token = self[field]
         guard token.kind != .absent else { return nil }
-        guard let text = token.text else { throw FieldFault(name, "must be a string") }
-        guard let string = text.string(in: bytes) else { throw FieldFault(name, "must not hold a lone surrogate") }
+        guard let text = token.text else { throw FieldFault(message: "'\(field)' must be a string") }
+        guard let string = text.string(in: bytes) else {
+            throw FieldFault(message: "'\(field)' must not hold a lone surrogate")
+        }
         return string
     }
 
     func queue(in bytes: UnsafeRawBufferPointer, max: Int) throws(FieldFault) -> Int? {
-        let token = self["queue"]
+        let token = self[.queue]
         guard token.kind != .absent else { return nil }
         guard token.kind == .integer, let value = Int(String(decoding: bytes[token.range], as: UTF8.self)),
             (1...Swift.max(max, 1)).contains(value)
@@ -48,12 +67,12 @@ struct ExtensionFields {
     }
 
     func since(in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> ReplayStart? {
-        let token = self["since"]
+        let token = self[.since]
         switch token.kind {
         case .absent:
             return nil
         case .string, .escapedString:
-            guard let start = try text("since", in: bytes).flatMap({ ReplayStart($0) }) else {
+            guard let start = try text(.since, in: bytes).flatMap({ ReplayStart($0) }) else {
                 throw FieldFault("since", #"must be a position, a duration such as "10m", an RFC 3339 time or "all""#)
             }
             return start
@@ -68,8 +87,8 @@ struct ExtensionFields {
         var epoch = JSONToken.absent
         var offset = JSONToken.absent
         var members = JSONMembers(of: token, in: bytes)
-        while let (name, value) = members?.next() {
-            switch name.string(in: bytes) {
+        while let (name, value) = members?.nextNamed() {
+            switch name {
             case "epoch": epoch = value
             case "offset": offset = value
             default: break

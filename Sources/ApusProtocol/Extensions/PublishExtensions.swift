@@ -44,16 +44,16 @@ extension CommandScanner {
         guard command.hasExtensions else { return .success(result) }
         do throws(FieldFault) {
             let fields = ExtensionFields(in: bytes)
-            result.isUsed = fields.isAnyGiven(of: ["outcome", "ttl", "key", "messages"])
-            result.outcome = try fields.flag("outcome", in: bytes) ?? false
-            result.ttl = try ttl(fields["ttl"], in: bytes)
-            if let key = try fields.text("key", in: bytes) {
+            result.isUsed = fields.isAnyGiven(of: .outcome, .ttl, .key, .messages)
+            result.outcome = try fields.flag(.outcome, in: bytes) ?? false
+            result.ttl = try ttl(fields[.ttl], in: bytes)
+            if let key = try fields.text(.key, in: bytes) {
                 guard (1...Self.maxKey).contains(key.utf8.count) else {
                     throw FieldFault(message: "'key' must be 1 to \(Self.maxKey) bytes")
                 }
                 result.key = key
             }
-            result.messages = try messages(fields["messages"], dialect: dialect, max: maxBatch, in: bytes)
+            result.messages = try messages(fields[.messages], dialect: dialect, max: maxBatch, in: bytes)
             switch (result.messages == nil, command.message.isEmpty) {
             case (true, true): throw FieldFault("message", "is required")
             case (false, false): throw FieldFault("messages", "and 'message' exclude each other")
@@ -72,8 +72,8 @@ extension CommandScanner {
             of: JSONToken(kind: .object, start: range.lowerBound, end: range.upperBound),
             in: bytes
         )
-        while let (name, value) = members?.next() {
-            if name.string(in: bytes) == "id" { id = value.text ?? .empty }
+        while let (name, value) = members?.nextNamed() {
+            if name == "id" { id = value.text ?? .empty }
         }
         return id
     }
@@ -123,8 +123,8 @@ extension CommandScanner {
         var id = JSONToken.absent
         var payload = JSONToken.absent
         var members = token.kind == .object ? JSONMembers(of: token, in: bytes) : nil
-        while let (name, value) = members?.next() {
-            switch name.string(in: bytes) {
+        while let (name, value) = members?.nextNamed() {
+            switch name {
             case "id": id = value
             case "payload": payload = value
             default: break

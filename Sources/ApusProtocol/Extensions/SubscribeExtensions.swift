@@ -57,13 +57,13 @@ extension CommandScanner {
         guard command.hasExtensions else { return .success(result) }
         do throws(FieldFault) {
             let fields = ExtensionFields(in: bytes)
-            result.positions = try fields.flag("positions", in: bytes) ?? false
+            result.positions = try fields.flag(.positions, in: bytes) ?? false
             result.since = try fields.since(in: bytes)
             if result.since != nil { result.positions = true }
             guard result.since == nil || !command.hasLastN else {
                 throw FieldFault("since", "and 'last_n' exclude each other")
             }
-            if let text = try fields.text("overflow", in: bytes) {
+            if let text = try fields.text(.overflow, in: bytes) {
                 guard let overflow = OverflowPolicy(rawValue: text) else {
                     let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
                     throw FieldFault(message: "'overflow' must be one of \(names)")
@@ -71,9 +71,9 @@ extension CommandScanner {
                 result.overflow = overflow
             }
             result.queue = try fields.queue(in: bytes, max: maxQueue)
-            result.echo = try fields.flag("echo", in: bytes) ?? true
-            result.presence = try fields.flag("presence", in: bytes) ?? false
-            result.isUsed = fields.isAnyGiven(of: ["positions", "since", "overflow", "queue", "echo", "presence"])
+            result.echo = try fields.flag(.echo, in: bytes) ?? true
+            result.presence = try fields.flag(.presence, in: bytes) ?? false
+            result.isUsed = fields.isAnyGiven(of: .positions, .since, .overflow, .queue, .echo, .presence)
             return .success(result)
         } catch {
             return .failure(CommandError(message: error.message, requestID: command.requestID))

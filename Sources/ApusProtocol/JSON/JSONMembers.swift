@@ -2,7 +2,7 @@
 ///
 /// For what is read off the hot path: the one strict pass has been made, so nothing is checked again.
 struct JSONMembers {
-    private let lexer: JSONLexer
+    let lexer: JSONLexer
     private var position: Int
     private let isObject: Bool
 
@@ -21,6 +21,11 @@ struct JSONMembers {
         guard let base = bytes.baseAddress else { return .absent }
         let lexer = JSONLexer(base: base, count: bytes.count)
         return token(at: lexer.skipWhitespace(from: 0), in: lexer)
+    }
+
+    /// The next member of an object and its name, where that is one that somebody may look for.
+    mutating func nextNamed() -> (name: ShortName?, value: JSONToken)? {
+        next().map { (ShortName($0.name, in: lexer), $0.value) }
     }
 
     /// The next member's value, and its name when this is an object; `nil` after the last.

@@ -14,6 +14,24 @@ struct ShortName: Equatable, ExpressibleByStringLiteral {
         self.init(base, from: 0, length: literal.utf8CodeUnitCount, readable: literal.utf8CodeUnitCount)
     }
 
+    /// The name that a JSON string is; `nil` when it is too long, or none.
+    @inline(__always)
+    init?(_ text: JSONText, in lexer: JSONLexer) {
+        guard let name = text.hasEscapes ? Self.decoded(text, in: lexer) : ShortName(text.range, in: lexer) else {
+            return nil
+        }
+        self = name
+    }
+
+    private static func decoded(_ name: JSONText, in lexer: JSONLexer) -> ShortName? {
+        // A byte is written with six at most, so a longer name need not be decoded.
+        guard name.range.count <= 6 * longest, var text = name.string(in: lexer.bytes) else { return nil }
+        return text.withUTF8 { utf8 in
+            guard let base = utf8.baseAddress else { return nil }
+            return ShortName(utf8.indices, in: JSONLexer(base: UnsafeRawPointer(base), count: utf8.count))
+        }
+    }
+
     /// The name in a range of a text; `nil` when it is too long.
     @inline(__always)
     init?(_ range: Range<Int>, in lexer: JSONLexer) {

@@ -80,6 +80,7 @@ public struct EventTemplate: Sendable {
     ) {
         let parts = parts(of: frame)
         var members = ByteBuffer()
+        if encoding.detail != .plain { members.reserveCapacity(64 + (key?.count ?? 0)) }
         if encoding.detail != .plain, let key {
             members.writeStaticString(#","key":"#)
             members.writeBytes(key)

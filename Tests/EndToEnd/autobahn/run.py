@@ -15,13 +15,12 @@ import tempfile
 import threading
 from pathlib import Path
 
-# 9 is load; 8 and 11 do not exist. 12 and 13 are permessage-deflate, here with the smaller of their message sizes: all of
-# them, `run.py '12.*' '13.*'`, take far longer than everything else that CI does.
-DEFLATE = [f"{section}.*.{size}" for section in (12, 13) for size in range(1, 7)]
-CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", *DEFLATE]
+# 9 is load, 12 and 13 are permessage-deflate; 8 and 11 do not exist.
+CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.*", "13.*"]
 PASSING = {"OK", "NON-STRICT", "INFORMATIONAL"}
-# The suite's client mostly waits for delayed acknowledgements, some 40 ms for each large message.
-PARALLEL = 8
+# The suite's client mostly waits for delayed acknowledgements, some 40 ms for each large message. But it has one thread, and
+# gives each case only so long: of more at once, those of 1,000 incompressible messages of 128 KiB are not done in time.
+PARALLEL = 3
 START_SECONDS, RUN_SECONDS, STOP_SECONDS = 20, 3600, 20
 
 
