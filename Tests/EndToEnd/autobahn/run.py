@@ -20,7 +20,7 @@ CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.*",
 PASSING = {"OK", "NON-STRICT", "INFORMATIONAL"}
 # The suite's client mostly waits for delayed acknowledgements, some 40 ms for each large message. But it has one thread, and
 # gives each case only so long: of more at once, those of 1,000 incompressible messages of 128 KiB are not done in time.
-PARALLEL = 3
+PARALLEL = 2
 START_SECONDS, RUN_SECONDS, STOP_SECONDS = 20, 3600, 20
 
 
