@@ -184,7 +184,7 @@ public final class Topic: Sendable {
     /// The batch with `offset` for a subscription that lags, or the oldest offset still kept when it is gone.
     func batch(at offset: Offset) -> Result<Batch, MissingOffset> {
         state.withLockedValue { state in
-            if let batch = state.log.batch(at: offset) { return .success(batch) }
+            if let batch = state.log.sealedBatch(at: offset) { return .success(batch) }
             return .failure(MissingOffset(firstKept: state.log.firstKept))
         }
     }

@@ -46,8 +46,9 @@ struct TopicLog {
     static let batchBytes = 64 * 1024
     /// Fewer publications than this are not sealed for the sake of memory.
     private static let minPart = 16
-    /// A batch is not gone on with from this size on: should somebody still hold a slice of it, it is copied.
-    private static let reopenedBytes = 16 * 1024
+    /// A batch is not gone on with from this size on: should somebody still hold a slice of it, it is copied. Nor from this
+    /// part of a bound in bytes, as a batch is dropped whole.
+    private static let (reopenedBytes, reopenedPart) = (16 * 1024, 8)
     private static let allocator = ByteBufferAllocator()
 
     let template: EventTemplate
@@ -102,8 +103,11 @@ struct TopicLog {
         open.newestTime = max(open.newestTime, time.milliseconds)
         template.append(message, time: time, to: &open.bytes)
         if let detail { note(detail, at: open.marks.count) }
-        defer { head += 1 }
-        return head
+        let isFull = open.bytes.readableBytes >= Self.batchBytes
+        let offset = head
+        head += 1
+        if isFull { seal() }
+        return offset
     }
 
     /// Adds what the publication at the head has besides its message.
@@ -157,8 +161,9 @@ struct TopicLog {
     /// Where publications come one at a time, and are read at once, each would else be three blocks of memory for as long as
     /// history wants it: with many topics those are the ones that are in no cache when they are made, and again when they go.
     mutating func reopen(readTo low: Offset) {
-        guard !isOpen, let index = sealed.indices.last, sealed[index].end <= low,
-            sealed[index].count < limits.history / 4, sealed[index].size < Self.reopenedBytes,
+        // Of a bound in age, a batch has the age of its newest.
+        guard !isOpen, let index = sealed.indices.last, sealed[index].end <= low, limits.historyAge == nil,
+            sealed[index].count < limits.history / 4, sealed[index].size < reopenedBytes,
             sealed[index].canBeReopened, isKnownUniquelyReferenced(&sealed[index])
         else { return }
         let batch = sealed.removeLast()
@@ -166,6 +171,10 @@ struct TopicLog {
         open = batch.opened
         openFirst = batch.first
         isOpen = true
+    }
+
+    private var reopenedBytes: Int {
+        min(Self.reopenedBytes, min(limits.bytes, limits.historyBytes ?? .max) / Self.reopenedPart)
     }
 
     /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the bound in
@@ -230,6 +239,12 @@ struct TopicLog {
     func batch(at offset: Offset) -> Batch? {
         guard let index = index(of: offset), sealed[index].first <= offset else { return nil }
         return sealed[index]
+    }
+
+    /// The same, of what is still open too.
+    mutating func sealedBatch(at offset: Offset) -> Batch? {
+        if isOpen, offset >= openFirst { seal() }
+        return batch(at: offset)
     }
 
     /// The place of the first batch that ends behind `offset`.

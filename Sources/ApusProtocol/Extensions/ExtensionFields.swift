@@ -21,6 +21,7 @@ enum ExtensionField: Int, CaseIterable {
 
 /// The values of those members; of a name given twice the last one counts.
 struct ExtensionFields {
+    /// As many as there are fields.
     private var values = InlineArray<10, JSONToken>(repeating: .absent)
 
     init(in bytes: UnsafeRawBufferPointer) {

@@ -63,6 +63,13 @@ import Testing
         #expect(log.newest?.first == Offset(full) + 1 && log.newest?.count == 2)
     }
 
+    @Test func `a publication that alone has more than 64 KiB is sealed at once`() {
+        var log = log()
+        append(1, to: &log)
+        append(2, padding: TopicLog.batchBytes, to: &log)
+        #expect(log.sealed.map(\.count) == [1, 1])
+    }
+
     @Test func `every offset is found by bisection, whatever the batches' sizes`() {
         var log = log()
         var generator = SeededGenerator(seed: 7)
