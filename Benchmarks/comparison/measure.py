@@ -88,6 +88,7 @@ def run_once(contestant, workload, generator, cores, seconds, prefix, log):
     limit = seconds.warmup + seconds.duration + SPARE
     try:
         with Server(contestant, cores, log) as server:
+            time.sleep(workload.settle)
             generator.prepare(contestant, workload, server, prefix)
             command = [str(word) for word in generator.command(contestant, workload, server, seconds, prefix)]
             output, watch = _generate(command, server, cores, limit)

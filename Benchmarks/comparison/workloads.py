@@ -19,6 +19,8 @@ class Workload:
     # The least seconds of warm-up, and of measuring.
     warmup: float = 0
     duration: float = 0
+    # How long the server is left alone before: what it lets go of when its start is over is no gain of the connections.
+    settle: float = 0
 
     @property
     def is_idle(self):
@@ -42,7 +44,7 @@ WORKLOADS = {
             window=16,
         ),
         Workload("W4", "1,000 publishes a second (open loop) to 100 subscribers", 100, rate=1000),
-        Workload("W5", "10,000 idle subscribers", 10_000, publishers=0, duration=2),
+        Workload("W5", "10,000 idle subscribers", 10_000, publishers=0, duration=2, settle=3),
         # Messages of 4 KiB, so that the kernel's buffers fill soon; a longer warm-up, so that they are full by then.
         Workload(
             "W6",
