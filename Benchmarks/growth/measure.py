@@ -8,10 +8,12 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 UP_LIMIT = 20
 RUN_LIMIT = 120
 STOP_LIMIT = 15
+SETTLE = 2
 
 
 class Failed(Exception):
@@ -126,6 +128,7 @@ class Server:
         )
         try:
             self.wait_until_up(port)
+            self.settle()
         except Failed:
             self.stop()
             raise
@@ -139,10 +142,15 @@ class Server:
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
-                return time.sleep(0.1)
+                return
             except OSError:
                 time.sleep(0.02)
         raise Failed("the server did not come up")
+
+    def settle(self):
+        """Until the server has let go of what only its start needed; the most of its memory counts from here (proc(5))."""
+        time.sleep(SETTLE)
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
     def memory(self, name):
         """A line of /proc/PID/status, in bytes."""
