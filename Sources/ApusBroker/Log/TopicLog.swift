@@ -159,7 +159,7 @@ struct TopicLog {
     /// Goes on with the newest batch where it was sealed, if it is small and all that are to read it have.
     ///
     /// Where publications come one at a time, and are read at once, each would else be three blocks of memory for as long as
-    /// history wants it: with many topics those are the ones that are in no cache when they are made, and again when they go.
+    /// history wants it: half as much again.
     mutating func reopen(readTo low: Offset) {
         // Of a bound in age, a batch has the age of its newest.
         guard !isOpen, let index = sealed.indices.last, sealed[index].end <= low, limits.historyAge == nil,
