@@ -2,7 +2,7 @@
 ///
 /// For what is read off the hot path: the one strict pass has been made, so nothing is checked again.
 struct JSONMembers {
-    let lexer: JSONLexer
+    private let lexer: JSONLexer
     private var position: Int
     private let isObject: Bool
 

@@ -80,10 +80,13 @@ public struct EventTemplate: Sendable {
     ) {
         let parts = parts(of: frame)
         var members = ByteBuffer()
-        if encoding.detail != .plain { members.reserveCapacity(64 + (key?.count ?? 0)) }
-        if encoding.detail != .plain, let key {
-            members.writeStaticString(#","key":"#)
-            members.writeBytes(key)
+        if encoding.detail != .plain {
+            // At once, rather than as it grows: names, quotes and an offset take less than 64.
+            members.reserveCapacity(64 + (key?.count ?? 0))
+            if let key {
+                members.writeStaticString(#","key":"#)
+                members.writeBytes(key)
+            }
         }
         if encoding.detail == .positioned { members.writeString(#","offset":\#(offset)"#) }
         switch encoding.framing {
