@@ -74,19 +74,27 @@ public struct ApusService: Service {
             logger: logger
         )
         let isDraining = DrainFlag()
-        let keys = APIKeys(configuration.apiKeys)
         let gate = WebSocketGate(
             workers: workers,
             socketLoops: socketLoops,
-            keys: keys,
+            keys: APIKeys(configuration.apiKeys),
             maxConnections: configuration.maxConnections,
             isDraining: isDraining,
             isEcho: mode == .echo,
             compresses: configuration.compression == .on
         )
-        let http = httpConnections(on: httpLoops, gate: gate, keys: keys)
+        let metrics = ServerMetrics(registry: metrics, workers: workers, broker: broker)
+        let streams = StreamGate(
+            workers: workers,
+            socketLoops: socketLoops,
+            settings: configuration.workerSettings,
+            isDraining: isDraining,
+            log: RequestLog(logger: logger, metrics: metrics.requests)
+        )
+        let http = httpConnections(on: httpLoops, gate: gate, streams: streams, metrics: metrics)
         let acceptor = Acceptor(
             gate: gate,
+            streams: streams,
             http: http,
             handshakeTimeout: configuration.handshakeTimeout.milliseconds,
             logger: logger
@@ -119,13 +127,14 @@ public struct ApusService: Service {
     private func httpConnections(
         on loops: MultiThreadedEventLoopGroup,
         gate: WebSocketGate,
-        keys: APIKeys
+        streams: StreamGate,
+        metrics: ServerMetrics
     ) -> HTTPConnections {
         var logger = logger
         // Hummingbird's own lines would say twice what ours do.
         logger.logLevel = max(logger.logLevel, .warning)
         let responder = RouterResponder(
-            router: router(keys: keys, workers: gate.workers, isDraining: gate.isDraining).buildResponder(),
+            router: router(streams: streams, metrics: metrics).buildResponder(),
             logger: logger
         )
         let child = ApusChannel(
@@ -139,23 +148,22 @@ public struct ApusService: Service {
     }
 
     private func router(
-        keys: APIKeys,
-        workers: Workers,
-        isDraining: DrainFlag
+        streams: StreamGate,
+        metrics: ServerMetrics
     ) -> Router<ApusRequestContext> {
-        let metrics = ServerMetrics(registry: metrics, workers: workers, broker: broker)
         let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
         router.addMiddleware {
-            RequestMiddleware(logger: logger, metrics: metrics.requests)
-            APIKeyMiddleware(keys: keys)
+            RequestMiddleware(log: streams.log)
+            APIKeyMiddleware(keys: streams.settings.apiKeys)
         }
         Routes(
             broker: broker,
-            workers: workers,
-            settings: configuration.workerSettings,
+            workers: streams.workers,
+            streams: streams,
+            settings: streams.settings,
             defaults: configuration.brokerLimits,
             createExisting: configuration.createExisting,
-            isDraining: isDraining,
+            isDraining: streams.isDraining,
             metrics: metrics
         ).add(to: router)
         return router
@@ -164,10 +172,15 @@ public struct ApusService: Service {
     /// Delivers and closes. All loops refuse commands by now, so that everything acknowledged is in the logs.
     private func drain(_ workers: Workers, within timeout: Duration, serving: Task<Void, Never>) async {
         let deadline = ContinuousClock.now + timeout
-        logger.info("draining", metadata: ["connections": "\(workers.open.value)"])
+        logger.info("draining", metadata: ["connections": "\(workers.open.value + workers.streams.value)"])
         await workers.forEach { $0.drain() }
-        if await !isOver(by: deadline, { await workers.open.waitForZero() }) {
-            logger.warning("drain timed out", metadata: ["connections": "\(workers.open.value)"])
+        let areClosed = await isOver(by: deadline) {
+            await workers.open.waitForZero()
+            await workers.streams.waitForZero()
+        }
+        if !areClosed {
+            let left = workers.open.value + workers.streams.value
+            logger.warning("drain timed out", metadata: ["connections": "\(left)"])
             await workers.forEach { $0.abort() }
         }
         await workers.forEach { $0.finishDrain() }

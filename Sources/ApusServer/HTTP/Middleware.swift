@@ -15,10 +15,26 @@ final class DrainFlag: Sendable {
     }
 }
 
-/// Logs each request, and turns whatever goes wrong into a problem document.
-struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
+/// Where answered requests are counted and logged.
+struct RequestLog: Sendable {
     let logger: Logger
     let metrics: RequestMetrics
+
+    func answered(_ id: String, method: String, path: some StringProtocol, status: Int, took: Duration) {
+        metrics.record(method: method, status: status, took: took)
+        logger.info(
+            "request",
+            metadata: [
+                "request.id": "\(id)", "method": "\(method)", "path": "\(path)", "status": "\(status)",
+                "us": "\(Int(took / .microseconds(1)))",
+            ]
+        )
+    }
+}
+
+/// Logs each request, and turns whatever goes wrong into a problem document.
+struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
+    let log: RequestLog
 
     func handle(
         _ request: Request,
@@ -33,25 +49,21 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
             response = try await next(request, context)
         } catch {
             let problem = Self.problem(for: error, request: request)
-            metrics.count(problem.code.rawValue)
+            log.metrics.count(problem.code.rawValue)
             if problem.code == .internal {
-                logger.error(
+                log.logger.error(
                     "request failed",
                     metadata: ["request.id": "\(context.id)", "error": "\(String(reflecting: error))"]
                 )
             }
             response = try problem.response(from: request, context: context)
         }
-        let took = ContinuousClock.now - start
-        metrics.record(method: request.method.rawValue, status: response.status.code, took: took)
-        let elapsed = took / .microseconds(1)
-        logger.info(
-            "request",
-            metadata: [
-                "request.id": "\(context.id)",
-                "method": "\(request.method.rawValue)", "path": "\(request.uri.path)",
-                "status": "\(response.status.code)", "us": "\(Int(elapsed))",
-            ]
+        log.answered(
+            context.id,
+            method: request.method.rawValue,
+            path: request.uri.path,
+            status: response.status.code,
+            took: ContinuousClock.now - start
         )
         return response
     }

@@ -10,7 +10,7 @@ import NIOHTTP1
 /// ```
 /// encoder ◄─┐
 /// decoder ──┴─► NegotiationHandler ─► codec, Hummingbird's handlers
-///                     └─► upgraded: the socket leaves the channel
+///                     └─► upgraded, or answered with an event stream: the socket leaves the channel
 /// ```
 /// A handshake that comes first on its connection hardly gets here: ``PendingConnection`` answers it. But it may be out of
 /// the ordinary, or a proxy may send it on a connection that has carried requests before. NIO's own upgrade handlers only look at the first request, and lose one that asks for an upgrade in vain.
@@ -31,6 +31,8 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case upgrading(HTTPRequestHead, Handshake)
         /// Upgraded or refused.
         case done
+        /// The socket is an event stream's, or about to be.
+        case left
     }
 
     private let gate: WebSocketGate
@@ -52,8 +54,10 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let end: () -> Void
     }
 
-    /// A publish or a poll that waits, or an event stream. A connection answers one request at a time.
+    /// A publish or a poll that waits. A connection answers one request at a time.
     var atWork: AtWork?
+    /// What gets the socket instead of the answer that is to be written next.
+    var stream: OpenStream?
 
     init(
         gate: WebSocketGate,
@@ -73,12 +77,14 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         atWork.take()?.end()
+        stream.take()?.cancel()
         context.fireChannelInactive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
         atWork.take()?.end()
+        stream.take()?.cancel()
         negotiated.fail(NotNegotiated())
     }
 
@@ -86,6 +92,9 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch state {
         case .done:
             context.fireChannelRead(data)
+        case .left:
+            // Whoever reads a stream has nothing more to say.
+            break
         case .waiting:
             guard case .head(let head) = unwrapInboundIn(data) else { return }
             received(head, unanswered: 0, context: context)
@@ -105,8 +114,15 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .http(let unanswered) = state else { return context.write(data, promise: promise) }
+        guard case .http(let unanswered) = state else {
+            guard case .left = state else { return context.write(data, promise: promise) }
+            promise?.succeed()
+            return
+        }
         switch unwrapOutboundIn(data) {
+        case .head where stream != nil:
+            startStream(context)
+            promise?.succeed()
         case .head(var head) where speaksHTTP10:
             head.version = .http1_0
             head.headers.remove(name: "transfer-encoding")
@@ -226,10 +242,33 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func handOver(_ handshake: Handshake, _ input: ByteBuffer, context: ChannelHandlerContext) {
-        let socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+        if let socket = duplicateSocket(context) { gate.adopt(socket, after: handshake, input: input) }
+    }
+
+    /// Writes the head of a stream's answer, and gives the stream the socket behind it.
+    private func startStream(_ context: ChannelHandlerContext) {
+        guard let stream = stream.take() else { return }
+        state = .left
+        deadline?.cancel()
+        let answered = context.eventLoop.makePromise(of: Void.self)
+        context.pipeline.syncOperations.removeHandler(encoder).assumeIsolated().whenComplete { _ in
+            context.writeAndFlush(NIOAny(StreamGate.head()), promise: answered)
+        }
+        answered.futureResult.assumeIsolated().whenComplete { result in
+            if case .success = result, let socket = self.duplicateSocket(context) {
+                stream.start(on: socket)
+            } else {
+                stream.cancel()
+            }
+            context.close(promise: nil)
+        }
+    }
+
+    /// The channel's socket, which stays open when the channel is closed.
+    private func duplicateSocket(_ context: ChannelHandlerContext) -> Socket? {
+        try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self
         ) { try Socket(descriptor: $0).duplicated() }
-        if let socket { gate.adopt(socket, after: handshake, input: input) }
     }
 
     private func refuse(_ problem: Problem, context: ChannelHandlerContext) {

@@ -7,7 +7,12 @@ struct QueryParameters {
     private var values: [String: [String]] = [:]
 
     init(_ uri: URI) throws(Problem) {
-        for part in (uri.query ?? "").split(separator: "&") {
+        try self.init(uri.query ?? "")
+    }
+
+    /// - Parameter query: what stands behind the question mark.
+    init(_ query: some StringProtocol) throws(Problem) {
+        for part in Substring(query).split(separator: "&") {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = Self.decoded(pair[0]), let value = Self.decoded(pair.count > 1 ? pair[1] : "") else {
                 throw Problem(.badRequest, "The query is not percent-encoded UTF-8")

@@ -1,4 +1,3 @@
-import Glibc
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -22,24 +21,11 @@ struct RouterResponder<Responder: HTTPResponder>: Sendable where Responder.Conte
         logger[metadataKey: "hb.request.id"] = .stringConvertible(RequestID())
         let context = ApusRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
         var response = try await router.respond(to: request, context: context)
-        response.headers[.date] = Self.date()
+        response.headers[.date] = httpDate()
         do {
             try await writer.write(response: response.head, body: response.body)
         } catch is HTTPParserError {
             throw BrokenOff()
-        }
-    }
-
-    /// The time as `Date` fields have it (RFC 9110 section 5.6.7).
-    private static func date() -> String {
-        var seconds = time(nil)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
-            guard let base = text.baseAddress,
-                strftime(base, text.count, "%a, %d %b %Y %H:%M:%S GMT", &parts) > 0
-            else { return "" }
-            return String(cString: base)
         }
     }
 }

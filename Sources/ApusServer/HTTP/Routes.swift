@@ -10,6 +10,7 @@ struct Routes {
 
     let broker: any Broker
     let workers: Workers
+    let streams: StreamGate
     let settings: WorkerSettings
     let defaults: MemoryBroker.Limits
     let createExisting: ServerConfiguration.CreateExisting
@@ -51,14 +52,8 @@ struct Routes {
         router.get("\(prefix)/topics/:name/messages") { request, context in
             try await history(request, context, dialect: dialect)
         }
-        router.get("\(prefix)/topics/:name/events") { request, context in
-            let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
-            return try await eventStream(request, context, topics: [name], dialect: dialect)
-        }
-        router.get("\(prefix)/events") { request, context in
-            let topics = try QueryParameters(request.uri).all("topic")
-            return try await eventStream(request, context, topics: topics, dialect: dialect)
-        }
+        router.get("\(prefix)/topics/:name/events") { request, context in try await eventStream(request, context) }
+        router.get("\(prefix)/events") { request, context in try await eventStream(request, context) }
     }
 
     /// Which methods a path takes; `nil` when there is no such path.

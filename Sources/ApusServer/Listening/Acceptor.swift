@@ -5,11 +5,12 @@ import NIOCore
 /// Opens the server's port, and deals its connections out to the loops in turn.
 ///
 /// ```
-/// Listener ──► PendingConnection ──► WebSocketConnection
+/// Listener ──► PendingConnection ──► WebSocketConnection, EventStream
 ///                    └─────────────► HTTPConnections
 /// ```
 struct Acceptor: Sendable {
     let gate: WebSocketGate
+    let streams: StreamGate
     let http: HTTPConnections
     /// Milliseconds in which a client has to say what it wants.
     let handshakeTimeout: Int64
@@ -69,6 +70,7 @@ struct Acceptor: Sendable {
             poller: poller,
             worker: worker,
             gate: gate,
+            streams: streams,
             timeout: handshakeTimeout,
             serveHTTP: http.adopt
         ).start()

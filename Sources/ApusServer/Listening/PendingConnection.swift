@@ -1,11 +1,12 @@
 import ApusSockets
+import Hummingbird
 import Logging
 import NIOCore
 
 /// A socket that was accepted, until it is known what its client wants.
 ///
-/// A handshake that is whole and in order becomes a ``WebSocketConnection`` right here. Anything else is for the HTTP server,
-/// which finds all of its bytes still in the kernel.
+/// A handshake that is whole and in order becomes a ``WebSocketConnection`` right here, a request for an event stream an
+/// ``EventStream``. Anything else is for the HTTP server, which finds all of its bytes still in the kernel.
 final class PendingConnection: PollTarget {
     /// A head that is longer is not waited for.
     private static let maxHead = 16 * 1024
@@ -15,6 +16,7 @@ final class PendingConnection: PollTarget {
     private let poller: Poller
     private let worker: Worker
     private let gate: WebSocketGate
+    private let streams: StreamGate
     private let serveHTTP: (Socket) -> Void
     private let deadline: Int64
     private var registration: Poller.ID?
@@ -30,6 +32,7 @@ final class PendingConnection: PollTarget {
         poller: Poller,
         worker: Worker,
         gate: WebSocketGate,
+        streams: StreamGate,
         timeout: Int64,
         serveHTTP: @escaping (Socket) -> Void
     ) {
@@ -38,6 +41,7 @@ final class PendingConnection: PollTarget {
         self.poller = poller
         self.worker = worker
         self.gate = gate
+        self.streams = streams
         self.serveHTTP = serveHTTP
         self.deadline = worker.monotonicNow() + timeout
     }
@@ -65,6 +69,8 @@ final class PendingConnection: PollTarget {
         case .head(let head, let size):
             if case .success(let handshake)? = gate.check(head) {
                 upgrade(head, handshake, size: size)
+            } else if let stream = streams.open(head, on: worker, poller: poller) {
+                start(stream, head, size: size)
             } else {
                 handOver()
             }
@@ -89,11 +95,30 @@ final class PendingConnection: PollTarget {
         else {
             return close()
         }
-        worker.remove(self, isClosed: false)
-        guard let registration = registration.take() else { return }
+        guard let registration = leave() else { return }
         let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
-        if isEdgeTriggered { poller.change(registration, of: socket, to: .readable) }
         connection.start(registration)
+    }
+
+    private func start(_ stream: EventStream, _ head: RequestHead, size: Int) {
+        let began = ContinuousClock.now
+        guard socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[..<size])) == .bytes(size),
+            let registration = leave()
+        else {
+            stream.end()
+            return close()
+        }
+        stream.start(on: socket, from: peer, registration)
+        let took = ContinuousClock.now - began
+        streams.log.answered("\(RequestID())", method: "GET", path: head.path, status: 200, took: took)
+    }
+
+    /// Lets another target have the socket.
+    private func leave() -> Poller.ID? {
+        guard let registration = registration.take() else { return nil }
+        worker.remove(self, isClosed: false)
+        if isEdgeTriggered { poller.change(registration, of: socket, to: .readable) }
+        return registration
     }
 
     private func handOver() {

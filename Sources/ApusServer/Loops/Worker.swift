@@ -131,6 +131,11 @@ final class Worker {
         openStreams.add(-1)
     }
 
+    /// A socket that was no pending connection's or WebSocket's is closed.
+    func releaseSocket() {
+        sockets.release()
+    }
+
     /// How many event streams there are, and requests that wait.
     var streamCount: Int { streams.count }
 
@@ -233,6 +238,7 @@ final class Worker {
     /// Cuts what is still open.
     func abort() {
         for connection in connections { connection.end() }
+        for stream in streams { stream.end() }
         closePending()
     }
 }

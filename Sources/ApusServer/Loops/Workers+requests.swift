@@ -51,44 +51,6 @@ extension Workers {
         try await promise.futureResult.get()
     }
 
-    /// Opens an event stream with a subscription for each request.
-    ///
-    /// - Throws: ``Problem`` when one of them is refused; then there is none.
-    func openStream(
-        _ requests: [SubscribeRequest],
-        dialect: Dialect,
-        on channel: any Channel
-    ) async throws -> EventStreamHandle {
-        try await channel.eventLoop.submit {
-            guard let worker = worker(on: channel.eventLoop) else { throw NotOnALoop() }
-            guard !worker.isDraining else { throw Problem.unavailable("The server is shutting down") }
-            try refuseBeyondLimit(worker)
-            let isPositioned = requests.count == 1 && !TopicFilter.isPattern(requests[0].topic)
-            let stream = EventStream(
-                worker: worker,
-                dialect: dialect,
-                framing: isPositioned ? .eventStreamWithID : .eventStream,
-                peer: peer(channel, "sse"),
-                close: { channel.close(promise: nil) }
-            )
-            worker.add(stream)
-            do throws(BrokerError) {
-                var receipt: SubscribeReceipt?
-                for request in requests { receipt = try subscribe(stream, request, on: worker) }
-                worker.beginBurst()
-                stream.open(at: isPositioned ? receipt : nil, recovery: receipt.map(Self.recovery) ?? "")
-            } catch {
-                stream.end()
-                let text =
-                    error.code == .positionInFuture ? "The position is beyond the topic's last offset" : error.message
-                throw Problem(error.wireCode, text)
-            }
-            let bound = NIOLoopBound(stream, eventLoop: channel.eventLoop)
-            endWithClient(channel, needsInput: true) { stream.end() }
-            return EventStreamHandle(eventLoop: channel.eventLoop, stream: bound)
-        }.get()
-    }
-
     private func subscribe(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,
@@ -102,13 +64,14 @@ extension Workers {
         )
     }
 
-    /// What a stream that could not go on where it was asked to says first.
-    private static func recovery(_ receipt: SubscribeReceipt) -> String {
-        guard receipt.isRecovered == false else { return "" }
-        let topic = String(decoding: receipt.topicJSON, as: UTF8.self)
-        let missed = receipt.missed.map { #","missed":{"from":\#($0.lowerBound),"to":\#($0.upperBound)}"# } ?? ""
-        let position = #""epoch":"\#(receipt.epoch)","offset":\#(receipt.offset)"#
-        return #"{"type":"info","topic":\#(topic),"msg":"not_recovered",\#(position),"recovered":false\#(missed)"#
+    /// Has the channel's socket given to the stream when the head of its answer is to be written.
+    func handOver(to stream: OpenStream, from channel: any Channel) async throws {
+        try await channel.eventLoop.submit {
+            guard channel.isActive,
+                let negotiation = try? channel.pipeline.syncOperations.handler(type: NegotiationHandler.self)
+            else { return stream.cancel() }
+            negotiation.stream = stream
+        }.get()
     }
 
     /// Calls `end` when the client hangs up before its response is over.
@@ -120,7 +83,7 @@ extension Workers {
     }
 
     /// Streams and requests that wait count as connections.
-    private func refuseBeyondLimit(_ worker: Worker) throws(Problem) {
+    func refuseBeyondLimit(_ worker: Worker) throws(Problem) {
         let limit = worker.settings.maxConnections
         guard open.value + streams.value < limit else {
             throw .unavailable("There are \(limit) connections already, the most allowed")
@@ -133,22 +96,6 @@ extension Workers {
             address: channel.remoteAddress?.hostAndPort ?? "",
             transport: transport
         )
-    }
-}
-
-/// An event stream, for the task that writes its response.
-struct EventStreamHandle: Sendable {
-    let eventLoop: any EventLoop
-    let stream: NIOLoopBound<EventStream>
-
-    /// The next bytes of the response; `nil` at its end.
-    func next() async throws -> ByteBuffer? {
-        try await eventLoop.flatSubmit { stream.value.next() }.get()
-    }
-
-    /// The response is over.
-    func end() {
-        eventLoop.execute { stream.value.end() }
     }
 }
 

@@ -1,16 +1,17 @@
 import ApusBroker
 import ApusProtocol
+import ApusSockets
 import NIOCore
 
-/// A client of an event stream: a subscriber like any other, whose frames are taken by the task that writes the response.
+/// A client of an event stream on its socket: a subscriber like any other, whose connection goes one way.
 ///
 /// ```
-/// hub ──deliver──► pending ──next()──► task ──► response body
-///                  └─ unwritable at `highWater` bytes ─┘
+/// made, subscribed ──► start(on: socket) ──► events ──► finish: what is pending goes out, then the end
 /// ```
-/// Lives on its worker's loop. Holds ``highWater`` bytes and a slice at the most, besides what the task is writing.
-final class EventStream: StreamingSubscriber {
-    static let highWater = 64 * 1024
+/// Lives on its worker's loop, and owns its socket once that is given to it. The body of the answer has no length and no
+/// chunks: it ends with the connection (RFC 9112 section 6.3), so that frames of the log go out as they are. Holds
+/// ``Outbox/highWater`` bytes and a slice at the most.
+final class EventStream: StreamingSubscriber, PollTarget {
     /// How long it may be silent before a comment shows that it is alive, in milliseconds.
     static let heartbeat: Int64 = 15_000
     /// What a client is told to wait before it comes back, in milliseconds.
@@ -18,96 +19,138 @@ final class EventStream: StreamingSubscriber {
 
     let dialect: Dialect
     let framing: EventEncoding.Framing
-    let peer: SubscriberPeer
     /// It publishes nothing.
     let origin: UInt32 = 0
     var subscriptions = SubscriptionSet()
     var workerIndex = 0
 
+    private let id: UInt64
     private let worker: Worker
-    private var pending = ByteBuffer()
-    private var taker: EventLoopPromise<ByteBuffer?>?
-    private var wasUnwritable = false
+    private let poller: Poller
+    private var socket: Socket?
+    private var address = PeerAddress.unknown
+    private var registration: Poller.ID?
+    private var outbox = Outbox(.text)
     private var isFinished = false
     private var isOver = false
-    private var lastSign: Int64
-    /// Since when something is pending that the task has not taken.
-    private var stuckSince: Int64?
-    private let close: () -> Void
     private var endReason = EndReason.disconnected
+    /// Whether something was written since the last tick.
+    private var hasWritten = true
+    /// When something was last written, as far as ticks have seen it.
+    private var lastSign: Int64
+    /// Since when the socket has taken nothing of what waits for it, or since when it should have closed.
+    private var stuckSince: Int64?
 
-    /// - Parameter close: cuts the connection.
-    init(
-        worker: Worker,
-        dialect: Dialect,
-        framing: EventEncoding.Framing,
-        peer: SubscriberPeer,
-        close: @escaping () -> Void
-    ) {
-        self.worker = worker
+    init(id: UInt64, dialect: Dialect, isPositioned: Bool, worker: Worker, poller: Poller) {
+        self.id = id
         self.dialect = dialect
-        self.framing = framing
-        self.peer = peer
-        self.close = close
+        framing = isPositioned ? .eventStreamWithID : .eventStream
+        self.worker = worker
+        self.poller = poller
         lastSign = worker.monotonicNow()
     }
 
-    // MARK: The task's side
+    var peer: SubscriberPeer {
+        SubscriberPeer(connection: id, address: "\(address)", transport: "sse")
+    }
 
-    /// The next bytes of the response; `nil` at its end.
-    func next() -> EventLoopFuture<ByteBuffer?> {
-        let promise = worker.eventLoop.makePromise(of: ByteBuffer?.self)
-        if pending.readableBytes > 0 {
-            promise.succeed(take())
-            if wasUnwritable {
-                wasUnwritable = false
-                worker.hub.resume(self)
-            }
-            if worker.isDraining { drain() }
-        } else if isFinished || isOver {
-            promise.succeed(nil)
-        } else {
-            taker = promise
+    // MARK: Beginning
+
+    /// What a stream starts with: when to come back, from where, and what could not be recovered.
+    func open(at receipt: SubscribeReceipt?, recovery: String) {
+        var start = "retry: \(Self.retry)\n"
+        if let receipt { start += "id: \(receipt.epoch):\(receipt.offset)\n" }
+        outbox.writeEvents(ByteBuffer(string: start + "\n"))
+        if !recovery.isEmpty { write(recovery) }
+    }
+
+    /// Takes over the socket, and sends what there is.
+    ///
+    /// - Parameters:
+    ///   - registration: that of the socket with the poller, for ``PollEvents/readable``, when it has one.
+    func start(on socket: Socket, from address: PeerAddress, _ registration: Poller.ID?) {
+        guard !isOver else {
+            if let registration { poller.remove(registration, of: socket) }
+            return release(socket)
         }
-        return promise.futureResult
+        self.socket = socket
+        self.address = address
+        do throws(SocketError) {
+            if let registration {
+                poller.replace(registration, target: self)
+                self.registration = registration
+            } else {
+                self.registration = try poller.add(socket, for: .readable, target: self)
+            }
+        } catch {
+            return end()
+        }
+        flush()
+        worker.hub.resume(self)
     }
 
-    private func take() -> ByteBuffer {
-        defer { pending = ByteBuffer() }
+    // MARK: The socket
+
+    func socketIsReady(_ events: PollEvents) {
+        if outbox.isBlocked, !events.isDisjoint(with: [.writable, .broken]) { continueWriting() }
+        guard let socket else { return }
+        if events.contains(.readable) {
+            // Nothing that the client sends counts any more, except that it is gone.
+            switch socket.receive(into: worker.input) {
+            case .failed, .bytes(0): end()
+            case .bytes, .wouldBlock: break
+            }
+        } else if !events.isDisjoint(with: .broken) {
+            end()
+        }
+    }
+
+    private func continueWriting() {
         stuckSince = nil
-        lastSign = worker.monotonicNow()
-        worker.counters.sentBytes += UInt64(pending.readableBytes)
-        return pending
+        send()
+        guard !isOver, outbox.isDrained else { return }
+        if isFinished { return hangUp() }
+        worker.hub.resume(self)
+        if worker.isDraining { drain() }
     }
 
-    private func giveToTaker() {
-        guard pending.readableBytes > 0, let taker = taker.take() else { return }
-        taker.succeed(take())
+    private func send() {
+        guard let socket else { return }
+        let wasBlocked = outbox.isBlocked
+        switch outbox.flush(to: socket) {
+        case .sent: break
+        case .drained: if wasBlocked { ask(for: .readable) }
+        case .blocked: if !wasBlocked { ask(for: [.readable, .writable]) }
+        case .failed: end()
+        }
     }
 
-    func end() {
-        guard !isOver else { return }
-        isOver = true
-        worker.remove(self)
-        worker.hub.removeAll(of: self, reason: endReason)
-        taker.take()?.succeed(nil)
+    private func ask(for events: PollEvents) {
+        guard let registration, let socket else { return }
+        poller.change(registration, of: socket, to: events)
+    }
+
+    /// Says that this was all. The client closes the connection then, or is cut after a while.
+    private func hangUp() {
+        socket?.finishSending()
+        stuckSince = worker.monotonicNow()
     }
 
     // MARK: Subscriber
 
-    var isWritable: Bool {
-        let isWritable = !isFinished && pending.readableBytes < Self.highWater
-        if !isWritable { wasUnwritable = true }
-        return isWritable
-    }
+    var isWritable: Bool { socket != nil && !isFinished && outbox.isWritable }
 
     func deliver(_ frames: ByteBuffer) {
-        if pending.readableBytes == 0 { worker.hub.flushLater(self) }
-        pending.writeImmutableBuffer(frames)
+        if !outbox.hasUnflushed { worker.hub.flushLater(self) }
+        hasWritten = true
+        worker.counters.sentBytes += UInt64(frames.readableBytes)
+        outbox.writeEvents(frames)
     }
 
     func flush() {
-        giveToTaker()
+        guard socket != nil, !outbox.isBlocked else { return }
+        send()
+        if isFinished, !isOver, outbox.isDrained { hangUp() }
     }
 
     func notify(_ notice: SubscriberNotice) {
@@ -134,63 +177,79 @@ final class EventStream: StreamingSubscriber {
         }
     }
 
-    /// What a stream starts with: when to come back, and from where.
-    func open(at receipt: SubscribeReceipt?, recovery: String) {
-        var head = "retry: \(Self.retry)\n"
-        if let receipt { head += "id: \(receipt.epoch):\(receipt.offset)\n" }
-        pending.writeString(head + "\n")
-        if !recovery.isEmpty { write(recovery) }
-        giveToTaker()
-    }
-
     private func inform(_ info: InfoMessage) {
         write(#"{"type":"info""# + info.members)
     }
 
     /// Writes an `info` event; `json` lacks its time and closing bracket.
     private func write(_ json: String) {
-        if pending.readableBytes == 0 { worker.hub.flushLater(self) }
-        pending.writeString("event: info\ndata: \(json)\(dialect.timeKey)\(worker.now)\"}\n\n")
+        writeText("event: info\ndata: \(json)\(dialect.timeKey)\(worker.now)\"}\n\n")
     }
 
-    /// Ends the response once what is pending has gone out.
+    private func writeText(_ text: String) {
+        deliver(ByteBuffer(string: text))
+    }
+
+    // MARK: The end
+
+    /// Ends the answer once what is pending has gone out.
     private func finish(_ reason: EndReason) {
         guard !isFinished else { return }
         endReason = reason
         isFinished = true
+        stuckSince = nil
         worker.hub.removeAll(of: self, reason: reason)
         worker.hub.flushLater(self)
-        giveToTaker()
-        taker.take()?.succeed(nil)
+    }
+
+    func end() {
+        guard !isOver else { return }
+        isOver = true
+        worker.remove(self)
+        worker.hub.removeAll(of: self, reason: endReason)
+        outbox = Outbox(.text)
+        guard let socket = socket.take() else { return }
+        if let registration = registration.take() { poller.remove(registration, of: socket) }
+        release(socket)
+    }
+
+    private func release(_ socket: Socket) {
+        socket.close()
+        worker.releaseSocket()
     }
 
     // MARK: Worker
 
     func tick(now: Int64) {
-        if pending.readableBytes > 0 || isFinished {
+        if hasWritten {
+            hasWritten = false
+            lastSign = now
+        }
+        if isFinished || outbox.isBlocked {
             let since = stuckSince ?? now
             stuckSince = since
-            // Who takes nothing is let go as a WebSocket that answers no ping; who was told to go, as one that does not.
-            let settings = worker.settings
-            let patience =
-                isFinished
-                ? settings.closeTimeout
-                : settings.pingInterval > 0 && settings.pongTimeout > 0
-                    ? settings.pingInterval + settings.pongTimeout : .max
-            if now - since >= patience { close() }
+            if now - since >= patience { end() }
             return
         }
-        guard now - lastSign >= Self.heartbeat, !isFinished else { return }
-        pending.writeStaticString(":\n\n")
-        giveToTaker()
+        guard now - lastSign >= Self.heartbeat, socket != nil else { return }
+        writeText(":\n\n")
+    }
+
+    /// How long the socket may take nothing: as long as a WebSocket may be silent that was pinged; once the stream is over, as
+    /// long as one that was told to close.
+    private var patience: Int64 {
+        let settings = worker.settings
+        if isFinished { return settings.closeTimeout }
+        let answers = settings.pingInterval > 0 && settings.pongTimeout > 0
+        return answers ? settings.pingInterval + settings.pongTimeout : .max
     }
 
     func drain() {
-        guard !isFinished, worker.hub.isCaughtUp(self) else { return }
+        guard !isFinished, socket != nil, worker.hub.isCaughtUp(self) else { return }
         worker.beginBurst()
         let delay = worker.reconnectDelay()
         inform(.shutdown(reconnectAfter: delay))
-        pending.writeString("retry: \(delay)\n\n")
+        writeText("retry: \(delay)\n\n")
         finish(EndReason(Disconnect.shutdown.reason))
     }
 }

@@ -19,6 +19,16 @@ struct Outbox {
     /// How many bytes of events may wait for a flush, or for the socket.
     static let highWater = 64 * 1024
 
+    /// What is written, and so where something else may go in between.
+    enum Content {
+        /// WebSocket frames: control goes between any two.
+        case frames
+        /// Text of an event stream: it all keeps its order.
+        case text
+    }
+
+    let content: Content
+
     /// The only write since the last flush, and whether it is for the event lane.
     private var held: (bytes: ByteBuffer, isEvents: Bool)?
     /// There only while more than that waits: most connections never have one.
@@ -79,6 +89,10 @@ struct Outbox {
             isOrdered = false
             orderedBytes = 0
         }
+    }
+
+    init(_ content: Content = .frames) {
+        self.content = content
     }
 
     /// Whether something was written that no flush has tried to send.
@@ -196,7 +210,7 @@ struct Outbox {
         let lanes = queueHeld()
         var rest = bytes
         rest.moveReaderIndex(forwardBy: sent)
-        guard let isEvents else {
+        guard let isEvents, content == .frames else {
             lanes.current = rest
             return
         }

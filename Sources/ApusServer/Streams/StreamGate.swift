@@ -1,0 +1,133 @@
+import ApusBroker
+import ApusProtocol
+import ApusSockets
+import NIOCore
+
+/// Who opens event streams: right at the listener where a request comes first on its connection and is in order, or when
+/// the router has found that it is.
+struct StreamGate: Sendable {
+    let workers: Workers
+    let socketLoops: SocketLoops
+    let settings: WorkerSettings
+    let isDraining: DrainFlag
+    let log: RequestLog
+
+    // MARK: At the listener
+
+    /// Opens the stream that a whole head asks for.
+    ///
+    /// - Returns: a stream that waits for its socket, with the head of its answer written; `nil` for what the router is to
+    ///   answer: another path, a refusal, anything out of the ordinary.
+    func open(_ head: RequestHead, on worker: Worker, poller: Poller) -> EventStream? {
+        guard let path = StreamRequest.Path(head.path),
+            !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
+            isAuthorized(head),
+            let request = try? StreamRequest(
+                path,
+                query: head.query,
+                lastEventID: head.headers["last-event-id"],
+                settings: settings
+            )
+        else { return nil }
+        return try? open(request, on: worker, poller: poller, writesHead: true)
+    }
+
+    private func isAuthorized(_ head: RequestHead) -> Bool {
+        guard settings.apiKeys.areRequired else { return true }
+        let key = head.headers["x-api-key"] ?? (try? QueryParameters(head.query))?["api_key"]
+        return key.map(settings.apiKeys.contains) ?? false
+    }
+
+    // MARK: Behind the router
+
+    /// Opens a stream on one of the loops; its socket comes later.
+    ///
+    /// - Throws: ``Problem`` when a subscription is refused; then there is no stream.
+    func open(_ request: StreamRequest) async throws -> OpenStream {
+        let loop = socketLoops.next()
+        let opened = loop.makePromise(of: NIOLoopBound<EventStream>.self)
+        loop.withPoller { poller in
+            opened.completeWith(
+                Result {
+                    guard let worker = workers.worker(on: loop) else { throw Workers.NotOnALoop() }
+                    let stream = try open(request, on: worker, poller: poller, writesHead: false)
+                    return NIOLoopBound(stream, eventLoop: loop)
+                }
+            )
+        }
+        return OpenStream(stream: try await opened.futureResult.get(), loop: loop, sockets: workers.sockets)
+    }
+
+    // MARK: Opening
+
+    private func open(
+        _ request: StreamRequest,
+        on worker: Worker,
+        poller: Poller,
+        writesHead: Bool
+    ) throws(Problem) -> EventStream {
+        guard !worker.isDraining, !isDraining.isSet else { throw .unavailable("The server is shutting down") }
+        try workers.refuseBeyondLimit(worker)
+        let stream = EventStream(
+            id: workers.ids.next(),
+            dialect: request.dialect,
+            isPositioned: request.isPositioned,
+            worker: worker,
+            poller: poller
+        )
+        worker.add(stream)
+        do throws(BrokerError) {
+            var receipt: SubscribeReceipt?
+            for subscription in request.subscriptions {
+                receipt = try worker.hub.subscribe(
+                    stream,
+                    subscription,
+                    defaults: settings.subscription,
+                    limits: settings.subscriptionLimits
+                )
+            }
+            worker.beginBurst()
+            if writesHead { stream.deliver(Self.head()) }
+            stream.open(at: request.isPositioned ? receipt : nil, recovery: receipt.map(Self.recovery) ?? "")
+            return stream
+        } catch {
+            stream.end()
+            let text = error.code == .positionInFuture ? "The position is beyond the topic's last offset" : error.message
+            throw Problem(error.wireCode, text)
+        }
+    }
+
+    /// The head of a stream's answer, whose body ends with the connection.
+    static func head() -> ByteBuffer {
+        var text = "HTTP/1.1 200 OK\r\n"
+        for (name, value) in StreamRequest.headers { text += "\(name): \(value)\r\n" }
+        text += "Connection: close\r\nDate: \(httpDate())\r\n\r\n"
+        return ByteBuffer(string: text)
+    }
+
+    /// What a stream that could not go on where it was asked to says first.
+    private static func recovery(_ receipt: SubscribeReceipt) -> String {
+        guard receipt.isRecovered == false else { return "" }
+        let topic = String(decoding: receipt.topicJSON, as: UTF8.self)
+        let missed = receipt.missed.map { #","missed":{"from":\#($0.lowerBound),"to":\#($0.upperBound)}"# } ?? ""
+        let position = #""epoch":"\#(receipt.epoch)","offset":\#(receipt.offset)"#
+        return #"{"type":"info","topic":\#(topic),"msg":"not_recovered",\#(position),"recovered":false\#(missed)"#
+    }
+}
+
+/// A stream whose socket still belongs to a channel. Exactly one of ``start(on:)`` and ``cancel()`` must be called.
+struct OpenStream: Sendable {
+    fileprivate let stream: NIOLoopBound<EventStream>
+    fileprivate let loop: SocketLoop
+    fileprivate let sockets: SocketBudget
+
+    /// Gives it a socket of its own, on which the head of the answer has been sent.
+    func start(on socket: Socket) {
+        sockets.take()
+        loop.execute { stream.value.start(on: socket, from: socket.peerAddress, nil) }
+    }
+
+    func cancel() {
+        loop.execute { stream.value.end() }
+    }
+}

@@ -1,0 +1,129 @@
+import ApusBroker
+import ApusProtocol
+
+/// A request for an event stream (the WHATWG's HTML standard, section 9.2), read from its address and header fields.
+struct StreamRequest: Sendable {
+    /// The topics that one stream may name.
+    static let maxTopics = 100
+
+    let dialect: Dialect
+    /// One for each topic or pattern.
+    let subscriptions: [SubscribeRequest]
+
+    /// Whether its events have positions that a client can resume from: those of one topic.
+    var isPositioned: Bool {
+        subscriptions.count == 1 && !TopicFilter.isPattern(subscriptions[0].topic)
+    }
+
+    /// The header fields of every stream's answer, beside `Date` and those that frame the body.
+    static let headers = [
+        ("Content-Type", "text/event-stream; charset=utf-8"),
+        // A proxy that changes or collects a stream keeps events back.
+        ("Cache-Control", "no-cache, no-transform"),
+        ("X-Accel-Buffering", "no"),
+    ]
+
+    /// Which part of a path names an event stream's topics; `nil` where that is no path of event streams.
+    enum Path: Equatable {
+        /// `/topics/NAME/events`, the name as it stands there.
+        case topic(Substring, Dialect)
+        /// `/events?topic=…`.
+        case query(Dialect)
+
+        init?(_ path: Substring) {
+            let isV1 = path.hasPrefix("/v1/")
+            let dialect = isV1 ? Dialect.v1 : .base
+            let parts = path.dropFirst(isV1 ? 3 : 0).split(separator: "/", omittingEmptySubsequences: false)
+            switch parts.count {
+            case 2 where parts[1] == "events": self = .query(dialect)
+            case 4 where parts[1] == "topics" && !parts[2].isEmpty && parts[3] == "events":
+                self = .topic(parts[2], dialect)
+            default: return nil
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - lastEventID: the value of the header field `Last-Event-ID`.
+    ///   - settings: what bounds the values.
+    /// - Throws: ``Problem`` that names what is wrong.
+    init(
+        _ path: Path,
+        query: some StringProtocol,
+        lastEventID: String?,
+        settings: WorkerSettings
+    ) throws(Problem) {
+        let query = try QueryParameters(query)
+        let topics: [String]
+        switch path {
+        case .topic(let name, let dialect):
+            guard let topic = percentDecoded(name) else {
+                throw Problem(.badRequest, "The topic name in the path is not percent-encoded UTF-8")
+            }
+            (self.dialect, topics) = (dialect, [topic])
+        case .query(let dialect):
+            (self.dialect, topics) = (dialect, query.all("topic"))
+        }
+        subscriptions = try Self.subscriptions(query, to: topics, lastEventID: lastEventID, settings: settings)
+    }
+
+    private static func subscriptions(
+        _ query: QueryParameters,
+        to topics: [String],
+        lastEventID: String?,
+        settings: WorkerSettings
+    ) throws(Problem) -> [SubscribeRequest] {
+        guard (1...maxTopics).contains(topics.count) else {
+            throw Problem(.badRequest, "'topic' is required, at most \(maxTopics) times")
+        }
+        guard !topics.contains("") else { throw Problem(.badRequest, "'topic' must not be empty") }
+        let clientID = try query.text("client_id", max: settings.maxClientID) ?? "sse"
+        let queue = try query.integer("queue", 1...settings.maxQueue)
+        let presence = try query.flag("presence") ?? false
+        let echo = try query.flag("echo") ?? true
+        var overflow: OverflowPolicy?
+        if let text = query["overflow"] {
+            overflow = OverflowPolicy(rawValue: text)
+            let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
+            if overflow == nil { throw Problem(.badRequest, "'overflow' must be one of \(names)") }
+        }
+        let start = try start(query, of: topics, lastEventID: lastEventID)
+        return topics.map { topic in
+            SubscribeRequest(
+                topic: topic,
+                clientID: clientID,
+                start: start,
+                queue: queue,
+                overflow: overflow,
+                detail: .positioned,
+                echo: echo,
+                presence: presence
+            )
+        }
+    }
+
+    /// What a browser says when it comes back goes before what the page's address says.
+    private static func start(
+        _ query: QueryParameters,
+        of topics: [String],
+        lastEventID: String?
+    ) throws(Problem) -> ReplayStart {
+        let given = try query.start()
+        let name = lastEventID == nil ? "last_event_id" : "Last-Event-ID"
+        guard let text = lastEventID ?? query["last_event_id"], !text.isEmpty else {
+            guard given == nil || given.map(isCount) == true || !topics.contains(where: TopicFilter.isPattern)
+            else {
+                throw Problem(.badRequest, "'since' needs a topic, not a pattern")
+            }
+            return given ?? .lastN(0)
+        }
+        guard topics.count == 1, let topic = topics.first, !TopicFilter.isPattern(topic) else {
+            throw Problem(.badRequest, "'\(name)' needs one topic")
+        }
+        return try QueryParameters.position(text, named: name)
+    }
+
+    private static func isCount(_ start: ReplayStart) -> Bool {
+        if case .lastN = start { true } else { false }
+    }
+}
