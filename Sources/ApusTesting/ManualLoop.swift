@@ -15,6 +15,8 @@ public final class ManualLoop {
     public let hubs: [Hub]
     /// The time of all hubs, which stands still unless the test moves it.
     public let clock: ManualClock
+    /// Called before each turn, with the hub whose it is.
+    public var onTurn: ((Int) -> Void)?
     private let due: DueTurns
     private var generator: SeededGenerator?
 
@@ -68,6 +70,7 @@ public final class ManualLoop {
     /// Runs one turn of that hub, due or not: a turn without work must do no harm.
     public func run(_ index: Int) {
         due.remove(index)
+        onTurn?(index)
         hubs[index].turn()
     }
 

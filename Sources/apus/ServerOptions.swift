@@ -25,6 +25,10 @@ struct ServerOptions: ParsableArguments {
     var history: String?
     @Option(name: .setting("topic_bytes"), help: .setting("topic_bytes", "size"))
     var topicBytes: String?
+    @Option(name: .setting("loop_lag"), help: .setting("loop_lag", "count"))
+    var loopLag: String?
+    @Option(name: .setting("loop_lag_bytes"), help: .setting("loop_lag_bytes", "size"))
+    var loopLagBytes: String?
     @Option(name: .setting("queue"), help: .setting("queue", "count"))
     var queue: String?
     @Option(name: .setting("overflow"), help: .setting("overflow", "policy"))
@@ -88,7 +92,8 @@ struct ServerOptions: ParsableArguments {
     var flags: [String: [String]] {
         let texts: [(key: String, text: String?)] = [
             ("host", host), ("port", port), ("threads", threads), ("log_level", logLevel), ("log_format", logFormat),
-            ("history", history), ("topic_bytes", topicBytes), ("queue", queue), ("overflow", overflow),
+            ("history", history), ("topic_bytes", topicBytes), ("loop_lag", loopLag),
+            ("loop_lag_bytes", loopLagBytes), ("queue", queue), ("overflow", overflow),
             ("throttle_timeout", throttleTimeout), ("compression", compression),
             ("compression_min_size", compressionMinSize), ("compression_level", compressionLevel),
             ("ping_interval", pingInterval), ("pong_timeout", pongTimeout),

@@ -15,14 +15,23 @@ public final class MemoryBroker: Broker {
         public var topics: Int
         /// How many message ids a topic with a dedupe window remembers; beyond it the oldest are forgotten.
         public var dedupe: Int
+        /// `nil` where nobody waits for loops.
+        public var loopPace: LoopPace?
         /// For tests.
         package var faults: PlantedFaults = []
 
-        public init(history: Int = 100, topicBytes: Int = 256 << 20, topics: Int = 100_000, dedupe: Int = 100_000) {
+        public init(
+            history: Int = 100,
+            topicBytes: Int = 256 << 20,
+            topics: Int = 100_000,
+            dedupe: Int = 100_000,
+            loopPace: LoopPace? = nil
+        ) {
             self.history = history
             self.topicBytes = topicBytes
             self.topics = topics
             self.dedupe = dedupe
+            self.loopPace = loopPace
         }
     }
 

@@ -16,4 +16,6 @@ package struct PlantedFaults: OptionSet, Sendable {
     package static let forgetsIDsEarly = PlantedFaults(rawValue: 1 << 3)
     /// A pattern's subscription to a new topic starts with what comes next.
     package static let forgetsFirstOfNewTopics = PlantedFaults(rawValue: 1 << 4)
+    /// Publishers do not wait for loops that are behind.
+    package static let outrunsLoops = PlantedFaults(rawValue: 1 << 5)
 }

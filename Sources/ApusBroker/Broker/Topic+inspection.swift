@@ -48,6 +48,20 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
+    /// Lets publishers go on that have waited for a loop for longer than `timeout` milliseconds.
+    func passOverStuck(for timeout: Int64) {
+        let waiting = state.withLockedValue { state in
+            state.passOverStuck(for: timeout)
+            return state.takeWaitingIfOpen()
+        }
+        for mailbox in waiting { mailbox.resumePublishers(of: self) }
+    }
+
+    /// For how long publishers have waited for the hub to look, in milliseconds.
+    func heldTime(by mailbox: HubMailbox) -> Int64 {
+        state.withLockedValue { state in state.readers.first { $0.mailbox === mailbox }?.heldTime ?? 0 }
+    }
+
     /// What there is to know of a topic.
     public struct Inspection: Sendable {
         public let settings: TopicSettings

@@ -11,6 +11,8 @@ public final class Topic: Sendable {
     /// The frames of this topic's events, and its name as JSON.
     public let template: EventTemplate
     let nameBytes: [UInt8]
+    /// Whether publishers wait for loops that are behind, and what is offered to a socket at once is not held against it.
+    let isPaced: Bool
     let state: NIOLockedValueBox<TopicState>
 
     init(name: String, epoch: String, limits: MemoryBroker.Limits, settings: TopicSettings, reservations: Int = 0) {
@@ -18,6 +20,7 @@ public final class Topic: Sendable {
         let template = EventTemplate(topic: name, epoch: epoch)
         self.template = template
         nameBytes = Array(name.utf8)
+        isPaced = limits.loopPace != nil
         state = NIOLockedValueBox(
             TopicState(template: template, limits: limits, settings: settings, reservations: reservations)
         )
@@ -38,10 +41,7 @@ public final class Topic: Sendable {
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard state.takesBareMessages else { return state.isDeleted ? .deleted : .needsPublication }
-            if state.isThrottled {
-                state.addWaiting(publisher)
-                return .throttled
-            }
+            if let obstacle = state.obstacle(to: publisher) { return obstacle }
             let offset = state.log.append(message, time: time, origin: origin)
             state.published(1, bytes: message.count, time: time.milliseconds, wakeups: &wakeups)
             return .published(PublishReceipt(offset: offset, subscribers: state.subscriptions))
@@ -58,10 +58,7 @@ public final class Topic: Sendable {
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard !state.isDeleted else { return .deleted }
-            if state.isThrottled {
-                state.addWaiting(publisher)
-                return .throttled
-            }
+            if let obstacle = state.obstacle(to: publisher) { return obstacle }
             var receipt = PublishReceipt(offset: 0, count: 0, subscribers: state.subscriptions)
             var bytes = 0
             for publication in publications {
@@ -158,13 +155,14 @@ public final class Topic: Sendable {
 
     /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:_:)`` when it has.
     func beginDrain(_ mailbox: HubMailbox) -> View {
-        state.withLockedValue { state in
+        let (view, waiting) = state.withLockedValue { state in
             state.log.seal()
-            if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
-                state.readers[index].isNotified = false
-            }
-            return state.view
+            state.noteLook(of: mailbox)
+            return (state.view, state.takeWaitingIfOpen())
         }
+        // While the hub delivers, publishers may go on.
+        for mailbox in waiting { mailbox.resumePublishers(of: self) }
+        return view
     }
 
     /// Says how far the hub's subscriptions have come: what they all have read may go, and publishers may go on.
@@ -174,6 +172,7 @@ public final class Topic: Sendable {
                 state.readers[index].low = progress.low
                 state.readers[index].gate = progress.gate
                 state.readers[index].spared = progress.spared
+                state.findLimits()
             }
             state.trim()
             return state.takeWaitingIfOpen()

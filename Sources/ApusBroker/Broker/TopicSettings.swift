@@ -69,6 +69,8 @@ public enum PublishOutcome: Sendable, Equatable {
     case published(PublishReceipt)
     /// A subscriber with the throttle policy is at its bound; the hub is told when there is room.
     case throttled
+    /// Another loop that reads the topic is too far behind; the hub is told when it has looked.
+    case held
     /// The topic has settings for which a bare message is not enough: publish a ``Publication``.
     case needsPublication
     /// The topic is gone.

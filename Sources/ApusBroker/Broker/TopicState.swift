@@ -16,6 +16,14 @@ struct TopicState {
         var spared: Offset
         /// Whether the hub knows already that there is something to read.
         var isNotified: Bool
+        /// What had been published when the hub last looked: the next offset, and bytes.
+        var seen: Offset
+        var seenBytes: UInt64
+        /// Since when publishers wait for the hub to look, and for how long they have in all, in milliseconds.
+        var heldSince: Int64?
+        var heldTime: Int64 = 0
+        /// Whether nobody waits any more for the hub, which has not looked for too long.
+        var isPassedOver = false
     }
 
     /// One hub whose subscriptions want to know of others'.
@@ -29,8 +37,11 @@ struct TopicState {
     var readers: [Reader] = [] {
         didSet { isSettled = false }
     }
-    /// Whether all readers are notified and none of them throttles: then a publish need not look at them.
+    /// Whether all readers are notified: then a publish need not look at them.
     private var isSettled = false
+    /// Before this head, and until so many bytes were published, nothing can make a publisher wait.
+    var freeUntil: Offset = .max
+    var freeBytes: UInt64 = .max
     var watchers: [Watcher] = []
     var waiting: [HubMailbox] = []
     var isDeleted = false
@@ -41,7 +52,7 @@ struct TopicState {
     /// Subscriptions promised to patterns when the topic was made, which their hubs have not placed yet.
     var reservations: Int
     private(set) var settings: TopicSettings
-    private let limits: MemoryBroker.Limits
+    let limits: MemoryBroker.Limits
     private var dedupe: DedupeWindow?
     private(set) var rates = RateMeter()
     private(set) var publishedBytes: UInt64 = 0
@@ -77,26 +88,11 @@ struct TopicState {
 
     // MARK: Publishing
 
-    var isThrottled: Bool {
-        guard !isSettled else { return false }
-        // By index: a reader that is taken out of the list is retained. The same goes for the
-        // other loops below.
-        for index in readers.indices where readers[index].gate != .max {
-            if log.head >= readers[index].gate { return true }
-            // What only others still have to read makes nobody wait.
-            if log.bytes > log.limits.bytes, readers[index].spared < log.head { return true }
-        }
-        return false
-    }
-
-    mutating func addWaiting(_ publisher: HubMailbox?) {
-        if let publisher, !waiting.contains(where: { $0 === publisher }) { waiting.append(publisher) }
-    }
-
     /// Takes note of messages that were appended.
     @inline(__always)
     mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
         rates.add(count, bytes: bytes, now: time)
+        publishedBytes &+= UInt64(bytes)
         if !isSettled { notifyReaders(&wakeups) }
         if readers.isEmpty { log.sealPart() }
         // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
@@ -104,14 +100,13 @@ struct TopicState {
     }
 
     private mutating func notifyReaders(_ wakeups: inout [Wakeup]) {
-        var throttles = false
+        // By index: a reader that is taken out of the list is retained. The same goes for other loops over readers.
         for index in readers.indices {
-            throttles = throttles || readers[index].gate != .max
             guard !readers[index].isNotified else { continue }
             readers[index].isNotified = true
             wakeups.append(Wakeup(mailbox: readers[index].mailbox, slot: readers[index].slot))
         }
-        isSettled = !throttles
+        isSettled = true
     }
 
     /// Appends a publication unless its id was published lately; where it is or was.
@@ -161,10 +156,13 @@ struct TopicState {
                     low: attached.cursor,
                     gate: gate,
                     spared: spared,
-                    isNotified: false
+                    isNotified: false,
+                    seen: log.head,
+                    seenBytes: publishedBytes
                 )
             )
         }
+        findLimits()
         return attached
     }
 
@@ -201,6 +199,7 @@ struct TopicState {
         readers[index].subscriptions -= count
         guard readers[index].subscriptions <= 0 else { return [] }
         readers.remove(at: index)
+        findLimits()
         log.seal()
         trim()
         return takeWaitingIfOpen()
@@ -219,12 +218,5 @@ struct TopicState {
         log.trim(needed: low, spared: spared, now: now)
         log.dropEncodings(before: low)
         log.reopen(readTo: low)
-    }
-
-    /// The hubs whose publishers wait, when they need not wait any more.
-    mutating func takeWaitingIfOpen() -> [HubMailbox] {
-        guard !waiting.isEmpty, isDeleted || !isThrottled else { return [] }
-        defer { waiting = [] }
-        return waiting
     }
 }

@@ -23,7 +23,9 @@ extension Hub {
         var portion = Portion(of: source)
         for subscription in source.subscriptions where subscription.isActive {
             if !deliver(&portion, to: subscription) {
+                let (wasLagging, start) = (subscription.isLagging, subscription.cursor)
                 pump(subscription)
+                if !wasLagging, subscription.cursor > start { spare(subscription) }
                 // One that reads and waits for its predecessor is not slow: the predecessor's turn is yet to come.
                 let waits = !subscription.predecessors.isEmpty && subscription.subscriber.isWritable
                 if subscription.cursor < source.head, !waits { enforceBound(of: subscription) }

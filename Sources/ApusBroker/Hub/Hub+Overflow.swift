@@ -27,6 +27,33 @@ extension Hub {
         }
     }
 
+    /// Takes note that a subscription which kept up was offered more at once than its socket takes: a batch, or what came
+    /// while its loop was late. It is slow only if the socket does not go on to take it.
+    func spare(_ subscription: Subscription) {
+        guard subscription.topic.isPaced, subscription.isActive, subscription.isLagging else { return }
+        if subscription.burst == nil { bursts.append(subscription) }
+        // Nowhere yet, so that it is looked at twice before it is held against it.
+        subscription.burst = (subscription.source.head, cursor: 0)
+    }
+
+    /// Holds against subscriptions what they were offered at once, if their sockets have taken nothing of it between the last
+    /// call and this one.
+    public func endBursts() {
+        bursts.removeAll { subscription in
+            guard let burst = subscription.burst, subscription.isActive, subscription.cursor < burst.end else {
+                subscription.burst = nil
+                return true
+            }
+            guard subscription.cursor == burst.cursor else {
+                subscription.burst = (burst.end, subscription.cursor)
+                return false
+            }
+            subscription.burst = nil
+            markDirty(slot: subscription.source.slot)
+            return true
+        }
+    }
+
     /// Moves the cursor on, and says how many messages that passes by which the books do not have yet.
     func skip(_ subscription: Subscription, to offset: Offset) -> UInt64 {
         let count = subscription.pending(to: offset)
@@ -70,7 +97,7 @@ extension Hub {
         guard head >= subscription.nextCount else { return }
         let topic = subscription.topic
         let bound = subscription.options.queue
-        let start = max(subscription.cursor, subscription.replayEnd)
+        let start = max(subscription.cursor, subscription.replayEnd, subscription.burst?.end ?? 0)
         let live = topic.liveSpan(from: subscription.cursor, start: start, bound: bound)
         if live.count > bound {
             let pending = subscription.pending(to: live.next)

@@ -34,6 +34,8 @@ public struct SubscriptionReport: Sendable {
     public var lag: Topic.Lag
     /// For how long publishers waited for it, in milliseconds.
     public var throttledTime: Int64
+    /// For how long publishers of the topic waited for its loop, in milliseconds.
+    public var heldTime: Int64 = 0
     /// Of one that is gone: why, and when in milliseconds since 1970.
     public var end: (reason: EndReason, time: Int64)?
 
@@ -80,7 +82,11 @@ extension Hub {
             counters.subscriptions += source.subscriptions.count
         }
         if let deflation { counters.compression = deflation.compressor.counters }
-        counters.throttledPublishers = waiting.values.reduce(0) { $0 + $1.count }
+        for waiting in waiting.values {
+            let held = waiting.all.count(where: \.isHeld)
+            counters.heldPublishers += held
+            counters.throttledPublishers += waiting.all.count - held
+        }
         return counters
     }
 
@@ -127,7 +133,9 @@ extension Hub {
             let cursor = max(subscription.cursor, 1)
             var lag = subscription.topic.lag(of: cursor, now: now)
             lag.messages -= min(lag.messages, subscription.heldBack(from: cursor))
-            return SubscriptionReport(subscription, lag: lag)
+            var report = SubscriptionReport(subscription, lag: lag)
+            report.heldTime = subscription.topic.heldTime(by: mailbox)
+            return report
         }
     }
 

@@ -200,9 +200,16 @@ extension Hub {
 
     /// Delivers what still fits, and ends the subscription.
     func finish(_ subscription: Subscription) {
+        catchUp(subscription)
+        end(subscription, .unsubscribed)
+    }
+
+    /// Delivers what fits now, to those first that must come to their end before.
+    private func catchUp(_ subscription: Subscription) {
+        for predecessor in subscription.predecessors where predecessor.isActive { catchUp(predecessor) }
+        guard subscription.isActive else { return }
         look(at: subscription.source)
         pump(subscription)
-        end(subscription, .unsubscribed)
     }
 
     /// Ends all subscriptions of a subscriber whose connection is gone.

@@ -3,29 +3,39 @@ import ApusProtocol
 // Publishers that wait under the throttle policy, and the subscriptions they wait for.
 
 extension Hub {
-    /// Has `publisher` told when `topic`, which throttled it, may have room.
-    public func wait(_ publisher: any WaitingPublisher, for topic: Topic) {
-        waiting[ObjectIdentifier(topic), default: []].append(publisher)
+    /// Has `publisher` told when `topic`, which put it off, may have room.
+    ///
+    /// - Parameter outcome: what came of its publish, ``PublishOutcome/throttled`` or ``PublishOutcome/held``.
+    public func wait(_ publisher: any WaitingPublisher, for topic: Topic, _ outcome: PublishOutcome) {
+        waiting[ObjectIdentifier(topic), default: WaitingPublishers(topic: topic)].all
+            .append((publisher, isHeld: outcome == .held))
     }
 
     /// Forgets a publisher that waits, because its connection ends.
     public func stopWaiting(_ publisher: any WaitingPublisher, for topic: Topic) {
         let key = ObjectIdentifier(topic)
-        waiting[key]?.removeAll { $0 === publisher }
-        if waiting[key]?.isEmpty == true { waiting[key] = nil }
+        waiting[key]?.all.removeAll { $0.publisher === publisher }
+        if waiting[key]?.all.isEmpty == true { waiting[key] = nil }
     }
 
     /// Lets the publishers that wait for `topic` try again, in the order in which they came.
     func resumePublishers(of topic: Topic) {
         let key = ObjectIdentifier(topic)
-        var queue = (waiting.removeValue(forKey: key) ?? [])[...]
-        while let publisher = queue.popFirst() {
+        var queue = (waiting.removeValue(forKey: key)?.all ?? [])[...]
+        while let (publisher, _) = queue.popFirst() {
             publisher.publishAgain()
-            // Throttled again, and so would the rest be. They go before it; its try has registered this hub once more.
-            if let again = waiting[key] {
-                waiting[key] = Array(queue) + again
+            // Put off again, and so would the rest be. They go before it; its try has registered this hub once more.
+            if let again = waiting[key]?.all {
+                waiting[key]?.all = Array(queue) + again
                 return
             }
+        }
+    }
+
+    /// Lets publishers go on that have waited for another loop for longer than `timeout` milliseconds.
+    public func passOverStuckLoops(timeout: Int64) {
+        for waiting in waiting.values where waiting.all.contains(where: \.isHeld) {
+            waiting.topic.passOverStuck(for: timeout)
         }
     }
 
@@ -61,4 +71,11 @@ extension Hub {
             cutOff(subscription)
         }
     }
+}
+
+/// Who waits for a topic, first come first served.
+struct WaitingPublishers {
+    let topic: Topic
+    /// Whether it is a loop that is waited for, or a subscription.
+    var all: [(publisher: any WaitingPublisher, isHeld: Bool)] = []
 }

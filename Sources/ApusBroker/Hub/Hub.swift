@@ -21,6 +21,10 @@ public final class Hub {
     @exclusivity(unchecked) public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
     var gone = GoneSubscriptions()
+    /// Those with a ``Subscription/burst``.
+    var bursts: [Subscription] = []
+    /// How long news of other loops have waited for this one.
+    public internal(set) var loopLag = LoopLag()
     /// Without it nothing is compressed, whatever subscribers take.
     let deflation: Deflation?
     /// For tests.
@@ -36,7 +40,7 @@ public final class Hub {
     @exclusivity(unchecked) var isPumping = false
     @exclusivity(unchecked) private var remote: [Wakeup] = []
     @exclusivity(unchecked) private var wakeups: [Wakeup] = []
-    var waiting: [ObjectIdentifier: [any WaitingPublisher]] = [:]
+    var waiting: [ObjectIdentifier: WaitingPublishers] = [:]
     /// How many topics of one name the hub reads: more than one when the older ones are deleted and not at their end.
     var topicsOfName: [ExactText: Int] = [:]
     /// Whether the turn at work will still flush what is delivered now.
@@ -133,6 +137,8 @@ public final class Hub {
             counters.duplicates += UInt64(receipt.duplicates)
         case .deleted:
             cache.forget(topic)
+        case .held:
+            counters.held += 1
         case .throttled, .needsPublication:
             break
         }
@@ -153,6 +159,11 @@ public final class Hub {
 
     // MARK: Turns
 
+    /// Takes note of a timer that came so many milliseconds late.
+    public func noteLate(by milliseconds: Int64) {
+        loopLag.add(UInt64(max(milliseconds, 0)) * 1_000_000)
+    }
+
     /// Makes a turn come after the loop's present work.
     func requestTurn() {
         guard !isTurnRequested else { return }
@@ -172,7 +183,10 @@ public final class Hub {
         isTurnRequested = true
         let inbox = mailbox.take()
         if !remote.isEmpty { wakeOthers() }
-        if let inbox { sortIn(inbox) }
+        if let inbox {
+            if let since = inbox.since { loopLag.add(HubMailbox.now() - since) }
+            sortIn(inbox)
+        }
         isTurnRequested = false
         willFlush = true
         if let inbox, !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }

@@ -34,8 +34,12 @@ public struct HubCounters: Sendable, Equatable {
     public var pending: UInt64 = 0
     /// The most any subscription is behind. Filled in by ``Hub/report()``.
     public var largestLag: UInt64 = 0
-    /// Publishers that wait. Filled in by ``Hub/report()``.
+    /// How often a publish was put off because another loop was behind.
+    public var held: UInt64 = 0
+    /// Publishers that wait for a subscription. Filled in by ``Hub/report()``.
     public var throttledPublishers = 0
+    /// Publishers that wait for another loop. Filled in by ``Hub/report()``.
+    public var heldPublishers = 0
     /// Subscriptions. Filled in by ``Hub/report()``.
     public var subscriptions = 0
 
@@ -60,7 +64,9 @@ public struct HubCounters: Sendable, Equatable {
         sum.own += right.own
         sum.pending += right.pending
         sum.largestLag = max(left.largestLag, right.largestLag)
+        sum.held += right.held
         sum.throttledPublishers += right.throttledPublishers
+        sum.heldPublishers += right.heldPublishers
         sum.subscriptions += right.subscriptions
         sum.compression += right.compression
         return sum

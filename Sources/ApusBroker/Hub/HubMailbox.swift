@@ -1,4 +1,5 @@
 import NIOConcurrencyHelpers
+import NIOCore
 
 /// The side of a ``Hub`` that other threads may touch: what it should look at in its next turn.
 ///
@@ -15,6 +16,8 @@ public final class HubMailbox: Sendable {
         var presence: [(news: Presence, slot: Int)] = []
         /// By slot: how much was dropped.
         var droppedPresence: [Int: UInt64] = [:]
+        /// When the oldest of these slots was posted, by ``HubMailbox/now()``.
+        var since: UInt64?
 
         var isEmpty: Bool {
             slots.isEmpty && resumed.isEmpty && matched.isEmpty && presence.isEmpty && droppedPresence.isEmpty
@@ -35,8 +38,14 @@ public final class HubMailbox: Sendable {
     }
 
     func post(_ slots: [Int]) {
-        change { $0.slots += slots }
+        change { inbox in
+            if inbox.since == nil { inbox.since = Self.now() }
+            inbox.slots += slots
+        }
     }
+
+    /// Nanoseconds of a clock that never goes back.
+    static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 
     /// Tells the hub that publishers waiting for `topic` may try again.
     func resumePublishers(of topic: Topic) {

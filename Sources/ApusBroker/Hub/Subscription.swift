@@ -24,6 +24,9 @@ public final class Subscription {
     @exclusivity(unchecked) var cursor: Offset
     /// The replay the subscriber asked for ends here. What lies before it does not count as lag.
     @exclusivity(unchecked) var replayEnd: Offset
+    /// What lies before this was offered at once to a socket that took a part of it, and does not count as lag while it takes
+    /// more; and where the cursor was when that was last looked at.
+    var burst: (end: Offset, cursor: Offset)?
     /// Skipped since the last delivery, not announced yet; and which those are.
     @exclusivity(unchecked) var dropped: UInt64 = 0
     var droppedRange: Range<Offset> = 0..<0
@@ -106,7 +109,7 @@ public final class Subscription {
 
     /// How many messages it is behind `head`, without those of its replay and those that will be skipped.
     func lag(to head: Offset) -> UInt64 {
-        let start = max(cursor, replayEnd)
+        let start = max(cursor, replayEnd, burst?.end ?? 0)
         guard head > start else { return 0 }
         return holes.isEmpty ? head - start : head - start - heldBack(from: start)
     }

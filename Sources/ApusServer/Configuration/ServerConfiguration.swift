@@ -86,6 +86,10 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var liveTimeout = Duration.seconds(10)
     /// How many bytes of messages a topic keeps at the most.
     public var topicBytes = 256 << 20
+    /// How many deliveries of a topic a loop may be behind before its publishers on other loops wait.
+    public var loopLag = 8192
+    /// How many bytes of a topic's messages a loop may be behind before its publishers on other loops wait.
+    public var loopLagBytes = 1 << 20
     /// How long an HTTP connection may be idle; 0: for ever.
     public var idleTimeout = Duration.seconds(60)
     public var compression = Compression.on

@@ -60,6 +60,18 @@ extension Setting {
         ),
         .one("topic_bytes", \.topicBytes, .size(1024...1 << 40), "Bytes of messages that a topic keeps at most."),
         .one(
+            "loop_lag",
+            \.loopLag,
+            .whole(1...1_000_000_000),
+            "Deliveries of a topic that an event loop may be behind before publishers on other loops wait."
+        ),
+        .one(
+            "loop_lag_bytes",
+            \.loopLagBytes,
+            .size(1...1 << 40),
+            "Bytes of a topic's messages that it may be behind before they wait."
+        ),
+        .one(
             "queue",
             \.queue,
             .whole(1...100_000_000),

@@ -52,9 +52,9 @@ final class HTTPPublisher: WaitingPublisher {
             return promise.fail(Problem(error.wireCode, error.message))
         }
         switch result.outcome {
-        case .throttled:
+        case .throttled, .held:
             throttledBy = topic
-            worker.hub.wait(self, for: topic)
+            worker.hub.wait(self, for: topic, result.outcome)
         case .published(let receipt):
             promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
         case .deleted, .needsPublication:

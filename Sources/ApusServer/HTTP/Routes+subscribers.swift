@@ -63,6 +63,6 @@ extension Routes {
         }
         let lag = report.lag
         body.writeString(#","lag":{"messages":\#(lag.messages),"bytes":\#(lag.bytes),"ms":\#(lag.milliseconds)}"#)
-        body.writeString(#","throttled_ms":\#(report.throttledTime)}"#)
+        body.writeString(#","throttled_ms":\#(report.throttledTime),"held_ms":\#(report.heldTime)}"#)
     }
 }

@@ -13,6 +13,8 @@ final class Worker {
     private static let inputSize = 64 * 1024
 
     let eventLoop: any EventLoop
+    /// `socket-0`, `http-1`: for metrics.
+    let loopName: String
     let settings: WorkerSettings
     let hub: Hub
     /// What a socket is read into: worked off, or copied, before the next one is read.
@@ -42,9 +44,12 @@ final class Worker {
     private let openStreams: ConnectionCount
     private let beat: LoopWatch.Beat
     private var streams: [any StreamingSubscriber] = []
+    /// When the next tick is due, on the worker's clock.
+    private var tickDue: Int64?
 
     init(
         eventLoop: any EventLoop,
+        loopName: String,
         settings: WorkerSettings,
         broker: any Broker,
         mailbox: HubMailbox,
@@ -55,6 +60,7 @@ final class Worker {
         logger: Logger
     ) {
         self.eventLoop = eventLoop
+        self.loopName = loopName
         self.settings = settings
         self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression) {
             Timestamp.nowInMilliseconds
@@ -185,12 +191,16 @@ final class Worker {
     /// Looks at every deadline; called every ``WorkerSettings/tickInterval``.
     func tick() {
         let now = monotonicNow()
+        if let tickDue { hub.noteLate(by: now - tickDue) }
+        tickDue = now + settings.tickInterval
         beginBurst()
         // Connections that end change the list: walk a copy.
         for connection in connections { connection.tick(now: now) }
         for connection in pending { connection.tick(now: now) }
         for stream in streams { stream.tick(now: now) }
         beat.beat(now: now)
+        hub.endBursts()
+        if settings.liveTimeout > 0 { hub.passOverStuckLoops(timeout: settings.liveTimeout) }
         if settings.throttleTimeout > 0 { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
     }
 

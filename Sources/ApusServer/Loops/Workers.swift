@@ -38,7 +38,8 @@ struct Workers: Sendable {
         )
         var byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>] = [:]
         let (open, streams) = (ConnectionCount(), ConnectionCount())
-        for (eventLoop, beat) in zip(all, watch.beats) {
+        let names = socketLoops.indices.map { "socket-\($0)" } + httpLoops.indices.map { "http-\($0)" }
+        for ((eventLoop, name), beat) in zip(zip(all, names), watch.beats) {
             byLoop[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
                 let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
                 let mailbox = HubMailbox {
@@ -46,6 +47,7 @@ struct Workers: Sendable {
                 }
                 slot.value = Worker(
                     eventLoop: eventLoop,
+                    loopName: name,
                     settings: settings,
                     broker: broker,
                     mailbox: mailbox,

@@ -1,3 +1,5 @@
+import ApusBroker
+
 /// How many observed values fell into each bucket, and their sum.
 struct HistogramValue: Equatable, Sendable {
     /// The upper bounds of the buckets, inclusive and ascending; the last bucket has none.
@@ -10,6 +12,12 @@ struct HistogramValue: Equatable, Sendable {
     init(bounds: [Double]) {
         self.bounds = Set(bounds.filter(\.isFinite)).sorted()
         self.counts = Array(repeating: 0, count: self.bounds.count + 1)
+    }
+
+    init(_ lag: LoopLag) {
+        bounds = LoopLag.bounds
+        counts = lag.counts.indices.map { Int(clamping: lag.counts[$0]) }
+        sum = lag.sum
     }
 
     /// Takes a value. What is no finite number is ignored: it would spoil the sum for ever.

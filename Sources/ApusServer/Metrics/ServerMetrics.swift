@@ -24,6 +24,8 @@ struct ServerMetrics: Sendable {
         var worker: WorkerCounters
         var connections: Int
         var streams: Int
+        var loop: String
+        var loopLag: LoopLag
     }
 
     /// In Prometheus' text format.
@@ -33,12 +35,15 @@ struct ServerMetrics: Sendable {
                 hub: worker.hub.report(),
                 worker: worker.counters,
                 connections: worker.connectionCount,
-                streams: worker.streamCount
+                streams: worker.streamCount,
+                loop: worker.loopName,
+                loopLag: worker.hub.loopLag
             )
         }
         let hub = shares.reduce(HubCounters()) { $0 + $1.hub }
         let families = broker.topics.reduce((count: 0, bytes: 0)) { ($0.count + 1, $0.bytes + $1.logBytes) }
         var all = Self.messages(hub) + Self.connections(shares) + Self.compression(hub.compression, shares)
+        all.append(Self.loopLag(shares))
         all += [
             .gauge("apus_topics", "Topics that exist.", families.count),
             .gauge("apus_log_bytes", "Bytes of frames that topics keep.", families.bytes),
@@ -76,7 +81,20 @@ struct ServerMetrics: Sendable {
             .gauge("apus_messages_pending", "Messages still to be delivered.", Int(hub.pending)),
             .gauge("apus_lag_messages_max", "The most that any subscription is behind.", Int(hub.largestLag)),
             .gauge("apus_throttled_publishers", "Publishers that wait for a subscriber.", hub.throttledPublishers),
+            .gauge("apus_held_publishers", "Publishers that wait for an event loop.", hub.heldPublishers),
+            .counter("apus_publishes_held_total", "Publishes put off because a loop was behind.", hub.held),
         ]
+    }
+
+    private static func loopLag(_ shares: [Share]) -> MetricFamily {
+        MetricFamily(
+            name: "apus_loop_lag_seconds",
+            help: "How late an event loop came to what other loops had for it, and to its timers.",
+            kind: .histogram,
+            samples: shares.map { share in
+                .init(["loop": share.loop], .histogram(HistogramValue(share.loopLag)))
+            }
+        )
     }
 
     private static func compression(_ deflated: MessageCompressor.Counters, _ shares: [Share]) -> [MetricFamily] {

@@ -18,8 +18,8 @@ extension PubSubSession {
         switch result.outcome {
         case .needsPublication:
             return publish(PublishExtensions(), of: command, in: message, requestID: requestID)
-        case .throttled:
-            return wait(for: topic)
+        case .throttled, .held:
+            return wait(for: topic, result.outcome)
         case .published, .deleted:
             acknowledge(topic.template.topicJSON, requestID: requestID)
             return true
@@ -70,7 +70,7 @@ extension PubSubSession {
             worker.hub.publish(publications, toTopicNamed: name, time: worker.now, origin: origin)
         }
         guard let topic = result.topic else { return refuseUnknown(command, in: message, requestID: requestID) }
-        guard case .published(let receipt) = result.outcome else { return wait(for: topic) }
+        guard case .published(let receipt) = result.outcome else { return wait(for: topic, result.outcome) }
         var members = extensions.messages == nil ? "" : #","count":\#(messages.count)"#
         if extensions.outcome { members += Self.members(of: receipt, epoch: topic.epoch) }
         encoder.ack(
@@ -91,9 +91,9 @@ extension PubSubSession {
         return members
     }
 
-    private func wait(for topic: Topic) -> Bool {
+    private func wait(for topic: Topic, _ outcome: PublishOutcome) -> Bool {
         throttledBy = topic
-        worker.hub.wait(self, for: topic)
+        worker.hub.wait(self, for: topic, outcome)
         return false
     }
 

@@ -92,7 +92,8 @@ struct StreamGate: Sendable {
             return stream
         } catch {
             stream.end()
-            let text = error.code == .positionInFuture ? "The position is beyond the topic's last offset" : error.message
+            let isBeyond = error.code == .positionInFuture
+            let text = isBeyond ? "The position is beyond the topic's last offset" : error.message
             throw Problem(error.wireCode, text)
         }
     }

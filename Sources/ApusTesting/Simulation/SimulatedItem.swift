@@ -51,10 +51,14 @@ final class SimulatedPublisher: WaitingPublisher {
         case .published(let receipt):
             isDone = true
             if topic.isDeleted { fail("was published to after its deletion") }
+            if let mistake = model.note(published: receipt.count, from: hub, to: topic) { fail(mistake) }
             model.accept(receipt, for: items, to: topic, origin: origin)
         case .throttled:
             if !topic.mayThrottle { fail("made a publisher wait without reason") }
-            hub.wait(self, for: topic.real)
+            hub.wait(self, for: topic.real, outcome)
+        case .held:
+            if !model.pacesPublishers { fail("made a publisher wait for a loop without reason") }
+            hub.wait(self, for: topic.real, outcome)
         case .deleted:
             isDone = true
             if !topic.isDeleted { fail("said that it is deleted") }

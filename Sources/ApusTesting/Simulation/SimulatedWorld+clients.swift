@@ -23,7 +23,7 @@ extension SimulatedWorld {
     func connect(_ client: SimulatedClient) -> SimulatedConnection {
         let index = random(0...(loop.hubs.count - 1))
         lastConnection += 1
-        let expected = ModelConnection(number: lastConnection, mayLag: client.isSlow, model: model)
+        let expected = ModelConnection(number: lastConnection, hub: loop.hubs[index], mayLag: client.isSlow, model: model)
         let subscriber = RecordingSubscriber(
             on: loop.hubs[index],
             dialect: client.dialect,
@@ -124,6 +124,7 @@ extension SimulatedWorld {
         note("connection \(connection.expected.number) subscribes: \(request)")
         let topic = model.topic(named: request.topic)
         let placements = topic?.placements(request.start, now: model.now)
+        model.noteLook(of: connection.hub)
         do {
             let receipt = try connection.hub.subscribe(
                 connection.subscriber,
@@ -207,6 +208,7 @@ extension SimulatedWorld {
         let ending = connection.expected.subscriptions.filter {
             isPattern ? $0.isByPattern : $0.topic.name == name && !$0.topic.isDeleted && $0.isPositioned == isPositioned
         }
+        model.noteLook(of: connection.hub)
         do {
             _ = try connection.hub.unsubscribe(connection.subscriber, from: target, clientID: clientID)
         } catch {

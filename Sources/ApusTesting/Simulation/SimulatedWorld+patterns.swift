@@ -25,6 +25,7 @@ extension SimulatedWorld {
             detail: .keyed,
             echo: request.echo
         )
+        model.noteLook(of: connection.hub)
         do {
             _ = try connection.hub.subscribe(
                 connection.subscriber,

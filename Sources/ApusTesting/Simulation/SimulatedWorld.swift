@@ -29,6 +29,7 @@ final class SimulatedWorld {
         )
         for hub in loop.hubs { hub.faults = faults }
         model = Model(limits: limits, clock: loop.clock)
+        loop.onTurn = { [model, loop] in model.noteLook(of: loop.hubs[$0]) }
         self.setup = setup
         self.generator = generator
         self.trace = trace
@@ -86,7 +87,10 @@ final class SimulatedWorld {
         loop.clock.advance(by: Int64(milliseconds))
         note("\(milliseconds) ms later")
         for connection in model.connections { connection.mayBeStalled = true }
-        for hub in loop.hubs { hub.cutStalled(now: loop.clock.now, timeout: 2000) }
+        for hub in loop.hubs {
+            hub.endBursts()
+            hub.cutStalled(now: loop.clock.now, timeout: 2000)
+        }
         for connection in model.connections { connection.mayBeStalled = false }
     }
 

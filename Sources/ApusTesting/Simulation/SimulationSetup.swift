@@ -2,7 +2,7 @@ import ApusBroker
 
 /// What a seed decides before anything happens.
 struct SimulationSetup {
-    let limits: MemoryBroker.Limits
+    private(set) var limits: MemoryBroker.Limits
     let hubs: Int
     let names: [String]
 
@@ -15,6 +15,9 @@ struct SimulationSetup {
             topicBytes: generator.chance(6) ? 600 : 1 << 28,
             dedupe: [2, 5, 100].randomElement(using: &generator) ?? 2
         )
+        if generator.chance(40) {
+            limits.loopPace = LoopPace(deliveries: Int.random(in: 1...20, using: &generator), fewestMessages: 1)
+        }
         hubs = Int.random(in: 1...3, using: &generator)
         names = Array(Self.names.shuffled(using: &generator).prefix(Int.random(in: 1...4, using: &generator)))
     }

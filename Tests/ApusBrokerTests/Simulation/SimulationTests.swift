@@ -29,12 +29,13 @@ import Testing
         Fault(testDescription: "a resume that skips one", fault: .skipsOneAfterResume, seeds: 50),
         Fault(testDescription: "a resume that repeats one", fault: .repeatsOneAfterResume, seeds: 50),
         Fault(testDescription: "a drop that is not announced", fault: .dropsSilently, seeds: 50),
-        Fault(testDescription: "a dedupe window that forgets too early", fault: .forgetsIDsEarly, seeds: 500),
+        Fault(testDescription: "a dedupe window that forgets too early", fault: .forgetsIDsEarly, seeds: 2000),
         Fault(
             testDescription: "a pattern that misses a new topic's start",
             fault: .forgetsFirstOfNewTopics,
             seeds: 200
         ),
+        Fault(testDescription: "publishers that run ahead of loops", fault: .outrunsLoops, seeds: 200),
     ])
     func `a planted fault is found`(fault: Fault) {
         let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run() != nil }

@@ -30,7 +30,7 @@ final class RetryingPublisher: WaitingPublisher {
             switch outcome {
             case .published: next += 1
             case .deleted, .needsPublication: return
-            case .throttled: return loop.hubs[hub].wait(self, for: topic)
+            case .throttled, .held: return loop.hubs[hub].wait(self, for: topic, outcome)
             }
         }
     }

@@ -27,6 +27,7 @@ final class EmbeddedWorker {
         let watch = LoopWatch(loops: 1, timeout: 0, tickInterval: settings.tickInterval, now: 0)
         worker = Worker(
             eventLoop: eventLoop,
+            loopName: "embedded",
             settings: settings,
             broker: broker,
             mailbox: mailbox,

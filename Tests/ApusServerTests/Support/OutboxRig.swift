@@ -8,13 +8,14 @@ import NIOCore
 ///
 /// The kernel's buffer is as small as it gets, so that nearly every send of more than a few frames is cut somewhere.
 final class OutboxRig {
-    var outbox = Outbox()
+    var outbox: Outbox
     private let server: Socket
     private let peer: Socket
     /// What the peer has read.
     private(set) var received: [UInt8] = []
 
-    init() throws {
+    init(_ content: Outbox.Content = .frames) throws {
+        outbox = Outbox(content)
         (server, peer) = try Socket.pair()
         var least: CInt = 1
         setsockopt(server.descriptor, SOL_SOCKET, SO_SNDBUF, &least, socklen_t(MemoryLayout<CInt>.size))

@@ -152,6 +152,22 @@ import Testing
         }
     }
 
+    @Test func `text of a stream arrives in one piece and in its order, wherever the socket cuts it`() throws {
+        let rig = try OutboxRig(.text)
+        var expected: [UInt8] = []
+        for number in 0..<40 {
+            // Bytes that would be heads of frames, if they were read as such.
+            let text = [UInt8](repeating: UInt8(number), count: 5000)
+            expected += text
+            rig.outbox.writeEvents(ByteBuffer(bytes: text))
+            _ = rig.flush()
+            if number % 7 == 0 { rig.read(3000) }
+        }
+        #expect(rig.outbox.isBlocked && !rig.outbox.isWritable)
+        rig.drain()
+        #expect(rig.received == expected && rig.outbox.isWritable)
+    }
+
     @Test func `a broken socket is reported, not written to`() throws {
         let rig = try OutboxRig()
         rig.hangUp()

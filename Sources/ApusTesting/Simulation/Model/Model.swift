@@ -12,7 +12,9 @@ final class Model {
     var mistakes: [String] = []
     /// Which of the things that happen one after the other it is.
     var moment = 0
-    private let limits: MemoryBroker.Limits
+    let limits: MemoryBroker.Limits
+    /// By hub, and by topic: how much other hubs' publishers have published since it looked, at the most.
+    var unread: [ObjectIdentifier: [Int: Int]] = [:]
     private let clock: ManualClock
 
     init(limits: MemoryBroker.Limits, clock: ManualClock) {
@@ -21,6 +23,9 @@ final class Model {
     }
 
     var now: Int64 { clock.now }
+
+    /// Whether publishers may have to wait for loops.
+    var pacesPublishers: Bool { limits.loopPace != nil }
 
     func topic(named name: String) -> ModelTopic? {
         topics.last { $0.name == name && !$0.isDeleted }

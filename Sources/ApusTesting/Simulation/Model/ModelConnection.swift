@@ -7,6 +7,7 @@ import ApusProtocol
 /// connection has at most one subscription with positions and one without them on each topic.
 final class ModelConnection {
     let number: Int
+    let hub: Hub
     let origin: UInt32
     var subscriptions: [ModelSubscription] = []
     var isOver = false
@@ -20,8 +21,9 @@ final class ModelConnection {
     var onEvent: ((ModelTopic, Int) -> Void)?
     private unowned let model: Model
 
-    init(number: Int, mayLag: Bool, model: Model) {
+    init(number: Int, hub: Hub, mayLag: Bool, model: Model) {
         self.number = number
+        self.hub = hub
         origin = UInt32(number + 1)
         self.mayLag = mayLag
         self.model = model

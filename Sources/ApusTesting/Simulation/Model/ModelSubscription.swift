@@ -250,7 +250,8 @@ final class ModelSubscription {
             // One whose predecessor has not come to its end may not have been looked at yet.
             guard !hasPredecessor else { return nil }
             if next < topic.head { laggedUpTo = topic.head }
-            guard wasEnforced, isPlaced, !topic.isTight else { return nil }
+            // What was offered at once is not held against it at once.
+            guard wasEnforced, isPlaced, !topic.isTight, !topic.isPaced else { return nil }
             let least = lag(now: now).lowerBound
             switch options.overflow {
             case .throttle:

@@ -51,6 +51,9 @@ final class ModelTopic {
     var head: Int { messages.count + 1 }
     var needsPublication: Bool { settings.dedupeWindow != nil || settings.ttl != nil }
 
+    /// Whether publishers wait for loops, and sockets are spared what was offered to them at once.
+    var isPaced: Bool { limits.loopPace != nil }
+
     /// Whether the bound in bytes is so low that anything may be pushed out.
     var isTight: Bool { limits.topicBytes < 100_000 }
 

@@ -1,0 +1,95 @@
+import ApusProtocol
+import NIOCore
+
+// What makes publishers wait: subscriptions that throttle, and loops that are behind.
+
+extension TopicState {
+    /// What a publish from that hub has to wait for, which is then told when it need not any more.
+    @inline(__always)
+    mutating func obstacle(to publisher: HubMailbox?) -> PublishOutcome? {
+        guard log.head >= freeUntil || publishedBytes >= freeBytes else { return nil }
+        return lookForObstacle(to: publisher)
+    }
+
+    private mutating func lookForObstacle(to publisher: HubMailbox?) -> PublishOutcome? {
+        var found: PublishOutcome?
+        for index in readers.indices {
+            if throttles(readers[index]) {
+                addWaiting(publisher)
+                return .throttled
+            }
+            // A loop looks at what it publishes itself before it reads more: it is not behind.
+            guard readers[index].mailbox !== publisher, isBehind(readers[index]) else { continue }
+            if readers[index].heldSince == nil { readers[index].heldSince = Self.now }
+            found = .held
+        }
+        if found != nil { addWaiting(publisher) }
+        return found
+    }
+
+    private mutating func addWaiting(_ publisher: HubMailbox?) {
+        if let publisher, !waiting.contains(where: { $0 === publisher }) { waiting.append(publisher) }
+    }
+
+    private func throttles(_ reader: Reader) -> Bool {
+        guard reader.gate != .max else { return false }
+        if log.head >= reader.gate { return true }
+        // What only others still have to read makes nobody wait.
+        return log.bytes > log.limits.bytes && reader.spared < log.head
+    }
+
+    private func isBehind(_ reader: Reader) -> Bool {
+        guard let pace = limits.loopPace, !reader.isPassedOver, !limits.faults.contains(.outrunsLoops) else {
+            return false
+        }
+        return log.head - reader.seen >= pace.messages(for: reader.subscriptions)
+            || publishedBytes - reader.seenBytes >= UInt64(pace.bytes)
+    }
+
+    /// Finds out how long publishers need not look at the readers.
+    mutating func findLimits() {
+        var (head, bytes) = (Offset.max, UInt64.max)
+        for index in readers.indices {
+            if readers[index].gate != .max { head = 0 }
+            guard let pace = limits.loopPace, !readers[index].isPassedOver else { continue }
+            head = min(head, readers[index].seen + pace.messages(for: readers[index].subscriptions))
+            bytes = min(bytes, readers[index].seenBytes + UInt64(pace.bytes))
+        }
+        (freeUntil, freeBytes) = (head, bytes)
+    }
+
+    /// The hub has looked at all that was published.
+    mutating func noteLook(of mailbox: HubMailbox) {
+        guard let index = readers.firstIndex(where: { $0.mailbox === mailbox }) else { return }
+        readers[index].isNotified = false
+        readers[index].seen = log.head
+        readers[index].seenBytes = publishedBytes
+        readers[index].isPassedOver = false
+        if let since = readers[index].heldSince.take() { readers[index].heldTime += Self.now - since }
+        findLimits()
+    }
+
+    /// Lets publishers go on although loops have not looked for so many milliseconds: these are stuck.
+    mutating func passOverStuck(for timeout: Int64) {
+        let now = Self.now
+        for index in readers.indices {
+            guard let since = readers[index].heldSince, now - since >= timeout else { continue }
+            readers[index].heldSince = nil
+            readers[index].heldTime += now - since
+            readers[index].isPassedOver = true
+        }
+        findLimits()
+    }
+
+    /// The hubs whose publishers wait, when they need not wait any more.
+    mutating func takeWaitingIfOpen() -> [HubMailbox] {
+        guard !waiting.isEmpty, isDeleted || !readers.contains(where: { throttles($0) || isBehind($0) }) else {
+            return []
+        }
+        defer { waiting = [] }
+        return waiting
+    }
+
+    /// Milliseconds of a clock that never goes back.
+    private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000) }
+}

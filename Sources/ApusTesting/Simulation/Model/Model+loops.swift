@@ -1,0 +1,28 @@
+import ApusBroker
+
+// How far the loops that read a topic are behind those that publish to it.
+
+extension Model {
+    /// Takes note of messages published from a hub's loop, and says whether that should have waited for another.
+    func note(published count: Int, from publisher: Hub, to topic: ModelTopic) -> String? {
+        guard let pace = limits.loopPace else { return nil }
+        let readers = Set(connections.filter { $0.reads(topic) }.map { ObjectIdentifier($0.hub) })
+        for hub in readers where hub != ObjectIdentifier(publisher) {
+            let unread = unread[hub]?[topic.number] ?? 0
+            self.unread[hub, default: [:]][topic.number] = unread + count
+            if unread >= pace.deliveries { return "ran ahead of a loop by \(unread) messages" }
+        }
+        return nil
+    }
+
+    /// The hub may have looked at what was published: in its turn, or for somebody who subscribes.
+    func noteLook(of hub: Hub) {
+        unread[ObjectIdentifier(hub)] = nil
+    }
+}
+
+extension ModelConnection {
+    fileprivate func reads(_ topic: ModelTopic) -> Bool {
+        subscriptions.contains { $0.topic === topic && $0.isPlaced }
+    }
+}
