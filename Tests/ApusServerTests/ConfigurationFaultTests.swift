@@ -12,6 +12,8 @@ import Testing
         "log_level": ["loud", ""],
         "log_format": ["xml"],
         "history": ["-1", "many"],
+        "loop_lag": ["0", "-1", "many", "1000000001"],
+        "loop_lag_bytes": ["0", "-5", "1 KiB", "10TiB"],
         "topic_bytes": ["0", "-5", "1 KiB", "10TiB", "1.5MiB", "KiB", "1023"],
         "queue": ["0", "-1"],
         "overflow": ["explode", "drop_oldest"],

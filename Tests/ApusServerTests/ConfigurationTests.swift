@@ -67,7 +67,8 @@ import Testing
     /// One value for each setting that is not its default.
     private static let others: [String: String] = [
         "host": "::1", "port": "1", "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",
-        "history": "0", "topic_bytes": "1GiB", "queue": "5", "overflow": "throttle", "throttle_timeout": "0",
+        "history": "0", "topic_bytes": "1GiB", "loop_lag": "100", "loop_lag_bytes": "64KiB",
+        "queue": "5", "overflow": "throttle", "throttle_timeout": "0",
         "ping_interval": "1.5", "pong_timeout": "2m", "heartbeat": "0s", "handshake_timeout": "1h",
         "auth_timeout": "50ms",
         "idle_timeout": "0", "close_timeout": "1s", "drain_timeout": "0", "max_message": "64KiB", "max_depth": "1024",

@@ -10,7 +10,7 @@ from extensions import BIG, PLENTY, lag, listing, pour, publish_batch, stalled, 
 from test_rest import expect_problem
 
 MEMBERS = {"topic", "client_id", "connection", "address", "transport", "since", "policy", "queue", "delivered",
-           "dropped", "lag", "throttled_ms"}
+           "dropped", "lag", "throttled_ms", "held_ms"}
 
 
 def only(entries, client_id):
@@ -148,7 +148,7 @@ def gone(server, topic, client_id):
 async def gone_once(server, topic, client_id):
     await until(lambda: gone(server, topic, client_id), f"{client_id} is listed as gone")
     entry, = gone(server, topic, client_id)
-    assert MEMBERS - {"lag", "throttled_ms"} <= set(entry) | {"since", "policy", "queue"}
+    assert MEMBERS - {"lag", "throttled_ms", "held_ms"} <= set(entry) | {"since", "policy", "queue"}
     assert TIME.fullmatch(entry["at"])
     return entry
 

@@ -154,7 +154,7 @@ extension OpenAPIDocument {
         """#,
         subscriber(
             "Subscriber",
-            required: #""lag", "throttled_ms""#,
+            required: #""lag", "throttled_ms", "held_ms""#,
             #"""
             "lag": {
               "type": "object",
@@ -165,7 +165,8 @@ extension OpenAPIDocument {
                 "ms": { "$ref": "#/components/schemas/Count" }
               }
             },
-            "throttled_ms": { "$ref": "#/components/schemas/Count" }
+            "throttled_ms": { "$ref": "#/components/schemas/Count" },
+            "held_ms": { "$ref": "#/components/schemas/Count" }
             """#
         ),
         subscriber(

@@ -42,6 +42,8 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
         next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let start = ContinuousClock.now
+        // Not `context.id`, which needs a log handler that keeps metadata.
+        let id = context.logger[metadataKey: "hb.request.id"].map { "\($0)" } ?? ""
         var response: Response
         do {
             // The router takes more for a path than it has: a slash twice, or at the end.
@@ -53,13 +55,13 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
             if problem.code == .internal {
                 log.logger.error(
                     "request failed",
-                    metadata: ["request.id": "\(context.id)", "error": "\(String(reflecting: error))"]
+                    metadata: ["request.id": "\(id)", "error": "\(String(reflecting: error))"]
                 )
             }
             response = try problem.response(from: request, context: context)
         }
         log.answered(
-            context.id,
+            id,
             method: request.method.rawValue,
             path: request.uri.path,
             status: response.status.code,
