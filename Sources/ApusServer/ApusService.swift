@@ -214,7 +214,13 @@ public struct ApusService: Service {
 extension ServerConfiguration {
     /// What a broker of this configuration is bounded by.
     public var brokerLimits: MemoryBroker.Limits {
-        MemoryBroker.Limits(history: history, topicBytes: topicBytes, topics: maxTopics, dedupe: maxDedupe, loopPace: LoopPace(deliveries: loopLag, bytes: loopLagBytes))
+        MemoryBroker.Limits(
+            history: history,
+            topicBytes: topicBytes,
+            topics: maxTopics,
+            dedupe: maxDedupe,
+            loopPace: LoopPace(deliveries: loopLag, bytes: loopLagBytes)
+        )
     }
 
     var workerSettings: WorkerSettings {

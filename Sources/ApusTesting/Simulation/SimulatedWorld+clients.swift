@@ -23,7 +23,12 @@ extension SimulatedWorld {
     func connect(_ client: SimulatedClient) -> SimulatedConnection {
         let index = random(0...(loop.hubs.count - 1))
         lastConnection += 1
-        let expected = ModelConnection(number: lastConnection, hub: loop.hubs[index], mayLag: client.isSlow, model: model)
+        let expected = ModelConnection(
+            number: lastConnection,
+            hub: loop.hubs[index],
+            mayLag: client.isSlow,
+            model: model
+        )
         let subscriber = RecordingSubscriber(
             on: loop.hubs[index],
             dialect: client.dialect,

@@ -112,7 +112,8 @@ import Testing
     }
 
     @Test(arguments: [OverflowPolicy.dropOldest, .dropNewest, .disconnect])
-    func `what was offered at once is not held against a socket that goes on to take it`(policy: OverflowPolicy) throws {
+    func `what was offered at once is not held against a socket that goes on to take it`(policy: OverflowPolicy) throws
+    {
         let (loop, reader) = try offeredAtOnce(policy: policy)
         for _ in 0..<50 {
             loop.hubs[0].endBursts()
