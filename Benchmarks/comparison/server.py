@@ -73,7 +73,9 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
-            preexec_fn=confine(self.cores.server, self.cores.is_server_realtime),
+            preexec_fn=confine(
+                None if self.contestant.has_all_cores else self.cores.server, self.cores.is_server_realtime
+            ),
         )
         try:
             self._wait_until_up()
@@ -118,21 +120,34 @@ class Server:
 
 
 class Apus:
-    """The server that is compared."""
+    """The server that is compared: with one loop on the server's core."""
 
     name, title, protocol = "apus", "Apus", "apus"
     paced_by_delivery = without = frozenset()
+    options = ("--threads", "1")
     note = "`--threads 1`"
+    has_all_cores = False
 
     def __init__(self, program):
         self.program = program
 
     def start(self, port, _):
-        return [self.program, "serve", "--threads", "1", "--log-level", "warning", "--port", port], {}
+        return [self.program, "serve", *self.options, "--log-level", "warning", "--port", port], {}
+
+
+class ApusWithItsDefaults(Apus):
+    """The same as people start it: a loop for each core, on all of them, the generator's too."""
+
+    name, title = "apus-default", "Apus, a loop per core"
+    options = ()
+    note = "its defaults, on all cores, of which it shares one with the generator"
+    has_all_cores = True
 
 
 class Installed:
     """A peer from the cache."""
+
+    has_all_cores = False
 
     def __init__(self, peer):
         self.peer = peer
@@ -151,6 +166,7 @@ class Other:
 
     protocol = "apus"
     paced_by_delivery = without = frozenset()
+    has_all_cores = False
 
     def __init__(self, text):
         self.name, separator, self.command = text.partition("=")

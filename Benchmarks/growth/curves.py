@@ -101,6 +101,7 @@ CURVES = (
         (
             Series("64 messages in flight", SUBSCRIBERS, "--subs {x} --window 64"),
             Series("1 message in flight", SUBSCRIBERS, "--subs {x} --window 1"),
+            Series("64 messages in flight, two loops", SUBSCRIBERS, "--subs {x} --window 64", "--threads 2"),
         ),
         (COST, PEAK),
         slow_from=3_000,

@@ -119,7 +119,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        command = [self.place.program, "serve", "--threads", "1", "--port", str(port), "--log-level", "error"]
+        command = [self.place.program, "serve", *self.loops(), "--port", str(port), "--log-level", "error"]
         self.process = subprocess.Popen(
             command + self.options,
             stdin=subprocess.DEVNULL,
@@ -133,6 +133,10 @@ class Server:
             self.stop()
             raise
         return self
+
+    def loops(self):
+        """One, where the options do not say how many."""
+        return () if "--threads" in self.options else ("--threads", "1")
 
     def __exit__(self, *_):
         self.stop()
