@@ -43,26 +43,23 @@ public final class SocketLoop: EventLoop {
     }
 
     private let state: NIOLockedValueBox<State>
-    /// A byte into the first wakes the thread, which waits at the second.
-    private let alarm: (bell: Socket, ear: Socket)
+    private let alarm: Alarm
     /// The thread that runs, while one does; no thread has 0.
     private let thread = Atomic<UInt>(0)
 
     public init() throws(SocketError) {
-        alarm = try Socket.pair()
+        alarm = try Alarm()
         do throws(SocketError) {
             state = NIOLockedValueBox(State(epoll: try Poller.open()))
         } catch {
-            alarm.bell.close()
-            alarm.ear.close()
+            alarm.close()
             throw error
         }
     }
 
     deinit {
         if let epoll = state.withLockedValue({ $0.epoll }) { Glibc.close(epoll) }
-        alarm.bell.close()
-        alarm.ear.close()
+        alarm.close()
     }
 
     // MARK: Running
@@ -74,8 +71,7 @@ public final class SocketLoop: EventLoop {
         }
         let poller = Poller(epoll: epoll)
         thread.store(UInt(pthread_self()), ordering: .relaxed)
-        // Of a fresh descriptor and a fresh socket, neither of which is anywhere else, this does not fail.
-        let id = try? poller.add(alarm.ear, for: .readable, target: Ear(socket: alarm.ear))
+        let id = alarm.register(with: poller)
         var work: [Work] = []
         while takeWork(&work) {
             for item in work { item(poller) }
@@ -84,7 +80,7 @@ public final class SocketLoop: EventLoop {
             // Whoever was just answered may have asked for more: what it publishes goes out with what is there.
             if hasWork { poller.poll(timeout: 0) }
         }
-        if let id { poller.remove(id, of: alarm.ear) }
+        if let id { alarm.remove(id, from: poller) }
         thread.store(0, ordering: .relaxed)
         let whenStopped = state.withLockedValue { state in
             state.hasStopped = true
@@ -131,27 +127,7 @@ public final class SocketLoop: EventLoop {
             defer { state.isAwake = true }
             return !state.isAwake
         }
-        if sleeps, !inEventLoop { wake() }
-    }
-
-    private func wake() {
-        // When the socket is full the thread has enough to wake up for.
-        _ = withUnsafeBytes(of: UInt8(1)) { alarm.bell.send($0) }
-    }
-
-    /// Takes the bytes that woke the thread, so that they do so once.
-    private final class Ear: PollTarget {
-        private let socket: Socket
-
-        init(socket: Socket) {
-            self.socket = socket
-        }
-
-        func socketIsReady(_ events: PollEvents) {
-            withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { space in
-                while case .bytes(let count) = socket.receive(into: space), count == space.count {}
-            }
-        }
+        if sleeps, !inEventLoop { alarm.ring() }
     }
 
     // MARK: EventLoop
@@ -190,7 +166,7 @@ public final class SocketLoop: EventLoop {
             return (state.lastTimer, !state.isAwake)
         }
         // It may be due before what the thread waits for.
-        if sleeps, !inEventLoop { wake() }
+        if sleeps, !inEventLoop { alarm.ring() }
         return id
     }
 
@@ -213,6 +189,6 @@ public final class SocketLoop: EventLoop {
             return (!state.isAwake, state.hasStopped)
         }
         if hasStopped { return queue.async { callback(nil) } }
-        if sleeps, !inEventLoop { wake() }
+        if sleeps, !inEventLoop { alarm.ring() }
     }
 }

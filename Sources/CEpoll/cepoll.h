@@ -1,7 +1,8 @@
-// What Swift's Glibc module leaves out of the C library: epoll(7), and the accept4(2) of GNU's feature set.
+// What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), and the accept4(2) of GNU's feature set.
 #pragma once
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 struct sockaddr;
 
