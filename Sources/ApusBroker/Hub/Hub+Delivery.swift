@@ -63,7 +63,7 @@ extension Hub {
     func pump(_ subscription: Subscription) {
         let source = subscription.source
         let subscriber = subscription.subscriber
-        guard subscription.predecessors.isEmpty || finishPredecessors(of: subscription) else {
+        guard !subscription.isHeld || open(subscription) else {
             subscription.isLagging = true
             return
         }
@@ -94,8 +94,11 @@ extension Hub {
             if !subscriber.isWritable { subscriber.flush() }
             // Also of ends there are not to be more than the subscriber takes.
             guard subscriber.isWritable, subscription.isActive else { return }
+            let waits = subscription.waiting != nil
             end(subscription, .topicDeleted)
-            subscriber.notify(.topicDeleted(source.topic, byPattern: subscription.pattern != nil))
+            subscriber.notify(
+                .topicDeleted(source.topic, byPattern: subscription.pattern != nil, waits: waits)
+            )
         }
     }
 

@@ -77,8 +77,9 @@ extension Hub {
         )
     }
 
-    /// Subscribes a pattern to a topic that was just made.
+    /// Subscribes a pattern, or one that waits, to a topic that was just made.
     func claim(_ topic: Topic, for filter: FilterID) {
+        if let waiting = waits[filter] { return claim(topic, for: waiting) }
         guard let pattern = patterns[filter] else {
             counters.droppedEnded += topic.releaseReservation() - 1
             return

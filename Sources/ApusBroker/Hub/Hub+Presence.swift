@@ -51,7 +51,8 @@ extension Hub {
             isPumping = false
             guard subscription.isActive else { return }
         }
-        guard subscriber.isWritable, subscription.pendingPresence == nil else {
+        // Who is yet to be told that its topic is there is told of nobody on it before.
+        guard subscriber.isWritable, subscription.pendingPresence == nil, subscription.opening == nil else {
             if subscription.pendingPresence == nil { subscription.pendingPresence = PendingPresence() }
             subscription.pendingPresence?.add(news)
             return

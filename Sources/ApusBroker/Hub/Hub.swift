@@ -20,6 +20,7 @@ public final class Hub {
     @exclusivity(unchecked) private var cache = TopicCache()
     @exclusivity(unchecked) public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
+    var waits: [FilterID: WaitingSubscription] = [:]
     var gone = GoneSubscriptions()
     /// Those with a ``Subscription/burst``.
     var bursts: [Subscription] = []
@@ -250,7 +251,8 @@ public final class Hub {
             // Publishers may be waiting for just this one.
             if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
             if subscription.pendingPresence != nil { tellPending(subscription) }
-            guard subscription.isActive, subscription.cursor < source.head || source.isDeleted else { continue }
+            guard subscription.isActive, subscription.cursor < source.head || source.isDeleted || subscription.isHeld
+            else { continue }
             pump(subscription)
         }
     }

@@ -17,6 +17,7 @@ final class Worker {
     let loopName: String
     let settings: WorkerSettings
     let hub: Hub
+    let broker: any Broker
     /// What a socket is read into: worked off, or copied, before the next one is read.
     let input: UnsafeMutableRawBufferPointer
     let scanner: CommandScanner
@@ -62,6 +63,7 @@ final class Worker {
         self.eventLoop = eventLoop
         self.loopName = loopName
         self.settings = settings
+        self.broker = broker
         self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression) {
             Timestamp.nowInMilliseconds
         }

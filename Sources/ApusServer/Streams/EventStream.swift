@@ -158,9 +158,14 @@ final class EventStream: StreamingSubscriber, PollTarget {
         switch notice {
         case .messagesDropped(let topic, let count, let range):
             inform(.messagesDropped(topicJSON: topic.template.topicJSON, count: count, range: range))
-        case .topicDeleted(let topic, _):
+        case .topicDeleted(let topic, _, _):
             inform(.topicDeleted(topicJSON: topic.template.topicJSON))
             if subscriptions.isEmpty { finish(.topicDeleted) }
+        case .topicCreated(let topic, let isUnrecovered):
+            let topicJSON = topic.template.topicJSON
+            inform(.topicCreated(topicJSON: topicJSON, epoch: topic.epoch))
+            guard isUnrecovered else { break }
+            inform(.notRecovered(topicJSON: topicJSON, epoch: topic.epoch, offset: 0, missed: nil))
         case .slowConsumer(let topic):
             worker.counters.errors[.slowConsumer, default: 0] += 1
             let text = jsonString("Topic '\(topic.name)': too far behind")

@@ -78,6 +78,12 @@ extension SimulatedWorld {
         let sum = loop.hubs.map { $0.report() }.reduce(HubCounters(), +)
         if sum.books.owed != sum.books.accounted { fail("the books do not add up: \(sum)") }
         let published = model.topics.reduce(0) { $0 + $1.messages.count }
+        let waiting = model.connections.reduce(0) { sum, connection in
+            sum + connection.waits.count { name, wait in
+                !connection.subscriptions.contains { $0.topic.name == name && $0.clientID == wait.clientID && $0.waits }
+            }
+        }
+        if sum.waiting != waiting { fail("\(sum.waiting) wait, not \(waiting)") }
         if sum.published != UInt64(published) { fail("\(sum.published) published, not \(published)") }
     }
 
@@ -96,6 +102,7 @@ extension SimulatedWorld {
         for client in clients { client.connection?.end() }
         rest()
         if loop.broker.filterCount != 0 { fail("\(loop.broker.filterCount) filters are left") }
+        if loop.broker.awaitedCount != 0 { fail("\(loop.broker.awaitedCount) names are still awaited") }
         for topic in model.topics where !topic.isDeleted {
             if topic.real.logBytes > topic.mostBytes {
                 fail("\(topic.name) holds \(topic.real.logBytes) bytes where \(topic.mostBytes) are enough")
