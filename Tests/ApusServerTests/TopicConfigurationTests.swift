@@ -35,12 +35,12 @@ import Testing
     @Test(arguments: [
         (
             "[{name: orders, histroy: 5}]",
-            "is no list of topics: topic 1 ('orders'): 'histroy' is no setting of a topic"
+            "is not a list of topics: topic 1 ('orders'): 'histroy' is no setting of a topic"
         ),
-        ("[{name: 'a*'}]", "is no list of topics: topic 1 ('a*'): 'name' is not allowed for a topic"),
-        ("[orders]", "is no list of topics: topic 1: it must be an object"),
-        ("{name: orders}", "is no list of topics: it must be a list"),
-        ("orders", "is no list of topics: it is not valid JSON"),
+        ("[{name: 'a*'}]", "is not a list of topics: topic 1 ('a*'): 'name' is not allowed for a topic"),
+        ("[orders]", "is not a list of topics: topic 1: it must be an object"),
+        ("{name: orders}", "is not a list of topics: it must be a list"),
+        ("orders", "is not a list of topics: it is not valid JSON"),
         ("[{name: a, queue: 100001}]", "has a queue of 100001, which is more than max_queue, 100000"),
     ])
     func `a bad declaration is named`(text: String, reason: String) throws {

@@ -59,7 +59,7 @@ extension Setting {
                 let list = TopicDeclaration.readList(text, maxQueue: maxQueue, isAllowed: TopicName.isAllowed)
                 switch list {
                 case .success(let topics): configuration[keyPath: path] = topics
-                case .failure(let error): return "is no list of topics: " + PlainText.escaped(error.message)
+                case .failure(let error): return "is not a list of topics: " + PlainText.escaped(error.message)
                 }
                 return nil
             },
