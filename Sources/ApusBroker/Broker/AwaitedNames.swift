@@ -23,6 +23,6 @@ struct AwaitedNames {
     func all(of name: String) -> [(id: FilterID, mailbox: HubMailbox)] {
         guard !names.isEmpty, let waiting = mailboxes[ExactText(name)] else { return [] }
         // A dictionary's order is another in every process, and a run with the same seed must be the same run.
-        return waiting.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return waiting.keys.sorted().compactMap { id in waiting[id].map { (id, $0) } }
     }
 }

@@ -27,7 +27,7 @@ extension Hub {
                 pump(subscription)
                 if !wasLagging, subscription.cursor > start { spare(subscription) }
                 // One that reads and waits for its predecessor is not slow: the predecessor's turn is yet to come.
-                let waits = !subscription.predecessors.isEmpty && subscription.subscriber.isWritable
+                let waits = subscription.predecessors != nil && takesMore(subscription.subscriber)
                 if subscription.cursor < source.head, !waits { enforceBound(of: subscription) }
             }
             guard subscription.isActive else { continue }
@@ -57,6 +57,16 @@ extension Hub {
         subscriber.deliver(frames)
         isPumping = false
         return subscription.cursor >= subscription.source.head
+    }
+
+    /// Whether the subscriber takes more, where what was delivered in this turn may be all that is in the way. A resumption that
+    /// this causes can wait.
+    func takesMore(_ subscriber: any Subscriber) -> Bool {
+        guard !subscriber.isWritable else { return true }
+        isPumping = true
+        subscriber.flush()
+        isPumping = false
+        return subscriber.isWritable
     }
 
     /// Delivers slices until the subscription is at the head or its subscriber takes no more.

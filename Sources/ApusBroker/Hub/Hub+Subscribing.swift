@@ -231,16 +231,12 @@ extension Hub {
 
     /// Delivers what still fits, and ends the subscription.
     func finish(_ subscription: Subscription) {
-        catchUp(subscription)
+        catchUp(subscription.predecessors)
+        if subscription.isActive {
+            look(at: subscription.source)
+            pump(subscription)
+        }
         end(subscription, .unsubscribed)
-    }
-
-    /// Delivers what fits now, to those first that must come to their end before.
-    private func catchUp(_ subscription: Subscription) {
-        for predecessor in subscription.predecessors where predecessor.isActive { catchUp(predecessor) }
-        guard subscription.isActive else { return }
-        look(at: subscription.source)
-        pump(subscription)
     }
 
     /// Ends all subscriptions of a subscriber whose connection is gone.
@@ -262,7 +258,8 @@ extension Hub {
         if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: -1) }
         // The end of the topic is nobody's leaving.
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
-        if hasPredecessor(source.topic) { wakeSuccessors(of: subscription) }
+        subscription.predecessors = nil
+        wakeSuccessors(of: subscription)
         if reason != .answered { gone.add(subscription, reason: reason, now: clock()) }
         if source.isDraining {
             source.ended.append(subscription)

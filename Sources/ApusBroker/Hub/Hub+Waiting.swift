@@ -23,7 +23,8 @@ extension Hub {
             filterID: id,
             subscriber: subscriber,
             request: request,
-            defaults: defaults
+            defaults: defaults,
+            maxMatches: limits.matches
         )
         var receipt: SubscribeReceipt?
         if let topic {
@@ -92,18 +93,21 @@ extension Hub {
 
     /// Places what was promised so far, so that who subscribes or unsubscribes finds it.
     func claimPromised() {
-        for (topic, filter) in mailbox.takeMatched() { claim(topic, for: filter) }
+        claim(mailbox.takeMatched())
     }
 
     /// Subscribes one that waits to a topic that was just made, which may be gone again.
     func claim(_ topic: Topic, for waiting: WaitingSubscription) {
         let subscriber = waiting.subscriber
-        if waiting.lives.count >= WaitingSubscription.maxLives {
+        if waiting.lives.count >= WaitingSubscription.maxLives / 2 {
             // One that reads only has not had its turn.
             for life in waiting.lives where life.isActive { pump(life) }
         }
         let isOver = waits[waiting.filterID] == nil || faults.contains(.waitsOnlyOnce) && waiting.hasStarted
-        guard !isOver, waiting.lives.count < WaitingSubscription.maxLives else {
+        let isFull =
+            waiting.lives.count >= WaitingSubscription.maxLives
+            || !waiting.lives.isEmpty && subscriber.subscriptions.matchCount >= waiting.maxMatches
+        guard !isOver, !isFull else {
             counters.droppedEnded += topic.releaseReservation() - 1
             // Otherwise it is gone, over what it was just given.
             return isOver ? () : subscriber.notify(.overloaded)
@@ -133,14 +137,8 @@ extension Hub {
         guard finishPredecessors(of: subscription) else { return false }
         guard let opening = subscription.opening else { return true }
         let subscriber = subscription.subscriber
-        if !subscriber.isWritable {
-            // What was delivered in this turn may be all that is in the way. A resumption that this causes can wait.
-            isPumping = true
-            subscriber.flush()
-            isPumping = false
-        }
         // Also of such news there is not to be more than the subscriber takes.
-        guard subscriber.isWritable, subscription.isActive else { return false }
+        guard takesMore(subscriber), subscription.isActive else { return false }
         subscription.opening = nil
         subscriber.notify(.topicCreated(subscription.topic, isUnrecovered: opening.isUnrecovered))
         if subscription.isActive, subscription.pendingPresence != nil { tellPending(subscription) }

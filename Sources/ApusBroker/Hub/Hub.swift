@@ -21,6 +21,9 @@ public final class Hub {
     @exclusivity(unchecked) public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
     var waits: [FilterID: WaitingSubscription] = [:]
+    /// While new topics are claimed: by subscriber, what was found out for the topic that it had last.
+    var successions: [ObjectIdentifier: (source: HubTopic, succession: Succession?)] = [:]
+    var isClaiming = false
     var gone = GoneSubscriptions()
     /// Those with a ``Subscription/burst``.
     var bursts: [Subscription] = []
@@ -214,7 +217,7 @@ public final class Hub {
     }
 
     private func sortIn(_ inbox: HubMailbox.Inbox) {
-        for (topic, filter) in inbox.matched { claim(topic, for: filter) }
+        claim(inbox.matched)
         for slot in inbox.slots { markDirty(slot: slot) }
     }
 

@@ -45,12 +45,14 @@ public final class Subscription {
     var throttledAt: Int64?
     var throttledTime: Int64 = 0
     /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one starts.
-    @exclusivity(unchecked) var predecessors: [Subscription] = [] {
-        didSet { isHeld = !predecessors.isEmpty || opening != nil }
+    var predecessors: Succession? {
+        didSet { isHeld = predecessors != nil || opening != nil }
     }
+    /// Of one whose topic is gone: who waits for its end.
+    var succession: Succession?
     /// What it is told before its first event.
     var opening: Opening? {
-        didSet { isHeld = !predecessors.isEmpty || opening != nil }
+        didSet { isHeld = predecessors != nil || opening != nil }
     }
     /// Whether any of these two is in its way.
     @exclusivity(unchecked) private(set) var isHeld = false

@@ -21,6 +21,8 @@ public struct SubscriptionSet {
     private var waits: [WaitingKey: WaitingSubscription] = [:]
     /// How many of all have a ``WaitingSubscription`` that counts for them.
     private var held = 0
+    /// How many of these are not the only ones of theirs: the topic of some name is gone, and there is another.
+    private var extraLives = 0
     private var index: [Key: Subscription]?
 
     public init() {}
@@ -28,8 +30,8 @@ public struct SubscriptionSet {
     /// How many the subscriber has asked for: a pattern is one, whatever it matches, and so is one that waits.
     public var count: Int { all.count - matches - held + patterns.count + waits.count }
 
-    /// How many its patterns have brought.
-    public var matchCount: Int { matches }
+    /// How many its patterns have brought, and names that it waits for have brought once more.
+    public var matchCount: Int { matches + extraLives }
 
     /// Whether the subscriber has none at all.
     public var isEmpty: Bool { all.isEmpty && patterns.isEmpty && waits.isEmpty }
@@ -110,9 +112,11 @@ public struct SubscriptionSet {
         if let old = subscription.waiting {
             old.lives.removeAll { $0 === subscription }
             held -= 1
+            if !old.lives.isEmpty { extraLives -= 1 }
         }
         subscription.waiting = waiting
         guard let waiting else { return }
+        if !waiting.lives.isEmpty { extraLives += 1 }
         waiting.lives.append(subscription)
         held += 1
     }

@@ -343,6 +343,56 @@ import Testing
         #expect(loop.broker.awaitedCount == 0 && topic.subscriberCount == 0)
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false], [true, false])
+    func `two thousand of one name go over from one topic to the next`(waits: Bool, isSlow: Bool) throws {
+        try loop.broker.createTopic(named: "t")
+        func subscribe() throws {
+            for number in 0..<2000 {
+                var request = SubscribeRequest(topic: "t", clientID: "c\(number)")
+                request.waits = waits
+                try loop.subscribe(subscriber, request, limit: 6000, matches: 5000)
+            }
+        }
+        try subscribe()
+        for round in 0..<2 {
+            if isSlow { subscriber.block() }
+            try loop.publish(round)
+            if round == 0 { loop.runUntilIdle() }
+            try deleteAndMake()
+            if !waits { try subscribe() }
+        }
+        loop.runUntilIdle()
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(subscriber.numbers.count == 4000 && subscriber.subscriptions.count == 2000)
+        #expect(loop.broker.topic(named: "t")?.subscriberCount == 2000)
+        #expect(loop.counters.books.owed == loop.counters.books.accounted)
+    }
+
+    @Test func `topics of all its names together bound who takes nothing, too`() throws {
+        for name in ["t", "u"] { try loop.subscribe(subscriber, waiting(for: name), matches: 3) }
+        subscriber.block()
+        for _ in 1...2 {
+            for name in ["t", "u"] {
+                try loop.broker.createTopic(named: name)
+                try loop.broker.deleteTopic(named: name)
+            }
+        }
+        try loop.broker.createTopic(named: "t")
+        loop.runUntilIdle()
+        #expect(subscriber.records.isEmpty && subscriber.subscriptions.count == 2)
+        try loop.broker.createTopic(named: "u")
+        loop.runUntilIdle()
+        #expect(subscriber.summary == "overloaded" && subscriber.subscriptions.isEmpty)
+        #expect(loop.counters.books.owed == loop.counters.books.accounted)
+    }
+
+    private func waiting(for name: String) -> SubscribeRequest {
+        var request = SubscribeRequest(topic: name, clientID: "c")
+        request.waits = true
+        return request
+    }
+
     // MARK: Making topics
 
     @Test func `where a subscribe makes topics there is nothing to wait for`() throws {
