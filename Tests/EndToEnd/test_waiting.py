@@ -94,18 +94,18 @@ async def test_one_that_waits_is_not_disconnected_when_its_topic_is_deleted():
             await expect_created(waiting, server, "t")
 
 
-async def test_ten_thousand_names_that_are_never_made_cost_little_and_are_let_go():
+async def test_thousands_of_names_that_are_never_made_cost_little_and_are_let_go():
     """Names of one byte and a dot in turn are the longest way through a tree of names."""
     with Server("--threads", "2") as server:
         async with await Client.open(server) as client:
             await wait_for(client, "warm")
             before = server.rss
-            for number in range(10_000 - 1):
+            for number in range(3000):
                 name = (f"{number}." + "a." * 125)[:254]
                 await client.send(type="subscribe", topic=name, client_id="c", wait=True)
-            for _ in range(10_000 - 1):
+            for _ in range(3000):
                 assert (await client.receive())["waiting"]
-            assert server.rss - before < 40 << 20
+            assert server.rss - before < 12 << 20
             server.create("warm")
             await expect_created(client, server, "warm")
         eventually(lambda: b"\napus_subscriptions_waiting 0\n" in server.rest("GET", "/metrics").body, "nothing waits")
@@ -113,7 +113,7 @@ async def test_ten_thousand_names_that_are_never_made_cost_little_and_are_let_go
 
 async def test_each_message_comes_once_while_topics_come_and_go_at_full_speed():
     """Waiting subscribers on several loops, and connections that create, publish and delete as fast as they can."""
-    with Server("--threads", "4", "--history", "0", "--queue", "100000", "--log-level", "warning") as server:
+    with Server("--threads", "4", "--history", "0", "--queue", "100000") as server:
         clients = [await Client.open(server) for _ in range(8)]
         for client in clients:
             await wait_for(client, "t", positions=True)
