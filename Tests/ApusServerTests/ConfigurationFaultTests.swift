@@ -28,7 +28,8 @@ import Testing
         "reconnect_rate": ["0", "fast"], "live_timeout": ["0", "999ms", "25h"],
         "compression": ["maybe", "gzip", "1"], "compression_min_size": ["-1", "2GiB", "some"],
         "compression_level": ["0", "10", "fast"],
-        "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"], "topics.create_on": ["delete", "publish,"],
+        "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"],
+        "topics.create_on": ["delete", "publish,"],
         "topics.declare": ["orders", "{}", "[5]", "[{}]", #"[{"name":"a*"}]"#, #"[{"name":"a"},{"name":"a"}]"#],
     ]
 

@@ -71,7 +71,8 @@ import Testing
 
     @Test(arguments: [
         ("publish", ["publish"]), ("[subscribe]", ["subscribe"]), ("[subscribe, publish]", ["publish", "subscribe"]),
-        ("'subscribe, PUBLISH'", ["publish", "subscribe"]), ("both", ["publish", "subscribe"]), ("none", []), ("[]", []),
+        ("'subscribe, PUBLISH'", ["publish", "subscribe"]), ("both", ["publish", "subscribe"]), ("none", []),
+        ("[]", []),
     ])
     func `what makes topics is a list of commands, or both or none`(text: String, commands: [String]) throws {
         let loaded = try load("topics: {create_on: \(text)}").configuration.createOn

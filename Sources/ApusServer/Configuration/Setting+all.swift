@@ -180,7 +180,11 @@ extension Setting {
             .word(),
             "What a deleted topic's subscribers get: info, or disconnect as well."
         ),
-        .words("topics.create_on", \.createOn, "What makes a topic that is not there: publish, subscribe, both or none."),
+        .words(
+            "topics.create_on",
+            \.createOn,
+            "What makes a topic that is not there: publish, subscribe, both or none."
+        ),
         .topics(
             "topics.declare",
             \.declaredTopics,

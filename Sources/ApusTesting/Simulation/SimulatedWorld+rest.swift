@@ -78,11 +78,7 @@ extension SimulatedWorld {
         let sum = loop.hubs.map { $0.report() }.reduce(HubCounters(), +)
         if sum.books.owed != sum.books.accounted { fail("the books do not add up: \(sum)") }
         let published = model.topics.reduce(0) { $0 + $1.messages.count }
-        let waiting = model.connections.reduce(0) { sum, connection in
-            sum + connection.waits.count { name, wait in
-                !connection.subscriptions.contains { $0.topic.name == name && $0.clientID == wait.clientID && $0.waits }
-            }
-        }
+        let waiting = model.connections.reduce(0) { $0 + $1.waitingCount }
         if sum.waiting != waiting { fail("\(sum.waiting) wait, not \(waiting)") }
         if sum.published != UInt64(published) { fail("\(sum.published) published, not \(published)") }
     }

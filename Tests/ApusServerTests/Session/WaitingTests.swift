@@ -86,7 +86,12 @@ import Testing
         let peer = try EmbeddedConnection.pubSub(on: owner())
         try peer.send(.subscribe("t", as: "c", #","wait":false"#), .subscribe(), .unsubscribe(), .publish(1))
         #expect(try peer.summary() == Array(repeating: "error TOPIC_NOT_FOUND", count: 4))
-        try peer.send(.subscribe("t", as: "c", Self.wait), .unsubscribe("t", as: "other"), .unsubscribe(), .unsubscribe())
+        try peer.send(
+            .subscribe("t", as: "c", Self.wait),
+            .unsubscribe("t", as: "other"),
+            .unsubscribe(),
+            .unsubscribe()
+        )
         #expect(try peer.summary() == ["ack", "error TOPIC_NOT_FOUND", "ack", "error TOPIC_NOT_FOUND"])
     }
 

@@ -33,6 +33,11 @@ final class ModelConnection {
         self.model = model
     }
 
+    /// How many wait for their topic now.
+    var waitingCount: Int {
+        waits.keys.count { name in !subscriptions.contains { $0.topic.name == name && $0.waits } }
+    }
+
     func find(_ topic: ModelTopic, isPositioned: Bool) -> ModelSubscription? {
         subscriptions.first { $0.topic === topic && $0.isPositioned == isPositioned }
     }
