@@ -65,6 +65,7 @@ public struct ApusService: Service {
     }
 
     private func run(on socketLoops: SocketLoops, _ httpLoops: MultiThreadedEventLoopGroup) async throws {
+        try broker.declare(configuration.declaredTopics, logger: logger)
         let workers = try await Workers(
             socketLoops: socketLoops.all,
             httpLoops: Array(httpLoops.makeIterator()),
@@ -242,6 +243,7 @@ extension ServerConfiguration {
             closeTimeout: closeTimeout.milliseconds,
             liveTimeout: liveTimeout.milliseconds,
             disconnectsOnDelete: onDelete == .disconnect,
+            createOn: createOn,
             compression: compression == .off
                 ? nil : MessageCompressor.Settings(minimumSize: compressionMinSize, level: compressionLevel),
             apiKeys: APIKeys(apiKeys)

@@ -15,7 +15,8 @@ public final class RecordingSubscriber: Subscriber {
     public enum Record: Hashable, Sendable {
         case event(topic: String, message: String, key: String? = nil, offset: UInt64? = nil)
         case dropped(topic: String, count: UInt64, range: ClosedRange<UInt64>? = nil)
-        case deleted(topic: String, byPattern: Bool = false)
+        case deleted(topic: String, byPattern: Bool = false, waits: Bool = false)
+        case created(topic: String, epoch: String, isUnrecovered: Bool = false)
         case slowConsumer(topic: String)
         case warning(topic: String, lag: UInt64, queue: Int)
         case presence(topic: String, hasJoined: Bool, clientID: String)
@@ -160,8 +161,10 @@ public final class RecordingSubscriber: Subscriber {
         switch notice {
         case .messagesDropped(let topic, let count, let range):
             record(.dropped(topic: topic.name, count: count, range: range))
-        case .topicDeleted(let topic, let byPattern):
-            record(.deleted(topic: topic.name, byPattern: byPattern))
+        case .topicDeleted(let topic, let byPattern, let waits):
+            record(.deleted(topic: topic.name, byPattern: byPattern, waits: waits))
+        case .topicCreated(let topic, let isUnrecovered):
+            record(.created(topic: topic.name, epoch: topic.epoch, isUnrecovered: isUnrecovered))
         case .slowConsumer(let topic):
             record(.slowConsumer(topic: topic.name))
             // As a connection does: it closes, and its subscriptions end.

@@ -87,6 +87,10 @@ struct ServerOptions: ParsableArguments {
     var topicsCreateExisting: String?
     @Option(name: .setting("topics.on_delete"), help: .setting("topics.on_delete", "action"))
     var topicsOnDelete: String?
+    @Option(name: .setting("topics.create_on"), help: .setting("topics.create_on", "commands"))
+    var topicsCreateOn: String?
+    @Option(name: .setting("topics.declare"), help: .setting("topics.declare", "json"))
+    var topicsDeclare: String?
 
     /// What was given, by the key of the setting.
     var flags: [String: [String]] {
@@ -104,6 +108,7 @@ struct ServerOptions: ParsableArguments {
             ("max_matches", maxMatches), ("max_queue", maxQueue), ("max_batch", maxBatch), ("max_dedupe", maxDedupe),
             ("max_series", maxSeries), ("reconnect_rate", reconnectRate), ("live_timeout", liveTimeout),
             ("topics.create_existing", topicsCreateExisting), ("topics.on_delete", topicsOnDelete),
+            ("topics.create_on", topicsCreateOn), ("topics.declare", topicsDeclare),
         ]
         var flags = ["api_keys": apiKey]
         for (key, text) in texts {

@@ -29,6 +29,8 @@ import Testing
         "compression": ["maybe", "gzip", "1"], "compression_min_size": ["-1", "2GiB", "some"],
         "compression_level": ["0", "10", "fast"],
         "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"],
+        "topics.create_on": ["delete", "publish,"],
+        "topics.declare": ["orders", "{}", "[5]", "[{}]", #"[{"name":"a*"}]"#, #"[{"name":"a"},{"name":"a"}]"#],
     ]
 
     @Test(arguments: Setting.all.filter { !$0.isSecret }.map(\.key))

@@ -76,7 +76,8 @@ import Testing
         "max_matches": "4", "max_queue": "5", "max_batch": "6", "max_dedupe": "7", "max_series": "100",
         "reconnect_rate": "8", "live_timeout": "1s",
         "compression": "off", "compression_min_size": "1KiB", "compression_level": "9",
-        "topics.create_existing": "ok", "topics.on_delete": "disconnect",
+        "topics.create_existing": "ok", "topics.on_delete": "disconnect", "topics.create_on": "publish",
+        "topics.declare": #"[{"name":"a","history":5,"ttl":"1h"},{"name":"b.c","overflow":"latest","queue":null}]"#,
     ]
 
     @Test(arguments: Setting.all.map(\.key))

@@ -59,6 +59,8 @@ class EventStream:
 
     async def __aexit__(self, *_):
         self.abort()
+        # Whoever blocks the loop next, as the end of a server's block does, would keep the socket open.
+        await asyncio.sleep(0)
 
     def abort(self):
         self._writer.transport.abort()

@@ -137,6 +137,10 @@ async def test_a_server_that_drains_is_alive_and_not_ready():
                 assert (await watcher.receive())["msg"] == "shutdown"
                 assert probe(ready, "/readyz") == (503, {"status": "draining"})
                 assert probe(live, "/livez") == (200, {"status": "alive"})
+                # A browser that is refused a stream with 503 never comes back.
+                ready.request("GET", "/topics/t/events", headers={"Accept": "text/event-stream"})
+                stream = ready.getresponse()
+                assert stream.status == 200 and b"\nretry: " in stream.read()
         ready.close()
         live.close()
 

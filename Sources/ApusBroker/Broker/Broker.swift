@@ -38,11 +38,36 @@ public protocol Broker: Sendable {
     /// - Returns: how to take the filter back, and the topics that match already, at most `limit` of them.
     func addFilter(_ filter: TopicFilter, mailbox: HubMailbox, limit: Int) -> (filter: FilterID, topics: [Topic])
 
-    /// Takes a filter back. A topic made before that is still told of.
+    /// Has the hub of `mailbox` told of every topic of that very name made from now on.
+    ///
+    /// - Returns: how to take that back, and the topic that is there already, if there is one.
+    func awaitTopic(named name: String, mailbox: HubMailbox) -> (filter: FilterID, topic: Topic?)
+
+    /// Takes a filter or a name back. A topic made before that is still told of.
     func removeFilter(_ filter: FilterID)
 
-    /// How many filters there are.
+    /// How many filters there are, names that are awaited left out.
     var filterCount: Int { get }
+
+    /// How many times names are awaited.
+    var awaitedCount: Int { get }
+}
+
+extension Broker {
+    /// The topic of that name, which is made where it is not there.
+    ///
+    /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
+    public func topicOrNew(named name: String) throws(BrokerError) -> Topic {
+        while true {
+            if let topic = topic(named: name) { return topic }
+            do throws(BrokerError) {
+                return try createTopic(named: name)
+            } catch {
+                // Somebody else has made it meanwhile, and it may be gone again.
+                guard error.code == .topicExists else { throw error }
+            }
+        }
+    }
 }
 
 /// Which of a broker's filters it is.
@@ -68,6 +93,12 @@ public struct BrokerError: Error, Hashable, Sendable {
         self.code = code
         self.message = message
     }
+
+    /// A topic cannot have that name.
+    public static let nameNotAllowed = BrokerError(
+        .nameNotAllowed,
+        "A topic name is 1 to \(TopicName.maxSize) bytes of UTF-8 without control characters, '*' or '>'"
+    )
 
     /// The text names the topic, or the start of what can be no topic's name.
     public static func topicNotFound(_ name: String) -> BrokerError {

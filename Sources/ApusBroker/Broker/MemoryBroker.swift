@@ -40,6 +40,7 @@ public final class MemoryBroker: Broker {
         var names = NameTrie<Topic>()
         var filters = FilterTrie<Filter>()
         var handles: [FilterID: FilterTrie<Filter>.Handle] = [:]
+        var awaited = AwaitedNames()
         var lastFilter: FilterID = 0
         /// Whether any topic was ever told how old its history may be.
         var hasAges = false
@@ -91,12 +92,7 @@ public final class MemoryBroker: Broker {
         or settings: TopicSettings,
         named name: String
     ) throws(BrokerError) -> (topic: Topic, isNew: Bool) {
-        guard TopicName.isAllowed(name) else {
-            throw BrokerError(
-                .nameNotAllowed,
-                "A topic name is 1 to \(TopicName.maxSize) bytes of UTF-8 without control characters, '*' or '>'"
-            )
-        }
+        guard TopicName.isAllowed(name) else { throw .nameNotAllowed }
         let epoch = makeEpoch()
         let result = state.withLockedValue { state -> Result<(Topic, filters: [Filter]?), BrokerError> in
             if let topic = state.topics[ExactText(name)] { return .success((topic, nil)) }
@@ -106,17 +102,19 @@ public final class MemoryBroker: Broker {
                 )
             }
             let filters = state.filters.count == 0 ? [] : state.filters.matches(of: name)
+            let awaiting = state.awaited.all(of: name)
             let topic = Topic(
                 name: name,
                 epoch: epoch,
                 limits: limits,
                 settings: settings,
-                reservations: filters.count
+                reservations: filters.count + awaiting.count
             )
             state.topics[ExactText(name)] = topic
             state.names.insert(name, topic)
             // Under the lock, so that a hub hears of topics of one name in the order in which they were made.
             for filter in filters { filter.mailbox.post(topic, matching: filter.id) }
+            for (id, mailbox) in awaiting { mailbox.post(topic, matching: id) }
             return .success((topic, filters))
         }
         let (topic, filters) = try result.get()
@@ -167,10 +165,26 @@ public final class MemoryBroker: Broker {
         }
     }
 
+    public func awaitTopic(named name: String, mailbox: HubMailbox) -> (filter: FilterID, topic: Topic?) {
+        state.withLockedValue { state in
+            state.lastFilter += 1
+            state.awaited.insert(state.lastFilter, name: name, mailbox: mailbox)
+            return (state.lastFilter, state.topics[ExactText(name)])
+        }
+    }
+
     public func removeFilter(_ filter: FilterID) {
         state.withLockedValue { state in
-            if let handle = state.handles.removeValue(forKey: filter) { state.filters.remove(handle) }
+            if let handle = state.handles.removeValue(forKey: filter) {
+                state.filters.remove(handle)
+            } else {
+                state.awaited.remove(filter)
+            }
         }
+    }
+
+    public var awaitedCount: Int {
+        state.withLockedValue { $0.awaited.count }
     }
 
     public var filterCount: Int {

@@ -18,4 +18,8 @@ package struct PlantedFaults: OptionSet, Sendable {
     package static let forgetsFirstOfNewTopics = PlantedFaults(rawValue: 1 << 4)
     /// Publishers do not wait for loops that are behind.
     package static let outrunsLoops = PlantedFaults(rawValue: 1 << 5)
+    /// A subscription that has waited for its topic misses the first message.
+    package static let missesFirstOfAwaited = PlantedFaults(rawValue: 1 << 6)
+    /// A subscription whose topic is gone does not wait for the next.
+    package static let waitsOnlyOnce = PlantedFaults(rawValue: 1 << 7)
 }

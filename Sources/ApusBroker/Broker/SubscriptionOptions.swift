@@ -43,6 +43,10 @@ public struct SubscribeRequest: Sendable {
     public var presence: Bool
     /// Whether others are told that it comes and goes.
     public var isAnnounced = true
+    /// Whether it waits for its topic where that is not there, and again when it is gone.
+    public var waits = false
+    /// Whether its topic is made where it is not there.
+    public var makesTopic = false
 
     public init(
         topic: String,
@@ -86,4 +90,6 @@ public struct SubscribeReceipt: Sendable {
     public let isRecovered: Bool?
     /// What came after the position and is no longer kept.
     public let missed: ClosedRange<Offset>?
+    /// Whether there is no topic yet: then epoch and offset say nothing.
+    public var isWaiting = false
 }

@@ -27,7 +27,7 @@ extension Hub {
                 pump(subscription)
                 if !wasLagging, subscription.cursor > start { spare(subscription) }
                 // One that reads and waits for its predecessor is not slow: the predecessor's turn is yet to come.
-                let waits = !subscription.predecessors.isEmpty && subscription.subscriber.isWritable
+                let waits = subscription.predecessors != nil && takesMore(subscription.subscriber)
                 if subscription.cursor < source.head, !waits { enforceBound(of: subscription) }
             }
             guard subscription.isActive else { continue }
@@ -59,11 +59,21 @@ extension Hub {
         return subscription.cursor >= subscription.source.head
     }
 
+    /// Whether the subscriber takes more, where what was delivered in this turn may be all that is in the way. A resumption that
+    /// this causes can wait.
+    func takesMore(_ subscriber: any Subscriber) -> Bool {
+        guard !subscriber.isWritable else { return true }
+        isPumping = true
+        subscriber.flush()
+        isPumping = false
+        return subscriber.isWritable
+    }
+
     /// Delivers slices until the subscription is at the head or its subscriber takes no more.
     func pump(_ subscription: Subscription) {
         let source = subscription.source
         let subscriber = subscription.subscriber
-        guard subscription.predecessors.isEmpty || finishPredecessors(of: subscription) else {
+        guard !subscription.isHeld || open(subscription) else {
             subscription.isLagging = true
             return
         }
@@ -94,8 +104,11 @@ extension Hub {
             if !subscriber.isWritable { subscriber.flush() }
             // Also of ends there are not to be more than the subscriber takes.
             guard subscriber.isWritable, subscription.isActive else { return }
+            let waits = subscription.waiting != nil
             end(subscription, .topicDeleted)
-            subscriber.notify(.topicDeleted(source.topic, byPattern: subscription.pattern != nil))
+            subscriber.notify(
+                .topicDeleted(source.topic, byPattern: subscription.pattern != nil, waits: waits)
+            )
         }
     }
 

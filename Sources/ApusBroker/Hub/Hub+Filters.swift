@@ -77,8 +77,17 @@ extension Hub {
         )
     }
 
-    /// Subscribes a pattern to a topic that was just made.
-    func claim(_ topic: Topic, for filter: FilterID) {
+    /// Places what was promised to patterns and to those that wait.
+    func claim(_ promised: [(topic: Topic, filter: FilterID)]) {
+        isClaiming = true
+        for (topic, filter) in promised { claim(topic, for: filter) }
+        isClaiming = false
+        successions = [:]
+    }
+
+    /// Subscribes a pattern, or one that waits, to a topic that was just made.
+    private func claim(_ topic: Topic, for filter: FilterID) {
+        if let waiting = waits[filter] { return claim(topic, for: waiting) }
         guard let pattern = patterns[filter] else {
             counters.droppedEnded += topic.releaseReservation() - 1
             return

@@ -44,14 +44,9 @@ extension Hub {
 
     private func tell(_ subscription: Subscription, _ news: Presence) {
         let subscriber = subscription.subscriber
-        if subscription.pendingPresence == nil, !subscriber.isWritable {
-            // What was delivered in this turn may be all that is in the way. A resumption that this causes can wait.
-            isPumping = true
-            subscriber.flush()
-            isPumping = false
-            guard subscription.isActive else { return }
-        }
-        guard subscriber.isWritable, subscription.pendingPresence == nil else {
+        if subscription.pendingPresence == nil, !takesMore(subscriber), !subscription.isActive { return }
+        // Who is yet to be told that its topic is there is told of nobody on it before.
+        guard subscriber.isWritable, subscription.pendingPresence == nil, subscription.opening == nil else {
             if subscription.pendingPresence == nil { subscription.pendingPresence = PendingPresence() }
             subscription.pendingPresence?.add(news)
             return

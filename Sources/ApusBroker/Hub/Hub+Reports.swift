@@ -81,6 +81,7 @@ extension Hub {
             }
             counters.subscriptions += source.subscriptions.count
         }
+        counters.waiting = waits.values.count { $0.lives.isEmpty }
         if let deflation { counters.compression = deflation.compressor.counters }
         for waiting in waiting.values {
             let held = waiting.all.count(where: \.isHeld)

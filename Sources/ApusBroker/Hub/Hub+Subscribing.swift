@@ -23,7 +23,8 @@ extension Hub {
 
     /// Subscribes, or subscribes again with other options, and replays in the turn that follows.
     ///
-    /// - Throws: ``BrokerError`` `.topicNotFound`, `.filterNotAllowed`, `.positionInFuture`, or `.tooManySubscriptions`.
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.filterNotAllowed`, `.nameNotAllowed`, `.positionInFuture`,
+    ///   `.tooManySubscriptions` or `.tooManyTopics`.
     public func subscribe(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,
@@ -33,16 +34,45 @@ extension Hub {
         if TopicFilter.isPattern(request.topic) {
             return try subscribeToPattern(subscriber, request, defaults: defaults, limits: limits)
         }
-        guard let topic = broker.topic(named: request.topic) else { throw .topicNotFound(request.topic) }
-        let isNew = subscriber.subscriptions.find(topic, clientID: request.clientID) == nil
-        guard !isNew || subscriber.subscriptions.count < limits.subscriptions else {
-            throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
+        if subscriber.subscriptions.hasWaiting { claimPromised() }
+        if request.waits { return try subscribeWaiting(subscriber, request, defaults: defaults, limits: limits) }
+        while true {
+            let topic = try topic(for: subscriber, request, limits: limits)
+            let options = request.options(settings: topic.settings, defaults: defaults)
+            if let receipt = try place(subscriber, on: topic, request, options: options, pattern: nil) {
+                stopWaiting(subscriber, for: request.topic, clientID: request.clientID)
+                return receipt
+            }
+            // It has gone just now. Where it may be made, it is made again.
+            guard request.makesTopic else { throw .topicNotFound(request.topic) }
         }
-        let options = request.options(settings: topic.settings, defaults: defaults)
-        guard let receipt = try place(subscriber, on: topic, request, options: options, pattern: nil) else {
-            throw .topicNotFound(request.topic)
-        }
-        return receipt
+    }
+
+    /// The topic that a request names, once it is sure that the subscriber may have the subscription.
+    private func topic(
+        for subscriber: any Subscriber,
+        _ request: SubscribeRequest,
+        limits: SubscriptionLimits
+    ) throws(BrokerError) -> Topic {
+        let topic = broker.topic(named: request.topic)
+        guard topic != nil || request.makesTopic else { throw .topicNotFound(request.topic) }
+        try checkRoom(subscriber, request, topic, limits: limits)
+        if let topic { return topic }
+        return try broker.topicOrNew(named: request.topic)
+    }
+
+    /// Refuses one subscription too many; one that takes the place of another is none.
+    func checkRoom(
+        _ subscriber: any Subscriber,
+        _ request: SubscribeRequest,
+        _ topic: Topic?,
+        limits: SubscriptionLimits
+    ) throws(BrokerError) {
+        let all = subscriber.subscriptions
+        guard all.count >= limits.subscriptions, all.find(waitingFor: request.topic, clientID: request.clientID) == nil,
+            topic.flatMap({ all.find($0, clientID: request.clientID) }) == nil
+        else { return }
+        throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
     }
 
     /// Adds a subscription or places the one that is there anew; `nil` when the topic is gone.
@@ -193,6 +223,7 @@ extension Hub {
         if TopicFilter.isPattern(name) {
             return try unsubscribeFromPattern(subscriber, name, clientID: clientID)
         }
+        if let topicJSON = unsubscribeWaiting(subscriber, from: name, clientID: clientID) { return topicJSON }
         guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
         if let subscription = subscriber.subscriptions.find(topic, clientID: clientID) { finish(subscription) }
         return topic.template.topicJSON
@@ -200,21 +231,18 @@ extension Hub {
 
     /// Delivers what still fits, and ends the subscription.
     func finish(_ subscription: Subscription) {
-        catchUp(subscription)
+        catchUp(subscription.predecessors)
+        if subscription.isActive {
+            look(at: subscription.source)
+            pump(subscription)
+        }
         end(subscription, .unsubscribed)
-    }
-
-    /// Delivers what fits now, to those first that must come to their end before.
-    private func catchUp(_ subscription: Subscription) {
-        for predecessor in subscription.predecessors where predecessor.isActive { catchUp(predecessor) }
-        guard subscription.isActive else { return }
-        look(at: subscription.source)
-        pump(subscription)
     }
 
     /// Ends all subscriptions of a subscriber whose connection is gone.
     public func removeAll(of subscriber: any Subscriber, reason: EndReason = .disconnected) {
         for pattern in subscriber.subscriptions.patterns { remove(pattern) }
+        for waiting in Array(subscriber.subscriptions.waiting) { remove(waiting) }
         for subscription in subscriber.subscriptions.all { end(subscription, reason) }
     }
 
@@ -230,7 +258,8 @@ extension Hub {
         if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: -1) }
         // The end of the topic is nobody's leaving.
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
-        if hasPredecessor(source.topic) { wakeSuccessors(of: subscription) }
+        subscription.predecessors = nil
+        wakeSuccessors(of: subscription)
         if reason != .answered { gone.add(subscription, reason: reason, now: clock()) }
         if source.isDraining {
             source.ended.append(subscription)

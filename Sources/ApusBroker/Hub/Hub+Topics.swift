@@ -54,42 +54,6 @@ extension Hub {
         source.isDeleted = view.isDeleted
     }
 
-    /// The subscriptions of the same subscriber to topics that had the same name and are gone, the oldest last.
-    func predecessors(of subscription: Subscription) -> [Subscription] {
-        let topic = subscription.topic
-        guard hasPredecessor(topic) else { return [] }
-        let others = subscription.subscriber.subscriptions.all.filter {
-            $0.topic !== topic && $0.topic.nameBytes == topic.nameBytes
-        }
-        var looked: HubTopic?
-        for other in others where other.source !== looked {
-            look(at: other.source)
-            looked = other.source
-        }
-        // A pattern may come to a topic that is gone after the subscriber found the one that took its place.
-        guard let newest = others.filter(\.source.isDeleted).max(by: { $0.id < $1.id }) else { return [] }
-        return others.filter { $0.source === newest.source }
-    }
-
-    /// Has those go on that waited for a subscription which has ended.
-    func wakeSuccessors(of subscription: Subscription) {
-        for other in subscription.subscriber.subscriptions.all
-        where other.predecessors.contains(where: { $0 === subscription }) {
-            replaying.append(other)
-            requestTurn()
-        }
-    }
-
-    /// Forgets the predecessors that have come to their end, and says whether the subscription may start.
-    func finishPredecessors(of subscription: Subscription) -> Bool {
-        while let index = subscription.predecessors.firstIndex(where: { !$0.isActive }) {
-            // One that was ended before its time leaves those that it waited for itself.
-            let ended = subscription.predecessors.remove(at: index)
-            subscription.predecessors += ended.predecessors
-        }
-        return subscription.predecessors.isEmpty
-    }
-
     func removeEnded(of source: HubTopic) {
         let ended = source.ended
         source.ended = []

@@ -20,6 +20,10 @@ public final class Hub {
     @exclusivity(unchecked) private var cache = TopicCache()
     @exclusivity(unchecked) public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
+    var waits: [FilterID: WaitingSubscription] = [:]
+    /// While new topics are claimed: by subscriber, what was found out for the topic that it had last.
+    var successions: [ObjectIdentifier: (source: HubTopic, succession: Succession?)] = [:]
+    var isClaiming = false
     var gone = GoneSubscriptions()
     /// Those with a ``Subscription/burst``.
     var bursts: [Subscription] = []
@@ -213,7 +217,7 @@ public final class Hub {
     }
 
     private func sortIn(_ inbox: HubMailbox.Inbox) {
-        for (topic, filter) in inbox.matched { claim(topic, for: filter) }
+        claim(inbox.matched)
         for slot in inbox.slots { markDirty(slot: slot) }
     }
 
@@ -250,7 +254,8 @@ public final class Hub {
             // Publishers may be waiting for just this one.
             if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
             if subscription.pendingPresence != nil { tellPending(subscription) }
-            guard subscription.isActive, subscription.cursor < source.head || source.isDeleted else { continue }
+            guard subscription.isActive, subscription.cursor < source.head || source.isDeleted || subscription.isHeld
+            else { continue }
             pump(subscription)
         }
     }

@@ -42,6 +42,8 @@ public struct HubCounters: Sendable, Equatable {
     public var heldPublishers = 0
     /// Subscriptions. Filled in by ``Hub/report()``.
     public var subscriptions = 0
+    /// Subscriptions that wait for their topic. Filled in by ``Hub/report()``.
+    public var waiting = 0
 
     /// What was compressed. Filled in by ``Hub/report()``.
     public var compression = MessageCompressor.Counters()
@@ -68,6 +70,7 @@ public struct HubCounters: Sendable, Equatable {
         sum.throttledPublishers += right.throttledPublishers
         sum.heldPublishers += right.heldPublishers
         sum.subscriptions += right.subscriptions
+        sum.waiting += right.waiting
         sum.compression += right.compression
         return sum
     }

@@ -82,6 +82,14 @@ public final class HubMailbox: Sendable {
         change { _ in }
     }
 
+    /// Only the new topics that have come since the last time.
+    func takeMatched() -> [(topic: Topic, filter: FilterID)] {
+        state.withLockedValue { state in
+            defer { state.inbox.matched = [] }
+            return state.inbox.matched
+        }
+    }
+
     /// What has come since the last time, if anything has.
     func take() -> Inbox? {
         state.withLockedValue { state in

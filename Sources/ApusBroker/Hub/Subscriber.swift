@@ -46,8 +46,11 @@ public enum SubscriberNotice {
     /// So many of the topic's messages were skipped here; for subscriptions with positions also which.
     case messagesDropped(Topic, count: UInt64, range: ClosedRange<Offset>?)
     /// The topic is gone, and the subscription with it. Everything published before has been delivered. A pattern that
-    /// matched it stays.
-    case topicDeleted(Topic, byPattern: Bool)
+    /// matched it stays, and so does one that waits for the next topic of the name.
+    case topicDeleted(Topic, byPattern: Bool, waits: Bool)
+    /// The topic that a subscription waited for is there. With `isUnrecovered` it had asked for what came after a position,
+    /// and that is gone. Its events follow, from the first one on.
+    case topicCreated(Topic, isUnrecovered: Bool)
     /// A subscription did not keep up and has ended; its policy says that the subscriber must go too.
     case slowConsumer(Topic)
     /// A subscription is near the bound at which it will be cut.
@@ -56,7 +59,8 @@ public enum SubscriberNotice {
     case presence(Topic, hasJoined: Bool, clientID: String)
     /// So many of these were left out because the subscriber took nothing.
     case presenceDropped(Topic, count: UInt64)
-    /// Its patterns match more topics than it may have; it must go.
+    /// Its patterns match more topics than it may have, or more than ``WaitingSubscription/maxLives`` topics of a name it waits
+    /// for have gone that it has not been told of; it must go.
     case overloaded
 }
 

@@ -45,7 +45,19 @@ public final class Subscription {
     var throttledAt: Int64?
     var throttledTime: Int64 = 0
     /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one starts.
-    @exclusivity(unchecked) var predecessors: [Subscription] = []
+    var predecessors: Succession? {
+        didSet { isHeld = predecessors != nil || opening != nil }
+    }
+    /// Of one whose topic is gone: who waits for its end.
+    var succession: Succession?
+    /// What it is told before its first event.
+    var opening: Opening? {
+        didSet { isHeld = predecessors != nil || opening != nil }
+    }
+    /// Whether any of these two is in its way.
+    @exclusivity(unchecked) private(set) var isHeld = false
+    /// What waits on when its topic is gone, and counts for it.
+    var waiting: WaitingSubscription?
     /// News of others' subscriptions with a higher sequence are for it.
     var watchesSince: UInt64 = 0
     /// What it has not been told of others' subscriptions because its subscriber took nothing.
@@ -87,7 +99,7 @@ public final class Subscription {
     /// Whether there is nothing to see to before it is given a batch, and none of the batch to be left out.
     @inline(__always)
     var isPlain: Bool {
-        isActive && dropped == 0 && options.echo && holes.isEmpty && predecessors.isEmpty
+        isActive && dropped == 0 && options.echo && holes.isEmpty && !isHeld
     }
 
     /// What only a replay reads is not kept in its encoding.

@@ -1,4 +1,4 @@
-/// One subscriber's subscriptions, found by topic and client_id, and its patterns.
+/// One subscriber's subscriptions, found by topic and client_id, its patterns, and the names it waits for.
 ///
 /// Most have one or two: up to ``linear`` of them are searched one by one, more through a dictionary.
 public struct SubscriptionSet {
@@ -8,23 +8,33 @@ public struct SubscriptionSet {
         let clientID: ExactText
     }
 
+    private struct WaitingKey: Hashable {
+        let name: ExactText
+        let clientID: ExactText
+    }
+
     private static let linear = 16
     /// Those to topics by name, and those that patterns brought.
     private(set) var all: [Subscription] = []
     private(set) var patterns: [PatternSubscription] = []
     private var matches = 0
+    private var waits: [WaitingKey: WaitingSubscription] = [:]
+    /// How many of all have a ``WaitingSubscription`` that counts for them.
+    private var held = 0
+    /// How many of these are not the only ones of theirs: the topic of some name is gone, and there is another.
+    private var extraLives = 0
     private var index: [Key: Subscription]?
 
     public init() {}
 
-    /// How many the subscriber has asked for: a pattern is one, whatever it matches.
-    public var count: Int { all.count - matches + patterns.count }
+    /// How many the subscriber has asked for: a pattern is one, whatever it matches, and so is one that waits.
+    public var count: Int { all.count - matches - held + patterns.count + waits.count }
 
-    /// How many its patterns have brought.
-    public var matchCount: Int { matches }
+    /// How many its patterns have brought, and names that it waits for have brought once more.
+    public var matchCount: Int { matches + extraLives }
 
     /// Whether the subscriber has none at all.
-    public var isEmpty: Bool { all.isEmpty && patterns.isEmpty }
+    public var isEmpty: Bool { all.isEmpty && patterns.isEmpty && waits.isEmpty }
 
     func find(_ topic: Topic, clientID: String, pattern: PatternSubscription? = nil) -> Subscription? {
         if let index { return index[Self.key(topic, clientID, pattern)] }
@@ -48,6 +58,7 @@ public struct SubscriptionSet {
         let position = subscription.subscriberIndex
         guard position < all.count, all[position] === subscription else { return }
         if subscription.pattern != nil { matches -= 1 }
+        hold(subscription, by: nil)
         let last = all.removeLast()
         if last !== subscription {
             all[position] = last
@@ -72,6 +83,46 @@ public struct SubscriptionSet {
 
     mutating func remove(_ pattern: PatternSubscription) {
         patterns.removeAll { $0 === pattern }
+    }
+
+    // MARK: Waiting
+
+    /// Whether any of them waits, or would if its topic were gone.
+    var hasWaiting: Bool { !waits.isEmpty }
+
+    var waiting: some Collection<WaitingSubscription> { waits.values }
+
+    func find(waitingFor name: String, clientID: String) -> WaitingSubscription? {
+        waits.isEmpty ? nil : waits[WaitingKey(name: ExactText(name), clientID: ExactText(clientID))]
+    }
+
+    mutating func insert(_ waiting: WaitingSubscription) {
+        waits[Self.key(waiting)] = waiting
+    }
+
+    mutating func remove(_ waiting: WaitingSubscription) {
+        for subscription in waiting.lives { hold(subscription, by: nil) }
+        waits[Self.key(waiting)] = nil
+        if waits.isEmpty { waits = [:] }
+    }
+
+    /// Makes a subscription one of those that `waiting` has had so far, or of none.
+    mutating func hold(_ subscription: Subscription, by waiting: WaitingSubscription?) {
+        guard subscription.waiting !== waiting else { return }
+        if let old = subscription.waiting {
+            old.lives.removeAll { $0 === subscription }
+            held -= 1
+            if !old.lives.isEmpty { extraLives -= 1 }
+        }
+        subscription.waiting = waiting
+        guard let waiting else { return }
+        if !waiting.lives.isEmpty { extraLives += 1 }
+        waiting.lives.append(subscription)
+        held += 1
+    }
+
+    private static func key(_ waiting: WaitingSubscription) -> WaitingKey {
+        WaitingKey(name: ExactText(waiting.request.topic), clientID: ExactText(waiting.request.clientID))
     }
 
     private static func key(_ topic: Topic, _ clientID: String, _ pattern: PatternSubscription?) -> Key {

@@ -1,6 +1,6 @@
 /// A member of a command that only extensions know.
 enum ExtensionField: Int, CaseIterable {
-    case positions, since, overflow, queue, echo, presence, outcome, ttl, key, messages
+    case positions, since, overflow, queue, echo, presence, wait, outcome, ttl, key, messages
 
     fileprivate init?(_ name: ShortName) {
         switch name {
@@ -10,6 +10,7 @@ enum ExtensionField: Int, CaseIterable {
         case "queue": self = .queue
         case "echo": self = .echo
         case "presence": self = .presence
+        case "wait": self = .wait
         case "outcome": self = .outcome
         case "ttl": self = .ttl
         case "key": self = .key
@@ -22,7 +23,7 @@ enum ExtensionField: Int, CaseIterable {
 /// The values of those members; of a name given twice the last one counts.
 struct ExtensionFields {
     /// As many as there are fields.
-    private var values = InlineArray<10, JSONToken>(repeating: .absent)
+    private var values = InlineArray<11, JSONToken>(repeating: .absent)
 
     init(in bytes: UnsafeRawBufferPointer) {
         guard var members = JSONMembers(of: JSONMembers.root(of: bytes), in: bytes) else { return }

@@ -38,6 +38,8 @@ public struct SubscribeExtensions: Sendable, Equatable {
     public var echo = true
     /// Whether others' subscriptions are announced.
     public var presence = false
+    /// Whether it waits for its topic where that is not there.
+    public var wait = false
     /// Whether any of these was given: then events also tell their keys.
     public var isUsed = false
 
@@ -73,7 +75,8 @@ extension CommandScanner {
             result.queue = try fields.queue(in: bytes, max: maxQueue)
             result.echo = try fields.flag(.echo, in: bytes) ?? true
             result.presence = try fields.flag(.presence, in: bytes) ?? false
-            result.isUsed = fields.isAnyGiven(of: .positions, .since, .overflow, .queue, .echo, .presence)
+            result.wait = try fields.flag(.wait, in: bytes) ?? false
+            result.isUsed = fields.isAnyGiven(of: .positions, .since, .overflow, .queue, .echo, .presence, .wait)
             return .success(result)
         } catch {
             return .failure(CommandError(message: error.message, requestID: command.requestID))

@@ -12,6 +12,8 @@ public struct TopicSettingsFields: Sendable, Equatable {
     /// How many messages a topic may be told to keep.
     public static var maxHistory: Int { 100_000_000 }
 
+    public init() {}
+
     /// Reads a body, which must be a JSON object or empty.
     ///
     /// - Parameter maxQueue: the largest `queue` that is taken.
@@ -34,7 +36,7 @@ public struct TopicSettingsFields: Sendable, Equatable {
         }
     }
 
-    private mutating func set(
+    mutating func set(
         _ name: String,
         to token: JSONToken,
         in bytes: UnsafeRawBufferPointer,

@@ -7,6 +7,12 @@ public enum InfoMessage: Sendable {
     /// So many messages were skipped at this place; with positions also from which to which offset.
     case messagesDropped(topicJSON: [UInt8], count: UInt64, range: ClosedRange<UInt64>?)
     case topicDeleted(topicJSON: [UInt8])
+    /// There is no topic yet: the subscription waits for it.
+    case waiting(topicJSON: [UInt8])
+    /// The topic that a subscription waited for is there.
+    case topicCreated(topicJSON: [UInt8], epoch: String)
+    /// What was asked for after a position is not all there; what follows does after `offset`.
+    case notRecovered(topicJSON: [UInt8], epoch: String, offset: UInt64, missed: ClosedRange<UInt64>?)
     /// A subscription that would be cut at `queue` is nearly there.
     case slowConsumerWarning(topicJSON: [UInt8], lag: UInt64, queue: Int)
     /// Somebody else subscribed to the topic, or is gone from it.
@@ -26,6 +32,14 @@ public enum InfoMessage: Sendable {
             return Self.of(topic, #","msg":"messages_dropped","dropped":\#(count)"# + positions)
         case .topicDeleted(let topic):
             return Self.of(topic, #","msg":"topic_deleted""#)
+        case .waiting(let topic):
+            return Self.of(topic, #","msg":"waiting""#)
+        case .topicCreated(let topic, let epoch):
+            return Self.of(topic, #","msg":"topic_created","epoch":"\#(epoch)""#)
+        case .notRecovered(let topic, let epoch, let offset, let missed):
+            let range = missed.map { #","missed":{"from":\#($0.lowerBound),"to":\#($0.upperBound)}"# } ?? ""
+            let position = #","epoch":"\#(epoch)","offset":\#(offset)"#
+            return Self.of(topic, #","msg":"not_recovered""# + position + #","recovered":false"# + range)
         case .slowConsumerWarning(let topic, let lag, let queue):
             return Self.of(topic, #","msg":"slow_consumer_warning","lag":\#(lag),"queue":\#(queue)"#)
         case .presence(let topic, let hasJoined, let clientID):

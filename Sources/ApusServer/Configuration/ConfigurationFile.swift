@@ -118,6 +118,10 @@ struct ConfigurationFile {
         }
         // A nested key can be written with its dot as well.
         guard values[setting.key] == nil else { throw invalid("is given a second time") }
+        if setting.isStructured, let json = node.structureJSON {
+            values[setting.key] = .text(json)
+            return
+        }
         switch node {
         case .null: break
         case .scalar(let text): values[setting.key] = .text(text)

@@ -27,6 +27,31 @@ indirect enum FileNode {
     }
 }
 
+extension FileNode {
+    /// A list or a mapping as JSON; `nil` of anything else.
+    var structureJSON: String? {
+        switch self {
+        case .null, .scalar: nil
+        case .list, .mapping: json
+        }
+    }
+
+    /// What looks like a number becomes one, since a scalar does not say whether it was written with quotes.
+    private var json: String {
+        switch self {
+        case .null: "null"
+        case .scalar(let text): Self.isNumber(text) ? text : PlainText.quoted(text)
+        case .list(let nodes): "[" + nodes.map(\.json).joined(separator: ",") + "]"
+        case .mapping(let members):
+            "{" + members.map { PlainText.quoted($0.name) + ":" + $0.node.json }.joined(separator: ",") + "}"
+        }
+    }
+
+    private static func isNumber(_ text: String) -> Bool {
+        (try? JSONDecoder().decode(Double.self, from: Data(text.utf8))) != nil
+    }
+}
+
 // MARK: - JSON
 
 extension FileNode: Decodable {

@@ -1,3 +1,4 @@
+import ApusProtocol
 public import Configuration
 
 extension ServerConfiguration {
@@ -27,6 +28,26 @@ extension ServerConfiguration {
             }
         }
         try checkTogether(sources: sources)
+        try checkDeclaredTopics(sources: sources)
+    }
+
+    private func checkDeclaredTopics(sources: [String: String]) throws(ConfigurationError) {
+        func conflict(_ value: String, _ reason: String) -> ConfigurationError {
+            ConfigurationError(
+                code: .conflict,
+                setting: "topics.declare",
+                value: value,
+                source: sources["topics.declare"],
+                reason: reason
+            )
+        }
+        guard declaredTopics.count <= maxTopics else {
+            throw conflict("\(declaredTopics.count) topics", "are more than max_topics, which is \(maxTopics)")
+        }
+        for topic in declaredTopics {
+            guard case .some(.some(let queue)) = topic.settings.queue, queue > maxQueue else { continue }
+            throw conflict(topic.name, "has a queue of \(queue), which is more than max_queue, \(maxQueue)")
+        }
     }
 
     private func checkTogether(sources: [String: String]) throws(ConfigurationError) {

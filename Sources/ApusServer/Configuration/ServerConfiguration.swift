@@ -19,6 +19,12 @@ public struct ServerConfiguration: Sendable, Equatable {
         case disconnect
     }
 
+    /// What makes a topic that is not there, besides `POST` and `PUT`.
+    public enum CreateOn: String, Sendable, CaseIterable {
+        case publish
+        case subscribe
+    }
+
     /// Whether WebSocket messages may be compressed (RFC 7692).
     public enum Compression: String, Sendable, CaseIterable {
         /// For clients that offer it.
@@ -99,6 +105,10 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var compressionLevel = 6
     public var createExisting = CreateExisting.conflict
     public var onDelete = OnDelete.info
+    /// Empty: topics are made by `POST` and `PUT` only.
+    public var createOn: Set<CreateOn> = []
+    /// Topics that are made at start where they are not there, and get these settings.
+    public var declaredTopics: [TopicDeclaration] = []
 
     public init() {}
 }

@@ -142,6 +142,9 @@ extension Setting {
         ),
     ]
 
+    /// The largest value of `max_queue`.
+    private static let longestQueue = 100_000_000
+
     private static let limits: [Setting] = [
         // Neither bound is for the protocol's sake: below the one no message fits, above the other a buffer cannot
         // grow.
@@ -152,7 +155,7 @@ extension Setting {
         .one("max_subscriptions", \.maxSubscriptions, .whole(1...10_000_000), "Subscriptions of one connection."),
         .one("max_topics", \.maxTopics, .whole(1...10_000_000), "Topics."),
         .one("max_matches", \.maxMatches, .whole(1...10_000_000), "Topics that one connection's patterns match."),
-        .one("max_queue", \.maxQueue, .whole(1...100_000_000), "Longest queue a subscription may ask for."),
+        .one("max_queue", \.maxQueue, .whole(1...longestQueue), "Longest queue a subscription may ask for."),
         .one("max_batch", \.maxBatch, .whole(1...1_000_000), "Messages of one publish."),
         .one("max_dedupe", \.maxDedupe, .whole(1...100_000_000), "Message IDs a topic with a dedupe window remembers."),
         .one("max_series", \.maxSeries, .whole(100...10_000_000), "Series of metrics."),
@@ -176,6 +179,17 @@ extension Setting {
             \.onDelete,
             .word(),
             "What a deleted topic's subscribers get: info, or disconnect as well."
+        ),
+        .words(
+            "topics.create_on",
+            \.createOn,
+            "What makes a topic that is not there: publish, subscribe, both or none."
+        ),
+        .topics(
+            "topics.declare",
+            \.declaredTopics,
+            maxQueue: longestQueue,
+            "Topics that are made at start, with their settings: a JSON list."
         ),
     ]
 }

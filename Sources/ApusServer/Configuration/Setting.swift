@@ -12,6 +12,8 @@ package struct Setting: Sendable {
     package let summary: String
     package let isSecret: Bool
     let isList: Bool
+    /// Whether a file may have lists and mappings for a value; they are read as JSON.
+    var isStructured = false
     /// Puts a value into a configuration, or says what is wrong with it.
     let apply: @Sendable (RawValue, inout ServerConfiguration) -> String?
     /// The value, with a secret in the clear.
@@ -42,7 +44,11 @@ enum RawValue: Sendable, Equatable {
 }
 
 extension Setting {
-    private static func environmentNames(_ key: String, _ aliases: [String]) -> [String] {
+    static func flag(_ key: String) -> String {
+        String(key.map { $0 == "_" || $0 == "." ? "-" : $0 })
+    }
+
+    static func environmentNames(_ key: String, _ aliases: [String]) -> [String] {
         ["APUS_" + key.uppercased().map { $0 == "." ? "_" : String($0) }.joined()] + aliases
     }
 
@@ -56,7 +62,7 @@ extension Setting {
     ) -> Setting {
         Setting(
             key: key,
-            flag: String(key.map { $0 == "_" || $0 == "." ? "-" : $0 }),
+            flag: flag(key),
             environmentNames: environmentNames(key, aliases),
             summary: summary,
             isSecret: false,
@@ -110,7 +116,7 @@ extension Setting {
 
 extension StringProtocol {
     /// Without the white space around it.
-    fileprivate var trimmed: String {
+    var trimmed: String {
         let start = drop(while: \.isWhitespace)
         let end = start.reversed().drop(while: \.isWhitespace).startIndex.base
         return String(start[..<end])

@@ -7,6 +7,8 @@ package enum ShownValue: Sendable, Equatable {
     case word(String)
     case text(String)
     case texts([String])
+    /// A list, as JSON.
+    case json(String)
     /// Something that must not be shown.
     case secret
 
@@ -26,6 +28,7 @@ package enum ShownValue: Sendable, Equatable {
         case .number(let number), .size(let number): "\(number)"
         case .word(let text), .text(let text): PlainText.quoted(text)
         case .texts(let texts): "[" + texts.map(PlainText.quoted).joined(separator: ", ") + "]"
+        case .json(let json): json
         case .secret: PlainText.quoted(Self.mask)
         }
     }
@@ -37,6 +40,7 @@ package enum ShownValue: Sendable, Equatable {
         case .size(let bytes): ByteSize.text(bytes)
         case .word(let text), .text(let text): text
         case .texts(let texts): texts.isEmpty ? "none" : texts.joined(separator: ",")
+        case .json(let json): json == "[]" ? "none" : json
         case .secret: Self.mask
         }
     }

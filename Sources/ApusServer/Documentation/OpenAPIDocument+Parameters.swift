@@ -136,6 +136,12 @@ extension OpenAPIDocument {
             schema: #"{ "type": "integer", "minimum": 1 }"#
         ),
         parameter(
+            "WaitForTopic",
+            "wait",
+            "Whether to wait for topics that are not there, by default of who has a last event id. Not with a pattern.",
+            schema: #"{ "type": "boolean" }"#
+        ),
+        parameter(
             "Presence",
             "presence",
             "Whether to tell of others' subscriptions.",

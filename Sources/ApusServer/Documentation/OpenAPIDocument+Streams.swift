@@ -49,12 +49,15 @@ extension OpenAPIDocument {
         { "$ref": "#/components/parameters/ClientID" },
         { "$ref": "#/components/parameters/Overflow" },
         { "$ref": "#/components/parameters/Queue" },
-        { "$ref": "#/components/parameters/Presence" }
+        { "$ref": "#/components/parameters/Presence" },
+        { "$ref": "#/components/parameters/WaitForTopic" }
         """#
 
     private static let streamResponses = #"""
         "200": {
-          "description": "The stream, until the topics are deleted, the client is too slow, or the server shuts down.",
+          "description": "The stream, until the topics that it does not wait for are deleted, the client is too slow, or \#
+        the server shuts down. For who says `Accept: text/event-stream` also in place of 503: an empty stream that ends, \#
+        with the time to come back as `retry`.",
           "content": { "text/event-stream": { "schema": { "type": "string" } } }
         },
         "400": { "$ref": "#/components/responses/BadRequest" },

@@ -46,19 +46,27 @@ final class HTTPPublisher: WaitingPublisher {
         worker.beginBurst()
         guard !worker.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
         let time = worker.now
-        let result = publish(time)
-        guard let topic = result.topic else {
-            let error = BrokerError.topicNotFound(topicName)
-            return promise.fail(Problem(error.wireCode, error.message))
+        do throws(BrokerError) {
+            let (topic, outcome) = try publishOrMakeTopic(time)
+            switch outcome {
+            case .throttled, .held:
+                throttledBy = topic
+                worker.hub.wait(self, for: topic, outcome)
+            case .published(let receipt):
+                promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
+            case .deleted, .needsPublication:
+                promise.fail(Problem(.internal, "A publish came to nothing"))
+            }
+        } catch {
+            promise.fail(Problem(error))
         }
-        switch result.outcome {
-        case .throttled, .held:
-            throttledBy = topic
-            worker.hub.wait(self, for: topic, result.outcome)
-        case .published(let receipt):
-            promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
-        case .deleted, .needsPublication:
-            promise.fail(Problem(.internal, "A publish came to nothing"))
+    }
+
+    private func publishOrMakeTopic(_ time: Timestamp) throws(BrokerError) -> (Topic, PublishOutcome) {
+        while true {
+            let result = publish(time)
+            if let topic = result.topic { return (topic, result.outcome) }
+            try worker.makeTopicToPublish(named: topicName)
         }
     }
 

@@ -1,3 +1,4 @@
+import ApusBroker
 import ApusProtocol
 import HTTPTypes
 import Hummingbird
@@ -13,6 +14,10 @@ struct Problem: Error, HTTPResponseError {
         self.code = code
         self.detail = detail
         self.headers = headers
+    }
+
+    init(_ error: BrokerError) {
+        self = error.wireCode == .unavailable ? .unavailable(error.message) : Problem(error.wireCode, error.message)
     }
 
     static let unauthorized = Problem(

@@ -113,6 +113,8 @@ extension Routes {
         let query = try QueryParameters(request.uri)
         let limit = try query.integer("limit", 1...Self.maxPage)
         let wait = try query.duration("wait", 0...Self.maxWait) ?? 0
+        // Who waits is a subscriber, and may make the topic as one.
+        if wait > 0, request.method != .head { try makeTopicToRead(named: name, query) }
         let (start, isAfter) = try historyStart(query, topicName: name)
         var count = limit ?? Self.defaultPage
         if limit == nil, case .lastN(let lastN) = start { count = min(max(lastN, 1), Self.maxPage) }
@@ -127,6 +129,19 @@ extension Routes {
             page.missed = page.missed ?? missed
         }
         return .json(.ok, page.json(dialect: dialect, saysRecovered: isAfter))
+    }
+
+    /// Makes the topic that a request waits for and that is not there, where a subscribe may do so.
+    private func makeTopicToRead(named name: String, _ query: QueryParameters) throws {
+        guard settings.createOn.contains(.subscribe), broker.topic(named: name) == nil else { return }
+        try refuseWhileDraining()
+        // What is refused makes nothing.
+        do throws(Problem) {
+            _ = try historyStart(query, topicName: name)
+        } catch {
+            guard error.code == .topicNotFound else { throw error }
+        }
+        do throws(BrokerError) { _ = try broker.topicOrNew(named: name) } catch { throw Problem(error) }
     }
 
     /// Where a request's page starts.

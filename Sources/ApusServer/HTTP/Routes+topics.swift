@@ -27,7 +27,7 @@ extension Routes {
             return topicStatus(.created, "created", name)
         } catch {
             if error.code == .topicExists, createExisting == .ok { return topicStatus(.ok, "exists", name) }
-            throw problem(error)
+            throw Problem(error)
         }
     }
 
@@ -50,7 +50,7 @@ extension Routes {
             answer.writeString(#","settings":\#(settingsJSON(inspection.settings)),"epoch":"\#(topic.epoch)"}"#)
             return .json(isNew ? .created : .ok, answer)
         } catch {
-            throw problem(error)
+            throw Problem(error)
         }
     }
 
@@ -88,7 +88,7 @@ extension Routes {
         do throws(BrokerError) {
             try broker.deleteTopic(named: name)
         } catch {
-            throw problem(error)
+            throw Problem(error)
         }
         return topicStatus(.ok, "deleted", name)
     }
@@ -98,22 +98,5 @@ extension Routes {
         appendJSONString(name, to: &body)
         body.writeString("}")
         return .json(status, body)
-    }
-
-    private func problem(_ error: BrokerError) -> Problem {
-        error.wireCode == .unavailable ? .unavailable(error.message) : Problem(error.wireCode, error.message)
-    }
-}
-
-extension TopicSettings {
-    /// Takes over what was named.
-    fileprivate mutating func change(to fields: TopicSettingsFields) {
-        if let value = fields.history { history = value }
-        if let value = fields.historyAge { historyAge = value }
-        if let value = fields.historyBytes { historyBytes = value }
-        if let value = fields.queue { queue = value }
-        if let value = fields.overflow { overflow = value }
-        if let value = fields.dedupeWindow { dedupeWindow = value }
-        if let value = fields.ttl { ttl = value }
     }
 }

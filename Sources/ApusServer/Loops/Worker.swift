@@ -17,6 +17,7 @@ final class Worker {
     let loopName: String
     let settings: WorkerSettings
     let hub: Hub
+    let broker: any Broker
     /// What a socket is read into: worked off, or copied, before the next one is read.
     let input: UnsafeMutableRawBufferPointer
     let scanner: CommandScanner
@@ -62,6 +63,7 @@ final class Worker {
         self.eventLoop = eventLoop
         self.loopName = loopName
         self.settings = settings
+        self.broker = broker
         self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression) {
             Timestamp.nowInMilliseconds
         }
@@ -209,8 +211,7 @@ final class Worker {
     /// When a client is to come back after a shutdown, in milliseconds: at random within a span that grows with the number of
     /// clients, so that ``WorkerSettings/reconnectRate`` of them come in a second.
     func reconnectDelay() -> Int64 {
-        let span = Int64(open.value + openStreams.value) * 1000 / Int64(max(settings.reconnectRate, 1))
-        return Int64.random(in: 0...max(span, 1000))
+        Workers.reconnectDelay(of: open.value + openStreams.value, rate: settings.reconnectRate)
     }
 
     /// Refuses commands from now on. What was acknowledged before is in the topics' logs when this returns.

@@ -24,6 +24,8 @@ struct WorkerSettings: Sendable {
     /// How long the loop may be silent before it is taken for stuck.
     var liveTimeout: Int64 = 10_000
     var disconnectsOnDelete = false
+    /// Which commands make topics that are not there.
+    var createOn: Set<ServerConfiguration.CreateOn> = []
     /// `nil` declines what clients offer.
     var compression: MessageCompressor.Settings? = MessageCompressor.Settings()
     var apiKeys = APIKeys([])

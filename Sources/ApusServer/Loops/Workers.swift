@@ -107,6 +107,17 @@ struct Workers: Sendable {
         return values
     }
 
+    /// When a client that is refused now is to come back, in milliseconds.
+    func reconnectDelay(rate: Int) -> Int64 {
+        Self.reconnectDelay(of: open.value + streams.value, rate: rate)
+    }
+
+    /// A time at random, in milliseconds, by which no more than `rate` of so many clients come back each second.
+    static func reconnectDelay(of clients: Int, rate: Int) -> Int64 {
+        let span = Int64(clients) * 1000 / Int64(max(rate, 1))
+        return Int64.random(in: 0...max(span, 1000))
+    }
+
     /// Lets go of all workers; nothing may be connected any more.
     func stop() async {
         for eventLoop in loops {

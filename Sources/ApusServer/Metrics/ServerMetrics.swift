@@ -53,6 +53,7 @@ struct ServerMetrics: Sendable {
                 "Subscriptions to topics, those that patterns brought too.",
                 hub.subscriptions
             ),
+            .gauge("apus_subscriptions_waiting", "Subscriptions whose topic is not there yet.", hub.waiting),
         ]
         return PrometheusText.write(all + process.families + registry.families)
     }

@@ -26,9 +26,14 @@ extension PubSubSession {
                 "messages dropped",
                 metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)", "count": "\(count)"]
             )
-        case .topicDeleted(let topic, let byPattern):
+        case .topicDeleted(let topic, let byPattern, let waits):
             informInOrder(.topicDeleted(topicJSON: topic.template.topicJSON))
-            if worker.settings.disconnectsOnDelete, !byPattern { disconnect(.topicDeleted) }
+            if worker.settings.disconnectsOnDelete, !byPattern, !waits { disconnect(.topicDeleted) }
+        case .topicCreated(let topic, let isUnrecovered):
+            let topicJSON = topic.template.topicJSON
+            informInOrder(.topicCreated(topicJSON: topicJSON, epoch: topic.epoch))
+            guard isUnrecovered else { break }
+            informInOrder(.notRecovered(topicJSON: topicJSON, epoch: topic.epoch, offset: 0, missed: nil))
         case .slowConsumer(let topic):
             cut(topic)
         case .slowConsumerWarning(let topic, let lag, let queue):

@@ -14,7 +14,10 @@ extension PubSubSession {
         let result = withName(command.topic, in: message) { name in
             worker.hub.publish(body, toTopicNamed: name, time: worker.now, origin: origin)
         }
-        guard let topic = result.topic else { return refuseUnknown(command, in: message, requestID: requestID) }
+        guard let topic = result.topic else {
+            let isMade = makeTopic(of: command, in: message, requestID: requestID)
+            return isMade ? publish(command, in: message, requestID: requestID) : true
+        }
         switch result.outcome {
         case .needsPublication:
             return publish(PublishExtensions(), of: command, in: message, requestID: requestID)
@@ -69,7 +72,10 @@ extension PubSubSession {
         let result = withName(command.topic, in: message) { name in
             worker.hub.publish(publications, toTopicNamed: name, time: worker.now, origin: origin)
         }
-        guard let topic = result.topic else { return refuseUnknown(command, in: message, requestID: requestID) }
+        guard let topic = result.topic else {
+            let isMade = makeTopic(of: command, in: message, requestID: requestID)
+            return isMade ? publish(extensions, of: command, in: message, requestID: requestID) : true
+        }
         guard case .published(let receipt) = result.outcome else { return wait(for: topic, result.outcome) }
         var members = extensions.messages == nil ? "" : #","count":\#(messages.count)"#
         if extensions.outcome { members += Self.members(of: receipt, epoch: topic.epoch) }
@@ -97,13 +103,18 @@ extension PubSubSession {
         return false
     }
 
-    private func refuseUnknown(
-        _ command: Command,
+    /// Makes the topic of a publish where it may be made, so that it can be published to; refuses the command otherwise.
+    private func makeTopic(
+        of command: Command,
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
-        let error = BrokerError.topicNotFound(text(command.topic, in: message))
-        reply(error.wireCode, error.message, requestID: requestID)
-        return true
+        do throws(BrokerError) {
+            try worker.makeTopicToPublish(named: text(command.topic, in: message))
+            return true
+        } catch {
+            reply(error.wireCode, error.message, requestID: requestID)
+            return false
+        }
     }
 }

@@ -15,8 +15,8 @@ extension PubSubSession {
         }
         let name = text(command.topic, in: message)
         let isPattern = TopicFilter.isPattern(name)
-        guard !isPattern || !extensions.positions else {
-            let field = extensions.since == nil ? "positions" : "since"
+        guard !isPattern || !extensions.positions && !extensions.wait else {
+            let field = extensions.since != nil ? "since" : extensions.positions ? "positions" : "wait"
             return reply(.badRequest, "'\(field)' needs a topic, not a pattern", requestID: requestID)
         }
         isExtended = isExtended || isPattern || extensions.isUsed
@@ -27,6 +27,8 @@ extension PubSubSession {
         request.detail = extensions.positions ? .positioned : isPattern || extensions.isUsed ? .keyed : .plain
         request.echo = extensions.echo
         request.presence = extensions.presence
+        request.waits = extensions.wait
+        request.makesTopic = worker.settings.createOn.contains(.subscribe)
         do throws(BrokerError) {
             let receipt = try worker.hub.subscribe(
                 self,
@@ -34,7 +36,9 @@ extension PubSubSession {
                 defaults: worker.settings.subscription,
                 limits: worker.settings.subscriptionLimits
             )
-            guard extensions.positions else { return acknowledge(receipt.topicJSON, requestID: requestID) }
+            guard extensions.positions || receipt.isWaiting else {
+                return acknowledge(receipt.topicJSON, requestID: requestID)
+            }
             encoder.ack(
                 requestID: requestID,
                 topicJSON: receipt.topicJSON,
@@ -48,6 +52,7 @@ extension PubSubSession {
     }
 
     private static func members(of receipt: SubscribeReceipt) -> String {
+        if receipt.isWaiting { return #","waiting":true"# }
         var members = #","epoch":"\#(receipt.epoch)","offset":\#(receipt.offset)"#
         if let isRecovered = receipt.isRecovered { members += #","recovered":\#(isRecovered)"# }
         if let missed = receipt.missed {

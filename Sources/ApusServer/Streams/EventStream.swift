@@ -56,12 +56,12 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     // MARK: Beginning
 
-    /// What a stream starts with: when to come back, from where, and what could not be recovered.
-    func open(at receipt: SubscribeReceipt?, recovery: String) {
+    /// What a stream starts with: when to come back, from where, and what else there is to know.
+    func open(at position: String?, telling news: [InfoMessage]) {
         var start = "retry: \(Self.retry)\n"
-        if let receipt { start += "id: \(receipt.epoch):\(receipt.offset)\n" }
+        if let position { start += "id: \(position)\n" }
         outbox.writeEvents(ByteBuffer(string: start + "\n"))
-        if !recovery.isEmpty { write(recovery) }
+        for info in news { inform(info) }
     }
 
     /// Takes over the socket, and sends what there is.
@@ -158,9 +158,11 @@ final class EventStream: StreamingSubscriber, PollTarget {
         switch notice {
         case .messagesDropped(let topic, let count, let range):
             inform(.messagesDropped(topicJSON: topic.template.topicJSON, count: count, range: range))
-        case .topicDeleted(let topic, _):
+        case .topicDeleted(let topic, _, _):
             inform(.topicDeleted(topicJSON: topic.template.topicJSON))
             if subscriptions.isEmpty { finish(.topicDeleted) }
+        case .topicCreated(let topic, let isUnrecovered):
+            created(topic, isUnrecovered: isUnrecovered)
         case .slowConsumer(let topic):
             worker.counters.errors[.slowConsumer, default: 0] += 1
             let text = jsonString("Topic '\(topic.name)': too far behind")
@@ -177,13 +179,23 @@ final class EventStream: StreamingSubscriber, PollTarget {
         }
     }
 
-    private func inform(_ info: InfoMessage) {
-        write(#"{"type":"info""# + info.members)
+    /// The topic that it waited for is there. Who comes back before its first message has a position of it then.
+    private func created(_ topic: Topic, isUnrecovered: Bool) {
+        let topicJSON = topic.template.topicJSON
+        let start = framing == .eventStreamWithID ? "\(topic.epoch):0" : nil
+        inform(.topicCreated(topicJSON: topicJSON, epoch: topic.epoch), at: isUnrecovered ? nil : start)
+        guard isUnrecovered else { return }
+        inform(.notRecovered(topicJSON: topicJSON, epoch: topic.epoch, offset: 0, missed: nil), at: start)
+    }
+
+    private func inform(_ info: InfoMessage, at position: String? = nil) {
+        write(#"{"type":"info""# + info.members, at: position)
     }
 
     /// Writes an `info` event; `json` lacks its time and closing bracket.
-    private func write(_ json: String) {
-        writeText("event: info\ndata: \(json)\(dialect.timeKey)\(worker.now)\"}\n\n")
+    private func write(_ json: String, at position: String? = nil) {
+        let id = position.map { "id: \($0)\n" } ?? ""
+        writeText("event: info\n\(id)data: \(json)\(dialect.timeKey)\(worker.now)\"}\n\n")
     }
 
     private func writeText(_ text: String) {

@@ -77,18 +77,20 @@ struct StreamGate: Sendable {
         )
         worker.add(stream)
         do throws(BrokerError) {
-            var receipt: SubscribeReceipt?
+            var receipts: [SubscribeReceipt] = []
             for subscription in request.subscriptions {
-                receipt = try worker.hub.subscribe(
+                let receipt = try worker.hub.subscribe(
                     stream,
                     subscription,
                     defaults: settings.subscription,
                     limits: settings.subscriptionLimits
                 )
+                receipts.append(receipt)
             }
             worker.beginBurst()
             if writesHead { stream.deliver(Self.head()) }
-            stream.open(at: request.isPositioned ? receipt : nil, recovery: receipt.map(Self.recovery) ?? "")
+            let start = request.isPositioned ? receipts.first.flatMap(\.position) : nil
+            stream.open(at: start, telling: receipts.compactMap(\.news))
             return stream
         } catch {
             stream.end()
@@ -105,14 +107,17 @@ struct StreamGate: Sendable {
         text += "Connection: close\r\nDate: \(httpDate())\r\n\r\n"
         return ByteBuffer(string: text)
     }
+}
 
-    /// What a stream that could not go on where it was asked to says first.
-    private static func recovery(_ receipt: SubscribeReceipt) -> String {
-        guard receipt.isRecovered == false else { return "" }
-        let topic = String(decoding: receipt.topicJSON, as: UTF8.self)
-        let missed = receipt.missed.map { #","missed":{"from":\#($0.lowerBound),"to":\#($0.upperBound)}"# } ?? ""
-        let position = #""epoch":"\#(receipt.epoch)","offset":\#(receipt.offset)"#
-        return #"{"type":"info","topic":\#(topic),"msg":"not_recovered",\#(position),"recovered":false\#(missed)"#
+extension SubscribeReceipt {
+    /// Where a client can resume from; nowhere before there is a topic.
+    fileprivate var position: String? { isWaiting ? nil : "\(epoch):\(offset)" }
+
+    /// What a stream says first: that it waits, or could not go on where it was asked to.
+    fileprivate var news: InfoMessage? {
+        if isWaiting { return .waiting(topicJSON: topicJSON) }
+        guard isRecovered == false else { return nil }
+        return .notRecovered(topicJSON: topicJSON, epoch: epoch, offset: offset, missed: missed)
     }
 }
 

@@ -88,8 +88,14 @@ struct StreamRequest: Sendable {
             if overflow == nil { throw Problem(.badRequest, "'overflow' must be one of \(names)") }
         }
         let start = try start(query, of: topics, lastEventID: lastEventID)
+        let waits = try waits(query, of: topics, lastEventID: lastEventID)
+        let makesTopics = settings.createOn.contains(.subscribe)
+        // Before any topic is made for one of them.
+        for topic in topics where makesTopics && !TopicFilter.isPattern(topic) && !TopicName.isAllowed(topic) {
+            throw Problem(.nameNotAllowed)
+        }
         return topics.map { topic in
-            SubscribeRequest(
+            var request = SubscribeRequest(
                 topic: topic,
                 clientID: clientID,
                 start: start,
@@ -99,7 +105,24 @@ struct StreamRequest: Sendable {
                 echo: echo,
                 presence: presence
             )
+            request.waits = waits
+            request.makesTopic = makesTopics
+            return request
         }
+    }
+
+    /// Whether its subscriptions wait for their topics: as the address says, or because it has been there before.
+    private static func waits(
+        _ query: QueryParameters,
+        of topics: [String],
+        lastEventID: String?
+    ) throws(Problem) -> Bool {
+        let isBack = (lastEventID ?? query["last_event_id"])?.isEmpty == false
+        let waits = try query.flag("wait") ?? isBack
+        guard !waits || !topics.contains(where: TopicFilter.isPattern) else {
+            throw Problem(.badRequest, "'wait' needs a topic, not a pattern")
+        }
+        return waits
     }
 
     /// What a browser says when it comes back goes before what the page's address says.

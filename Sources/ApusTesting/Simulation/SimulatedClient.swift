@@ -11,6 +11,7 @@ final class SimulatedClient {
         var overflow: OverflowPolicy?
         var echo: Bool
         var presence: Bool
+        var waits: Bool
     }
 
     struct Position {

@@ -44,6 +44,9 @@ extension SimulatedWorld {
                 model.mistakes.append("client \(client.number) has had \(topic.name) \(offset) before")
             }
         }
+        expected.onOpening = { [unowned client] topic in
+            client.handle(SimulatedClient.Position(epoch: topic.epoch, offset: 0), of: topic.name)
+        }
         client.connection = connection
         model.add(expected)
         note("client \(client.number) is connection \(lastConnection) on hub \(index), slow: \(client.isSlow)")
@@ -63,7 +66,8 @@ extension SimulatedWorld {
             queue: generator.chance(80) ? random(1...6) : nil,
             overflow: generator.chance(80) ? OverflowPolicy.allCases.randomElement(using: &generator) : nil,
             echo: generator.chance(80),
-            presence: generator.chance(30)
+            presence: generator.chance(30),
+            waits: generator.chance(50) && mayWait(connection, name, as: "p\(client.number)")
         )
         client.wishes.removeAll { $0.name == name }
         client.wishes.append(wish)
@@ -76,7 +80,7 @@ extension SimulatedWorld {
         let handled = client.handled[wish.name]
         let resumed = handled.map { ReplayStart.position(epoch: $0.epoch, offset: UInt64($0.offset)) }
         let start = client.isFaithful ? resumed ?? .lastN(random(0...4)) : randomStart(wish.name, handled: handled)
-        let request = SubscribeRequest(
+        var request = SubscribeRequest(
             topic: wish.name,
             clientID: "p\(client.number)",
             start: start,
@@ -86,11 +90,12 @@ extension SimulatedWorld {
             echo: wish.echo,
             presence: wish.presence
         )
+        request.waits = wish.waits
         guard let receipt = subscribe(connection, request) else {
             client.wishes.removeAll { $0.name == wish.name }
             return
         }
-        guard client.isFaithful else { return }
+        guard client.isFaithful, !receipt.isWaiting else { return }
         // What is missed it has been told of. A subscription that is there already has its place.
         let isBehind = handled.map { $0.epoch == receipt.epoch && $0.offset > receipt.offset } ?? false
         if !isBehind {
@@ -99,15 +104,17 @@ extension SimulatedWorld {
     }
 
     private func subscribePlainly(_ client: SimulatedClient, _ connection: SimulatedConnection, to name: String) {
-        let request = SubscribeRequest(
+        let clientID = "x\(client.number)"
+        var request = SubscribeRequest(
             topic: name,
-            clientID: "x\(client.number)",
+            clientID: clientID,
             start: randomStart(name, handled: nil),
             queue: random(1...6),
             overflow: OverflowPolicy.allCases.randomElement(using: &generator),
             detail: generator.chance(50) ? .plain : .keyed,
             echo: generator.chance(85)
         )
+        request.waits = generator.chance(30) && mayWait(connection, name, as: clientID)
         _ = subscribe(connection, request)
     }
 
@@ -129,6 +136,7 @@ extension SimulatedWorld {
         note("connection \(connection.expected.number) subscribes: \(request)")
         let topic = model.topic(named: request.topic)
         let placements = topic?.placements(request.start, now: model.now)
+        markPlaced(on: connection)
         model.noteLook(of: connection.hub)
         do {
             let receipt = try connection.hub.subscribe(
@@ -138,11 +146,16 @@ extension SimulatedWorld {
                 limits: Hub.SubscriptionLimits(subscriptions: 100)
             )
             note("    \(receipt.offset) of \(receipt.epoch), recovered: \(String(describing: receipt.isRecovered))")
+            if receipt.isWaiting {
+                wait(connection, request, topic)
+                return receipt
+            }
             guard let topic, let placements else {
                 fail("\(request) was not refused")
                 return nil
             }
             accept(receipt, of: request, on: topic, placements, connection)
+            noteWaiting(connection, request, topic)
             return receipt
         } catch {
             let code = topic == nil ? BrokerError.Code.topicNotFound : .positionInFuture
@@ -193,7 +206,7 @@ extension SimulatedWorld {
         model.announce(subscription, hasJoined: true)
     }
 
-    private func options(of request: SubscribeRequest, on topic: ModelTopic) -> SubscriptionOptions {
+    func options(of request: SubscribeRequest, on topic: ModelTopic) -> SubscriptionOptions {
         SubscriptionOptions(
             queue: request.queue ?? topic.settings.queue ?? 5,
             overflow: request.overflow ?? topic.settings.overflow ?? .dropOldest,
@@ -204,15 +217,21 @@ extension SimulatedWorld {
     }
 
     func unsubscribe(_ client: SimulatedClient, from name: String) {
-        guard let connection = client.connection, !connection.isOver, model.topic(named: name) != nil else { return }
+        guard let connection = client.connection, !connection.isOver else { return }
         let isPattern = connection.hasPattern && generator.chance(40)
         let isPositioned = client.pattern != nil || generator.chance(50)
         let clientID = "\(isPositioned && !isPattern ? "p" : "x")\(client.number)"
+        let isWaiting = !isPattern && connection.expected.waits[name]?.clientID == clientID
+        guard isWaiting || model.topic(named: name) != nil else { return }
         let target = isPattern ? client.pattern ?? name : name
         note("connection \(connection.expected.number) unsubscribes \(clientID) from \(target)")
         let ending = connection.expected.subscriptions.filter {
-            isPattern ? $0.isByPattern : $0.topic.name == name && !$0.topic.isDeleted && $0.isPositioned == isPositioned
+            if isPattern { return $0.isByPattern }
+            guard $0.topic.name == name, $0.isPositioned == isPositioned, !$0.isByPattern else { return false }
+            // One that waits is gone altogether, with what it has not got of topics that are gone.
+            return isWaiting ? $0.waits : !$0.topic.isDeleted
         }
+        if !isPattern { markPlaced(on: connection) }
         model.noteLook(of: connection.hub)
         do {
             _ = try connection.hub.unsubscribe(connection.subscriber, from: target, clientID: clientID)
@@ -220,6 +239,7 @@ extension SimulatedWorld {
             fail("cannot unsubscribe from \(target): \(error)")
         }
         if isPattern { connection.hasPattern = false }
+        if isWaiting { connection.expected.waits[name] = nil }
         client.wishes.removeAll { isPositioned && !isPattern && $0.name == name }
         let expected = connection.expected
         model.moment += 1

@@ -78,6 +78,8 @@ extension SimulatedWorld {
         let sum = loop.hubs.map { $0.report() }.reduce(HubCounters(), +)
         if sum.books.owed != sum.books.accounted { fail("the books do not add up: \(sum)") }
         let published = model.topics.reduce(0) { $0 + $1.messages.count }
+        let waiting = model.connections.reduce(0) { $0 + $1.waitingCount }
+        if sum.waiting != waiting { fail("\(sum.waiting) wait, not \(waiting)") }
         if sum.published != UInt64(published) { fail("\(sum.published) published, not \(published)") }
     }
 
@@ -96,6 +98,7 @@ extension SimulatedWorld {
         for client in clients { client.connection?.end() }
         rest()
         if loop.broker.filterCount != 0 { fail("\(loop.broker.filterCount) filters are left") }
+        if loop.broker.awaitedCount != 0 { fail("\(loop.broker.awaitedCount) names are still awaited") }
         for topic in model.topics where !topic.isDeleted {
             if topic.real.logBytes > topic.mostBytes {
                 fail("\(topic.name) holds \(topic.real.logBytes) bytes where \(topic.mostBytes) are enough")

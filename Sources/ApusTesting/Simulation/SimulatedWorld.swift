@@ -109,7 +109,9 @@ final class SimulatedWorld {
             let (real, isNew) = try loop.broker.putTopic(named: name, change: change)
             guard isNew == (topic == nil) else { return fail("\(name) was made twice, or not at all") }
             if let topic { return topic.change(to: settings, now: model.now) }
-            promise(model.add(real, settings: settings))
+            let made = model.add(real, settings: settings)
+            promise(made)
+            promiseWaiting(made)
         } catch {
             fail("cannot put \(name): \(error)")
         }

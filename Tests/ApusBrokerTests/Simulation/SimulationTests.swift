@@ -36,6 +36,16 @@ import Testing
             seeds: 200
         ),
         Fault(testDescription: "publishers that run ahead of loops", fault: .outrunsLoops, seeds: 200),
+        Fault(
+            testDescription: "a waiting subscription that misses its topic's first message",
+            fault: .missesFirstOfAwaited,
+            seeds: 200
+        ),
+        Fault(
+            testDescription: "a waiting subscription that does not wait again",
+            fault: .waitsOnlyOnce,
+            seeds: 200
+        ),
     ])
     func `a planted fault is found`(fault: Fault) {
         let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run() != nil }

@@ -19,6 +19,8 @@ extension RecordingSubscriber {
             case .dropped(_, let count, nil): "dropped(\(count))"
             case .dropped(_, let count, let range?): "dropped(\(count): \(range.lowerBound)-\(range.upperBound))"
             case .deleted: "deleted"
+            case .created(_, let epoch, false): "created(\(epoch))"
+            case .created(_, let epoch, true): "created(\(epoch)) unrecovered"
             case .slowConsumer: "slow"
             case .warning(_, let lag, let queue): "warning(\(lag) of \(queue))"
             case .presence(_, let hasJoined, let clientID): hasJoined ? "+\(clientID)" : "-\(clientID)"

@@ -73,7 +73,7 @@ import Testing
         #expect(try scanned.subscribeExtensions().get().queue == 5)
     }
 
-    @Test(arguments: ["positions", "echo", "presence"], JSONSample.except(.isTrue, .isFalse))
+    @Test(arguments: ["positions", "echo", "presence", "wait"], JSONSample.except(.isTrue, .isFalse))
     func `a flag is true or false and nothing else`(field: String, value: JSONSample) {
         expectRefusal(#","\#(field)":\#(value.rawValue)"#, "'\(field)' must be true or false")
     }
@@ -184,7 +184,7 @@ import Testing
     }
 
     @Test func `null is as good as absent`() throws {
-        for field in ["positions", "since", "overflow", "queue", "echo", "presence"] {
+        for field in ["positions", "since", "overflow", "queue", "echo", "presence", "wait"] {
             #expect(try read(#","\#(field)":null"#) == SubscribeExtensions(), "\(field)")
         }
         let extensions = try read(#","echo":null,"positions":null,"queue":null,"presence":true"#)

@@ -20,6 +20,19 @@ import Testing
             #","topic":"a\"b","msg":"messages_dropped","dropped":18446744073709551615,"from":1,"to":1"#
         ),
         (.topicDeleted(topicJSON: topic), #","topic":"a\"b","msg":"topic_deleted""#),
+        (.waiting(topicJSON: topic), #","topic":"a\"b","msg":"waiting""#),
+        (
+            .topicCreated(topicJSON: topic, epoch: "k3v9"),
+            #","topic":"a\"b","msg":"topic_created","epoch":"k3v9""#
+        ),
+        (
+            .notRecovered(topicJSON: topic, epoch: "k3v9", offset: 0, missed: nil),
+            #","topic":"a\"b","msg":"not_recovered","epoch":"k3v9","offset":0,"recovered":false"#
+        ),
+        (
+            .notRecovered(topicJSON: topic, epoch: "k3v9", offset: 57, missed: 42...57),
+            #","topic":"a\"b","msg":"not_recovered","epoch":"k3v9","offset":57,"recovered":false,"missed":{"from":42,"to":57}"#
+        ),
         (
             .slowConsumerWarning(topicJSON: topic, lag: 812, queue: 1000),
             #","topic":"a\"b","msg":"slow_consumer_warning","lag":812,"queue":1000"#

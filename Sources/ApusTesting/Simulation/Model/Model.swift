@@ -101,7 +101,8 @@ final class Model {
         if hasJoined { moment += 1 }
         let topic = subscription.topic
         for other in subscriptions(to: topic) where other !== subscription && other.options.presence {
-            let isOwed = !topic.isDeleted && subscription.isPlaced
+            // One that is not placed has not begun to watch.
+            let isOwed = !topic.isDeleted && subscription.isPlaced && other.isPlaced
             other.news.expect(subscription.clientID, hasJoined: hasJoined, isOwed: isOwed, moment: moment)
         }
     }

@@ -11,6 +11,8 @@ final class ModelConnection {
     let origin: UInt32
     var subscriptions: [ModelSubscription] = []
     var isOver = false
+    /// By name: what waits for its topic, or would if that were gone. At most one for each name.
+    var waits: [String: ModelWait] = [:]
     /// By topic: how many of its subscriptions have ended of which it cannot be known which they are.
     private(set) var halfEnded: [Int: Int] = [:]
     /// Whether it ever took less than it was given.
@@ -19,6 +21,8 @@ final class ModelConnection {
     var mayBeStalled = false
     /// What was handled last, of a client that resumes there.
     var onEvent: ((ModelTopic, Int) -> Void)?
+    /// A topic was there that it waited for with positions.
+    var onOpening: ((ModelTopic) -> Void)?
     private unowned let model: Model
 
     init(number: Int, hub: Hub, mayLag: Bool, model: Model) {
@@ -27,6 +31,11 @@ final class ModelConnection {
         origin = UInt32(number + 1)
         self.mayLag = mayLag
         self.model = model
+    }
+
+    /// How many wait for their topic now.
+    var waitingCount: Int {
+        waits.keys.count { name in !subscriptions.contains { $0.topic.name == name && $0.waits } }
     }
 
     func find(_ topic: ModelTopic, isPositioned: Bool) -> ModelSubscription? {
@@ -43,8 +52,10 @@ final class ModelConnection {
             guard let subscription = oldest(name, isPositioned: range != nil) else { return fail("\(record)") }
             let range = range.map { Int($0.lowerBound)...Int($0.upperBound) }
             check(subscription.drop(Int(count), range, now: model.now, mayLag: mayLag), subscription)
-        case .deleted(let name, let byPattern):
-            deletion(of: name, byPattern: byPattern)
+        case .deleted(let name, let byPattern, let waits):
+            deletion(of: name, byPattern: byPattern, waits: waits)
+        case .created(let name, let epoch, let isUnrecovered):
+            creation(of: name, epoch: epoch, isUnrecovered: isUnrecovered)
         case .slowConsumer(let name):
             guard subscriptions.contains(where: { $0.topic.name == name && mayBeCut($0) }) else {
                 return fail("\(record) without reason")
@@ -68,16 +79,17 @@ final class ModelConnection {
         model.moment += 1
         let ended = subscriptions
         subscriptions = []
+        waits = [:]
         halfEnded = [:]
         for subscription in ended { model.end(subscription, of: self) }
     }
 
     /// A notice does not say which subscription to the topic has ended. Where it may be either of two, both stay until the
     /// other one's comes.
-    private func deletion(of name: String, byPattern: Bool) {
+    private func deletion(of name: String, byPattern: Bool, waits: Bool) {
         model.moment += 1
         let all = subscriptions.filter {
-            $0.topic.name == name && $0.topic.isDeleted && $0.isByPattern == byPattern
+            $0.topic.name == name && $0.topic.isDeleted && $0.isByPattern == byPattern && $0.waits == waits
         }
         guard let topic = all.map(\.topic).min(by: { $0.number < $1.number }) else {
             return fail("was told that \(name) was deleted")
@@ -97,6 +109,19 @@ final class ModelConnection {
         }
     }
 
+    /// A topic is there that a subscription waited for.
+    private func creation(of name: String, epoch: String, isUnrecovered: Bool) {
+        let told = subscriptions.first { $0.topic.name == name && $0.topic.epoch == epoch && $0.owedOpening != nil }
+        guard let told, told.owedOpening == isUnrecovered else {
+            return fail("was told that \(name) of \(epoch) was made, unrecovered: \(isUnrecovered)")
+        }
+        guard oldest(name, isPositioned: told.isPositioned) === told else {
+            return fail("was told that \(name) was made before it was told that the last one is gone")
+        }
+        told.owedOpening = nil
+        if told.isPositioned { onOpening?(told.topic) }
+    }
+
     /// Where topics of one name follow each other, the older come to their end first.
     private func oldest(_ name: String, isPositioned: Bool) -> ModelSubscription? {
         subscriptions.filter { $0.topic.name == name && $0.isPositioned == isPositioned }
@@ -113,6 +138,9 @@ final class ModelConnection {
         }
         guard oldest(name, isPositioned: offset != nil) === subscription else {
             return fail("\(name) \(place.offset) came before its predecessor's end")
+        }
+        guard subscription.owedOpening == nil else {
+            return fail("\(name) \(place.offset) came before it was told that the topic is there")
         }
         let isKeyTold = subscription.options.detail != .plain
         guard key == (isKeyTold ? place.topic.messages[place.offset - 1].key.map { "\"\($0)\"" } : nil) else {

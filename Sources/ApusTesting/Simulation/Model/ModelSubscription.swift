@@ -12,6 +12,10 @@ final class ModelSubscription {
     let origin: UInt32
     let isPositioned: Bool
     let isByPattern: Bool
+    /// Whether it goes on waiting when its topic is gone.
+    var waits = false
+    /// What it has yet to be told before its first event: that its topic is there, and whether that is unrecovered.
+    var owedOpening: Bool?
     private(set) var options: SubscriptionOptions
     /// The first offset that it has neither got nor been told of, as far as one can know.
     private(set) var next: Int
@@ -69,6 +73,11 @@ final class ModelSubscription {
         echoWasOff = !options.echo
         isPlaced = !isPromised
         isBoundNew = isPromised
+    }
+
+    /// Its hub has placed it because it looked at what was promised, before its turn.
+    func markPlaced() {
+        isPlaced = true
     }
 
     // MARK: Excuses
@@ -268,6 +277,7 @@ final class ModelSubscription {
         }
         guard isComplete(now: now, mayLag: true) else { return "never got what came after \(next - 1)" }
         guard !topic.isDeleted else { return "was not told of the deletion" }
+        guard owedOpening == nil else { return "was not told that its topic is there" }
         guard news.isComplete else { return "was not told: \(news)" }
         next = topic.head
         unannounced = 0

@@ -98,6 +98,8 @@ final class ModelTopic {
 
     /// All that was published has been read: what comes will be in another batch.
     func markSealed() {
+        // A small batch may be gone on with.
+        guard head - batchStart >= (settings.history ?? limits.history) / 4 else { return }
         batchStart = head
     }
 

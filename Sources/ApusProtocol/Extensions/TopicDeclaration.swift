@@ -1,0 +1,74 @@
+/// A topic that is there from the start, with the settings that are named.
+public struct TopicDeclaration: Sendable, Equatable {
+    public var name: String
+    public var settings: TopicSettingsFields
+
+    public init(name: String, settings: TopicSettingsFields = TopicSettingsFields()) {
+        self.name = name
+        self.settings = settings
+    }
+
+    /// Reads a JSON list of objects, each with a `name` and the settings of a `PUT /topics/{name}`.
+    ///
+    /// - Parameters:
+    ///   - maxQueue: the largest `queue` that is taken.
+    ///   - isAllowed: whether a topic may have that name.
+    /// - Returns: or what is wrong with which of them.
+    public static func readList(
+        _ text: String,
+        maxQueue: Int,
+        isAllowed: (String) -> Bool
+    ) -> Result<[TopicDeclaration], CommandError> {
+        var text = text
+        return text.withUTF8 { buffer in
+            let bytes = UnsafeRawBufferPointer(buffer)
+            guard JSONDocument.isValid(bytes) else { return .failure(CommandError(message: "it is not valid JSON")) }
+            let root = JSONMembers.root(of: bytes)
+            guard root.kind == .array, var elements = JSONMembers(of: root, in: bytes) else {
+                return .failure(CommandError(message: "it must be a list"))
+            }
+            var topics: [TopicDeclaration] = []
+            var names: Set<[UInt8]> = []
+            while let (_, element) = elements.next() {
+                var topic = TopicDeclaration(name: "")
+                do throws(FieldFault) {
+                    try topic.read(element, in: bytes, maxQueue: maxQueue, isAllowed: isAllowed)
+                } catch {
+                    let name = topic.name.isEmpty ? "" : " ('\(String(topic.name.unicodeScalars.prefix(64)))')"
+                    return .failure(CommandError(message: "topic \(topics.count + 1)\(name): \(error.message)"))
+                }
+                guard names.insert(Array(topic.name.utf8)).inserted else {
+                    return .failure(CommandError(message: "'\(topic.name)' is there twice"))
+                }
+                topics.append(topic)
+            }
+            return .success(topics)
+        }
+    }
+
+    private mutating func read(
+        _ token: JSONToken,
+        in bytes: UnsafeRawBufferPointer,
+        maxQueue: Int,
+        isAllowed: (String) -> Bool
+    ) throws(FieldFault) {
+        guard token.kind == .object else { throw FieldFault(message: "it must be an object") }
+        // The name first, so that what is wrong behind it can be told with it.
+        var members = JSONMembers(of: token, in: bytes)
+        while let (key, value) = members?.nextNamed() {
+            guard key == "name" else { continue }
+            // What a file does not put in quotes may look like a number.
+            let isNumber = value.kind == .integer || value.kind == .fraction
+            let text = isNumber ? String(decoding: bytes[value.range], as: UTF8.self) : value.text?.string(in: bytes)
+            guard let text else { throw FieldFault("name", "must be a string") }
+            name = text
+        }
+        guard !name.isEmpty else { throw FieldFault("name", "is required") }
+        guard isAllowed(name) else { throw FieldFault("name", "is not allowed for a topic") }
+        members = JSONMembers(of: token, in: bytes)
+        while let (key, value) = members?.next() {
+            guard let key = key.string(in: bytes), key != "name" else { continue }
+            try settings.set(key, to: value, in: bytes, maxQueue: maxQueue)
+        }
+    }
+}
