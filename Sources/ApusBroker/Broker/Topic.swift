@@ -41,7 +41,7 @@ public final class Topic: Sendable {
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard state.takesBareMessages else { return state.isDeleted ? .deleted : .needsPublication }
-            if let obstacle = state.obstacle(to: publisher) { return obstacle }
+            if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return obstacle }
             let offset = state.log.append(message, time: time, origin: origin)
             state.published(1, bytes: message.count, time: time.milliseconds, wakeups: &wakeups)
             return .published(PublishReceipt(offset: offset, subscribers: state.subscriptions))
@@ -58,7 +58,7 @@ public final class Topic: Sendable {
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard !state.isDeleted else { return .deleted }
-            if let obstacle = state.obstacle(to: publisher) { return obstacle }
+            if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return obstacle }
             var receipt = PublishReceipt(offset: 0, count: 0, subscribers: state.subscriptions)
             var bytes = 0
             for publication in publications {

@@ -6,12 +6,12 @@ import NIOCore
 extension TopicState {
     /// What a publish from that hub has to wait for, which is then told when it need not any more.
     @inline(__always)
-    mutating func obstacle(to publisher: HubMailbox?) -> PublishOutcome? {
+    mutating func obstacle(to publisher: HubMailbox?, wakeups: inout [Wakeup]) -> PublishOutcome? {
         guard log.head >= freeUntil || publishedBytes >= freeBytes else { return nil }
-        return lookForObstacle(to: publisher)
+        return lookForObstacle(to: publisher, wakeups: &wakeups)
     }
 
-    private mutating func lookForObstacle(to publisher: HubMailbox?) -> PublishOutcome? {
+    private mutating func lookForObstacle(to publisher: HubMailbox?, wakeups: inout [Wakeup]) -> PublishOutcome? {
         var found: PublishOutcome?
         for index in readers.indices {
             if throttles(readers[index]) {
@@ -20,7 +20,11 @@ extension TopicState {
             }
             // A loop looks at what it publishes itself before it reads more: it is not behind.
             guard readers[index].mailbox !== publisher, isBehind(readers[index]) else { continue }
-            if readers[index].heldSince == nil { readers[index].heldSince = Self.now }
+            if readers[index].heldSince == nil {
+                readers[index].heldSince = Self.now
+                // Whoever was to tell it may do so only at the end of a long round.
+                wakeups.append(Wakeup(mailbox: readers[index].mailbox, slot: readers[index].slot))
+            }
             found = .held
         }
         if found != nil { addWaiting(publisher) }
@@ -83,9 +87,18 @@ extension TopicState {
 
     /// The hubs whose publishers wait, when they need not wait any more.
     mutating func takeWaitingIfOpen() -> [HubMailbox] {
-        guard !waiting.isEmpty, isDeleted || !readers.contains(where: { throttles($0) || isBehind($0) }) else {
-            return []
+        guard !waiting.isEmpty else { return [] }
+        var isOpen = true
+        for index in readers.indices where !isDeleted {
+            if isBehind(readers[index]) {
+                isOpen = false
+                // From now on it is what is waited for, whatever that was before.
+                if readers[index].heldSince == nil { readers[index].heldSince = Self.now }
+            } else if throttles(readers[index]) {
+                isOpen = false
+            }
         }
+        guard isOpen else { return [] }
         defer { waiting = [] }
         return waiting
     }

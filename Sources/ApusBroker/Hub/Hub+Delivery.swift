@@ -12,6 +12,7 @@ extension Hub {
         source.isDraining = true
         let progress = deliver(source)
         source.isDraining = false
+        source.low = progress.low
         // Who still needs it asks the topic, which goes on with a batch that nobody holds.
         source.newest = nil
         source.topic.endDrain(mailbox, progress)
@@ -23,9 +24,7 @@ extension Hub {
         var portion = Portion(of: source)
         for subscription in source.subscriptions where subscription.isActive {
             if !deliver(&portion, to: subscription) {
-                let (wasLagging, start) = (subscription.isLagging, subscription.cursor)
                 pump(subscription)
-                if !wasLagging, subscription.cursor > start { spare(subscription) }
                 // One that reads and waits for its predecessor is not slow: the predecessor's turn is yet to come.
                 let waits = subscription.predecessors != nil && takesMore(subscription.subscriber)
                 if subscription.cursor < source.head, !waits { enforceBound(of: subscription) }
@@ -85,6 +84,7 @@ extension Hub {
                 subscriber.flush()
                 guard subscriber.isWritable, subscription.isActive else {
                     subscription.isLagging = true
+                    if subscription.burst == nil { spare(subscription) }
                     return
                 }
             }
@@ -99,6 +99,7 @@ extension Hub {
         guard subscription.isActive else { return }
         subscription.isLagging = false
         subscription.isWarned = false
+        subscription.burst = nil
         if subscription.dropped > 0, subscriber.isWritable { announceDropped(subscription) }
         if source.isDeleted, subscription.dropped == 0, subscription.isActive {
             if !subscriber.isWritable { subscriber.flush() }

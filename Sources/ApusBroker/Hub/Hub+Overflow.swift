@@ -27,28 +27,34 @@ extension Hub {
         }
     }
 
-    /// Takes note that a subscription which kept up was offered more at once than its socket takes: a batch, or what came
-    /// while its loop was late. It is slow only if the socket does not go on to take it.
+    /// Takes note that a subscription which had everything was offered more at once than its socket takes. It is slow only if
+    /// the socket does not go on to take it.
     func spare(_ subscription: Subscription) {
-        guard subscription.topic.isPaced, subscription.isActive, subscription.isLagging else { return }
-        if subscription.burst == nil { bursts.append(subscription) }
-        // Nowhere yet, so that it is looked at twice before it is held against it.
-        subscription.burst = (subscription.source.head, cursor: 0)
+        guard subscription.topic.isPaced else { return }
+        subscription.burst = Burst(end: subscription.source.head)
+        bursts.append(subscription)
     }
 
-    /// Holds against subscriptions what they were offered at once, if their sockets have taken nothing of it between the last
+    /// Holds against subscriptions what they were offered at once, if their subscribers have taken nothing between the last
     /// call and this one.
     public func endBursts() {
+        guard !bursts.isEmpty else { return }
+        var delivered: [ObjectIdentifier: UInt64] = [:]
         bursts.removeAll { subscription in
             guard let burst = subscription.burst, subscription.isActive, subscription.cursor < burst.end else {
-                subscription.burst = nil
                 return true
             }
-            guard subscription.cursor == burst.cursor else {
-                subscription.burst = (burst.end, subscription.cursor)
+            let subscriber = subscription.subscriber
+            let now =
+                delivered[ObjectIdentifier(subscriber)]
+                ?? subscriber.subscriptions.all.reduce(0) { $0 &+ $1.deliveredCount }
+            delivered[ObjectIdentifier(subscriber)] = now
+            guard burst.delivered == now else {
+                subscription.burst?.delivered = now
                 return false
             }
-            subscription.burst = nil
+            subscription.burst?.end = 0
+            subscription.nextCount = 0
             markDirty(slot: subscription.source.slot)
             return true
         }
@@ -97,7 +103,7 @@ extension Hub {
         guard head >= subscription.nextCount else { return }
         let topic = subscription.topic
         let bound = subscription.options.queue
-        let start = max(subscription.cursor, subscription.replayEnd, subscription.burst?.end ?? 0)
+        let start = max(subscription.cursor, subscription.lagStart)
         let live = topic.liveSpan(from: subscription.cursor, start: start, bound: bound)
         if live.count > bound {
             let pending = subscription.pending(to: live.next)

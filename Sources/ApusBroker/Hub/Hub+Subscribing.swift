@@ -105,6 +105,7 @@ extension Hub {
             _ = try result.get()
             return nil
         }
+        source.low = min(source.low, attached.cursor)
         source.head = attached.view.head
         source.newest = attached.view.newest
         source.isDeleted = attached.view.isDeleted

@@ -34,9 +34,7 @@ extension Hub {
 
     /// Lets publishers go on that have waited for another loop for longer than `timeout` milliseconds.
     public func passOverStuckLoops(timeout: Int64) {
-        for waiting in waiting.values where waiting.all.contains(where: \.isHeld) {
-            waiting.topic.passOverStuck(for: timeout)
-        }
+        for waiting in waiting.values { waiting.topic.passOverStuck(for: timeout) }
     }
 
     /// Cuts throttling subscriptions that have stood at their bound for `timeout` without taking a message.

@@ -143,6 +143,8 @@ public final class Hub {
             cache.forget(topic)
         case .held:
             counters.held += 1
+            sendWakeups()
+            wakeOthers()
         case .throttled, .needsPublication:
             break
         }
@@ -194,6 +196,10 @@ public final class Hub {
         isTurnRequested = false
         willFlush = true
         if let inbox, !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }
+        // Before the drains, so that it goes out with them, and others' publishers are not always first.
+        if let inbox {
+            for topic in inbox.resumed { resumePublishers(of: topic) }
+        }
         swap(&dirty, &draining)
         for source in draining {
             source.isDirty = false
@@ -202,9 +208,6 @@ public final class Hub {
         draining.removeAll(keepingCapacity: true)
         if !resuming.isEmpty { resumeAll() }
         if !replaying.isEmpty { replayAll() }
-        if let inbox {
-            for topic in inbox.resumed { resumePublishers(of: topic) }
-        }
         willFlush = false
         swap(&flushing, &flushed)
         for subscriber in flushed { subscriber.flush() }
@@ -231,10 +234,17 @@ public final class Hub {
         let replays = replaying
         replaying = []
         for subscription in replays where subscription.isActive {
-            pump(subscription)
+            goOn(with: subscription)
             let source = subscription.source
             if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
         }
+    }
+
+    /// Delivers what a subscription takes. Where it was the last to read something, the topic is told in the next turn.
+    private func goOn(with subscription: Subscription) {
+        let (source, start) = (subscription.source, subscription.cursor)
+        pump(subscription)
+        if start <= source.low, subscription.cursor >= source.head { markDirty(slot: source.slot) }
     }
 
     /// Whether the subscriber has got everything this hub knows of.
@@ -256,7 +266,7 @@ public final class Hub {
             if subscription.pendingPresence != nil { tellPending(subscription) }
             guard subscription.isActive, subscription.cursor < source.head || source.isDeleted || subscription.isHeld
             else { continue }
-            pump(subscription)
+            goOn(with: subscription)
         }
     }
 }

@@ -24,9 +24,8 @@ public final class Subscription {
     @exclusivity(unchecked) var cursor: Offset
     /// The replay the subscriber asked for ends here. What lies before it does not count as lag.
     @exclusivity(unchecked) var replayEnd: Offset
-    /// What lies before this was offered at once to a socket that took a part of it, and does not count as lag while it takes
-    /// more; and where the cursor was when that was last looked at.
-    var burst: (end: Offset, cursor: Offset)?
+    /// What it was offered at once and its socket did not take, since it last had everything.
+    var burst: Burst?
     /// Skipped since the last delivery, not announced yet; and which those are.
     @exclusivity(unchecked) var dropped: UInt64 = 0
     var droppedRange: Range<Offset> = 0..<0
@@ -119,9 +118,12 @@ public final class Subscription {
         return batch.deflatedFrames(from: cursor, in: encoding, keeps: keepsEncodings, by: deflation)
     }
 
+    /// What lies before this does not count as lag: its replay, and what it was offered at once.
+    var lagStart: Offset { max(replayEnd, burst?.end ?? 0) }
+
     /// How many messages it is behind `head`, without those of its replay and those that will be skipped.
     func lag(to head: Offset) -> UInt64 {
-        let start = max(cursor, replayEnd, burst?.end ?? 0)
+        let start = max(cursor, lagStart)
         guard head > start else { return 0 }
         return holes.isEmpty ? head - start : head - start - heldBack(from: start)
     }
@@ -165,6 +167,14 @@ struct PendingPresence {
     }
 }
 
+/// More than a socket takes at once: a batch, or what came while its loop was late.
+struct Burst {
+    /// What lies before this does not count as lag; 0 once it does.
+    var end: Offset
+    /// How much its subscriber had been given when that was last looked at; `nil` until then.
+    var delivered: UInt64?
+}
+
 /// A hub's side of a topic.
 final class HubTopic {
     let topic: Topic
@@ -177,6 +187,8 @@ final class HubTopic {
     @exclusivity(unchecked) var newest: Batch?
     /// The head at the look before that: where those who keep up are.
     @exclusivity(unchecked) var seenHead: Offset = 1
+    /// The oldest offset that a subscription has to read, as the topic was told last.
+    var low: Offset = .max
     @exclusivity(unchecked) var isDeleted = false
     @exclusivity(unchecked) var isDirty = false
     /// While the list is walked, subscriptions that end are only marked, and taken out afterwards.

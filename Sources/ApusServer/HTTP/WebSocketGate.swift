@@ -103,7 +103,7 @@ struct WebSocketGate: Sendable {
             var input = input
             input.withUnsafeMutableReadableBytes { connection.received($0) }
             // It may have been under way while the others were told of the server's end.
-            if worker.isDraining { connection.closeIfDrained() }
+            if worker.mayClose { connection.closeIfDrained() }
         }
     }
 }

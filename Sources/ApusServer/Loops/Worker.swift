@@ -28,6 +28,8 @@ final class Worker {
     @exclusivity(unchecked) private(set) var now = Timestamp(milliseconds: 0)
     /// At shutdown: commands are refused, and connections closed as soon as they have got everything.
     @exclusivity(unchecked) private(set) var isDraining = false
+    /// Whether all loops refuse commands, so that who has everything may be let go.
+    private(set) var mayClose = false
     private var isDrained = false
     private var waitingForDrain: [() -> Void] = []
 
@@ -222,6 +224,7 @@ final class Worker {
 
     /// Closes every connection that has got everything; those that have not yet close when they have.
     func drain() {
+        mayClose = true
         hub.turn()
         closePending()
         for connection in connections { connection.closeIfDrained() }

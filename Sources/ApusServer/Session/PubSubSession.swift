@@ -151,7 +151,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     func becameWritable() {
         worker.hub.resume(self)
-        if worker.isDraining { connection.closeIfDrained() }
+        if worker.mayClose { connection.closeIfDrained() }
     }
 
     /// Whether there is nothing left to deliver.

@@ -60,7 +60,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     func open(at position: String?, telling news: [InfoMessage]) {
         var start = "retry: \(Self.retry)\n"
         if let position { start += "id: \(position)\n" }
-        outbox.writeEvents(ByteBuffer(string: start + "\n"))
+        writeText(start + "\n")
         for info in news { inform(info) }
     }
 
@@ -87,6 +87,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
         }
         flush()
         worker.hub.resume(self)
+        // It may have been under way while the others were told of the server's end.
+        if worker.mayClose { drain() }
     }
 
     // MARK: The socket
@@ -111,7 +113,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         guard !isOver, outbox.isDrained else { return }
         if isFinished { return hangUp() }
         worker.hub.resume(self)
-        if worker.isDraining { drain() }
+        if worker.mayClose { drain() }
     }
 
     private func send() {

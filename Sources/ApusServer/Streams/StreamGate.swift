@@ -29,6 +29,8 @@ struct StreamGate: Sendable {
                 settings: settings
             )
         else { return nil }
+        // Of several, those before one that is refused would have begun.
+        guard request.subscriptions.count == 1 else { return nil }
         return try? open(request, on: worker, poller: poller, writesHead: true)
     }
 
