@@ -169,6 +169,8 @@ class Feed extends Emitter {
   #isKnown = false;
   /** The connection on which its topic was last there. */
   #liveOn;
+  /** Whether it ever was, so that nothing from before its deletion is owed. */
+  #wasLive = false;
   /** Whether its topic was not there when last asked for: all that it has by now came later. */
   #isAbsent = false;
   /** Whether the consumer knows of that. */
@@ -233,7 +235,7 @@ class Feed extends Emitter {
     } else if (this.received) {
       command.since = this.received;
     } else if (this.#isAbsent) {
-      command.since = Object(since) === since ? since : "all";
+      command.since = Object(since) === since && !this.#wasLive ? since : "all";
     }
     this.#asked = command;
     return command;
@@ -281,6 +283,7 @@ class Feed extends Emitter {
     this.stage = "live";
     this.#isKnown = true;
     this.#liveOn = this.link.connection;
+    this.#wasLive = true;
     this.#isAbsent = false;
     this.#retries = 0;
     if (isGap || !this.received) this.received = start;

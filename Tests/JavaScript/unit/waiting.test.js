@@ -203,9 +203,10 @@ test("With `wait`, a deletion that is heard of is told, and waited over", async 
       server.socket.subscribe({ since: "all", wait: true }, { epoch: "e2", offset: 0 });
     },
   ]) {
-    const subscription = client.subscribe("orders", { wait: true, notices: true });
+    const since = { epoch: "e1", offset: 0 };
+    const subscription = client.subscribe("orders", { wait: true, notices: true, since });
     const collected = collect(subscription);
-    server.socket.subscribe({ wait: true });
+    server.socket.subscribe({ wait: true, since }, { ...since, recovered: true });
     server.socket.event("orders", 1);
     inform("orders", "topic_deleted");
     answer();
