@@ -14,7 +14,8 @@ struct PublishQueueTests {
     }
 
     private func add(to queue: inout PublishQueue, topic: String = "t", size: Int = 5) throws -> Int {
-        try queue.append(topic: topic, ticket: Ticket()) { "text\($0)" + String(repeating: "x", count: max(0, size - 5)) }
+        let padding = String(repeating: "x", count: max(0, size - 5))
+        return try queue.append(topic: topic, ticket: Ticket()) { "text\($0)" + padding }
     }
 
     /// A queue that was connected before, with entries for these topics, and is again.

@@ -30,7 +30,8 @@ extension SubscriptionSession {
     }
 
     private func answered(_ requestID: String?) -> Key? {
-        guard let key = requestID.flatMap({ Int($0) }).map(Key.init), entries[key]?.askedBytes != nil else { return nil }
+        let key = requestID.flatMap { Int($0) }.map(Key.init)
+        guard let key, entries[key]?.askedBytes != nil else { return nil }
         entries[key]?.askedBytes = nil
         unanswered -= 1
         return key
@@ -80,11 +81,12 @@ extension SubscriptionSession {
         }
     }
 
-    /// The server closed the connection for a message that was too big, and does not say which. Of the commands without an
-    /// answer the largest is too big in any case: it is refused, and the others are asked for again.
+    /// The server closed the connection for a message that was too big, and does not say which. Of the commands without
+    /// an answer the largest is too big in any case: it is refused, and the others are asked for again.
     func refuseLargest() -> Bool {
         let asked = entries.compactMap { key, entry in entry.askedBytes.map { (key: key, bytes: $0) } }
-        guard let largest = asked.max(by: { $0.bytes < $1.bytes }), let entry = forget(largest.key) else { return false }
+        let largest = asked.max { $0.bytes < $1.bytes }
+        guard let largest, let entry = forget(largest.key) else { return false }
         let error = ClientError.tooBig(bytes: largest.bytes, topic: entry.feed.filter.text)
         entry.subscribed.complete(.failure(error))
         entry.buffer.finish(error)
