@@ -91,6 +91,18 @@ public struct ClientError: Error, Sendable {
         }
     }
 
+    /// The error of a command that is larger than the server takes, which the server said by closing the connection.
+    static func tooBig(bytes: Int, topic: String) -> ClientError {
+        let message = "the server takes no message of \(bytes) bytes"
+        return ClientError(
+            .refused,
+            message,
+            problem: Problem(code: "MESSAGE_TOO_BIG", detail: message),
+            close: WebSocketClose(code: WebSocketClose.messageTooBig, reason: "MESSAGE_TOO_BIG"),
+            topic: topic
+        )
+    }
+
     /// The error of a command that the server refused.
     init(_ reply: ServerMessage.ErrorReply, topic: String) {
         self.init(

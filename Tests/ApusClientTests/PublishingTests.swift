@@ -83,6 +83,7 @@ struct PublishingTests {
                 _ = try await first.command()
                 await first.drop()
                 let second = try await server.accept()
+                // The second one comes once the first has found its topic.
                 for number in 2...3 {
                     let command = try await second.command()
                     #expect(command["message"] == #"{"id":"m\#(number)","payload":"\#(number)"}"#)
@@ -158,20 +159,112 @@ struct PublishingTests {
         }
     }
 
-    @Test("too big for the server fails with the close, and the next one has a new connection")
+    @Test("too big for the server fails alone, and the others have a new connection")
     func tooBig() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
-                let receipt = try client.enqueue("orders", .string("big"))
-                _ = try await first.command()
-                try await first.close(1009, "MESSAGE_TOO_BIG")
-                let error = await #expect(throws: ClientError.self) { try await receipt.outcome() }
-                #expect(error?.close?.code == 1009)
-                async let publishing = client.publish("orders", .string("small"))
+                let subscription = try await first.subscribed(client, "orders", offset: 0)
+                let small = try client.enqueue("orders", .string("small"))
+                let big = try client.enqueue("orders", .string("much bigger"))
                 let second = try await server.accept()
+                for _ in 0..<2 { _ = try await second.command() }
+                try await second.close(1009, "MESSAGE_TOO_BIG")
+                let error = await #expect(throws: ClientError.self) { try await big.outcome() }
+                #expect(error?.close?.code == 1009 && error?.problem?.code == "MESSAGE_TOO_BIG")
+                let third = try await server.accept()
+                third.send(ServerText.published(try await third.command(), offset: 1))
+                #expect(try await small.outcome().position?.offset == 1)
+                // It is known by now, so that it costs no connection.
+                let again = #expect(throws: ClientError.self) { try client.enqueue("orders", .string("much bigger")) }
+                #expect(again?.problem?.code == "MESSAGE_TOO_BIG")
+                first.send(ServerText.event("orders", 1, offset: 1))
+                #expect(try await subscription.number() == 1)
+            }
+        }
+    }
+
+    @Test("to a topic that is gone after a reconnect waits for it, with backoff, and keeps its order")
+    func missingTopic() async throws {
+        try await FakeServer.run { server in
+            let waits = Waits()
+            try await withClient(of: server, waits: waits) { client in
+                let first = try await server.accept()
+                let receipts = try (1...3).map { try client.enqueue("orders", .string("\($0)"), id: "m\($0)") }
+                for _ in 0..<3 { _ = try await first.command() }
+                await first.drop()
+                let second = try await server.accept()
+                for _ in 0..<3 { second.send(ServerText.error("TOPIC_NOT_FOUND", try await second.command())) }
+                for number in 1...3 {
+                    let command = try await second.command()
+                    #expect(command["message"]?.contains("m\(number)") == true)
+                    second.send(ServerText.published(command, offset: number))
+                    #expect(try await receipts[number - 1].outcome().position?.offset == number)
+                }
+                #expect(waits.durations == [100, 100, 200, 400].map { .milliseconds($0) })
+            }
+        }
+    }
+
+    @Test("to a topic that stays gone fails with that reason when it has waited long enough")
+    func goneTopic() async throws {
+        try await FakeServer.run { server in
+            let waits = Waits()
+            var options = ApusClient.Options()
+            options.publishWait = .seconds(2)
+            try await withClient(of: server, waits: waits, options: options) { client in
+                let first = try await server.accept()
+                let receipt = try client.enqueue("orders", .string("x"))
+                _ = try await first.command()
+                await first.drop()
+                let second = try await server.accept()
+                let refusing = Task {
+                    while true { second.send(ServerText.error("TOPIC_NOT_FOUND", try await second.command())) }
+                }
+                let error = await #expect(throws: ClientError.self) { try await receipt.outcome() }
+                #expect(error?.problem?.code == "TOPIC_NOT_FOUND" && error?.topic == "orders")
+                #expect(waits.elapsed - waits.durations[0] == .seconds(2))
+                // Nor does anybody wait on the first connection, or for a topic that was never there.
+                await #expect(throws: ClientError.self) { try await client.publish("typo", .string("x")) }
+                #expect(waits.elapsed - waits.durations[0] == .seconds(2))
+                refusing.cancel()
+            }
+        }
+    }
+
+    @Test("goes out as soon as a subscription sees its topic again")
+    func seenBySubscription() async throws {
+        try await FakeServer.run { server in
+            var environment = Link.Environment()
+            let waits = Waits()
+            let waiting = Mailbox<Void>()
+            // But for the reconnect, no wait ends by itself.
+            environment.sleep = { duration in
+                waits.add(duration)
+                guard waits.durations.count > 1 else { return }
+                waiting.put(())
+                try await Task.sleep(for: .seconds(3600))
+            }
+            let link = Link(address: server.address, options: ApusClient.Options(), environment: environment)
+            try await ApusClient.withConnection(link) { client in
+                let events = try await server.accept()
+                var options = ApusClient.SubscribeOptions()
+                options.waitsForTopic = true
+                async let subscribing = client.subscribe("orders", options)
+                events.send(ServerText.waiting(try await events.command()))
+                let subscription = try await subscribing
+                let receipt = try client.enqueue("orders", .string("x"))
+                let first = try await server.accept()
+                _ = try await first.command()
+                await first.drop()
+                let second = try await server.accept()
+                second.send(ServerText.error("TOPIC_NOT_FOUND", try await second.command()))
+                try await waiting.next()
+                events.send(ServerText.info("topic_created", #""topic":"orders","epoch":"e2""#))
+                #expect(try await subscription.notice() == .waiting)
+                #expect(try await subscription.notice() == .topicCreated)
                 second.send(ServerText.published(try await second.command(), offset: 1))
-                _ = try await publishing
+                #expect(try await receipt.outcome().position?.offset == 1)
             }
         }
     }
@@ -189,50 +282,5 @@ struct PublishingTests {
             let other = await #expect(throws: ClientError.self) { try await escaped.subscribe("orders") }
             #expect(other?.code == .clientClosed)
         }
-    }
-}
-
-@Suite("The publish queue")
-struct PublishQueueTests {
-    private func queue(_ count: Int, limit: Int = 10, byteLimit: Int = 1000) throws -> PublishQueue {
-        var queue = PublishQueue(limit: limit, byteLimit: byteLimit)
-        for _ in 0..<count { _ = try queue.append(topic: "t", ticket: Ticket()) { "text\($0)" } }
-        return queue
-    }
-
-    @Test("gives what is unsent in order and once, as much as a write should have")
-    func sending() throws {
-        var queue = try queue(3)
-        #expect(queue.takeUnsent(byteLimit: 6) == ["text1", "text2"])
-        #expect(queue.takeUnsent(byteLimit: 6) == ["text3"])
-        #expect(queue.takeUnsent(byteLimit: 6) == [])
-    }
-
-    @Test("gives everything again after a reconnect but what was answered or abandoned")
-    func again() throws {
-        var queue = try queue(5)
-        _ = queue.takeUnsent(byteLimit: 20)
-        #expect(queue.answered("1") != nil)
-        #expect(queue.answered("1") == nil)
-        #expect(queue.answered("5") == nil)
-        queue.deferred("2")
-        #expect(queue.answered("2") == nil)
-        queue.abandon(3)
-        queue.abandon(5)
-        queue.disconnected()
-        #expect(queue.takeUnsent(byteLimit: 1000) == ["text2", "text4"])
-        #expect(queue.answered("2") != nil && queue.answered("4") != nil)
-        #expect(queue.isEmpty)
-    }
-
-    @Test("is bounded by messages and bytes, but for one that is alone")
-    func bounds() throws {
-        var full = try queue(10)
-        #expect(throws: ClientError.self) { try full.append(topic: "t", ticket: Ticket()) { $0 } }
-        var heavy = try queue(1, byteLimit: 8)
-        #expect(throws: ClientError.self) { try heavy.append(topic: "t", ticket: Ticket()) { "text\($0)" } }
-        _ = heavy.takeUnsent(byteLimit: 1000)
-        _ = heavy.answered("1")
-        #expect(try heavy.append(topic: "t", ticket: Ticket()) { "much longer\($0)" } == 2)
     }
 }

@@ -168,6 +168,69 @@ struct SubscribingTests {
         }
     }
 
+    @Test("waits for a topic that is not there only where it is told to")
+    func waiting() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                let refused = Task { try await client.subscribe("orders") }
+                var command = try await connection.command()
+                #expect(command["wait"] == nil)
+                connection.send(ServerText.error("TOPIC_NOT_FOUND", command))
+                await #expect(throws: ClientError.self) { try await refused.value }
+                var options = ApusClient.SubscribeOptions(start: .last(3))
+                options.waitsForTopic = true
+                async let subscribing = client.subscribe("orders", options)
+                command = try await connection.command()
+                #expect(command["wait"] == "true" && command["last_n"] == "3")
+                connection.send(ServerText.waiting(command))
+                connection.send(ServerText.info("topic_created", #""topic":"orders","epoch":"e1""#))
+                connection.send(ServerText.event("orders", 1, offset: 1))
+                let subscription = try await subscribing
+                #expect(try await subscription.notice() == .waiting)
+                #expect(try await subscription.notice() == .topicCreated)
+                #expect(try await subscription.number() == 1)
+            }
+        }
+    }
+
+    @Test("that overlapped others and has ended leaves no connection behind")
+    func leftConnections() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let first = try await server.accept()
+                let one = try await first.subscribed(client, "orders", offset: 0)
+                for _ in 0..<3 {
+                    async let subscribing = client.subscribe("orders")
+                    let connection = try await server.accept()
+                    connection.send(ServerText.subscribed(try await connection.command(), offset: 0))
+                    try await subscribing.unsubscribe()
+                    #expect(try await connection.command()["type"] == "unsubscribe")
+                    await #expect(throws: Mailbox<String>.Ended.self) { try await connection.command() }
+                }
+                first.send(ServerText.event("orders", 1, offset: 1))
+                #expect(try await one.number() == 1)
+            }
+        }
+    }
+
+    @Test("whose task is cancelled is taken back, and leaves room for the next")
+    func cancelling() async throws {
+        try await FakeServer.run { server in
+            try await withClient(of: server) { client in
+                let connection = try await server.accept()
+                for _ in 0..<3 {
+                    let subscribing = Task { try await client.subscribe("orders") }
+                    #expect(try await connection.command()["type"] == "subscribe")
+                    subscribing.cancel()
+                    await #expect(throws: ClientError.self) { try await subscribing.value }
+                    #expect(try await connection.command()["type"] == "unsubscribe")
+                }
+                _ = try await connection.subscribed(client, "orders", offset: 0)
+            }
+        }
+    }
+
     @Test("ends with the closure")
     func closure() async throws {
         try await FakeServer.run { server in

@@ -2,109 +2,14 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
-import threading
 
 import pytest
 
 from apus_e2e import TIMEOUT, apus, environment, eventually
+from cli_processes import Cutter, Sub, cli, publish, subscribed
 
 MESSAGE = ("type", "topic", "message")
-
-
-class Cutter:
-    """A TCP proxy in front of a server that can cut all connections that go through it."""
-
-    def __init__(self, server):
-        self._target = ("127.0.0.1", server.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open, self._lock = [], threading.Lock()
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.accepted = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._target)
-            with self._lock:
-                self._open += [client, server]
-                self.accepted += 1
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pipe, args=(source, sink), daemon=True).start()
-
-    @staticmethod
-    def _pipe(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-
-    def cut(self):
-        with self._lock:
-            for end in self._open:
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-                end.close()
-            self._open = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._listener.close()
-        self.cut()
-
-
-class Sub:
-    """`apus sub …` with its output in a file, ended by SIGINT at the end of the block with exit code 0."""
-
-    def __init__(self, directory, *arguments, url):
-        self.output = directory / "events.ndjson"
-        self._arguments = [os.environ["APUS_BIN"], "sub", *arguments, "--url", url]
-
-    def __enter__(self):
-        with open(self.output, "ab") as output:
-            self.process = subprocess.Popen(self._arguments, env=environment(), stdout=output, stderr=subprocess.PIPE,
-                                            text=True)
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            self.process.kill()
-        else:
-            self.process.send_signal(signal.SIGINT)
-        self.stderr = self.process.communicate(timeout=TIMEOUT)[1]
-        assert kind is not None or self.process.returncode == 0, self.stderr
-
-    def events(self, count):
-        eventually(lambda: len(self.output.read_text().splitlines()) >= count, f"{count} lines printed")
-        return [json.loads(line) for line in self.output.read_text().splitlines()]
-
-    def payloads(self, count):
-        return [event["message"]["payload"] for event in self.events(count)]
-
-
-def cli(server, *arguments, **options):
-    result = apus(*arguments, "--url", server.url, **options)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def publish(server, topic, numbers):
-    cli(server, "pub", topic, "-", stdin="".join(f"{number}\n" for number in numbers))
-
-
-def subscribed(server, topic, count=1):
-    eventually(lambda: server.subscribers(topic) == count, "subscribed")
 
 
 def test_pub_tells_the_outcome_to_people_and_to_programs(server, topic):

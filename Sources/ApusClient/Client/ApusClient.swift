@@ -116,9 +116,7 @@ public final class ApusClient: Sendable {
             guard !state.isClosed else { return true }
             for (index, filter) in filters.enumerated() {
                 let session = state.registry.place(filter) {
-                    let session = SubscriptionSession(link: link, clientID: clientID) { [weak self] session in
-                        self?.state.withLock { $0.registry.remove(session) }
-                    }
+                    let session = makeSession()
                     started.append(session)
                     return session
                 }
@@ -137,13 +135,26 @@ public final class ApusClient: Sendable {
         return assigned
     }
 
+    private func makeSession() -> SubscriptionSession {
+        SubscriptionSession(link: link, clientID: clientID) { [publisher] news, topic in
+            switch news {
+            case .there: publisher.topicIsThere(topic)
+            case .deleted: publisher.topicIsDeleted(topic)
+            }
+        } onEnd: { [weak self] session in
+            self?.state.withLock { $0.registry.remove(session) }
+        }
+    }
+
     /// Ends a subscription's feeds, and only then lets others ask for the same.
     func end(_ places: [Subscription.Place]) async {
         for place in places {
             await place.session.remove(place.keys)
-            state.withLock { state in
+            let isLeft = state.withLock { state in
                 for filter in place.filters { state.registry.release(filter, of: place.session) }
+                return state.registry.removeIfLeft(place.session)
             }
+            if isLeft { jobs.yield { await place.session.retire() } }
         }
     }
 

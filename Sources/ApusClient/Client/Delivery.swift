@@ -46,8 +46,14 @@ extension ApusClient {
             case dropped(count: Int, offsets: ClosedRange<Int>?)
             /// Messages published while there was no connection may be gone for good.
             case gap(Gap)
-            /// The topic is gone: deleted, or not there any more after a reconnect. The subscription to it has ended.
+            /// The topic was deleted. The subscription to it has ended, unless it
+            /// ``SubscribeOptions/waitsForTopic``.
             case topicDeleted
+            /// The topic is not there, and is waited for; told once, until it is there. After a reconnect it may have
+            /// been deleted, or the server may have been started again and has nobody made it yet.
+            case waiting
+            /// The topic that was waited for is there.
+            case topicCreated
             /// The server is about to disconnect this subscription under ``OverflowPolicy/disconnect``.
             case slowConsumerWarning(lag: Int, queue: Int)
             /// Another subscriber came.

@@ -16,6 +16,8 @@ extension ApusClient {
         public var publishQueue = 1000
         /// The most bytes of such publishes; one alone may be larger.
         public var publishQueueBytes = 16 << 20
+        /// How long a publish waits for its topic when that is gone after a reconnect.
+        public var publishWait: Duration = .seconds(30)
         /// A connection on which nothing was heard for this long is asked for a sign of life, and taken for lost when
         /// it gives none for as long again; 0 is never.
         public var idleTimeout: Duration = .seconds(30)

@@ -5,6 +5,8 @@ struct SessionRegistry {
         var names: Set<String> = []
         var patterns: [TopicFilter] = []
 
+        var isEmpty: Bool { names.isEmpty && patterns.isEmpty }
+
         func hasRoom(for filter: TopicFilter) -> Bool {
             if !filter.isPattern {
                 return !names.contains(filter.text) && !patterns.contains { $0.matches(filter.text) }
@@ -33,6 +35,15 @@ struct SessionRegistry {
         } else {
             slots[index].names.remove(filter.text)
         }
+    }
+
+    /// Removes a session that has nothing any more; but for the first, which is kept for what is to come.
+    mutating func removeIfLeft(_ session: SubscriptionSession) -> Bool {
+        guard let index = slots.firstIndex(where: { $0.session === session }), index > 0, slots[index].isEmpty else {
+            return false
+        }
+        slots.remove(at: index)
+        return true
     }
 
     /// The session has ended, with all that it has.

@@ -9,6 +9,10 @@ extension ApusClient {
         public var queue: Int?
         /// Whether the coming and going of other subscribers is told.
         public var hasPresence = false
+        /// Whether it waits for topics that are not there, or are deleted, rather than being refused and ending.
+        ///
+        /// A subscription that was made once waits in any case for a topic that is gone after a reconnect.
+        public var waitsForTopic = false
         /// The most events that wait in this process for a consumer that is slow.
         ///
         /// When as many wait, the socket is not read any more: the server sees a slow subscriber and does what

@@ -7,6 +7,10 @@ struct Disconnect: Sendable {
     var wasUseful = false
     /// How long it was there.
     var lasted: Duration = .zero
+    /// Whether its session needs another one.
+    var isWanted = true
+    /// Whether it ended for a command that was larger than the server takes, and that was refused for it.
+    var isForTooBig = false
 
     /// What to do about it, by the protocol's table of disconnects.
     enum Verdict: Equatable {
@@ -19,6 +23,7 @@ struct Disconnect: Sendable {
     }
 
     var verdict: Verdict {
+        if isForTooBig { return .retry }
         if let close = error.close { return Self.verdict(on: close) }
         switch error.code {
         case .unreachable, .timedOut, .closed:
@@ -73,13 +78,15 @@ struct Backoff {
         if let told = disconnect.reconnectAfter ?? disconnect.error.problem?.retryAfter.map({ .seconds($0) }) {
             return told
         }
-        return random(ceiling)
+        return random(policy.ceiling(attempt: attempts))
     }
+}
 
-    /// The longest wait before the attempt that is due.
-    private var ceiling: Duration {
-        var ceiling = policy.initialDelay
-        for _ in 1..<max(attempts, 1) where ceiling < policy.maxDelay { ceiling *= 2 }
-        return min(ceiling, policy.maxDelay)
+extension ApusClient.ReconnectPolicy {
+    /// The longest wait before the n-th attempt in a row.
+    func ceiling(attempt: Int) -> Duration {
+        var ceiling = initialDelay
+        for _ in 1..<max(attempt, 1) where ceiling < maxDelay { ceiling *= 2 }
+        return min(ceiling, maxDelay)
     }
 }

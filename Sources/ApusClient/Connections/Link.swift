@@ -8,6 +8,7 @@ struct Link: Sendable {
     struct Environment: Sendable {
         var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
         var random: @Sendable (Duration) -> Duration = { $0 * Double.random(in: 0...1) }
+        var now: @Sendable () -> ContinuousClock.Instant = { .now }
     }
 
     /// A connection that was made before anybody wanted one; whichever link needs one first takes it.
@@ -26,6 +27,9 @@ struct Link: Sendable {
         }
     }
 
+    /// So that chance makes no burst of attempts.
+    private static let shortestPause = Duration.milliseconds(50)
+
     let address: ServerAddress
     let options: ApusClient.Options
     let environment: Environment
@@ -41,12 +45,18 @@ struct Link: Sendable {
 
     /// Serves one connection after the other until the task is cancelled or reconnecting is useless; returns why.
     ///
-    /// `serve` gets each connection, closes it, and returns how it ended.
-    func run(_ serve: @Sendable (WebSocketConnection) async -> Disconnect) async -> ClientError {
+    /// `serve` gets each connection, closes it, and returns how it ended; `onLoss` is told of that, and of each attempt
+    /// that failed, before the wait for the next one.
+    func run(
+        onLoss: @Sendable (Disconnect) -> Void = { _ in },
+        _ serve: @Sendable (WebSocketConnection) async -> Disconnect
+    ) async -> ClientError {
         var backoff = Backoff(options.reconnect)
         while true {
             let disconnect = await serveOnce(serve)
+            onLoss(disconnect)
             if Task.isCancelled { return ClientError(.cancelled, "cancelled") }
+            if !disconnect.isWanted { return .clientClosed }
             guard let delay = backoff.delay(after: disconnect, random: environment.random) else {
                 options.onConnectionChange?(.failed(disconnect.error))
                 return disconnect.error
@@ -60,6 +70,14 @@ struct Link: Sendable {
             try? await environment.sleep(delay)
             if Task.isCancelled { return ClientError(.cancelled, "cancelled") }
         }
+    }
+
+    /// Waits before the n-th attempt in a row at something on a connection that is there, at most for `limit`; false when
+    /// the task was cancelled.
+    func pause(attempt: Int, atMost limit: Duration? = nil) async -> Bool {
+        let pause = environment.random(options.reconnect.ceiling(attempt: attempt))
+        try? await environment.sleep(max(Self.shortestPause, min(pause, limit ?? pause)))
+        return !Task.isCancelled
     }
 
     private func serveOnce(_ serve: @Sendable (WebSocketConnection) async -> Disconnect) async -> Disconnect {

@@ -14,6 +14,7 @@ struct SubscribeCommand: Hashable {
     var overflow: ApusClient.OverflowPolicy?
     var queue: Int?
     var hasPresence = false
+    var waits = false
 
     func text(requestID: String) -> String {
         var text = "{\"type\":\"subscribe\",\"topic\":\(JSONText.string(topic))"
@@ -31,6 +32,7 @@ struct SubscribeCommand: Hashable {
         if let overflow { text += ",\"overflow\":\"\(overflow.rawValue)\"" }
         if let queue { text += ",\"queue\":\(queue)" }
         if hasPresence { text += ",\"presence\":true" }
+        if waits { text += ",\"wait\":true" }
         return text + "}"
     }
 }

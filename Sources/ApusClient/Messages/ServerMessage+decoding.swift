@@ -27,7 +27,8 @@ extension ServerMessage.Ack {
     fileprivate init(members: [String: JSONText], requestID: String?, topic: String?, time: String) {
         self.init(requestID: requestID, topic: topic, time: time)
         // Most acks are those of plain commands: type, request_id, topic, status, ts.
-        guard members.count > 5 || members["epoch"] != nil || members["count"] != nil else { return }
+        guard members.count > 5 || members["epoch"] != nil || members["count"] != nil || members["waiting"] != nil
+        else { return }
         epoch = members["epoch"]?.stringValue
         offset = members["offset"]?.integerValue
         isRecovered = members["recovered"]?.booleanValue
@@ -37,6 +38,7 @@ extension ServerMessage.Ack {
         stored = members["stored"]?.stringValue
         isDuplicate = members["duplicate"]?.booleanValue
         duplicates = members["duplicates"]?.integerValue
+        isWaiting = members["waiting"]?.booleanValue ?? false
     }
 }
 
@@ -76,7 +78,8 @@ extension ServerMessage.Info {
             lag: members["lag"]?.integerValue,
             queue: members["queue"]?.integerValue,
             clientID: members["client_id"]?.stringValue,
-            reconnectAfterMilliseconds: members["reconnect_after_ms"]?.integerValue
+            reconnectAfterMilliseconds: members["reconnect_after_ms"]?.integerValue,
+            epoch: members["epoch"]?.stringValue
         )
     }
 }

@@ -32,6 +32,8 @@ public enum ServerMessage: Sendable, Hashable {
         public var isRecovered: Bool?
         /// The offsets after `since` that are gone.
         public var missed: ClosedRange<Int>?
+        /// Whether the topic is not there, and the subscription waits for it.
+        public var isWaiting = false
         /// How many messages a batch had.
         public var count: Int?
         /// How many subscriptions the message was for.
@@ -76,7 +78,8 @@ public enum ServerMessage: Sendable, Hashable {
 
     /// News that nobody asked for: a heartbeat, a gap, the end of a topic.
     public struct Info: Sendable, Hashable {
-        /// `ping`, `topic_deleted`, `messages_dropped`, `slow_consumer_warning`, `joined`, `left` or `shutdown`.
+        /// `ping`, `topic_deleted`, `topic_created`, `not_recovered`, `messages_dropped`, `slow_consumer_warning`,
+        /// `joined`, `left` or `shutdown`.
         public let message: String
         /// The topic it is about, where it is about one.
         public let topic: String?
@@ -94,6 +97,8 @@ public enum ServerMessage: Sendable, Hashable {
         public var clientID: String?
         /// When to come back, for `shutdown`.
         public var reconnectAfterMilliseconds: Int?
+        /// The topic's epoch, for `topic_created`.
+        public var epoch: String?
     }
 
     /// The request that this answers.

@@ -23,7 +23,12 @@ final class PublishSession: Sendable {
     init(link: Link, start: @escaping @Sendable (PublishSession) -> Void) {
         self.link = link
         self.start = start
-        let queue = PublishQueue(limit: link.options.publishQueue, byteLimit: link.options.publishQueueBytes)
+        let options = link.options
+        let queue = PublishQueue(
+            limit: options.publishQueue,
+            byteLimit: options.publishQueueBytes,
+            patience: options.publishWait
+        )
         state = Mutex(State(queue: queue))
     }
 
@@ -55,6 +60,17 @@ final class PublishSession: Sendable {
         state.withLock { $0.queue.abandon(request) }
     }
 
+    /// A subscription saw the topic, made again after it was gone.
+    func topicIsThere(_ topic: String) {
+        state.withLock { $0.queue.topicMayBeThere(topic) }
+        news.raise()
+    }
+
+    /// A subscription was told that the topic is deleted.
+    func topicIsDeleted(_ topic: String) {
+        state.withLock { $0.queue.topicDeleted(topic) }
+    }
+
     /// Takes no more, and fails what is left.
     func close() {
         let left = state.withLock { state in
@@ -70,7 +86,11 @@ final class PublishSession: Sendable {
     ///
     /// What is published later begins anew, with a new connection.
     func run() async {
-        let error = await link.run { await serve($0) }
+        let error = await link.run { disconnect in
+            state.withLock { $0.queue.disconnected(tooBig: disconnect.isForTooBig) }
+        } _: {
+            await serve($0)
+        }
         let left = state.withLock { state in
             state.isRunning = false
             return state.queue.removeAll()
@@ -81,14 +101,25 @@ final class PublishSession: Sendable {
 
     private func serve(_ connection: WebSocketConnection) async -> Disconnect {
         var disconnect = Disconnect(error: .clientClosed)
-        await withTaskGroup(of: Void.self) { group in
+        state.withLock { $0.queue.connected() }
+        await withDiscardingTaskGroup { group in
             group.addTask { await self.send(on: connection) }
-            await receive(from: connection, &disconnect)
+            await receive(from: connection, &disconnect, &group)
             group.cancelAll()
             await link.close(connection)
         }
-        state.withLock { $0.queue.disconnected() }
+        if disconnect.error.close?.code == WebSocketClose.messageTooBig { refuseTooBig(&disconnect) }
         return disconnect
+    }
+
+    /// Finds out what the server closed the connection for: it does not say.
+    private func refuseTooBig(_ disconnect: inout Disconnect) {
+        let refused = state.withLock { $0.queue.removeTooBig() }
+        disconnect.isForTooBig = !refused.isEmpty
+        disconnect.wasUseful = disconnect.isForTooBig
+        for entry in refused {
+            entry.ticket.complete(.failure(.tooBig(bytes: entry.text.utf8.count, topic: entry.topic)))
+        }
     }
 
     /// Sends what there is and waits for more; what fails here is lost with the connection and sent on the next.
@@ -103,14 +134,18 @@ final class PublishSession: Sendable {
         }
     }
 
-    private func receive(from connection: WebSocketConnection, _ disconnect: inout Disconnect) async {
+    private func receive(
+        from connection: WebSocketConnection,
+        _ disconnect: inout Disconnect,
+        _ group: inout DiscardingTaskGroup
+    ) async {
         do throws(ClientError) {
             while true {
                 let messages = try await connection.receiveBatch()
                 if messages.isEmpty { throw ClientError(WebSocketClose(code: WebSocketClose.abnormal)) }
                 for message in messages {
                     switch message {
-                    case .text(let text): handle(try ServerMessage(text), &disconnect)
+                    case .text(let text): handle(try ServerMessage(text), &disconnect, &group)
                     case .close(let close): throw ClientError(close)
                     case .binary, .ping, .pong: break
                     }
@@ -121,22 +156,46 @@ final class PublishSession: Sendable {
         }
     }
 
-    private func handle(_ message: ServerMessage, _ disconnect: inout Disconnect) {
+    private func handle(
+        _ message: ServerMessage,
+        _ disconnect: inout Disconnect,
+        _ group: inout DiscardingTaskGroup
+    ) {
         switch message {
         case .ack(let ack):
             disconnect.wasUseful = true
-            state.withLock { $0.queue.answered(ack.requestID) }?.ticket.complete(.success(ack))
+            // It may have been a scout, whose followers can go now.
+            let entry = state.withLock { $0.queue.acked(ack.requestID) }
+            news.raise()
+            entry?.ticket.complete(.success(ack))
         case .error(let reply) where reply.code == "UNAVAILABLE":
             // The server is about to close the connection; its successor is given the message.
             state.withLock { $0.queue.deferred(reply.requestID) }
-        case .error(let reply):
-            guard let entry = state.withLock({ $0.queue.answered(reply.requestID) }) else { return }
+        case .error(let reply) where reply.code == "TOPIC_NOT_FOUND":
             disconnect.wasUseful = true
+            missing(reply, &group)
+        case .error(let reply):
+            guard let entry = state.withLock({ $0.queue.refused(reply.requestID) }) else { return }
+            disconnect.wasUseful = true
+            news.raise()
             entry.ticket.complete(.failure(ClientError(reply, topic: entry.topic)))
         case .info(let info) where info.message == "shutdown":
             disconnect.reconnectAfter = info.reconnectAfterMilliseconds.map { .milliseconds($0) }
         case .event, .info, .pong, .unknown:
             break
+        }
+    }
+
+    /// There is no such topic: refuses what does not wait for it, and asks again later for what does.
+    private func missing(_ reply: ServerMessage.ErrorReply, _ group: inout DiscardingTaskGroup) {
+        let now = link.environment.now()
+        let (refused, wait) = state.withLock { $0.queue.missing(reply.requestID, now: now) }
+        for entry in refused { entry.ticket.complete(.failure(ClientError(reply, topic: entry.topic))) }
+        guard let wait else { return }
+        group.addTask {
+            guard await self.link.pause(attempt: wait.attempt, atMost: wait.deadline - now) else { return }
+            self.state.withLock { $0.queue.waited(wait) }
+            self.news.raise()
         }
     }
 }

@@ -2,38 +2,73 @@
 ///
 /// A value without I/O: it turns what the server says into what the consumer sees, drops what comes twice, and knows
 /// from where to go on after a reconnect.
+///
+/// ```
+///            ack                        topic_deleted
+///   away ───────────▶ live ───────────────────────────────▶ over
+///    │  ▲                 ▲                                  (or waiting again, if it is to wait)
+///    │  └ disconnected    │ topic_created, or an ack
+///    └──────────────▶ waiting
+///     ack: waiting, or TOPIC_NOT_FOUND where the topic was there before
+/// ```
 struct Feed {
+    private enum Stage {
+        /// Not acked on this connection.
+        case away
+        /// Its topic is not there, and the server will tell when it is, or is to be asked again.
+        case waiting
+        case live
+        /// The topic is gone, so that it is not to be asked for again.
+        case over
+    }
+
     let filter: TopicFilter
     let options: ApusClient.SubscribeOptions
+    private var stage = Stage.away
     /// After which message the next one is expected; nil without positions.
     private(set) var position: ApusClient.Position?
-    /// Whether the server has acked it on this connection.
-    private(set) var isLive = false
-    /// Whether it ever has.
-    private(set) var wasLive = false
-    /// Whether the topic is gone, so that it is not to be asked for again.
-    private(set) var isOver = false
+    /// Whether the server has answered it, so that `position` and not the options say where to go on.
+    private(set) var isKnown = false
+    /// Whether it ever was live, so that nothing before its topic's deletion is owed.
+    private var wasLive = false
+    /// The last command that asked for it.
+    private var asked: SubscribeCommand?
+    /// Whether its topic was not there when last asked for: all that it has by now came later.
+    private var isAbsent = false
+    /// Whether the consumer knows of that.
+    private var isAbsenceTold = false
 
     init(filter: TopicFilter, options: ApusClient.SubscribeOptions) {
         self.filter = filter
         self.options = options
     }
 
+    var isLive: Bool { stage == .live }
+    var isOver: Bool { stage == .over }
+
+    /// Whether the server was asked to wait for its topic, and so keeps it also where that is deleted.
+    var isWaitAsked: Bool { asked?.waits ?? false }
+
     // MARK: Subscribing
 
-    /// The command for a new connection.
+    /// The command for a connection.
     mutating func subscribe(clientID: String) -> SubscribeCommand {
-        isLive = false
+        stage = .away
         var command = SubscribeCommand(topic: filter.text, clientID: clientID)
         command.hasPositions = !filter.isPattern
         command.overflow = options.overflow
         command.queue = options.queue
         command.hasPresence = options.hasPresence
+        // One that was made once stays: without its topic it waits.
+        command.waits = !filter.isPattern && (options.waitsForTopic || isKnown)
         if let position {
             command.since = .position(position)
-        } else if !wasLive {
+        } else if isAbsent {
+            command.since = wasLive ? .text("all") : startPosition.map { .position($0) } ?? .text("all")
+        } else if !isKnown {
             start(&command)
         }
+        asked = command
         return command
     }
 
@@ -49,19 +84,60 @@ struct Feed {
     }
 
     /// The server acked it: where it stands, and what the consumer must know of it.
-    mutating func acked(_ ack: ServerMessage.Ack) -> ApusClient.Notice? {
-        let isAgain = wasLive
-        let asked = isAgain ? position : startPosition
-        isLive = true
-        wasLive = true
+    mutating func acked(_ ack: ServerMessage.Ack) -> [ApusClient.Notice] {
+        if ack.isWaiting { return absent(time: ack.time) }
+        let known = askedPosition
         // A recovered subscription goes on after what it was asked for, whatever the ack repeats of it.
-        if ack.isRecovered == true, let asked {
-            position = asked
-            return nil
+        if ack.isRecovered == true, let known { return live(at: known, nil, time: ack.time) }
+        let start = ApusClient.Position(ack)
+        if isAbsent, asked?.since == .text("all") {
+            // It was made since: nothing is missing if all of it is still kept.
+            let gap = start?.offset == 0 ? nil : start.map { ApusClient.Gap.missed(1...$0.offset) } ?? .unknown
+            return live(at: start, gap, time: ack.time)
         }
-        position = ApusClient.Position(ack)
-        guard isAgain || ack.isRecovered == false else { return nil }
-        return ApusClient.Notice(topic: filter.text, kind: .gap(gap(after: asked, ack)), time: ack.time)
+        let isGap = isKnown ? ack.isRecovered != true : ack.isRecovered == false
+        return live(at: start, isGap ? gap(after: known, start, ack.missed) : nil, time: ack.time)
+    }
+
+    private func gap(
+        after known: ApusClient.Position?,
+        _ start: ApusClient.Position?,
+        _ missed: ClosedRange<Int>?
+    ) -> ApusClient.Gap {
+        if let missed { return .missed(missed) }
+        guard let known, let start, known.epoch != start.epoch else { return .unknown }
+        return .newEpoch
+    }
+
+    private mutating func live(
+        at start: ApusClient.Position?,
+        _ gap: ApusClient.Gap?,
+        time: String
+    ) -> [ApusClient.Notice] {
+        var kinds: [ApusClient.Notice.Kind] = []
+        if let gap { kinds.append(.gap(gap)) }
+        if isAbsenceTold { kinds.append(.topicCreated) }
+        stage = .live
+        wasLive = true
+        position = start
+        isKnown = true
+        isAbsent = false
+        isAbsenceTold = false
+        return kinds.map { ApusClient.Notice(topic: filter.text, kind: $0, time: time) }
+    }
+
+    /// Its topic is not there, and is waited for.
+    private mutating func absent(time: String) -> [ApusClient.Notice] {
+        stage = .waiting
+        isKnown = true
+        isAbsent = true
+        defer { isAbsenceTold = true }
+        return isAbsenceTold ? [] : [ApusClient.Notice(topic: filter.text, kind: .waiting, time: time)]
+    }
+
+    /// A server that does not know of waiting says that there is no such topic; nil where that is the last word.
+    mutating func refusedForItsTopic(time: String) -> [ApusClient.Notice]? {
+        isWaitAsked ? absent(time: time) : nil
     }
 
     private var startPosition: ApusClient.Position? {
@@ -69,15 +145,14 @@ struct Feed {
         return position
     }
 
-    private func gap(after asked: ApusClient.Position?, _ ack: ServerMessage.Ack) -> ApusClient.Gap {
-        if let missed = ack.missed { return .missed(missed) }
-        guard let asked, let position, asked.epoch != position.epoch else { return .unknown }
-        return .newEpoch
+    private var askedPosition: ApusClient.Position? {
+        guard case .position(let position) = asked?.since else { return nil }
+        return position
     }
 
     /// The connection is gone.
     mutating func disconnected() {
-        isLive = false
+        if stage != .over { stage = .away }
     }
 
     // MARK: Receiving
@@ -100,14 +175,31 @@ struct Feed {
         )
     }
 
-    /// The notice for the consumer; nil when the info is none of its business.
-    mutating func received(_ info: ServerMessage.Info) -> ApusClient.Notice? {
-        guard isLive, let topic = info.topic, let kind = kind(of: info) else { return nil }
+    /// The notices for the consumer; none when the info is none of its business.
+    mutating func received(_ info: ServerMessage.Info) -> [ApusClient.Notice] {
+        guard let topic = info.topic else { return [] }
+        if stage == .waiting, info.message == "topic_created" { return created(info) }
+        guard isLive, let kind = kind(of: info) else { return [] }
         if let dropped = info.droppedOffsets, let last = position, dropped.upperBound > last.offset {
             position = ApusClient.Position(epoch: last.epoch, offset: dropped.upperBound)
         }
-        if kind == .topicDeleted, !filter.isPattern { isOver = true }
-        return ApusClient.Notice(topic: topic, kind: kind, time: info.time)
+        let notice = ApusClient.Notice(topic: topic, kind: kind, time: info.time)
+        guard kind == .topicDeleted, !filter.isPattern else { return [notice] }
+        guard options.waitsForTopic else {
+            stage = .over
+            return [notice]
+        }
+        // What comes is another topic's, and all of it is wanted.
+        position = nil
+        return [notice] + absent(time: info.time)
+    }
+
+    /// The topic that was waited for is made, and its first event has offset 1.
+    private mutating func created(_ info: ServerMessage.Info) -> [ApusClient.Notice] {
+        let known = askedPosition
+        if let known, known.epoch == info.epoch { return live(at: known, nil, time: info.time) }
+        let start = info.epoch.map { ApusClient.Position(epoch: $0, offset: 0) }
+        return live(at: start, known == nil ? nil : gap(after: known, start, nil), time: info.time)
     }
 
     private func kind(of info: ServerMessage.Info) -> ApusClient.Notice.Kind? {
@@ -119,11 +211,5 @@ struct Feed {
         case "left": .left(clientID: info.clientID ?? "")
         default: nil
         }
-    }
-
-    /// The topic was not there any more after a reconnect.
-    mutating func vanished(time: String) -> ApusClient.Notice {
-        isOver = true
-        return ApusClient.Notice(topic: filter.text, kind: .topicDeleted, time: time)
     }
 }

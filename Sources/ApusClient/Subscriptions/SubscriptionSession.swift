@@ -19,36 +19,54 @@ actor SubscriptionSession {
         let index: Int
     }
 
-    private struct Entry {
+    /// What it learns of topics that may matter to others.
+    enum News: Sendable {
+        case there
+        case deleted
+    }
+
+    struct Entry {
         var feed: Feed
         let buffer: EventBuffer
         /// Which of its subscription's feeds it is.
         let index: Int
-        /// Completed by the first ack.
+        /// Completed by the first answer that is no refusal.
         let subscribed: Ticket<Void>
-        /// Whether the answer to its command is still to come.
-        var isAsked = false
+        /// The size of its command while the answer is still to come.
+        var askedBytes: Int?
+        /// How often a topic that is not there was asked for again.
+        var attempts = 0
+        /// Asks for it again.
+        var retry: Task<Void, Never>?
     }
 
     private let link: Link
     private let clientID: String
+    private let onNews: @Sendable (News, _ topic: String) -> Void
     /// Called when it takes no more feeds, before those that it has learn of it.
     private let onEnd: @Sendable (SubscriptionSession) -> Void
-    private var entries: [Key: Entry] = [:]
-    private var names: [String: Key] = [:]
-    private var patterns: [(filter: TopicFilter, key: Key)] = []
+    var entries: [Key: Entry] = [:]
+    private(set) var names: [String: Key] = [:]
+    private(set) var patterns: [(filter: TopicFilter, key: Key)] = []
     private var lastKey = 0
-    private var unanswered = 0
+    var unanswered = 0
     private var connection: WebSocketConnection?
     /// The buffer that has no room for what came.
-    private var blocking: EventBuffer?
-    private var reconnectAfter: Duration?
-    private var wasUseful = false
+    var blocking: EventBuffer?
+    var reconnectAfter: Duration?
+    var wasUseful = false
+    private var isRetired = false
     private var end: ClientError?
 
-    init(link: Link, clientID: String, onEnd: @escaping @Sendable (SubscriptionSession) -> Void) {
+    init(
+        link: Link,
+        clientID: String,
+        onNews: @escaping @Sendable (News, _ topic: String) -> Void,
+        onEnd: @escaping @Sendable (SubscriptionSession) -> Void
+    ) {
         self.link = link
         self.clientID = clientID
+        self.onNews = onNews
         self.onEnd = onEnd
     }
 
@@ -84,35 +102,52 @@ actor SubscriptionSession {
     }
 
     func remove(_ keys: [Key]) {
-        var commands: [String] = []
-        for key in keys {
-            guard let entry = forget(key), !entry.feed.isOver else { continue }
-            commands.append(ClientCommand.unsubscribe(topic: entry.feed.filter.text, clientID: clientID).text())
-        }
+        leave(keys.compactMap { forget($0) }.filter { !$0.feed.isOver || $0.feed.isWaitAsked })
+    }
+
+    /// Unsubscribes at the server.
+    func leave(_ entries: [Entry]) {
+        let commands = entries.map { ClientCommand.unsubscribe(topic: $0.feed.filter.text, clientID: clientID).text() }
         if !commands.isEmpty { connection?.post(texts: commands) }
     }
 
     @discardableResult
-    private func forget(_ key: Key) -> Entry? {
+    func forget(_ key: Key) -> Entry? {
         guard let entry = entries.removeValue(forKey: key) else { return nil }
         let filter = entry.feed.filter
         if filter.isPattern { patterns.removeAll { $0.key == key } } else { names[filter.text] = nil }
-        if entry.isAsked { unanswered -= 1 }
+        if entry.askedBytes != nil { unanswered -= 1 }
+        entry.retry?.cancel()
         return entry
     }
 
     /// Sends the commands of these feeds if there is a connection; a new connection sends those of all.
-    private func send(_ keys: [Key]) {
+    func send(_ keys: [Key]) {
         guard let connection else { return }
         var commands: [String] = []
         for key in keys {
             guard let command = entries[key]?.feed.subscribe(clientID: clientID) else { continue }
-            commands.append(command.text(requestID: "\(key.number)"))
-            entries[key]?.isAsked = true
-            unanswered += 1
+            let text = command.text(requestID: "\(key.number)")
+            commands.append(text)
+            if entries[key]?.askedBytes == nil { unanswered += 1 }
+            entries[key]?.askedBytes = text.utf8.count
         }
         blocking?.stopWaiting()
         connection.post(texts: commands)
+    }
+
+    /// Asks for one again a little later, on this connection.
+    func askLater(_ key: Key) {
+        guard let attempts = entries[key]?.attempts else { return }
+        entries[key]?.attempts = attempts + 1
+        entries[key]?.retry = Task { [link, weak self] in
+            guard await link.pause(attempt: attempts + 1) else { return }
+            await self?.send([key])
+        }
+    }
+
+    func tell(_ news: News, _ topic: String?) {
+        if let topic { onNews(news, topic) }
     }
 
     // MARK: Running
@@ -130,6 +165,7 @@ actor SubscriptionSession {
         // The closure's end is no failure of a sequence.
         let failure = error.isClientClosed ? nil : error
         for entry in entries.values {
+            entry.retry?.cancel()
             entry.subscribed.complete(.failure(error))
             entry.buffer.finish(failure)
         }
@@ -138,21 +174,32 @@ actor SubscriptionSession {
         patterns = []
     }
 
+    /// Ends it, as nothing is left that it is for.
+    func retire() async {
+        isRetired = true
+        if let connection { await link.close(connection) }
+    }
+
     private func serve(_ connection: WebSocketConnection) async -> Disconnect {
         self.connection = connection
         reconnectAfter = nil
         wasUseful = false
         unanswered = 0
         send(entries.keys.sorted { $0.number < $1.number })
-        let error = await receive(from: connection)
+        let error = isRetired ? .clientClosed : await receive(from: connection)
         self.connection = nil
         await link.close(connection)
+        let isForTooBig = error.close?.code == WebSocketClose.messageTooBig && refuseLargest()
         for key in entries.keys {
             entries[key]?.feed.disconnected()
-            entries[key]?.isAsked = false
+            entries[key]?.askedBytes = nil
+            entries[key]?.retry?.cancel()
         }
         unanswered = 0
-        return Disconnect(error: error, reconnectAfter: reconnectAfter, wasUseful: wasUseful)
+        var disconnect = Disconnect(error: error, reconnectAfter: reconnectAfter, wasUseful: wasUseful || isForTooBig)
+        disconnect.isForTooBig = isForTooBig
+        disconnect.isWanted = !isRetired
+        return disconnect
     }
 
     /// Handles what comes in until the connection ends; returns how it ended.
@@ -179,90 +226,5 @@ actor SubscriptionSession {
         // The deleted topic's subscription has ended; the close is not meant for the others.
         guard isDeletion, wasUseful, !entries.isEmpty else { return ClientError(close) }
         return ClientError(.closed, "the server closed the connection (1000 TOPIC_DELETED)")
-    }
-
-    private func handle(_ message: ServerMessage) async throws(ClientError) {
-        switch message {
-        case .event(let event):
-            guard let key = key(of: event.topic), let delivery = entries[key]?.feed.received(event) else { return }
-            await push(.event(delivery), key)
-        case .info(let info):
-            if info.message == "shutdown" {
-                reconnectAfter = info.reconnectAfterMilliseconds.map { .milliseconds($0) }
-            }
-            guard let topic = info.topic, let key = key(of: topic), let notice = entries[key]?.feed.received(info)
-            else { return }
-            await push(.notice(notice), key)
-            if entries[key]?.feed.isOver == true { endTopic(key) }
-        case .ack(let ack):
-            guard let key = answered(ack.requestID) else { return }
-            wasUseful = true
-            await acked(ack, key)
-        case .error(let reply):
-            guard let key = answered(reply.requestID) else { return }
-            try await refused(reply, key)
-        case .pong, .unknown:
-            break
-        }
-    }
-
-    /// The feed that gets what is said of this topic: there is at most one.
-    private func key(of topic: String) -> Key? {
-        names[topic] ?? patterns.first { $0.filter.text == topic || $0.filter.matches(topic) }?.key
-    }
-
-    private func answered(_ requestID: String?) -> Key? {
-        guard let key = requestID.flatMap({ Int($0) }).map(Key.init), entries[key]?.isAsked == true else { return nil }
-        entries[key]?.isAsked = false
-        unanswered -= 1
-        return key
-    }
-
-    private func acked(_ ack: ServerMessage.Ack, _ key: Key) async {
-        guard let notice = entries[key]?.feed.acked(ack) else {
-            guard let entry = entries[key] else { return }
-            entry.buffer.start(feed: entry.index, at: entry.feed.position)
-            return entry.subscribed.complete(.success(()))
-        }
-        // First the answer to the one who subscribes: without it nobody makes room for the notice.
-        entries[key]?.subscribed.complete(.success(()))
-        await push(.notice(notice), key)
-    }
-
-    private func refused(_ reply: ServerMessage.ErrorReply, _ key: Key) async throws(ClientError) {
-        guard let entry = entries[key] else { return }
-        let error = ClientError(reply, topic: entry.feed.filter.text)
-        if !entry.feed.wasLive {
-            forget(key)
-            return entry.subscribed.complete(.failure(error))
-        }
-        switch reply.code {
-        case "TOPIC_NOT_FOUND":
-            guard let notice = entries[key]?.feed.vanished(time: reply.time) else { return }
-            await push(.notice(notice), key)
-            endTopic(key)
-        case "UNAVAILABLE", "RATE_LIMITED", "OVERLOADED", "INTERNAL":
-            // It may well be taken on another connection, a little later.
-            throw ClientError(.closed, error.message, close: WebSocketClose(code: 1013, reason: reply.code))
-        default:
-            forget(key)
-            entry.buffer.finish(error)
-        }
-    }
-
-    private func endTopic(_ key: Key) {
-        forget(key)?.buffer.endFeed()
-    }
-
-    /// Hands it to the consumer, waiting for room if that is possible.
-    private func push(_ delivery: ApusClient.Delivery, _ key: Key) async {
-        guard let entry = entries[key] else { return }
-        let item = EventBuffer.Item(delivery: delivery, feed: entry.index, position: entry.feed.position)
-        while !entry.buffer.push(item, isForced: unanswered > 0) {
-            blocking = entry.buffer
-            await entry.buffer.waitForRoom()
-            blocking = nil
-            if Task.isCancelled { return }
-        }
     }
 }

@@ -46,6 +46,8 @@ public struct WebSocketClose: Sendable, Hashable {
     public static let normal: UInt16 = 1000
     /// The peer goes away.
     public static let goingAway: UInt16 = 1001
+    /// A message was larger than the peer takes.
+    public static let messageTooBig: UInt16 = 1009
     /// The close frame had no code.
     public static let noCode: UInt16 = 1005
     /// There was no close frame.

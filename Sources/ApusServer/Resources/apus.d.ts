@@ -13,6 +13,8 @@ export interface ApusOptions {
   clientId?: string;
   /** Messages that may wait for their acknowledgement, offline too. Default 10,000; beyond it `QUEUE_FULL`. */
   publishQueue?: number;
+  /** Milliseconds that a publication waits for its topic when that is gone after a reconnect. Default 30,000. */
+  publishWait?: number;
   /** Milliseconds: the delay before attempt n is random, up to `minDelay` × 2ⁿ and `maxDelay`. 250 and 30,000. */
   minDelay?: number;
   maxDelay?: number;
@@ -48,7 +50,9 @@ export interface SubscribeOptions {
   presence?: boolean;
   /** Events held for a slow consumer. Default 1,000. */
   buffer?: number;
-  /** The loop also yields `gap`, `dropped` and `topicDeleted`, where they are in the order. */
+  /** Waits for a topic that is not there, or is deleted, instead of ending. Needless for patterns. */
+  wait?: boolean;
+  /** The loop also yields all notices (`gap`, `dropped`, `waiting`, …), where they are in the order. */
   notices?: boolean;
   /** Instead of the client's. */
   clientId?: string;
@@ -93,25 +97,41 @@ export interface Dropped {
   position?: Position;
 }
 
-/** The topic is gone. This ends its subscription; a pattern's goes on. */
+/** The topic was deleted. This ends its subscription, unless that has `wait`; a pattern's goes on. */
 export interface TopicDeleted {
   type: "topicDeleted";
   topic: string;
 }
 
-export type Notice = Gap | Dropped | TopicDeleted;
+/** The topic is not there (any more), and is waited for. Told once, until it is there. */
+export interface Waiting {
+  type: "waiting";
+  topic: string;
+}
+
+/** The topic that was waited for is there. */
+export interface TopicCreated {
+  type: "topicCreated";
+  topic: string;
+  position?: Position;
+}
+
+export type Notice = Gap | Dropped | TopicDeleted | Waiting | TopicCreated;
 
 export interface SubscriptionEvents<Payload = any> {
   event: ApusEvent<Payload>;
   gap: Gap;
   dropped: Dropped;
   topicDeleted: TopicDeleted;
-  /** Each time the server acknowledged it: at first, after a reconnect, after a full buffer. */
+  /** At once, as `topicCreated`, and not only when the events before it were taken. */
+  waiting: Waiting;
+  topicCreated: TopicCreated;
+  /** Each time that it gets events from then on: at first, after a reconnect, a full buffer, or waiting. */
   subscribed: { topic: string; position?: Position; recovered?: boolean };
   /** The server's warning before it cuts a subscription with `overflow: "disconnect"`. */
   warning: { topic: string; lag: number; queue: number };
   presence: { topic: string; change: "joined" | "left"; clientId: string };
-  /** Nothing comes after it. With the error, if there was one. */
+  /** Nothing comes after it; where nobody takes events, it comes at once. With the error, if there was one. */
   end: ApusError | undefined;
 }
 
@@ -138,6 +158,11 @@ export interface PublishOptions {
   key?: string;
   /** Not delivered once older: seconds, or a duration such as `"30s"`. It starts when the server takes the message. */
   ttl?: number | string;
+  /**
+   * Milliseconds to wait for a topic that is not there, each time it is asked for. Default: `publishWait` where a
+   * connection was lost since, otherwise 0.
+   */
+  wait?: number;
 }
 
 /** What became of a publication. */
@@ -201,7 +226,7 @@ export class Apus {
   close(): void;
 }
 
-/** A refusal, by the server or by this client (`CLOSED`, `QUEUE_FULL`, `MALFORMED`). */
+/** A refusal, by the server or by this client (`CLOSED`, `QUEUE_FULL`, `MESSAGE_TOO_BIG`, `MALFORMED`). */
 export class ApusError extends Error {
   constructor(code: string, message: string);
   /** For programs. `message` is for people. */

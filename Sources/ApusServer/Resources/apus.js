@@ -4,7 +4,7 @@
  *   Apus ──── Link ──── Feed ──── Subscription
  *    │         │         └ one subscription: its position, its buffer; what the application holds is a shell around it
  *    │         └ one WebSocket, opened again when it is lost
- *    └ outbox: publications that are not acknowledged yet, sent again with the same ids after a reconnect
+ *    └ Outbox: publications that are not acknowledged yet, sent again with the same ids after a reconnect
  *
  * An event does not say for which subscription it is, so subscriptions that overlap are on links of their own.
  *
@@ -13,25 +13,43 @@
  * room: nothing is lost that the topic's history still has. A pattern has no position: its oldest events are dropped,
  * and announced where they would have been.
  *
+ * Topics of a server in memory are gone after its restart, until somebody makes them again. To a client that looks like
+ * their deletion while it was away; so only a deletion that it hears of ends a subscription, which waits otherwise.
+ *
  * What a server sends is never trusted: what cannot be understood is reported to `on("error")` and ignored.
  */
 
 const OPTIONS = {
   connectTimeout: 10_000, pingInterval: 20_000, minDelay: 250, maxDelay: 30_000, publishQueue: 10_000,
+  publishWait: 30_000,
 };
 /** Events that a subscription holds for a slow consumer, unless it says otherwise. */
 const BUFFER = 1_000;
 /** Own publications that a subscription with `echo: false` can tell from others' when it recovers. */
 const OWN_IDS = 10_000;
+/** Topics that the outbox remembers to have been there. */
+const KNOWN_TOPICS = 10_000;
 /** Longest delay that is taken from a server. */
 const MAX_ASSIGNED_DELAY = 600_000;
 /** A connection that was cut for the client's own behaviour must hold so long before the backoff starts over. */
 const STABLE = 10_000;
+/** How long a connection may take to give a sign of life when the network or the page is back. */
+const RETURN_TIMEOUT = 5_000;
+/** An attempt to connect that is younger is not given up for another when the network is back. */
+const RETURN_RETRY = 1_000;
+/** Notices that listeners get without waiting for the events before them. */
+const AT_ONCE = ["waiting", "topicCreated"];
+/** The close code after a message that was larger than the server takes. */
+const TOO_BIG = 1009;
+/** The state of a topic that is known to be deleted, instead of the number of lost connections. */
+const DELETED = -1;
+/** Shortest time between two attempts to publish to a topic that is not there. */
+const SCOUT_SPACING = 100;
 /** The reasons of a close 1008 after which to come back. Other rows of the table of close codes are in `isFinal`. */
 const POLICY_RETRY = ["SLOW_CONSUMER", "RATE_LIMITED", "NO_PONG"];
 
 const isFinal = (code, reason) =>
-  [1002, 1003, 1007, 1009].includes(code) || (code === 1008 && !POLICY_RETRY.includes(reason));
+  [1002, 1003, 1007, TOO_BIG].includes(code) || (code === 1008 && !POLICY_RETRY.includes(reason));
 
 let lastRequest = 0;
 
@@ -68,11 +86,38 @@ function overlap(a, b) {
   return a.length === b.length;
 }
 
+const byteCount = (text) => new TextEncoder().encode(text).length;
+// A character is three bytes at the most: most texts need not be counted.
+const isAsLarge = (text, bytes) => text.length * 3 >= bytes && byteCount(text) >= bytes;
+const tooBig = (bytes) => new ApusError("MESSAGE_TOO_BIG", `the server takes no message of ${bytes} bytes`);
+
+/** Calls `listener` when the network or the page is back; returns what ends that. Node has nothing of the kind. */
+function onReturn(listener) {
+  const { document } = globalThis;
+  const onPage = () => { if (document?.visibilityState !== "hidden") listener(); };
+  const sources = [[globalThis, "online", listener], [globalThis, "pageshow", onPage],
+    [document, "visibilitychange", onPage]];
+  for (const [target, type, heard] of sources) target?.addEventListener?.(type, heard);
+  return () => { for (const [target, type, heard] of sources) target?.removeEventListener?.(type, heard); };
+}
+
 /** `http://host`, `https://host/v1` or the address of a page: all become the address of the WebSocket. */
-function socketAddress(address = globalThis.location?.origin) {
-  const url = new URL(address, globalThis.location?.href);
-  url.protocol = url.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(url.protocol)) throw new TypeError(`not an address of a server: ${address}`);
+function socketAddress(given) {
+  // A page that is a file has the origin "null".
+  const address = given ?? globalThis.location?.origin;
+  if (address === undefined || (given === undefined && address === "null")) {
+    throw new TypeError('the address of the server is missing: new Apus("http://localhost:8080")');
+  }
+  let url;
+  try {
+    url = new URL(address, globalThis.location?.href);
+    url.protocol = url.protocol.replace(/^http/, "ws");
+  } catch {
+    // Said below.
+  }
+  if (!/^wss?:$/.test(url?.protocol)) {
+    throw new TypeError(`not an address of a server, which begins with http, https, ws or wss: ${address}`);
+  }
   if (!url.pathname.endsWith("/ws")) url.pathname = `${url.pathname.replace(/\/$/, "")}/ws`;
   url.hash = "";
   return url.href;
@@ -106,7 +151,10 @@ class Emitter {
 
 /** A subscription: where it is in its topic, and what the consumer has not taken yet. */
 class Feed extends Emitter {
-  /** `away` → `joining` → `live`; with the connection back to `away`; `full` until there is room; `ended` for good. */
+  /**
+   * `away` → `joining` → `live`, or `waiting` for its topic; with the connection back to `away`; `full` until there is
+   * room; `ended` for good.
+   */
   stage = "away";
   /** The position of the last event taken in, `undefined` with a pattern: where the next connection goes on. */
   received;
@@ -119,12 +167,24 @@ class Feed extends Emitter {
   #host;
   /** Whether the server acknowledged it once: from then on, `received` says where to go on, and not the options. */
   #isKnown = false;
+  /** The connection on which its topic was last there. */
+  #liveOn;
+  /** Whether it ever was, so that nothing from before its deletion is owed. */
+  #wasLive = false;
+  /** Whether its topic was not there when last asked for: all that it has by now came later. */
+  #isAbsent = false;
+  /** Whether the consumer knows of that. */
+  #isAbsenceTold = false;
+  /** The `since` and `wait` of the last command. */
+  #asked = {};
   #retries = 0;
   #retry;
   #buffer = [];
   #skipped = { dropped: 0, gap: false };
   /** Calls of `next` that have no item yet. */
   #waiting = [];
+  /** Whether anybody ever took events, or wanted to. */
+  #isConsumed = false;
   #isHanding = false;
   #isFinished = false;
   #error;
@@ -146,23 +206,39 @@ class Feed extends Emitter {
 
   on(type, listener) {
     const off = super.on(type, listener);
-    // What came before the listener is handed to it, but not before the caller has `off`.
-    if (type === "event") queueMicrotask(() => this.#pump());
+    if (type === "event") {
+      this.#isConsumed = true;
+      // What came before the listener is handed to it, but not before the caller has `off`.
+      queueMicrotask(() => this.#pump());
+    }
     return off;
   }
 
   next() {
+    this.#isConsumed = true;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#pump();
     });
   }
 
-  get command() {
-    const { since, lastN, overflow, queue, echo, presence, clientId } = this.#options;
+  /** The command that subscribes. */
+  ask() {
+    const { since, lastN, overflow, queue, echo, presence, clientId, wait } = this.#options;
     const command = { type: "subscribe", topic: this.topic, client_id: clientId, overflow, queue, echo, presence };
-    if (this.#isKnown) return { ...command, since: this.received };
-    return { ...command, since, last_n: lastN, positions: since === undefined && !this.isPattern ? true : undefined };
+    // Where it was there on this very connection and is not any more, it was deleted.
+    const isBack = this.#isKnown && this.#liveOn !== this.link.connection;
+    if (!this.isPattern && (wait || isBack)) command.wait = true;
+    if (!this.#isKnown) {
+      Object.assign(command, { since, last_n: lastN });
+      if (since === undefined && !this.isPattern) command.positions = true;
+    } else if (this.received) {
+      command.since = this.received;
+    } else if (this.#isAbsent) {
+      command.since = Object(since) === since && !this.#wasLive ? since : "all";
+    }
+    this.#asked = command;
+    return command;
   }
 
   get farewell() { return { type: "unsubscribe", topic: this.topic, client_id: this.#options.clientId }; }
@@ -170,42 +246,83 @@ class Feed extends Emitter {
   /** The connection is gone. */
   lost() {
     clearTimeout(this.#retry);
-    if (this.stage === "joining" || this.stage === "live") this.stage = "away";
+    if (["joining", "live", "waiting"].includes(this.stage)) this.stage = "away";
   }
 
   answered(reply) {
     if (this.stage !== "joining") return;
     this.stage = "away";
-    if (reply.type === "ack") this.#joined(reply);
-    else this.#refused(refusal(reply));
+    if (reply.type !== "ack") return this.#refused(refusal(reply));
+    this.#settle.resolve();
+    if (reply.waiting !== true) return this.#joined(reply);
+    this.stage = "waiting";
+    return this.#absent();
   }
 
   #joined({ epoch, offset, recovered, missed }) {
-    const isGap = recovered === false || (this.#isKnown && recovered !== true);
     const start = typeof epoch === "string" && isCount(offset) ? { epoch, offset } : undefined;
+    if (this.#isAbsent && this.#asked.since === "all") {
+      // It was made since: nothing is missing if all of it is still kept.
+      const isWhole = start?.offset === 0;
+      return this.#live(start, { recovered, isGap: !isWhole, missed: start && { from: 1, to: start.offset } });
+    }
+    const isGap = recovered === false || (this.#isKnown && recovered !== true);
+    return this.#live(start, { recovered, isGap, missed: range(missed) });
+  }
+
+  /** The topic that was waited for is made, and its first event has offset 1. */
+  created({ epoch }) {
+    if (this.stage !== "waiting") return;
+    const { since } = this.#asked;
+    const start = typeof epoch === "string" ? { epoch, offset: 0 } : undefined;
+    this.#live(start, { isGap: Object(since) === since && since.epoch !== epoch });
+  }
+
+  #live(start, { recovered, isGap, missed }) {
+    const { topic } = this;
     this.stage = "live";
     this.#isKnown = true;
+    this.#liveOn = this.link.connection;
+    this.#wasLive = true;
+    this.#isAbsent = false;
     this.#retries = 0;
     if (isGap || !this.received) this.received = start;
     this.position ??= start;
-    if (isGap) {
-      this.#push({ type: "gap", topic: this.topic, recovered: false, missed: range(missed), position: start }, true);
-    }
-    this.#settle.resolve();
-    this.emit("subscribed", { topic: this.topic, position: start, recovered });
+    if (!this.isPattern) this.#host.there(this);
+    if (isGap) this.#push({ type: "gap", topic, recovered: false, missed, position: start }, true);
+    if (this.#isAbsenceTold) this.#tell({ type: "topicCreated", topic, position: start }, true);
+    this.#isAbsenceTold = false;
+    if (this.stage !== "ended") this.emit("subscribed", { topic, position: start, recovered });
+  }
+
+  /** The topic is not there, and is waited for. */
+  #absent() {
+    this.#isKnown = true;
+    this.#isAbsent = true;
+    this.#liveOn = undefined;
+    if (!this.#isAbsenceTold) this.#isAbsenceTold = this.#tell({ type: "waiting", topic: this.topic });
   }
 
   #refused(error) {
     if (error.code === "UNAVAILABLE") return; // The server is about to close the connection.
     if (error.code === "OVERLOADED" || error.code === "RATE_LIMITED") {
-      this.#retry = setTimeout(() => this.link.join(this), this.#host.backoff(this.#retries++));
+      this.#askLater();
+    } else if (error.code === "TOPIC_NOT_FOUND" && this.#asked.wait) {
+      // A server that does not know of waiting.
+      this.#settle.resolve();
+      this.#askLater();
+      this.#absent();
     } else if (error.code === "TOPIC_NOT_FOUND" && this.#isKnown) {
-      // Deleted while nobody was listening: what was published since the position is not to be had.
+      // Deleted while its buffer was full: what was published since the position is not to be had.
       this.#push({ type: "gap", topic: this.topic, recovered: false }, true);
       this.deleted(this.topic);
     } else {
       this.end(error);
     }
+  }
+
+  #askLater() {
+    this.#retry = setTimeout(() => this.link.join(this), this.#host.backoff(this.#retries++));
   }
 
   event(data) {
@@ -232,17 +349,28 @@ class Feed extends Emitter {
   }
 
   deleted(topic) {
+    this.#host.gone(topic);
     this.#push({ type: "topicDeleted", topic }, true);
-    if (this.isPattern) return;
-    this.stage = "away"; // There is nothing left to unsubscribe from.
-    this.end();
+    if (this.isPattern || this.stage === "ended") return;
+    if (this.#options.wait) {
+      this.received = undefined;
+      this.#absent();
+      if (this.stage === "full") return;
+      // Asked for again, since not every server goes on waiting by itself.
+      this.stage = "away";
+      this.link.join(this);
+    } else {
+      // One that was asked to wait would do so again; otherwise there is nothing left to unsubscribe from.
+      if (!this.#asked.wait) this.stage = "away";
+      this.end();
+    }
   }
 
   /** Ends it for the consumer too: at once, or (without `discard`) when what is buffered has been taken. */
   end(error, discard = false) {
     if (discard) this.#buffer.length = 0;
     if (this.stage !== "ended") {
-      const isSubscribed = this.stage === "joining" || this.stage === "live";
+      const isSubscribed = ["joining", "live", "waiting"].includes(this.stage);
       this.lost();
       this.stage = "ended";
       this.#error = error;
@@ -250,6 +378,12 @@ class Feed extends Emitter {
       this.#host.release(this, isSubscribed, error);
     }
     this.#pump();
+  }
+
+  /** News for listeners at once, and for a loop that wants notices in their place. False when that has no room. */
+  #tell(notice, isLasting) {
+    this.emit(notice.type, notice);
+    return !this.#options.notices || this.#push(notice, isLasting);
   }
 
   /** Buffers an item and hands on what it can. False when there was no room: then the topic was left. */
@@ -260,14 +394,21 @@ class Feed extends Emitter {
       else this.#skipped.gap = true;
     }
     // Coming back brings events again, and the notice of a drop; what comes once and never again is always taken.
-    if (this.#buffer.length >= this.limit && !isLasting) {
-      this.stage = "full";
-      this.link.leave(this);
-      return false;
+    const isTaken = this.#buffer.length < this.limit || isLasting;
+    if (isTaken) {
+      this.#buffer.push(item);
+      this.#pump();
     }
-    this.#buffer.push(item);
-    this.#pump();
-    return true;
+    // Many connections after each other must not fill it with notices either.
+    if ((!isTaken || this.#buffer.length > this.limit) && this.stage !== "ended") this.#leave();
+    return isTaken;
+  }
+
+  #leave() {
+    if (this.stage === "full") return;
+    clearTimeout(this.#retry);
+    this.stage = "full";
+    this.link.leave(this);
   }
 
   #take() {
@@ -283,7 +424,7 @@ class Feed extends Emitter {
     this.#isHanding = true;
     while (this.#buffer.length > 0 && (this.has("event") || this.#waiting.length > 0)) this.#hand(this.#take());
     this.#isHanding = false;
-    if (this.stage === "ended" && this.#buffer.length === 0) this.#finish();
+    if (this.stage === "ended" && (this.#buffer.length === 0 || !this.#isConsumed)) this.#finish();
     if (this.stage !== "full" || this.#buffer.length > this.limit >> 1) return;
     this.stage = "away";
     this.link.join(this);
@@ -292,7 +433,7 @@ class Feed extends Emitter {
   #hand(item) {
     if (item.position) this.position = item.position;
     const isForLoop = !this.has("event") && (item.type === "event" || this.#options.notices);
-    this.emit(item.type, item);
+    if (!AT_ONCE.includes(item.type) && !(this.#isFinished && item.type !== "event")) this.emit(item.type, item);
     if (isForLoop) this.#waiting.shift().resolve({ done: false, value: item });
   }
 
@@ -305,8 +446,13 @@ class Feed extends Emitter {
       waiting.shift().reject(error);
     }
     for (const { resolve } of waiting) resolve({ done: true, value: undefined });
-    if (!this.#isFinished) this.emit("end", error);
+    if (this.#isFinished) return;
     this.#isFinished = true;
+    // Where nobody takes events, there is no place among them to wait for.
+    for (const item of this.#buffer) {
+      if (item.type !== "event" && !AT_ONCE.includes(item.type)) this.emit(item.type, item);
+    }
+    this.emit("end", error);
   }
 }
 
@@ -339,14 +485,21 @@ class Link {
   state = "idle";
   /** By topic. No two accept the same topic, so that an event is for one. */
   feeds = new Map();
+  /** Counts connections, and attempts at them. */
+  connection = 0;
   #host;
   #socket;
   #timer;
+  /** By request id: the texts of commands without an answer, and what to do with that. */
   #requests = new Map();
   #attempt = 0;
   #assignedDelay;
+  #begunAt = 0;
   #openedAt = 0;
   #silence = 0;
+  /** Whether the wait for the next attempt is the client's own, and so ends when the network or the page is back. */
+  #mayHurry = false;
+  #returnTimer;
 
   constructor(host) { this.#host = host; }
 
@@ -362,7 +515,21 @@ class Link {
   join(feed) {
     if (this.state !== "open" || feed.stage !== "away") return;
     feed.stage = "joining";
-    this.#request(feed.command, (reply) => feed.answered(reply));
+    this.#request(feed.ask(), (reply) => feed.answered(reply), feed);
+  }
+
+  /** The network or the page is back: no reason to wait any longer, and the connection may have died unnoticed. */
+  hurry() {
+    const socket = this.#socket;
+    const isStale = this.state === "connecting" && Date.now() - this.#begunAt > RETURN_RETRY;
+    if (isStale) this.#drop();
+    if (isStale || (this.state === "waiting" && this.#mayHurry)) {
+      clearTimeout(this.#timer);
+      this.#connect();
+    } else if (this.state === "open" && this.#returnTimer === undefined) {
+      this.#returnTimer = setTimeout(() => this.#lost(socket, 1006, "NO_PONG"), RETURN_TIMEOUT);
+      this.#request({ type: "ping" }, () => {});
+    }
   }
 
   close() {
@@ -374,6 +541,8 @@ class Link {
     const { url, apiKey, connectTimeout, WebSocket } = this.#host.options;
     const socket = new WebSocket(url);
     this.#socket = socket;
+    this.connection += 1;
+    this.#begunAt = Date.now();
     this.#timer = setTimeout(() => this.#lost(socket, 1006, "CONNECT_TIMEOUT"), connectTimeout);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data);
     socket.onclose = ({ code, reason }) => this.#lost(socket, code, reason);
@@ -417,8 +586,13 @@ class Link {
     if (socket !== this.#socket) return;
     const wasOpen = this.state === "open";
     const assigned = this.#assignedDelay;
+    const refuseLargest = code === TOO_BIG && wasOpen ? this.#largest() : undefined;
     this.#drop();
-    if (isFinal(code, reason)) {
+    this.#host.lost(this, code);
+    if (refuseLargest) {
+      refuseLargest();
+      if (this.state === "closed") return; // Nothing else was on it, or whoever was told closed the client.
+    } else if (isFinal(code, reason)) {
       this.#host.fail(new ApusError(reason || `CLOSE_${code}`, `the server closed the connection: ${code} ${reason}`));
       return;
     }
@@ -431,15 +605,35 @@ class Link {
     const wasCut = code === 1008 || code === 1013;
     if (wasOpen && (!wasCut || Date.now() - this.#openedAt > STABLE)) this.#attempt = 0;
     const delay = assigned ?? this.#host.backoff(this.#attempt++);
+    this.#mayHurry = assigned === undefined && !wasCut;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.state = "waiting";
     this.#host.turned(this, { delay, code, reason });
   }
 
-  #request(command, done) {
+  /**
+   * What refuses the largest command without an answer.
+   *
+   * One of those was larger than the server takes, and whichever it was: so is the largest. Nothing of the kind is
+   * answered, where it was a ping or a key: then the server's limit is of no use to anybody.
+   */
+  #largest() {
+    let largest = this.#host.largest(this);
+    let refuse = largest > 0 ? () => this.#host.refuse(largest) : undefined;
+    for (const { text, feed } of this.#requests.values()) {
+      const bytes = feed ? byteCount(text) : 0;
+      if (bytes <= largest) continue;
+      largest = bytes;
+      refuse = () => feed.end(tooBig(bytes));
+    }
+    return refuse;
+  }
+
+  #request(command, done, feed) {
     const id = (lastRequest += 1);
-    this.#requests.set(id, done);
-    this.#socket.send(JSON.stringify({ ...command, request_id: id }));
+    const text = JSON.stringify({ ...command, request_id: id });
+    this.#requests.set(id, { text, done, feed });
+    this.#socket.send(text);
   }
 
   #drop() {
@@ -447,13 +641,20 @@ class Link {
     this.#socket = undefined;
     this.#assignedDelay = undefined;
     clearTimeout(this.#timer); // An interval, too.
+    this.#isAlive();
     this.#requests.clear();
     for (const feed of this.feeds.values()) feed.lost();
     socket?.close(1000);
   }
 
-  #receive(data) {
+  #isAlive() {
     this.#silence = 0;
+    clearTimeout(this.#returnTimer);
+    this.#returnTimer = undefined;
+  }
+
+  #receive(data) {
+    this.#isAlive();
     let message;
     try {
       message = JSON.parse(data);
@@ -484,16 +685,234 @@ class Link {
     if (!feed) return;
     const { msg, topic, client_id: clientId, lag, queue } = message;
     if (msg === "messages_dropped") feed.dropped(message);
+    else if (msg === "topic_created") feed.created(message);
     else if (msg === "topic_deleted" && feed.stage === "live") feed.deleted(topic);
     else if (msg === "slow_consumer_warning") feed.emit("warning", { topic, lag, queue });
     else if (msg === "joined" || msg === "left") feed.emit("presence", { topic, change: msg, clientId });
   }
 
   #answer(reply) {
-    const done = this.#requests.get(reply.request_id);
+    const request = this.#requests.get(reply.request_id);
     this.#requests.delete(reply.request_id);
-    if (done) done(reply);
+    if (request) request.done(reply);
     else this.#host.answered(reply);
+  }
+}
+
+/**
+ * Publications without an acknowledgement, over as many connections as it takes, in the order of the calls.
+ *
+ * After a lost connection their topics may be gone for a while. So the first publication to each topic goes ahead, as
+ * its scout, and the others follow when that is acknowledged: they keep their order also where the topic is made in their
+ * midst. While there is no such topic the scout is sent again and again, and each waits as long as it may.
+ */
+class Outbox {
+  /** In messages. */
+  size = 0;
+  /** By request id. */
+  #entries = new Map();
+  /** By topic: the scout, those behind it, and, where the topic was not there, when the scout is sent again. */
+  #lanes = new Map();
+  /** By topic: how many connections had been lost when it was last there; `DELETED` where it was deleted since. */
+  #known = new Map();
+  #losses = 0;
+  /** The size of the smallest message that the server at the other end did not take. */
+  #tooBig = Infinity;
+  #link;
+  #host;
+
+  constructor(link, host) {
+    this.#link = link;
+    this.#host = host;
+  }
+
+  /** Resolves with the server's ack. */
+  async publish(fields, ids, wait) {
+    const { publishQueue } = this.#host.options;
+    if (this.size + ids.length > publishQueue) {
+      throw new ApusError("QUEUE_FULL", `more than ${publishQueue} messages would wait for their acknowledgement`);
+    }
+    const id = (lastRequest += 1);
+    const text = JSON.stringify({ type: "publish", ...fields, outcome: true, request_id: id });
+    if (isAsLarge(text, this.#tooBig)) throw tooBig(byteCount(text));
+    this.size += ids.length;
+    try {
+      return await new Promise((resolve, reject) => {
+        const isPatient = this.#losses > 0 && this.#link.state !== "open";
+        const entry = { id, topic: fields.topic, text, wait, isPatient, isSent: false, resolve, reject };
+        this.#entries.set(id, entry);
+        this.#link.wake();
+        if (this.#link.state === "open") this.#dispatch(entry);
+      });
+    } finally {
+      this.size -= ids.length;
+    }
+  }
+
+  opened() { for (const entry of this.#entries.values()) this.#dispatch(entry); }
+
+  lost(code) {
+    this.#losses += 1;
+    // The next connection may be to another server.
+    if (code !== TOO_BIG) this.#tooBig = Infinity;
+    this.#clearLanes();
+    for (const entry of this.#entries.values()) {
+      Object.assign(entry, { isSent: false, isPatient: true, deadline: undefined });
+    }
+  }
+
+  close(error) {
+    this.#clearLanes();
+    for (const entry of this.#entries.values()) this.#settle(entry, error);
+  }
+
+  /** False when this is no answer to a publication. */
+  answered(reply) {
+    const entry = this.#entries.get(reply.request_id);
+    if (!entry) return false;
+    const error = reply.type === "error" ? refusal(reply) : undefined;
+    if (error?.code === "UNAVAILABLE") return true; // The server shuts down: it goes out again on the next connection.
+    if (error?.code === "TOPIC_NOT_FOUND") {
+      this.#missing(entry, error);
+      return true;
+    }
+    this.#settle(entry, error, reply);
+    if (!error) this.there(entry.topic, true);
+    const lane = this.#lanes.get(entry.topic);
+    if (lane?.scout === entry) this.#advance(entry.topic, lane, !error);
+    return true;
+  }
+
+  /** The topic is there, and maybe seen on the connection that publishes. */
+  there(topic, isSeenHere) {
+    if (isSeenHere && this.#known.get(topic) !== this.#losses) this.#note(topic, this.#losses);
+    const lane = this.#lanes.get(topic);
+    if (lane?.timer !== undefined) this.#scout(lane);
+  }
+
+  /** Its deletion was told. */
+  gone(topic) { if (this.#known.has(topic)) this.#note(topic, DELETED); }
+
+  /** The size of the largest publication on its way. */
+  get largest() {
+    let largest = 0;
+    for (const { isSent, text } of this.#entries.values()) {
+      if (isSent && isAsLarge(text, largest)) largest = byteCount(text);
+    }
+    return largest;
+  }
+
+  /** The server takes nothing of this size. */
+  refuse(bytes) {
+    this.#tooBig = bytes;
+    for (const entry of this.#entries.values()) {
+      if (isAsLarge(entry.text, bytes)) this.#settle(entry, tooBig(byteCount(entry.text)));
+    }
+  }
+
+  #clearLanes() {
+    for (const { timer } of this.#lanes.values()) clearTimeout(timer);
+    this.#lanes.clear();
+  }
+
+  #note(topic, state) {
+    this.#known.delete(topic);
+    this.#known.set(topic, state);
+    if (this.#known.size > KNOWN_TOPICS) this.#known.delete(this.#known.keys().next().value);
+  }
+
+  #settle(entry, error, reply) {
+    this.#entries.delete(entry.id);
+    if (error) entry.reject(error);
+    else entry.resolve(reply);
+  }
+
+  /** Sends it, or has it wait for its scout. */
+  #dispatch(entry) {
+    const { topic } = entry;
+    const lane = this.#lanes.get(topic);
+    if (!lane) {
+      const state = this.#known.get(topic);
+      if (this.#losses > 0 && state !== this.#losses) {
+        entry.isPatient ||= state !== undefined && state !== DELETED;
+        this.#lanes.set(topic, { scout: entry, behind: [], attempt: 0 });
+      }
+      this.#transmit(entry);
+    } else if (lane.timer === undefined || this.#mayWait(entry, true)) {
+      this.#follow(lane, entry);
+    } else {
+      this.#settle(entry, lane.error);
+    }
+  }
+
+  #transmit(entry) {
+    entry.isSent = true;
+    this.#link.send(entry.text);
+  }
+
+  #follow(lane, entry) {
+    const { behind } = lane;
+    behind.push(entry);
+    // One that was sent before there was a scout comes back behind those that were not.
+    if (behind.at(-2)?.id > entry.id) behind.sort((a, b) => a.id - b.id);
+    if (lane.timer !== undefined && entry.deadline < lane.due) this.#schedule(lane, lane.due);
+  }
+
+  /** Whether it may wait for its topic, any longer, from the first time that it was not there. */
+  #mayWait(entry, isBehindAnother) {
+    const state = this.#known.get(entry.topic);
+    entry.isPatient ||= isBehindAnother;
+    const patience = entry.isPatient && state !== DELETED ? this.#host.options.publishWait : 0;
+    entry.deadline ??= Date.now() + (entry.wait ?? patience);
+    return entry.deadline > Date.now();
+  }
+
+  /** There is no such topic: those that may not wait for it are refused, and of the others one is sent later. */
+  #missing(entry, error) {
+    const { topic } = entry;
+    // It was there on this very connection, so it was deleted.
+    if (this.#known.get(topic) === this.#losses) this.#note(topic, DELETED);
+    entry.isSent = false;
+    const lane = this.#lanes.get(topic) ?? { scout: entry, behind: [], attempt: 0 };
+    if (lane.scout !== entry) {
+      if (this.#mayWait(entry, true)) this.#follow(lane, entry);
+      else this.#settle(entry, error);
+      return;
+    }
+    const left = [];
+    for (const waiting of [entry, ...lane.behind]) {
+      if (this.#mayWait(waiting, left.length > 0)) left.push(waiting);
+      else this.#settle(waiting, error);
+    }
+    this.#lanes.delete(topic);
+    if (left.length === 0) return;
+    const [scout, ...behind] = left;
+    Object.assign(lane, { scout, behind, error });
+    this.#lanes.set(topic, lane);
+    this.#schedule(lane, Date.now() + this.#host.backoff(lane.attempt++));
+  }
+
+  /** Sends the scout again at that time, or when the first of them has waited long enough. */
+  #schedule(lane, due) {
+    const now = Date.now();
+    const first = lane.behind.reduce((least, { deadline }) => Math.min(least, deadline), lane.scout.deadline);
+    clearTimeout(lane.timer);
+    lane.due = Math.max(now + SCOUT_SPACING, Math.min(due, first));
+    lane.timer = setTimeout(() => this.#scout(lane), lane.due - now);
+  }
+
+  #scout(lane) {
+    clearTimeout(lane.timer);
+    lane.timer = undefined;
+    this.#transmit(lane.scout);
+  }
+
+  /** The scout is answered: all may go, or where it was refused for itself the next one. */
+  #advance(topic, lane, isThere) {
+    const next = lane.behind.splice(0, isThere ? Infinity : 1);
+    if (isThere || next.length === 0) this.#lanes.delete(topic);
+    else [lane.scout] = next;
+    for (const entry of next) this.#transmit(entry);
   }
 }
 
@@ -501,35 +920,41 @@ class Link {
 export class Apus {
   #emitter = new Emitter();
   #links;
-  #outbox = new Map();
-  #queued = 0;
+  #outbox;
   #feeds = new Set();
   #options;
   #host;
+  #stopListening;
 
   constructor(url, options = {}) {
     const clientId = `js-${uuid().slice(0, 8)}`;
     this.#options = { ...OPTIONS, clientId, WebSocket: globalThis.WebSocket, ...options, url: socketAddress(url) };
     const { minDelay, maxDelay } = this.#options;
-    if (!this.#options.WebSocket) throw new TypeError("no WebSocket here: Node 22 or newer, or the option WebSocket");
+    if (!this.#options.WebSocket) {
+      throw new TypeError("there is no WebSocket here: use Node 22 or newer, or give one as the option WebSocket");
+    }
+    const isMain = (link) => link === this.#links[0];
     this.#host = {
       options: this.#options,
-      opened: (link) => {
-        if (link === this.#links[0]) for (const { text } of this.#outbox.values()) link.send(text);
-      },
+      opened: (link) => { if (isMain(link)) this.#outbox.opened(); },
+      lost: (link, code) => { if (isMain(link)) this.#outbox.lost(code); },
       answered: (reply) => this.#answered(reply),
-      needs: (link) => link.feeds.size > 0 || (link === this.#links[0] && this.#outbox.size > 0),
-      turned: (link, detail) => {
-        if (link === this.#links[0]) this.#emitter.emit("state", { state: link.state, ...detail });
-      },
+      largest: (link) => (isMain(link) ? this.#outbox.largest : 0),
+      refuse: (bytes) => this.#outbox.refuse(bytes),
+      needs: (link) => link.feeds.size > 0 || (isMain(link) && this.#outbox.size > 0),
+      turned: (link, detail) => { if (isMain(link)) this.#emitter.emit("state", { state: link.state, ...detail }); },
       fail: (error) => this.#end(error),
       release: (feed, isSubscribed, error) => this.#release(feed, isSubscribed, error),
+      there: (feed) => this.#outbox.there(feed.topic, isMain(feed.link)),
+      gone: (topic) => this.#outbox.gone(topic),
       backoff: (attempt) => Math.random() * Math.min(maxDelay, minDelay * 2 ** attempt),
       malformed: (data) => this.#emitter.emit("error", Object.assign(
         new ApusError("MALFORMED", "the server sent what is no message of Apus"), { data })),
     };
     this.#links = [new Link(this.#host)];
+    this.#outbox = new Outbox(this.#links[0], this.#host);
     this.#links[0].wake();
+    this.#stopListening = onReturn(() => { for (const link of [...this.#links]) link.hurry(); });
   }
 
   get state() { return this.#links[0].state; }
@@ -548,59 +973,45 @@ export class Apus {
     this.#feeds.add(feed);
     feed.link.wake();
     feed.link.join(feed);
-    if (signal?.aborted) feed.end(undefined, true);
-    else signal?.addEventListener("abort", () => feed.end(undefined, true), { once: true });
+    const abort = () => feed.end(undefined, true);
+    if (signal?.aborted) {
+      abort();
+    } else {
+      signal?.addEventListener("abort", abort);
+      // A signal may live longer than any subscription.
+      feed.released = () => signal?.removeEventListener("abort", abort);
+    }
     return new Subscription(feed);
   }
 
-  async publish(topic, payload, { id = uuid(), key, ttl } = {}) {
+  async publish(topic, payload, { id = uuid(), key, ttl, wait } = {}) {
     const message = { id, payload: payload === undefined ? null : payload };
-    return { id, ...await this.#publish({ topic, message, key, ttl }, [id]) };
+    return { id, ...await this.#publish({ topic, message, key, ttl }, [id], wait) };
   }
 
-  async publishBatch(topic, payloads, { ids = payloads.map(uuid), key, ttl } = {}) {
+  async publishBatch(topic, payloads, { ids = payloads.map(uuid), key, ttl, wait } = {}) {
     const messages = payloads.map((payload, i) => ({ id: ids[i], payload: payload === undefined ? null : payload }));
-    return { ids, ...await this.#publish({ topic, messages, key, ttl }, ids) };
+    return { ids, ...await this.#publish({ topic, messages, key, ttl }, ids, wait) };
   }
 
-  async #publish(fields, ids) {
-    const { publishQueue } = this.#options;
+  async #publish(fields, ids, wait) {
     if (this.state === "closed") throw new ApusError("CLOSED", "the client is closed");
-    if (this.#queued + ids.length > publishQueue) {
-      throw new ApusError("QUEUE_FULL", `more than ${publishQueue} messages would wait for their acknowledgement`);
-    }
-    const requestID = (lastRequest += 1);
-    const text = JSON.stringify({ type: "publish", ...fields, outcome: true, request_id: requestID });
+    const answer = this.#outbox.publish(fields, ids, wait);
     for (const { own } of this.#feeds) {
       for (const id of own ? ids : []) own.add(id);
       while (own?.size > OWN_IDS) own.delete(own.values().next().value);
     }
-    this.#queued += ids.length;
-    try {
-      const answer = new Promise((resolve, reject) => this.#outbox.set(requestID, { text, resolve, reject }));
-      this.#links[0].wake();
-      this.#links[0].send(text);
-      const { type, request_id, topic, status, timestamp, ts = timestamp, ...outcome } = await answer;
-      return { topic: fields.topic, ...outcome, ts };
-    } finally {
-      this.#queued -= ids.length;
-    }
+    const { type, request_id, topic, status, timestamp, ts = timestamp, ...outcome } = await answer;
+    return { topic: fields.topic, ...outcome, ts };
   }
 
   #answered(reply) {
-    const waiting = this.#outbox.get(reply.request_id);
-    const error = reply.type === "error" ? refusal(reply) : undefined;
-    if (!waiting) {
-      if (error) this.#emitter.emit("error", error);
-    } else if (error?.code !== "UNAVAILABLE") { // A server that shuts down: it goes out again on the next connection.
-      this.#outbox.delete(reply.request_id);
-      if (error) waiting.reject(error);
-      else waiting.resolve(reply);
-    }
+    if (!this.#outbox.answered(reply) && reply.type === "error") this.#emitter.emit("error", refusal(reply));
   }
 
   #release(feed, isSubscribed, error) {
     const { link } = feed;
+    feed.released?.();
     if (isSubscribed) link.leave(feed);
     link.feeds.delete(feed.topic);
     this.#feeds.delete(feed);
@@ -613,10 +1024,9 @@ export class Apus {
 
   #end(error) {
     if (this.state === "closed") return;
+    this.#stopListening();
     for (const link of this.#links) link.close();
-    const reason = error ?? new ApusError("CLOSED", "the client was closed");
-    for (const { reject } of this.#outbox.values()) reject(reason);
-    this.#outbox.clear();
+    this.#outbox.close(error ?? new ApusError("CLOSED", "the client was closed"));
     for (const feed of [...this.#feeds]) feed.end(error, error === undefined);
     this.#emitter.emit("state", { state: "closed", error });
   }

@@ -5,15 +5,19 @@ import Synchronization
 final class ConnectionReporter: Sendable {
     private let isLost = Mutex(false)
     private let say: @Sendable (String) -> Void
+    private let onReturn: @Sendable () -> Void
 
-    init(say: @escaping @Sendable (String) -> Void) {
+    init(say: @escaping @Sendable (String) -> Void, onReturn: @escaping @Sendable () -> Void = {}) {
         self.say = say
+        self.onReturn = onReturn
     }
 
     func report(_ change: ApusClient.ConnectionChange) {
         switch change {
         case .connected:
-            if setLost(false) { say("reconnected") }
+            guard setLost(false) else { return }
+            say("reconnected")
+            onReturn()
         case .disconnected(let error, _):
             if !setLost(true) { say("\(CommandFailure(endedBy: error).message); reconnecting") }
         case .failed:

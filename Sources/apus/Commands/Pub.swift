@@ -14,7 +14,8 @@ struct PubCommand: ServerCommand {
             message a line; blank lines are skipped, and many messages are on their way at once.
 
             A lost connection is made again and what had no answer is published again, with the same id: a topic with a \
-            dedupe window takes it once, another may take it twice.
+            dedupe window takes it once, another may take it twice. A topic that is gone then is waited for, 30 s; with \
+            --create it is created again.
 
             Examples:
               apus pub orders '{"id": 1, "total": 9.5}'
@@ -50,7 +51,7 @@ struct PubCommand: ServerCommand {
     @Flag(help: "Print what became of each message: its position, the subscribers it was for, what holds it.")
     var outcome = false
 
-    @Flag(help: "Create the topic first if it does not exist.")
+    @Flag(help: "Create the topic if it does not exist, also after a restart of the server.")
     var create = false
 
     @Flag(help: "Print a summary as JSON; with --outcome, each outcome.")
@@ -76,10 +77,13 @@ struct PubCommand: ServerCommand {
         if !readsInput, rule.payload(for: payload) == nil {
             throw CommandFailure("the payload is not JSON", exitCode: .usage)
         }
-        if create { try await connection.restClient().createIfMissing(topic) }
+        let maker = create ? TopicMaker(client: try connection.restClient(), say: Self.say) : nil
+        try await maker?.make(topic)
         do {
+            let options = options(maker)
             let progress = try await ApusClient.withConnection(to: connection.address(), options: options) { client in
-                try await publisher(client, rule).publish(source)
+                async let _ = maker?.run()
+                return try await publisher(client, rule).publish(source)
             }
             try await finish(progress)
         } catch let error as ClientError {
@@ -103,14 +107,15 @@ struct PubCommand: ServerCommand {
         return publisher
     }
 
-    private var options: ApusClient.Options {
+    private func options(_ maker: TopicMaker?) -> ApusClient.Options {
         var options = ApusClient.Options(apiKey: connection.key)
         // The publisher's window is the bound.
         options.publishQueue = Publisher.window
         options.publishQueueBytes = .max
         // Half a minute, about.
         options.reconnect.maxAttempts = 10
-        let reporter = ConnectionReporter(say: Self.say)
+        let topic = topic
+        let reporter = ConnectionReporter(say: Self.say) { maker?.want(topic) }
         options.onConnectionChange = { reporter.report($0) }
         return options
     }
@@ -154,16 +159,5 @@ enum OutcomeText {
         if let subscribers = outcome.subscribers { text += ",\"subscribers\":\(subscribers)" }
         if let storage = outcome.storage { text += ",\"stored\":\"\(storage.rawValue)\"" }
         return text + ",\"duplicate\":\(outcome.isDuplicate),\"ts\":\(JSONText.string(outcome.time))}"
-    }
-}
-
-extension RESTClient {
-    /// Creates a topic unless it is there.
-    func createIfMissing(_ topic: String) async throws {
-        do {
-            try await createTopic(topic)
-        } catch  where error.problem?.code == "TOPIC_EXISTS" {
-            return
-        }
     }
 }

@@ -30,7 +30,7 @@ struct Publisher: Sendable {
 
     /// Publishes everything; returns when all is answered.
     ///
-    /// Throws when going on is useless: no such topic, no right, no connection any more, a line too long.
+    /// Throws when going on is useless: no such topic, no right, no connection any more.
     func publish(_ source: Source) async throws -> PublishProgress {
         let (permits, answered) = AsyncStream.makeStream(of: Void.self)
         let (sent, sending) = AsyncStream.makeStream(of: Sent.self)
@@ -82,15 +82,21 @@ struct Publisher: Sendable {
 
     private func publish(line: Int, payload: String, id: String?) throws -> Sent {
         guard let payload = rule.payload(for: payload) else { return .refused(line: line, reason: "not JSON") }
-        let receipt = try client.enqueue(
-            topic,
-            payload,
-            id: id,
-            key: key,
-            ttl: timeToLive,
-            wantsOutcome: onOutcome != nil
-        )
-        return .receipt(line: line, receipt)
+        do throws(ClientError) {
+            let receipt = try client.enqueue(
+                topic,
+                payload,
+                id: id,
+                key: key,
+                ttl: timeToLive,
+                wantsOutcome: onOutcome != nil
+            )
+            return .receipt(line: line, receipt)
+        } catch {
+            // One that is known to be too large, say, fails alone.
+            if isFinal(error) { throw error }
+            return .refused(line: line, reason: CommandFailure(endedBy: error).message)
+        }
     }
 
     // MARK: Answers

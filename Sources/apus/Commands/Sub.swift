@@ -13,12 +13,14 @@ struct SubCommand: ServerCommand {
             its key and offset too. Everything else goes to standard error. Ctrl-C ends it with exit code 0.
 
             A lost connection is made again, and what was missed meanwhile is fetched, as far as the topic's history \
-            reaches back; a pattern's events cannot be fetched. What is lost is said.
+            reaches back; a pattern's events cannot be fetched. What is lost is said. A topic that is gone then, as when \
+            a server in memory was restarted, is waited for, and with --create it is created again.
 
             Examples:
               apus sub orders
               apus sub orders payments --last 10
               apus sub orders --since 10m
+              apus sub orders --wait
               apus sub orders --resume orders.position >> orders.ndjson
               apus sub --filter 'sensors.*.temperature' --overflow latest
               apus sub orders --count 1 --json
@@ -66,8 +68,11 @@ struct SubCommand: ServerCommand {
     @Option(help: ArgumentHelp("End after this many events.", valueName: "n"))
     var count: Int?
 
-    @Flag(help: "Create topics that do not exist.")
+    @Flag(help: "Create topics that do not exist, also after a restart of the server.")
     var create = false
+
+    @Flag(help: "Wait for topics that do not exist, or are deleted, and do not fail.")
+    var wait = false
 
     @Flag(help: "Fail when the connection is lost.")
     var noReconnect = false
@@ -102,16 +107,14 @@ struct SubCommand: ServerCommand {
         let wanted = (topics + filter).reduce(into: [String]()) { unique, topic in
             if !unique.contains(topic) { unique.append(topic) }
         }
+        let maker = create ? TopicMaker(client: try connection.restClient(), say: Self.say) : nil
         let subscriber = try Subscriber(
             topics: wanted,
             options: subscribeOptions,
             resume: resume.map(ResumeFile.init(path:)),
-            printer: EventPrinter(topics: wanted, isReadable: isReadable, form: form)
+            printer: EventPrinter(topics: wanted, isReadable: isReadable, form: form),
+            maker: maker
         )
-        if create {
-            let client = try connection.restClient()
-            for topic in wanted { try await client.createIfMissing(topic) }
-        }
         let interrupts = await Interrupts.requests()
         do {
             try await ApusClient.withConnection(to: connection.address(), options: clientOptions) { client in
@@ -130,6 +133,7 @@ struct SubCommand: ServerCommand {
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await subscriber.run(client, limit: limit) }
+            if let maker = subscriber.maker { group.addTask { await maker.run() } }
             group.addTask { try await StandardOutput.waitUntilClosed() }
             group.addTask {
                 // Ends with the first signal.
@@ -162,6 +166,7 @@ struct SubCommand: ServerCommand {
         let start = since?.start ?? (last > 0 ? .last(last) : .live)
         var options = ApusClient.SubscribeOptions(start: start, overflow: overflow?.policy, queue: queue)
         options.buffer = Subscriber.batch * 4
+        options.waitsForTopic = wait
         return options
     }
 

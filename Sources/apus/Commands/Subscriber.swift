@@ -14,23 +14,49 @@ final class Subscriber: Sendable {
         var isStopped = false
     }
 
+    /// The topics that were deleted while it was connected, until they are there again.
+    private struct Deletions {
+        private(set) var topics: Set<String> = []
+        private(set) var last: String?
+
+        mutating func note(_ notice: ApusClient.Notice) {
+            switch notice.kind {
+            case .topicDeleted:
+                topics.insert(notice.topic)
+                last = notice.topic
+            case .topicCreated:
+                topics.remove(notice.topic)
+            default:
+                break
+            }
+        }
+    }
+
     private let topics: [String]
     private let options: ApusClient.SubscribeOptions
     private let resume: ResumeFile?
     private let printer: EventPrinter
+    /// Creates topics that are not there, if that is wanted.
+    let maker: TopicMaker?
     private let state = Mutex(State())
 
-    init(topics: [String], options: ApusClient.SubscribeOptions, resume: ResumeFile?, printer: EventPrinter) {
+    init(
+        topics: [String],
+        options: ApusClient.SubscribeOptions,
+        resume: ResumeFile?,
+        printer: EventPrinter,
+        maker: TopicMaker?
+    ) {
         self.topics = topics
         self.options = options
         self.resume = resume
         self.printer = printer
+        self.maker = maker
     }
 
     /// Ends after `limit` events, or when it is stopped; throws when the server refuses a topic or the last is deleted.
     func run(_ client: ApusClient, limit: Int?) async throws {
-        let starts = resume?.positions.mapValues(ApusClient.Start.after) ?? [:]
-        let subscription = try await client.subscribe(to: topics, options, starts: starts)
+        let subscription = try await subscribe(client)
         let isStopped = state.withLock { state in
             state.subscription = subscription
             return state.isStopped
@@ -40,11 +66,11 @@ final class Subscriber: Sendable {
         // What was subscribed to is known before the first event, so a restart misses nothing from here on.
         try resume?.save(subscription.positions)
         var left = limit ?? Int.max
-        var deleted: String?
+        var deleted = Deletions()
         while left > 0 {
             // Everything that is there goes out in one write, so a line waits for no other.
             let deliveries = try await subscription.nextBatch(limit: min(left, Self.batch))
-            if deliveries.isEmpty { return try finish(deleted: deleted) }
+            if deliveries.isEmpty { return try finish(deleted: deleted.last) }
             var output = ByteBuffer()
             for delivery in deliveries {
                 switch delivery {
@@ -52,7 +78,9 @@ final class Subscriber: Sendable {
                     output.writeString(printer.line(for: event))
                     left -= 1
                 case .notice(let notice):
-                    if notice.kind == .topicDeleted { deleted = notice.topic }
+                    deleted.note(notice)
+                    // Somebody's deletion is not undone.
+                    if notice.kind == .waiting, !deleted.topics.contains(notice.topic) { maker?.want(notice.topic) }
                     say(notice)
                 }
             }
@@ -61,6 +89,19 @@ final class Subscriber: Sendable {
             try resume?.save(subscription.positions)
         }
         await subscription.unsubscribe()
+    }
+
+    private func subscribe(_ client: ApusClient) async throws -> ApusClient.Subscription {
+        let starts = resume?.positions.mapValues(ApusClient.Start.after) ?? [:]
+        for topic in topics { try await maker?.make(topic) }
+        do throws(ClientError) {
+            return try await client.subscribe(to: topics, options, starts: starts)
+        } catch {
+            guard let maker, error.problem?.code == "TOPIC_NOT_FOUND" else { throw error }
+            // The server was restarted just now.
+            for topic in topics { try await maker.make(topic) }
+            return try await client.subscribe(to: topics, options, starts: starts)
+        }
     }
 
     /// Wants nothing more from the server; returns when what has arrived should be printed.
@@ -82,7 +123,8 @@ final class Subscriber: Sendable {
 
     private func say(_ notice: ApusClient.Notice) {
         // The last topic's end is the command's.
-        if notice.kind == .topicDeleted, topics.count == 1, notice.topic == topics.first { return }
+        let isEnd = notice.kind == .topicDeleted && topics.count == 1 && notice.topic == topics.first
+        if isEnd, !options.waitsForTopic { return }
         SubCommand.say(Self.text(of: notice))
     }
 
@@ -101,6 +143,10 @@ final class Subscriber: Sendable {
             return "messages of '\(topic)' may be lost: the connection was"
         case .topicDeleted:
             return "topic '\(topic)' was deleted"
+        case .waiting:
+            return "topic '\(topic)' is not there; waiting for it"
+        case .topicCreated:
+            return "topic '\(topic)' is there"
         case .slowConsumerWarning(let lag, let queue):
             return "\(counted(lag, "message")) of '\(topic)' wait for this reader; at \(queue) it is disconnected"
         case .joined(let clientID):

@@ -21,6 +21,11 @@ enum ServerText {
         ack(command) + ",\"ts\":\"\(time)\"}"
     }
 
+    /// The ack of a subscribe whose topic is not there.
+    static func waiting(_ command: [String: String]) -> String {
+        ack(command) + ",\"waiting\":true,\"ts\":\"\(time)\"}"
+    }
+
     /// The ack of a publish with outcome.
     static func published(_ command: [String: String], offset: Int, more: String = "") -> String {
         let outcome = #","epoch":"e1","offset":\#(offset),"subscribers":3,"stored":"memory","duplicate":false"#

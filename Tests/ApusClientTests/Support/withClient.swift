@@ -12,6 +12,9 @@ final class Waits: Sendable {
     }
 
     var durations: [Duration] { all.withLock { $0 } }
+
+    /// The time that has passed for who waited all that.
+    var elapsed: Duration { durations.reduce(.zero, +) }
 }
 
 /// Runs a client of a fake server. It waits for nothing: `waits` has what it would have waited before each reconnect,
@@ -28,6 +31,8 @@ func withClient<Result: Sendable>(
         try Task.checkCancellation()
     }
     environment.random = { $0 }
+    let start = ContinuousClock.now
+    environment.now = { start + waits.elapsed }
     return try await ApusClient.withConnection(
         Link(address: server.address, options: options, environment: environment),
         body

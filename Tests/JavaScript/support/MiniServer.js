@@ -11,9 +11,12 @@ export class MiniServer {
   connections = new Set();
   #server = createServer((request, response) => response.writeHead(404).end());
 
-  /** `history`: messages that each topic keeps. `onConnection` may do something else than serve it. */
-  constructor({ history = 100, onConnection } = {}) {
-    this.history = history;
+  /**
+   * `history`: messages that each topic keeps. `onConnection` may do something else than serve it. `makesTopics`: those
+   * that are asked for are there. `knowsWait`: a subscribe may wait for its topic.
+   */
+  constructor({ history = 100, onConnection, makesTopics = true, knowsWait = true } = {}) {
+    Object.assign(this, { history, makesTopics, knowsWait });
     this.#server.on("upgrade", (request, socket) => {
       const accept = createHash("sha1").update(request.headers["sec-websocket-key"] + GUID).digest("base64");
       socket.on("error", () => {});
@@ -43,9 +46,22 @@ export class MiniServer {
     for (const connection of this.connections) connection.socket.destroy();
   }
 
+  /** Forgets everything, as a server in memory does when it is started again. */
+  restart() {
+    this.cut();
+    this.topics.clear();
+  }
+
   topic(name) {
-    if (!this.topics.has(name)) this.topics.set(name, { epoch: `epoch-${name}`, last: 0, log: [], ids: new Map() });
+    if (!this.topics.has(name) && this.makesTopics) this.create(name, `epoch-${name}`);
     return this.topics.get(name);
+  }
+
+  create(name, epoch) {
+    this.topics.set(name, { epoch, last: 0, log: [], ids: new Map() });
+    for (const connection of this.connections) {
+      if (connection.topics.has(name)) connection.send({ type: "info", topic: name, msg: "topic_created", epoch });
+    }
   }
 
   publish(name, message) {
@@ -108,10 +124,15 @@ class Connection {
   }
 
   #handle(command) {
-    const { type, topic: name, request_id, since } = command;
+    const { type, topic: name, request_id, since, wait } = command;
     const ack = { type: "ack", request_id, topic: name, status: "ok" };
     if (type === "ping") return this.send({ type: "pong", request_id });
     const topic = this.#server.topic(name);
+    if (!topic && wait && this.#server.knowsWait) {
+      this.topics.add(name);
+      return this.send({ ...ack, waiting: true });
+    }
+    if (!topic) return this.send({ type: "error", request_id, error: { code: "TOPIC_NOT_FOUND", message: name } });
     if (type === "unsubscribe") {
       this.topics.delete(name);
       return this.send(ack);
@@ -121,9 +142,12 @@ class Connection {
       return this.send({ ...ack, epoch: topic.epoch, offset, subscribers: 0, stored: "memory", duplicate });
     }
     const first = topic.last - topic.log.length + 1;
-    const recovered = since ? since.epoch === topic.epoch && since.offset + 1 >= first : undefined;
-    const start = since ? Math.max(first - 1, since.offset) : topic.last;
-    const missed = recovered === false ? { from: since.offset + 1, to: first - 1 } : undefined;
+    const isPosition = typeof since === "object";
+    const isKept = isPosition && since.epoch === topic.epoch && since.offset + 1 >= first;
+    const recovered = isPosition ? isKept : undefined;
+    const start = isKept ? since.offset : since ? first - 1 : topic.last;
+    const isMissed = recovered === false && since.epoch === topic.epoch;
+    const missed = isMissed ? { from: since.offset + 1, to: first - 1 } : undefined;
     this.send({ ...ack, epoch: topic.epoch, offset: start, recovered, missed });
     for (const event of topic.log) if (event.offset > start) this.send(event);
     this.topics.add(name);

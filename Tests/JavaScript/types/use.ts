@@ -8,7 +8,7 @@ interface Order {
 }
 
 export async function use(client: Apus): Promise<void> {
-  const options = { apiKey: "secret", clientId: "till", publishQueue: 10, WebSocket: globalThis.WebSocket };
+  const options = { apiKey: "secret", publishQueue: 10, publishWait: 5_000, WebSocket: globalThis.WebSocket };
   new Apus("http://localhost:8080", options).close();
   new Apus();
 
@@ -24,16 +24,19 @@ export async function use(client: Apus): Promise<void> {
     const some: ApusEvent<Order> | Notice = item;
     if (item.type === "gap") console.log(item.missed?.from, some);
     else if (item.type === "dropped") console.log(item.dropped + 1);
+    else if (item.type === "topicCreated") console.log(item.position?.epoch);
+    else if (item.type === "waiting" || item.type === "topicDeleted") console.log(item.topic);
     else if (item.type === "event") console.log(item.payload.total);
   }
 
-  const subscription = client.subscribe("orders.*", { signal: new AbortController().signal });
+  const subscription = client.subscribe("orders.*", { signal: new AbortController().signal, wait: true });
+  subscription.on("waiting", ({ topic }) => console.log(topic));
   const off: () => void = subscription.on("presence", ({ change, clientId }) => console.log(change, clientId));
   subscription.on("end", (error) => console.log(error?.code));
   await subscription.ready;
   off();
 
-  const { offset, stored, id } = await client.publish("orders", { total: 3 }, { key: "k", ttl: "30s" });
+  const { offset, stored, id } = await client.publish("orders", { total: 3 }, { key: "k", ttl: "30s", wait: 1_000 });
   const { ids, count } = await client.publishBatch("orders", [1, 2], { ids: ["a", "b"], ttl: 3 });
   console.log(offset + count, stored, id, ids.length);
 

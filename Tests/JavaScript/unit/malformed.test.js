@@ -34,15 +34,16 @@ test("Nothing that a server can say makes it throw", async () => {
     { from: 1, to: "2" }, { id: 3 }, { id: "x", payload: 1 }, { code: "TOPIC_NOT_FOUND" }, { code: "RATE_LIMITED" }];
   const words = {
     type: ["event", "info", "ack", "error", "pong"],
-    msg: ["messages_dropped", "topic_deleted", "shutdown", "joined", "left", "slow_consumer_warning", "ping"],
+    msg: ["messages_dropped", "topic_deleted", "topic_created", "not_recovered", "shutdown", "joined", "left",
+      "slow_consumer_warning", "ping"],
     topic: ["orders", "a.b", "a.*"],
   };
   const names = ["type", "msg", "topic", "offset", "epoch", "message", "error", "recovered", "missed", "dropped",
-    "from", "to", "key", "ts", "lag", "queue", "client_id", "reconnect_after_ms", "request_id", "count"];
+    "from", "to", "key", "ts", "lag", "queue", "client_id", "reconnect_after_ms", "request_id", "count", "waiting"];
   for (let round = 0; round < 300; round += 1) {
     const server = new FakeServer();
     const client = server.connected({ pingInterval: 0 });
-    const options = { buffer: 2, notices: true };
+    const options = { buffer: 2, notices: true, wait: pick(2) === 0 };
     const loops = ["orders", "a.*", "a.b"].map((topic) => collect(client.subscribe(topic, options)));
     const outcome = client.publish("orders", 1).catch(() => {});
     for (const socket of server.sockets) {
@@ -60,7 +61,8 @@ test("Nothing that a server can say makes it throw", async () => {
       const socket = server.sockets[pick(server.sockets.length)];
       if (!socket.isOpen) continue;
       try {
-        socket.say(message);
+        if (pick(30) === 0) socket.drop(1009);
+        else socket.say(message);
       } catch (error) {
         assert.fail(`seed ${seed}, said ${JSON.stringify(message)}: ${error.stack}`);
       }

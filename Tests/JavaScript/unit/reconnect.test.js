@@ -34,8 +34,27 @@ test("Addresses of the server become those of its WebSocket", () => {
     server.client({}, address).close();
     assert.equal(server.socket.url, expected);
   }
-  assert.throws(() => server.client({}, "ftp://host"), TypeError);
-  assert.throws(() => new Apus(), TypeError);
+  for (const address of ["ftp://host", "host:8080", "localhost", "", "http://"]) {
+    assert.throws(() => server.client({}, address), { name: "TypeError", message: /^not an address of a server/ });
+  }
+});
+
+test("What is missing for a client is said", (t) => {
+  const message = 'the address of the server is missing: new Apus("http://localhost:8080")';
+  const address = { name: "TypeError", message };
+  assert.throws(() => new Apus(), address);
+  assert.throws(() => new Apus(undefined, { WebSocket: server.WebSocket }), address);
+  // A page that is a file.
+  globalThis.location = { origin: "null", href: "file:///home/me/page.html" };
+  t.after(() => delete globalThis.location);
+  assert.throws(() => new Apus(), address);
+  globalThis.location = { origin: "https://host", href: "https://host/page" };
+  new Apus(undefined, { WebSocket: server.WebSocket }).close();
+  assert.equal(server.socket.url, "wss://host/ws");
+  new Apus("/v1", { WebSocket: server.WebSocket }).close();
+  assert.equal(server.socket.url, "wss://host/v1/ws");
+  const socket = { name: "TypeError", message: /^there is no WebSocket here/ };
+  assert.throws(() => new Apus("ws://host", { WebSocket: undefined }), socket);
 });
 
 test("The backoff doubles, has full jitter, ends at its maximum, and starts over after a connection", () => {
@@ -78,10 +97,10 @@ test("A final close rejects publications and fails loops with its reason", async
   server.socket.open();
   const outcome = client.publish("a", 1);
   const collected = collect(client.subscribe("a"));
-  server.socket.drop(1009, "MESSAGE_TOO_BIG");
-  await assert.rejects(outcome, { code: "MESSAGE_TOO_BIG" });
+  server.socket.drop(1007, "INVALID_UTF8");
+  await assert.rejects(outcome, { code: "INVALID_UTF8" });
   await collected.done;
-  assert.equal(collected.ended.code, "MESSAGE_TOO_BIG");
+  assert.equal(collected.ended.code, "INVALID_UTF8");
 });
 
 test("A deleted topic's close: back for the other subscriptions, otherwise only when there is something to do", () => {

@@ -135,17 +135,6 @@ test("A deleted topic ends its subscription after the last event; a pattern goes
   client.close();
 });
 
-test("A topic that is gone after a reconnect is a gap and its end", async () => {
-  const collected = collect(client.subscribe("orders", { notices: true }));
-  server.socket.subscribe();
-  reconnect();
-  server.socket.refuse(server.socket.take("subscribe"), "TOPIC_NOT_FOUND");
-  await collected.done;
-  assert.deepEqual(offsets(collected.items), ["gap", "topicDeleted"]);
-  assert.equal(collected.ended, "done");
-  client.close();
-});
-
 test("A server without positions is used as it is, and its reconnects are gaps", async () => {
   const collected = collect(client.subscribe("orders", { notices: true }));
   server.socket.subscribe({}, {});

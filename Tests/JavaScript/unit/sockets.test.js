@@ -54,6 +54,64 @@ test("Cut again and again, every message arrives once and in order, and every pu
   server.stop();
 });
 
+for (const knowsWait of [true, false]) {
+  const kind = knowsWait ? "one that knows of waiting" : "one that does not";
+  test(`Restarted again and again, ${kind}: what is published when the topic is back arrives once`, async () => {
+    const seed = chosenSeed();
+    const pick = random(seed);
+    const pause = (below) => new Promise((resolve) => { setTimeout(resolve, pick(below)); });
+    const server = await new MiniServer({ history: 10_000, makesTopics: false, knowsWait }).start();
+    server.create("orders", "epoch-0");
+    const publisher = new Apus(server.url, OPTIONS);
+    const readers = [{ buffer: 3 }, {}, { wait: true }].map((options) => {
+      const reader = { client: new Apus(server.url, OPTIONS), epochs: new Map(), order: [] };
+      reader.subscription = reader.client.subscribe("orders", { notices: true, ...options });
+      return reader;
+    });
+    await Promise.all(readers.map(({ subscription }) => subscription.ready));
+    const restarts = 8;
+    const reading = readers.map(async (reader) => {
+      for await (const item of reader.subscription) {
+        if (item.type !== "event") reader.order.push(item.type);
+        if (item.type !== "event") continue;
+        const { epoch, offset } = item.position;
+        reader.epochs.set(epoch, [...reader.epochs.get(epoch) ?? [], offset]);
+        if (epoch === `epoch-${restarts}` && item.payload === "last") break;
+        if (pick(10) === 0) await pause(3);
+      }
+    });
+    const outcomes = [];
+    for (let restart = 0; restart <= restarts; restart += 1) {
+      for (let number = 0; number < 40; number += 1) {
+        outcomes.push(publisher.publish("orders", `${restart}-${number}`));
+        if (pick(10) === 0) await pause(5);
+        if (pick(40) === 0) server.cut();
+      }
+      if (restart === restarts) break;
+      server.restart();
+      await pause(40);
+      server.create("orders", `epoch-${restart + 1}`);
+    }
+    outcomes.push(publisher.publish("orders", "last"));
+    const published = await Promise.all(outcomes);
+    await Promise.all(reading);
+    // All go to one epoch after the other, in the order of the calls.
+    const places = published.map(({ epoch, offset }) => Number(epoch.slice(6)) * 1_000 + offset);
+    assert.deepEqual(places, places.toSorted((a, b) => a - b), `publishes, seed ${seed}`);
+    for (const [i, { epochs, order }] of readers.entries()) {
+      for (const [epoch, seen] of epochs) {
+        const whole = Array.from({ length: seen.length }, (_, index) => index + 1);
+        assert.deepEqual(seen, whole, `reader ${i}, ${epoch}, seed ${seed}`);
+      }
+      assert.equal(epochs.get(`epoch-${restarts}`).length, server.topic("orders").last, `reader ${i}, seed ${seed}`);
+      assert.ok(order.filter((type) => type === "gap").length >= epochs.size - 1, `reader ${i}, seed ${seed}`);
+      assert.equal(order.includes("topicDeleted"), false);
+    }
+    for (const { client } of [{ client: publisher }, ...readers]) client.close();
+    server.stop();
+  });
+}
+
 test("Bytes that are no WebSocket end the connection, not the client", async () => {
   const garbage = [
     Buffer.from("HTTP/1.1 200 OK\r\n\r\nhello"), Buffer.from([0xff, 0xff, 0xff, 0xff]), Buffer.from([0x83, 0x01, 0x00]),

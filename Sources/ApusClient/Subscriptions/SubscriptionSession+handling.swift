@@ -1,0 +1,118 @@
+// What the server says, turned into what consumers get.
+
+extension SubscriptionSession {
+    func handle(_ message: ServerMessage) async throws(ClientError) {
+        switch message {
+        case .event(let event):
+            guard let key = key(of: event.topic), let delivery = entries[key]?.feed.received(event) else { return }
+            await push(.event(delivery), key)
+        case .info(let info):
+            if info.message == "shutdown" {
+                reconnectAfter = info.reconnectAfterMilliseconds.map { .milliseconds($0) }
+            }
+            guard let topic = info.topic, let key = key(of: topic) else { return }
+            await informed(info, key)
+        case .ack(let ack):
+            guard let key = answered(ack.requestID) else { return }
+            wasUseful = true
+            await acked(ack, key)
+        case .error(let reply):
+            guard let key = answered(reply.requestID) else { return }
+            try await refused(reply, key)
+        case .pong, .unknown:
+            break
+        }
+    }
+
+    /// The feed that gets what is said of this topic: there is at most one.
+    private func key(of topic: String) -> Key? {
+        names[topic] ?? patterns.first { $0.filter.text == topic || $0.filter.matches(topic) }?.key
+    }
+
+    private func answered(_ requestID: String?) -> Key? {
+        let key = requestID.flatMap { Int($0) }.map(Key.init)
+        guard let key, entries[key]?.askedBytes != nil else { return nil }
+        entries[key]?.askedBytes = nil
+        unanswered -= 1
+        return key
+    }
+
+    private func informed(_ info: ServerMessage.Info, _ key: Key) async {
+        guard let notices = entries[key]?.feed.received(info), !notices.isEmpty else { return }
+        if info.message == "topic_created" { tell(.there, info.topic) }
+        if info.message == "topic_deleted" { tell(.deleted, info.topic) }
+        await push(notices, key)
+        guard info.message == "topic_deleted", let entry = entries[key], !entry.feed.filter.isPattern else { return }
+        // One that waits for it is asked for again, since not every server goes on waiting by itself.
+        if entry.feed.isOver { endTopic(key) } else { send([key]) }
+    }
+
+    private func acked(_ ack: ServerMessage.Ack, _ key: Key) async {
+        guard let notices = entries[key]?.feed.acked(ack), let entry = entries[key] else { return }
+        entries[key]?.attempts = 0
+        if entry.feed.isLive, !entry.feed.filter.isPattern { tell(.there, entry.feed.filter.text) }
+        // First the answer to the one who subscribes: without it nobody makes room for a notice.
+        if notices.isEmpty { entry.buffer.start(feed: entry.index, at: entry.feed.position) }
+        entry.subscribed.complete(.success(()))
+        await push(notices, key)
+    }
+
+    private func refused(_ reply: ServerMessage.ErrorReply, _ key: Key) async throws(ClientError) {
+        guard let entry = entries[key] else { return }
+        let error = ClientError(reply, topic: entry.feed.filter.text)
+        if reply.code == "TOPIC_NOT_FOUND", let notices = entries[key]?.feed.refusedForItsTopic(time: reply.time) {
+            wasUseful = true
+            askLater(key)
+            entry.subscribed.complete(.success(()))
+            await push(notices, key)
+            return
+        }
+        guard entry.feed.isKnown else {
+            forget(key)
+            return entry.subscribed.complete(.failure(error))
+        }
+        switch reply.code {
+        case "UNAVAILABLE", "RATE_LIMITED", "OVERLOADED", "INTERNAL":
+            // It may well be taken on another connection, a little later.
+            throw ClientError(.closed, error.message, close: WebSocketClose(code: 1013, reason: reply.code))
+        default:
+            forget(key)
+            entry.buffer.finish(error)
+        }
+    }
+
+    /// The server closed the connection for a message that was too big, and does not say which. Of the commands without
+    /// an answer the largest is too big in any case: it is refused, and the others are asked for again.
+    func refuseLargest() -> Bool {
+        let asked = entries.compactMap { key, entry in entry.askedBytes.map { (key: key, bytes: $0) } }
+        let largest = asked.max { $0.bytes < $1.bytes }
+        guard let largest, let entry = forget(largest.key) else { return false }
+        let error = ClientError.tooBig(bytes: largest.bytes, topic: entry.feed.filter.text)
+        entry.subscribed.complete(.failure(error))
+        entry.buffer.finish(error)
+        return true
+    }
+
+    private func endTopic(_ key: Key) {
+        guard let entry = forget(key) else { return }
+        // A server that was asked to wait does so again, and this one does not.
+        if entry.feed.isWaitAsked { leave([entry]) }
+        entry.buffer.endFeed()
+    }
+
+    private func push(_ notices: [ApusClient.Notice], _ key: Key) async {
+        for notice in notices { await push(.notice(notice), key) }
+    }
+
+    /// Hands it to the consumer, waiting for room if that is possible.
+    private func push(_ delivery: ApusClient.Delivery, _ key: Key) async {
+        guard let entry = entries[key] else { return }
+        let item = EventBuffer.Item(delivery: delivery, feed: entry.index, position: entry.feed.position)
+        while !entry.buffer.push(item, isForced: unanswered > 0) {
+            blocking = entry.buffer
+            await entry.buffer.waitForRoom()
+            blocking = nil
+            if Task.isCancelled { return }
+        }
+    }
+}
