@@ -11,6 +11,8 @@ final class Worker {
     /// The largest buffer of replies that is kept for the next ones, and how many are.
     private static let (recycledReplies, maxSpareReplies) = (16 * 1024, 64)
     private static let inputSize = 64 * 1024
+    /// How many times `close_timeout` a client gets at the most that takes slowly what was sent before the end.
+    static let closeExtensions: Int64 = 10
 
     let eventLoop: any EventLoop
     /// `socket-0`, `http-1`: for metrics.

@@ -41,7 +41,7 @@ extension WebSocketConnection {
     private func startClosing() {
         let now = worker.monotonicNow()
         closeDeadline = min(closeDeadline, now + worker.settings.closeTimeout)
-        closeLimit = min(closeLimit, now + worker.settings.closeTimeout * Self.closeExtensions)
+        closeLimit = min(closeLimit, now + worker.settings.closeTimeout * Worker.closeExtensions)
     }
 
     func hangUpAfterFlush(_ hangUp: HangUp) {
@@ -79,9 +79,6 @@ extension WebSocketConnection {
 // MARK: Time
 
 extension WebSocketConnection {
-    /// How many times `close_timeout` a peer gets at the most that takes what was sent before the close frame slowly.
-    private static let closeExtensions: Int64 = 10
-
     /// Called about once a second: pings, and the deadlines of pongs and closes.
     ///
     /// - Parameter missed: for how long it should have been called and was not, because the loop was held up.

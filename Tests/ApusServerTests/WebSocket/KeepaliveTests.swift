@@ -100,14 +100,14 @@ import Testing
 
     @Test mutating func `who takes nothing is not, though it has more time than one that has nothing to take`() {
         let end = end(by: 100_000) { _ in SocketProgress(acknowledged: 1000, window: 0, waiting: 100_000) }
-        #expect(end == 2000 + Keepalive.patience)
+        #expect(end == 2000 + PeerProgress.patience)
     }
 
     @Test mutating func `who took some and takes no more is not`() {
         let end = end(by: 100_000) { now in
             SocketProgress(acknowledged: UInt64(min(now, 3000)), window: 0, waiting: 100_000)
         }
-        #expect(end == 3000 + 2000 + Keepalive.patience)
+        #expect(end == 3000 + 2000 + PeerProgress.patience)
     }
 
     @Test mutating func `a full socket that has room again is a sign of life without the kernel's word`() {
