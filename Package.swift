@@ -80,6 +80,7 @@ let package = Package(
                 "ApusBroker",
                 "ApusProtocol",
                 "ApusSockets",
+                "CEpoll",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

@@ -51,9 +51,6 @@ public struct ApusService: Service {
         self.onListening = onListening
     }
 
-    /// How long what is too old may stay in a topic that has fallen silent.
-    private static let trimInterval = Duration.seconds(10)
-
     public func run() async throws {
         let threads = configuration.threads > 0 ? configuration.threads : System.coreCount
         let socketLoops = try SocketLoops(count: threads)
@@ -101,13 +98,13 @@ public struct ApusService: Service {
             logger: logger
         )
         let port = try await acceptor.open(on: configuration.host, port: configuration.port)
-        let trimming = Task { [broker] in
-            while !Task.isCancelled {
-                try? await Task.sleep(for: Self.trimInterval)
-                broker.trim(now: Timestamp.nowInMilliseconds)
-            }
-        }
-        defer { trimming.cancel() }
+        let housekeeping = Housekeeping(
+            broker: broker,
+            workers: workers,
+            releaseAfter: configuration.releaseMemoryAfter.milliseconds
+        )
+        let keepingHouse = Task { await housekeeping.run() }
+        defer { keepingHouse.cancel() }
         // A task of its own, so that HTTP requests that never end can be cut at the deadline.
         let serving = Task { await http.run() }
         await onListening(port.address)

@@ -33,6 +33,8 @@ public final class Poller {
     private let ready: UnsafeMutableBufferPointer<epoll_event>
     @exclusivity(unchecked) private var slots = ContiguousArray<Slot>()
     private var freeSlots = ContiguousArray<UInt32>()
+    /// That of a slot which is made anew: none before it had a higher one.
+    private var firstGeneration: UInt32 = 0
 
     public convenience init() throws(SocketError) {
         self.init(epoll: try Self.open())
@@ -58,7 +60,7 @@ public final class Poller {
     /// Tells `target` from now on when the socket is ready in one of the ways asked for.
     public func add(_ socket: Socket, for events: PollEvents, target: any PollTarget) throws(SocketError) -> ID {
         let slot = freeSlots.popLast() ?? UInt32(slots.count)
-        if slot == slots.count { slots.append(Slot()) }
+        if slot == slots.count { slots.append(Slot(generation: firstGeneration)) }
         let id = ID(slot: slot, generation: slots[Int(slot)].generation)
         guard control(EPOLL_CTL_ADD, socket, events, id) else {
             let error = SocketError("epoll_ctl")
@@ -88,6 +90,20 @@ public final class Poller {
         slots[Int(id.slot)].target = nil
         slots[Int(id.slot)].generation &+= 1
         freeSlots.append(id.slot)
+    }
+
+    /// Gives back the memory of slots that no socket needs any more. Not while targets are told.
+    public func releaseMemory() {
+        guard !isInRound, freeSlots.count > 64 else { return }
+        while let last = slots.last, last.target == nil {
+            firstGeneration = max(firstGeneration, last.generation &+ 1)
+            slots.removeLast()
+        }
+        var (fewer, free) = (ContiguousArray<Slot>(), ContiguousArray<UInt32>())
+        fewer.reserveCapacity(slots.count)
+        fewer.append(contentsOf: slots)
+        free.append(contentsOf: freeSlots.lazy.filter { $0 < fewer.count })
+        (slots, freeSlots) = (fewer, free)
     }
 
     /// Waits until a socket is ready or `timeout` milliseconds have passed, and tells the targets.

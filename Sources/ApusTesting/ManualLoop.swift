@@ -43,7 +43,7 @@ public final class ManualLoop {
         self.broker = broker
         self.due = due
         hubs = (0..<count).map { index in
-            Hub(broker: broker, mailbox: HubMailbox { due.add(index) }, compression: compression) { clock.now }
+            Hub(broker: broker, mailbox: HubMailbox { due.add(index) }, compression: compression) { clock.moment }
         }
         generator = seed.map { SeededGenerator(seed: $0) }
     }
@@ -89,13 +89,25 @@ public final class ManualLoop {
     }
 }
 
-/// A clock that goes when it is told to.
+/// Clocks that go when they are told to.
 public final class ManualClock {
-    /// In milliseconds since 1970.
+    /// How much time has passed, in milliseconds.
     public var now: Int64 = 1_756_116_000_123
+    /// By how much the wall clock is ahead of that.
+    public private(set) var lead: Int64 = 0
 
+    /// What the wall clock says, in milliseconds since 1970.
+    public var wall: Int64 { now + lead }
+    public var moment: Moment { Moment(wall: wall, steady: now) }
+
+    /// Lets time pass.
     public func advance(by milliseconds: Int64) {
         now += milliseconds
+    }
+
+    /// Sets the wall clock forward, or back. No time passes.
+    public func setWall(by milliseconds: Int64) {
+        lead += milliseconds
     }
 }
 

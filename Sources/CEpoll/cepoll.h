@@ -1,12 +1,22 @@
-// What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), and the accept4(2) of GNU's feature set.
+// What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), malloc_trim(3), the accept4(2) of GNU's feature
+// set; and clocks without their structure, which several modules claim to define.
 #pragma once
 
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 struct sockaddr;
 
 static inline int cepoll_accept4(int listener, void *address, unsigned *size, int flags) {
     extern int accept4(int, struct sockaddr *, unsigned *, int);
     return accept4(listener, address, size, flags);
+}
+
+// What a clock says, in milliseconds.
+static inline long long cepoll_milliseconds(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
 }

@@ -250,4 +250,19 @@ import Testing
         for one in crowd { poller.remove(one.id, of: one.socket) }
         poller.poll(timeout: 0)
     }
+
+    @Test func `slots that are given back are made anew, and names of old ones name nothing`() throws {
+        let wires = try (0..<200).map { _ in try Wire() }
+        let targets = wires.map { _ in Recorder() }
+        let ids = try zip(wires, targets).map { try poller.add($0.near, for: .readable, target: $1) }
+        for index in wires.indices where index != 40 { poller.remove(ids[index], of: wires[index].near) }
+        poller.releaseMemory()
+        let again = Recorder()
+        _ = try poller.add(wires[100].near, for: .readable, target: again)
+        // It has the place of another one by now.
+        for index in wires.indices where index != 40 { poller.remove(ids[index], of: wires[index].near) }
+        for index in [40, 100] { wires[index].far.send("x") }
+        poller.poll(timeout: 1000)
+        #expect(targets[40].takeTold() == [.readable] && again.takeTold() == [.readable])
+    }
 }

@@ -32,7 +32,7 @@ struct PathBench {
         self.scans = scans
         sinks = (0..<subscribers).map { _ in Sink() }
         let broker = MemoryBroker()
-        hub = Hub(broker: broker, mailbox: HubMailbox {}) { 0 }
+        hub = Hub(broker: broker, mailbox: HubMailbox {}) { Moment(wall: 0, steady: 0) }
         try broker.createTopic(named: "t")
         for (number, sink) in sinks.enumerated() {
             _ = try hub.subscribe(

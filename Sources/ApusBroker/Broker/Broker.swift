@@ -21,11 +21,16 @@ public protocol Broker: Sendable {
     /// - Throws: ``BrokerError`` `.topicNotFound`.
     func deleteTopic(named name: String) throws(BrokerError)
 
-    /// Lets go of what is older than topics' histories go back. Called every now and then: a topic that falls silent does
-    /// not look at itself.
+    /// Lets go of what time has made useless: what is older than topics' histories go back, has expired, or is an id that
+    /// need not be known any more. Called every now and then: a topic that falls silent does not look at itself.
     ///
-    /// - Parameter now: in milliseconds since 1970.
-    func trim(now: Int64)
+    /// - Parameters:
+    ///   - now: on the steady clock.
+    ///   - limit: how many topics are looked at; the next call goes on behind them.
+    func trim(now: Int64, limit: Int)
+
+    /// Gives back memory that was reserved for more than is there now. Called when there is little else to do.
+    func releaseMemory()
 
     /// The topic of that name, if there is one. Names are compared byte for byte.
     func topic(named name: String) -> Topic?

@@ -42,8 +42,8 @@ public final class MemoryBroker: Broker {
         var handles: [FilterID: FilterTrie<Filter>.Handle] = [:]
         var awaited = AwaitedNames()
         var lastFilter: FilterID = 0
-        /// Whether any topic was ever told how old its history may be.
-        var hasAges = false
+        /// Those that are yet to be looked at for what is too old, in this round.
+        var untrimmed: ArraySlice<Topic> = []
     }
 
     /// A hub that wants to know of topics.
@@ -83,7 +83,6 @@ public final class MemoryBroker: Broker {
         change(&settings)
         let (topic, isNew) = try find(or: settings, named: name)
         if !isNew { topic.change(change) }
-        if settings.historyAge != nil { state.withLockedValue { $0.hasAges = true } }
         return (topic, isNew)
     }
 
@@ -135,9 +134,26 @@ public final class MemoryBroker: Broker {
         topic.delete()
     }
 
-    public func trim(now: Int64) {
-        guard state.withLockedValue({ $0.hasAges }) else { return }
-        for topic in topics { topic.trim(now: now) }
+    public func trim(now: Int64, limit: Int) {
+        let due = state.withLockedValue { state in
+            if state.untrimmed.isEmpty { state.untrimmed = Array(state.topics.values)[...] }
+            let due = state.untrimmed.prefix(limit)
+            state.untrimmed = state.untrimmed.dropFirst(limit)
+            // What it was cut from would stay in memory, and topics with it that are gone.
+            if state.untrimmed.isEmpty { state.untrimmed = [] }
+            return due
+        }
+        for topic in due { topic.trim(now: now) }
+    }
+
+    public func releaseMemory() {
+        for topic in topics { topic.releaseMemory() }
+        state.withLockedValue { state in
+            state.topics.releaseRoom()
+            state.names.releaseRoom()
+            state.filters.releaseRoom()
+            state.handles.releaseRoom()
+        }
     }
 
     public func topic(named name: String) -> Topic? {

@@ -1,8 +1,8 @@
 /// What tests have a broker and its hubs do wrong, to see that the simulation finds it. All of it lies off the hot path.
 package struct PlantedFaults: OptionSet, Sendable {
-    package let rawValue: UInt8
+    package let rawValue: UInt16
 
-    package init(rawValue: UInt8) {
+    package init(rawValue: UInt16) {
         self.rawValue = rawValue
     }
 
@@ -22,4 +22,10 @@ package struct PlantedFaults: OptionSet, Sendable {
     package static let missesFirstOfAwaited = PlantedFaults(rawValue: 1 << 6)
     /// A subscription whose topic is gone does not wait for the next.
     package static let waitsOnlyOnce = PlantedFaults(rawValue: 1 << 7)
+    /// Lifetimes, ages and windows go by the wall clock.
+    package static let agesByWallClock = PlantedFaults(rawValue: 1 << 8)
+    /// Among the last messages are such whose time is up.
+    package static let countsExpired = PlantedFaults(rawValue: 1 << 9)
+    /// What has expired stays in memory.
+    package static let keepsExpired = PlantedFaults(rawValue: 1 << 10)
 }

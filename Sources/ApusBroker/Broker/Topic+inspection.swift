@@ -18,6 +18,10 @@ extension Topic {
         state.withLockedValue { $0.log.bytes > $0.log.limits.bytes }
     }
 
+    var isDeleted: Bool {
+        state.withLockedValue { $0.isDeleted }
+    }
+
     var settings: TopicSettings {
         state.withLockedValue { $0.settings }
     }
@@ -35,14 +39,12 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
-    /// Lets go of what is older than history goes back.
+    /// Lets go of what is older than history goes back, of what has expired, and of ids that need not be known any more.
     ///
-    /// - Parameter now: in milliseconds since 1970.
+    /// - Parameter now: on the steady clock.
     func trim(now: Int64) {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
-            guard state.settings.historyAge != nil else { return [] }
-            state.log.seal()
-            state.trim(now: now)
+            guard state.age(to: now) else { return [] }
             return state.takeWaitingIfOpen()
         }
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
@@ -62,6 +64,11 @@ extension Topic {
         state.withLockedValue { state in state.readers.first { $0.mailbox === mailbox }?.heldTime ?? 0 }
     }
 
+    /// Gives back what was reserved for more ids and keys than there are now.
+    func releaseMemory() {
+        state.withLockedValue { $0.releaseMemory() }
+    }
+
     /// What there is to know of a topic.
     public struct Inspection: Sendable {
         public let settings: TopicSettings
@@ -78,7 +85,7 @@ extension Topic {
         public let subscribers: Int
     }
 
-    /// - Parameter now: in milliseconds since 1970.
+    /// - Parameter now: on the steady clock.
     public func inspect(now: Int64) -> Inspection {
         state.withLockedValue { state in
             state.log.seal()
@@ -109,12 +116,12 @@ extension Topic {
 
     /// How far behind the head the place of `cursor` is.
     ///
-    /// - Parameter now: in milliseconds since 1970.
+    /// - Parameter now: on the steady clock.
     func lag(of cursor: Offset, now: Int64) -> Lag {
         state.withLockedValue { state in
             guard cursor < state.log.head else { return Lag() }
             state.log.seal()
-            let time = state.log.time(at: max(cursor, state.log.firstKept))
+            let time = state.log.steadyTime(at: max(cursor, state.log.firstKept))
             return Lag(
                 messages: state.log.head - cursor,
                 bytes: state.log.bytes(from: cursor),

@@ -43,7 +43,7 @@ public final class Topic: Sendable {
             guard state.takesBareMessages else { return state.isDeleted ? .deleted : .needsPublication }
             if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return obstacle }
             let offset = state.log.append(message, time: time, origin: origin)
-            state.published(1, bytes: message.count, time: time.milliseconds, wakeups: &wakeups)
+            state.published(1, bytes: message.count, time: time.steady, wakeups: &wakeups)
             return .published(PublishReceipt(offset: offset, subscribers: state.subscriptions))
         }
     }
@@ -73,7 +73,7 @@ public final class Topic: Sendable {
                 }
             }
             if receipt.count > 0 {
-                state.published(receipt.count, bytes: bytes, time: time.milliseconds, wakeups: &wakeups)
+                state.published(receipt.count, bytes: bytes, time: time.steady, wakeups: &wakeups)
             }
             return .published(receipt)
         }
@@ -95,7 +95,7 @@ public final class Topic: Sendable {
         let mailbox: HubMailbox
         let slot: Int
         let start: ReplayStart
-        /// In milliseconds since 1970.
+        /// On the steady clock.
         let now: Int64
         let isNew: Bool
         /// For the throttle policy: how far behind the head it may be.

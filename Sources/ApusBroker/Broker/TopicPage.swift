@@ -31,7 +31,7 @@ extension Topic {
 
     /// Reads at most `limit` publications from where `start` says.
     ///
-    /// - Parameter now: in milliseconds since 1970.
+    /// - Parameter now: on the steady clock.
     /// - Returns: `nil` when the topic is gone.
     /// - Throws: ``BrokerError`` `.positionInFuture`.
     public func page(from start: ReplayStart, limit: Int, now: Int64) throws(BrokerError) -> TopicPage? {
@@ -49,6 +49,10 @@ extension Topic {
         reading: while cursor < place.view.head, entries.count < limit {
             // One batch at a time: what is trimmed meanwhile was no longer history.
             guard case .success(let batch) = batch(at: cursor) else { break }
+            guard !batch.isSpent else {
+                cursor = batch.end
+                continue
+            }
             while cursor < batch.end, entries.count < limit {
                 let index = Int(cursor - batch.first)
                 let detail = batch.details?.all[index] ?? .none

@@ -111,7 +111,7 @@ struct TopicState {
 
     /// Appends a publication unless its id was published lately; where it is or was.
     mutating func append(_ publication: Publication, time: Timestamp, origin: UInt32) -> (Offset, isNew: Bool) {
-        let now = time.milliseconds
+        let now = limits.faults.contains(.agesByWallClock) ? time.milliseconds : time.steady
         if let older = dedupe?.offset(of: ExactText(publication.id), now: now) { return (older, false) }
         var detail: PublicationDetail?
         if publication.keyJSON != nil || publication.ttl != nil || settings.ttl != nil {
@@ -171,13 +171,14 @@ struct TopicState {
         let first = log.firstOfHistory(now: now)
         switch start {
         case .lastN(let count):
-            return Topic.Attached(cursor: log.head - min(UInt64(max(count, 0)), log.head - first), view: view)
+            let counted = limits.faults.contains(.countsExpired) ? .min : now
+            return Topic.Attached(cursor: log.offset(ofLast: count, from: first, now: counted), view: view)
         case .all:
             return Topic.Attached(cursor: first, view: view)
         case .time(let time):
-            return Topic.Attached(cursor: max(first, log.firstOffset(since: time)), view: view)
+            return Topic.Attached(cursor: log.firstOffset(from: first, stampedSince: time, livingAt: now), view: view)
         case .age(let age):
-            return Topic.Attached(cursor: max(first, log.firstOffset(since: now - age)), view: view)
+            return Topic.Attached(cursor: log.firstOffset(from: first, madeSince: now - age, livingAt: now), view: view)
         case .position(log.template.epoch, let offset):
             guard offset < log.head else {
                 throw BrokerError(.positionInFuture, "'since.offset' is beyond the last offset, \(log.head - 1)")
@@ -218,5 +219,24 @@ struct TopicState {
         log.trim(needed: low, spared: spared, now: now)
         log.dropEncodings(before: low)
         log.reopen(readTo: low)
+    }
+
+    /// Lets go of what time has made useless.
+    ///
+    /// - Parameter now: on the steady clock.
+    /// - Returns: `false` when nothing here depends on time.
+    mutating func age(to now: Int64) -> Bool {
+        guard settings.historyAge != nil || log.hasLifetimes || dedupe != nil else { return false }
+        dedupe?.forget(before: now)
+        if log.hasLifetimes, !limits.faults.contains(.keepsExpired) { log.expire(now: now) }
+        if settings.historyAge != nil { log.seal() }
+        trim(now: now)
+        return true
+    }
+
+    /// Gives back what was reserved for more ids and keys than there are now.
+    mutating func releaseMemory() {
+        dedupe?.releaseRoom()
+        log.releaseRoom()
     }
 }

@@ -25,6 +25,9 @@ public struct FilterTrie<Value> {
 
     public init() {}
 
+    /// Gives back what was reserved for more than is stored now.
+    mutating func releaseRoom() { trie.releaseRoom() }
+
     /// Stores `value` under `filter`, besides those already stored under it.
     public mutating func insert(_ filter: TopicFilter, _ value: Value) -> Handle {
         let handle = Handle(filter: filter, number: nextNumber)

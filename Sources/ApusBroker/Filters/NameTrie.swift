@@ -22,6 +22,9 @@ public struct NameTrie<Value> {
 
     public init() {}
 
+    /// Gives back what was reserved for more than is stored now.
+    mutating func releaseRoom() { trie.releaseRoom() }
+
     /// Stores `value` under `name`, in the place of what was stored under it.
     ///
     /// - Returns: What was.

@@ -72,6 +72,25 @@ struct TokenTrie<Content> {
         return result
     }
 
+    /// Moves the nodes together when there is room for many times as many, and lets nodes go that had many children.
+    mutating func releaseRoom() {
+        for index in nodes.indices { nodes[index].literals.releaseRoom() }
+        guard free.count > 3 * nodes.count / 4, free.count > 64 else { return }
+        var isFree = Array(repeating: false, count: nodes.count)
+        for index in free { isFree[index] = true }
+        let kept = nodes.indices.filter { !isFree[$0] }
+        var places = Array(repeating: 0, count: nodes.count)
+        for (place, index) in kept.enumerated() { places[index] = place }
+        nodes = kept.map { index in
+            var node = nodes[index]
+            node.literals = node.literals.mapValues { places[$0] }
+            node.one = node.one.map { places[$0] }
+            node.tail = node.tail.map { places[$0] }
+            return node
+        }
+        free = []
+    }
+
     private mutating func child(of parent: Int, at token: TopicFilter.Token) -> Int {
         if let index = nodes[parent][token] { return index }
         let index: Int

@@ -73,7 +73,8 @@ extension Hub {
         let source = subscription.source
         let subscriber = subscription.subscriber
         guard !subscription.isHeld || open(subscription) else {
-            subscription.isLagging = true
+            // Who reads, and only waits for a predecessor's turn, is not behind.
+            if !takesMore(subscriber) { subscription.isLagging = true }
             return
         }
         isPumping = true

@@ -20,6 +20,8 @@ public struct EndReason: Hashable, Sendable {
 
 /// A subscription, for people to look at.
 public struct SubscriptionReport: Sendable {
+    /// The later it began, the higher.
+    public var id: UInt64
     public var topicJSON: [UInt8]
     public var clientID: String
     public var peer: SubscriberPeer
@@ -40,6 +42,7 @@ public struct SubscriptionReport: Sendable {
     public var end: (reason: EndReason, time: Int64)?
 
     init(_ subscription: Subscription, lag: Topic.Lag) {
+        id = subscription.id
         topicJSON = subscription.topic.template.topicJSON
         clientID = subscription.clientID
         peer = subscription.subscriber.peer
@@ -101,7 +104,7 @@ extension Hub {
             case .lag: left.lag.messages > right.lag.messages
             case .delivered: left.delivered > right.delivered
             case .dropped: left.dropped > right.dropped
-            case .since: left.since < right.since
+            case .since: left.id < right.id
             }
         }
 
@@ -111,7 +114,7 @@ extension Hub {
             case .lag: Int64(clamping: subscription.pending(to: head))
             case .delivered: Int64(clamping: subscription.deliveredCount)
             case .dropped: Int64(clamping: subscription.droppedCount)
-            case .since: -subscription.since
+            case .since: -Int64(clamping: subscription.id)
             }
         }
     }
@@ -122,7 +125,7 @@ extension Hub {
         order: ReportOrder = .since,
         limit: Int = .max
     ) -> [SubscriptionReport] {
-        let now = clock()
+        let now = clock().steady
         var ranked: [(rank: Int64, subscription: Subscription)] = []
         for source in topics {
             guard let source, topic == nil || source.topic === topic else { continue }

@@ -10,7 +10,12 @@ extension Hub {
     /// Delivers what of a batch the subscription is to get, in as few slices as there are gaps.
     func deliverSelected(of batch: Batch, to subscription: Subscription) {
         let end = min(batch.end, subscription.holes.first?.lowerBound ?? .max)
-        let judge = Judge(batch, subscription, now: batch.details?.expire == true ? clock() : 0)
+        guard !batch.isSpent else {
+            counters.expired += end - subscription.cursor
+            subscription.cursor = end
+            return
+        }
+        let judge = Judge(batch, subscription, now: batch.details?.expire == true ? passed : 0)
         // Once for all its parts.
         let frames = subscription.frames(of: batch)
         var run = subscription.cursor..<subscription.cursor

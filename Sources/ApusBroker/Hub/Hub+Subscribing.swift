@@ -93,7 +93,7 @@ extension Hub {
                     mailbox: mailbox,
                     slot: source.slot,
                     start: request.start,
-                    now: now,
+                    now: now.steady,
                     isNew: existing == nil,
                     throttlesAt: options.overflow == .throttle ? options.queue : nil,
                     claimsReservation: claimsReservation
@@ -121,7 +121,7 @@ extension Hub {
                 subscriber: subscriber,
                 source: source,
                 pattern: pattern,
-                since: now,
+                since: now.wall,
                 cursor: attached.cursor,
                 isAnnounced: request.isAnnounced,
                 // What a promised subscription missed while its hub had not heard of the topic is no replay.
@@ -261,7 +261,7 @@ extension Hub {
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
         subscription.predecessors = nil
         wakeSuccessors(of: subscription)
-        if reason != .answered { gone.add(subscription, reason: reason, now: clock()) }
+        if reason != .answered { gone.add(subscription, reason: reason, now: clock().wall) }
         if source.isDraining {
             source.ended.append(subscription)
         } else {

@@ -61,7 +61,8 @@ extension Hub {
         }
         subscription.throttledTime += now - (subscription.throttledAt ?? now)
         subscription.throttledAt = now
-        guard let stalled = subscription.stalled, stalled.cursor == subscription.cursor else {
+        let taken = subscription.subscriber.lastTaken(now: now)
+        guard let stalled = subscription.stalled, stalled.cursor == subscription.cursor, stalled.since >= taken else {
             subscription.stalled = (subscription.cursor, now)
             return
         }

@@ -12,8 +12,7 @@ import NIOCore
 public final class Hub {
     public let mailbox: HubMailbox
     let broker: any Broker
-    /// The wall clock, in milliseconds since 1970.
-    let clock: () -> Int64
+    let clock: () -> Moment
     @exclusivity(unchecked) var topics: [HubTopic?] = []
     var freeSlots: [Int] = []
     var slotOfTopic: [ObjectIdentifier: Int] = [:]
@@ -56,7 +55,7 @@ public final class Hub {
         broker: any Broker,
         mailbox: HubMailbox,
         compression: MessageCompressor.Settings? = nil,
-        clock: @escaping () -> Int64
+        clock: @escaping () -> Moment
     ) {
         self.broker = broker
         self.mailbox = mailbox
@@ -66,6 +65,12 @@ public final class Hub {
 
     /// What compresses this loop's messages.
     public var compressor: MessageCompressor? { deflation?.compressor }
+
+    /// The steady clock's time: what lifetimes go by.
+    var passed: Int64 {
+        let now = clock()
+        return faults.contains(.agesByWallClock) ? now.wall : now.steady
+    }
 
     // MARK: Publishing
 
@@ -212,6 +217,18 @@ public final class Hub {
         swap(&flushing, &flushed)
         for subscriber in flushed { subscriber.flush() }
         flushed.removeAll(keepingCapacity: true)
+    }
+
+    /// The part of ``releaseMemory()`` that the turns' own lists are.
+    func releaseLists() {
+        cache.releaseMemory()
+        dirty.releaseRoom()
+        draining.releaseRoom()
+        flushing.releaseRoom()
+        flushed.releaseRoom()
+        replaying.releaseRoom()
+        remote.releaseRoom()
+        wakeups.releaseRoom()
     }
 
     private func wakeOthers() {

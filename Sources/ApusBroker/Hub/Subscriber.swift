@@ -23,6 +23,15 @@ public protocol Subscriber: AnyObject {
     func flush()
     /// Takes note of something that has its place in the order of the events.
     func notify(_ notice: SubscriberNotice)
+    /// When its client was last seen to take something though ``isWritable`` does not show it, in milliseconds of a monotonic
+    /// clock: the buffers between them may be large. Asked again and again of one that publishers wait for.
+    ///
+    /// - Parameter now: on that clock.
+    func lastTaken(now: Int64) -> Int64
+}
+
+extension Subscriber {
+    public func lastTaken(now: Int64) -> Int64 { .min }
 }
 
 /// Whom a subscriber's messages go to.

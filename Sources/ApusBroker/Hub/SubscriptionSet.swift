@@ -69,6 +69,8 @@ public struct SubscriptionSet {
             all = []
             index = nil
         }
+        all.releaseRoom()
+        index?.releaseRoom()
     }
 
     func find(pattern text: String, clientID: String) -> PatternSubscription? {
@@ -83,6 +85,7 @@ public struct SubscriptionSet {
 
     mutating func remove(_ pattern: PatternSubscription) {
         patterns.removeAll { $0 === pattern }
+        patterns.releaseRoom()
     }
 
     // MARK: Waiting

@@ -87,6 +87,14 @@ struct TopicCache {
         }
     }
 
+    /// Forgets topics that are gone, and gives back the places that the others do not need.
+    mutating func releaseMemory() {
+        guard places.count > Self.minPlaces || last != nil else { return }
+        let living = places.compactMap { $0 }.filter { !$0.isDeleted }
+        self = TopicCache()
+        for topic in living { insert(topic) }
+    }
+
     /// A word at a time, multiplied and folded: it only has to spread honest names. A collision costs a slower look-up.
     private func place(_ name: UnsafeRawBufferPointer) -> Int {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(name.count)

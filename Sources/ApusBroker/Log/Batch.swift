@@ -17,10 +17,14 @@ public final class Batch: Sendable {
     public let first: Offset
     /// How many publications there are; at least 1.
     public let count: Int
-    /// The newest publication's time, in milliseconds since 1970; times need not rise with offsets.
+    /// The newest publication's stamp, in milliseconds since 1970; stamps need not rise with offsets.
     let newestTime: Int64
+    /// By how much the wall clock, which stamped them all, was ahead of the steady one.
+    let lead: Int64
     /// What some of them have besides a message; `nil` when none has.
     let details: BatchDetails?
+    /// Whether all of them had expired and only their places are left.
+    let isSpent: Bool
 
     private let base: Frames
     private let lastOrigin: UInt32
@@ -63,25 +67,52 @@ public final class Batch: Sendable {
         let compressing = NIOLock()
     }
 
-    init(
-        first: Offset,
-        frames: Frames,
-        lastOrigin: UInt32,
-        newestTime: Int64,
-        details: BatchDetails?,
-        template: EventTemplate
-    ) {
+    init(first: Offset, open: TopicLog.OpenBatch, details: BatchDetails?, template: EventTemplate) {
         self.first = first
-        self.count = frames.marks.count + 1
-        self.base = frames
-        self.lastOrigin = lastOrigin
-        self.newestTime = newestTime
+        self.count = open.marks.count + 1
+        self.base = Frames(bytes: open.bytes, marks: open.marks)
+        self.lastOrigin = open.lastOrigin
+        self.newestTime = open.newestTime
+        self.lead = open.lead
         self.details = details
+        self.isSpent = false
         self.template = template
+    }
+
+    /// What is left of batches that follow each other when all of their publications have expired.
+    ///
+    /// It has details, so that nobody takes it for one that can be handed on as it is, but not of each publication.
+    init(spent batches: ArraySlice<Batch>) {
+        let (oldest, newest) = (batches[batches.startIndex], batches[batches.endIndex - 1])
+        first = oldest.first
+        count = Int(newest.end - oldest.first)
+        base = Frames(bytes: ByteBuffer(), marks: [])
+        lastOrigin = 0
+        newestTime = newest.newestTime
+        lead = newest.lead
+        details = BatchDetails([], superseded: BitSet())
+        isSpent = true
+        template = oldest.template
     }
 
     /// The offset after the last publication.
     public var end: Offset { first + UInt64(count) }
+
+    /// Whether the time of all publications is up.
+    ///
+    /// - Parameter now: on the steady clock.
+    func isExpired(now: Int64) -> Bool { (details?.expiresBy ?? .max) <= now }
+
+    /// Whether that of the publication at `offset` is.
+    ///
+    /// - Parameter now: on the steady clock.
+    func isExpired(at offset: Offset, now: Int64) -> Bool {
+        guard let details, !isSpent else { return isSpent }
+        return details.all[Int(offset - first)].expires <= now
+    }
+
+    /// When the newest publication was made, on the steady clock.
+    var newestSteady: Int64 { newestTime &- lead }
 
     /// That of its topic.
     var epoch: String { template.epoch }
@@ -122,7 +153,7 @@ public final class Batch: Sendable {
 
     /// How many bytes the publications from `offset` on take in the base encoding.
     func bytes(from offset: Offset) -> Int {
-        size - base.start(of: Int(max(offset, first) - first))
+        isSpent ? 0 : size - base.start(of: Int(max(offset, first) - first))
     }
 
     /// Gives `body` the message at `offset` and its time as RFC 3339.
@@ -134,9 +165,9 @@ public final class Batch: Sendable {
         }
     }
 
-    /// When the publication at `offset` was made, in milliseconds since 1970.
+    /// The stamp of the publication at `offset`, in milliseconds since 1970.
     func time(at offset: Offset) -> Int64 {
-        withParts(at: offset) { Timestamp.milliseconds(rfc3339: $0.time) ?? newestTime }
+        isSpent ? newestTime : withParts(at: offset) { Timestamp.milliseconds(rfc3339: $0.time) ?? newestTime }
     }
 
     /// At least the frames from `offset` on in an encoding.
@@ -163,7 +194,13 @@ public final class Batch: Sendable {
 
     /// Its frames, to be appended to.
     var opened: TopicLog.OpenBatch {
-        TopicLog.OpenBatch(bytes: base.bytes, marks: base.marks, lastOrigin: lastOrigin, newestTime: newestTime)
+        TopicLog.OpenBatch(
+            bytes: base.bytes,
+            marks: base.marks,
+            lastOrigin: lastOrigin,
+            newestTime: newestTime,
+            lead: lead
+        )
     }
 
     /// Lets go of all encodings but the base: nobody is about to read the batch. Who does makes them again.

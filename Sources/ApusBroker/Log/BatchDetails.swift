@@ -4,7 +4,7 @@ import NIOConcurrencyHelpers
 struct PublicationDetail: Sendable {
     /// As a quoted JSON string.
     var key: [UInt8]?
-    /// When it is no longer delivered, in milliseconds since 1970.
+    /// When it is no longer delivered, on the steady clock.
     var expires = Int64.max
 
     static let none = PublicationDetail()
@@ -18,12 +18,15 @@ final class BatchDetails: Sendable {
     let all: [PublicationDetail]
     let haveKeys: Bool
     let expire: Bool
+    /// When the last of them has expired.
+    let expiresBy: Int64
     private let superseded: NIOLockedValueBox<BitSet>
 
     init(_ all: [PublicationDetail], superseded: BitSet) {
         self.all = all
         haveKeys = all.contains { $0.key != nil }
         expire = all.contains { $0.expires != .max }
+        expiresBy = all.reduce(.min) { max($0, $1.expires) }
         self.superseded = NIOLockedValueBox(superseded)
     }
 

@@ -33,8 +33,16 @@ struct DedupeWindow {
         while order.count > limit || bytes > limit * Self.bytesPerID { forgetOldest() }
     }
 
-    private mutating func forget(before now: Int64) {
+    /// Forgets the ids whose time is up.
+    mutating func forget(before now: Int64) {
         while let oldest = order.first, now - oldest.time > window { forgetOldest() }
+    }
+
+    /// Gives back what was reserved for more ids than there are now.
+    mutating func releaseRoom() {
+        let before = offsets.capacity
+        offsets.releaseRoom()
+        if offsets.capacity < before { order = Deque(order.map(\.self)) }
     }
 
     private mutating func forgetOldest() {

@@ -39,6 +39,8 @@ struct TopicLog {
         var marks: [Batch.Mark] = []
         var lastOrigin: UInt32 = 0
         var newestTime: Int64 = .min
+        /// By how much the wall clock was ahead; once it has been set, what comes is in another batch.
+        var lead: Int64 = 0
     }
 
     /// An open batch is sealed before it outgrows this size, some 900 messages at the most: a slice is one reasonable write,
@@ -55,21 +57,25 @@ struct TopicLog {
     var limits: Limits
     /// The offset the next publication gets.
     private(set) var head: Offset = 1
-    private(set) var sealed = Deque<Batch>()
-    private var sealedBytes = 0
+    var sealed = Deque<Batch>()
+    var sealedBytes = 0
     /// Changed where it is: its buffer is never shared before it is sealed.
     private var open = OpenBatch()
-    private var isOpen = false
+    private(set) var isOpen = false
     private var openFirst: Offset = 1
     /// Of the open batch's publications, up to the last that has any.
-    private var openDetails: [PublicationDetail] = []
+    private(set) var openDetails: [PublicationDetail] = []
     private var openSuperseded = BitSet()
     /// What the last batch took: the next one probably takes about as much.
     private var expectedBytes = 0
     /// Batches before this have no other encodings than the base any more.
     private var readTo: Offset = 1
     /// The newest publication of each key in the log.
-    private var newestOfKey: [[UInt8]: Offset] = [:]
+    var newestOfKey: [[UInt8]: Offset] = [:]
+    /// Before this no batch has wholly expired.
+    var nextExpiry = Int64.max
+    /// Whether there may be publications that expire, or have.
+    var hasLifetimes = false
 
     init(template: EventTemplate, limits: Limits) {
         self.template = template
@@ -78,6 +84,9 @@ struct TopicLog {
 
     /// The oldest offset that can still be read; `head` when there is none.
     var firstKept: Offset { sealed.first?.first ?? (isOpen ? openFirst : head) }
+
+    /// How many publications the open batch has.
+    var openCount: Int { isOpen ? open.marks.count + 1 : 0 }
 
     /// All bytes of frames in the log.
     var bytes: Int { sealedBytes + open.bytes.readableBytes }
@@ -91,11 +100,12 @@ struct TopicLog {
     ) -> Offset {
         let size = template.frameSize(message: message.count)
         // Its buffer would have to be moved to grow beyond that.
-        if isOpen, open.bytes.readableBytes + size > Self.batchBytes { seal() }
+        if isOpen, open.bytes.readableBytes + size > Self.batchBytes || open.lead != time.lead { seal() }
         if isOpen {
             open.marks.append(Batch.Mark(end: UInt32(open.bytes.readableBytes), origin: open.lastOrigin))
         } else {
             open.bytes = Self.allocator.buffer(capacity: max(size, min(expectedBytes, Self.batchBytes)))
+            open.lead = time.lead
             openFirst = head
             isOpen = true
         }
@@ -114,6 +124,7 @@ struct TopicLog {
     private mutating func note(_ detail: PublicationDetail, at index: Int) {
         while openDetails.count < index { openDetails.append(.none) }
         openDetails.append(detail)
+        if detail.expires != .max { hasLifetimes = true }
         guard let key = detail.key else { return }
         if let older = newestOfKey.updateValue(head, forKey: key) {
             if older >= openFirst {
@@ -133,18 +144,13 @@ struct TopicLog {
         var details: BatchDetails?
         if !openDetails.isEmpty {
             while openDetails.count <= frames.marks.count { openDetails.append(.none) }
-            details = BatchDetails(openDetails, superseded: openSuperseded)
+            let made = BatchDetails(openDetails, superseded: openSuperseded)
+            nextExpiry = min(nextExpiry, made.expiresBy)
+            details = made
             openDetails = []
             openSuperseded = BitSet()
         }
-        let batch = Batch(
-            first: openFirst,
-            frames: Batch.Frames(bytes: frames.bytes, marks: frames.marks),
-            lastOrigin: frames.lastOrigin,
-            newestTime: frames.newestTime,
-            details: details,
-            template: template
-        )
+        let batch = Batch(first: openFirst, open: frames, details: details, template: template)
         expectedBytes = batch.size
         sealedBytes += batch.size
         sealed.append(batch)
@@ -182,7 +188,7 @@ struct TopicLog {
     ///
     /// - Parameters:
     ///   - spared: the oldest offset that publishers wait for somebody to read: from there on everything stays.
-    ///   - now: in milliseconds since 1970, for history's bound in age.
+    ///   - now: on the steady clock, for history's bound in age.
     mutating func trim(needed: Offset, spared: Offset, now: Int64 = .min) {
         while let oldest = sealed.first {
             let isNeeded = oldest.end > needed
@@ -211,14 +217,14 @@ struct TopicLog {
     private func isHistory(_ oldest: Batch, now: Int64) -> Bool {
         let reach = UInt64(limits.history)
         if head > reach, oldest.end <= head - reach { return false }
-        if let age = limits.historyAge, max(now, sealed.last?.newestTime ?? now) - age > oldest.newestTime {
+        if let age = limits.historyAge, max(now, sealed.last?.newestSteady ?? now) - age > oldest.newestSteady {
             return false
         }
         if let bytes = limits.historyBytes, sealedBytes - oldest.size >= bytes { return false }
         return true
     }
 
-    private mutating func forgetKeys(of batch: Batch, _ details: BatchDetails) {
+    mutating func forgetKeys(of batch: Batch, _ details: BatchDetails) {
         for (index, detail) in details.all.enumerated() {
             guard let key = detail.key, newestOfKey[key] == batch.first + UInt64(index) else { continue }
             newestOfKey[key] = nil
@@ -233,6 +239,8 @@ struct TopicLog {
         openDetails = []
         openSuperseded = BitSet()
         newestOfKey = [:]
+        nextExpiry = .max
+        hasLifetimes = false
     }
 
     /// The batch with `offset`, found by bisection; `nil` when it is gone, still open, or not published yet.

@@ -8,12 +8,20 @@ public struct Timestamp: Sendable {
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
     public let milliseconds: Int64
+    /// The same moment on the clock that nobody sets: see ``Moment``.
+    public let steady: Int64
     let text: InlineArray<24, UInt8>
 
-    /// Makes the moment. Years beyond 0–9999 do not fit RFC 3339 and are clamped.
+    /// A moment of which no time has to pass.
     public init(milliseconds: Int64) {
-        let clamped = min(max(milliseconds, Self.earliest), Self.latest)
+        self.init(Moment(wall: milliseconds, steady: milliseconds))
+    }
+
+    /// Makes the moment. Years beyond 0–9999 do not fit RFC 3339 and are clamped.
+    public init(_ moment: Moment) {
+        let clamped = min(max(moment.wall, Self.earliest), Self.latest)
         self.milliseconds = clamped
+        self.steady = moment.steady
         let days = (clamped - Self.floorMod(clamped, 86_400_000)) / 86_400_000
         var rest = Int(Self.floorMod(clamped, 86_400_000))
         let (year, month, day) = Self.civil(fromDays: days)
@@ -66,6 +74,11 @@ public struct Timestamp: Sendable {
             yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
         )
     }
+}
+
+extension Timestamp {
+    /// By how much the wall clock is ahead of the other: another number once it has been set.
+    public var lead: Int64 { milliseconds &- steady }
 }
 
 extension Timestamp: Equatable, CustomStringConvertible {

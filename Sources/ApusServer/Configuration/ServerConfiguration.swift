@@ -90,6 +90,8 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var reconnectRate = 1000
     /// How long an event loop may give no sign of life before `/livez` says so.
     public var liveTimeout = Duration.seconds(10)
+    /// How long the server has to be quiet before it gives memory back; 0: never.
+    public var releaseMemoryAfter = Duration.seconds(10)
     /// How many bytes of messages a topic keeps at the most.
     public var topicBytes = 256 << 20
     /// How many deliveries of a topic a loop may be behind before its publishers on other loops wait.

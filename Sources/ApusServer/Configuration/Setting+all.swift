@@ -140,6 +140,12 @@ extension Setting {
             .duration(shortest: 1000, zero: false),
             "How long an event loop may be silent before /livez fails."
         ),
+        .one(
+            "release_memory_after",
+            \.releaseMemoryAfter,
+            .duration(zero: true),
+            "How long the server is quiet before it gives memory back; 0 is never."
+        ),
     ]
 
     /// The largest value of `max_queue`.

@@ -68,13 +68,13 @@ extension OpenAPIDocument {
         parameter(
             "LastN",
             "last_n",
-            "Start at the last so many messages.",
+            "Start at the last so many messages, not counting those whose `ttl` has passed.",
             schema: #"{ "type": "integer", "minimum": 0 }"#
         ),
         parameter(
             "Since",
             "since",
-            "Start with what was published since: a duration, an RFC 3339 time, or `all`.",
+            "Start where a duration began that has passed, or at the first `ts` of an RFC 3339 time or later; or `all`.",
             schema: #"{ "type": "string" }"#
         ),
         parameter(

@@ -166,7 +166,7 @@ extension Routes {
     private func page(of name: String, from start: ReplayStart, limit: Int) throws -> HistoryPage {
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
         do throws(BrokerError) {
-            let now = Timestamp.nowInMilliseconds
+            let now = ServerClock.now.steady
             guard let page = try topic.page(from: start, limit: limit, now: now) else { throw .topicNotFound(name) }
             return HistoryPage(page, epoch: topic.epoch)
         } catch {

@@ -46,7 +46,7 @@ extension Routes {
             let status = isNew ? "created" : "updated"
             var answer = ByteBuffer(string: #"{"status":"\#(status)","topic":"#)
             answer.writeBytes(topic.template.topicJSON)
-            let inspection = topic.inspect(now: Timestamp.nowInMilliseconds)
+            let inspection = topic.inspect(now: ServerClock.now.steady)
             answer.writeString(#","settings":\#(settingsJSON(inspection.settings)),"epoch":"\#(topic.epoch)"}"#)
             return .json(isNew ? .created : .ok, answer)
         } catch {
@@ -57,7 +57,7 @@ extension Routes {
     func inspectTopic(_ request: Request) throws -> Response {
         let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
-        let inspection = topic.inspect(now: Timestamp.nowInMilliseconds)
+        let inspection = topic.inspect(now: ServerClock.now.steady)
         var body = ByteBuffer(string: #"{"name":"#)
         body.writeBytes(topic.template.topicJSON)
         body.writeString(#","settings":\#(settingsJSON(inspection.settings)),"epoch":"\#(topic.epoch)""#)

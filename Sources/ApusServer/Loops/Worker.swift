@@ -11,6 +11,8 @@ final class Worker {
     /// The largest buffer of replies that is kept for the next ones, and how many are.
     private static let (recycledReplies, maxSpareReplies) = (16 * 1024, 64)
     private static let inputSize = 64 * 1024
+    /// How many times `close_timeout` a client gets at the most that takes slowly what was sent before the end.
+    static let closeExtensions: Int64 = 10
 
     let eventLoop: any EventLoop
     /// `socket-0`, `http-1`: for metrics.
@@ -66,9 +68,7 @@ final class Worker {
         self.loopName = loopName
         self.settings = settings
         self.broker = broker
-        self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression) {
-            Timestamp.nowInMilliseconds
-        }
+        self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression) { ServerClock.now }
         self.input = .allocate(byteCount: Self.inputSize, alignment: 16)
         self.sockets = sockets
         self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
@@ -162,8 +162,8 @@ final class Worker {
 
     /// Takes the time for what is read now. A burst of commands has one time.
     func beginBurst() {
-        let milliseconds = Timestamp.nowInMilliseconds
-        if milliseconds != now.milliseconds { now = Timestamp(milliseconds: milliseconds) }
+        let moment = ServerClock.now
+        if moment.wall != now.milliseconds || moment.steady != now.steady { now = Timestamp(moment) }
     }
 
     func takeReplies() -> ByteBuffer {
@@ -195,17 +195,31 @@ final class Worker {
     /// Looks at every deadline; called every ``WorkerSettings/tickInterval``.
     func tick() {
         let now = monotonicNow()
-        if let tickDue { hub.noteLate(by: now - tickDue) }
+        let late = max(tickDue.map { now - $0 } ?? 0, 0)
+        hub.noteLate(by: late)
+        // What came while the loop was held up has not been read yet.
+        let missed = max(late - settings.tickInterval, 0)
         tickDue = now + settings.tickInterval
         beginBurst()
         // Connections that end change the list: walk a copy.
-        for connection in connections { connection.tick(now: now) }
+        for connection in connections { connection.tick(now: now, missed: missed) }
         for connection in pending { connection.tick(now: now) }
         for stream in streams { stream.tick(now: now) }
         beat.beat(now: now)
         hub.endBursts()
         if settings.liveTimeout > 0 { hub.passOverStuckLoops(timeout: settings.liveTimeout) }
-        if settings.throttleTimeout > 0 { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
+        if settings.throttleTimeout > 0, missed == 0 { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
+    }
+
+    /// Gives back memory that was reserved for more than is there now. Called when there is little else to do.
+    func releaseMemory() {
+        spareReplies = []
+        answered.releaseRoom()
+        flushing.releaseRoom()
+        connections.releaseRoom()
+        pending.releaseRoom()
+        streams.releaseRoom()
+        hub.releaseMemory()
     }
 
     // MARK: Shutdown

@@ -118,6 +118,12 @@ struct Workers: Sendable {
         return Int64.random(in: 0...max(span, 1000))
     }
 
+    /// Has every loop give back memory that was reserved for more than is there now.
+    func releaseMemory() async {
+        await forEach { $0.releaseMemory() }
+        for case let loop as SocketLoop in loops { loop.withPoller { $0.releaseMemory() } }
+    }
+
     /// Lets go of all workers; nothing may be connected any more.
     func stop() async {
         for eventLoop in loops {

@@ -17,6 +17,8 @@ extension PubSubSession {
         connection.flush()
     }
 
+    func lastTaken(now: Int64) -> Int64 { connection.lastTaken(now: now) }
+
     func notify(_ notice: SubscriberNotice) {
         worker.beginBurst()
         switch notice {

@@ -40,6 +40,12 @@ final class EventStream: StreamingSubscriber, PollTarget {
     private var lastSign: Int64
     /// Since when the socket has taken nothing of what waits for it, or since when it should have closed.
     private var stuckSince: Int64?
+    private var taking = PeerProgress()
+    /// When the kernel is asked next what the client's has acknowledged, and since when that is no more though something waits.
+    private var nextLook: Int64
+    private var unacknowledged: (since: Int64, acknowledged: UInt64)?
+    /// When the stream ended, of which not all has gone out.
+    private var finishedAt: Int64?
 
     init(id: UInt64, dialect: Dialect, isPositioned: Bool, worker: Worker, poller: Poller) {
         self.id = id
@@ -48,6 +54,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         self.worker = worker
         self.poller = poller
         lastSign = worker.monotonicNow()
+        nextLook = lastSign + Self.heartbeat
     }
 
     var peer: SubscriberPeer {
@@ -108,7 +115,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     private func continueWriting() {
-        stuckSince = nil
+        taking.took(now: worker.monotonicNow())
         send()
         guard !isOver, outbox.isDrained else { return }
         if isFinished { return hangUp() }
@@ -147,6 +154,11 @@ final class EventStream: StreamingSubscriber, PollTarget {
         hasWritten = true
         worker.counters.sentBytes += UInt64(frames.readableBytes)
         outbox.writeEvents(frames)
+    }
+
+    func lastTaken(now: Int64) -> Int64 {
+        _ = taking.look(now: now, socket?.progress)
+        return taking.lastTaken
     }
 
     func flush() {
@@ -212,6 +224,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         endReason = reason
         isFinished = true
         stuckSince = nil
+        finishedAt = worker.monotonicNow()
         worker.hub.removeAll(of: self, reason: reason)
         worker.hub.flushLater(self)
     }
@@ -240,13 +253,31 @@ final class EventStream: StreamingSubscriber, PollTarget {
             lastSign = now
         }
         if isFinished || outbox.isBlocked {
-            let since = stuckSince ?? now
+            _ = taking.look(now: now, socket?.progress)
+            let since = max(stuckSince ?? now, taking.lastTaken)
             stuckSince = since
-            if now - since >= patience { end() }
+            if now - since >= patience || now - (finishedAt ?? now) >= longestEnd { end() }
             return
         }
+        stuckSince = nil
+        if now >= nextLook, isGone(now: now) { return end() }
         guard now - lastSign >= Self.heartbeat, socket != nil else { return }
         writeText(":\n\n")
+    }
+
+    /// Whether the client's kernel has acknowledged nothing for too long of what waits for it: a client that is gone without a
+    /// word answers nothing, and an idle stream fills no socket for hours.
+    private func isGone(now: Int64) -> Bool {
+        nextLook = now + Self.heartbeat
+        guard let progress = socket?.progress, progress.waiting > 0 else {
+            unacknowledged = nil
+            return false
+        }
+        guard let last = unacknowledged, last.acknowledged == progress.acknowledged else {
+            unacknowledged = (now, progress.acknowledged)
+            return false
+        }
+        return now - last.since >= patience
     }
 
     /// How long the socket may take nothing: as long as a WebSocket may be silent that was pinged; once the stream is over, as
@@ -255,8 +286,11 @@ final class EventStream: StreamingSubscriber, PollTarget {
         let settings = worker.settings
         if isFinished { return settings.closeTimeout }
         let answers = settings.pingInterval > 0 && settings.pongTimeout > 0
-        return answers ? settings.pingInterval + settings.pongTimeout : .max
+        return answers ? settings.pingInterval + settings.pongTimeout + PeerProgress.patience : .max
     }
+
+    /// How long a client may take over what was sent before the end, though it goes on to take some.
+    private var longestEnd: Int64 { worker.settings.closeTimeout * Worker.closeExtensions }
 
     func drain() {
         guard !isFinished, socket != nil, worker.hub.isCaughtUp(self) else { return }

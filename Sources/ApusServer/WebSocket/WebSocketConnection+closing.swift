@@ -34,11 +34,18 @@ extension WebSocketConnection {
         keepRepliesInOrder()
         CloseFrame.write(code: reason.code, reason: reason.reason, to: &worker.replies)
         sendReplies()
-        closeDeadline = worker.monotonicNow() + worker.settings.closeTimeout
+        startClosing()
+    }
+
+    /// Gives the closing handshake its time, from the first reason to close on.
+    private func startClosing() {
+        let now = worker.monotonicNow()
+        closeDeadline = min(closeDeadline, now + worker.settings.closeTimeout)
+        closeLimit = min(closeLimit, now + worker.settings.closeTimeout * Worker.closeExtensions)
     }
 
     func hangUpAfterFlush(_ hangUp: HangUp) {
-        closeDeadline = min(closeDeadline, worker.monotonicNow() + worker.settings.closeTimeout)
+        startClosing()
         hangUpWhenDrained = hangUp
         flush()
         if phase != .closed, outbox.isDrained { close(hangUp) }
@@ -73,11 +80,16 @@ extension WebSocketConnection {
 
 extension WebSocketConnection {
     /// Called about once a second: pings, and the deadlines of pongs and closes.
-    func tick(now: Int64) {
+    ///
+    /// - Parameter missed: for how long it should have been called and was not, because the loop was held up.
+    func tick(now: Int64, missed: Int64 = 0) {
+        if closeDeadline != .max, outbox.isBlocked { putOffClose(now: now) }
         if now >= closeDeadline { return end() }
         guard phase == .open else { return }
         session?.tick(now: now)
-        switch keepalive.tick(now: now) {
+        keepalive.excuse(missed)
+        let action = keepalive.tick(now: now, isReading: isReading, isBlocked: isBlocked) { progress }
+        switch action {
         case .nothing:
             break
         case .ping:
@@ -88,5 +100,18 @@ extension WebSocketConnection {
         case .noPong:
             disconnect(.noPong)
         }
+    }
+
+    /// Who still takes what was sent before the close frame has not failed to answer it yet.
+    private func putOffClose(now: Int64) {
+        let deadline = lastTaken(now: now) + worker.settings.closeTimeout
+        closeDeadline = max(closeDeadline, min(deadline, closeLimit))
+    }
+
+    /// When the peer was last seen to take something, on the worker's clock. To be asked again and again while that matters: it is
+    /// seen in the difference.
+    func lastTaken(now: Int64) -> Int64 {
+        keepalive.look(now: now, progress)
+        return keepalive.lastTaken
     }
 }

@@ -61,8 +61,6 @@ extension WebSocketConnection {
             receivedClose(payload)
         case .ping where phase == .open:
             writeControlFrame(.pong, payload, to: &worker.replies)
-        case .pong:
-            keepalive.receivedPong()
         case .continuation, .text, .binary:
             // After our own close frame no message counts any more.
             guard phase == .open else { return }
@@ -76,7 +74,8 @@ extension WebSocketConnection {
             case .failure(let disconnect):
                 fail(disconnect)
             }
-        case .ping:
+        // Bytes that came, like all others.
+        case .pong, .ping:
             break
         }
     }
@@ -90,7 +89,6 @@ extension WebSocketConnection {
         guard let session else { return }
         if !session.received(message, isText: isText), phase == .open {
             postponed = (ByteBuffer(bytes: message), isText)
-            keepalive.pause()
         }
     }
 
@@ -103,7 +101,6 @@ extension WebSocketConnection {
         if postponed == nil { consumePartial() }
         sendReplies()
         flush()
-        if postponed == nil { keepalive.resume(now: worker.monotonicNow()) }
         releaseRead()
     }
 

@@ -50,9 +50,11 @@ final class WebSocketConnection: PollTarget {
     /// Whether all that is unflushed is a buffer of replies, which nobody else holds.
     @exclusivity(unchecked) private var hasOnlyReplies = false
     var hangUpWhenDrained: HangUp?
-    var keepalive: Keepalive
+    @exclusivity(unchecked) var keepalive: Keepalive
     /// When the connection is cut if the closing handshake has not ended it, on the worker's clock.
     var closeDeadline: Int64 = .max
+    /// What that is not put off beyond.
+    var closeLimit: Int64 = .max
     /// Its place in its worker's list.
     var workerIndex = 0
 
@@ -96,7 +98,10 @@ final class WebSocketConnection: PollTarget {
     // MARK: Socket events
 
     func socketIsReady(_ events: PollEvents) {
-        if outbox.isBlocked, !events.isDisjoint(with: [.writable, .broken]) { continueWriting() }
+        if outbox.isBlocked, !events.isDisjoint(with: [.writable, .broken]) {
+            if events.contains(.writable) { keepalive.took(now: worker.monotonicNow()) }
+            continueWriting()
+        }
         guard phase != .closed else { return }
         if events.contains(.readable) {
             readSocket()
@@ -122,6 +127,7 @@ final class WebSocketConnection: PollTarget {
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
         guard phase == .open || phase == .closing else { return }
         worker.counters.receivedBytes += UInt64(bytes.count)
+        keepalive.hasHeard = true
         guard postponed == nil else { return keep(bytes) }
         worker.beginBurst()
         if partial != nil {
@@ -140,14 +146,12 @@ final class WebSocketConnection: PollTarget {
     private func holdRead() {
         guard !isReadHeld, postponed != nil || hasTooManyReplies else { return }
         isReadHeld = true
-        keepalive.pause()
         updateInterest()
     }
 
     func releaseRead() {
         guard isReadHeld, postponed == nil, !hasTooManyReplies else { return }
         isReadHeld = false
-        keepalive.resume(now: worker.monotonicNow())
         updateInterest()
     }
 
@@ -183,6 +187,12 @@ final class WebSocketConnection: PollTarget {
     }
 
     // MARK: Frames out
+
+    /// What the kernel knows of the bytes that the socket was given.
+    var progress: SocketProgress? { socket.progress }
+
+    /// Whether something waits for the socket to take more.
+    var isBlocked: Bool { outbox.isBlocked }
 
     /// Whether the socket takes more now.
     var isWritable: Bool {

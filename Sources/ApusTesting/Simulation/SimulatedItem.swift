@@ -39,7 +39,7 @@ final class SimulatedPublisher: WaitingPublisher {
     }
 
     func publishAgain() {
-        let time = Timestamp(milliseconds: model.now)
+        let time = Timestamp(model.time)
         var outcome = PublishOutcome.needsPublication
         if items.count == 1, items[0].key == nil, items[0].ttl == nil {
             outcome = publishBare(time: time)

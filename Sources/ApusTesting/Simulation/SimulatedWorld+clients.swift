@@ -124,7 +124,7 @@ extension SimulatedWorld {
         switch random(0...9) {
         case 0..<5: return .lastN(random(0...8))
         case 5: return .all
-        case 6: return .time(model.now - Int64(random(0...3000)))
+        case 6: return .time(model.wall - Int64(random(0...3000)))
         case 7: return .age(Int64(random(0...3000)))
         case 8: return .position(epoch: handled?.epoch ?? "other", offset: UInt64(handled?.offset ?? random(0...9)))
         default: return .position(epoch: epoch, offset: UInt64(random(0...20)))

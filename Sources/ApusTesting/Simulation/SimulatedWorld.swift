@@ -72,7 +72,8 @@ final class SimulatedWorld {
         case 72..<74: addClient()
         case 74..<77: fetch(name)
         case 77..<80: pass(milliseconds: [1, 10, 100, 1000, 5000][random(0...4)])
-        case 80..<92: turn()
+        case 80..<81: setWallClock()
+        case 81..<92: turn()
         default: rest()
         }
     }
@@ -92,6 +93,24 @@ final class SimulatedWorld {
             hub.cutStalled(now: loop.clock.now, timeout: 2000)
         }
         for connection in model.connections { connection.mayBeStalled = false }
+        if generator.chance(50) { trim() }
+    }
+
+    /// Somebody sets the wall clock. Nothing that lasts may change for that.
+    private func setWallClock() {
+        let change = Int64([1, 700, 2500, 7_200_000][random(0...3)]) * (generator.chance(50) ? 1 : -1)
+        loop.clock.setWall(by: change)
+        note("the wall clock is set by \(change) ms")
+    }
+
+    /// What is done in the background: what time has made useless goes.
+    private func trim() {
+        note("what is too old goes")
+        loop.broker.trim(now: model.now, limit: .max)
+        for topic in model.topics where !topic.isDeleted && topic.isSpent(now: model.now) {
+            guard topic.real.logBytes > 0 else { continue }
+            fail("\(topic.name) holds \(topic.real.logBytes) bytes of what has expired")
+        }
     }
 
     // MARK: Topics
@@ -165,7 +184,7 @@ final class SimulatedWorld {
             let first = topic.oldestWanted(now: model.now)...topic.promised
             guard first.contains(Int(page.first)), page.last == UInt64(topic.head - 1),
                 page.entries.map({ Int($0.offset) }) == Array(expected),
-                page.entries.allSatisfy({ Array(topic.messages[Int($0.offset) - 1].text.utf8) == $0.message }),
+                page.entries.allSatisfy({ topic.messages[Int($0.offset) - 1].isEntry($0) }),
                 page.isRecovered == placements.earliest.isRecovered
             else { return fail("\(page) is not \(expected) of \(first)...\(topic.head - 1)") }
             // The next page goes on where this one ends.

@@ -69,4 +69,117 @@ import Testing
         #expect(subscriber.records.isEmpty && loop.hubs[0].isCaughtUp(subscriber))
         #expect(loop.counters.books.owed == loop.counters.books.accounted)
     }
+
+    // MARK: Expired, and gone
+
+    @Test(arguments: [false, true])
+    func `what has expired takes no place among the last messages`(isTrimmed: Bool) throws {
+        let loop = try loop()
+        try loop.publish(1...10)
+        try loop.publishBatch((11...15).map { BatchItem($0, ttl: 10) })
+        try loop.publish(16)
+        loop.clock.advance(by: 10)
+        if isTrimmed { loop.broker.trim(now: loop.clock.now, limit: .max) }
+        let topic = try #require(loop.broker.topic(named: "t"))
+        for (count, expected) in [(5, [7, 8, 9, 10, 16]), (1, [16]), (0, []), (100, Array(1...10) + [16])] {
+            let subscriber = RecordingSubscriber(on: loop.hubs[0])
+            let receipt = try loop.follow(subscriber, since: .lastN(count))
+            loop.runUntilIdle()
+            #expect(subscriber.numbers == expected)
+            #expect(receipt.offset == Offset(expected.first ?? 17) - 1)
+            let page = try topic.page(from: .lastN(count), limit: max(count, 1), now: loop.clock.now)
+            #expect(page?.entries.map(\.offset) == expected.map { Offset($0) })
+        }
+        #expect(loop.counters.books.owed == loop.counters.books.accounted)
+    }
+
+    @Test func `where all have expired there are no last messages`() throws {
+        let loop = try loop(ttl: 10)
+        try loop.publishBatch((1...100).map { BatchItem($0) })
+        loop.clock.advance(by: 10)
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        #expect(try loop.follow(subscriber, since: .lastN(5)).offset == 100)
+        try loop.publishBatch([BatchItem(101)])
+        loop.runUntilIdle()
+        #expect(subscriber.numbers == [101])
+    }
+
+    @Test func `the memory of what has expired goes though nobody publishes, and its places stay`() throws {
+        let loop = ManualLoop(limits: MemoryBroker.Limits(history: 100_000))
+        let topic = try loop.broker.createTopic(named: "t")
+        try loop.publish(1)
+        for batch in 0..<20 { try loop.publishBatch((0..<1000).map { BatchItem(batch * 1000 + $0, key: "k", ttl: 500) }) }
+        try loop.publish(2)
+        let bytes = topic.logBytes
+        loop.broker.trim(now: loop.clock.now + 499, limit: .max)
+        #expect(topic.logBytes == bytes && bytes > 1_000_000)
+        loop.clock.advance(by: 500)
+        loop.broker.trim(now: loop.clock.now, limit: .max)
+        // Of the batches in which they begin and end some are living.
+        #expect(topic.logBytes < 140_000)
+        let inspection = topic.inspect(now: loop.clock.now)
+        #expect(inspection.first == 1 && inspection.last == 20_002)
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        #expect(try loop.follow(subscriber, since: .position(epoch: "epoch1", offset: 9000)).isRecovered == true)
+        loop.runUntilIdle()
+        #expect(subscriber.numbers == [2])
+        #expect(loop.counters.expired == 11_001)
+        #expect(loop.counters.books.owed == loop.counters.books.accounted)
+    }
+
+    @Test(arguments: OverflowPolicy.allCases)
+    func `what expires and goes while it is pending is no loss`(policy: OverflowPolicy) throws {
+        let loop = try loop()
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(subscriber, queue: 100, overflow: policy)
+        subscriber.block()
+        try loop.publish(1)
+        for number in 2...40 {
+            try loop.publish(number, key: "k\(number % 3)", ttl: 10)
+            loop.runUntilIdle()
+        }
+        try loop.publish(41)
+        loop.runUntilIdle()
+        loop.clock.advance(by: 10)
+        loop.broker.trim(now: loop.clock.now, limit: .max)
+        loop.broker.trim(now: loop.clock.now, limit: .max)
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(subscriber.summary == "1 41" && loop.counters.expired == 39)
+        #expect(loop.counters.books.owed == loop.counters.books.accounted)
+    }
+
+    @Test func `keys of what has expired are forgotten with it`() throws {
+        let loop = try loop()
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(subscriber, queue: 3, overflow: .latest)
+        subscriber.block()
+        for number in 1...6 {
+            try loop.publish(number, key: "a", ttl: number < 4 ? 10 : nil)
+            loop.runUntilIdle()
+            if number == 3 {
+                loop.clock.advance(by: 10)
+                loop.broker.trim(now: loop.clock.now, limit: .max)
+            }
+        }
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(subscriber.summary == "6")
+        #expect(loop.counters.books.owed == loop.counters.books.accounted)
+    }
+
+    @Test func `topics are looked at a few at a time, each in its turn`() throws {
+        let loop = ManualLoop()
+        for number in 0..<10 {
+            _ = try loop.broker.putTopic(named: "\(number)") { $0.ttl = 1 }
+            try loop.publishBatch([BatchItem(1)], to: "\(number)")
+        }
+        loop.clock.advance(by: 1)
+        var left: [Int] = []
+        for _ in 0..<4 {
+            loop.broker.trim(now: loop.clock.now, limit: 3)
+            left.append(loop.broker.topics.count { $0.logBytes > 0 })
+        }
+        #expect(left == [7, 4, 1, 0])
+    }
 }

@@ -46,6 +46,9 @@ import Testing
             fault: .waitsOnlyOnce,
             seeds: 200
         ),
+        Fault(testDescription: "lifetimes and windows by the wall clock", fault: .agesByWallClock, seeds: 500),
+        Fault(testDescription: "last messages that have expired", fault: .countsExpired, seeds: 500),
+        Fault(testDescription: "expired messages that stay in memory", fault: .keepsExpired, seeds: 500),
     ])
     func `a planted fault is found`(fault: Fault) {
         let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run() != nil }

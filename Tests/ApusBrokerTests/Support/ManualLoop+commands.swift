@@ -5,7 +5,7 @@ import ApusTesting
 // What a client's commands come to, in one line each.
 
 extension ManualLoop {
-    private var time: Timestamp { Timestamp(milliseconds: clock.now) }
+    private var time: Timestamp { Timestamp(clock.moment) }
 
     /// Publishes `{"n":number}`.
     @discardableResult

@@ -22,7 +22,11 @@ final class Model {
         self.clock = clock
     }
 
+    /// How much time has passed.
     var now: Int64 { clock.now }
+    /// What the wall clock says.
+    var wall: Int64 { clock.wall }
+    var time: Moment { clock.moment }
 
     /// Whether publishers may have to wait for loops.
     var pacesPublishers: Bool { limits.loopPace != nil }
@@ -71,7 +75,7 @@ final class Model {
             count += 1
             if first == nil { first = topic.head }
             topic.dedupe?.add(item.id, offset: topic.head, now: now)
-            topic.append(item, origin: origin, now: now)
+            topic.append(item, origin: origin, at: time)
             places[item.text] = (topic, topic.messages.count)
             for subscription in subscriptions { subscription.note(published: topic.messages.count) }
         }

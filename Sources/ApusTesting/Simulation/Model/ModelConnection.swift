@@ -62,8 +62,12 @@ final class ModelConnection {
             }
             end()
         case .warning(let name, let lag, let queue):
-            let isRight = subscriptions.contains {
-                $0.topic.name == name && $0.warn(lag: Int(lag), queue: queue, now: model.now, mayLag: mayLag) == nil
+            // Of two that it may be for it is the one that can be no further behind.
+            let candidates = subscriptions.filter { $0.topic.name == name }.sorted {
+                $0.lag(now: model.now).upperBound < $1.lag(now: model.now).upperBound
+            }
+            let isRight = candidates.contains {
+                $0.warn(lag: Int(lag), queue: queue, now: model.now, mayLag: mayLag) == nil
             }
             if !isRight { fail("\(record) without reason, or twice in one episode") }
         case .presence(_, let hasJoined, let clientID):

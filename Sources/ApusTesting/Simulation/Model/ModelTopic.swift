@@ -8,11 +8,20 @@ final class ModelTopic {
         let text: String
         let key: String?
         let origin: UInt32
+        /// What is told of its time.
+        let stamp: Int64
+        /// When that was, by the time that has passed.
         let time: Int64
         /// `Int64.max`: never.
         let expires: Int64
         /// Of its frame in the base dialect.
         let size: Int
+
+        /// Whether that is what is told of it.
+        func isEntry(_ entry: TopicPage.Entry) -> Bool {
+            entry.message == Array(text.utf8)
+                && entry.time == Array(Timestamp(milliseconds: stamp).description.utf8)
+        }
     }
 
     /// Which of all topics there ever were it is.
@@ -70,7 +79,7 @@ final class ModelTopic {
 
     // MARK: Publishing
 
-    func append(_ item: SimulatedItem, origin: UInt32, now: Int64) {
+    func append(_ item: SimulatedItem, origin: UInt32, at moment: Moment) {
         let lifetime = item.ttl ?? settings.ttl
         let payload =
             #"{"type":"event","topic":"\#(name)","message":,"ts":"2025-08-25T10:00:00.123Z"}"#.utf8.count
@@ -80,8 +89,9 @@ final class ModelTopic {
                 text: item.text,
                 key: item.key,
                 origin: origin,
-                time: now,
-                expires: lifetime.map { now + $0 } ?? .max,
+                stamp: moment.wall,
+                time: moment.steady,
+                expires: lifetime.map { moment.steady + $0 } ?? .max,
                 size: payload + (payload < 126 ? 2 : 4)
             )
         )
@@ -120,37 +130,46 @@ final class ModelTopic {
     }
 
     /// The oldest offset that the settings ask to be kept.
-    func oldestWanted(now: Int64) -> Int {
-        var first = max(1, head - (settings.history ?? limits.history))
-        if let age = settings.historyAge { first = max(first, firstOffset(since: now - age)) }
-        if let bytes = settings.historyBytes {
-            var sum = 0
-            var oldest = head
-            while oldest > 1, sum + messages[oldest - 2].size <= bytes {
-                sum += messages[oldest - 2].size
-                oldest -= 1
+    ///
+    /// - Parameter countsExpired: whether what has expired takes bytes and is of an age. When it ceases to depends on when it
+    ///   was looked at.
+    func oldestWanted(now: Int64, countsExpired: Bool = false) -> Int {
+        let first = max(1, head - (settings.history ?? limits.history))
+        let bytes = settings.historyBytes ?? .max
+        var sum = 0
+        var oldest = head
+        while oldest > first {
+            let message = messages[oldest - 2]
+            if countsExpired || message.expires > now {
+                sum += message.size
+                if sum > bytes || settings.historyAge.map({ message.time < now - $0 }) ?? false { break }
             }
-            first = max(first, oldest)
+            oldest -= 1
         }
-        return first
+        return oldest
     }
 
     /// What may be gone stays gone, whatever the settings will be.
     func keepPromises(now: Int64) {
-        promised = max(promised, isTight ? head : oldestWanted(now: now))
+        promised = max(promised, isTight ? head : oldestWanted(now: now, countsExpired: true))
     }
 
-    private func firstOffset(since time: Int64) -> Int {
-        (messages.firstIndex { $0.time >= time } ?? messages.count) + 1
+    /// Whether the time of all that was ever published is up.
+    func isSpent(now: Int64) -> Bool { messages.allSatisfy { $0.expires <= now } }
+
+    private func firstOffset(from first: Int, where isLate: (Message) -> Bool) -> Int {
+        (first..<max(first, head)).first { isLate(messages[$0 - 1]) } ?? head
     }
 
     /// Where a replay starts when `first` is the oldest offset that is kept; `nil` when it is refused.
     func place(_ start: ReplayStart, first: Int, now: Int64) -> Placement? {
         switch start {
-        case .lastN(let count): return Placement(cursor: max(first, head - min(count, head)))
+        case .lastN(let count):
+            let living = (first..<max(first, head)).filter { messages[$0 - 1].expires > now }
+            return Placement(cursor: living.suffix(count).first ?? head)
         case .all: return Placement(cursor: first)
-        case .time(let time): return Placement(cursor: max(first, firstOffset(since: time)))
-        case .age(let age): return Placement(cursor: max(first, firstOffset(since: now - age)))
+        case .time(let time): return Placement(cursor: firstOffset(from: first) { $0.stamp >= time && $0.expires > now })
+        case .age(let age): return Placement(cursor: firstOffset(from: first) { $0.time >= now - age && $0.expires > now })
         case .position(epoch, let offset):
             guard offset < head else { return nil }
             guard offset + 1 < first else { return Placement(cursor: Int(offset) + 1, isRecovered: true) }

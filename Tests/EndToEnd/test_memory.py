@@ -1,0 +1,82 @@
+"""Memory that is needed no more: what has expired, and what churn has left behind."""
+
+import json
+import socket
+
+import pytest
+
+from apus_e2e import PATIENCE, TIMEOUT, Client, Server, until
+from extensions import configure, describe, new_message, payloads, publish_batch, receive_events, subscribe
+
+MIB = 1 << 20
+QUIET = ("--release-memory-after", "1s")
+
+
+async def publish_ids(client, topic, count):
+    """Publishes messages with ids of their own, in batches."""
+    for start in range(0, count, 10_000):
+        await client.send(type="publish", topic=topic, messages=[new_message(n) for n in range(start, start + 10_000)])
+        assert (await client.receive(30 * PATIENCE))["count"] == 10_000
+
+
+def pipeline(server, requests):
+    """Sends many requests on one connection, and waits for the answer to the last of them."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as connection:
+        for start in range(0, len(requests), 100):
+            part = requests[start:start + 100]
+            connection.sendall(b"".join(part))
+            answers = b""
+            while answers.count(b"HTTP/1.1 2") < len(part):
+                assert (data := connection.recv(1 << 16)), answers[-500:]
+                answers += data
+
+
+def request(method, path, **body):
+    text = json.dumps(body) if body else ""
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+
+
+@pytest.mark.limit(90)
+async def test_expired_messages_leave_memory_though_nobody_publishes():
+    with Server("--history", "20000") as server:
+        server.create("t")
+        async with await Client.open(server) as client:
+            for _ in range(8):
+                await client.send(type="publish", topic="t", ttl="500ms", messages=[new_message("x" * 300)] * 2500)
+                assert (await client.receive(30 * PATIENCE))["count"] == 2500
+            await until(lambda: describe(server, "t")["bytes"] == 0, "no memory")
+            assert describe(server, "t")["last"] == 20_000
+            await publish_batch(client, "t", range(10))
+            await publish_batch(client, "t", range(10, 15), ttl="1ms")
+            await subscribe(client, "t", last_n=5)
+            assert payloads(await receive_events(client, "t", 5)) == [5, 6, 7, 8, 9]
+            page = server.rest("GET", "/topics/t/messages?last_n=5").json
+            assert payloads(page["messages"]) == [5, 6, 7, 8, 9]
+
+
+@pytest.mark.limit(120)
+async def test_memory_of_forgotten_ids_goes_back_when_the_server_is_quiet():
+    with Server(*QUIET, "--history", "10") as server:
+        configure(server, "t", dedupe_window="1h")
+        async with await Client.open(server, max_size=None) as client:
+            await publish_ids(client, "t", 100_000)
+            full = server.rss
+            configure(server, "t", dedupe_window="1ms")
+            await until(lambda: server.rss < full - 8 * MIB, "memory goes back", 30 * PATIENCE)
+
+
+@pytest.mark.limit(120)
+async def test_memory_of_topics_and_patterns_goes_back_when_the_server_is_quiet():
+    names = [f"churn.{number}.x" for number in range(2000)]
+    with Server(*QUIET) as server:
+        async with await Client.open(server) as client:
+            for number in range(10):
+                await client.subscribe(["churn.>", "churn.*.x"][number % 2], f"c{number}")
+            before = server.rss
+            pipeline(server, [request("POST", "/topics", name=name) for name in names])
+            await client.expect_alive()
+            full = server.rss
+            pipeline(server, [request("DELETE", f"/topics/{name}") for name in names])
+            while (await client.receive())["topic"] != names[-1]:
+                continue
+        await until(lambda: server.rss < before + (full - before) / 2, "memory goes back", 30 * PATIENCE)
