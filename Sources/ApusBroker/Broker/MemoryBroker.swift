@@ -82,12 +82,7 @@ public final class MemoryBroker: Broker {
         or settings: TopicSettings,
         named name: String
     ) throws(BrokerError) -> (topic: Topic, isNew: Bool) {
-        guard TopicName.isAllowed(name) else {
-            throw BrokerError(
-                .nameNotAllowed,
-                "A topic name is 1 to \(TopicName.maxSize) bytes of UTF-8 without control characters, '*' or '>'"
-            )
-        }
+        guard TopicName.isAllowed(name) else { throw .nameNotAllowed }
         let epoch = makeEpoch()
         let result = state.withLockedValue { state -> Result<(Topic, filters: [Filter]?), BrokerError> in
             if let topic = state.topics[ExactText(name)] { return .success((topic, nil)) }
@@ -124,7 +119,7 @@ public final class MemoryBroker: Broker {
                 topic.markDeleted()
                 return topic
             })
-        else { throw .topicNotFound(name) }
+        else { throw .noTopic(named: name) }
         topic.delete()
     }
 

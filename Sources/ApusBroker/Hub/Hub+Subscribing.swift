@@ -23,7 +23,8 @@ extension Hub {
 
     /// Subscribes, or subscribes again with other options, and replays in the turn that follows.
     ///
-    /// - Throws: ``BrokerError`` `.topicNotFound`, `.filterNotAllowed`, `.positionInFuture`, or `.tooManySubscriptions`.
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.filterNotAllowed`, `.positionInFuture`, or
+    ///   `.tooManySubscriptions`.
     public func subscribe(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,
@@ -33,14 +34,14 @@ extension Hub {
         if TopicFilter.isPattern(request.topic) {
             return try subscribeToPattern(subscriber, request, defaults: defaults, limits: limits)
         }
-        guard let topic = broker.topic(named: request.topic) else { throw .topicNotFound(request.topic) }
+        guard let topic = broker.topic(named: request.topic) else { throw .noTopic(named: request.topic) }
         let isNew = subscriber.subscriptions.find(topic, clientID: request.clientID) == nil
         guard !isNew || subscriber.subscriptions.count < limits.subscriptions else {
             throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
         }
         let options = request.options(settings: topic.settings, defaults: defaults)
         guard let receipt = try place(subscriber, on: topic, request, options: options, pattern: nil) else {
-            throw .topicNotFound(request.topic)
+            throw .noTopic(named: request.topic)
         }
         return receipt
     }
@@ -184,7 +185,7 @@ extension Hub {
     /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no error.
     ///
     /// - Returns: the topic's name, or the pattern, as a quoted JSON string.
-    /// - Throws: ``BrokerError`` `.topicNotFound` or `.filterNotAllowed`.
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.filterNotAllowed`.
     public func unsubscribe(
         _ subscriber: any Subscriber,
         from name: String,
@@ -193,7 +194,7 @@ extension Hub {
         if TopicFilter.isPattern(name) {
             return try unsubscribeFromPattern(subscriber, name, clientID: clientID)
         }
-        guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
+        guard let topic = broker.topic(named: name) else { throw .noTopic(named: name) }
         if let subscription = subscriber.subscriptions.find(topic, clientID: clientID) { finish(subscription) }
         return topic.template.topicJSON
     }

@@ -48,7 +48,7 @@ final class HTTPPublisher: WaitingPublisher {
         let time = worker.now
         let result = publish(time)
         guard let topic = result.topic else {
-            let error = BrokerError.topicNotFound(topicName)
+            let error = BrokerError.noTopic(named: topicName, toPublish: true)
             return promise.fail(Problem(error.wireCode, error.message))
         }
         switch result.outcome {
@@ -93,10 +93,12 @@ final class HTTPPublisher: WaitingPublisher {
         }
     }
 
-    /// The client is gone: what was not published will not be.
+    /// The client is not waited for any more: what was not published will not be.
     func cancel() {
         guard let topic = throttledBy.take() else { return }
         worker.hub.stopWaiting(self, for: topic)
-        promise.fail(ChannelError.ioOnClosedChannel)
+        promise.fail(
+            Problem.unavailable("The publish had to wait for a slow subscriber, and the client closed its side meanwhile")
+        )
     }
 }

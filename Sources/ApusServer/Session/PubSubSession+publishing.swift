@@ -102,7 +102,7 @@ extension PubSubSession {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
-        let error = BrokerError.topicNotFound(text(command.topic, in: message))
+        let error = BrokerError.noTopic(named: text(command.topic, in: message), toPublish: true)
         reply(error.wireCode, error.message, requestID: requestID)
         return true
     }
