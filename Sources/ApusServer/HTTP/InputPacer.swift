@@ -61,8 +61,10 @@ final class InputPacer: ChannelDuplexHandler {
         if holds { isReadHeld = true } else { context.read() }
     }
 
-    /// Whether something is kept back, or would have to be.
-    var holds: Bool { !isDiscarding && (pending.readableBytes > 0 || handler?.wantsInput == false) }
+    private var holds: Bool { !isDiscarding && (pending.readableBytes > 0 || handler?.wantsInput == false) }
+
+    /// Whether something was kept back: bytes, the end of them, or the wish to read more.
+    var hasHeld: Bool { pending.readableBytes > 0 || hasEnded && !isEndTold || isReadHeld }
 
     private func pass(_ context: ChannelHandlerContext) {
         while handler?.wantsInput == true {

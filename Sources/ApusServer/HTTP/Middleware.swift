@@ -1,6 +1,7 @@
 import ApusProtocol
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 import Synchronization
 

@@ -23,8 +23,21 @@ extension NegotiationHandler {
 
     /// What is known of a head that is not whole.
     struct HeadWatch {
-        var isBegun = false
-        var hasLine = false
+        private(set) var isBegun = false
+        /// Bytes of the request line, so far.
+        private(set) var line = 0
+        private var hasLine = false
+
+        mutating func add(_ bytes: ByteBufferView) {
+            // Line ends before a request mean nothing (RFC 9112 section 2.2).
+            let text = isBegun ? bytes : bytes.drop { $0 == 0x0D || $0 == 0x0A }
+            guard !text.isEmpty else { return }
+            isBegun = true
+            guard !hasLine else { return }
+            let end = text.firstIndex(of: 0x0A)
+            hasLine = end != nil
+            line += (end ?? text.endIndex) - text.startIndex
+        }
     }
 
     // MARK: Refusals
@@ -82,10 +95,10 @@ extension NegotiationHandler {
 
     func problem(for error: HTTPParserError) -> Problem {
         switch error {
-        case .headerOverflow where headWatch.hasLine:
-            Problem(.headTooLarge, "The head is larger than \(Self.maxHead) bytes, or \(Self.maxFields) fields")
-        case .headerOverflow:
+        case .headerOverflow where headWatch.line > Self.maxHead:
             Problem(.targetTooLong, "The request line is longer than \(Self.maxHead) bytes")
+        case .headerOverflow:
+            Problem(.headTooLarge, "The head is larger than \(Self.maxHead) bytes, or \(Self.maxFields) fields")
         case .invalidVersion:
             Problem(.versionNotSupported, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
         case .invalidEOFState, .closedConnection:
@@ -104,13 +117,8 @@ extension NegotiationHandler {
     /// Some bytes came, which are not decoded yet.
     func inputCame(_ bytes: ByteBuffer) {
         guard let context, case .idle = state, wantsInput else { return }
-        // Line ends before a request mean nothing (RFC 9112 section 2.2).
-        let view = bytes.readableBytesView
-        let text = headWatch.isBegun ? view : view.drop { $0 == 0x0D || $0 == 0x0A }
-        guard !text.isEmpty else { return }
-        if !headWatch.isBegun, deadline == nil { startDeadline(context) }
-        headWatch.isBegun = true
-        headWatch.hasLine = headWatch.hasLine || text.contains(0x0A)
+        headWatch.add(bytes.readableBytesView)
+        if headWatch.isBegun, deadline == nil { startDeadline(context) }
     }
 
     func cancelDeadline() {

@@ -315,7 +315,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard exchange.isRead else { return }
         state = .idle
         headWatch = HeadWatch()
-        guard !waiting.isEmpty || pacer.holds else { return }
+        guard !waiting.isEmpty || pacer.hasHeld else { return }
         // Not within the write of an answer, the rest of which is not done yet.
         context.eventLoop.assumeIsolated().execute { self.advance(context) }
     }

@@ -75,11 +75,13 @@ struct RequestTerms: Equatable {
         guard head.version != .http1_0, sizes.isEmpty else {
             throw Problem(.badRequest, "Transfer-Encoding stands beside what it excludes")
         }
-        if let unknown = codings.first(where: { $0 != "chunked" }) {
-            guard !unknown.isEmpty else { throw Problem(.badRequest, "Transfer-Encoding is empty") }
+        // Chunks come last and once, or the body has no end that all would find (RFC 9112 sections 6.1 and 6.3).
+        guard !codings.contains(""), !codings.dropLast().contains("chunked") else {
+            throw Problem(.badRequest, "Transfer-Encoding is no list that ends with 'chunked'")
+        }
+        guard codings == ["chunked"] else {
             throw Problem(.notImplemented, "Of transfer codings only 'chunked' is known here")
         }
-        guard codings.count == 1 else { throw Problem(.badRequest, "The body is chunked more than once") }
         return .chunked
     }
 

@@ -100,13 +100,14 @@ import Testing
         [("Content-Length", "1"), ("Content-Length", "1")], [("Content-Length", "1"), ("Content-Length", "2")],
         [("Content-Length", "1"), ("Transfer-Encoding", "chunked")], [("Transfer-Encoding", "")],
         [("Transfer-Encoding", "chunked, chunked")], [("Transfer-Encoding", "chunked,")],
+        [("Transfer-Encoding", "chunked, gzip")],
         [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")],
     ])
     func `framing that can be read in two ways is refused`(headers: [(String, String)]) {
         #expect(outcome(.POST, "/topics", [("Host", "a")] + headers) == .refused(.badRequest))
     }
 
-    @Test(arguments: ["foo", "gzip", "gzip, chunked", "chunked, gzip", "identity", "chunked;q=1", "chunkedx"])
+    @Test(arguments: ["foo", "gzip", "gzip, chunked", "identity", "chunked;q=1", "chunkedx"])
     func `another transfer coding is not implemented`(coding: String) {
         #expect(outcome(.POST, "/", [("Host", "a"), ("Transfer-Encoding", coding)]) == .refused(.notImplemented))
     }
