@@ -366,6 +366,33 @@ def test_an_old_client_that_takes_its_time_gets_all_of_a_large_answer(server, to
         assert answer.status == 200 and len(answer.body) > 3_900_000 and answer.body.endswith(b"}")
 
 
+def test_a_client_that_takes_nothing_of_its_answers_is_cut():
+    with Server("--close-timeout", "1s", "--idle-timeout", "0") as server:
+        server.create("t")
+        for _ in range(10):
+            server.rest("POST", "/topics/t/messages", b'"' + b"x" * 400_000 + b'"')
+        text = request("GET", "/topics/t/messages?since=all")
+        with RawHTTP(server) as raw:
+            raw.ask()
+            before = server.open_files
+        stuck = [RawHTTP(server, receive_buffer=4096) for _ in range(4)]
+        for raw, requests in zip(stuck, [text, text * 3, request("GET", "/topics/t/messages?since=all", Connection="close"),
+                                         request("GET", "/topics/t/messages?since=all", version="HTTP/1.0")]):
+            raw.send(requests)
+        eventually(lambda: server.open_files < before, "their sockets are closed")
+        for raw in stuck:
+            raw.socket.close()
+        # Who takes some now and then is not.
+        with RawHTTP(server, receive_buffer=4096) as raw:
+            raw.send(text * 2)
+            taken = b""
+            for _ in range(12):
+                time.sleep(0.1)
+                taken += raw.take(20_000)
+            raw._buffer[:0] = taken
+            assert [raw.answer().status, raw.answer().status] == [200, 200]
+
+
 def test_connections_that_end_in_every_way_are_let_go_of(server, topic):
     before = eventually(lambda: server.open_files, "files")
     for end in range(60):

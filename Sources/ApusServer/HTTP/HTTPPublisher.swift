@@ -98,7 +98,7 @@ final class HTTPPublisher: WaitingPublisher {
         guard let topic = throttledBy.take() else { return }
         worker.hub.stopWaiting(self, for: topic)
         promise.fail(
-            Problem.unavailable("The publish had to wait for a slow subscriber, and the client closed its side meanwhile")
+            Problem.unavailable("The publish had to wait for a slow subscriber, and the client closed its side")
         )
     }
 }

@@ -14,7 +14,8 @@ enum HostField {
         }
         let port = bytes[host.endIndex...]
         // A port may be left out behind its colon (RFC 3986 section 3.2.3).
-        return port.isEmpty || port.first == UInt8(ascii: ":") && port.count <= 6 && port.dropFirst().allSatisfy(isDigit)
+        guard let first = port.first else { return true }
+        return first == UInt8(ascii: ":") && port.count <= 6 && port.dropFirst().allSatisfy(isDigit)
     }
 
     /// A registered name or an IPv4 address (RFC 3986 section 3.2.2).

@@ -1,6 +1,8 @@
+import ApusSockets
 import NIOCore
 
-/// Gives the decoder no more than it can have: nothing while an answer is outstanding, and never much at once.
+/// Gives the decoder no more than it can have: nothing while an answer is outstanding, and never much at once. Knows what of
+/// the answers the socket has taken.
 ///
 /// ```
 /// socket ──► InputPacer ──► decoder ──► NegotiationHandler
@@ -27,6 +29,7 @@ final class InputPacer: ChannelDuplexHandler {
     private var isEndTold = false
     private var isReadHeld = false
     private var isDiscarding = false
+    private var written = 0
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -68,7 +71,8 @@ final class InputPacer: ChannelDuplexHandler {
 
     private func pass(_ context: ChannelHandlerContext) {
         while handler?.wantsInput == true {
-            if let bytes = pending.readSlice(length: min(pending.readableBytes, Self.portion)), bytes.readableBytes > 0 {
+            if let bytes = pending.readSlice(length: min(pending.readableBytes, Self.portion)), bytes.readableBytes > 0
+            {
                 context.fireChannelRead(wrapInboundOut(bytes))
             } else {
                 guard hasEnded, !isEndTold else { break }
@@ -107,6 +111,26 @@ final class InputPacer: ChannelDuplexHandler {
     func takePending() -> ByteBuffer {
         defer { pending = ByteBuffer() }
         return pending
+    }
+
+    // MARK: Output
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        written &+= unwrapOutboundIn(data).readableBytes
+        context.write(data, promise: promise)
+    }
+
+    /// How many bytes wait for the socket.
+    var unsent: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    /// How many bytes have arrived: what a socket has taken tells little of a slow client, as it takes megabytes at once.
+    var arrived: Int {
+        let inKernel = try? context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { Socket(descriptor: $0).unacknowledged }
+        return written &- unsent &- (inKernel ?? 0)
     }
 
     /// Done when all that was written is in the kernel.

@@ -11,7 +11,7 @@ extension NegotiationHandler {
     /// How many bytes of a body give the client another second to send the rest.
     static let bodyRate = 8 * 1024
     /// How long what still comes is read and thrown away behind a last answer.
-    private static let lingerTime = TimeAmount.seconds(5)
+    private static let lingerTime = TimeAmount.seconds(2)
 
     static var decoderLimits: NIOHTTPDecoderLimitConfiguration {
         var limits = NIOHTTPDecoderLimitConfiguration()
@@ -165,7 +165,7 @@ extension NegotiationHandler {
             return context.channel.closeFuture.cascade(to: promise)
         case .serving(let exchange) where exchange.answer == .ended && mode != .input:
             linger(context)
-        case .idle where mode == .output || mode == .all && unsent(context) > 0:
+        case .idle where mode == .output || mode == .all && pacer.unsent > 0:
             linger(context)
         default:
             return context.close(mode: mode, promise: promise)
@@ -182,10 +182,9 @@ extension NegotiationHandler {
         waiting.removeAll()
         cancelDeadline()
         pacer.discard()
-        watchSending(unsent(context), context)
         guard let sent = pacer.whenSent() else { return context.close(promise: nil) }
+        watchSending(context)
         sent.assumeIsolated().whenComplete { result in
-            self.cancelDeadline()
             guard case .success = result, !self.pacer.hasEnded else { return context.close(promise: nil) }
             context.close(mode: .output, promise: nil)
             self.deadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.lingerTime) {
@@ -194,16 +193,15 @@ extension NegotiationHandler {
         }
     }
 
-    /// Cuts a client that takes nothing of the answer.
-    private func watchSending(_ before: Int, _ context: ChannelHandlerContext) {
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: timeouts.close) {
-            let now = self.unsent(context)
-            if now < before { self.watchSending(now, context) } else { context.close(promise: nil) }
+    /// Cuts a client that takes nothing of its answers, as long as they wait.
+    func watchSending(_ context: ChannelHandlerContext) {
+        sendingDeadline?.cancel()
+        sendingDeadline = nil
+        guard pacer.unsent > 0 else { return }
+        let before = pacer.arrived
+        sendingDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: timeouts.close) {
+            guard self.pacer.arrived != before else { return context.close(promise: nil) }
+            self.watchSending(context)
         }
-    }
-
-    /// How many bytes of answers wait for the socket.
-    private func unsent(_ context: ChannelHandlerContext) -> Int {
-        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 }

@@ -117,7 +117,7 @@ extension StringProtocol {
     /// Without the spaces and tabs around it.
     var trimmingBlanks: SubSequence {
         let start = firstIndex { $0 != " " && $0 != "\t" } ?? endIndex
-        guard start < endIndex, let last = lastIndex(where: { $0 != " " && $0 != "\t" }) else { return self[start..<start] }
+        guard let last = lastIndex(where: { $0 != " " && $0 != "\t" }) else { return self[start..<start] }
         return self[start...last]
     }
 }

@@ -39,7 +39,9 @@ extension Routes {
                 continue
             }
             guard let topic = broker.topic(named: request.topic) else { throw unknown(request.topic) }
-            guard case .position(topic.epoch, let offset) = request.start, offset > topic.publishedCount else { continue }
+            guard case .position(topic.epoch, let offset) = request.start, offset > topic.publishedCount else {
+                continue
+            }
             throw Problem(.badRequest, "The position is beyond the topic's last offset")
         }
     }

@@ -55,9 +55,11 @@ struct Routes {
             try await history(request, context, dialect: dialect)
         }
         // HEAD has a route of its own: what is made of the answer to GET would have a size.
-        for (method, path) in [HTTPRequest.Method.get, .head].flatMap({ [($0, "/topics/:name/events"), ($0, "/events")] }) {
-            router.on("\(prefix)\(path)", method: method) { request, context in
-                try await eventStream(request, context)
+        for path in ["\(prefix)/topics/:name/events", "\(prefix)/events"] {
+            for method in [HTTPRequest.Method.get, .head] {
+                router.on(RouterPath(path), method: method) { request, context in
+                    try await eventStream(request, context)
+                }
             }
         }
     }

@@ -113,8 +113,14 @@ final class PendingConnection: PollTarget {
             return close()
         }
         stream.start(on: socket, from: peer, registration)
-        let took = ContinuousClock.now - began
-        streams.log.answered("\(RequestID())", method: "GET", path: head.path, status: 200, took: took, address: "\(peer)")
+        streams.log.answered(
+            "\(RequestID())",
+            method: "GET",
+            path: head.path,
+            status: 200,
+            took: ContinuousClock.now - began,
+            address: "\(peer)"
+        )
     }
 
     /// Lets another target have the socket.
