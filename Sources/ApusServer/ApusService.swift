@@ -79,7 +79,8 @@ public struct ApusService: Service {
             maxConnections: configuration.maxConnections,
             isDraining: isDraining,
             isEcho: mode == .echo,
-            compresses: configuration.compression == .on
+            compresses: configuration.compression == .on,
+            refusals: HandshakeRefusals(registry: metrics, logger: logger)
         )
         let metrics = ServerMetrics(registry: metrics, workers: workers, broker: broker)
         let streams = StreamGate(
@@ -132,13 +133,17 @@ public struct ApusService: Service {
         // Hummingbird's own lines would say twice what ours do.
         logger.logLevel = max(logger.logLevel, .warning)
         let responder = RouterResponder(
-            router: router(streams: streams, metrics: metrics).buildResponder(),
+            router: router(gate: gate, streams: streams, metrics: metrics).buildResponder(),
             logger: logger
         )
         let child = ApusChannel(
             responder: responder.respond,
             gate: gate,
-            handshakeTimeout: TimeAmount(configuration.handshakeTimeout),
+            log: streams.log,
+            timeouts: NegotiationHandler.Timeouts(
+                request: TimeAmount(configuration.handshakeTimeout),
+                close: TimeAmount(configuration.closeTimeout)
+            ),
             idleTimeout: configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil,
             logger: self.logger
         )
@@ -146,6 +151,7 @@ public struct ApusService: Service {
     }
 
     private func router(
+        gate: WebSocketGate,
         streams: StreamGate,
         metrics: ServerMetrics
     ) -> Router<ApusRequestContext> {
@@ -162,7 +168,8 @@ public struct ApusService: Service {
             defaults: configuration.brokerLimits,
             createExisting: configuration.createExisting,
             isDraining: streams.isDraining,
-            metrics: metrics
+            metrics: metrics,
+            refusals: gate.refusals
         ).add(to: router)
         return router
     }

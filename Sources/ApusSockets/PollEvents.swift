@@ -13,6 +13,8 @@ public struct PollEvents: OptionSet, Sendable {
     public static let readable = PollEvents(EPOLLIN)
     /// The socket takes bytes.
     public static let writable = PollEvents(EPOLLOUT)
+    /// The peer sends nothing more, behind what there is to take.
+    public static let inputEnded = PollEvents(EPOLLRDHUP)
     /// Both directions are closed, or the connection has failed. Always reported.
     public static let broken = PollEvents(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
     /// Asked for: tells of new bytes only, not of those that were there before.

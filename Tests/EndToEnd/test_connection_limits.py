@@ -201,6 +201,7 @@ def test_another_protocol_asked_for_is_ignored_and_the_request_answered(server):
 def test_a_request_whose_body_drips_in_is_cut_off():
     with Server("--handshake-timeout", "300ms") as server, RawWebSocket(server) as raw:
         raw.send(b"POST /topics HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert raw.read_response() == 408
         raw.expect_end()
 
 

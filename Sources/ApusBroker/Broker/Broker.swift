@@ -18,7 +18,7 @@ public protocol Broker: Sendable {
 
     /// Removes a topic; its subscribers get what was published before, and are told.
     ///
-    /// - Throws: ``BrokerError`` `.topicNotFound`.
+    /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`.
     func deleteTopic(named name: String) throws(BrokerError)
 
     /// Lets go of what time has made useless: what is older than topics' histories go back, has expired, or is an id that
@@ -99,15 +99,27 @@ public struct BrokerError: Error, Hashable, Sendable {
         self.message = message
     }
 
+    /// Why there is no topic of that name: it is yet to be made, or can be no topic's name.
+    ///
+    /// - Parameter toPublish: whether one was wanted to publish to.
+    public static func noTopic(named name: String, toPublish: Bool = false) -> BrokerError {
+        guard name.utf8.count <= TopicName.maxSize else { return nameNotAllowed }
+        guard !TopicFilter.isPattern(name) else {
+            let rest = toPublish ? ", and one cannot publish to a pattern: name a topic" : ", not a topic"
+            return BrokerError(.nameNotAllowed, "'\(name)' is a pattern\(rest)")
+        }
+        return TopicName.isAllowed(name) ? BrokerError(.topicNotFound, "Topic '\(name)' not found") : nameNotAllowed
+    }
+
     /// A topic cannot have that name.
     public static let nameNotAllowed = BrokerError(
         .nameNotAllowed,
         "A topic name is 1 to \(TopicName.maxSize) bytes of UTF-8 without control characters, '*' or '>'"
     )
 
-    /// The text names the topic, or the start of what can be no topic's name.
-    public static func topicNotFound(_ name: String) -> BrokerError {
-        let shown = name.utf8.count <= TopicName.maxSize ? name : String(name.unicodeScalars.prefix(64)) + "…"
-        return BrokerError(.topicNotFound, "Topic '\(shown)' not found")
-    }
+    public static let filterNotAllowed = BrokerError(
+        .filterNotAllowed,
+        "'topic' is no pattern: '*' and '>' are whole tokens between dots, '>' the last, at most"
+            + " \(TopicName.maxSize) bytes"
+    )
 }

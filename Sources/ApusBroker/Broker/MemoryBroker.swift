@@ -130,7 +130,7 @@ public final class MemoryBroker: Broker {
                 topic.markDeleted()
                 return topic
             })
-        else { throw .topicNotFound(name) }
+        else { throw .noTopic(named: name) }
         topic.delete()
     }
 

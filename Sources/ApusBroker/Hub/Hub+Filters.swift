@@ -44,13 +44,7 @@ extension Hub {
     }
 
     private func filter(_ text: String) throws(BrokerError) -> TopicFilter {
-        guard let filter = TopicFilter(text) else {
-            throw BrokerError(
-                .filterNotAllowed,
-                "'topic' is no pattern: '*' and '>' are whole tokens between dots, '>' the last, at most"
-                    + " \(TopicName.maxSize) bytes"
-            )
-        }
+        guard let filter = TopicFilter(text) else { throw .filterNotAllowed }
         return filter
     }
 

@@ -44,7 +44,7 @@ extension Hub {
                 return receipt
             }
             // It has gone just now. Where it may be made, it is made again.
-            guard request.makesTopic else { throw .topicNotFound(request.topic) }
+            guard request.makesTopic else { throw .noTopic(named: request.topic) }
         }
     }
 
@@ -55,7 +55,7 @@ extension Hub {
         limits: SubscriptionLimits
     ) throws(BrokerError) -> Topic {
         let topic = broker.topic(named: request.topic)
-        guard topic != nil || request.makesTopic else { throw .topicNotFound(request.topic) }
+        guard topic != nil || request.makesTopic else { throw .noTopic(named: request.topic) }
         try checkRoom(subscriber, request, topic, limits: limits)
         if let topic { return topic }
         return try broker.topicOrNew(named: request.topic)
@@ -215,7 +215,7 @@ extension Hub {
     /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no error.
     ///
     /// - Returns: the topic's name, or the pattern, as a quoted JSON string.
-    /// - Throws: ``BrokerError`` `.topicNotFound` or `.filterNotAllowed`.
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.filterNotAllowed`.
     public func unsubscribe(
         _ subscriber: any Subscriber,
         from name: String,
@@ -225,7 +225,7 @@ extension Hub {
             return try unsubscribeFromPattern(subscriber, name, clientID: clientID)
         }
         if let topicJSON = unsubscribeWaiting(subscriber, from: name, clientID: clientID) { return topicJSON }
-        guard let topic = broker.topic(named: name) else { throw .topicNotFound(name) }
+        guard let topic = broker.topic(named: name) else { throw .noTopic(named: name) }
         if let subscription = subscriber.subscriptions.find(topic, clientID: clientID) { finish(subscription) }
         return topic.template.topicJSON
     }

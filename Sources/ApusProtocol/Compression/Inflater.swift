@@ -1,9 +1,10 @@
 internal import CZlib
 
-/// Takes compressed messages apart, one by one and within a bound (RFC 7692 section 7.2.2).
+/// Takes compressed messages and bodies apart, one by one and within a bound.
 ///
-/// One for all connections of an event loop: clients are told `client_no_context_takeover`, so that nothing has to be kept
-/// for a connection between its messages. With context takeover zlib would hold 40 kB for each that has ever sent one.
+/// For messages one for all connections of an event loop: clients are told `client_no_context_takeover`, so that nothing has
+/// to be kept for a connection between its messages. With context takeover zlib would hold 40 kB for each that has ever sent
+/// one.
 ///
 /// Belongs to one thread. Bounded: what is kept is zlib's state and ``usual`` bytes for what comes out; a larger message has
 /// memory of its own, of at most twice its size, for as long as it is read.
@@ -16,16 +17,41 @@ public final class Inflater {
         case tooLarge
     }
 
+    /// What DEFLATE data (RFC 1951) is wrapped in, and where it ends.
+    public enum Format: Sendable {
+        /// A WebSocket's message: without the end of its last block (RFC 7692 section 7.2.2).
+        case message
+        /// One member or several (RFC 1952).
+        case gzip
+        /// RFC 1950.
+        case zlib
+        /// Nothing around it.
+        case raw
+
+        /// What zlib is told. The largest window reads what was written with any.
+        fileprivate var windowBits: CInt {
+            switch self {
+            case .message, .raw: -15
+            case .gzip: 15 + 16
+            case .zlib: 15
+            }
+        }
+
+        /// Whether another stream may follow behind a last block.
+        fileprivate var isRepeatable: Bool { self == .message || self == .gzip }
+    }
+
     static let usual = 64 * 1024
 
+    private let format: Format
     private let stream: UnsafeMutablePointer<z_stream>
     private let usualOutput: UnsafeMutableRawBufferPointer
 
-    public init() {
+    public init(_ format: Format = .message) {
+        self.format = format
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
-        // The largest window reads what was written with any.
-        let result = inflateInit2_(stream, -15, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
+        let result = inflateInit2_(stream, format.windowBits, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
         precondition(result == Z_OK, "zlib has no memory")
         usualOutput = .allocate(byteCount: Self.usual, alignment: 16)
     }
@@ -46,7 +72,9 @@ public final class Inflater {
         _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(Fault) -> Result {
         // Strictly a message is a byte at least. Some send none for an empty one.
-        guard !compressed.isEmpty else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        guard !compressed.isEmpty || format != .message else {
+            return body(UnsafeRawBufferPointer(start: nil, count: 0))
+        }
         guard inflateReset(stream) == Z_OK, UInt32(exactly: compressed.count) != nil else { throw .corrupt }
         var output = Output(usualOutput)
         defer {
@@ -54,14 +82,22 @@ public final class Inflater {
             stream.pointee.next_in = nil
             stream.pointee.next_out = nil
         }
-        var state = try inflate(compressed, to: &output, limit: limit)
-        let count = output.count
-        state = try withUnsafeBytes(of: Deflater.tail) { tail throws(Fault) in
-            try inflate(tail, to: &output, limit: limit, from: state)
+        let state = try inflate(compressed, to: &output, limit: limit)
+        // A message may end with a last block, though strictly a byte more should follow (RFC 7692 section 7.2.3.4).
+        if state != .ended {
+            guard format == .message else { throw .corrupt }
+            try inflateTail(to: &output, limit: limit, from: state)
         }
-        // Of a whole message the tail is an empty block; one that was cut off takes it for something else.
-        guard state == .betweenBlocks || state == .ended, output.count == count else { throw .corrupt }
         return body(UnsafeRawBufferPointer(rebasing: output.memory[..<output.count]))
+    }
+
+    /// Of a whole message the tail is an empty block; one that was cut off takes it for something else.
+    private func inflateTail(to output: inout Output, limit: Int, from start: State) throws(Fault) {
+        let count = output.count
+        let state = try withUnsafeBytes(of: Deflater.tail) { tail throws(Fault) in
+            try inflate(tail, to: &output, limit: limit, from: start)
+        }
+        guard state == .betweenBlocks || state == .ended, output.count == count else { throw .corrupt }
     }
 
     private enum State {
@@ -81,8 +117,10 @@ public final class Inflater {
         stream.pointee.next_in = UnsafeMutablePointer(mutating: input.assumingMemoryBound(to: UInt8.self).baseAddress)
         stream.pointee.avail_in = UInt32(input.count)
         while true {
-            // A last block need not be the message's last (RFC 7692 section 7.2.3.4).
-            if state == .ended, inflateReset(stream) != Z_OK { throw .corrupt }
+            // A last block need not be the message's last (RFC 7692 section 7.2.3.4), nor a member the body's.
+            if state == .ended {
+                guard format.isRepeatable, inflateReset(stream) == Z_OK else { throw .corrupt }
+            }
             if output.count == output.memory.count { output.grow(limit: limit) }
             let room = output.memory.count - output.count
             stream.pointee.next_out = output.next

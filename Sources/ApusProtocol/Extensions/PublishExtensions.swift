@@ -82,7 +82,7 @@ extension CommandScanner {
     private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Int64? {
         guard token.kind != .absent else { return nil }
         guard let value = token.duration(in: bytes), (1...Self.maxTTL).contains(value) else {
-            throw FieldFault("ttl", #"must be a positive duration such as "30s", or a positive number of seconds"#)
+            throw FieldFault("ttl", #"must be a duration such as "30s" or a number of seconds, at least 0.001"#)
         }
         return value
     }
@@ -145,11 +145,13 @@ extension JSONToken {
         }
     }
 
-    /// Rounded up: what is more than nothing does not become nothing.
+    /// Rounded up to whole milliseconds; `nil` also for less than one, which nobody can keep to.
     private static func milliseconds(seconds: Double?) -> Int64? {
         guard let seconds, seconds >= 0, seconds <= Double(CommandScanner.maxTTL) else { return nil }
         // Within a billionth, 0.1 + 0.2 seconds are 300 milliseconds.
-        return Int64((seconds * 1000 - 1e-6).rounded(.up))
+        let milliseconds = seconds * 1000 - 1e-6
+        guard milliseconds >= 1 - 2e-6 || seconds == 0 else { return nil }
+        return Int64(milliseconds.rounded(.up))
     }
 }
 

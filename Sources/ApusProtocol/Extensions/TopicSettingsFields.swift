@@ -82,7 +82,7 @@ private struct FieldValue {
         guard let value = token.duration(in: bytes), (1...CommandScanner.maxTTL).contains(value)
         else {
             throw FieldFault(
-                message: #"'\#(name)' must be a positive duration such as "10m", a number of seconds, or null"#
+                message: #"'\#(name)' must be a duration such as "10m" or a number of seconds, at least 0.001, or null"#
             )
         }
         return value

@@ -6,14 +6,21 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case notFound = "NOT_FOUND"
     case methodNotAllowed = "METHOD_NOT_ALLOWED"
     case topicExists = "TOPIC_EXISTS"
+    case requestTimeout = "REQUEST_TIMEOUT"
     case tooLarge = "TOO_LARGE"
+    case targetTooLong = "TARGET_TOO_LONG"
+    case unsupportedEncoding = "UNSUPPORTED_ENCODING"
+    case expectationFailed = "EXPECTATION_FAILED"
     case upgradeRequired = "UPGRADE_REQUIRED"
+    case headTooLarge = "HEAD_TOO_LARGE"
     case slowConsumer = "SLOW_CONSUMER"
     case unavailable = "UNAVAILABLE"
     case forbidden = "FORBIDDEN"
     case rateLimited = "RATE_LIMITED"
     case overloaded = "OVERLOADED"
     case `internal` = "INTERNAL"
+    case notImplemented = "NOT_IMPLEMENTED"
+    case versionNotSupported = "VERSION_NOT_SUPPORTED"
 
     /// The HTTP status a REST answer with this code has.
     public var status: Int {
@@ -22,13 +29,20 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .unauthorized: 401
         case .topicNotFound, .notFound: 404
         case .methodNotAllowed: 405
+        case .requestTimeout: 408
         case .topicExists: 409
         case .tooLarge: 413
+        case .targetTooLong: 414
+        case .unsupportedEncoding: 415
+        case .expectationFailed: 417
         case .upgradeRequired: 426
+        case .headTooLarge: 431
         case .forbidden: 403
         case .rateLimited: 429
         case .slowConsumer, .unavailable, .overloaded: 503
         case .internal: 500
+        case .notImplemented: 501
+        case .versionNotSupported: 505
         }
     }
 
@@ -41,14 +55,21 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .notFound: "Not found"
         case .methodNotAllowed: "Method not allowed"
         case .topicExists: "Topic exists"
+        case .requestTimeout: "Request timeout"
         case .tooLarge: "Too large"
+        case .targetTooLong: "Target too long"
+        case .unsupportedEncoding: "Unsupported content encoding"
+        case .expectationFailed: "Expectation failed"
         case .upgradeRequired: "Upgrade required"
+        case .headTooLarge: "Head too large"
         case .slowConsumer: "Slow consumer"
         case .unavailable: "Unavailable"
         case .forbidden: "Forbidden"
         case .rateLimited: "Rate limited"
         case .overloaded: "Overloaded"
         case .internal: "Internal error"
+        case .notImplemented: "Not implemented"
+        case .versionNotSupported: "HTTP version not supported"
         }
     }
 }

@@ -17,7 +17,22 @@ extension OpenAPIDocument {
         ),
         problem("TopicNotFound", .topicNotFound, "There is no such topic."),
         problem("TopicExists", .topicExists, "There is such a topic already."),
-        problem("TooLarge", .tooLarge, "The body is over 64 KiB, or over `max_message` where messages are published."),
+        problem(
+            "TooLarge",
+            .tooLarge,
+            "The body, or what it is when decoded, is over 64 KiB, or over `max_message` where messages are published."
+        ),
+        problem(
+            "UnsupportedEncoding",
+            .unsupportedEncoding,
+            "The body is encoded in another way than with gzip or deflate.",
+            headers: #""Accept-Encoding": { "schema": { "type": "string" }, "example": "gzip, deflate" }"#
+        ),
+        problem(
+            "Refused",
+            .badRequest,
+            "What is no good request of HTTP is refused whatever it asks for: 400, 408, 413, 414, 417, 431, 501 or 505."
+        ),
         problem(
             "UpgradeRequired",
             .upgradeRequired,

@@ -25,7 +25,7 @@ extension OpenAPIDocument {
           ],
           "requestBody": {
             "required": true,
-            "description": "At most `max_message` bytes.",
+            "description": "At most `max_message` bytes; may be encoded with gzip or deflate.",
             "content": {
               "application/json": {
                 "schema": { "description": "Any JSON value." },
@@ -38,6 +38,7 @@ extension OpenAPIDocument {
             }
           },
           "responses": {
+            "default": { "$ref": "#/components/responses/Refused" },
             "200": {
               "description": "Its id was published within the topic's `dedupe_window`; it is not published again.",
               "content": { "application/json": { "schema": { "$ref": "#/components/schemas/\#(dialect.published)" } } }
@@ -50,6 +51,7 @@ extension OpenAPIDocument {
             "401": { "$ref": "#/components/responses/Unauthorized" },
             "404": { "$ref": "#/components/responses/TopicNotFound" },
             "413": { "$ref": "#/components/responses/TooLarge" },
+            "415": { "$ref": "#/components/responses/UnsupportedEncoding" },
             "503": { "$ref": "#/components/responses/Unavailable" }
           }
         }
@@ -73,6 +75,7 @@ extension OpenAPIDocument {
             { "$ref": "#/components/parameters/Wait" }
           ],
           "responses": {
+            "default": { "$ref": "#/components/responses/Refused" },
             "200": {
               "description": "A page; an empty one where there was nothing, after `wait`.",
               "content": { "application/json": { "schema": { "$ref": "#/components/schemas/\#(dialect.page)" } } }

@@ -10,6 +10,7 @@ extension OpenAPIDocument {
             "summary": "Do the event loops work",
             "security": [{}],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "They do.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Probe" } } }
@@ -28,6 +29,7 @@ extension OpenAPIDocument {
             "summary": "Are new clients welcome",
             "security": [{}],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "They are.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Probe" } } }
@@ -48,6 +50,7 @@ extension OpenAPIDocument {
             "tags": ["operations"],
             "summary": "Counters for Prometheus",
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "The text format, version 0.0.4.",
                 "content": { "text/plain": { "schema": { "type": "string" } } }
@@ -66,6 +69,7 @@ extension OpenAPIDocument {
             "summary": "The JavaScript client, an ES module",
             "security": [{}],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "Pages of other origins may import it, too.",
                 "content": { "text/javascript": { "schema": { "type": "string" } } }
@@ -80,6 +84,7 @@ extension OpenAPIDocument {
             "summary": "The types of the JavaScript client",
             "security": [{}],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "For TypeScript.",
                 "content": { "text/plain": { "schema": { "type": "string" } } }
@@ -97,6 +102,7 @@ extension OpenAPIDocument {
             "summary": "This interface as a page for people",
             "security": [{}],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "A page that needs nothing from elsewhere.",
                 "content": { "text/html": { "schema": { "type": "string" } } }
@@ -111,6 +117,7 @@ extension OpenAPIDocument {
             "summary": "This document",
             "security": [{}],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "OpenAPI 3.1.",
                 "content": { "application/json": { "schema": { "type": "object" } } }

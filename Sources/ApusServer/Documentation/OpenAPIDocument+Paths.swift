@@ -15,6 +15,7 @@ extension OpenAPIDocument {
             "tags": ["\#(dialect.tag)"],
             "summary": "List topics",
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "All topics, in no order.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/TopicList" } } }
@@ -36,6 +37,7 @@ extension OpenAPIDocument {
               }
             },
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "It existed already. Only where `topics.create_existing` is `ok`.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/TopicCreated" } } }
@@ -48,6 +50,7 @@ extension OpenAPIDocument {
               "401": { "$ref": "#/components/responses/Unauthorized" },
               "409": { "$ref": "#/components/responses/TopicExists" },
               "413": { "$ref": "#/components/responses/TooLarge" },
+              "415": { "$ref": "#/components/responses/UnsupportedEncoding" },
               "503": { "$ref": "#/components/responses/Unavailable" }
             }
           }
@@ -64,6 +67,7 @@ extension OpenAPIDocument {
             "tags": ["\#(dialect.tag)"],
             "summary": "Look at a topic",
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "Its settings, what is kept, and how much is going on.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Topic" } } }
@@ -80,6 +84,7 @@ extension OpenAPIDocument {
             "summary": "Delete a topic",
             "description": "Its subscribers get what was published before, then `topic_deleted`.",
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "Deleted.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/TopicDeleted" } } }
@@ -110,6 +115,7 @@ extension OpenAPIDocument {
             }
           },
           "responses": {
+            "default": { "$ref": "#/components/responses/Refused" },
             "200": {
               "description": "Changed.",
               "content": { "application/json": { "schema": { "$ref": "#/components/schemas/TopicPut" } } }
@@ -121,6 +127,7 @@ extension OpenAPIDocument {
             "400": { "$ref": "#/components/responses/BadRequest" },
             "401": { "$ref": "#/components/responses/Unauthorized" },
             "413": { "$ref": "#/components/responses/TooLarge" },
+            "415": { "$ref": "#/components/responses/UnsupportedEncoding" },
             "503": { "$ref": "#/components/responses/Unavailable" }
           }
         }
@@ -136,6 +143,7 @@ extension OpenAPIDocument {
             "summary": "Is the server up",
             "security": [{}],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "It serves.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/\#(dialect.health)" } } }
@@ -149,6 +157,7 @@ extension OpenAPIDocument {
             "tags": ["\#(dialect.tag)"],
             "summary": "Counts for each topic",
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "The counts of this moment.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Stats" } } }
@@ -173,6 +182,7 @@ extension OpenAPIDocument {
         recovery, policies for slow subscribers, patterns, presence and outcomes are fields of these commands.",
             "security": [{}, { "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "101": { "description": "Switching protocols. What follows are WebSocket frames." },
               "400": { "$ref": "#/components/responses/BadRequest" },
               "401": { "$ref": "#/components/responses/Unauthorized" },

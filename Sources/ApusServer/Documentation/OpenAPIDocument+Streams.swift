@@ -19,6 +19,7 @@ extension OpenAPIDocument {
               \#(subscription)
             ],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               \#(streamResponses)
             }
           }
@@ -38,6 +39,7 @@ extension OpenAPIDocument {
               \#(subscription)
             ],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               \#(streamResponses)
             }
           }
@@ -80,6 +82,7 @@ extension OpenAPIDocument {
               { "$ref": "#/components/parameters/ListLimit" }
             ],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "Subscriptions, and those that ended last.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Subscribers" } } }
@@ -100,6 +103,7 @@ extension OpenAPIDocument {
               { "$ref": "#/components/parameters/ListLimit" }
             ],
             "responses": {
+              "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "Subscriptions, and those that ended last.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Subscribers" } } }

@@ -22,33 +22,47 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
 
     let responder: HTTPChannelHandler.Responder
     let gate: WebSocketGate
-    let handshakeTimeout: TimeAmount
+    let log: RequestLog
+    let timeouts: NegotiationHandler.Timeouts
     let idleTimeout: TimeAmount?
     let logger: Logger
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         return channel.eventLoop.makeCompletedFuture {
             let negotiated = channel.eventLoop.makePromise(of: Negotiated.self)
-            let encoder = HTTPResponseEncoder()
-            let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
+            let pacer = InputPacer()
+            let encoder = HTTPResponseEncoder(configuration: Self.unframed)
+            let decoder = ByteToMessageHandler(
+                HTTPRequestDecoder(
+                    leftOverBytesStrategy: .forwardBytes,
+                    limitConfiguration: NegotiationHandler.decoderLimits
+                )
+            )
             let negotiation = NegotiationHandler(
                 gate: gate,
+                log: log,
+                pacer: pacer,
                 encoder: encoder,
                 decoder: decoder,
                 negotiated: negotiated,
-                requestTimeout: handshakeTimeout,
+                timeouts: timeouts,
                 configureHTTP: configureHTTP
             )
+            pacer.handler = negotiation
             let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(pacer)
             try pipeline.addHandler(encoder)
             try pipeline.addHandler(decoder)
             try pipeline.addHandler(negotiation)
-            let deadline = channel.eventLoop.scheduleTask(in: handshakeTimeout) {
-                channel.close(promise: nil)
-            }
-            negotiated.futureResult.whenComplete { _ in deadline.cancel() }
             return Value(channel: channel, negotiated: negotiated.futureResult)
         }
+    }
+
+    /// Which framing an answer has depends on the request, which the encoder does not know.
+    private static var unframed: HTTPResponseEncoder.Configuration {
+        var configuration = HTTPResponseEncoder.Configuration()
+        configuration.automaticallySetFramingHeaders = false
+        return configuration
     }
 
     private func configureHTTP(_ channel: any Channel) throws -> HTTPChannel {

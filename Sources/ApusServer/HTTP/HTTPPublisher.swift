@@ -101,10 +101,12 @@ final class HTTPPublisher: WaitingPublisher {
         }
     }
 
-    /// The client is gone: what was not published will not be.
+    /// The client is not waited for any more: what was not published will not be.
     func cancel() {
         guard let topic = throttledBy.take() else { return }
         worker.hub.stopWaiting(self, for: topic)
-        promise.fail(ChannelError.ioOnClosedChannel)
+        promise.fail(
+            Problem.unavailable("The publish had to wait for a slow subscriber, and the client closed its side")
+        )
     }
 }

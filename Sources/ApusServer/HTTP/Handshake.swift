@@ -12,36 +12,10 @@ struct Handshake: Equatable {
     /// How messages are compressed, if they may be.
     var deflate: PermessageDeflate?
 
-    enum Refusal: Error, Equatable {
-        case notUpgrading
-        case unsupportedVersion
-        case malformed(String)
-        case wrongKey
-        case unavailable(String)
+    /// Whether the client offered the one subprotocol there is, and is answered with it.
+    var speaksApus = false
 
-        var problem: Problem {
-            switch self {
-            case .notUpgrading:
-                Problem(
-                    .upgradeRequired,
-                    "This is a WebSocket endpoint: send a WebSocket handshake",
-                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")]
-                )
-            case .unsupportedVersion:
-                Problem(
-                    .upgradeRequired,
-                    "Only WebSocket version 13 is spoken here",
-                    headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")]
-                )
-            case .malformed(let text):
-                Problem(.badRequest, text)
-            case .wrongKey:
-                Problem.unauthorized
-            case .unavailable(let text):
-                Problem.unavailable(text)
-            }
-        }
-    }
+    static let subprotocol = "apus"
 
     /// The dialect a path speaks; `nil` when it is no WebSocket endpoint.
     static func dialect(ofPath path: some StringProtocol) -> Dialect? {
@@ -55,6 +29,12 @@ struct Handshake: Equatable {
     /// Whether a comma-separated list has a token, in any case.
     private static func has(token: String, _ list: String) -> Bool {
         list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces).lowercased() == token }
+    }
+
+    /// Of what a client offers to speak, everything else is left unanswered (RFC 6455 section 4.2.2, item 4). These names are
+    /// compared byte for byte.
+    private static func offersApus(_ list: String) -> Bool {
+        list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces) == subprotocol }
     }
 
     /// Checks a request's headers, and takes an offer of compression if `compresses`. `header` gives a header's values by its lower-case name, as one list.
@@ -76,11 +56,15 @@ struct Handshake: Equatable {
             return .failure(.malformed("Sec-WebSocket-Key is not 16 bytes in base64"))
         }
         let deflate = compresses ? header("sec-websocket-extensions").flatMap { PermessageDeflate(offers: $0) } : nil
-        let handshake = Handshake(dialect: dialect, isAuthorized: true, deflate: deflate)
+        var handshake = Handshake(dialect: dialect, isAuthorized: true, deflate: deflate)
+        handshake.speaksApus = header("sec-websocket-protocol").map(offersApus) ?? false
         guard keys.areRequired else { return .success(handshake) }
         let parameter = query.split(separator: "&").first { $0.hasPrefix("api_key=") }
         let key = header("x-api-key") ?? parameter.map { percentDecoded($0.dropFirst("api_key=".count)) ?? "" }
-        guard let key else { return .success(Handshake(dialect: dialect, isAuthorized: false, deflate: deflate)) }
+        guard let key else {
+            handshake.isAuthorized = false
+            return .success(handshake)
+        }
         return keys.contains(key) ? .success(handshake) : .failure(.wrongKey)
     }
 
@@ -93,13 +77,14 @@ struct Handshake: Equatable {
     /// What the client is answered, in whole.
     func response(to key: String) -> ByteBuffer {
         let extensions = deflate.map { "\r\nSec-WebSocket-Extensions: \($0.answer)" } ?? ""
+        let subprotocol = speaksApus ? "\r\nSec-WebSocket-Protocol: \(Self.subprotocol)" : ""
         var response = ByteBuffer()
         response.writeString(
             """
             HTTP/1.1 101 Switching Protocols\r
             Upgrade: websocket\r
             Connection: Upgrade\r
-            Sec-WebSocket-Accept: \(Self.accept(key))\(extensions)\r
+            Sec-WebSocket-Accept: \(Self.accept(key))\(extensions)\(subprotocol)\r
             \r
 
             """

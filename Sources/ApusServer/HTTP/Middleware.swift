@@ -2,6 +2,7 @@ import ApusProtocol
 import HTTPTypes
 import Hummingbird
 import Logging
+import NIOCore
 import Synchronization
 
 /// Set once the server is to stop.
@@ -15,31 +16,14 @@ final class DrainFlag: Sendable {
     }
 }
 
-/// Where answered requests are counted and logged.
-struct RequestLog: Sendable {
-    let logger: Logger
-    let metrics: RequestMetrics
-
-    func answered(_ id: String, method: String, path: some StringProtocol, status: Int, took: Duration) {
-        metrics.record(method: method, status: status, took: took)
-        logger.info(
-            "request",
-            metadata: [
-                "request.id": "\(id)", "method": "\(method)", "path": "\(path)", "status": "\(status)",
-                "us": "\(Int(took / .microseconds(1)))",
-            ]
-        )
-    }
-}
-
 /// Logs each request, and turns whatever goes wrong into a problem document.
-struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
+struct RequestMiddleware: RouterMiddleware {
     let log: RequestLog
 
     func handle(
         _ request: Request,
-        context: Context,
-        next: (Request, Context) async throws -> Response
+        context: ApusRequestContext,
+        next: (Request, ApusRequestContext) async throws -> Response
     ) async throws -> Response {
         let start = ContinuousClock.now
         // Not `context.id`, which needs a log handler that keeps metadata.
@@ -65,7 +49,8 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
             method: request.method.rawValue,
             path: request.uri.path,
             status: response.status.code,
-            took: ContinuousClock.now - start
+            took: ContinuousClock.now - start,
+            address: context.channel.remoteAddress?.hostAndPort ?? ""
         )
         return response
     }
@@ -74,6 +59,9 @@ struct RequestMiddleware<Context: RequestContext>: RouterMiddleware {
         switch error {
         case let problem as Problem:
             return problem
+        // Nobody is there any more who would be answered.
+        case is CancellationError, is ChannelError, is IOError:
+            return .unavailable("The connection or the server ended before the request was done")
         case let error as any HTTPResponseError where error.status == .notFound:
             guard let methods = Routes.methods(ofPath: request.uri.path) else {
                 return Problem(.notFound, "There is nothing at \(request.uri.path)")

@@ -1,19 +1,24 @@
 import ApusProtocol
-import ApusSockets
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-/// Looks at the requests of a connection for WebSocket handshakes: these are upgraded or refused here, anything else is for
-/// the router.
+/// Takes a connection's requests one by one: WebSocket handshakes are upgraded or refused here, as is what nobody can serve;
+/// anything else is for the router.
 ///
 /// ```
-/// encoder ◄─┐
-/// decoder ──┴─► NegotiationHandler ─► codec, Hummingbird's handlers
-///                     └─► upgraded, or answered with an event stream: the socket leaves the channel
+/// InputPacer ─► decoder ─► NegotiationHandler ─► codec, Hummingbird's handlers ─► router
+///               encoder ◄─────────┘   └─► upgraded, or answered with an event stream: the socket leaves the channel
 /// ```
+/// A request has its turn when the one before it is answered, so that every answer has its place, and an end of the
+/// connection comes behind all of them. What the router sees is in order: of a body that breaks off, or is not chunked as it
+/// says, it is told by a ``Problem`` as error of the channel.
+///
 /// A handshake that comes first on its connection hardly gets here: ``PendingConnection`` answers it. But it may be out of
-/// the ordinary, or a proxy may send it on a connection that has carried requests before. NIO's own upgrade handlers only look at the first request, and lose one that asks for an upgrade in vain.
+/// the ordinary, or a proxy may send it on a connection that has carried requests before. NIO's own upgrade handlers only
+/// look at the first request, and lose one that asks for an upgrade in vain.
+///
+/// Bounded by ``InputPacer/portion`` bytes of requests that wait for their turn, and by the decoder's limits.
 final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -22,294 +27,222 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     struct NotNegotiated: Error {}
 
-    private enum State {
-        /// For the first request.
-        case waiting
-        /// Requests go to the router; so many are not answered yet.
-        case http(unanswered: Int)
+    static let hasBody = Problem(.badRequest, "A WebSocket handshake has no body")
+
+    struct Timeouts {
+        /// What a request's head may take, and its body besides what ``NegotiationHandler/bodyRate`` allows for.
+        var request: TimeAmount
+        /// How long a client may take nothing of its answers.
+        var close: TimeAmount
+    }
+
+    enum State {
+        /// All that was asked for is answered.
+        case idle
+        /// A request is the router's.
+        case serving(Exchange)
         /// A valid handshake is there; its end has to follow.
         case upgrading(HTTPRequestHead, Handshake)
-        /// Upgraded or refused.
-        case done
-        /// The socket is an event stream's, or about to be.
-        case left
+        /// The socket becomes a WebSocket's.
+        case upgraded
+        /// The socket becomes an event stream's.
+        case streaming
+        /// The last answer is on its way: nothing that comes counts any more.
+        case lingering
     }
 
-    private let gate: WebSocketGate
-    private let encoder: HTTPResponseEncoder
-    private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
-    private let negotiated: EventLoopPromise<ApusChannel.Negotiated>
-    private let configureHTTP: (any Channel) throws -> ApusChannel.HTTPChannel
-    private let requestTimeout: TimeAmount
-    /// When the connection is closed if the request at hand is not complete.
-    private var deadline: Scheduled<Void>?
-    private var state = State.waiting
-    /// Whether the client knows no chunks: the end of its answer is that of the connection (RFC 9112 section 6.3).
-    private var speaksHTTP10 = false
-    /// What ends with the connection while its response is at work.
-    struct AtWork {
-        /// Whether a client that sends nothing more is taken for one that is gone: nothing else would show it before the
-        /// next write.
-        let needsInput: Bool
-        let end: () -> Void
+    /// What comes from the decoder.
+    enum Arrival {
+        case part(HTTPServerRequestPart)
+        /// Nothing behind it can be understood.
+        case fault(Problem)
+        case end
     }
 
-    /// A publish or a poll that waits. A connection answers one request at a time.
-    var atWork: AtWork?
+    let gate: WebSocketGate
+    let log: RequestLog
+    let pacer: InputPacer
+    let encoder: HTTPResponseEncoder
+    let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    let negotiated: EventLoopPromise<ApusChannel.Negotiated>
+    let timeouts: Timeouts
+    let configureHTTP: (any Channel) throws -> ApusChannel.HTTPChannel
+    /// Whether there is a router behind this handler.
+    var isConfigured = false
+    private(set) var context: ChannelHandlerContext?
+    var state = State.idle
+    /// What has no turn yet.
+    var waiting = CircularBuffer<Arrival>()
+    var headWatch = HeadWatch()
+    /// When something is done about what the client should have sent by then.
+    var deadline: Scheduled<Void>?
+    /// When it is cut, unless it has taken some of its answers.
+    var sendingDeadline: Scheduled<Void>?
+    var atWork: (() -> Void)?
     /// What gets the socket instead of the answer that is to be written next.
     var stream: OpenStream?
 
     init(
         gate: WebSocketGate,
+        log: RequestLog,
+        pacer: InputPacer,
         encoder: HTTPResponseEncoder,
         decoder: ByteToMessageHandler<HTTPRequestDecoder>,
         negotiated: EventLoopPromise<ApusChannel.Negotiated>,
-        requestTimeout: TimeAmount,
+        timeouts: Timeouts,
         configureHTTP: @escaping (any Channel) throws -> ApusChannel.HTTPChannel
     ) {
         self.gate = gate
+        self.log = log
+        self.pacer = pacer
         self.encoder = encoder
         self.decoder = decoder
         self.negotiated = negotiated
-        self.requestTimeout = requestTimeout
+        self.timeouts = timeouts
         self.configureHTTP = configureHTTP
     }
 
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        startDeadline(context)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        cancelDeadline()
+        sendingDeadline?.cancel()
+        endWork()
+        stream.take()?.cancel()
+        negotiated.fail(NotNegotiated())
+        self.context = nil
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
-        atWork.take()?.end()
+        endWork()
         stream.take()?.cancel()
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        deadline?.cancel()
-        atWork.take()?.end()
-        stream.take()?.cancel()
-        negotiated.fail(NotNegotiated())
-    }
-
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch state {
-        case .done:
-            context.fireChannelRead(data)
-        case .left:
-            // Whoever reads a stream has nothing more to say.
-            break
-        case .waiting:
-            guard case .head(let head) = unwrapInboundIn(data) else { return }
-            received(head, unanswered: 0, context: context)
-        case .http(let unanswered):
-            switch unwrapInboundIn(data) {
-            case .head(let head): return received(head, unanswered: unanswered, context: context)
-            case .end: deadline?.cancel()
-            case .body: break
-            }
-            context.fireChannelRead(data)
-        case .upgrading(let head, let handshake):
-            guard case .end = unwrapInboundIn(data) else {
-                return refuse(Problem(.badRequest, "A WebSocket handshake has no body"), context: context)
-            }
-            upgrade(head, handshake, context: context)
-        }
-    }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .http(let unanswered) = state else {
-            guard case .left = state else { return context.write(data, promise: promise) }
-            promise?.succeed()
-            return
-        }
-        switch unwrapOutboundIn(data) {
-        case .head where stream != nil:
-            startStream(context)
-            promise?.succeed()
-        case .head(var head) where speaksHTTP10:
-            head.version = .http1_0
-            head.headers.remove(name: "transfer-encoding")
-            head.headers.replaceOrAdd(name: "connection", value: "close")
-            context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .end:
-            state = .http(unanswered: unanswered - 1)
-            atWork = nil
-            guard speaksHTTP10 else { return context.write(data, promise: promise) }
-            let channel = context.channel
-            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { result in
-                promise?.completeWith(result)
-                channel.close(promise: nil)
-            }
-        case .head, .body:
-            context.write(data, promise: promise)
-        }
+        // What the decoder gives up when it is removed is no part of a request.
+        if case .upgraded = state { return context.fireChannelRead(data) }
+        arrived(.part(unwrapInboundIn(data)), context)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch state {
-        case .waiting where error is HTTPParserError, .upgrading where error is HTTPParserError:
-            refuse(Problem(.badRequest, "This is no HTTP request"), context: context)
-        default:
+        if let error = error as? HTTPParserError {
+            arrived(.fault(problem(for: error)), context)
+        } else if case .serving(let exchange) = state, !exchange.isRead {
+            breakOff(Problem(.badRequest, "The request broke off"), context)
+        } else {
             context.fireErrorCaught(error)
         }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        switch (state, event) {
-        case (.waiting, is ChannelShouldQuiesceEvent), (.waiting, ChannelEvent.inputClosed),
-            (.upgrading, is ChannelShouldQuiesceEvent), (.upgrading, ChannelEvent.inputClosed):
+        switch (event, state) {
+        case (ChannelEvent.inputClosed, _):
+            arrived(.end, context)
+        case (is ChannelShouldQuiesceEvent, .idle) where !isConfigured, (is ChannelShouldQuiesceEvent, .upgrading):
             context.close(promise: nil)
-        case (.http, is ChannelShouldQuiesceEvent):
+        case (is ChannelShouldQuiesceEvent, _):
             // Until the drain is over a load balancer is told on this connection that the server is not ready.
             let channel = context.channel
             gate.afterDrain(on: context.eventLoop) {
                 if channel.isActive { context.fireUserInboundEventTriggered(event) }
             }
-        case (_, ChannelEvent.inputClosed) where atWork?.needsInput == true:
-            context.close(promise: nil)
         default:
             context.fireUserInboundEventTriggered(event)
         }
     }
 
-    private func received(_ head: HTTPRequestHead, unanswered: Int, context: ChannelHandlerContext) {
-        startDeadline(context)
-        guard head.headers.contains(name: "upgrade") else {
-            return serveHTTP(head, unanswered: unanswered, context: context)
-        }
-        // Behind requests that are not answered yet there is no room for the answer to a handshake.
-        switch unanswered == 0 ? gate.check(head) : nil {
-        case .success(let handshake)?:
-            guard !head.hasBody else {
-                return refuse(Problem(.badRequest, "A WebSocket handshake has no body"), context: context)
-            }
-            state = .upgrading(head, handshake)
-        case .failure(let refusal)?:
-            refuse(refusal.problem, context: context)
-        case nil:
-            // Another protocol was asked for, which need not be answered (RFC 9110 section 7.8). The decoder has stopped at
-            // this request, so it is the connection's last.
-            var last = head
-            last.headers.remove(name: "upgrade")
-            last.headers.replaceOrAdd(name: "connection", value: "close")
-            serveHTTP(last, unanswered: unanswered, context: context)
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is BodyIsWanted else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        if case .serving(var exchange) = state, exchange.goesOn() {
+            state = .serving(exchange)
+            context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))))
+                .cascade(to: promise)
+        } else {
+            promise?.succeed()
         }
     }
 
-    /// Gives the rest of the request its time: a body that drips in would hold its connection for ever.
-    private func startDeadline(_ context: ChannelHandlerContext) {
-        deadline?.cancel()
-        let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: requestTimeout) { channel.close(promise: nil) }
-    }
+    // MARK: Turns
 
-    private func serveHTTP(_ head: HTTPRequestHead, unanswered: Int, context: ChannelHandlerContext) {
-        do {
-            if case .waiting = state {
-                negotiated.succeed(.http(try configureHTTP(context.channel)))
-            }
-            speaksHTTP10 = head.version == .http1_0 || head.version == .http0_9
-            state = .http(unanswered: unanswered + 1)
-            context.fireChannelRead(wrapInboundOut(.head(head)))
-        } catch {
-            negotiated.fail(error)
-            context.close(promise: nil)
+    /// Whether the decoder may go on: nothing that it has decoded waits.
+    var wantsInput: Bool { waiting.isEmpty && takesInput }
+
+    private var takesInput: Bool {
+        switch state {
+        case .idle, .upgrading, .lingering: true
+        case .serving(let exchange): !exchange.isRead
+        case .upgraded, .streaming: false
         }
     }
 
-    /// Answers the handshake, and gives the socket to a loop of ours once all that was read or written here is accounted for.
-    private func upgrade(_ head: HTTPRequestHead, _ handshake: Handshake, context: ChannelHandlerContext) {
-        state = .done
-        deadline?.cancel()
-        let pipeline = context.pipeline.syncOperations
-        let input = InputCollector()
-        do {
-            try context.channel.syncOptions?.setOption(.autoRead, value: false)
-            // What the client sent behind its handshake leaves the decoder when that is removed.
-            try pipeline.addHandler(input, position: .after(self))
-            try pipeline.addHandler(EndKeeper(), position: .before(decoder))
-        } catch {
-            negotiated.fail(error)
-            return context.close(promise: nil)
-        }
-        negotiated.succeed(.webSocket)
-        let answered = context.eventLoop.makePromise(of: Void.self)
-        let response = handshake.response(to: head.headers.first(name: "sec-websocket-key") ?? "")
-        pipeline.removeHandler(encoder).assumeIsolated().whenComplete { _ in
-            context.writeAndFlush(NIOAny(response), promise: answered)
-        }
-        answered.futureResult.and(pipeline.removeHandler(decoder)).assumeIsolated().whenComplete { result in
-            if case .success = result { self.handOver(handshake, input.bytes, context: context) }
-            context.close(promise: nil)
-        }
+    private func arrived(_ arrival: Arrival, _ context: ChannelHandlerContext) {
+        if wantsInput { take(arrival, context) } else { waiting.append(arrival) }
     }
 
-    private func handOver(_ handshake: Handshake, _ input: ByteBuffer, context: ChannelHandlerContext) {
-        if let socket = duplicateSocket(context) { gate.adopt(socket, after: handshake, input: input) }
+    /// Goes on with what waited for an answer to be over.
+    func advance(_ context: ChannelHandlerContext) {
+        guard context.channel.isActive else { return }
+        while takesInput, let next = waiting.popFirst() { take(next, context) }
+        context.fireChannelReadComplete()
+        if waiting.isEmpty { pacer.resume() }
     }
 
-    /// Writes the head of a stream's answer, and gives the stream the socket behind it.
-    private func startStream(_ context: ChannelHandlerContext) {
-        guard let stream = stream.take() else { return }
-        state = .left
-        deadline?.cancel()
-        let answered = context.eventLoop.makePromise(of: Void.self)
-        context.pipeline.syncOperations.removeHandler(encoder).assumeIsolated().whenComplete { _ in
-            context.writeAndFlush(NIOAny(StreamGate.head()), promise: answered)
-        }
-        answered.futureResult.assumeIsolated().whenComplete { result in
-            if case .success = result, let socket = self.duplicateSocket(context) {
-                stream.start(on: socket)
+    private func take(_ arrival: Arrival, _ context: ChannelHandlerContext) {
+        switch (state, arrival) {
+        case (.idle, .part(.head(let head))):
+            begin(head, context)
+        case (.idle, .fault(let problem)):
+            refuse(problem, context)
+        case (.idle, .end):
+            if isConfigured {
+                context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
             } else {
-                stream.cancel()
+                context.close(promise: nil)
             }
+        case (.serving(var exchange), .part(let part)):
+            read(part, of: &exchange, context)
+        case (.serving, .fault(let problem)):
+            breakOff(problem, context)
+        case (.serving, .end):
+            breakOff(Problem(.badRequest, "The request broke off"), context)
+        case (.upgrading(let head, let handshake), .part(.end)):
+            upgrade(head, handshake, context)
+        case (.upgrading(let head, _), _):
+            refuse(.malformed, Self.hasBody, to: head, context)
+        case (.lingering, .end):
             context.close(promise: nil)
+        case (.idle, .part), (.lingering, _), (.upgraded, _), (.streaming, _):
+            break
         }
     }
 
-    /// The channel's socket, which stays open when the channel is closed.
-    private func duplicateSocket(_ context: ChannelHandlerContext) -> Socket? {
-        try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-            of: NIOBSDSocket.Handle.self
-        ) { try Socket(descriptor: $0).duplicated() }
+    // MARK: Clients that leave
+
+    /// Calls `end` when the client is gone, or says that it sends nothing more, before its answer is over: at once, if it has
+    /// already.
+    ///
+    /// Until something is written, a client that closed the connection and one that half-closed it look the same. So neither
+    /// is waited for.
+    func endWithClient(_ end: @escaping () -> Void) {
+        guard !pacer.hasEnded, case .serving(let exchange) = state, !exchange.isBroken else { return end() }
+        atWork = end
     }
 
-    private func refuse(_ problem: Problem, context: ChannelHandlerContext) {
-        state = .done
-        let body = problem.body
-        var headers: HTTPHeaders = [
-            "Content-Type": Problem.mediaType, "Content-Length": "\(body.readableBytes)", "Connection": "close",
-        ]
-        for (name, value) in problem.headers { headers.replaceOrAdd(name: name.rawName, value: value) }
-        let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: problem.code.status), headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+    /// The client sends nothing more, behind what may not even be decoded.
+    func inputEnded() {
+        endWork()
     }
-}
 
-/// Keeps what comes behind a handshake.
-private final class InputCollector: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    private(set) var bytes = ByteBuffer()
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var more = unwrapInboundIn(data)
-        bytes.writeBuffer(&more)
+    func endWork() {
+        atWork.take()?()
     }
 }
 
-/// Keeps back that the client sends nothing more, which the socket will tell again: the decoder would throw away what came
-/// behind the handshake, and HTTP's handlers close the channel before the socket has left it.
-private final class EndKeeper: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed = event { return }
-        context.fireUserInboundEventTriggered(event)
-    }
-}
-
-extension HTTPRequestHead {
-    fileprivate var hasBody: Bool {
-        headers.contains(name: "transfer-encoding") || headers["content-length"].contains { $0 != "0" }
-    }
-}
+/// Asks for the body that a client holds back until then: an outbound event.
+struct BodyIsWanted {}

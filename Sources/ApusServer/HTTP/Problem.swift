@@ -46,6 +46,18 @@ struct Problem: Error, HTTPResponseError {
         return body
     }
 
+    /// The whole of an answer that a connection ends with, for who has no HTTP at hand.
+    var lastAnswer: ByteBuffer {
+        var answer = ByteBuffer()
+        let body = body
+        answer.writeString("HTTP/1.1 \(code.status) \(status.reasonPhrase)\r\nContent-Type: \(Self.mediaType)\r\n")
+        answer.writeString("Content-Length: \(body.readableBytes)\r\nConnection: close\r\nDate: \(httpDate())\r\n")
+        for (name, value) in headers { answer.writeString("\(name.rawName): \(value)\r\n") }
+        answer.writeString("\r\n")
+        answer.writeImmutableBuffer(body)
+        return answer
+    }
+
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var response = Response.json(status, body, type: Self.mediaType)
         for (name, value) in headers { response.headers[name] = value }

@@ -2,15 +2,11 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
-import NIOHTTP1
 
 /// What answers a channel's requests: a router, with what every answer has.
 struct RouterResponder<Responder: HTTPResponder>: Sendable where Responder.Context == ApusRequestContext {
     let router: Responder
     let logger: Logger
-
-    /// The client broke off what it sent while its answer was being written: there is no other answer then.
-    struct BrokenOff: Error {}
 
     func respond(
         to request: Request,
@@ -22,10 +18,6 @@ struct RouterResponder<Responder: HTTPResponder>: Sendable where Responder.Conte
         let context = ApusRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
         var response = try await router.respond(to: request, context: context)
         response.headers[.date] = httpDate()
-        do {
-            try await writer.write(response: response.head, body: response.body)
-        } catch is HTTPParserError {
-            throw BrokenOff()
-        }
+        try await writer.write(response: response.head, body: response.body)
     }
 }

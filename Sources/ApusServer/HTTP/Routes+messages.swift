@@ -21,7 +21,8 @@ extension Routes {
         try refuseWhileDraining()
         let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
         let query = try QueryParameters(request.uri)
-        let body = try await collect(request, upTo: settings.maxMessage)
+        if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name, toPublish: true) }
+        let body = try await collect(request, context, upTo: settings.maxMessage)
         let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased() ?? ""
         let payloads = try payloads(body, contentType: contentType)
         let isBatch = contentType == "application/x-ndjson"
@@ -167,7 +168,7 @@ extension Routes {
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
         do throws(BrokerError) {
             let now = ServerClock.now.steady
-            guard let page = try topic.page(from: start, limit: limit, now: now) else { throw .topicNotFound(name) }
+            guard let page = try topic.page(from: start, limit: limit, now: now) else { throw .noTopic(named: name) }
             return HistoryPage(page, epoch: topic.epoch)
         } catch {
             throw Problem(
@@ -177,8 +178,8 @@ extension Routes {
         }
     }
 
-    func unknown(_ name: String) -> Problem {
-        let error = BrokerError.topicNotFound(name)
+    func unknown(_ name: String, toPublish: Bool = false) -> Problem {
+        let error = BrokerError.noTopic(named: name, toPublish: toPublish)
         return Problem(error.wireCode, error.message)
     }
 }

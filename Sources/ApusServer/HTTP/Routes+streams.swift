@@ -1,3 +1,4 @@
+import ApusBroker
 import ApusProtocol
 import HTTPTypes
 import Hummingbird
@@ -42,9 +43,35 @@ extension Routes {
             lastEventID: HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] },
             settings: settings
         )
-        let response = Response(status: .ok, headers: Self.streamHeaders)
-        guard request.method != .head else { return response }
+        // A stream has no length, and what nobody writes has none either.
+        let body = ResponseBody { try await $0.finish(nil) }
+        let response = Response(status: .ok, headers: Self.streamHeaders, body: body)
+        guard request.method != .head else {
+            try check(stream)
+            return response
+        }
         try await workers.handOver(to: try await streams.open(stream), from: context.channel)
         return response
+    }
+
+    /// Finds what a stream would be refused for, without opening one.
+    private func check(_ stream: StreamRequest) throws(Problem) {
+        try workers.refuseBeyondLimit(settings)
+        for request in stream.subscriptions {
+            guard !TopicFilter.isPattern(request.topic) else {
+                guard TopicFilter(request.topic) != nil else {
+                    throw Problem(.badRequest, BrokerError.filterNotAllowed.message)
+                }
+                continue
+            }
+            guard let topic = broker.topic(named: request.topic) else {
+                guard request.waits || request.makesTopic else { throw unknown(request.topic) }
+                continue
+            }
+            guard case .position(topic.epoch, let offset) = request.start, offset > topic.publishedCount else {
+                continue
+            }
+            throw Problem(.badRequest, "The position is beyond the topic's last offset")
+        }
     }
 }

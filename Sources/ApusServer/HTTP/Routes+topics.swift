@@ -19,9 +19,9 @@ extension Routes {
         return .json(.ok, body)
     }
 
-    func createTopic(_ request: Request) async throws -> Response {
+    func createTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
-        let name = try await topicName(from: request)
+        let name = try await topicName(from: request, context)
         do throws(BrokerError) {
             try broker.createTopic(named: name)
             return topicStatus(.created, "created", name)
@@ -31,10 +31,10 @@ extension Routes {
         }
     }
 
-    func putTopic(_ request: Request) async throws -> Response {
+    func putTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
         let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
-        let body = try await collect(request, upTo: Self.maxBody)
+        let body = try await collect(request, context, upTo: Self.maxBody)
         let read = body.withUnsafeReadableBytes { TopicSettingsFields.read($0, maxQueue: settings.maxQueue) }
         let fields: TopicSettingsFields
         switch read {
@@ -82,9 +82,12 @@ extension Routes {
             + #","dedupe_window":\#(time(own.dedupeWindow)),"ttl":\#(time(own.ttl))}"#
     }
 
-    func deleteTopic(_ request: Request) throws -> Response {
+    func deleteTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
         let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
+        if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name) }
+        // A body means nothing here, but what breaks off is not carried out.
+        _ = try await collectAsSent(request, context, upTo: Self.maxBody)
         do throws(BrokerError) {
             try broker.deleteTopic(named: name)
         } catch {

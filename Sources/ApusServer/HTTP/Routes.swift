@@ -1,5 +1,6 @@
 import ApusBroker
 import ApusProtocol
+import HTTPTypes
 import Hummingbird
 import NIOCore
 
@@ -16,6 +17,7 @@ struct Routes {
     let createExisting: ServerConfiguration.CreateExisting
     let isDraining: DrainFlag
     let metrics: ServerMetrics
+    let refusals: HandshakeRefusals
     let started = ContinuousClock.now
 
     /// Adds everything to a router.
@@ -25,8 +27,8 @@ struct Routes {
             addMessages(to: router, prefix, dialect)
             router.get("\(prefix)/health") { _, _ in health(dialect) }
             router.get("\(prefix)/stats") { _, _ in stats() }
-            // Handshakes are taken before the router, all but one that was sent before the answers to earlier requests.
-            router.get("\(prefix)/ws") { _, _ -> Response in throw Handshake.Refusal.notUpgrading.problem }
+            // Handshakes are taken before the router.
+            router.get("\(prefix)/ws") { _, context in try refuseHandshake(context) }
         }
         addOperations(to: router)
         router.get("/docs") { _, _ in
@@ -37,10 +39,10 @@ struct Routes {
 
     private func addTopics(to router: Router<ApusRequestContext>, _ prefix: String, _ dialect: Dialect) {
         router.get("\(prefix)/topics") { _, _ in listTopics() }
-        router.post("\(prefix)/topics") { request, _ in try await createTopic(request) }
+        router.post("\(prefix)/topics") { request, context in try await createTopic(request, context) }
         router.get("\(prefix)/topics/:name") { request, _ in try inspectTopic(request) }
-        router.put("\(prefix)/topics/:name") { request, _ in try await putTopic(request) }
-        router.delete("\(prefix)/topics/:name") { request, _ in try deleteTopic(request) }
+        router.put("\(prefix)/topics/:name") { request, context in try await putTopic(request, context) }
+        router.delete("\(prefix)/topics/:name") { request, context in try await deleteTopic(request, context) }
         router.get("\(prefix)/topics/:name/subscribers") { request, _ in try await topicSubscribers(request) }
         router.get("\(prefix)/subscribers") { request, _ in try await allSubscribers(request) }
     }
@@ -52,8 +54,14 @@ struct Routes {
         router.get("\(prefix)/topics/:name/messages") { request, context in
             try await history(request, context, dialect: dialect)
         }
-        router.get("\(prefix)/topics/:name/events") { request, context in try await eventStream(request, context) }
-        router.get("\(prefix)/events") { request, context in try await eventStream(request, context) }
+        // HEAD has a route of its own: what is made of the answer to GET would have a size.
+        for path in ["\(prefix)/topics/:name/events", "\(prefix)/events"] {
+            for method in [HTTPRequest.Method.get, .head] {
+                router.on(RouterPath(path), method: method) { request, context in
+                    try await eventStream(request, context)
+                }
+            }
+        }
     }
 
     /// Which methods a path takes; `nil` when there is no such path.
@@ -89,13 +97,11 @@ struct Routes {
         if isDraining.isSet { throw Problem.unavailable("The server is shutting down") }
     }
 
-    /// A request's body.
-    func collect(_ request: Request, upTo limit: Int) async throws -> ByteBuffer {
-        do {
-            return try await request.body.collect(upTo: limit)
-        } catch is NIOTooManyBytesError {
-            throw Problem(.tooLarge, "The body is larger than \(limit) bytes")
-        }
+    private func refuseHandshake(_ context: ApusRequestContext) throws -> Response {
+        let refusal = Handshake.Refusal.notUpgrading
+        let address = context.channel.remoteAddress?.hostAndPort ?? ""
+        refusals.note(refusal.reason, status: refusal.problem.code.status, address: address)
+        throw refusal.problem
     }
 
     // MARK: What is going on

@@ -5,8 +5,8 @@ import NIOCore
 
 extension Routes {
     /// The `name` in the JSON object that a request's body must be.
-    func topicName(from request: Request) async throws -> String {
-        let buffer = try await collect(request, upTo: Self.maxBody)
+    func topicName(from request: Request, _ context: ApusRequestContext) async throws -> String {
+        let buffer = try await collect(request, context, upTo: Self.maxBody)
         // Foundation's parser takes more than JSON, a trailing comma for one. Of a member given twice it takes the last, as the
         // command scanner does.
         guard

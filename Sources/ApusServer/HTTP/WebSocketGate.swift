@@ -14,6 +14,12 @@ struct WebSocketGate: Sendable {
     let isEcho: Bool
     /// Whether offers of compression are taken.
     let compresses: Bool
+    let refusals: HandshakeRefusals
+
+    /// Whether a request that asks for an upgrade does so where WebSockets are.
+    func isHandshake(_ head: HTTPRequestHead) -> Bool {
+        head.headers.contains(name: "upgrade") && Handshake.dialect(ofPath: head.uri.prefix { $0 != "?" }) != nil
+    }
 
     /// What a request that asks for an upgrade gets; `nil` when it asks for something else than a WebSocket of ours.
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
@@ -25,7 +31,7 @@ struct WebSocketGate: Sendable {
         }
     }
 
-    /// The same for a request that came first on its connection; `nil` also for what has a body.
+    /// The same for a request that came first on its connection; `nil` also for what needs a closer look.
     func check(_ head: RequestHead) -> Result<Handshake, Handshake.Refusal>? {
         for name in ["content-length", "transfer-encoding", "expect"] where head.headers[name] != nil { return nil }
         return check(path: head.path, query: head.query) { head.headers[$0] }
@@ -45,9 +51,9 @@ struct WebSocketGate: Sendable {
             header: header
         )
         guard case .success = result else { return result }
-        guard !isDraining.isSet else { return .failure(.unavailable("The server is shutting down")) }
+        guard !isDraining.isSet else { return .failure(.draining) }
         guard workers.open.value + workers.streams.value < maxConnections else {
-            return .failure(.unavailable("There are \(maxConnections) connections already, the most allowed"))
+            return .failure(.tooMany(maxConnections))
         }
         return result
     }

@@ -1,3 +1,4 @@
+import ApusProtocol
 import ApusSockets
 import Hummingbird
 import Logging
@@ -19,6 +20,8 @@ final class PendingConnection: PollTarget {
     private let streams: StreamGate
     private let serveHTTP: (Socket) -> Void
     private let deadline: Int64
+    /// A client that gives up within its head is not waited for.
+    private static let interest: PollEvents = [.readable, .inputEnded]
     private var registration: Poller.ID?
     /// Whether the head came in pieces.
     private var isEdgeTriggered = false
@@ -49,7 +52,7 @@ final class PendingConnection: PollTarget {
     func start() {
         worker.add(self)
         do throws(SocketError) {
-            registration = try poller.add(socket, for: .readable, target: self)
+            registration = try poller.add(socket, for: Self.interest, target: self)
             worker.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
         } catch {
             worker.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
@@ -66,7 +69,7 @@ final class PendingConnection: PollTarget {
         case .wouldBlock: return events.isDisjoint(with: .broken) ? () : close()
         }
         switch RequestHead.parse(UnsafeRawBufferPointer(rebasing: space[..<count])) {
-        case .head(let head, let size):
+        case .head(let head, let size) where head.namesHost:
             if case .success(let handshake)? = gate.check(head) {
                 upgrade(head, handshake, size: size)
             } else if let stream = streams.open(head, on: worker, poller: poller) {
@@ -74,13 +77,14 @@ final class PendingConnection: PollTarget {
             } else {
                 handOver()
             }
-        case .incomplete where count < Self.maxHead && gate.mayBeHandshake(space[..<count]):
+        case .incomplete
+        where count < Self.maxHead && !events.contains(.inputEnded) && gate.mayBeHandshake(space[..<count]):
             guard let registration, events.isDisjoint(with: .broken) else { return close() }
             // What is there stays there: only what comes now is news. To ask again would tell of it again.
             guard !isEdgeTriggered else { return }
             isEdgeTriggered = true
-            poller.change(registration, of: socket, to: [.readable, .edgeTriggered])
-        case .incomplete, .other:
+            poller.change(registration, of: socket, to: Self.interest.union(.edgeTriggered))
+        case .head, .incomplete, .other:
             handOver()
         }
     }
@@ -109,8 +113,14 @@ final class PendingConnection: PollTarget {
             return close()
         }
         stream.start(on: socket, from: peer, registration)
-        let took = ContinuousClock.now - began
-        streams.log.answered("\(RequestID())", method: "GET", path: head.path, status: 200, took: took)
+        streams.log.answered(
+            "\(RequestID())",
+            method: "GET",
+            path: head.path,
+            status: 200,
+            took: ContinuousClock.now - began,
+            address: "\(peer)"
+        )
     }
 
     /// Lets another target have the socket.
@@ -129,7 +139,17 @@ final class PendingConnection: PollTarget {
     }
 
     func tick(now: Int64) {
-        if now >= deadline { close() }
+        guard now >= deadline else { return }
+        // What nobody read would have the kernel take the answer back.
+        if case .bytes(1...) = socket.receive(into: worker.input) { refuse(.timedOut) }
+        close()
+    }
+
+    private func refuse(_ refusal: Handshake.Refusal) {
+        let problem = refusal.problem
+        gate.refusals.note(refusal.reason, status: problem.code.status, address: "\(peer)")
+        // A fresh socket takes so little at once; nothing depends on it.
+        _ = problem.lastAnswer.withUnsafeReadableBytes { socket.send($0) }
     }
 
     func close() {

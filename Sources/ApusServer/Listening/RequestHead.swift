@@ -18,6 +18,9 @@ struct RequestHead {
     /// By lower-case name; values given twice are joined with a comma.
     private(set) var headers: [String: String] = [:]
 
+    /// Whether it says for which host it is, as every request must.
+    var namesHost: Bool { headers["host"].map(HostField.isValid) ?? false }
+
     /// The most headers that are looked at.
     private static let maxHeaders = 64
     private static let method = "GET "
@@ -67,6 +70,8 @@ struct RequestHead {
         guard value.allSatisfy({ $0 >= 0x20 && $0 < 0x7F || $0.isBlank }) else { return false }
         let key = String(decoding: name, as: UTF8.self)
         let text = String(decoding: value, as: UTF8.self)
+        // In a list a second one would look like part of a name.
+        guard key != "host" || headers[key] == nil else { return false }
         headers[key] = headers[key].map { $0 + "," + text } ?? text
         return true
     }

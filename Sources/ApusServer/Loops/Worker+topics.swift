@@ -5,7 +5,9 @@ extension Worker {
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.tooManyTopics`.
     func makeTopicToPublish(named name: String) throws(BrokerError) {
-        guard settings.createOn.contains(.publish) else { throw .topicNotFound(name) }
+        guard settings.createOn.contains(.publish), TopicName.isAllowed(name) else {
+            throw .noTopic(named: name, toPublish: true)
+        }
         _ = try broker.topicOrNew(named: name)
     }
 }

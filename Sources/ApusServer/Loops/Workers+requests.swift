@@ -19,7 +19,7 @@ extension Workers {
             let publisher = HTTPPublisher(messages, to: topicName, on: worker, promise: promise)
             publisher.publishAgain()
             guard publisher.isWaiting else { return }
-            endWithClient(channel, needsInput: false) { publisher.cancel() }
+            endWithClient(channel) { publisher.cancel() }
         }
         return try await promise.futureResult.get()
     }
@@ -34,7 +34,7 @@ extension Workers {
         let promise = channel.eventLoop.makePromise(of: Void.self)
         channel.eventLoop.execute {
             guard let worker = worker(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
-            do { try refuseBeyondLimit(worker) } catch { return promise.fail(error) }
+            do { try refuseBeyondLimit(worker.settings) } catch { return promise.fail(error) }
             let poll = LongPoll(worker: worker, peer: peer(channel, "poll"), wait: wait, promise: promise)
             worker.add(poll)
             var request = SubscribeRequest(topic: topicName, clientID: "poll", start: start)
@@ -42,7 +42,7 @@ extension Workers {
             request.isAnnounced = false
             do throws(BrokerError) {
                 _ = try subscribe(poll, request, on: worker)
-                endWithClient(channel, needsInput: true) { poll.end() }
+                endWithClient(channel) { poll.end() }
             } catch {
                 // Gone since it was looked at: the next look says so.
                 poll.end()
@@ -74,17 +74,17 @@ extension Workers {
         }.get()
     }
 
-    /// Calls `end` when the client hangs up before its response is over.
-    private func endWithClient(_ channel: any Channel, needsInput: Bool, _ end: @escaping () -> Void) {
+    /// Calls `end` when the client is not to be waited for any more: see ``NegotiationHandler/endWithClient(_:)``.
+    private func endWithClient(_ channel: any Channel, _ end: @escaping () -> Void) {
         guard channel.isActive,
             let negotiation = try? channel.pipeline.syncOperations.handler(type: NegotiationHandler.self)
         else { return end() }
-        negotiation.atWork = NegotiationHandler.AtWork(needsInput: needsInput, end: end)
+        negotiation.endWithClient(end)
     }
 
     /// Streams and requests that wait count as connections.
-    func refuseBeyondLimit(_ worker: Worker) throws(Problem) {
-        let limit = worker.settings.maxConnections
+    func refuseBeyondLimit(_ settings: WorkerSettings) throws(Problem) {
+        let limit = settings.maxConnections
         guard open.value + streams.value < limit else {
             throw .unavailable("There are \(limit) connections already, the most allowed")
         }
@@ -96,13 +96,5 @@ extension Workers {
             address: channel.remoteAddress?.hostAndPort ?? "",
             transport: transport
         )
-    }
-}
-
-extension SocketAddress {
-    /// `127.0.0.1:50123` or `[::1]:50123`.
-    fileprivate var hostAndPort: String {
-        guard let ipAddress, let port else { return description }
-        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
     }
 }

@@ -29,10 +29,17 @@ struct RequestMetrics: Sendable {
 
     /// Takes an answered request.
     func record(method: String, status: Int, took: Duration) {
-        let method = Self.methods.contains(method) ? method : "other"
-        let dimensions = [("method", method), ("status", "\(status)")]
-        registry.makeCounter(label: Self.requests, dimensions: dimensions).increment(by: 1)
+        count(method: method, status: status)
         let (seconds, attoseconds) = took.components
         duration.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+
+    /// Takes a request that was answered without being served.
+    ///
+    /// - Parameter method: `nil` when it could not be read.
+    func count(method: String?, status: Int) {
+        let method = method.flatMap { Self.methods.contains($0) ? $0 : nil } ?? "other"
+        let dimensions = [("method", method), ("status", "\(status)")]
+        registry.makeCounter(label: Self.requests, dimensions: dimensions).increment(by: 1)
     }
 }

@@ -69,7 +69,7 @@ struct StreamGate: Sendable {
         writesHead: Bool
     ) throws(Problem) -> EventStream {
         guard !worker.isDraining, !isDraining.isSet else { throw .unavailable("The server is shutting down") }
-        try workers.refuseBeyondLimit(worker)
+        try workers.refuseBeyondLimit(settings)
         let stream = EventStream(
             id: workers.ids.next(),
             dialect: request.dialect,

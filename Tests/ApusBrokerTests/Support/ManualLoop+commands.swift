@@ -112,7 +112,7 @@ extension ManualLoop {
             overflow: overflow
         )
         try subscribe(subscriber, request, limit: limit, on: hub)
-        guard let topic = broker.topic(named: name) else { throw BrokerError.topicNotFound(name) }
+        guard let topic = broker.topic(named: name) else { throw BrokerError.noTopic(named: name) }
         return topic
     }
 

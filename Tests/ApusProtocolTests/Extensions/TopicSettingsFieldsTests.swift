@@ -67,7 +67,7 @@ import Testing
         for value in [#""0s""#, "0", "-1", #""10""#, #""36501d""#, "true", "[]", "{}", #""soon""#] {
             #expect(
                 read(#"{"\#(name)":\#(value)}"#).refusal
-                    == #"'\#(name)' must be a positive duration such as "10m", a number of seconds, or null"#,
+                    == #"'\#(name)' must be a duration such as "10m" or a number of seconds, at least 0.001, or null"#,
                 "\(value)"
             )
         }

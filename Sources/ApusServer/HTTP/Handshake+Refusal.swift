@@ -1,0 +1,67 @@
+import ApusProtocol
+import HTTPTypes
+
+extension Handshake {
+    /// Why a handshake, or a request that should have been one, is refused.
+    enum Refusal: Error, Equatable {
+        case notUpgrading
+        case unsupportedVersion
+        case malformed(String)
+        case wrongKey
+        case draining
+        /// There are so many connections already.
+        case tooMany(Int)
+        /// Its head did not end in time.
+        case timedOut
+
+        /// The kinds of refusals, by which they are counted.
+        enum Reason: String, CaseIterable {
+            case noUpgrade = "no_upgrade"
+            case version
+            case malformed
+            case unauthorized
+            case draining
+            case maxConnections = "max_connections"
+            case timeout
+        }
+
+        var reason: Reason {
+            switch self {
+            case .notUpgrading: .noUpgrade
+            case .unsupportedVersion: .version
+            case .malformed: .malformed
+            case .wrongKey: .unauthorized
+            case .draining: .draining
+            case .tooMany: .maxConnections
+            case .timedOut: .timeout
+            }
+        }
+
+        var problem: Problem {
+            switch self {
+            case .notUpgrading:
+                Self.upgradeRequired("This is a WebSocket endpoint: send a WebSocket handshake")
+            case .unsupportedVersion:
+                Self.upgradeRequired("Only WebSocket version 13 is spoken here")
+            case .malformed(let text):
+                Problem(.badRequest, text)
+            case .wrongKey:
+                Problem.unauthorized
+            case .draining:
+                Problem.unavailable("The server is shutting down")
+            case .tooMany(let limit):
+                Problem.unavailable("There are \(limit) connections already, the most allowed")
+            case .timedOut:
+                Problem(.requestTimeout, "The request was not complete in time")
+            }
+        }
+
+        private static func upgradeRequired(_ text: String) -> Problem {
+            Problem(
+                .upgradeRequired,
+                text,
+                headers: [(.upgrade, "websocket"), (.connection, "Upgrade"), (.secWebSocketVersion, "13")]
+            )
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import CoreMetrics
+import Logging
+
+/// Counts the handshakes that are refused, and logs each with where it came from.
+struct HandshakeRefusals: Sendable {
+    private static let label = "apus.handshakes.refused"
+
+    private let logger: Logger
+    private let counters: [Handshake.Refusal.Reason: any CounterHandler]
+
+    init(registry: MetricsRegistry, logger: Logger) {
+        self.logger = logger
+        registry.setHelp("WebSocket handshakes refused, by reason.", for: Self.label)
+        let reasons = Handshake.Refusal.Reason.allCases.map { reason in
+            (reason, registry.makeCounter(label: Self.label, dimensions: [("reason", reason.rawValue)]))
+        }
+        counters = Dictionary(uniqueKeysWithValues: reasons)
+    }
+
+    /// - Parameter status: that of the answer.
+    func note(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
+        counters[reason]?.increment(by: 1)
+        logger.info(
+            "handshake refused",
+            metadata: ["address": "\(address)", "reason": "\(reason.rawValue)", "status": "\(status)"]
+        )
+    }
+}

@@ -1,0 +1,51 @@
+import ApusProtocol
+import Logging
+import NIOHTTP1
+
+/// Where answered requests are counted and logged.
+struct RequestLog: Sendable {
+    /// Asked all the time, and of no interest while the answer is a good one.
+    private static let probes: Set = ["/health", "/v1/health", "/livez", "/readyz", "/metrics"]
+    /// The longest path that is logged, in characters.
+    private static let maxPath = 256
+
+    let logger: Logger
+    let metrics: RequestMetrics
+
+    /// - Parameter address: the client's.
+    func answered(
+        _ id: String,
+        method: String,
+        path: some StringProtocol,
+        status: Int,
+        took: Duration,
+        address: String
+    ) {
+        metrics.record(method: method, status: status, took: took)
+        logger.log(
+            level: Self.probes.contains(String(path)) && status < 400 ? .debug : .info,
+            "request",
+            metadata: [
+                "request.id": "\(id)", "address": "\(address)", "method": "\(method)",
+                "path": "\(path.prefix(Self.maxPath))", "status": "\(status)",
+                "us": "\(Int(took / .microseconds(1)))",
+            ]
+        )
+    }
+
+    /// A request that was refused before a router could see it.
+    ///
+    /// - Parameter head: `nil` when not even that could be read.
+    func refused(_ problem: Problem, head: HTTPRequestHead?, address: String) {
+        metrics.count(problem.code.rawValue)
+        metrics.count(method: head?.method.rawValue, status: problem.code.status)
+        var metadata: Logger.Metadata = [
+            "address": "\(address)", "status": "\(problem.code.status)", "reason": "\(problem.detail)",
+        ]
+        if let head {
+            metadata["method"] = "\(head.method.rawValue)"
+            metadata["path"] = "\(head.uri.prefix { $0 != "?" }.prefix(Self.maxPath))"
+        }
+        logger.info("request refused", metadata: metadata)
+    }
+}
