@@ -201,6 +201,7 @@ let package = Package(
             name: "ApusClientTests",
             dependencies: [
                 "ApusClient",
+                "ApusServer",
                 "apus",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -14,6 +14,7 @@ struct WebSocketGate: Sendable {
     let isEcho: Bool
     /// Whether offers of compression are taken.
     let compresses: Bool
+    let basePath: BasePath
 
     /// What a request that asks for an upgrade gets; `nil` when it asks for something else than a WebSocket of ours.
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
@@ -36,7 +37,9 @@ struct WebSocketGate: Sendable {
         query: Substring,
         header: (String) -> String?
     ) -> Result<Handshake, Handshake.Refusal>? {
-        guard let dialect = isEcho ? .base : Handshake.dialect(ofPath: path) else { return nil }
+        guard let dialect = isEcho ? .base : basePath.rest(of: path).flatMap({ Handshake.dialect(ofPath: $0) }) else {
+            return nil
+        }
         let result = Handshake.check(
             dialect: dialect,
             query: query,
@@ -54,7 +57,9 @@ struct WebSocketGate: Sendable {
 
     /// Whether these first bytes of a request may become a handshake.
     func mayBeHandshake(_ start: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
-        (isEcho ? ["GET /"] : ["GET /ws", "GET /v1/ws"]).contains { zip(start, $0.utf8).allSatisfy(==) }
+        let prefix = basePath.text
+        let starts = isEcho ? ["GET /"] : ["GET \(prefix)/ws", "GET \(prefix)/v1/ws"]
+        return starts.contains { zip(start, $0.utf8).allSatisfy(==) }
     }
 
     /// Runs `body` on the loop it is called on, once all WebSockets have been drained.

@@ -100,9 +100,9 @@ extension Workers {
 }
 
 extension SocketAddress {
-    /// `127.0.0.1:50123` or `[::1]:50123`.
+    /// `127.0.0.1:50123`, `[::1]:50123` or `unix`.
     fileprivate var hostAndPort: String {
-        guard let ipAddress, let port else { return description }
+        guard let ipAddress, let port else { return "unix" }
         return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
     }
 }

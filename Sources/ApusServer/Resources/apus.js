@@ -16,6 +16,8 @@
  * What a server sends is never trusted: what cannot be understood is reported to `on("error")` and ignored.
  */
 
+/** What a server that was given a `base_path` has before all its paths: it puts that in here. */
+const BASE_PATH = "";
 const OPTIONS = {
   connectTimeout: 10_000, pingInterval: 20_000, minDelay: 250, maxDelay: 30_000, publishQueue: 10_000,
 };
@@ -69,7 +71,7 @@ function overlap(a, b) {
 }
 
 /** `http://host`, `https://host/v1` or the address of a page: all become the address of the WebSocket. */
-function socketAddress(address = globalThis.location?.origin) {
+function socketAddress(address = globalThis.location && globalThis.location.origin + BASE_PATH) {
   const url = new URL(address, globalThis.location?.href);
   url.protocol = url.protocol.replace(/^http/, "ws");
   if (!/^wss?:$/.test(url.protocol)) throw new TypeError(`not an address of a server: ${address}`);

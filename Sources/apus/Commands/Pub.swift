@@ -78,7 +78,7 @@ struct PubCommand: ServerCommand {
         }
         if create { try await connection.restClient().createIfMissing(topic) }
         do {
-            let progress = try await ApusClient.withConnection(to: connection.address(), options: options) { client in
+            let progress = try await ApusClient.withConnection(to: connection.address(), options: options()) { client in
                 try await publisher(client, rule).publish(source)
             }
             try await finish(progress)
@@ -103,8 +103,8 @@ struct PubCommand: ServerCommand {
         return publisher
     }
 
-    private var options: ApusClient.Options {
-        var options = ApusClient.Options(apiKey: connection.key)
+    private func options() throws -> ApusClient.Options {
+        var options = ApusClient.Options(apiKey: try connection.key())
         // The publisher's window is the bound.
         options.publishQueue = Publisher.window
         options.publishQueueBytes = .max
