@@ -244,10 +244,21 @@ def test_an_address_that_is_none_is_refused_and_named(value):
         assert result.stderr.startswith("apus: listen: '") and value[:40] in result.stderr
 
 
-def test_a_port_beside_listen_is_a_warning():
-    with Server(*listen("127.0.0.1:0"), env={"APUS_HOST": "0.0.0.0"}) as server:
-        server.wait_for_log("port (from flag --port) is not used, because listen is set")
-        assert not [line for line in server.log if "host (from" in line]
+def test_a_port_beside_listen_is_a_warning_where_it_may_have_been_meant(tmp_path):
+    file = tmp_path / "apus.yaml"
+    file.write_text("listen: 127.0.0.1:0\nport: 1\nhost: 0.0.0.0\n")
+
+    def warnings(*flags, **env):
+        result = apus("config", "check", *flags, env={name.upper(): value for name, value in env.items()})
+        assert result.returncode == 0
+        return re.findall(r"warning: (\w+) \(from ([^)]*)\) is not used, because listen is set", result.stderr)
+
+    beside = ["--listen", "127.0.0.1:0"]
+    assert warnings("--port", "1", "--host", "::1", *beside) == [("host", "flag --host"), ("port", "flag --port")]
+    assert warnings("--port", "1", apus_listen="127.0.0.1:0") == [("port", "flag --port")]
+    assert warnings("--config", str(file), port="1", host="::1") == [("port", "environment PORT")]
+    assert warnings(*beside, apus_host="0.0.0.0", apus_port="1") == []
+    assert warnings("--config", str(file)) == warnings("--port", "1") == []
 
 
 async def test_a_client_of_a_unix_socket_that_hangs_up_is_gone(folder):

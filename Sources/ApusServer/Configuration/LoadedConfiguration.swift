@@ -99,15 +99,21 @@ private struct ConfigurationSources {
         }
     }
 
-    /// What is to be said of settings that another one makes useless. That of an image's `APUS_HOST` nobody means.
+    /// What is to be said of settings that another one makes useless, where somebody may have meant it otherwise: given as
+    /// flags, or a port that comes from a stronger source. An `APUS_HOST` that the container's image sets nobody means.
     func unused(_ configuration: ServerConfiguration) -> [String] {
         guard !configuration.listen.isEmpty else { return [] }
         return ["host", "port"].compactMap { key in
-            guard let name = names[key], name.hasPrefix("flag") || (key == "port" && name != "default") else {
-                return nil
-            }
+            guard let name = names[key], let own = rank(of: key), let other = rank(of: "listen"),
+                own == 0 || (key == "port" && own < other)
+            else { return nil }
             return "\(key) (from \(PlainText.escaped(name))) is not used, because listen is set"
         }
+    }
+
+    /// The place of the layer that has a setting: 0 for flags; nil where none has it.
+    private func rank(of key: String) -> Int? {
+        layers.firstIndex { $0.sources[key] != nil }
     }
 }
 
