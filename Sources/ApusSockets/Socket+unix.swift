@@ -6,7 +6,7 @@ extension Socket {
     /// How long a path may be, in bytes: no more fits with every system and client library.
     public static let maximumPathLength = 103
     /// How often a folder that another process has locked is asked for again, and the microseconds in between.
-    private static let lockAttempts = 100
+    private static let lockAttempts = 20
     private static let lockPause: useconds_t = 10_000
 
     /// Listens at a path, with a file of these permissions. The file of a server that is dead is replaced.

@@ -61,13 +61,18 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     for warning in loaded.warnings { logger.warning("\(warning)") }
     OpenFiles.raiseLimit()
     let systemd = try systemd()
+    let basePath = configuration.basePath
     let service = ApusService(
         configuration: configuration,
         mode: mode,
         systemd: systemd,
         logger: logger
     ) { addresses in
-        for address in addresses { logger.notice("listening", metadata: ["address": "\(address.url)"]) }
+        for address in addresses {
+            var metadata: Logger.Metadata = ["address": "\(address.url)"]
+            if !basePath.isEmpty { metadata["base_path"] = "\(basePath)" }
+            logger.notice("listening", metadata: metadata)
+        }
         Task {
             // When the start has settled; a server that is busy by then only reads some of its pages again.
             try? await Task.sleep(for: .seconds(1))

@@ -107,7 +107,7 @@ import Testing
     }
 
     @Test func nothingThatMayHaveBeenMeantToProtectTheServerIsPassedOver() {
-        for text in ["api_key: s3cret", "x: {y: [{tokens: s3cret}]}", #""\e[2Jsecret": s3cret"#, "max_conections: 5"] {
+        for text in ["api_key: s3cret", "x: {y: [{tokens: s3cret}]}", #""secret\e[2J": s3cret"#, "max_conections: 5"] {
             let error = #expect(throws: ConfigurationError.self) { try load(text) }
             #expect(error?.code == .unknownSetting)
             let message = error.map { "\($0)" } ?? ""

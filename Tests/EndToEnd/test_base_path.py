@@ -112,8 +112,13 @@ def test_the_documents_know_of_it(below):
     assert "apus_build_info" in below.rest("GET", f"{PREFIX}/metrics").body.decode()
 
 
+def test_the_log_names_it(below):
+    assert f" base_path={PREFIX}" in below.wait_for_log(" listening ")
+
+
 def test_without_it_nothing_is_different():
     with Server() as plain:
+        assert "base_path" not in plain.wait_for_log(" listening ")
         assert [entry["url"] for entry in plain.rest("GET", "/openapi.json").json["servers"]] == ["/"]
         assert 'const BASE_PATH = "";' in plain.rest("GET", "/apus.js").body.decode()
     with Server("--base-path", "/") as plain:

@@ -12,7 +12,7 @@ import tempfile
 import pytest
 
 import unix_socket
-from apus_e2e import TIMEOUT, Client, Server, apus, environment, eventually
+from apus_e2e import TIMEOUT, Server, apus, environment, eventually, until
 
 
 @pytest.fixture
@@ -73,6 +73,7 @@ async def test_everything_works_over_a_unix_socket_and_for_every_command(folder)
         assert response.status == 200 and unix_socket.first_event(response)
         streams = unix_socket.rest(path, "GET", "/topics/t/subscribers").json["subscribers"]
         assert [entry["address"] for entry in streams] == ["unix"]
+        response.close()
         connection.close()
 
 
@@ -278,9 +279,9 @@ async def test_a_client_of_a_unix_socket_that_hangs_up_is_gone(folder):
         last = await unix_socket.connect(path)
         await last.send(type="publish", topic="t", message={"id": "00000000-0000-0000-0000-000000000000", "payload": 1})
         last.connection.transport.close()
-        eventually(lambda: server.rest("GET", "/stats").json["topics"]["t"] == {"messages": 1, "subscribers": 0},
-                   "all are gone")
-        eventually(lambda: server.open_files <= before, "their descriptors are closed")
+        await until(lambda: server.rest("GET", "/stats").json["topics"]["t"] == {"messages": 1, "subscribers": 0},
+                    "all are gone")
+        await until(lambda: server.open_files <= before, "their descriptors are closed")
 
 
 async def test_a_unix_socket_has_no_client_whose_half_is_missing(folder):

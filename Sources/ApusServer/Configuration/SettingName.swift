@@ -1,6 +1,6 @@
 /// Names that are compared though somebody has mistyped them.
 enum SettingName {
-    /// How many letters may be off.
+    /// How many bytes may be off.
     private static let tolerance = 2
 
     /// The same for names that differ in nothing but the case and the kind of dash.
@@ -12,16 +12,16 @@ enum SettingName {
     static func nearest(to name: String, among names: [String]) -> String? {
         let word = uniform(name)
         // What differs more in length is not looked at.
-        let candidates = names.filter { abs($0.count - word.count) <= tolerance }
+        let candidates = names.filter { abs($0.utf8.count - word.utf8.count) <= tolerance }
         let distances = candidates.map { (name: $0, distance: distance(word, uniform($0))) }
         return distances.filter { $0.distance <= tolerance }.min { $0.distance < $1.distance }?.name
     }
 
-    /// How many letters have to be put in, left out or exchanged to get from one word to the other (Levenshtein).
+    /// How many bytes have to be put in, left out or exchanged to get from one word to the other (Levenshtein).
     private static func distance(_ first: String, _ second: String) -> Int {
-        let second = Array(second)
+        let second = Array(second.utf8)
         var row = Array(0...second.count)
-        for (index, letter) in first.enumerated() {
+        for (index, letter) in first.utf8.enumerated() {
             var diagonal = row[0]
             row[0] = index + 1
             for column in second.indices {
@@ -63,7 +63,9 @@ enum SettingName {
     private static func isLike(_ word: String, anyOf known: Set<String>) -> Bool {
         if known.contains(word) { return true }
         // Of short words too many others are one letter off.
-        guard (5...64).contains(word.count) else { return false }
-        return known.contains { $0.count >= 5 && distance(word, $0) == 1 }
+        return known.contains { other in
+            min(word.utf8.count, other.utf8.count) >= 5 && abs(word.utf8.count - other.utf8.count) <= 1
+                && distance(word, other) == 1
+        }
     }
 }

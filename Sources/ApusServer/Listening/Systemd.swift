@@ -70,9 +70,13 @@ public struct Systemd: Sendable {
     /// Gives signs of life for as long as the server is alive, until the task is cancelled.
     func keepWatch(isAlive: @Sendable () -> Bool) async {
         guard let notifier, let watchdogInterval else { return }
+        await Self.keepWatch(every: watchdogInterval, isAlive: isAlive) { notifier.send("WATCHDOG=1") }
+    }
+
+    static func keepWatch(every interval: Duration, isAlive: @Sendable () -> Bool, sign: @Sendable () -> Void) async {
         while !Task.isCancelled {
-            if isAlive() { notifier.send("WATCHDOG=1") }
-            try? await Task.sleep(for: watchdogInterval)
+            if isAlive() { sign() }
+            try? await Task.sleep(for: interval)
         }
     }
 }

@@ -1,6 +1,4 @@
-import ApusSockets
-import Glibc
-import NIOConcurrencyHelpers
+import Synchronization
 import Testing
 
 @testable import ApusServer
@@ -43,20 +41,23 @@ import Testing
     }
 
     @Test func signsOfLifeAreGivenOnlyWhileTheServerLives() async throws {
-        let name = "@apus-test-\(UInt64.random(in: 0 ... .max))"
-        let manager = try Manager(name: name)
-        let systemd = try systemd(["NOTIFY_SOCKET": name, "WATCHDOG_USEC": "2000"])
-        let answers = NIOLockedValueBox([true, false, false, true])
-        // Asked a last time, it is alive no more, and nobody waits for that any longer.
+        let answers = Mutex([true, false, false, true])
+        let signs = AsyncStream.makeStream(of: Int.self)
         let watching = Task {
-            await systemd.keepWatch { answers.withLockedValue { $0.isEmpty ? false : $0.removeFirst() } }
+            // Asked once more it is alive no longer.
+            await Systemd.keepWatch(every: .milliseconds(1)) {
+                answers.withLock { $0.isEmpty ? false : $0.removeFirst() }
+            } sign: {
+                signs.continuation.yield(answers.withLock { $0.count })
+            }
         }
-        #expect(manager.next() == "WATCHDOG=1")
-        #expect(manager.next() == "WATCHDOG=1")
+        var told = signs.stream.makeAsyncIterator()
+        #expect(await told.next() == 3)
+        #expect(await told.next() == 0)
         watching.cancel()
         await watching.value
-        #expect(answers.withLockedValue { $0.isEmpty })
-        #expect(manager.next(wait: 0) == nil)
+        signs.continuation.finish()
+        #expect(await told.next() == nil)
     }
 
     @Test(arguments: ["", "x", "/", "@", "vsock:2:1", "/" + String(repeating: "x", count: 108)])
@@ -67,35 +68,5 @@ import Testing
     @Test func nobodyIsToldWhereNobodyListens() throws {
         #expect(try #require(NotifySocket("/nonexistent/notify")).send("READY=1") == false)
         #expect(try #require(NotifySocket("@apus-nobody")).send("READY=1") == false)
-    }
-}
-
-/// A datagram socket with an abstract name, closed with this.
-private final class Manager {
-    private let descriptor: CInt
-
-    init(name: String) throws {
-        descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: [0] + name.utf8.dropFirst()) }
-        let size = socklen_t(MemoryLayout<sa_family_t>.size + name.utf8.count)
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
-        }
-        guard result == 0 else { throw SocketError("bind", code: errno) }
-    }
-
-    deinit {
-        close(descriptor)
-    }
-
-    /// The next state that is told within `wait` milliseconds.
-    func next(wait: CInt = 10_000) -> String? {
-        var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&request, 1, wait) == 1 else { return nil }
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        return count < 0 ? nil : String(decoding: bytes[..<count], as: UTF8.self)
     }
 }
