@@ -48,7 +48,7 @@ extension FileNode {
     }
 
     private static func isNumber(_ text: String) -> Bool {
-        (try? JSONDecoder().decode(Double.self, from: Data(text.utf8))) != nil
+        if case .number? = JSONValue(text) { true } else { false }
     }
 }
 
