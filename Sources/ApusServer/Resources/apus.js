@@ -345,8 +345,9 @@ class Link {
   #requests = new Map();
   #attempt = 0;
   #assignedDelay;
-  #openedAt = 0;
+  #settling;
   #silence = 0;
+  #unsent = 0;
 
   constructor(host) { this.#host = host; }
 
@@ -398,8 +399,9 @@ class Link {
     const { pingInterval } = this.#host.options;
     clearTimeout(this.#timer);
     if (pingInterval > 0) this.#timer = setInterval(() => this.#beat(), pingInterval);
-    this.#openedAt = Date.now();
+    this.#settling = setTimeout(() => { this.#attempt = 0; }, STABLE);
     this.#silence = 0;
+    this.#unsent = 0;
     this.state = "open";
     for (const feed of this.feeds.values()) this.join(feed);
     this.#host.opened(this);
@@ -408,7 +410,10 @@ class Link {
 
   /** Browsers do not show the server's pings, and a connection can die without a word. */
   #beat() {
-    this.#silence += 1;
+    const unsent = this.#socket.bufferedAmount ?? 0;
+    // What is being sent is taken, so that the answer to the last ping may have to wait behind it.
+    this.#silence = unsent < this.#unsent ? 0 : this.#silence + 1;
+    this.#unsent = unsent;
     if (this.#silence > 2) this.#lost(this.#socket, 1006, "NO_PONG");
     else this.#request({ type: "ping" }, () => {});
   }
@@ -429,7 +434,7 @@ class Link {
       return;
     }
     const wasCut = code === 1008 || code === 1013;
-    if (wasOpen && (!wasCut || Date.now() - this.#openedAt > STABLE)) this.#attempt = 0;
+    if (wasOpen && !wasCut) this.#attempt = 0;
     const delay = assigned ?? this.#host.backoff(this.#attempt++);
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.state = "waiting";
@@ -447,6 +452,7 @@ class Link {
     this.#socket = undefined;
     this.#assignedDelay = undefined;
     clearTimeout(this.#timer); // An interval, too.
+    clearTimeout(this.#settling);
     this.#requests.clear();
     for (const feed of this.feeds.values()) feed.lost();
     socket?.close(1000);
