@@ -19,6 +19,12 @@ struct AwaitedNames {
         if names.isEmpty { self = AwaitedNames() }
     }
 
+    /// Gives back what was reserved for more names than there are now.
+    mutating func releaseRoom() {
+        mailboxes.releaseRoom()
+        names.releaseRoom()
+    }
+
     /// Those that wait for that name, who began first first.
     func all(of name: String) -> [(id: FilterID, mailbox: HubMailbox)] {
         guard !names.isEmpty, let waiting = mailboxes[ExactText(name)] else { return [] }

@@ -153,6 +153,7 @@ public final class MemoryBroker: Broker {
             state.names.releaseRoom()
             state.filters.releaseRoom()
             state.handles.releaseRoom()
+            state.awaited.releaseRoom()
         }
     }
 

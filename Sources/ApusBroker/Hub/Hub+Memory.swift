@@ -10,6 +10,8 @@ extension Hub {
         slotOfTopic.releaseRoom()
         topicsOfName.releaseRoom()
         patterns.releaseRoom()
+        waits.releaseRoom()
+        bursts.releaseRoom()
         waiting.releaseRoom()
         deflation?.replays = ReplayedFrames()
         releaseLists()

@@ -106,6 +106,7 @@ public struct SubscriptionSet {
     mutating func remove(_ waiting: WaitingSubscription) {
         for subscription in waiting.lives { hold(subscription, by: nil) }
         waits[Self.key(waiting)] = nil
+        waits.releaseRoom()
         if waits.isEmpty { waits = [:] }
     }
 

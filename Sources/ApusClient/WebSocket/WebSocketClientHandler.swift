@@ -30,6 +30,8 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
     private var idleCheck: Scheduled<Void>?
     private var hasHeard = true
     private var isPinged = false
+    /// How many bytes waited for the socket at the last look.
+    private var waitingBytes = 0
 
     init(inbox: WebSocketInbox, configuration: WebSocketConnection.Configuration) {
         self.inbox = inbox
@@ -77,8 +79,12 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         context.write(data, promise: promise)
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    /// Bytes have come: also a part of a frame is a sign of life.
+    func heard() {
         hasHeard = true
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard phase != .closed else { return }
         switch assembler.receive(unwrapInboundIn(data)) {
         case .none:
@@ -126,8 +132,8 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         guard let idleTimeout else { return }
         idleCheck = context.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
             guard let context = self.context, self.phase == .open else { return }
-            // Nothing is heard while we do not listen.
-            if self.hasHeard || self.isPaused {
+            // Nothing is heard while we do not listen, and a pong may have to wait behind what is being sent.
+            if self.hasHeard || self.isPaused || self.isSending(context) {
                 self.isPinged = false
             } else if self.isPinged {
                 return context.close(promise: nil)
@@ -138,6 +144,13 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
             self.hasHeard = false
             self.checkForLife(context: context)
         }
+    }
+
+    /// Whether the socket has taken something of what waited for it, since the last look.
+    private func isSending(_ context: ChannelHandlerContext) -> Bool {
+        let waiting = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        defer { waitingBytes = waiting }
+        return waiting < waitingBytes
     }
 
     private func deliver(_ message: WebSocketMessage) {

@@ -112,6 +112,7 @@ extension WebSocketConnection {
                 inbox.onResume {
                     channel.eventLoop.execute { bound.value.resume() }
                 }
+                try channel.pipeline.syncOperations.addHandler(ByteListener(handler), position: .first)
                 try channel.pipeline.syncOperations.addHandler(handler)
                 return .upgraded(channel, inbox)
             }

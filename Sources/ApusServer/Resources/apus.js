@@ -498,8 +498,9 @@ class Link {
   #attempt = 0;
   #assignedDelay;
   #begunAt = 0;
-  #openedAt = 0;
+  #settling;
   #silence = 0;
+  #unsent = 0;
   /** Whether the wait for the next attempt is the client's own, and so ends when the network or the page is back. */
   #mayHurry = false;
   #returnTimer;
@@ -570,8 +571,9 @@ class Link {
     const { pingInterval } = this.#host.options;
     clearTimeout(this.#timer);
     if (pingInterval > 0) this.#timer = setInterval(() => this.#beat(), pingInterval);
-    this.#openedAt = Date.now();
+    this.#settling = setTimeout(() => { this.#attempt = 0; }, STABLE);
     this.#silence = 0;
+    this.#unsent = 0;
     this.state = "open";
     for (const feed of this.feeds.values()) this.join(feed);
     this.#host.opened(this);
@@ -580,7 +582,10 @@ class Link {
 
   /** Browsers do not show the server's pings, and a connection can die without a word. */
   #beat() {
-    this.#silence += 1;
+    const unsent = this.#socket.bufferedAmount ?? 0;
+    // What is being sent is taken, so that the answer to the last ping may have to wait behind it.
+    this.#silence = unsent < this.#unsent ? 0 : this.#silence + 1;
+    this.#unsent = unsent;
     if (this.#silence > 2) this.#lost(this.#socket, 1006, "NO_PONG");
     else this.#request({ type: "ping" }, () => {});
   }
@@ -606,7 +611,7 @@ class Link {
       return;
     }
     const wasCut = code === 1008 || code === 1013;
-    if (wasOpen && (!wasCut || Date.now() - this.#openedAt > STABLE)) this.#attempt = 0;
+    if (wasOpen && !wasCut) this.#attempt = 0;
     const delay = assigned ?? this.#host.backoff(this.#attempt++);
     this.#mayHurry = assigned === undefined && !wasCut;
     this.#timer = setTimeout(() => this.#connect(), delay);
@@ -644,6 +649,7 @@ class Link {
     this.#socket = undefined;
     this.#assignedDelay = undefined;
     clearTimeout(this.#timer); // An interval, too.
+    clearTimeout(this.#settling);
     this.#isAlive();
     this.#requests.clear();
     for (const feed of this.feeds.values()) feed.lost();

@@ -221,6 +221,19 @@ test("A connection that is silent although asked is given up", () => {
   client.close();
 });
 
+test("A connection that takes what is sent is not silent", () => {
+  const client = watched({ pingInterval: 1_000 });
+  server.socket.open();
+  for (let left = 20; left > 0; left -= 1) {
+    server.socket.bufferedAmount = left;
+    mock.timers.tick(1_000);
+    assert.equal(client.state, "open");
+  }
+  mock.timers.tick(3_000);
+  assert.equal(states.at(-1).reason, "NO_PONG");
+  client.close();
+});
+
 test("Closing from a listener of the state leaves nothing behind", () => {
   for (const when of ["connecting", "open", "waiting"]) {
     const client = server.client();
