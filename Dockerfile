@@ -15,7 +15,10 @@ COPY Plugins Plugins
 COPY Sources Sources
 COPY Tests Tests
 RUN swift build -c release --product apus --static-swift-stdlib -Xlinker -s \
-    && install -D -m 0755 "$(swift build -c release --show-bin-path)/apus" /out/apus
+    && ln -s "$(swift build -c release --show-bin-path)/apus" /apus
+
+COPY Deploy Deploy
+RUN APUS_BIN=/apus DESTDIR=/out PREFIX=/usr/local UNITS=/units Deploy/install && rm -r /out/units
 
 
 FROM debian:bookworm-slim
@@ -25,7 +28,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 
-COPY --from=build /out/apus /usr/local/bin/apus
+# The program, and the completion scripts of shells.
+COPY --from=build /out /
 
 # A number, so that Kubernetes can tell that this is not root.
 USER 10001:10001
@@ -34,7 +38,7 @@ ENV APUS_HOST=0.0.0.0
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 
-# Asks the server that APUS_PORT configures. With the port from a file, set APUS_URL=http://127.0.0.1:PORT too.
+# Asks the server that the environment and APUS_CONFIG set up. With the port from a flag, set APUS_URL=http://127.0.0.1:PORT too.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
     CMD ["/usr/local/bin/apus", "healthcheck", "--quiet"]
 

@@ -202,6 +202,7 @@ let package = Package(
             name: "ApusClientTests",
             dependencies: [
                 "ApusClient",
+                "ApusServer",
                 "apus",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

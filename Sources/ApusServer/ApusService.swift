@@ -2,11 +2,11 @@ public import ApusBroker
 import ApusProtocol
 import Hummingbird
 public import Logging
-public import NIOCore
+import NIOCore
 import NIOPosix
 public import ServiceLifecycle
 
-/// The whole server as a service: topics, WebSocket and REST on one port.
+/// The whole server as a service: topics, WebSocket and REST, on one port or several.
 ///
 /// ```swift
 /// let service = ApusService(configuration: configuration, logger: logger)
@@ -27,26 +27,31 @@ public struct ApusService: Service {
     private let configuration: ServerConfiguration
     private let mode: Mode
     private let metrics: MetricsRegistry
+    private let systemd: Systemd
     private let logger: Logger
-    private let onListening: @Sendable (SocketAddress) async -> Void
+    private let onListening: @Sendable ([ListenAddress]) async -> Void
 
     /// - Parameters:
     ///   - broker: where topics live; a ``MemoryBroker`` within the configuration's limits when none is given.
     ///   - metrics: what swift-metrics records for `/metrics`; one of its own when none is given. Bootstrap `MetricsSystem`
     ///     with the same to have other libraries' metrics there too.
-    ///   - onListening: called with the bound address once connections are accepted.
+    ///   - systemd: where the process was started by it: whose sockets are served in place of the configuration's, and who is
+    ///     told how the server is.
+    ///   - onListening: called with the bound addresses once connections are accepted.
     public init(
         configuration: ServerConfiguration,
         mode: Mode = .pubSub,
         broker: (any Broker)? = nil,
         metrics: MetricsRegistry? = nil,
+        systemd: Systemd = .none,
         logger: Logger,
-        onListening: @escaping @Sendable (SocketAddress) async -> Void = { _ in }
+        onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.mode = mode
         self.broker = broker ?? MemoryBroker(limits: configuration.brokerLimits)
         self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries)
+        self.systemd = systemd
         self.logger = logger
         self.onListening = onListening
     }
@@ -80,7 +85,8 @@ public struct ApusService: Service {
             isDraining: isDraining,
             isEcho: mode == .echo,
             compresses: configuration.compression == .on,
-            refusals: HandshakeRefusals(registry: metrics, logger: logger)
+            refusals: HandshakeRefusals(registry: metrics, logger: logger),
+            basePath: basePath
         )
         let metrics = ServerMetrics(registry: metrics, workers: workers, broker: broker)
         let streams = StreamGate(
@@ -88,7 +94,8 @@ public struct ApusService: Service {
             socketLoops: socketLoops,
             settings: configuration.workerSettings,
             isDraining: isDraining,
-            log: RequestLog(logger: logger, metrics: metrics.requests)
+            log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
+            basePath: basePath
         )
         let http = httpConnections(on: httpLoops, gate: gate, streams: streams, metrics: metrics)
         let acceptor = Acceptor(
@@ -98,7 +105,10 @@ public struct ApusService: Service {
             handshakeTimeout: configuration.handshakeTimeout.milliseconds,
             logger: logger
         )
-        let port = try await acceptor.open(on: configuration.host, port: configuration.port)
+        var ports: [Acceptor.OpenPort] = []
+        for socket in try ListeningSocket.open(configuration, passed: systemd.sockets) {
+            ports.append(try await acceptor.open(socket))
+        }
         let housekeeping = Housekeeping(
             broker: broker,
             workers: workers,
@@ -108,14 +118,20 @@ public struct ApusService: Service {
         defer { keepingHouse.cancel() }
         // A task of its own, so that HTTP requests that never end can be cut at the deadline.
         let serving = Task { await http.run() }
-        await onListening(port.address)
+        let watching = Task { [systemd] in await systemd.keepWatch { workers.isAlive } }
+        defer { watching.cancel() }
+        await onListening(ports.map(\.address))
+        if systemd.notifier?.send("READY=1") == false {
+            logger.warning("the service manager cannot be told that the server is ready")
+        }
         try? await gracefulShutdown()
+        systemd.notifier?.send("STOPPING=1")
         let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
         isDraining.set()
         // Not in this task: it may be cancelled, and then could not wait for anything.
-        await Task {
+        await Task { [ports] in
             await workers.forEach { $0.refuseCommands() }
-            await port.close()
+            for port in ports { await port.close() }
             http.quiesce()
             await drain(workers, within: drainTimeout, serving: serving)
             await serving.value
@@ -157,8 +173,8 @@ public struct ApusService: Service {
     ) -> Router<ApusRequestContext> {
         let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
         router.addMiddleware {
-            RequestMiddleware(log: streams.log)
-            APIKeyMiddleware(keys: streams.settings.apiKeys)
+            RequestMiddleware(basePath: basePath, log: streams.log)
+            APIKeyMiddleware(basePath: basePath, keys: streams.settings.apiKeys)
         }
         Routes(
             broker: broker,
@@ -169,10 +185,13 @@ public struct ApusService: Service {
             createExisting: configuration.createExisting,
             isDraining: streams.isDraining,
             metrics: metrics,
-            refusals: gate.refusals
+            refusals: gate.refusals,
+            basePath: basePath
         ).add(to: router)
         return router
     }
+
+    private var basePath: BasePath { BasePath(configuration.basePath) }
 
     /// Delivers and closes. All loops refuse commands by now, so that everything acknowledged is in the logs.
     private func drain(_ workers: Workers, within timeout: Duration, serving: Task<Void, Never>) async {

@@ -2,12 +2,14 @@ import Glibc
 
 /// A TCP address in as few bytes as it takes: there is one for each connection.
 ///
-/// Its description is `127.0.0.1:50123` or `[::1]:50123`; empty for what is no TCP address.
+/// Its description is `127.0.0.1:50123` or `[::1]:50123`; `unix` for a Unix socket, whose clients have no address; empty for
+/// anything else.
 public struct PeerAddress: Sendable, CustomStringConvertible {
     private enum Host {
         case none
         case four(in_addr)
         case six(in6_addr)
+        case unix
     }
 
     private let host: Host
@@ -30,6 +32,8 @@ public struct PeerAddress: Sendable, CustomStringConvertible {
             case AF_INET6:
                 let address = bytes.loadUnaligned(as: sockaddr_in6.self)
                 return PeerAddress(host: .six(address.sin6_addr), port: UInt16(bigEndian: address.sin6_port))
+            case AF_UNIX:
+                return PeerAddress(host: .unix, port: 0)
             default:
                 return .unknown
             }
@@ -41,13 +45,19 @@ public struct PeerAddress: Sendable, CustomStringConvertible {
         case .none: ""
         case .four(var address): "\(Self.text(AF_INET, &address)):\(port)"
         case .six(var address): "[\(Self.text(AF_INET6, &address))]:\(port)"
+        case .unix: "unix"
         }
+    }
+
+    /// Whether it is that of a Unix socket.
+    public var isUnix: Bool {
+        if case .unix = host { true } else { false }
     }
 
     /// The number of the host, without a port and without brackets.
     public var ipAddress: String {
         switch host {
-        case .none: ""
+        case .none, .unix: ""
         case .four(var address): Self.text(AF_INET, &address)
         case .six(var address): Self.text(AF_INET6, &address)
         }

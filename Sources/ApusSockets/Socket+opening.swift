@@ -9,8 +9,14 @@ extension Socket {
 
     /// Listens on an address of this machine: the first that the host's name or number stands for.
     ///
-    /// - Throws: ``SocketError``, of `getaddrinfo` when the host is not known.
-    public static func listening(on host: String, port: Int) throws(SocketError) -> Socket {
+    /// - Parameter isIPv6Only: whether an IPv6 address that stands for all is to leave IPv4 to another socket.
+    /// - Throws: ``SocketError``, of `getaddrinfo` when the host is not known: with `ENOENT` where there is none of this name,
+    ///   with `EAGAIN` where nobody could be asked.
+    public static func listening(
+        on host: String,
+        port: Int,
+        isIPv6Only: Bool = false
+    ) throws(SocketError) -> Socket {
         // The library would take the lowest 16 bits of any number.
         guard let port = UInt16(exactly: port) else { throw SocketError("bind", code: EINVAL) }
         var hints = addrinfo()
@@ -19,29 +25,54 @@ extension Socket {
         var found: UnsafeMutablePointer<addrinfo>?
         let result = getaddrinfo(host, String(port), &hints, &found)
         guard result == 0, let first = found, let address = first.pointee.ai_addr else {
-            throw SocketError("getaddrinfo", code: result == EAI_SYSTEM ? errno : ENOENT)
+            switch result {
+            case EAI_SYSTEM: throw SocketError("getaddrinfo")
+            case EAI_AGAIN: throw SocketError("getaddrinfo", code: EAGAIN)
+            default: throw SocketError("getaddrinfo", code: ENOENT)
+            }
         }
         defer { freeaddrinfo(found) }
-        return try listening(on: address, size: first.pointee.ai_addrlen)
+        return try listening(on: address, size: first.pointee.ai_addrlen, isIPv6Only: isIPv6Only)
     }
 
     private static func listening(
         on address: UnsafePointer<sockaddr>,
-        size: socklen_t
+        size: socklen_t,
+        isIPv6Only: Bool
     ) throws(SocketError) -> Socket {
-        let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        let descriptor = Glibc.socket(CInt(address.pointee.sa_family), kind, 0)
-        guard descriptor >= 0 else { throw SocketError("socket") }
-        let listener = Socket(descriptor: descriptor)
+        let listener = try stream(family: CInt(address.pointee.sa_family))
         var isOn: CInt = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isOn, socklen_t(MemoryLayout<CInt>.size))
+        setsockopt(listener.descriptor, SOL_SOCKET, SO_REUSEADDR, &isOn, socklen_t(MemoryLayout<CInt>.size))
+        if isIPv6Only {
+            // Another family's socket does not know the option, and needs none.
+            setsockopt(
+                listener.descriptor,
+                CInt(IPPROTO_IPV6),
+                IPV6_V6ONLY,
+                &isOn,
+                socklen_t(MemoryLayout<CInt>.size)
+            )
+        }
+        return try listener.listening(on: address, size: size)
+    }
+
+    /// A socket that is neither bound nor connected yet.
+    static func stream(family: CInt) throws(SocketError) -> Socket {
+        let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = Glibc.socket(family, kind, 0)
+        guard descriptor >= 0 else { throw SocketError("socket") }
+        return Socket(descriptor: descriptor)
+    }
+
+    /// The same socket, bound to the address and listening; closed where that fails.
+    func listening(on address: UnsafePointer<sockaddr>, size: socklen_t) throws(SocketError) -> Socket {
         var failed = "bind"
         if bind(descriptor, address, size) == 0 {
             failed = "listen"
-            if listen(descriptor, backlog) == 0 { return listener }
+            if listen(descriptor, Self.backlog) == 0 { return self }
         }
         let error = SocketError(failed)
-        listener.close()
+        close()
         throw error
     }
 

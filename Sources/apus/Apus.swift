@@ -15,8 +15,12 @@ struct Apus: AsyncParsableCommand {
               apus sub orders
               apus pub orders '{"id": 1}'
 
-            Client commands find the server through --url or APUS_URL (default http://127.0.0.1:8080); a key goes in \
-            --api-key or APUS_API_KEY.
+            Client commands find the server through --url or APUS_URL (default http://127.0.0.1:8080), which may name a Unix \
+            socket (unix:/run/apus.sock); a key goes in --api-key or APUS_API_KEY.
+
+            Completion for a shell (bash, zsh or fish) is printed by
+
+              apus --generate-completion-script bash
 
             Exit codes: 0 ok, 1 failure, 64 wrong usage, 69 server unreachable, 77 unauthorized, 78 bad configuration.
             """,
@@ -34,4 +38,23 @@ struct Apus: AsyncParsableCommand {
             EchoCommand.self,
         ]
     )
+
+    /// Runs a command, as the default implementation does, but that a health check has two exit codes also where its arguments
+    /// are wrong: those who call it give others meanings of their own.
+    static func main() async {
+        do {
+            var command = try await asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            let isHealthcheck = CommandLine.arguments.dropFirst().first == HealthcheckCommand.configuration.commandName
+            guard isHealthcheck, exitCode(for: error) != .success else { exit(withError: error) }
+            let message = fullMessage(for: error)
+            if !message.isEmpty { StandardError.write(message + "\n") }
+            exit(withError: ExitCode.failure)
+        }
+    }
 }

@@ -18,6 +18,7 @@ struct ServeCommand: AsyncParsableCommand {
               apus serve
               apus serve --port 9000 --overflow disconnect --queue 100
               apus serve --config Configurations/r1.yaml --log-format json
+              apus serve --listen unix:/run/apus.sock --listen 127.0.0.1:8080
               APUS_API_KEYS=secret apus serve
 
             SIGTERM or SIGINT stops it in good order: no new connections, what was acknowledged is delivered, sockets are \
@@ -59,9 +60,19 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     )
     for warning in loaded.warnings { logger.warning("\(warning)") }
     OpenFiles.raiseLimit()
-    let service = ApusService(configuration: configuration, mode: mode, logger: logger) { address in
-        let host = address.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 } ?? "?"
-        logger.info("listening", metadata: ["address": "http://\(host):\(address.port ?? 0)"])
+    let systemd = try systemd()
+    let basePath = configuration.basePath
+    let service = ApusService(
+        configuration: configuration,
+        mode: mode,
+        systemd: systemd,
+        logger: logger
+    ) { addresses in
+        for address in addresses {
+            var metadata: Logger.Metadata = ["address": "\(address.url)"]
+            if !basePath.isEmpty { metadata["base_path"] = "\(basePath)" }
+            logger.notice("listening", metadata: metadata)
+        }
         Task {
             // When the start has settled; a server that is busy by then only reads some of its pages again.
             try? await Task.sleep(for: .seconds(1))
@@ -78,26 +89,52 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     defer { stopping.cancel() }
     do {
         try await group.run()
+    } catch let failure as ListenFailure {
+        let problem = ListenProblem(failure, loaded)
+        StandardError.write("apus: \(problem.text)\n")
+        throw problem.exitCode
     } catch {
-        StandardError.write("apus: \(explanation(of: error, configuration))\n")
+        StandardError.write("apus: the server failed: \(error)\n")
         throw ExitCode.failure
     }
     logger.info("stopped")
 }
 
-/// What a failure to run means to the one who started it.
-private func explanation(of error: any Error, _ configuration: ServerConfiguration) -> String {
-    let place = "\(configuration.host):\(configuration.port)"
-    switch error {
-    case let error as SocketError where error.call == "getaddrinfo":
-        return "cannot listen on \(place): unknown host"
-    case let error as SocketError where error.code == EADDRINUSE:
-        return "cannot listen on \(place): address already in use"
-    case let error as SocketError where error.code == EACCES:
-        return "cannot listen on \(place): permission denied"
-    case let error as SocketError where error.code == EADDRNOTAVAIL:
-        return "cannot listen on \(place): this machine does not have the address"
-    default:
-        return "the server failed: \(error)"
+/// What systemd passes and asks for, where it has started this process. Where that cannot be used, says why and exits with 78.
+private func systemd() throws -> Systemd {
+    do throws(ConfigurationError) {
+        return try Systemd(environment: ProcessInfo.processInfo.environment)
+    } catch {
+        StandardError.write("apus: \(error)\n")
+        throw ExitCode.badConfiguration
+    }
+}
+
+/// What a place at which the server cannot listen means to the one who started it.
+private struct ListenProblem {
+    let text: String
+    let exitCode: ExitCode
+
+    init(_ failure: ListenFailure, _ loaded: LoadedConfiguration) {
+        let settings = loaded.configuration.listen.isEmpty ? ["host", "port"] : ["listen"]
+        let sources = settings.map { "\($0) from \(loaded.sources[$0] ?? "default")" }.joined(separator: ", ")
+        let (reason, isMistake) = Self.reason(failure.cause)
+        text = "cannot listen on \(failure.address): \(reason) (\(sources))"
+        exitCode = isMistake ? .badConfiguration : .failure
+    }
+
+    /// What is wrong, and whether that is for good: then a service manager need not try again.
+    private static func reason(_ error: SocketError) -> (text: String, isMistake: Bool) {
+        switch (error.call, error.code) {
+        case ("getaddrinfo", ENOENT): ("unknown host", true)
+        case ("getaddrinfo", EAGAIN): ("the host's name cannot be looked up now", false)
+        case (_, EADDRINUSE): ("address already in use", false)
+        case (_, EACCES), (_, EPERM): ("permission denied", false)
+        case (_, EADDRNOTAVAIL): ("this machine does not have the address", false)
+        case (_, EAFNOSUPPORT): ("this machine does not have addresses of this kind", false)
+        case (_, ENOENT), (_, ENOTDIR): ("there is no such folder", true)
+        case (_, EEXIST): ("there is a file of this name that is no socket", true)
+        default: ("\(error)", false)
+        }
     }
 }

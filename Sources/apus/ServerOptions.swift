@@ -6,13 +6,22 @@ import Foundation
 ///
 /// All are text: a bad value is one of the configuration, with its exit code and message, wherever it comes from.
 struct ServerOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("A JSON or YAML file of settings. (env: APUS_CONFIG; default: none)", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A JSON or YAML file of settings. (env: APUS_CONFIG; default: none)", valueName: "file"),
+        completion: .file()
+    )
     var config: String?
 
     @Option(name: .setting("host"), help: .setting("host", "address"))
     var host: String?
     @Option(name: .setting("port"), help: .setting("port", "number"))
     var port: String?
+    @Option(name: .setting("listen"), help: .setting("listen", "address"))
+    var listen: [String] = []
+    @Option(name: .setting("socket_mode"), help: .setting("socket_mode", "mode"))
+    var socketMode: String?
+    @Option(name: .setting("base_path"), help: .setting("base_path", "path"))
+    var basePath: String?
     @Option(name: .setting("threads"), help: .setting("threads", "count"))
     var threads: String?
     @Option(name: .setting("log_level"), help: .setting("log_level", "level"))
@@ -95,7 +104,8 @@ struct ServerOptions: ParsableArguments {
     /// What was given, by the key of the setting.
     var flags: [String: [String]] {
         let texts: [(key: String, text: String?)] = [
-            ("host", host), ("port", port), ("threads", threads), ("log_level", logLevel), ("log_format", logFormat),
+            ("host", host), ("port", port), ("socket_mode", socketMode), ("base_path", basePath), ("threads", threads),
+            ("log_level", logLevel), ("log_format", logFormat),
             ("history", history), ("topic_bytes", topicBytes), ("loop_lag", loopLag),
             ("loop_lag_bytes", loopLagBytes), ("queue", queue), ("overflow", overflow),
             ("throttle_timeout", throttleTimeout), ("compression", compression),
@@ -110,7 +120,7 @@ struct ServerOptions: ParsableArguments {
             ("topics.create_existing", topicsCreateExisting), ("topics.on_delete", topicsOnDelete),
             ("topics.create_on", topicsCreateOn), ("topics.declare", topicsDeclare),
         ]
-        var flags = ["api_keys": apiKey]
+        var flags = ["api_keys": apiKey, "listen": listen]
         for (key, text) in texts {
             flags[key] = text.map { [$0] }
         }

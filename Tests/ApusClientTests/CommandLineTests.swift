@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import ApusClient
+@testable import ApusServer
 @testable import apus
 
 @Suite("Lines of standard input")
@@ -102,14 +103,21 @@ struct CommandLineTests {
     @Test("of a health check finds the server that the environment configures")
     func healthcheckAddress() throws {
         func address(_ environment: [String: String], url: String? = nil) throws -> String {
-            try ServerAddress.ofThisMachine(url: url) { environment[$0] }.restBase
+            try ServerAddress.ofThisMachine(url: url, variables: EnvironmentVariables(environment)).description
         }
         #expect(try address([:]) == "http://127.0.0.1:8080")
         #expect(try address(["APUS_HOST": "0.0.0.0", "APUS_PORT": "9000", "PORT": "1"]) == "http://127.0.0.1:9000")
         #expect(try address(["HOST": "::", "PORT": "81"]) == "http://[::1]:81")
         #expect(try address(["APUS_URL": "ws://a:1/v1", "APUS_PORT": "9000"]) == "http://a:1/v1")
         #expect(try address(["APUS_URL": "ws://a:1"], url: "http://b:2") == "http://b:2")
-        #expect(throws: CommandFailure.self) { try address(["APUS_PORT": "x"]) }
+        #expect(try address(["APUS_HOST": "[::1]", "APUS_PORT": " 82\n"]) == "http://[::1]:82")
+        #expect(try address(["APUS_BASE_PATH": "/apus/", "PORT": "83"]) == "http://127.0.0.1:83/apus")
+        #expect(try address(["APUS_LISTEN": "127.0.0.1:0,[::]:84", "PORT": "1"]) == "http://[::1]:84")
+        #expect(try address(["APUS_LISTEN": "unix:/run/s", "APUS_BASE_PATH": "/a"]) == "unix:/run/s:/a")
+        #expect(try address(["APUS_URL": " unix:/run/s:/v1 "]) == "unix:/run/s:/v1")
+        #expect(try address(["APUS_PORT": "tcp://10.0.0.1:1", "PORT": "85"]) == "http://127.0.0.1:85")
+        #expect(throws: ConfigurationError.self) { try address(["APUS_PORT": "x"]) }
+        #expect(throws: CommandFailure.self) { try address(["APUS_PORT": "0"]) }
     }
 
     @Test("of sub prints an event on one line whatever white space its payload has")

@@ -16,6 +16,12 @@ struct ServerAddressTests {
             ("ws://localhost:8080/v1/ws", "http://localhost:8080/v1", "ws://localhost:8080/v1/ws"),
             ("ws://localhost:8080/ws", "http://localhost:8080", "ws://localhost:8080/ws"),
             ("http://[::1]:9000/v1/", "http://[::1]:9000/v1", "ws://[::1]:9000/v1/ws"),
+            ("http://host/apus", "http://host:80/apus", "ws://host:80/apus/ws"),
+            ("http://host/a/b.c/v1/ws", "http://host:80/a/b.c/v1", "ws://host:80/a/b.c/v1/ws"),
+            ("https://host/apus/ws/", "https://host:443/apus", "wss://host:443/apus/ws"),
+            ("http://host/v2", "http://host:80/v2", "ws://host:80/v2/ws"),
+            ("unix:/run/a b.sock", "http+unix://%2Frun%2Fa%20b.sock", "unix:/run/a b.sock:/ws"),
+            ("unix:///run/s:/apus/v1", "http+unix://%2Frun%2Fs/apus/v1", "unix:/run/s:/apus/v1/ws"),
         ]
     )
     func urls(text: String, rest: String, webSocket: String) throws {
@@ -28,15 +34,33 @@ struct ServerAddressTests {
     func parts() throws {
         let address = try ServerAddress("wss://[2001:db8::1]/v1")
         #expect(address == ServerAddress(host: "2001:db8::1", port: 443, isSecure: true, dialect: .v1))
+        let file = try ServerAddress("unix:/run/apus.sock:/apus/v1/")
+        #expect(file == ServerAddress(unixSocket: "/run/apus.sock", basePath: "/apus", dialect: .v1))
+        #expect(file.hostHeader == "localhost" && file.authority == "unix:/run/apus.sock")
+        #expect(file.speaking(.base).description == "unix:/run/apus.sock:/apus")
+    }
+
+    @Test(
+        "is what it says that it is",
+        arguments: [
+            "http://host:80", "https://[::1]:443/apus/v1", "unix:/run/apus.sock", "unix:/run/a:b", "unix:/run/s:/apus",
+            "unix:/run/s:/v1",
+        ]
+    )
+    func description(text: String) throws {
+        #expect(try ServerAddress(text).description == text)
     }
 
     @Test(
         "is refused with its own text when it is none",
         arguments: [
             "", "localhost", "localhost:8080", "ftp://localhost", "http://", "http://:80", "http://host:",
-            "http://host:0", "http://host:65536", "http://host:+80", "http://host:80x", "http://host/v2",
-            "http://host/v1/topics", "http://host?x=1", "http://host#x", "http://user@host", "http://ho st",
+            "http://host:0", "http://host:65536", "http://host:+80", "http://host:80x", "http://host/a/../b",
+            "http://host/./v1", "http://host/é", "http://host?x=1", "http://host#x", "http://user@host", "http://ho st",
             "http://[::1", "http://[]", "http://[host]", "http://::1:80",
+            "unix:", "unix:apus.sock", "unix:@apus", "unix:/", "unix:/run/", "unix://host/run/apus.sock",
+            "unix:/run/s:/../v1",
+            "unix:/" + String(repeating: "x", count: 103),
         ]
     )
     func refusals(text: String) {

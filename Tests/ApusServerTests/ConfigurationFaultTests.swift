@@ -6,8 +6,11 @@ import Testing
 /// Bad values and files: refused, and named.
 @Suite struct ConfigurationFaultTests {
     private static let bad: [String: [String]] = [
-        "host": ["", "a b", "http://a", "1.2.3.256", "1.2.3", ":::", "[::1]", "a/b", "ü"],
+        "host": ["", "a b", "http://a", "1.2.3.256", "1.2.3", ":::", "[::1", "[a]", "[]", "[::1]:1", "a/b", "ü"],
         "port": ["abc", "-1", "65536", "80.5", "1e3", "", "0x50", "99999999999999999999"],
+        "listen": ["127.0.0.1", "unix:apus.sock", "[::1]", "a:1,a:1"],
+        "socket_mode": ["0800", "01777", "rw", "-1", "0o", "00660"],
+        "base_path": ["apus", "/a//b", "/v1"],
         "threads": ["-2", "1025", "all"],
         "log_level": ["loud", ""],
         "log_format": ["xml"],
@@ -37,8 +40,10 @@ import Testing
     func aBadValueNamesItsSettingItselfAndItsSource(key: String) throws {
         let setting = try #require(Setting.named(key))
         for text in try #require(Self.bad[key], "no bad value of \(key) is tried") {
+            // A flag that may be given several times is a list of one here.
+            let flag = setting.isList ? [text, "x"] : [text]
             var sources = [
-                ("flag --\(setting.flag)", { try ServerConfiguration.load(flags: [key: [text]], environment: [:]) })
+                ("flag --\(setting.flag)", { try ServerConfiguration.load(flags: [key: flag], environment: [:]) })
             ]
             if !text.isEmpty {
                 let name = setting.environmentNames[0]
@@ -50,7 +55,8 @@ import Testing
                     let error = #expect(throws: ConfigurationError.self, "'\(text)'") { _ = try load() }
                     #expect(error?.code == .invalidValue)
                     let message = "\(try #require(error))"
-                    #expect(message.hasPrefix("\(key): '\(text)' (from \(source)) is not "))
+                    let shown = setting.isList && source.hasPrefix("flag") ? "[\(text), x]" : text
+                    #expect(message.hasPrefix("\(key): '\(shown)' (from \(source)) is not "))
                 }
             }
         }
@@ -100,6 +106,42 @@ import Testing
             ]
         )
         #expect(loaded.configuration.onDelete == .disconnect)
+    }
+
+    @Test func nothingThatMayHaveBeenMeantToProtectTheServerIsPassedOver() {
+        for text in ["api_key: s3cret", "x: {y: [{tokens: s3cret}]}", #""secret\e[2J": s3cret"#, "max_conections: 5"] {
+            let error = #expect(throws: ConfigurationError.self) { try load(text) }
+            #expect(error?.code == .unknownSetting)
+            let message = error.map { "\($0)" } ?? ""
+            #expect(!message.contains("s3cret") && !message.contains("\u{1b}"))
+        }
+        for environment in [["APUS_API_KEY": "s3cret"], ["APUS_MAX_CONECTIONS": "5"], ["apus-api-keys": "s3cret"]] {
+            let error = #expect(throws: ConfigurationError.self) {
+                try ServerConfiguration.load(environment: environment)
+            }
+            #expect(error?.code == .unknownSetting)
+            #expect(error.map { "\($0)".contains("s3cret") } == false)
+        }
+    }
+
+    @Test func everySettingThatIsMistypedByALetterIsFoundOrRefused() throws {
+        for setting in Setting.all {
+            let typo = String(setting.key.dropLast())
+            guard Setting.named(typo) == nil, !Setting.isGroup(typo) else { continue }
+            let name = String(setting.environmentNames[0].dropLast())
+            let loaded: [Result<String, any Error>] = [
+                Result { try ServerConfiguration.load(environment: [name: "1"]).warnings.joined() },
+                Result { try load("\(typo): 1").warnings.joined() },
+            ]
+            for (result, meant) in zip(loaded, [setting.environmentNames[0], setting.key]) {
+                let text =
+                    switch result {
+                    case .success(let warnings): warnings
+                    case .failure(let error): "\(error)"
+                    }
+                #expect(text.contains("did you mean '\(meant)'?"), "\(typo)")
+            }
+        }
     }
 
     @Test(arguments: [

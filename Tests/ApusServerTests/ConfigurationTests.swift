@@ -66,7 +66,8 @@ import Testing
 
     /// One value for each setting that is not its default.
     private static let others: [String: String] = [
-        "host": "::1", "port": "1", "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",
+        "host": "::1", "port": "1", "listen": "unix:/run/s,[::1]:0", "socket_mode": "0600", "base_path": "/apus",
+        "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",
         "history": "0", "topic_bytes": "1GiB", "loop_lag": "100", "loop_lag_bytes": "64KiB",
         "queue": "5", "overflow": "throttle", "throttle_timeout": "0",
         "ping_interval": "1.5", "pong_timeout": "2m", "heartbeat": "0s", "handshake_timeout": "1h",
@@ -191,6 +192,7 @@ import Testing
             for name in setting.environmentNames {
                 #expect(documented.contains("`\(name)`"), "docs/configuration.md does not name \(name)")
             }
+            if let name = setting.environmentFileName { #expect(documented.contains("`\(name)`")) }
         }
     }
 

@@ -49,14 +49,17 @@ import Testing
         #expect(address.port == 50_123)
     }
 
-    @Test func `what is no TCP address has no text`() {
+    @Test func `what is no TCP address has no number, and only that of a Unix socket a text`() {
         var storage = sockaddr_storage()
-        storage.ss_family = sa_family_t(AF_UNIX)
-        for address in [PeerAddress(storage), .unknown] {
-            #expect(address.description == "")
+        for (family, text) in [(AF_UNIX, "unix"), (AF_NETLINK, "")] {
+            storage.ss_family = sa_family_t(family)
+            let address = PeerAddress(storage)
+            #expect(address.description == text)
+            #expect(address.isUnix == (family == AF_UNIX))
             #expect(address.ipAddress == "")
             #expect(address.port == 0)
         }
+        #expect(PeerAddress.unknown.description == "" && !PeerAddress.unknown.isUnix)
     }
 
     @Test func `an address is small, as every connection has one`() {

@@ -71,10 +71,10 @@ import Testing
         #expect(error?.code == EBADF)
     }
 
-    @Test func `what has no TCP address has an empty one`() throws {
+    @Test func `what has no TCP address is said to be of its kind`() throws {
         let wire = try Wire()
-        #expect(wire.near.peerAddress.description == "")
-        #expect(wire.near.localAddress.description == "")
+        #expect(wire.near.peerAddress.description == "unix")
+        #expect(wire.near.localAddress.description == "unix")
         wire.near.disableDelay()
         #expect(wire.near.isOpen)
     }
@@ -92,6 +92,16 @@ import Testing
         let error = #expect(throws: SocketError.self) { try Socket.listening(on: "no such host", port: 0) }
         #expect(error?.call == "getaddrinfo")
         #expect(error?.description.hasPrefix("getaddrinfo: ") == true)
+    }
+
+    @Test func `an IPv6 address that stands for all leaves IPv4 to another socket when it is asked to`() throws {
+        guard Self.hasIPv6 else { return }
+        let six = try Socket.listening(on: "::", port: 0, isIPv6Only: true)
+        defer { six.close() }
+        let port = Int(six.localAddress.port)
+        try Socket.listening(on: "0.0.0.0", port: port).close()
+        // An address of the other family has nothing to leave.
+        try Socket.listening(on: "127.0.0.1", port: port, isIPv6Only: true).close()
     }
 
     @Test(arguments: [-1, 65_536, .max, .min])

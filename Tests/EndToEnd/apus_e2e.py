@@ -85,13 +85,15 @@ class Server:
     """`apus serve --port 0 …`, stopped by its own pid at the end of the block.
 
     Its exit code must then be `exit_code` (None: any), and its standard output empty. It may open no more than `files`.
+    `popen` has further arguments for `subprocess.Popen`.
     """
 
-    def __init__(self, *flags, env=None, exit_code=0, files=None):
+    def __init__(self, *flags, env=None, exit_code=0, files=None, popen=None):
         self._arguments = [os.environ["APUS_BIN"], "serve", "--port", "0", *flags]
         self._env, self._exit_code = environment(env), exit_code
         if files is not None:
             self._arguments = ["prlimit", f"--nofile={files}:{files}", *self._arguments]
+        self._popen = popen or {}
         self._changed = threading.Condition()
         self._stopping = False
         self.log = []
@@ -99,14 +101,16 @@ class Server:
     def __enter__(self):
         self._stdout = tempfile.TemporaryFile()
         self.process = subprocess.Popen(self._arguments, env=self._env, stdin=subprocess.DEVNULL,
-                                        stdout=self._stdout, stderr=subprocess.PIPE, text=True)
+                                        stdout=self._stdout, stderr=subprocess.PIPE, text=True, **self._popen)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         try:
-            self.host, port = address(self.wait_for_log("listening"))
+            self.host, port = address(self.wait_for_log(" listening ", '"message":"listening"'))
         except BaseException:
-            self.process.kill()
+            if self.process.poll() is None:
+                self.process.kill()
             self.process.wait()
+            self._reader.join(5)
             raise
         self.port = int(port)
         return self
@@ -144,12 +148,14 @@ class Server:
             self.log.append("(end of log)")
             self._changed.notify_all()
 
-    def wait_for_log(self, text, timeout=TIMEOUT):
+    def wait_for_log(self, *texts, timeout=TIMEOUT):
+        """The first line that has one of the texts in it."""
         def found():
-            return next((line for line in self.log if text in line), None) or "(end of log)" in self.log[-1:]
+            lines = (line for line in self.log if any(text in line for text in texts))
+            return next(lines, None) or "(end of log)" in self.log[-1:]
         with self._changed:
             line = self._changed.wait_for(found, timeout)
-        assert isinstance(line, str), f"no '{text}' in the log: {self.log}"
+        assert isinstance(line, str), f"none of {texts} in the log: {self.log}"
         return line
 
     @property

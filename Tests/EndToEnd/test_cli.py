@@ -125,6 +125,31 @@ def test_healthcheck_tells_by_its_exit_code(server):
     assert apus("healthcheck", "--url", NOWHERE).returncode != 0
 
 
+@pytest.mark.parametrize(("arguments", "env"), [
+    (["--url", NOWHERE], {}), (["--url", "nonsense"], {}), (["--nope"], {}), (["extra"], {}), (["--timeout", "x"], {}),
+    (["--url"], {}), ([], {"APUS_URL": "nonsense"}), ([], {"APUS_PORT": "http"}), ([], {"APUS_PORT": "0"}),
+    ([], {"APUS_HOST": "a b"}), ([], {"APUS_CONFIG": "/nonexistent"}), ([], {"APUS_LISTEN": "nonsense"}),
+    ([], {"APUS_LISTEN": "unix:/nonexistent/apus.sock"}), (["--url", "unix:/nonexistent"], {}), (["--quiet", "--url", "x"], {}),
+])
+def test_healthcheck_has_two_answers_whatever_goes_wrong(arguments, env):
+    result = apus("healthcheck", *arguments, env={"APUS_PORT": "1"} | env)
+    assert result.returncode == 1 and result.stdout == ""
+    assert bool(result.stderr) == ("--quiet" not in arguments)
+
+
+def test_healthcheck_helps_and_says_its_version_with_0():
+    assert apus("healthcheck", "--help").returncode == 0
+    assert apus("healthcheck", "--version").returncode == 0
+
+
+def test_healthcheck_finds_the_server_of_a_file_and_of_other_mistakes(server, tmp_path):
+    file = tmp_path / "apus.yaml"
+    file.write_text(f"port: {server.port}\nqueue: many\n")
+    # What else is wrong there is not its business: the server runs.
+    assert apus("healthcheck", env={"APUS_CONFIG": str(file), "APUS_API_KEYS_FILE": "/nonexistent"}).returncode == 0
+    assert apus("healthcheck", env={"APUS_PORT": str(server.port), "APUS_QUEUE": "x", "APUS_TOKEN": "x"}).returncode == 0
+
+
 @pytest.mark.parametrize("arguments", [["pub", "t", "1"], ["sub", "t"], ["topics"], ["topics", "create", "t"]])
 def test_a_server_that_cannot_be_reached_is_exit_69(arguments):
     result = apus(*arguments, "--url", NOWHERE)
@@ -159,3 +184,21 @@ def test_help_is_there_for_every_command(command):
 def test_the_version_is_a_version():
     result = apus("--version")
     assert result.returncode == 0 and re.search(r"\d+\.\d+", result.stdout)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_named_in_the_help_and_knows_the_commands(shell):
+    assert "apus --generate-completion-script bash" in apus("--help").stdout
+    script = apus("--generate-completion-script", shell)
+    assert script.returncode == 0
+    for word in ("healthcheck", "topics", "max-connections", "base-path"):
+        assert word in script.stdout
+    assert "echo" not in re.findall(r"'(\w+):", script.stdout)
+
+
+def test_bash_takes_the_completion_script_and_completes(tmp_path):
+    script = tmp_path / "apus"
+    script.write_text(apus("--generate-completion-script", "bash").stdout)
+    ask = f"source {script}; COMP_WORDS=(apus heal); COMP_CWORD=1; COMP_LINE='apus heal'; COMP_POINT=9; _apus apus heal apus; echo $COMPREPLY"
+    result = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=TIMEOUT)
+    assert result.stdout.strip() == "healthcheck", result.stderr

@@ -160,6 +160,198 @@ def test_an_unknown_key_in_the_file_is_a_warning(tmp_path):
         assert "warning" in server.wait_for_log("queu")
 
 
+PLATFORMS = ["x86_64-conda-linux-gnu", "x86_64-apple-darwin13.4.0", "aarch64-linux-gnu", "i686-w64-mingw32"]
+LINKS = {"APUS_SERVICE_HOST": "10.0.0.1", "APUS_SERVICE_PORT": "8080", "APUS_SERVICE_PORT_HTTP": "8080",
+         "APUS_PORT": "tcp://10.0.0.1:8080", "APUS_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+         "APUS_PORT_8080_TCP_PROTO": "tcp", "APUS_PORT_8080_TCP_PORT": "8080", "APUS_PORT_8080_TCP_ADDR": "10.0.0.1",
+         # Of services whose names are like a secret's and a limit's.
+         "APUS_TOKEN_SERVICE_HOST": "10.0.0.2", "APUS_TOKEN_PORT": "tcp://10.0.0.2:80",
+         "APUS_TOKEN_PORT_80_TCP_ADDR": "10.0.0.2", "APUS_MAX_PORT_53_UDP": "udp://10.0.0.3:53"}
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_ignored_with_a_warning():
+    with Server("--api-key", "k", env=LINKS) as server:
+        ignored = server.wait_for_log("APUS_PORT='tcp://10.0.0.1:8080' is ignored")
+        others = server.wait_for_log("APUS_MAX_PORT_53_UDP, ")
+        assert " warning " in ignored and " warning " in others and "and 6 more" in others
+        assert len([line for line in server.log if " warning " in line]) == 2
+        # What has a value of ours behind one that is not is taken.
+        assert effective(env=LINKS | {"PORT": "9001"})["port"] == ("9001", "from environment PORT")
+        assert apus("healthcheck", env=LINKS | {"PORT": str(server.port)}).returncode == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("APUS_PORT", "tcp://10.0.0.1:8080"), ("APUS_PORT", " TCP://[fd00::1]:8080 "), ("PUBSUB_PORT", "udp://10.0.0.1:53"),
+    ("PORT", "sctp://10.0.0.1:1"), ("APUS_HOST", "tcp://10.0.0.1:8080"),
+    *((name, value) for name in ("HOST", "PUBSUB_HOST", "APUS_HOST") for value in PLATFORMS),
+])
+def test_a_value_that_is_not_ours_is_ignored_with_a_warning_that_names_it(name, value):
+    result = apus("config", "print", env={name: value})
+    assert result.returncode == 0
+    assert result.stderr.startswith(f"apus: warning: {name}='{value.strip()}' is ignored: ")
+    assert re.search(r"^port: 8080 .*default", result.stdout, re.M) and '"127.0.0.1"' in result.stdout
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("APUS_PORT", "http://10.0.0.1:8080"), ("APUS_PORT", "8080/tcp"), ("PORT", "tcp:8080"), ("PORT", "://"),
+    ("HOST", "http://localhost"), ("HOST", "x86_64 conda"), ("APUS_PORT", " "), ("APUS_HOST", "\t"),
+])
+def test_a_value_that_is_only_like_it_is_a_mistake(name, value):
+    result = apus("config", "check", env={name: value})
+    assert result.returncode == 78 and f"(from environment {name})" in result.stderr and value.strip() in result.stderr
+
+
+@pytest.mark.parametrize(("name", "hint"), [
+    ("APUS_API_KEY", "APUS_API_KEYS"), ("APUS_APIKEYS", "APUS_API_KEYS"), ("apus_api_keys", "APUS_API_KEYS"),
+    ("APUS-API-KEYS", "APUS_API_KEYS"), ("APUS_API_KEYS_FIL", "APUS_API_KEYS_FILE"), ("APUS_API_KEY_FILE", "APUS_API_KEYS_FILE"),
+    ("APUS_TOKEN", None), ("APUS_AUTH_PASSWORD", None), ("APUS_KEYS", None), ("APUS_TLS_KEY", None), ("APUS_PASWORD", None),
+])
+def test_an_unknown_variable_that_resembles_a_secret_stops_the_start_and_is_not_shown(name, hint):
+    for command in (["serve", "--port", "0"], ["config", "check"]):
+        result = apus(*command, env={name: "s3cret"})
+        assert result.returncode == 78 and name in result.stderr and "s3cret" not in result.stderr
+        assert hint is None or f"did you mean '{hint}'?" in result.stderr
+        assert "listening" not in result.stderr
+
+
+@pytest.mark.parametrize(("name", "hint"), [
+    ("APUS_MAX_CONECTIONS", "APUS_MAX_CONNECTIONS"), ("APUS_MAXTOPICS", "APUS_MAX_TOPICS"), ("APUS_MAX_CONNS", None),
+    ("APUS_RECONECT_RATE", "APUS_RECONNECT_RATE"), ("APUS_RATE_LIMIT", None), ("APUS_THROTLE_TIMEOUT", "APUS_THROTTLE_TIMEOUT"),
+])
+def test_an_unknown_variable_that_resembles_a_limit_stops_the_start(name, hint):
+    result = apus("serve", "--port", "0", env={name: "5"})
+    assert result.returncode == 78 and f"{name}: '5' (from environment {name})" in result.stderr
+    assert hint is None or f"did you mean '{hint}'?" in result.stderr
+
+
+def test_any_other_unknown_variable_is_a_warning_with_the_nearest_name():
+    env = {"APUS_QUEU": "5", "APUS_LOGLEVEL": "debug", "APUS_FAVOURITE": "swift", "APUS_MAX_CONECTIONS": "", "apus": "1",
+           "APUS_BIN": "/bin/true", "APUS_URL": "http://localhost"}
+    with Server(env=env) as server:
+        server.wait_for_log("unknown variable 'APUS_QUEU' in the environment; did you mean 'APUS_QUEUE'?")
+        server.wait_for_log("unknown variable 'APUS_LOGLEVEL' in the environment; did you mean 'APUS_LOG_LEVEL'?")
+        assert server.wait_for_log("APUS_FAVOURITE").endswith("in the environment")
+        assert len([line for line in server.log if " warning " in line]) == 3
+
+
+def test_many_unknown_variables_are_few_warnings():
+    result = apus("config", "check", env={f"APUS_FOO_{number}": "1" for number in range(300)})
+    assert result.returncode == 0
+    assert len(result.stderr.splitlines()) == 21 and "280 more" in result.stderr
+
+
+def test_a_client_s_key_in_the_environment_is_no_mistake_where_the_server_has_keys_of_its_own():
+    with Server("--api-key", "k", env={"APUS_API_KEY": "k"}) as server:
+        assert server.rest("GET", "/topics").status == 401
+        assert not [line for line in server.log if " warning " in line]
+
+
+@pytest.mark.parametrize("text", [
+    "api_key: s3cret\n", "api-keys: [s3cret]\n", "API_KEYS: s3cret\n", "APUS_API_KEYS: s3cret\n", "token: s3cret\n",
+    "auth: {password: s3cret}\n", "server:\n  api_keys: [s3cret]\n", "apus:\n  security:\n    - token: s3cret\n",
+    "topics:\n  api_key: s3cret\n", "api_keys:\n", "limits:\n  api_key: s3cret\n", "users: [{secret: s3cret}]\n",
+])
+def test_an_unknown_key_in_the_file_that_resembles_a_secret_stops_the_start(tmp_path, text):
+    file = tmp_path / "apus.yaml"
+    file.write_text(text)
+    result = apus("serve", "--port", "0", "--config", str(file))
+    assert result.returncode == 78 and str(file) in result.stderr and "s3cret" not in result.stderr
+    assert "listening" not in result.stderr
+
+
+@pytest.mark.parametrize(("text", "key"), [
+    ("max_conections: 5\n", "max_conections: '5'"), ("limits: {connections: 5}\n", "limits: the value"),
+    ("server: {max_topics: 7}\n", "server.max_topics: '7'"), ("topics: {max_topic: 7}\n", "topics.max_topic: '7'"),
+])
+def test_an_unknown_key_in_the_file_that_resembles_a_limit_stops_the_start(tmp_path, text, key):
+    for name in ("apus.yaml", "apus.conf"):
+        file = tmp_path / name
+        file.write_text(text)
+        result = apus("config", "check", "--config", str(file))
+        assert result.returncode == 78 and result.stderr.startswith(f"apus: {key} (from file {file})")
+
+
+@pytest.mark.parametrize("contents", [b"k-one", b"k-one\n", b"k-one\r\n", b"\xef\xbb\xbfk-one\n", b"k-one,k-two\n", b"k-two\nk-one"])
+def test_keys_can_come_from_a_file(tmp_path, contents):
+    file = tmp_path / "keys"
+    file.write_bytes(contents)
+    env = {"APUS_API_KEYS_FILE": str(file)}
+    with Server(env=env) as server:
+        assert server.rest("GET", "/topics", headers={"X-API-Key": "k-one"}).status == 200
+        assert server.rest("GET", "/topics").status == 401
+        # The clients' key can, too.
+        file.write_bytes(b"k-one\n")
+        assert apus("topics", "--url", server.url, env={"APUS_API_KEY_FILE": str(file)}).returncode == 0
+        assert apus("topics", "--url", server.url, env={"APUS_API_KEY": " k-one\n"}).returncode == 0
+    printed = apus("config", "print", env=env).stdout
+    assert re.search(r'^api_keys: "\*\*\*" +# from environment APUS_API_KEYS_FILE$', printed, re.M) and "k-one" not in printed
+
+
+@pytest.mark.parametrize(("contents", "why"), [
+    (None, "no such file"), (b"", "empty key"), (b"\n", "empty key"), (b"a\n\n", "empty key"), (b"a\n\nb\n", "empty key"),
+    (b"\xff\xfe", "not UTF-8"), (b"x" * 65537, "larger than 65536"), (b"a b\n", "visible ASCII"), (b"x" * 1025, "1024"),
+])
+def test_a_file_of_keys_that_cannot_be_used_stops_the_start(tmp_path, contents, why):
+    file = tmp_path / "keys"
+    if contents is not None:
+        file.write_bytes(contents)
+    result = apus("serve", "--port", "0", env={"APUS_API_KEYS_FILE": str(file)})
+    assert result.returncode == 78 and "(from environment APUS_API_KEYS_FILE)" in result.stderr and why in result.stderr
+
+
+def test_a_secret_that_is_there_twice_stops_the_start(tmp_path):
+    file = tmp_path / "key"
+    file.write_text("a")
+    both = {"APUS_API_KEYS_FILE": str(file), "APUS_API_KEYS": "b"}
+    assert apus("config", "check", env=both).returncode == 78
+    both = {"APUS_API_KEY_FILE": str(file), "APUS_API_KEY": "b"}
+    assert apus("topics", "--url", "http://127.0.0.1:1", env=both).returncode == 78
+    assert apus("topics", "--url", "http://127.0.0.1:1", env={"APUS_API_KEY_FILE": str(tmp_path)}).returncode == 78
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("apus.yaml", "history: 3\n"), ("apus.json", '{"history": 3}'), ("apus.conf", '{"history": 3}'), ("apus.conf", "history: 3"),
+    ("apus.yaml", "---\nhistory: 3\n...\n"), ("apus.yaml", "history: 3\r\n"),
+])
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path, name, text):
+    file = tmp_path / name
+    file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert effective("--config", str(file))["history"][0] == "3"
+    assert effective(env={"APUS_CONFIG": f" {file} "})["history"][0] == "3"
+
+
+@pytest.mark.parametrize(("name", "text", "key"), [
+    ("apus.json", '{"queue": 1, "queue": 2}', "queue"), ("apus.json", '{"queue": 1, "\\u0071ueue": 1}', "queue"),
+    ("apus.json", '{"topics": {"on_delete": "info", "on_delete": "info"}}', "on_delete"),
+    ("apus.json", '{"topics": {}, "topics": {"on_delete": "disconnect"}}', "topics"),
+    ("apus.json", '{"unheard_of": [{"a": 1, "a": 2}]}', "a"), ("apus.json", '{"api_keys": null, "api_keys": ["k"]}', "api_keys"),
+    ("apus.yaml", "queue: 1\nqueue: 2\n", "queue"), ("apus.yaml", "queue: 1\n'queue': 2\n", "queue"),
+    ("apus.yaml", "{queue: 1, \"queue\": 2}", "queue"), ("apus.yaml", "topics:\n  on_delete: info\n  on_delete: info\n", "on_delete"),
+    ("apus.yaml", "1: a\n'1': b\n", "1"), ("apus.yaml", "topics.on_delete: info\ntopics: {on_delete: info}\n", "topics.on_delete"),
+])
+def test_a_key_that_is_there_twice_is_refused_and_named(tmp_path, name, text, key):
+    file = tmp_path / name
+    file.write_text(text)
+    result = apus("serve", "--port", "0", "--config", str(file))
+    assert result.returncode == 78 and name in result.stderr
+    assert re.search(rf"\b{re.escape(key)}\b.* a second time", result.stderr), result.stderr
+
+
+@pytest.mark.parametrize("value", [" {} ", "\t{}", "{}\n", "\n {}\r\n"])
+def test_white_space_around_a_value_is_no_part_of_it_for_any_command(tmp_path, value):
+    with Server("--api-key", "k") as server:
+        port = value.format(server.port)
+        assert effective(env={"APUS_PORT": port})["port"][0] == str(server.port)
+        assert apus("healthcheck", env={"APUS_PORT": port, "APUS_HOST": value.format("127.0.0.1")}).returncode == 0
+        env = {"APUS_URL": value.format(server.url), "APUS_API_KEY": value.format("k")}
+        for command in (["topics"], ["healthcheck"], ["bench", "--subs", "1", "--duration", "50ms", "--warmup", "0s"]):
+            assert apus(*command, env=env).returncode in ([0, 64] if command[0] == "bench" else [0])
+    with Server(env={"APUS_LOG_FORMAT": value.format("json"), "APUS_API_KEYS": value.format("k , l")}) as server:
+        assert json.loads(server.log[0])
+        for key in ("k", "l"):
+            assert server.rest("GET", "/topics", headers={"X-API-Key": key}).status == 200
+
+
 def test_a_port_in_use_exits_1_and_says_so():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from apus_e2e import Client, Server, until
+from apus_e2e import Client, Server, apus, until
 from event_stream import EventStream, events_path
 from extensions import (PLENTY, configure, lag, new_message, numbered, pour, publish_batch, read, stalled, subscribe,
                         topic_path)
@@ -41,6 +41,12 @@ def test_a_server_that_did_nothing_has_empty_books(fresh):
     assert told["apus_messages_published_total"] == 0
     assert "apus_messages_published_total" in told.types and "apus_messages_pending" in told.types
     assert told.types["apus_messages_pending"] == "gauge"
+
+
+def test_the_version_that_runs_is_a_label(fresh):
+    told = scrape(fresh)
+    assert told.types["apus_build_info"] == "gauge"
+    assert told.labelled("apus_build_info", "version") == {apus("--version").stdout.strip(): 1}
 
 
 async def test_every_match_of_a_message_is_delivered(fresh):

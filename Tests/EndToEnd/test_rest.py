@@ -1,5 +1,6 @@
 """REST: errors, names, methods, odd requests, and the API documentation."""
 
+import gzip
 import http.client
 import json
 import re
@@ -173,3 +174,55 @@ def test_the_docs_page_needs_nothing_from_elsewhere(server):
 def test_of_a_name_given_twice_the_last_one_counts(server):
     response = server.rest("POST", "/topics", b'{"name":"first of two","name":"last of two"}')
     assert response.status == 201 and b'"last of two"' in response.body
+
+
+DOCUMENTS = ["/apus.js", "/apus.d.ts", "/docs", "/openapi.json"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_a_document_is_compressed_for_who_takes_that(server, path):
+    plain = server.rest("GET", path)
+    assert (plain.status, plain.headers["Content-Encoding"], plain.headers["Vary"]) == (200, None, "Accept-Encoding")
+    assert int(plain.headers["Content-Length"]) == len(plain.body)
+    for accepted in ("gzip", "GZIP", "x-gzip", "br, gzip;q=0.5", "*", "deflate, gzip; q=1.0", "gzip;q=1,identity;q=0.5"):
+        packed = server.rest("GET", path, headers={"Accept-Encoding": accepted})
+        assert (packed.status, packed.headers["Content-Encoding"]) == (200, "gzip"), accepted
+        assert packed.headers["Vary"] == "Accept-Encoding" and packed.content_type == plain.content_type
+        assert gzip.decompress(packed.body) == plain.body and len(packed.body) < len(plain.body) / 2
+        assert packed.headers["ETag"] != plain.headers["ETag"]
+        assert packed.headers["Cache-Control"] == plain.headers["Cache-Control"]
+    for accepted in ("", "br", "identity", "gzip;q=0", "*;q=0", "gzip;q=0, *", "gzip;q=nonsense", ";;,,=", "identity, gzip;q=0.1"):
+        again = server.rest("GET", path, headers={"Accept-Encoding": accepted})
+        assert (again.headers["Content-Encoding"], again.body) == (None, plain.body), accepted
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_document_that_the_client_has_is_not_sent_again(server, path, coding):
+    whole = server.rest("GET", path, headers={"Accept-Encoding": coding})
+    tag = whole.headers["ETag"]
+    assert re.fullmatch(r'"[0-9a-f-]+(gzip)?"', tag)
+    for known in (tag, f"W/{tag}", "*", f'"other", {tag}', f'W/"a",{tag} '):
+        for method in ("GET", "HEAD"):
+            answer = server.rest(method, path, headers={"Accept-Encoding": coding, "If-None-Match": known})
+            assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag), known
+            assert answer.headers["Vary"] == "Accept-Encoding" and "Content-Encoding" not in answer.headers
+            assert answer.headers["Cache-Control"] == whole.headers["Cache-Control"]
+            # It would be that of the whole document.
+            assert answer.headers["Content-Length"] in (None, str(len(whole.body)))
+    for known in ('"other"', tag.strip('"'), "", ",", f"{tag[:-1]}x\"", "W/"):
+        answer = server.rest("GET", path, headers={"Accept-Encoding": coding, "If-None-Match": known})
+        assert (answer.status, answer.body) == (200, whole.body), known
+
+
+def test_a_kept_connection_goes_on_after_a_document_that_was_not_sent(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+    try:
+        for method in ("GET", "HEAD", "GET"):
+            connection.request(method, "/apus.js", headers={"If-None-Match": "*"})
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (304, b"")
+        connection.request("GET", "/livez")
+        assert connection.getresponse().read() == b'{"status":"alive"}'
+    finally:
+        connection.close()

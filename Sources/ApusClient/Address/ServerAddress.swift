@@ -1,8 +1,8 @@
 /// Where a server is and which dialect to speak with it.
 ///
-/// Written `http|https|ws|wss://host[:port][/v1]`. `ws` means the same as `http`, `wss` the same as `https`: the
-/// REST base and the WebSocket URL follow from either. A `/ws` at the end is taken too, since that is what people
-/// have at hand.
+/// Written `http|https|ws|wss://host[:port][/apus][/v1]`, or `unix:/run/apus.sock[:/apus][/v1]` for a Unix socket. `ws` means
+/// the same as `http`, `wss` the same as `https`: the REST base and the WebSocket URL follow from either. A `/ws` at the end
+/// is taken too, since that is what people have at hand.
 public struct ServerAddress: Sendable, Hashable {
     /// The two forms of the contract's endpoints and messages.
     public enum Dialect: Sendable, Hashable {
@@ -12,21 +12,46 @@ public struct ServerAddress: Sendable, Hashable {
         case v1
     }
 
-    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    /// A name, an IPv4 address, or an IPv6 address without brackets; `localhost` for a Unix socket.
     public let host: String
-    /// The TCP port.
+    /// The TCP port; 0 for a Unix socket.
     public let port: Int
     /// Whether TLS is used.
     public let isSecure: Bool
+    /// The path of a Unix socket's file; nil for TCP.
+    public let unixSocket: String?
+    /// What the server has before all of its paths, without a slash at the end; empty where it has nothing.
+    public let basePath: String
     /// Which form of the endpoints and messages is spoken.
     public let dialect: Dialect
 
+    /// The longest path of a Unix socket, in bytes.
+    private static let maximumPathLength = 103
+
     /// Makes an address of its parts.
-    public init(host: String, port: Int, isSecure: Bool = false, dialect: Dialect = .base) {
+    public init(host: String, port: Int, isSecure: Bool = false, basePath: String = "", dialect: Dialect = .base) {
         self.host = host
         self.port = port
         self.isSecure = isSecure
+        self.unixSocket = nil
+        self.basePath = basePath
         self.dialect = dialect
+    }
+
+    /// Makes the address of a Unix socket.
+    public init(unixSocket: String, basePath: String = "", dialect: Dialect = .base) {
+        self.host = "localhost"
+        self.port = 0
+        self.isSecure = false
+        self.unixSocket = unixSocket
+        self.basePath = basePath
+        self.dialect = dialect
+    }
+
+    /// The same server, spoken to in a dialect.
+    public func speaking(_ dialect: Dialect) -> ServerAddress {
+        if let unixSocket { return ServerAddress(unixSocket: unixSocket, basePath: basePath, dialect: dialect) }
+        return ServerAddress(host: host, port: port, isSecure: isSecure, basePath: basePath, dialect: dialect)
     }
 
     /// Parses an address.
@@ -36,6 +61,22 @@ public struct ServerAddress: Sendable, Hashable {
         func bad(_ why: String) -> ClientError {
             ClientError(.badAddress, "'\(text)' is not a server address: \(why)")
         }
+        func path(_ path: Substring) throws(ClientError) -> (basePath: String, dialect: Dialect) {
+            guard let parts = Self.parts(ofPath: path) else {
+                throw bad("its path must be one such as /v1, /apus or /apus/v1")
+            }
+            return parts
+        }
+        if text.hasPrefix("unix:") {
+            guard let (file, rest) = Self.fileAndPath(text.dropFirst("unix:".count)) else {
+                throw bad(
+                    "after unix: comes the path of a socket, and maybe a colon and what the server has before its paths"
+                )
+            }
+            let (basePath, dialect) = try path(rest)
+            self.init(unixSocket: file, basePath: basePath, dialect: dialect)
+            return
+        }
         guard let schemeEnd = text.firstRange(of: "://") else {
             throw bad("it needs a scheme, as in http://127.0.0.1:8080")
         }
@@ -43,28 +84,44 @@ public struct ServerAddress: Sendable, Hashable {
         switch text[..<schemeEnd.lowerBound].lowercased() {
         case "http", "ws": isSecure = false
         case "https", "wss": isSecure = true
-        default: throw bad("the scheme must be http, https, ws or wss")
+        default: throw bad("the scheme must be http, https, ws or wss, or unix: with the path of a socket")
         }
         let rest = text[schemeEnd.upperBound...]
         guard !rest.contains(where: { $0 == "?" || $0 == "#" || $0 == "@" || $0.isWhitespace }) else {
             throw bad("only a host, a port and a path may follow the scheme")
         }
         let pathStart = rest.firstIndex(of: "/") ?? rest.endIndex
-        guard let dialect = Self.dialect(path: rest[pathStart...]) else {
-            throw bad("the path must be empty or /v1")
-        }
+        let (basePath, dialect) = try path(rest[pathStart...])
         guard let (host, port) = Self.hostAndPort(rest[..<pathStart], defaultPort: isSecure ? 443 : 80) else {
             throw bad("after the scheme comes HOST or HOST:PORT, with a port from 1 to 65535")
         }
-        self.init(host: host, port: port, isSecure: isSecure, dialect: dialect)
+        self.init(host: host, port: port, isSecure: isSecure, basePath: basePath, dialect: dialect)
     }
 
-    private static func dialect(path: Substring) -> Dialect? {
-        switch path.split(separator: "/") {
-        case [], ["ws"]: .base
-        case ["v1"], ["v1", "ws"]: .v1
-        default: nil
+    /// What a path says: `/apus/v1/ws` is the v1 dialect of a server below `/apus`.
+    private static func parts(ofPath path: Substring) -> (basePath: String, dialect: Dialect)? {
+        var segments = path.split(separator: "/")
+        if segments.last == "ws" { segments.removeLast() }
+        var dialect = Dialect.base
+        if segments.last == "v1" {
+            segments.removeLast()
+            dialect = .v1
         }
+        let isPlain = segments.allSatisfy { segment in
+            segment != "." && segment != ".." && segment.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        }
+        return isPlain ? (segments.map { "/\($0)" }.joined(), dialect) : nil
+    }
+
+    /// The file and the path of `/run/apus.sock` or `/run/apus.sock:/apus/v1`, either of them after two slashes or not.
+    private static func fileAndPath(_ text: Substring) -> (file: String, path: Substring)? {
+        let text = text.hasPrefix("//") ? text.dropFirst(2) : text
+        let end = text.firstRange(of: ":/")
+        let file = end.map { text[..<$0.lowerBound] } ?? text
+        guard file.first == "/", file.last != "/", file.utf8.count <= maximumPathLength,
+            file.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+        else { return nil }
+        return (String(file), end.map { text[text.index(after: $0.lowerBound)...] } ?? "")
     }
 
     private static func hostAndPort(_ authority: Substring, defaultPort: Int) -> (host: String, port: Int)? {
@@ -91,19 +148,26 @@ public struct ServerAddress: Sendable, Hashable {
 }
 
 extension ServerAddress: CustomStringConvertible {
-    /// `host:port`, with brackets around an IPv6 address.
+    /// `host:port`, with brackets around an IPv6 address; `unix:/run/apus.sock` for a Unix socket.
     public var authority: String {
-        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        if let unixSocket { return "unix:\(unixSocket)" }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    /// What the paths of all endpoints start with: empty or `/v1`.
+    /// What the `Host` header of a request says.
+    public var hostHeader: String {
+        unixSocket == nil ? authority : host
+    }
+
+    /// What the paths of all endpoints start with: the server's own prefix, and `/v1` where that dialect is spoken.
     public var pathPrefix: String {
-        dialect == .v1 ? "/v1" : ""
+        dialect == .v1 ? basePath + "/v1" : basePath
     }
 
-    /// The URL that REST paths such as `/topics` are appended to.
+    /// The URL that REST paths such as `/topics` are appended to; for a Unix socket in the form of AsyncHTTPClient.
     public var restBase: String {
-        "\(isSecure ? "https" : "http")://\(authority)\(pathPrefix)"
+        if let unixSocket { return "http+unix://\(RESTClient.percentEncoded(unixSocket))\(pathPrefix)" }
+        return "\(isSecure ? "https" : "http")://\(authority)\(pathPrefix)"
     }
 
     /// The path of the WebSocket endpoint.
@@ -111,10 +175,15 @@ extension ServerAddress: CustomStringConvertible {
         pathPrefix + "/ws"
     }
 
-    /// The URL of the WebSocket endpoint.
+    /// The URL of the WebSocket endpoint; for a Unix socket its address, as ``init(_:)`` takes it.
     public var webSocketURL: String {
-        "\(isSecure ? "wss" : "ws")://\(authority)\(webSocketPath)"
+        if unixSocket != nil { return "\(authority):\(webSocketPath)" }
+        return "\(isSecure ? "wss" : "ws")://\(authority)\(webSocketPath)"
     }
 
-    public var description: String { restBase }
+    /// The address, as ``init(_:)`` takes it.
+    public var description: String {
+        if unixSocket != nil { return pathPrefix.isEmpty ? authority : "\(authority):\(pathPrefix)" }
+        return restBase
+    }
 }

@@ -78,6 +78,7 @@ public struct RESTClient: Sendable {
     ) async throws(ClientError) -> RESTResponse {
         var request = HTTPClientRequest(url: address.restBase + path)
         request.method = method
+        if address.unixSocket != nil { request.headers.add(name: "Host", value: address.hostHeader) }
         if let apiKey { request.headers.add(name: "X-API-Key", value: apiKey) }
         request.headers.add(contentsOf: headers)
         if let body {

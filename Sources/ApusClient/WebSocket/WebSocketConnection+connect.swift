@@ -23,13 +23,12 @@ extension WebSocketConnection {
         let tls = address.isSecure ? try tlsContext() : nil
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(configuration.connectTimeout)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
         let sized = configuration.receiveBufferBytes.map { bytes in
             bootstrap.channelOption(.socketOption(.so_rcvbuf), value: SocketOptionValue(bytes))
         }
         let deadline = NIODeadline.now() + configuration.connectTimeout
         do {
-            let upgrade = try await (sized ?? bootstrap).connect(host: address.host, port: address.port) { channel in
+            let upgrade = try await (sized ?? bootstrap).connect(to: address) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls { try addTLS(tls, host: address.host, to: channel) }
                     return (channel, try addUpgrade(to: channel, address: address, configuration: configuration))
@@ -136,7 +135,7 @@ extension WebSocketConnection {
     }
 
     private static func requestHead(address: ServerAddress, configuration: Configuration) -> HTTPRequestHead {
-        var headers = HTTPHeaders([("Host", address.authority)])
+        var headers = HTTPHeaders([("Host", address.hostHeader)])
         if let apiKey = configuration.apiKey { headers.add(name: "X-API-Key", value: apiKey) }
         for header in configuration.headers { headers.add(name: header.name, value: header.value) }
         let path = address.webSocketPath + (configuration.query.map { "?\($0)" } ?? "")

@@ -5,7 +5,9 @@ enum ServerProcesses {
     /// The processes that have a listening socket there, with the children of each; empty where none can be seen.
     static func listening(at address: LoadAddress) -> [Int32] {
         guard address.isLocal else { return [] }
-        let inodes = listeningInodes(port: address.port, host: address.hostBytes)
+        let inodes =
+            address.isUnix
+            ? listeningInodes(path: address.host) : listeningInodes(port: address.port, host: address.hostBytes)
         guard !inodes.isEmpty else { return [] }
         let links = Set(inodes.map { "socket:[\($0)]" })
         let holders = processes().filter { pid in
@@ -18,6 +20,15 @@ enum ServerProcesses {
 
     private static func processes() -> [Int32] {
         ProcFile.names(in: "/proc").compactMap { Int32($0) }
+    }
+
+    /// The inodes of Unix sockets that listen at a path.
+    private static func listeningInodes(path: String) -> [String] {
+        (ProcFile.text("/proc/net/unix") ?? "").split(separator: "\n").compactMap { line in
+            // Num, RefCount, Protocol, Flags (00010000 listens), Type, St, Inode, Path.
+            let fields = line.split(separator: " ", maxSplits: 7)
+            return fields.count == 8 && fields[3] == "00010000" && fields[7] == path ? String(fields[6]) : nil
+        }
     }
 
     /// The inodes of sockets that listen at a port, at this address or at all (proc_net_tcp(5)).

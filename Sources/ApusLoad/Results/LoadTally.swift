@@ -17,7 +17,7 @@ struct LoadTally {
         let usage = serverUsage()
         var result = LoadResult(
             wire: settings.wire.name,
-            server: "\(settings.address.host):\(settings.address.port)",
+            server: settings.address.text,
             options: options(),
             measuredSeconds: seconds,
             isInterrupted: isInterrupted,

@@ -1,11 +1,13 @@
+import ApusSockets
 import Glibc
 
 /// Where a server is, resolved once: a run connects thousands of times.
 public struct LoadAddress: Sendable {
-    /// The name or address as it was given.
+    /// The name or address as it was given; the path of a Unix socket.
     public let host: String
+    /// The port; 0 for a Unix socket.
     public let port: Int
-    /// A `sockaddr_in` or `sockaddr_in6`.
+    /// A `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`.
     private let bytes: [UInt8]
 
     /// Resolves a name or an address without brackets; throws `unreachable` where there is none.
@@ -25,7 +27,26 @@ public struct LoadAddress: Sendable {
         bytes = Array(UnsafeRawBufferPointer(start: address, count: Int(entry.pointee.ai_addrlen)))
     }
 
-    /// `AF_INET` or `AF_INET6`.
+    /// The Unix socket of this path; throws `unreachable` where it can be none.
+    public init(unixSocket path: String) throws(LoadFailure) {
+        do {
+            bytes = try Socket.withUnixAddress(path) { address, size throws(SocketError) in
+                Array(UnsafeRawBufferPointer(start: address, count: Int(size)))
+            }
+        } catch {
+            throw LoadFailure(.unreachable, "'\(path)' is no path of a socket")
+        }
+        host = path
+        port = 0
+    }
+
+    /// `127.0.0.1:8080`, or `unix:/run/apus.sock`.
+    var text: String { isUnix ? "unix:\(host)" : "\(host):\(port)" }
+
+    /// Whether it is a Unix socket.
+    public var isUnix: Bool { family == AF_UNIX }
+
+    /// `AF_INET`, `AF_INET6` or `AF_UNIX`.
     var family: CInt {
         CInt(bytes.withUnsafeBytes { $0.loadUnaligned(as: sockaddr.self).sa_family })
     }
@@ -40,13 +61,14 @@ public struct LoadAddress: Sendable {
         }
     }
 
-    /// The address without its port, in the order of the network: 4 or 16 bytes.
+    /// The address without its port, in the order of the network: 4 or 16 bytes. A Unix socket has none.
     var hostBytes: [UInt8] {
         family == AF_INET6 ? Array(bytes[8..<24]) : Array(bytes[4..<8])
     }
 
     /// Whether it is one of this machine's: only to such a one can a socket be bound.
     public var isLocal: Bool {
+        if isUnix { return true }
         let probe = socket(family, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard probe >= 0 else { return false }
         defer { close(probe) }

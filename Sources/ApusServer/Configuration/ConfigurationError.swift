@@ -6,6 +6,7 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
             case invalidValue
             case conflict
             case unusableFile
+            case unknownSetting
         }
 
         private let base: Base
@@ -14,8 +15,10 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
         public static let invalidValue = Code(base: .invalidValue)
         /// The value is fine, but not together with another setting's.
         public static let conflict = Code(base: .conflict)
-        /// The configuration file cannot be read or understood.
+        /// A file of settings, or of a secret, cannot be read or understood.
         public static let unusableFile = Code(base: .unusableFile)
+        /// There is no such setting, but one that protects the server may have been meant.
+        public static let unknownSetting = Code(base: .unknownSetting)
 
         public var description: String { base.rawValue }
     }
@@ -34,6 +37,6 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
         // Control characters would let a value rewrite the terminal it is shown on.
         let shown = value.map { "'\(PlainText.escaped($0, limit: 200))'" } ?? "the value"
         let origin = source.map { " (from \(PlainText.escaped($0)))" } ?? ""
-        return "\(setting): \(shown)\(origin) \(reason)"
+        return "\(PlainText.escaped(setting, limit: 100)): \(shown)\(origin) \(reason)"
     }
 }

@@ -1,5 +1,3 @@
-import Foundation
-
 /// A JSON or YAML file of settings: read, understood, and flattened to `topics.on_delete` and the like.
 ///
 /// Bounded: a file has at most ``maximumSize`` bytes and ``maximumNodes`` nodes once its YAML aliases are followed.
@@ -18,7 +16,7 @@ struct ConfigurationFile {
         }
         let text: String
         do throws(FileFault) {
-            text = try Self.read(path)
+            text = try FileText.read(path, limit: Self.maximumSize)
         } catch {
             throw unusable("cannot be read: \(error.reason)")
         }
@@ -46,35 +44,6 @@ struct ConfigurationFile {
         }
     }
 
-    private static func read(_ path: String) throws(FileFault) -> String {
-        let data: Data
-        do {
-            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-            defer { try? file.close() }
-            // One byte more than allowed tells a file that is too large from one that just fits.
-            data = try file.read(upToCount: maximumSize + 1) ?? Data()
-        } catch {
-            throw FileFault(reason: systemReason(of: error))
-        }
-        guard data.count <= maximumSize else { throw FileFault(reason: "it is larger than \(maximumSize) bytes") }
-        guard let text = String(validating: data, as: UTF8.self) else { throw FileFault(reason: "it is not UTF-8") }
-        return text
-    }
-
-    /// What the system said, rather than the sentence that Foundation makes of it.
-    private static func systemReason(of error: any Error) -> String {
-        let error = error as NSError
-        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-        guard cause.domain == NSPOSIXErrorDomain else {
-            return switch CocoaError.Code(rawValue: error.code) {
-            case .fileNoSuchFile, .fileReadNoSuchFile: "no such file or directory"
-            case .fileReadNoPermission: "permission denied"
-            default: error.localizedDescription
-            }
-        }
-        return String(cString: strerror(Int32(cause.code))).lowercased()
-    }
-
     private mutating func takeMembers(_ members: [FileNode.Member], group: String? = nil) throws(ConfigurationError) {
         for (name, node) in members {
             let key = group.map { "\($0).\(name)" } ?? name
@@ -83,10 +52,24 @@ struct ConfigurationFile {
             } else if group == nil, Setting.isGroup(key) {
                 try takeGroup(node, named: key)
             } else {
-                let hint = Setting.nearest(to: key).map { "; did you mean '\($0)'?" } ?? ""
-                warnings.append(
-                    "unknown key '\(PlainText.escaped(key, limit: 100))' in \(PlainText.escaped(source))\(hint)"
-                )
+                let unknown = UnknownSetting(name: key, known: Setting.all.map(\.key), source: source)
+                try refuseProtection(in: node, of: unknown)
+                warnings.append("unknown key '\(unknown.shownName)' in \(PlainText.escaped(source))\(unknown.hint)")
+            }
+        }
+    }
+
+    /// Refuses a key that may have been meant to protect the server, also where it is inside of others that are not known:
+    /// settings that were moved in by a level are not there.
+    private func refuseProtection(in node: FileNode, of unknown: UnknownSetting) throws(ConfigurationError) {
+        if let error = unknown.refusal(value: node.scalarText) { throw error }
+        switch node {
+        case .null, .scalar: break
+        case .list(let nodes):
+            for node in nodes { try refuseProtection(in: node, of: unknown) }
+        case .mapping(let members):
+            for (name, node) in members {
+                try refuseProtection(in: node, of: unknown.member(name))
             }
         }
     }
@@ -123,6 +106,8 @@ struct ConfigurationFile {
             return
         }
         switch node {
+        // A template that had no secret to put in leaves this; nobody writes it to ask for none.
+        case .null where setting.isSecret: throw invalid("is empty; for none, write []")
         case .null: break
         case .scalar(let text): values[setting.key] = .text(text)
         case .mapping: throw invalid("is a mapping, which the setting does not take")
@@ -131,36 +116,5 @@ struct ConfigurationFile {
             guard texts.count == nodes.count else { throw invalid("is a list of something other than plain values") }
             values[setting.key] = .list(texts)
         }
-    }
-}
-
-/// What is wrong with a file, before it is known who named it.
-struct FileFault: Error {
-    let reason: String
-}
-
-extension Setting {
-    /// The key that somebody may have meant by `key`: the same but for the case and the kind of dash, or two letters
-    /// off.
-    static func nearest(to key: String) -> String? {
-        let key = String(key.prefix(64).lowercased().map { $0 == "-" ? "_" : $0 })
-        let candidates = all.map { (key: $0.key, distance: distance(key, $0.key)) }
-        return candidates.filter { $0.distance <= 2 }.min { $0.distance < $1.distance }?.key
-    }
-
-    /// How many letters have to be put in, left out or exchanged to get from one word to the other (Levenshtein).
-    private static func distance(_ first: String, _ second: String) -> Int {
-        let second = Array(second)
-        var row = Array(0...second.count)
-        for (index, letter) in first.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for column in second.indices {
-                let exchanged = diagonal + (letter == second[column] ? 0 : 1)
-                diagonal = row[column + 1]
-                row[column + 1] = min(exchanged, diagonal + 1, row[column] + 1)
-            }
-        }
-        return row[second.count]
     }
 }

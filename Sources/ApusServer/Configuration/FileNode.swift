@@ -1,4 +1,4 @@
-import Foundation
+import ApusProtocol
 import Yams
 
 /// What JSON and YAML have in common. Scalars are text: every setting reads its own.
@@ -48,22 +48,19 @@ extension FileNode {
     }
 
     private static func isNumber(_ text: String) -> Bool {
-        (try? JSONDecoder().decode(Double.self, from: Data(text.utf8))) != nil
+        if case .number? = JSONValue(text) { true } else { false }
     }
 }
 
 // MARK: - JSON
 
-extension FileNode: Decodable {
+extension FileNode {
     static func fromJSON(_ text: String) throws(FileFault) -> FileNode {
-        do {
-            return try JSONDecoder().decode(FileNode.self, from: Data(text.utf8))
-        } catch {
-            throw FileFault(reason: "is not valid JSON" + position(in: text))
-        }
+        guard let value = JSONValue(text) else { throw FileFault(reason: "is not valid JSON" + position(in: text)) }
+        return try FileNode(value)
     }
 
-    /// Where the fault probably is. Foundation does not tell; what reads YAML finds most faults of JSON too.
+    /// Where the fault probably is. What reads YAML finds most faults of JSON too.
     private static func position(in text: String) -> String {
         do {
             _ = try Yams.Parser(yaml: text).singleRoot()
@@ -73,47 +70,35 @@ extension FileNode: Decodable {
         }
     }
 
-    init(from decoder: any Decoder) throws {
-        if let members = try? decoder.container(keyedBy: MemberName.self) {
-            // The decoder knows no order; one that does not change makes for warnings that do not.
-            let names = members.allKeys.sorted { $0.stringValue < $1.stringValue }
-            self = .mapping(try names.map { ($0.stringValue, try members.decode(FileNode.self, forKey: $0)) })
-        } else if var elements = try? decoder.unkeyedContainer() {
+    private init(_ value: JSONValue) throws(FileFault) {
+        switch value {
+        case .null: self = .null
+        case .boolean(let truth): self = .scalar("\(truth)")
+        case .number(let text): self = .scalar(Self.plain(number: text))
+        case .string(let text): self = .scalar(text)
+        case .array(let values):
             var nodes: [FileNode] = []
-            while !elements.isAtEnd {
-                nodes.append(try elements.decode(FileNode.self))
-            }
+            for value in values { nodes.append(try FileNode(value)) }
             self = .list(nodes)
-        } else {
-            self = try FileNode(decoder.singleValueContainer())
+        case .object(let members):
+            var nodes: [Member] = []
+            for (name, value) in members { nodes.append((name, try FileNode(value))) }
+            self = try .mapping(of: nodes)
         }
     }
 
-    private init(_ value: any SingleValueDecodingContainer) throws {
-        if value.decodeNil() {
-            self = .null
-        } else if let truth = try? value.decode(Bool.self) {
-            self = .scalar("\(truth)")
-        } else if let number = try? value.decode(Int.self) {
-            self = .scalar("\(number)")
-        } else if let number = try? value.decode(Double.self) {
-            self = .scalar("\(number)")
-        } else {
-            self = .scalar(try value.decode(String.self))
-        }
+    /// A whole number without fraction and exponent: `1000` for `1e3`.
+    private static func plain(number text: String) -> String {
+        Int(text) == nil ? Double(text).flatMap { Int(exactly: $0) }.map { "\($0)" } ?? text : text
     }
 
-    private struct MemberName: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-
-        init(stringValue: String) {
-            self.stringValue = stringValue
+    /// A mapping, of which each key must be there once: of two values, nobody knows which was meant.
+    private static func mapping(of members: [Member]) throws(FileFault) -> FileNode {
+        var names: Set<String> = []
+        for (name, _) in members where !names.insert(name).inserted {
+            throw FileFault(reason: "has the key '\(PlainText.escaped(name, limit: 100))' a second time")
         }
-
-        init?(intValue: Int) {
-            nil
-        }
+        return .mapping(members)
     }
 }
 
@@ -155,7 +140,7 @@ extension FileNode {
                 guard case .scalar(let name) = key else { throw FileFault(reason: "has a key that is not plain text") }
                 members.append((name.string, try FileNode(value, budget: &budget)))
             }
-            self = .mapping(members)
+            self = try .mapping(of: members)
         case .alias:
             throw FileFault(reason: "has an alias without an anchor")
         }

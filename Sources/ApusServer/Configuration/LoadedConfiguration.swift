@@ -7,6 +7,16 @@ public struct LoadedConfiguration: Sendable {
     public let sources: [String: String]
     /// What is suspicious without being wrong, one clause each; for the log.
     public let warnings: [String]
+
+    /// How many warnings there are at the most; the rest is counted.
+    private static let maximumWarnings = 20
+
+    fileprivate init(_ configuration: ServerConfiguration, sources: [String: String], warnings: [String]) {
+        self.configuration = configuration
+        self.sources = sources
+        let more = warnings.count - Self.maximumWarnings
+        self.warnings = warnings.prefix(Self.maximumWarnings) + (more > 0 ? ["\(more) more like these"] : [])
+    }
 }
 
 extension ServerConfiguration {
@@ -14,31 +24,96 @@ extension ServerConfiguration {
     ///
     /// Variables that are empty count as not set.
     /// - Parameters:
-    ///   - flags: what was given, by the key of the setting. Of several values the last counts, but `api_keys` takes
-    ///     all.
+    ///   - flags: what was given, by the key of the setting. Of several values the last counts, but a list takes all.
     ///   - file: a JSON or YAML file; when nil, that of `APUS_CONFIG`.
-    /// - Throws: for a value that its setting does not take, and for a file that cannot be used.
+    /// - Throws: for a value that its setting does not take, for a file that cannot be used, and for a name that no setting
+    ///   has and that resembles a secret or a limit.
     public static func load(
         flags: [String: [String]] = [:],
         environment: [String: String],
         file: String? = nil
     ) throws(ConfigurationError) -> LoadedConfiguration {
-        let environment = environment.filter { !$0.value.isEmpty }
+        let variables = EnvironmentVariables(environment)
+        let sources = try ConfigurationSources(flags: flags, variables: variables, file: file, settings: Setting.all)
+        let configuration = try sources.configuration
+        let unknown = try sources.environment.unknownNames(hasKeys: !configuration.apiKeys.isEmpty)
+        return LoadedConfiguration(
+            configuration,
+            sources: sources.names,
+            warnings: sources.warnings + unknown + sources.unused(configuration)
+        )
+    }
+
+    /// Where the server listens that the environment sets up on this machine, as far as that can be told from it.
+    ///
+    /// Other settings are not looked at: what is wrong with them is the server's business.
+    /// - Throws: for a value that its setting does not take, and for a file that cannot be used.
+    package static func place(in variables: EnvironmentVariables) throws(ConfigurationError) -> ServerConfiguration {
+        try ConfigurationSources(
+            flags: [:],
+            variables: variables,
+            file: nil,
+            settings: ["host", "port", "listen", "base_path"].compactMap(Setting.named)
+        ).configuration
+    }
+}
+
+/// Flags, environment and file, in this order.
+private struct ConfigurationSources {
+    let environment: EnvironmentSource
+    let warnings: [String]
+    /// By the key of the setting.
+    let names: [String: String]
+    private let layers: [Layer]
+    private let settings: [Setting]
+
+    init(
+        flags: [String: [String]],
+        variables: EnvironmentVariables,
+        file: String?,
+        settings: [Setting]
+    ) throws(ConfigurationError) {
+        environment = try EnvironmentSource(variables, settings: settings)
         var layers = [Layer(flags: flags), Layer(environment: environment)]
-        var warnings: [String] = []
+        var warnings = environment.warnings
         let origin = file == nil ? "environment APUS_CONFIG" : "flag --config"
-        if let path = file ?? environment["APUS_CONFIG"] {
+        if let path = file ?? variables["APUS_CONFIG"] {
             let contents = try ConfigurationFile(path: path, origin: origin)
             layers.append(Layer(name: "file", contents.values) { _ in "file \(path)" })
-            warnings = contents.warnings
+            warnings += contents.warnings
         }
-        var sources: [String: String] = [:]
-        for setting in Setting.all {
-            sources[setting.key] = layers.lazy.compactMap { $0.sources[setting.key] }.first ?? "default"
+        var names: [String: String] = [:]
+        for setting in settings {
+            names[setting.key] = layers.lazy.compactMap { $0.sources[setting.key] }.first ?? "default"
         }
-        let reader = ConfigReader(providers: layers.map(\.provider))
-        let configuration = try ServerConfiguration(config: reader, sources: sources)
-        return LoadedConfiguration(configuration: configuration, sources: sources, warnings: warnings)
+        self.warnings = warnings
+        self.names = names
+        self.layers = layers
+        self.settings = settings
+    }
+
+    var configuration: ServerConfiguration {
+        get throws(ConfigurationError) {
+            let reader = ConfigReader(providers: layers.map(\.provider))
+            return try ServerConfiguration(config: reader, settings: settings, sources: names)
+        }
+    }
+
+    /// What is to be said of settings that another one makes useless, where somebody may have meant it otherwise: given as
+    /// flags, or a port that comes from a stronger source. An `APUS_HOST` that the container's image sets nobody means.
+    func unused(_ configuration: ServerConfiguration) -> [String] {
+        guard !configuration.listen.isEmpty else { return [] }
+        return ["host", "port"].compactMap { key in
+            guard let name = names[key], let own = rank(of: key), let other = rank(of: "listen"),
+                own == 0 || (key == "port" && own < other)
+            else { return nil }
+            return "\(key) (from \(PlainText.escaped(name))) is not used, because listen is set"
+        }
+    }
+
+    /// The place of the layer that has a setting: 0 for flags; nil where none has it.
+    private func rank(of key: String) -> Int? {
+        layers.firstIndex { $0.sources[key] != nil }
     }
 }
 
@@ -71,14 +146,7 @@ private struct Layer {
         self.init(name: "flags", Dictionary(uniqueKeysWithValues: values)) { "flag --\($0.flag)" }
     }
 
-    init(environment: [String: String]) {
-        var values: [String: RawValue] = [:]
-        var names: [String: String] = [:]
-        for setting in Setting.all {
-            guard let name = setting.environmentNames.first(where: { environment[$0] != nil }) else { continue }
-            names[setting.key] = name
-            values[setting.key] = environment[name].map { .text($0) }
-        }
-        self.init(name: "environment", values) { "environment \(names[$0.key] ?? "")" }
+    init(environment: EnvironmentSource) {
+        self.init(name: "environment", environment.values) { "environment \(environment.names[$0.key] ?? "")" }
     }
 }

@@ -46,3 +46,12 @@ enum PlainText {
         }
     }
 }
+
+extension StringProtocol {
+    /// Without the white space around it.
+    package var trimmed: String {
+        let start = drop(while: \.isWhitespace)
+        let end = start.reversed().drop(while: \.isWhitespace).startIndex.base
+        return String(start[..<end])
+    }
+}

@@ -12,10 +12,16 @@ extension ServerConfiguration {
         try self.init(config: config, sources: [:])
     }
 
-    /// - Parameter sources: where the value of a setting comes from, by its key, for error messages.
-    init(config: ConfigReader, sources: [String: String]) throws(ConfigurationError) {
+    /// - Parameters:
+    ///   - settings: those that are read.
+    ///   - sources: where the value of a setting comes from, by its key, for error messages.
+    init(
+        config: ConfigReader,
+        settings: [Setting] = Setting.all,
+        sources: [String: String]
+    ) throws(ConfigurationError) {
         self.init()
-        for setting in Setting.all {
+        for setting in settings {
             guard let raw = RawValue(of: setting, in: config) else { continue }
             if let reason = setting.apply(raw, &self) {
                 throw ConfigurationError(

@@ -40,6 +40,12 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var host = "127.0.0.1"
     /// 0: any free port.
     public var port = 8080
+    /// Where to listen; where there is none, at ``host`` and ``port``.
+    public var listen: [ListenAddress] = []
+    /// The permissions of Unix sockets' files.
+    public var socketMode = 0o660
+    /// The path that everything is below, without a slash at its end; empty: none.
+    public var basePath = ""
     /// How many event loops; 0: one for each core.
     public var threads = 0
     public var logLevel = Logger.Level.info
@@ -99,7 +105,9 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// How many bytes of a topic's messages a loop may be behind before its publishers on other loops wait.
     public var loopLagBytes = 1 << 20
     /// How long an HTTP connection may be idle; 0: for ever.
-    public var idleTimeout = Duration.seconds(60)
+    ///
+    /// Longer than the 60 s that proxies keep one: where the server is the first to close, a request may just be on its way.
+    public var idleTimeout = Duration.seconds(75)
     public var compression = Compression.on
     /// Events smaller than this, in bytes, are not compressed.
     public var compressionMinSize = 512

@@ -29,10 +29,17 @@ extension Setting {
         .one(
             "port",
             \.port,
-            .whole(0...65535),
+            .port,
             aliases: ["PUBSUB_PORT", "PORT"],
             "Port to listen on; 0 takes a free one."
         ),
+        .addresses(
+            "listen",
+            \.listen,
+            "Address to listen on in place of host and port, such as unix:/run/apus.sock; may be given several times."
+        ),
+        .one("socket_mode", \.socketMode, .mode, "Permissions of a Unix socket's file."),
+        .one("base_path", \.basePath, .basePath, "Path that everything is below, such as /apus."),
         .one("threads", \.threads, .whole(0...1024), "Event loops; 0 is one for each core."),
         .one(
             "log_level",

@@ -19,6 +19,11 @@ package struct Setting: Sendable {
     /// The value, with a secret in the clear.
     let reveal: @Sendable (ServerConfiguration) -> ShownValue
 
+    /// The variable that has the path of a file with the value, for a secret.
+    package var environmentFileName: String? {
+        isSecret ? environmentNames.first.map { $0 + EnvironmentVariables.fileSuffix } : nil
+    }
+
     /// The value as anybody may see it.
     func show(_ configuration: ServerConfiguration) -> ShownValue {
         let value = reveal(configuration)
@@ -33,6 +38,14 @@ package struct Setting: Sendable {
 enum RawValue: Sendable, Equatable {
     case text(String)
     case list([String])
+
+    /// The elements of a list, which a text separates with commas.
+    var elements: [String] {
+        switch self {
+        case .text(let text): text.split(separator: ",", omittingEmptySubsequences: false).map(\.trimmed)
+        case .list(let texts): texts
+        }
+    }
 
     /// For a message about it.
     var description: String {
@@ -78,6 +91,38 @@ extension Setting {
         )
     }
 
+    /// A list of addresses to listen on.
+    static func addresses(
+        _ key: String,
+        _ path: any WritableKeyPath<ServerConfiguration, [ListenAddress]> & Sendable,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            key: key,
+            flag: key,
+            environmentNames: environmentNames(key, []),
+            summary: summary,
+            isSecret: false,
+            isList: true,
+            apply: { raw, configuration in
+                let addresses = raw.elements.map { ListenAddress($0.trimmed) }
+                // A port that is chosen may be chosen twice.
+                let fixed = addresses.compactMap(\.self).filter { $0.port != 0 }
+                guard addresses.count <= ListenAddress.maximumCount, !addresses.contains(nil),
+                    Set(fixed).count == fixed.count
+                else {
+                    return """
+                        is not a list of at most \(ListenAddress.maximumCount) addresses, each of them once, such as \
+                        127.0.0.1:8080, [::1]:8080 or unix:/run/apus.sock
+                        """
+                }
+                configuration[keyPath: path] = addresses.compactMap(\.self)
+                return nil
+            },
+            reveal: { .texts($0[keyPath: path].map(\.description)) }
+        )
+    }
+
     /// The list of keys, which nobody may see.
     static func keys(
         _ key: String,
@@ -93,11 +138,7 @@ extension Setting {
             isSecret: true,
             isList: true,
             apply: { raw, configuration in
-                let keys: [String] =
-                    switch raw {
-                    case .text(let text): text.split(separator: ",", omittingEmptySubsequences: false).map(\.trimmed)
-                    case .list(let texts): texts
-                    }
+                let keys = raw.elements
                 // An empty key among others is a slip that would open the server to everybody who sends none.
                 if keys.contains("") { return "has an empty key" }
                 if keys.contains(ShownValue.mask) { return "is what `config print` shows in place of the keys" }
@@ -111,14 +152,5 @@ extension Setting {
             },
             reveal: { .texts($0[keyPath: path]) }
         )
-    }
-}
-
-extension StringProtocol {
-    /// Without the white space around it.
-    var trimmed: String {
-        let start = drop(while: \.isWhitespace)
-        let end = start.reversed().drop(while: \.isWhitespace).startIndex.base
-        return String(start[..<end])
     }
 }

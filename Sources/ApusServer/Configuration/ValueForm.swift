@@ -18,6 +18,26 @@ extension ValueForm where Value == Int {
         )
     }
 
+    static var port: ValueForm { whole(0...65535) }
+
+    /// The permissions of a file, as chmod(1) takes them.
+    static var mode: ValueForm {
+        ValueForm(
+            expectation: "an octal number from 0000 to 0777, such as 0660",
+            read: { text in
+                let digits = text.hasPrefix("0o") ? text.dropFirst(2) : text[...]
+                guard (1...4).contains(digits.count), digits.allSatisfy({ ("0"..."7").contains($0) }) else {
+                    return nil
+                }
+                return Int(digits, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }
+            },
+            show: { mode in
+                let digits = String(mode, radix: 8)
+                return .word(String(repeating: "0", count: max(4 - digits.count, 0)) + digits)
+            }
+        )
+    }
+
     /// Bytes: `1048576`, `64KiB`, `1MB`.
     static func size(_ range: ClosedRange<Int>) -> ValueForm {
         let (low, high) = (ByteSize.text(range.lowerBound), ByteSize.text(range.upperBound))
@@ -72,9 +92,49 @@ extension ValueForm where Value == String {
     static var host: ValueForm {
         ValueForm(
             expectation: "an IP address or a host name",
-            read: { isHost($0) ? $0 : nil },
+            read: { text in
+                // As the log and every URL write an IPv6 address.
+                if text.hasPrefix("["), text.hasSuffix("]"), text.contains(":") {
+                    let address = String(text.dropFirst().dropLast())
+                    return isHost(address) ? address : nil
+                }
+                return isHost(text) ? text : nil
+            },
             show: { .text($0) }
         )
+    }
+
+    /// The path that everything is below: empty, or `/apus` without a slash at the end.
+    static var basePath: ValueForm {
+        ValueForm(
+            expectation: "a path such as /apus, of letters, digits and any of - . _ ~, that does not end in /v1 or /ws",
+            read: { text in
+                let path = text.hasSuffix("/") ? String(text.dropLast()) : text
+                return path.isEmpty || isBasePath(path) ? path : nil
+            },
+            show: { .text($0) }
+        )
+    }
+
+    private static func isBasePath(_ path: String) -> Bool {
+        guard path.hasPrefix("/"), path.utf8.count <= 255 else { return false }
+        let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        // In the address of a server these two say what is spoken and what is asked for.
+        guard let last = segments.last, !["v1", "ws"].contains(last) else { return false }
+        return segments.allSatisfy { segment in
+            !segment.isEmpty && segment != "." && segment != ".." && segment.utf8.allSatisfy(isUnreserved)
+        }
+    }
+
+    /// Whether a byte of a path is never percent-encoded (RFC 3986 section 2.3).
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 
     private static func isHost(_ text: String) -> Bool {

@@ -3,9 +3,16 @@ import ApusProtocol
 extension OpenAPIDocument {
     static let responses = """
         "responses": {
-        \(problemResponses.joined(separator: ",\n"))
+        \((problemResponses + [notModified]).joined(separator: ",\n"))
         }
         """
+
+    private static let notModified = #"""
+          "NotModified": {
+            "description": "The client has it already: its `If-None-Match` names the `ETag` of an earlier answer.",
+            "headers": { "ETag": { "schema": { "type": "string" } } }
+          }
+        """#
 
     private static let problemResponses = [
         problem("BadRequest", .badRequest, "The request makes no sense; `detail` says why."),

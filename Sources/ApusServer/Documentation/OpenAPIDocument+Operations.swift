@@ -73,7 +73,8 @@ extension OpenAPIDocument {
               "200": {
                 "description": "Pages of other origins may import it, too.",
                 "content": { "text/javascript": { "schema": { "type": "string" } } }
-              }
+              },
+              "304": { "$ref": "#/components/responses/NotModified" }
             }
           }
         },
@@ -88,7 +89,8 @@ extension OpenAPIDocument {
               "200": {
                 "description": "For TypeScript.",
                 "content": { "text/plain": { "schema": { "type": "string" } } }
-              }
+              },
+              "304": { "$ref": "#/components/responses/NotModified" }
             }
           }
         }
@@ -106,7 +108,8 @@ extension OpenAPIDocument {
               "200": {
                 "description": "A page that needs nothing from elsewhere.",
                 "content": { "text/html": { "schema": { "type": "string" } } }
-              }
+              },
+              "304": { "$ref": "#/components/responses/NotModified" }
             }
           }
         },
@@ -121,7 +124,8 @@ extension OpenAPIDocument {
               "200": {
                 "description": "OpenAPI 3.1.",
                 "content": { "application/json": { "schema": { "type": "object" } } }
-              }
+              },
+              "304": { "$ref": "#/components/responses/NotModified" }
             }
           }
         }

@@ -5,10 +5,12 @@ import ApusProtocol
 /// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The paths
 /// of the two dialects are one template, because they differ only in their prefix and a member.
 enum OpenAPIDocument {
-    static let json = """
+    /// - Parameter basePath: what all paths of the server begin with; empty where they have nothing before them.
+    static func json(basePath: String = "") -> String {
+        """
         {
         "openapi": "3.1.0",
-        \(information),
+        \(information(basePath: basePath)),
         "paths": {
         \(paths(of: .base)),
         \(paths(of: .v1)),
@@ -35,6 +37,7 @@ enum OpenAPIDocument {
         }
         }
         """
+    }
 
     /// What differs between the paths of the dialects.
     struct PathDialect {
@@ -70,7 +73,8 @@ enum OpenAPIDocument {
         )
     }
 
-    private static let information = #"""
+    private static func information(basePath: String) -> String {
+        #"""
         "info": {
           "title": "Apus",
           "version": "\#(apusVersion)",
@@ -80,7 +84,7 @@ enum OpenAPIDocument {
         topics in a second dialect.",
           "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
-        "servers": [{ "url": "/", "description": "This server" }],
+        "servers": [{ "url": "\#(basePath.isEmpty ? "/" : basePath)", "description": "This server" }],
         "tags": [
           { "name": "base", "description": "Times are in `ts`; over WebSocket, message ids are UUIDs." },
           { "name": "v1", "description": "Times are in `timestamp`, message ids are any non-empty string." },
@@ -89,4 +93,5 @@ enum OpenAPIDocument {
         ],
         "security": [{}, { "ApiKeyAuth": [] }]
         """#
+    }
 }

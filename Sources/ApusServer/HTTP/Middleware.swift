@@ -18,6 +18,7 @@ final class DrainFlag: Sendable {
 
 /// Logs each request, and turns whatever goes wrong into a problem document.
 struct RequestMiddleware: RouterMiddleware {
+    let basePath: BasePath
     let log: RequestLog
 
     func handle(
@@ -31,10 +32,10 @@ struct RequestMiddleware: RouterMiddleware {
         var response: Response
         do {
             // The router takes more for a path than it has: a slash twice, or at the end.
-            guard Routes.methods(ofPath: request.uri.path) != nil else { throw HTTPError(.notFound) }
+            guard basePath.methods(ofPath: request.uri.path) != nil else { throw HTTPError(.notFound) }
             response = try await next(request, context)
         } catch {
-            let problem = Self.problem(for: error, request: request)
+            let problem = problem(for: error, request: request)
             log.metrics.count(problem.code.rawValue)
             if problem.code == .internal {
                 log.logger.error(
@@ -55,7 +56,7 @@ struct RequestMiddleware: RouterMiddleware {
         return response
     }
 
-    private static func problem(for error: any Error, request: Request) -> Problem {
+    private func problem(for error: any Error, request: Request) -> Problem {
         switch error {
         case let problem as Problem:
             return problem
@@ -63,7 +64,7 @@ struct RequestMiddleware: RouterMiddleware {
         case is CancellationError, is ChannelError, is IOError:
             return .unavailable("The connection or the server ended before the request was done")
         case let error as any HTTPResponseError where error.status == .notFound:
-            guard let methods = Routes.methods(ofPath: request.uri.path) else {
+            guard let methods = basePath.methods(ofPath: request.uri.path) else {
                 return Problem(.notFound, "There is nothing at \(request.uri.path)")
             }
             return Problem(
@@ -83,6 +84,7 @@ struct RequestMiddleware: RouterMiddleware {
 
 /// Lets in who shows a key. Health and documentation are open: they tell nothing that needs one.
 struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
+    let basePath: BasePath
     let keys: APIKeys
     private static var header: HTTPField.Name? { HTTPField.Name("X-API-Key") }
 
@@ -95,7 +97,8 @@ struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
             "/health", "/v1/health", "/livez", "/readyz", "/docs", "/openapi.json", "/apus.js", "/apus.d.ts", "/ws",
             "/v1/ws",
         ]
-        guard keys.areRequired, !open.contains(request.uri.path) else { return try await next(request, context) }
+        let path = basePath.route(request.uri.path)
+        guard keys.areRequired, !open.contains(path ?? "") else { return try await next(request, context) }
         // A browser's event stream can have no header of its own.
         let parameter = request.uri.path.hasSuffix("/events") ? try QueryParameters(request.uri)["api_key"] : nil
         guard let key = Self.header.flatMap({ request.headers[$0] }) ?? parameter, keys.contains(key) else {

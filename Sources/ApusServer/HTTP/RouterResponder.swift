@@ -18,6 +18,8 @@ struct RouterResponder<Responder: HTTPResponder>: Sendable where Responder.Conte
         let context = ApusRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
         var response = try await router.respond(to: request, context: context)
         response.headers[.date] = httpDate()
+        // It is about a body that is not sent (RFC 9110 section 8.6).
+        if response.status == .notModified { response.headers[.contentLength] = nil }
         try await writer.write(response: response.head, body: response.body)
     }
 }

@@ -2,30 +2,41 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-// What operators' tools ask, and the browser's client.
+// What operators' tools ask, and what the server has to say about itself: its client for browsers, its documentation.
 
 extension Routes {
     func addOperations(to router: Router<ApusRequestContext>) {
-        router.get("/livez") { _, _ in live() }
-        router.get("/readyz") { _, _ in ready() }
-        router.get("/apus.js") { _, _ in
-            embedded(EmbeddedTexts.apus_js, type: "text/javascript; charset=utf-8")
+        let base = basePath.text
+        for prefix in Set([base, ""]) {
+            router.get("\(prefix)/livez") { _, _ in live() }
+            router.get("\(prefix)/readyz") { _, _ in ready() }
         }
-        router.get("/apus.d.ts") { _, _ in
-            embedded(EmbeddedTexts.apus_d_ts, type: "text/plain; charset=utf-8")
-        }
-        router.get("/metrics") { _, _ in
+        router.get("\(base)/metrics") { _, _ in
             Response.json(.ok, await metrics.text(), type: PrometheusText.contentType)
+        }
+        for (path, document) in documents {
+            router.get("\(base)\(path)") { request, _ in document.response(to: request) }
         }
     }
 
-    /// A file that is part of the program.
-    private func embedded(_ text: String, type: String) -> Response {
-        var response = Response.json(.ok, ByteBuffer(string: text), type: type)
-        response.headers[.cacheControl] = "public, max-age=3600"
-        // Pages of other origins may use it as a module.
-        response.headers[.accessControlAllowOrigin] = "*"
-        return response
+    private var documents: [(path: String, document: StaticDocument)] {
+        // Pages of other origins may use them as a module.
+        let shared: HTTPFields = [.cacheControl: "public, max-age=3600", .accessControlAllowOrigin: "*"]
+        let base = basePath.text
+        return [
+            (
+                "/apus.js",
+                StaticDocument(type: "text/javascript; charset=utf-8", headers: shared) {
+                    BrowserClient.text(basePath: base)
+                }
+            ),
+            (
+                "/apus.d.ts",
+                StaticDocument(type: "text/plain; charset=utf-8", headers: shared) { EmbeddedTexts.apus_d_ts }
+            ),
+            ("/docs", StaticDocument(type: "text/html; charset=utf-8") { DocsPage.html }),
+            ("/openapi.json", StaticDocument(type: "application/json") { OpenAPIDocument.json(basePath: base) }),
+        ]
     }
 
     /// Fails slow: a loop must have been silent for a while before the process is taken for dead.

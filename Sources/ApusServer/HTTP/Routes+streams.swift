@@ -36,7 +36,9 @@ extension Routes {
 
     private func openEventStream(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
-        guard let path = StreamRequest.Path(request.uri.path[...]) else { throw HTTPError(.notFound) }
+        guard let path = basePath.rest(of: request.uri.path[...]).flatMap(StreamRequest.Path.init) else {
+            throw HTTPError(.notFound)
+        }
         let stream = try StreamRequest(
             path,
             query: request.uri.query ?? "",

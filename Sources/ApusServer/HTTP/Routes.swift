@@ -18,11 +18,13 @@ struct Routes {
     let isDraining: DrainFlag
     let metrics: ServerMetrics
     let refusals: HandshakeRefusals
+    let basePath: BasePath
     let started = ContinuousClock.now
 
     /// Adds everything to a router.
     func add(to router: Router<ApusRequestContext>) {
-        for (prefix, dialect) in [("", Dialect.base), ("/v1", .v1)] {
+        let base = basePath.text
+        for (prefix, dialect) in [(base, Dialect.base), (base + "/v1", .v1)] {
             addTopics(to: router, prefix, dialect)
             addMessages(to: router, prefix, dialect)
             router.get("\(prefix)/health") { _, _ in health(dialect) }
@@ -31,10 +33,6 @@ struct Routes {
             router.get("\(prefix)/ws") { _, context in try refuseHandshake(context) }
         }
         addOperations(to: router)
-        router.get("/docs") { _, _ in
-            Response.json(.ok, ByteBuffer(string: DocsPage.html), type: "text/html; charset=utf-8")
-        }
-        router.get("/openapi.json") { _, _ in Response.json(.ok, ByteBuffer(string: OpenAPIDocument.json)) }
     }
 
     private func addTopics(to router: Router<ApusRequestContext>, _ prefix: String, _ dialect: Dialect) {

@@ -15,10 +15,12 @@ struct WebSocketGate: Sendable {
     /// Whether offers of compression are taken.
     let compresses: Bool
     let refusals: HandshakeRefusals
+    let basePath: BasePath
 
     /// Whether a request that asks for an upgrade does so where WebSockets are.
     func isHandshake(_ head: HTTPRequestHead) -> Bool {
-        head.headers.contains(name: "upgrade") && Handshake.dialect(ofPath: head.uri.prefix { $0 != "?" }) != nil
+        guard head.headers.contains(name: "upgrade") else { return false }
+        return basePath.rest(of: head.uri.prefix { $0 != "?" }).flatMap { Handshake.dialect(ofPath: $0) } != nil
     }
 
     /// What a request that asks for an upgrade gets; `nil` when it asks for something else than a WebSocket of ours.
@@ -42,7 +44,9 @@ struct WebSocketGate: Sendable {
         query: Substring,
         header: (String) -> String?
     ) -> Result<Handshake, Handshake.Refusal>? {
-        guard let dialect = isEcho ? .base : Handshake.dialect(ofPath: path) else { return nil }
+        guard let dialect = isEcho ? .base : basePath.rest(of: path).flatMap({ Handshake.dialect(ofPath: $0) }) else {
+            return nil
+        }
         let result = Handshake.check(
             dialect: dialect,
             query: query,
@@ -60,7 +64,9 @@ struct WebSocketGate: Sendable {
 
     /// Whether these first bytes of a request may become a handshake.
     func mayBeHandshake(_ start: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
-        (isEcho ? ["GET /"] : ["GET /ws", "GET /v1/ws"]).contains { zip(start, $0.utf8).allSatisfy(==) }
+        let prefix = basePath.text
+        let starts = isEcho ? ["GET /"] : ["GET \(prefix)/ws", "GET \(prefix)/v1/ws"]
+        return starts.contains { zip(start, $0.utf8).allSatisfy(==) }
     }
 
     /// Runs `body` on the loop it is called on, once all WebSockets have been drained.

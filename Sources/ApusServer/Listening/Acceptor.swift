@@ -2,7 +2,7 @@ import ApusSockets
 import Logging
 import NIOCore
 
-/// Opens the server's port, and deals its connections out to the loops in turn.
+/// Accepts at the server's sockets, and deals connections out to the loops in turn.
 ///
 /// ```
 /// Listener ──► PendingConnection ──► WebSocketConnection, EventStream
@@ -16,27 +16,29 @@ struct Acceptor: Sendable {
     let handshakeTimeout: Int64
     let logger: Logger
 
-    /// A port that is listened on.
+    /// A socket at which connections are accepted.
     struct OpenPort: Sendable {
-        let address: SocketAddress
+        fileprivate let socket: ListeningSocket
         fileprivate let loop: SocketLoop
         fileprivate let listener: NIOLoopBound<Listener>
 
+        var address: ListenAddress { socket.address }
+
         func close() async {
-            try? await loop.submit { listener.value.stop() }.get()
+            try? await loop.submit {
+                listener.value.stop()
+                socket.removeFile()
+            }.get()
         }
     }
 
-    /// - Throws: ``SocketError`` when the port cannot be listened on.
-    func open(on host: String, port: Int) async throws -> OpenPort {
-        let socket = try Socket.listening(on: host, port: port)
-        let local = socket.localAddress
-        let address = try SocketAddress(ipAddress: local.ipAddress, port: Int(local.port))
+    /// - Throws: ``SocketError`` when the socket cannot be waited for.
+    func open(_ socket: ListeningSocket) async throws -> OpenPort {
         let loop = gate.socketLoops.all[0]
         let listening = loop.makePromise(of: NIOLoopBound<Listener>.self)
         loop.withPoller { poller in
             let listener = Listener(
-                socket: socket,
+                socket: socket.socket,
                 poller: poller,
                 eventLoop: loop,
                 budget: gate.workers.sockets,
@@ -56,7 +58,7 @@ struct Acceptor: Sendable {
                 }
             )
         }
-        return OpenPort(address: address, loop: loop, listener: try await listening.futureResult.get())
+        return OpenPort(socket: socket, loop: loop, listener: try await listening.futureResult.get())
     }
 
     private func receive(_ socket: Socket, from peer: PeerAddress, on loop: SocketLoop, _ poller: Poller) {

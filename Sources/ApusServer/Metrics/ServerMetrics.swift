@@ -55,8 +55,16 @@ struct ServerMetrics: Sendable {
             ),
             .gauge("apus_subscriptions_waiting", "Subscriptions whose topic is not there yet.", hub.waiting),
         ]
-        return PrometheusText.write(all + process.families + registry.families)
+        return PrometheusText.write([Self.build] + all + process.families + registry.families)
     }
+
+    /// One, with what was built among its labels, as is usual: so it can be joined with any other metric.
+    private static let build = MetricFamily(
+        name: "apus_build_info",
+        help: "The version of the server that runs.",
+        kind: .gauge,
+        samples: [.init(["version": apusVersion], .integer(1))]
+    )
 
     private static func messages(_ hub: HubCounters) -> [MetricFamily] {
         [

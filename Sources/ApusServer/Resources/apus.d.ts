@@ -206,7 +206,7 @@ export interface ClientEvents {
 
 /** A client. It connects at once, stays connected, and keeps its subscriptions and publications across reconnects. */
 export class Apus {
-  /** `ws://host/ws`, `http://host`, `https://host/v1`. Default: the server that the page came from. */
+  /** `ws://host/ws`, `http://host`, `https://host/apus/v1`. Default: the server that the page came from. */
   constructor(url?: string | URL, options?: ApusOptions);
   /** Of the connection. */
   readonly state: State;

@@ -19,6 +19,8 @@
  * What a server sends is never trusted: what cannot be understood is reported to `on("error")` and ignored.
  */
 
+/** What a server that was given a `base_path` has before all its paths: it puts that in here. */
+const BASE_PATH = "";
 const OPTIONS = {
   connectTimeout: 10_000, pingInterval: 20_000, minDelay: 250, maxDelay: 30_000, publishQueue: 10_000,
   publishWait: 30_000,
@@ -104,8 +106,9 @@ function onReturn(listener) {
 /** `http://host`, `https://host/v1` or the address of a page: all become the address of the WebSocket. */
 function socketAddress(given) {
   // A page that is a file has the origin "null".
-  const address = given ?? globalThis.location?.origin;
-  if (address === undefined || (given === undefined && address === "null")) {
+  const origin = globalThis.location?.origin;
+  const address = given ?? (origin && origin + BASE_PATH);
+  if (address === undefined || (given === undefined && origin === "null")) {
     throw new TypeError('the address of the server is missing: new Apus("http://localhost:8080")');
   }
   let url;

@@ -11,6 +11,7 @@ struct StreamGate: Sendable {
     let settings: WorkerSettings
     let isDraining: DrainFlag
     let log: RequestLog
+    let basePath: BasePath
 
     // MARK: At the listener
 
@@ -19,7 +20,7 @@ struct StreamGate: Sendable {
     /// - Returns: a stream that waits for its socket, with the head of its answer written; `nil` for what the router is to
     ///   answer: another path, a refusal, anything out of the ordinary.
     func open(_ head: RequestHead, on worker: Worker, poller: Poller) -> EventStream? {
-        guard let path = StreamRequest.Path(head.path),
+        guard let path = basePath.rest(of: head.path).flatMap(StreamRequest.Path.init),
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
             isAuthorized(head),
             let request = try? StreamRequest(

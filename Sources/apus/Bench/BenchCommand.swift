@@ -82,7 +82,7 @@ struct BenchCommand: ServerCommand {
     )
     var pids: [Int32] = []
 
-    @Option(help: ArgumentHelp("The API key, where the server wants one. (env: APUS_API_KEY)", valueName: "key"))
+    @Option(help: ConnectionOptions.keyHelp)
     var apiKey: String?
 
     @Flag(help: "Print the result as one JSON document.")
@@ -107,11 +107,12 @@ struct BenchCommand: ServerCommand {
                 exitCode: .usage
             )
         }
+        let key = try ConnectionOptions.key(apiKey)
         let file = try report.map(ReportFile.init(path:))
         let control = LoadControl()
         let interrupts = await Interrupts.requests()
         do {
-            let settings = try settings(address)
+            let settings = try settings(address, key: key)
             try settings.validate()
             try settings.claimFiles()
             let topics = BenchTopics(settings: settings, client: RESTClient(address: address, apiKey: key))
@@ -153,8 +154,6 @@ struct BenchCommand: ServerCommand {
 
     // MARK: Options
 
-    private var key: String? { apiKey ?? ConnectionOptions.environment("APUS_API_KEY") }
-
     private func serverAddress() throws -> ServerAddress {
         if let url { return try ConnectionOptions.parse(url, origin: "the argument", exitCode: .usage) }
         return try ConnectionOptions.parse(
@@ -178,11 +177,17 @@ struct BenchCommand: ServerCommand {
         )
     }
 
-    private func settings(_ address: ServerAddress) throws(LoadFailure) -> LoadSettings {
+    private func settings(_ address: ServerAddress, key: String?) throws(LoadFailure) -> LoadSettings {
         let load = try load()
+        let place =
+            if let file = address.unixSocket {
+                try LoadAddress(unixSocket: file)
+            } else {
+                try LoadAddress(host: address.host, port: address.port)
+            }
         var settings = LoadSettings(
-            wire: ApusWireProtocol(host: address.authority, path: address.webSocketPath, apiKey: key),
-            address: try LoadAddress(host: address.host, port: address.port),
+            wire: ApusWireProtocol(host: address.hostHeader, path: address.webSocketPath, apiKey: key),
+            address: place,
             topicPrefix: "apus-bench-\(String(UInt32.random(in: 0...UInt32.max), radix: 36))-"
         )
         settings.subscribers = load.subscribers

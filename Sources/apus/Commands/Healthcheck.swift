@@ -1,4 +1,5 @@
 import ApusClient
+import ApusServer
 import ArgumentParser
 import NIOCore
 
@@ -9,12 +10,14 @@ struct HealthcheckCommand: ServerCommand {
         commandName: "healthcheck",
         abstract: "Ask a server how it is; exit code 0 when it is well, 1 otherwise.",
         discussion: """
-            Without --url and APUS_URL it asks the server that APUS_HOST and APUS_PORT (or their aliases) configure on \
-            this machine, so it works inside the container as it is.
+            Without --url and APUS_URL it asks the server that the environment (APUS_LISTEN, APUS_HOST, APUS_PORT, \
+            APUS_BASE_PATH, or the file that APUS_CONFIG names) configures on this machine, so it works inside the container \
+            as it is. Whatever goes wrong, a mistake in its arguments too, is exit code 1.
 
             Examples:
               apus healthcheck
               apus healthcheck --url http://127.0.0.1:9000 --timeout 500ms
+              apus healthcheck --url unix:/run/apus/apus.sock
               HEALTHCHECK CMD ["apus", "healthcheck", "--quiet"]
             """
     )
@@ -33,7 +36,7 @@ struct HealthcheckCommand: ServerCommand {
 
     func execute() async throws {
         do {
-            let address = try ServerAddress.ofThisMachine(url: url, environment: ConnectionOptions.environment)
+            let address = try ServerAddress.ofThisMachine(url: url, variables: ConnectionOptions.variables)
             let client = RESTClient(address: address, timeout: timeout?.amount ?? .seconds(3))
             let answer = try await client.get("/health")
             let health = try answer.decode(Health.self)
@@ -44,9 +47,11 @@ struct HealthcheckCommand: ServerCommand {
                 : "healthy: up \(health.uptimeSeconds) s, " + counted(health.topics, "topic") + ", "
                     + counted(health.subscribers, "subscriber")
             try await StandardOutput.write(line + "\n")
-        } catch let error as ClientError {
+        } catch is OutputClosed {
+            return
+        } catch {
             // Whatever the reason: a health check knows two answers.
-            throw CommandFailure(quiet ? "" : "unhealthy: \(error)")
+            throw CommandFailure(quiet ? "" : "unhealthy: \((error as? CommandFailure)?.message ?? "\(error)")")
         }
     }
 }
@@ -54,24 +59,23 @@ struct HealthcheckCommand: ServerCommand {
 extension ServerAddress {
     /// The address to ask for a server's health: the flag's, `APUS_URL`'s, or that of the server that the
     /// environment configures.
-    static func ofThisMachine(url: String?, environment: (String) -> String?) throws -> ServerAddress {
-        if let url { return try ConnectionOptions.parse(url, origin: "--url", exitCode: .usage) }
-        if let url = environment("APUS_URL") {
-            return try ConnectionOptions.parse(url, origin: "APUS_URL", exitCode: .badConfiguration)
+    static func ofThisMachine(url: String?, variables: EnvironmentVariables) throws -> ServerAddress {
+        if let url { return try ConnectionOptions.parse(url, origin: "--url", exitCode: .failure) }
+        if let url = variables["APUS_URL"] {
+            return try ConnectionOptions.parse(url, origin: "APUS_URL", exitCode: .failure)
         }
-        let host = ["APUS_HOST", "PUBSUB_HOST", "HOST"].lazy.compactMap(environment).first ?? "127.0.0.1"
-        let port = ["APUS_PORT", "PUBSUB_PORT", "PORT"].lazy.compactMap(environment).first ?? "8080"
-        // A server that listens on every address listens on the loopback one.
-        let target =
-            switch host {
-            case "0.0.0.0": "127.0.0.1"
-            case "::": "[::1]"
-            default: host.contains(":") ? "[\(host)]" : host
-            }
-        return try ConnectionOptions.parse(
-            "http://\(target):\(port)",
-            origin: "APUS_HOST and APUS_PORT",
-            exitCode: .badConfiguration
-        )
+        let place = try ServerConfiguration.place(in: variables)
+        let all = place.listen.isEmpty ? [.tcp(host: place.host, port: place.port)] : place.listen
+        // Which port was chosen only the log says.
+        guard let address = all.first(where: { $0.port != 0 }) else {
+            throw CommandFailure("the server takes a free port; name it with --url or APUS_URL")
+        }
+        switch address {
+        case .unix(let path): return ServerAddress(unixSocket: path, basePath: place.basePath)
+        case .tcp(let host, let port):
+            // A server that listens on every address listens on the loopback one.
+            let target = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
+            return ServerAddress(host: target, port: port, basePath: place.basePath)
+        }
     }
 }

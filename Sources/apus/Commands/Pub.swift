@@ -80,7 +80,7 @@ struct PubCommand: ServerCommand {
         let maker = create ? TopicMaker(client: try connection.restClient(), say: Self.say) : nil
         try await maker?.make(topic)
         do {
-            let options = options(maker)
+            let options = try options(maker)
             let progress = try await ApusClient.withConnection(to: connection.address(), options: options) { client in
                 async let _ = maker?.run()
                 return try await publisher(client, rule).publish(source)
@@ -107,8 +107,8 @@ struct PubCommand: ServerCommand {
         return publisher
     }
 
-    private func options(_ maker: TopicMaker?) -> ApusClient.Options {
-        var options = ApusClient.Options(apiKey: connection.key)
+    private func options(_ maker: TopicMaker?) throws -> ApusClient.Options {
+        var options = ApusClient.Options(apiKey: try connection.key())
         // The publisher's window is the bound.
         options.publishQueue = Publisher.window
         options.publishQueueBytes = .max

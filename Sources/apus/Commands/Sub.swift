@@ -117,7 +117,7 @@ struct SubCommand: ServerCommand {
         )
         let interrupts = await Interrupts.requests()
         do {
-            try await ApusClient.withConnection(to: connection.address(), options: clientOptions) { client in
+            try await ApusClient.withConnection(to: connection.address(), options: clientOptions()) { client in
                 try await Self.follow(subscriber, client, limit: count, interrupts)
             }
         } catch let error as ClientError {
@@ -170,8 +170,8 @@ struct SubCommand: ServerCommand {
         return options
     }
 
-    private var clientOptions: ApusClient.Options {
-        var options = ApusClient.Options(apiKey: connection.key)
+    private func clientOptions() throws -> ApusClient.Options {
+        var options = ApusClient.Options(apiKey: try connection.key())
         options.clientID = clientId ?? "apus-\(String(UInt32.random(in: .min ... .max), radix: 16))"
         if noReconnect { options.reconnect = .never }
         let reporter = ConnectionReporter(say: Self.say)

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusServer
 import ArgumentParser
 import Foundation
 
@@ -9,16 +10,21 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            The server: http, https, ws or wss; with /v1 at the end for the v1 dialect. (env: APUS_URL; default: \
-            \(defaultURL))
+            The server: http, https, ws or wss, or unix:/run/apus.sock; with /v1 at the end for the v1 dialect. (env: \
+            APUS_URL; default: \(defaultURL))
             """,
             valueName: "url"
         )
     )
     var url: String?
 
-    @Option(help: ArgumentHelp("The API key, where the server wants one. (env: APUS_API_KEY)", valueName: "key"))
+    @Option(help: keyHelp)
     var apiKey: String?
+
+    static let keyHelp = ArgumentHelp(
+        "The API key, where the server wants one. (env: APUS_API_KEY, or its file: APUS_API_KEY_FILE)",
+        valueName: "key"
+    )
 
     /// The address from the flag, the environment or the default.
     func address() throws -> ServerAddress {
@@ -30,18 +36,18 @@ struct ConnectionOptions: ParsableArguments {
     }
 
     /// The key from the flag or the environment.
-    var key: String? {
-        apiKey ?? Self.environment("APUS_API_KEY")
+    func key() throws -> String? {
+        try Self.key(apiKey)
     }
 
     /// A WebSocket connection to the server.
     func connect() async throws -> WebSocketConnection {
-        try await WebSocketConnection.connect(to: address(), configuration: .init(apiKey: key))
+        try await WebSocketConnection.connect(to: address(), configuration: .init(apiKey: key()))
     }
 
     /// A client for the server's REST endpoints.
     func restClient() throws -> RESTClient {
-        RESTClient(address: try address(), apiKey: key)
+        RESTClient(address: try address(), apiKey: try key())
     }
 
     static func parse(_ url: String, origin: String, exitCode: ExitCode) throws -> ServerAddress {
@@ -52,9 +58,20 @@ struct ConnectionOptions: ParsableArguments {
         }
     }
 
-    /// A variable of the environment; nil when it is not set or empty.
-    static func environment(_ name: String) -> String? {
-        let value = ProcessInfo.processInfo.environment[name]
-        return value?.isEmpty == false ? value : nil
+    // MARK: The environment
+
+    /// A key given by flag, or else that of the environment or of the file that this names.
+    static func key(_ flag: String?) throws -> String? {
+        if let flag { return flag }
+        do throws(ConfigurationError) {
+            return try variables.secret("APUS_API_KEY", setting: "api_key")?.text
+        } catch {
+            throw CommandFailure("\(error)", exitCode: .badConfiguration)
+        }
     }
+
+    static var variables: EnvironmentVariables { EnvironmentVariables(ProcessInfo.processInfo.environment) }
+
+    /// A variable of the environment; nil when it is not set or empty.
+    static func environment(_ name: String) -> String? { variables[name] }
 }

@@ -64,7 +64,7 @@ struct VerifyCommand: ServerCommand {
     @Flag(help: "Do not count what the server announced as dropped.")
     var allowDrops = false
 
-    @Option(help: ArgumentHelp("The API key, where the server wants one. (env: APUS_API_KEY)", valueName: "key"))
+    @Option(help: ConnectionOptions.keyHelp)
     var apiKey: String?
 
     @Flag(help: "Print the verdict as JSON.")
@@ -109,7 +109,7 @@ struct VerifyCommand: ServerCommand {
             }
         return VerifySettings(
             address: address,
-            apiKey: apiKey ?? ConnectionOptions.environment("APUS_API_KEY"),
+            apiKey: try ConnectionOptions.key(apiKey),
             seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
             duration: Double(duration.amount.nanoseconds) / 1e9,
             subscribers: subscribers,

@@ -32,7 +32,7 @@ struct VerifySettings: Sendable {
 
     /// The server in one of the two dialects.
     func address(_ dialect: ServerAddress.Dialect) -> ServerAddress {
-        ServerAddress(host: address.host, port: address.port, isSecure: address.isSecure, dialect: dialect)
+        address.speaking(dialect)
     }
 }
 

@@ -14,8 +14,8 @@ func withServer<Result: Sendable>(
 ) async throws -> Result {
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     let (ports, port) = AsyncStream.makeStream(of: Int.self)
-    let service = ApusService(configuration: configuration, logger: logger) { address in
-        port.yield(address.port ?? 0)
+    let service = ApusService(configuration: configuration, logger: logger) { addresses in
+        port.yield(addresses.first?.port ?? 0)
     }
     let group = ServiceGroup(services: [service], logger: logger)
     return try await withThrowingTaskGroup(of: Result?.self) { tasks in

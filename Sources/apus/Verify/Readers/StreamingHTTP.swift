@@ -60,10 +60,9 @@ struct StreamingHTTP {
         let context = address.isSecure ? try tlsContext() : nil
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(timeout)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
         let sized = receiveBuffer.map { bootstrap.channelOption(.socketOption(.so_rcvbuf), value: .init($0)) }
         do {
-            return try await (sized ?? bootstrap).connect(host: address.host, port: address.port) { channel in
+            return try await (sized ?? bootstrap).connect(to: address) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let context {
                         let isAddress = (try? SocketAddress(ipAddress: address.host, port: 0)) != nil
@@ -95,7 +94,7 @@ struct StreamingHTTP {
 
     /// Sends a GET for a path of the address's dialect.
     func get(_ path: String, headers: [(String, String)] = []) async throws {
-        var fields = HTTPHeaders([("Host", address.authority)])
+        var fields = HTTPHeaders([("Host", address.hostHeader)])
         if let apiKey { fields.add(name: "X-API-Key", value: apiKey) }
         fields.add(contentsOf: headers)
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: address.pathPrefix + path, headers: fields)

@@ -1,0 +1,84 @@
+/// The settings that the environment has.
+struct EnvironmentSource {
+    /// Variables that are for other commands than the server, and for this project's own scripts.
+    private static let others = [
+        "APUS_CONFIG", "APUS_URL", "APUS_BIN", "APUS_STRICT", "APUS_TALLY", "APUS_SEED", "APUS_BENCH", "APUS_FUZZ_DIR",
+    ]
+    /// The client commands' key: taken for one of the server's by mistake, where the server has none.
+    private static let clientKeys = ["APUS_API_KEY", "APUS_API_KEY" + EnvironmentVariables.fileSuffix]
+    /// How many names a warning has.
+    private static let shownNames = 5
+
+    private let variables: EnvironmentVariables
+    private(set) var values: [String: RawValue] = [:]
+    /// The variable that a setting comes from, by its key.
+    private(set) var names: [String: String] = [:]
+    private(set) var warnings: [String] = []
+
+    /// - Throws: for a secret that is there twice, or in a file that cannot be read.
+    init(_ variables: EnvironmentVariables, settings: [Setting]) throws(ConfigurationError) {
+        self.variables = variables
+        for setting in settings {
+            if setting.isSecret {
+                try takeSecret(setting)
+            } else {
+                take(setting)
+            }
+        }
+    }
+
+    private mutating func take(_ setting: Setting) {
+        for name in setting.environmentNames {
+            guard let value = variables[name] else { continue }
+            if let reason = ForeignVariable.reason(value, for: setting) {
+                warnings.append("\(name)='\(PlainText.escaped(value, limit: 100))' is ignored: \(reason)")
+                continue
+            }
+            values[setting.key] = .text(value)
+            names[setting.key] = name
+            return
+        }
+    }
+
+    private mutating func takeSecret(_ setting: Setting) throws(ConfigurationError) {
+        guard let name = setting.environmentNames.first,
+            let (text, variable) = try variables.secret(name, setting: setting.key)
+        else { return }
+        // In a file, one a line.
+        let lines = text.split(omittingEmptySubsequences: false) { $0 == "," || $0.isNewline }
+        values[setting.key] = setting.isList && variable != name ? .list(lines.map(\.trimmed)) : .text(text)
+        names[setting.key] = variable
+    }
+
+    /// What is to be said of variables that are called like ours and are none.
+    ///
+    /// - Parameter hasKeys: whether the server asks its clients for a key.
+    /// - Throws: for one that may have been meant to protect the server.
+    func unknownNames(hasKeys: Bool) throws(ConfigurationError) -> [String] {
+        let known =
+            Setting.all.flatMap(\.environmentNames) + Setting.all.compactMap(\.environmentFileName) + Self.others
+        var warnings: [String] = []
+        var links: [String] = []
+        for name in variables.ownNames where !known.contains(name) {
+            guard let value = variables[name], !(hasKeys && Self.clientKeys.contains(name)) else { continue }
+            if ForeignVariable.isServiceLink(name, value: value) {
+                links.append(name)
+                continue
+            }
+            let source = "environment \(name)"
+            let unknown = UnknownSetting(name: name, known: known, source: source)
+            if let error = unknown.refusal(value: value) { throw error }
+            warnings.append("unknown variable '\(unknown.shownName)' in the environment\(unknown.hint)")
+        }
+        if !links.isEmpty { warnings.append(Self.ignored(links)) }
+        return warnings
+    }
+
+    private static func ignored(_ links: [String]) -> String {
+        let shown = links.prefix(shownNames).joined(separator: ", ")
+        let more = links.count > shownNames ? " and \(links.count - shownNames) more" : ""
+        return
+            "\(PlainText.escaped(shown))\(more): ignored, as Kubernetes sets these for a service called like the server"
+            + " (`enableServiceLinks: false` in the pod turns them off)"
+    }
+}

@@ -1,0 +1,55 @@
+import ApusSockets
+
+/// Where a server listens: a port of an address, or a Unix socket.
+public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
+    case tcp(host: String, port: Int)
+    /// The path of its file; where it begins with `@`, it has none (unix(7), abstract sockets).
+    case unix(path: String)
+
+    /// How many a server has at the most.
+    public static let maximumCount = 16
+
+    /// Reads `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as the log writes it, or `unix:/run/apus.sock`.
+    public init?(_ text: String) {
+        if text.hasPrefix("unix:") {
+            var path = text.dropFirst("unix:".count)
+            // As Docker and gRPC write it.
+            if path.hasPrefix("//") { path = path.dropFirst(2) }
+            guard path.first == "/", path.last != "/", path.utf8.count <= Socket.maximumPathLength,
+                !path.unicodeScalars.contains(where: PlainText.isUnsafe)
+            else { return nil }
+            self = .unix(path: String(path))
+        } else {
+            var authority = text.hasPrefix("http://") ? text.dropFirst("http://".count) : text[...]
+            if authority.last == "/" { authority.removeLast() }
+            guard let colon = authority.lastIndex(of: ":"),
+                let port = ValueForm<Int>.port.read(String(authority[authority.index(after: colon)...])),
+                let host = ValueForm<String>.host.read(String(authority[..<colon]))
+            else { return nil }
+            // Without its brackets an IPv6 address has no port that could be told from it.
+            guard authority.first == "[" || !host.contains(":") else { return nil }
+            self = .tcp(host: host, port: port)
+        }
+    }
+
+    /// As ``init(_:)`` reads it.
+    public var description: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    /// What a client on this machine takes: `http://127.0.0.1:8080` or `unix:/run/apus.sock`.
+    public var url: String {
+        switch self {
+        case .tcp: "http://\(self)"
+        case .unix: description
+        }
+    }
+
+    /// The port; nil for a Unix socket.
+    public var port: Int? {
+        if case .tcp(_, let port) = self { port } else { nil }
+    }
+}

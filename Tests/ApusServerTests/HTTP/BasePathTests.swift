@@ -1,0 +1,64 @@
+import Foundation
+import Testing
+
+@testable import ApusServer
+
+@Suite struct BasePathTests {
+    @Test func withoutAPrefixEveryPathIsItsOwn() {
+        let none = BasePath("")
+        for path in ["/", "/topics", "/v1/ws", ""] {
+            #expect(none.route(path) == path)
+            #expect(none.rest(of: path[...]) == path[...])
+        }
+    }
+
+    @Test(arguments: [
+        ("/apus/topics", "/topics"), ("/apus/v1/ws", "/v1/ws"), ("/apus/", "/"), ("/apus/apus/x", "/apus/x"),
+        ("/livez", "/livez"),
+        ("/readyz", "/readyz"), ("/apus/livez", "/livez"),
+    ])
+    func whatIsBelowItIsFound(path: String, route: String) {
+        #expect(BasePath("/apus").route(path) == route)
+    }
+
+    @Test(arguments: [
+        "", "/", "/apus", "/apusx/topics", "/APUS/topics", "/topics", "/v1/apus/topics", "/health", "/apu/s/topics",
+    ])
+    func whatIsNotIsNothing(path: String) {
+        #expect(BasePath("/apus").route(path) == nil)
+        #expect(BasePath("/apus").methods(ofPath: path) == nil)
+    }
+
+    @Test(arguments: ["", "/a/b.c"])
+    func theDocumentsKnowOfIt(basePath: String) throws {
+        let document = try JSONSerialization.jsonObject(with: Data(OpenAPIDocument.json(basePath: basePath).utf8))
+        let servers = try #require((document as? [String: Any])?["servers"] as? [[String: String]])
+        #expect(servers.map { $0["url"] } == [basePath.isEmpty ? "/" : basePath])
+        #expect(BrowserClient.text(basePath: basePath).contains("\nconst BASE_PATH = \"\(basePath)\";\n"))
+    }
+}
+
+@Suite struct StaticDocumentTests {
+    @Test(arguments: [
+        (["gzip"], true), (["br", "x-gzip"], true), (["*"], true), (["GZIP;Q=0.1"], true),
+        (["deflate, gzip ; q=0.5"], true), ([], false),
+        (["gzip;q=0"], false), (["identity"], false), (["*;q=0.0"], false), (["gzip;q=0, *;q=1"], false),
+        (["gzip;q=x"], false),
+        (["gzip;q=0.5, identity"], false), ([",;,=q"], false), (["gzipped"], false),
+    ])
+    func gzipIsForThoseWhoTakeItBeforeAnythingElse(values: [String], takes: Bool) {
+        #expect(AcceptEncoding(values).takesGzip == takes)
+    }
+
+    @Test(arguments: [
+        ["\"a\""], ["W/\"a\""], ["*"], ["\"b\", \"a\""], ["\"b\"", " W/\"a\" "], [",\"a\","],
+    ])
+    func aTagThatIsKnownMatches(values: [String]) {
+        #expect(EntityTags.match("\"a\"", values))
+    }
+
+    @Test(arguments: [[], [""], ["\"b\""], ["a"], ["W/"], ["\"A\""], ["**"]])
+    func anotherDoesNot(values: [String]) {
+        #expect(!EntityTags.match("\"a\"", values))
+    }
+}
