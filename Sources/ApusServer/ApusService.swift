@@ -121,11 +121,9 @@ public struct ApusService: Service {
         let watching = Task { [systemd] in await systemd.keepWatch { workers.isAlive } }
         defer { watching.cancel() }
         await onListening(ports.map(\.address))
-        if systemd.notifier?.send("READY=1") == false {
-            logger.warning("the service manager cannot be told that the server is ready")
-        }
+        systemd.tellReady(logger: logger)
         try? await gracefulShutdown()
-        systemd.notifier?.send("STOPPING=1")
+        systemd.tellStopping()
         let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
         isDraining.set()
         // Not in this task: it may be cancelled, and then could not wait for anything.
