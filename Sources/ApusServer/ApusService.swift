@@ -94,7 +94,7 @@ public struct ApusService: Service {
             socketLoops: socketLoops,
             settings: configuration.workerSettings,
             isDraining: isDraining,
-            log: RequestLog(logger: logger, metrics: metrics.requests),
+            log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
             basePath: basePath
         )
         let http = httpConnections(on: httpLoops, gate: gate, streams: streams, metrics: metrics)
@@ -121,9 +121,9 @@ public struct ApusService: Service {
         let watching = Task { [systemd] in await systemd.keepWatch { workers.isAlive } }
         defer { watching.cancel() }
         await onListening(ports.map(\.address))
-        systemd.notifier?.send("READY=1")
+        systemd.tellReady(logger: logger)
         try? await gracefulShutdown()
-        systemd.notifier?.send("STOPPING=1")
+        systemd.tellStopping()
         let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
         isDraining.set()
         // Not in this task: it may be cancelled, and then could not wait for anything.

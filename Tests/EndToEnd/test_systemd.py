@@ -151,10 +151,12 @@ def test_a_watchdog_of_another_process_is_none_of_ours():
         assert manager.next() == "STOPPING=1"
 
 
-@pytest.mark.parametrize("name", ["/nonexistent/notify", "vsock:2:1234", "@", "/" + "x" * 200, "notify"])
+@pytest.mark.parametrize("name", ["/nonexistent/notify", "@apus-nobody", "vsock:2:1234", "@", "/" + "x" * 200, "notify"])
 def test_a_manager_that_is_not_there_keeps_no_server_from_its_work(name):
     with Server(env={"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "20000"}) as server:
         assert server.rest("GET", "/livez").status == 200
+        if name in ("/nonexistent/notify", "@apus-nobody"):
+            assert " warning " in server.wait_for_log("the service manager cannot be told")
 
 
 def test_a_manager_that_does_not_listen_holds_up_nothing():

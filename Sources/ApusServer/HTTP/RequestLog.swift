@@ -11,6 +11,7 @@ struct RequestLog: Sendable {
 
     let logger: Logger
     let metrics: RequestMetrics
+    let basePath: BasePath
 
     /// - Parameter address: the client's.
     func answered(
@@ -22,8 +23,9 @@ struct RequestLog: Sendable {
         address: String
     ) {
         metrics.record(method: method, status: status, took: took)
+        let isProbe = basePath.route(String(path)).map(Self.probes.contains) ?? false
         logger.log(
-            level: Self.probes.contains(String(path)) && status < 400 ? .debug : .info,
+            level: isProbe && status < 400 ? .debug : .info,
             "request",
             metadata: [
                 "request.id": "\(id)", "address": "\(address)", "method": "\(method)",

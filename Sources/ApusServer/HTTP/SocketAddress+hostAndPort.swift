@@ -1,9 +1,9 @@
 import NIOCore
 
 extension SocketAddress {
-    /// `127.0.0.1:50123` or `[::1]:50123`.
+    /// `127.0.0.1:50123`, `[::1]:50123` or `unix`.
     var hostAndPort: String {
-        guard let ipAddress, let port else { return description }
+        guard let ipAddress, let port else { return "unix" }
         return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
     }
 }

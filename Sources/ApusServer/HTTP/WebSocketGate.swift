@@ -20,8 +20,7 @@ struct WebSocketGate: Sendable {
     /// Whether a request that asks for an upgrade does so where WebSockets are.
     func isHandshake(_ head: HTTPRequestHead) -> Bool {
         guard head.headers.contains(name: "upgrade") else { return false }
-        let path = basePath.rest(of: head.uri.prefix { $0 != "?" })
-        return path.flatMap { Handshake.dialect(ofPath: $0) } != nil
+        return basePath.rest(of: head.uri.prefix { $0 != "?" }).flatMap { Handshake.dialect(ofPath: $0) } != nil
     }
 
     /// What a request that asks for an upgrade gets; `nil` when it asks for something else than a WebSocket of ours.

@@ -1,5 +1,6 @@
 import ApusSockets
 import Glibc
+import Logging
 
 /// What systemd has to do with this process, by the variables that it sets: the sockets that it passes (sd_listen_fds(3)), and
 /// where it is told how the server is (sd_notify(3)).
@@ -8,7 +9,7 @@ import Glibc
 public struct Systemd: Sendable {
     /// Sockets that listen already, to be served in place of those of the configuration.
     let sockets: [Socket]
-    let notifier: NotifySocket?
+    private let notifier: NotifySocket?
     /// How often a sign of life is to be given: twice in the time after which systemd ends a service without.
     let watchdogInterval: Duration?
 
@@ -65,6 +66,17 @@ public struct Systemd: Sendable {
             socket.adopt()
         }
         return sockets
+    }
+
+    /// All that is to be served is open.
+    func tellReady(logger: Logger) {
+        guard let notifier, !notifier.send("READY=1") else { return }
+        // It will take the start for one that failed. A sandbox without AF_UNIX does this.
+        logger.warning("the service manager cannot be told that the server is ready")
+    }
+
+    func tellStopping() {
+        notifier?.send("STOPPING=1")
     }
 
     /// Gives signs of life for as long as the server is alive, until the task is cancelled.

@@ -11,7 +11,7 @@ import Testing
 
     @Test func withoutItsVariablesThereIsNoSystemd() throws {
         let none = try systemd([:])
-        #expect(none.sockets.isEmpty && none.notifier == nil && none.watchdogInterval == nil)
+        #expect(none.sockets.isEmpty && none.watchdogInterval == nil)
         #expect(try systemd(["LISTEN_PID": "42"]).sockets.isEmpty)
         #expect(try systemd(["LISTEN_PID": "42", "LISTEN_FDS": "0"]).sockets.isEmpty)
     }
