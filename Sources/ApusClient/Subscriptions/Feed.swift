@@ -191,6 +191,7 @@ struct Feed {
         }
         // What comes is another topic's, and all of it is wanted.
         position = nil
+        asked?.since = nil
         return [notice] + absent(time: info.time)
     }
 

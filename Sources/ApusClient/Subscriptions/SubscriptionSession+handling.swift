@@ -43,13 +43,18 @@ extension SubscriptionSession {
         if info.message == "topic_deleted" { tell(.deleted, info.topic) }
         await push(notices, key)
         guard info.message == "topic_deleted", let entry = entries[key], !entry.feed.filter.isPattern else { return }
-        // One that waits for it is asked for again, since not every server goes on waiting by itself.
-        if entry.feed.isOver { endTopic(key) } else { send([key]) }
+        if entry.feed.isOver {
+            endTopic(key)
+        } else if !knowsWaiting {
+            // Not every server goes on waiting by itself; one of which that is not known is asked.
+            send([key])
+        }
     }
 
     private func acked(_ ack: ServerMessage.Ack, _ key: Key) async {
         guard let notices = entries[key]?.feed.acked(ack), let entry = entries[key] else { return }
         entries[key]?.attempts = 0
+        if ack.isWaiting { knowsWaiting = true }
         if entry.feed.isLive, !entry.feed.filter.isPattern { tell(.there, entry.feed.filter.text) }
         // First the answer to the one who subscribes: without it nobody makes room for a notice.
         if notices.isEmpty { entry.buffer.start(feed: entry.index, at: entry.feed.position) }

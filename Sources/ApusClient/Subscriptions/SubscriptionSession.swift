@@ -55,6 +55,8 @@ actor SubscriptionSession {
     var blocking: EventBuffer?
     var reconnectAfter: Duration?
     var wasUseful = false
+    /// Whether the server at the other end is known to wait for topics by itself.
+    var knowsWaiting = false
     private var isRetired = false
     private var end: ClientError?
 
@@ -184,6 +186,7 @@ actor SubscriptionSession {
         self.connection = connection
         reconnectAfter = nil
         wasUseful = false
+        knowsWaiting = false
         unanswered = 0
         send(entries.keys.sorted { $0.number < $1.number })
         let error = isRetired ? .clientClosed : await receive(from: connection)

@@ -259,6 +259,7 @@ class Feed extends Emitter {
     this.#settle.resolve();
     if (reply.waiting !== true) return this.#joined(reply);
     this.stage = "waiting";
+    this.link.knowsWaiting = true;
     return this.#absent();
   }
 
@@ -358,10 +359,15 @@ class Feed extends Emitter {
     if (this.#options.wait) {
       this.received = undefined;
       this.#absent();
+      // Not every server goes on waiting by itself; one of which that is not known is asked.
       if (this.stage === "full") return;
-      // Asked for again, since not every server goes on waiting by itself.
-      this.stage = "away";
-      this.link.join(this);
+      if (this.link.knowsWaiting) {
+        this.stage = "waiting";
+        this.#asked.since = undefined;
+      } else {
+        this.stage = "away";
+        this.link.join(this);
+      }
     } else {
       // One that was asked to wait would do so again; otherwise there is nothing left to unsubscribe from.
       if (!this.#asked.wait) this.stage = "away";
@@ -490,6 +496,8 @@ class Link {
   feeds = new Map();
   /** Counts connections, and attempts at them. */
   connection = 0;
+  /** Whether the server at the other end is known to wait for topics by itself. */
+  knowsWaiting = false;
   #host;
   #socket;
   #timer;
@@ -546,6 +554,7 @@ class Link {
     const socket = new WebSocket(url);
     this.#socket = socket;
     this.connection += 1;
+    this.knowsWaiting = false;
     this.#begunAt = Date.now();
     this.#timer = setTimeout(() => this.#lost(socket, 1006, "CONNECT_TIMEOUT"), connectTimeout);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data);

@@ -21,8 +21,14 @@ export class Server {
     const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name)));
     server.process = spawn(process.env.APUS_BIN, ["serve", "--port", "0", ...flags],
       { env: environment, stdio: ["ignore", "ignore", "pipe"] });
-    process.once("exit", () => server.process.kill()); // When a test file ends early.
-    server.exited = new Promise((resolve) => { server.process.once("exit", resolve); });
+    const kill = () => server.process.kill();
+    process.once("exit", kill); // When a test file ends early.
+    server.exited = new Promise((resolve) => {
+      server.process.once("exit", (code) => {
+        process.off("exit", kill);
+        resolve(code);
+      });
+    });
     const log = [];
     const address = new Promise((resolve) => {
       createInterface({ input: server.process.stderr }).on("line", (line) => {

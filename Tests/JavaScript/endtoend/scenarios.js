@@ -175,6 +175,40 @@ export const scenarios = {
     equal(await apus.subscribe("deleted").ready.catch((error) => error.code), "TOPIC_NOT_FOUND", "subscribe");
   },
 
+  async "A topic that is not there is waited for, and each deletion over"({ client, control }) {
+    const apus = client();
+    const subscription = apus.subscribe("later", { wait: true, notices: true });
+    await subscription.ready;
+    const reading = take(subscription, 11);
+    for (const number of [1, 2]) {
+      await control({ action: "create", name: "later" });
+      await apus.publish("later", number);
+      await control({ action: "delete", name: "later" });
+    }
+    await control({ action: "create", name: "later" });
+    await apus.publish("later", 3);
+    const again = ["topicDeleted", "waiting", "topicCreated"];
+    equal(payloads(await reading), ["waiting", "topicCreated", 1, ...again, 2, ...again, 3], "items");
+  },
+
+  async "What is larger than the server takes fails alone"({ client, control }) {
+    await control({ action: "create", name: "big", settings: { history: 1_000, dedupe_window: "2m" } });
+    const apus = client();
+    const subscription = apus.subscribe("big");
+    await subscription.ready;
+    const reading = take(subscription, 40);
+    const big = "x".repeat(3 << 20);
+    const outcomes = numbers(40).map((number) => apus.publish("big", number));
+    const refused = [big, `${big}y`].map((payload) => apus.publish("big", payload).catch((error) => error.code));
+    outcomes.push(...numbers(40, 41).map((number) => apus.publish("big", number)));
+    equal(await Promise.all(refused), ["MESSAGE_TOO_BIG", "MESSAGE_TOO_BIG"], "refused");
+    await Promise.all(outcomes);
+    equal(payloads(await reading), numbers(40), "read");
+    const long = apus.subscribe("x".repeat(2 << 20));
+    equal(await long.ready.catch((error) => error.code), "MESSAGE_TOO_BIG", "a subscribe");
+    equal((await apus.publish("big", 81)).offset, 81, "afterwards");
+  },
+
   async "Presence tells who comes and goes"({ client, control }) {
     await control({ action: "create", name: "presence" });
     const subscription = client().subscribe("presence", { presence: true });
