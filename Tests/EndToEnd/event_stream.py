@@ -66,13 +66,15 @@ class EventStream:
         self._writer.transport.abort()
 
     async def _fill(self):
-        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+        if "content-length" in self.headers:
+            self._ended, data = True, await self._reader.readexactly(int(self.headers["content-length"]))
+        elif self.headers.get("transfer-encoding", "").lower() != "chunked":
             data = await self._reader.read(1 << 16)
         else:
             size = int((await self._reader.readline()).split(b";")[0] or b"0", 16)
             data = await self._reader.readexactly(size)
             await self._reader.readline()
-        self._ended = not data
+        self._ended = self._ended or not data
         self._buffer += data
 
     async def body(self):

@@ -170,6 +170,7 @@ extension Hub {
     func remove(_ waiting: WaitingSubscription) {
         broker.removeFilter(waiting.filterID)
         waits[waiting.filterID] = nil
+        if waits.isEmpty { waits = [:] }
         waiting.subscriber.subscriptions.remove(waiting)
     }
 }

@@ -35,11 +35,15 @@ extension Hub {
         guard hasPredecessor(subscription.topic) else { return nil }
         let key = ObjectIdentifier(subscription.subscriber)
         let succession: Succession?
-        if let known = successions[key], known.source === subscription.source {
+        // Many of one subscriber may be placed one after the other.
+        if let sibling = subscription.source.subscriptions.last, sibling.subscriber === subscription.subscriber,
+            let known = sibling.predecessors
+        {
+            succession = known
+        } else if let known = successions[key], known.source === subscription.source {
             succession = known.succession
         } else {
             succession = findPredecessors(of: subscription)
-            // Many of one subscriber may be placed one after the other.
             if isClaiming { successions[key] = (subscription.source, succession) }
         }
         guard let succession, !succession.isOver else { return nil }

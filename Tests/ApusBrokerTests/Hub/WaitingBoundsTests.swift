@@ -43,10 +43,10 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1)), arguments: [true, false], [true, false])
-    func `two thousand of one name go over from one topic to the next`(waits: Bool, isSlow: Bool) throws {
+    func `a thousand of one name go over from one topic to the next`(waits: Bool, isSlow: Bool) throws {
         try loop.broker.createTopic(named: "t")
         func subscribe() throws {
-            for number in 0..<2000 {
+            for number in 0..<1000 {
                 var request = SubscribeRequest(topic: "t", clientID: "c\(number)")
                 request.waits = waits
                 try loop.subscribe(subscriber, request, limit: 6000, matches: 5000)
@@ -63,8 +63,8 @@ import Testing
         loop.runUntilIdle()
         subscriber.unblock()
         loop.runUntilIdle()
-        #expect(subscriber.numbers.count == 4000 && subscriber.subscriptions.count == 2000)
-        #expect(loop.broker.topic(named: "t")?.subscriberCount == 2000)
+        #expect(subscriber.numbers.count == 2000 && subscriber.subscriptions.count == 1000)
+        #expect(loop.broker.topic(named: "t")?.subscriberCount == 1000)
         #expect(loop.counters.books.owed == loop.counters.books.accounted)
     }
 
