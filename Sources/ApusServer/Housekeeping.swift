@@ -63,7 +63,9 @@ struct QuietWatch {
     mutating func isTime(now: Int64, processorTime: Int64) -> Bool {
         if (processorTime - last.processorTime) * 100 > (now - last.now) * Self.quietShare { quietSince = now }
         last = (now, processorTime)
-        guard patience > 0, now - quietSince >= patience, processorTime - released >= Self.leastWork else { return false }
+        guard patience > 0, now - quietSince >= patience, processorTime - released >= Self.leastWork else {
+            return false
+        }
         released = processorTime
         return true
     }

@@ -27,7 +27,9 @@ import Testing
         var handles: [FilterTrie<Int>.Handle] = []
         for number in 0..<1000 {
             names.insert("a.\(number).b", number)
-            handles.append(filters.insert(try #require(TopicFilter("a.\(number).\(number % 2 == 0 ? "*" : ">")")), number))
+            handles.append(
+                filters.insert(try #require(TopicFilter("a.\(number).\(number % 2 == 0 ? "*" : ">")")), number)
+            )
         }
         for number in 0..<1000 where number % 50 != 7 {
             names.remove("a.\(number).b")
@@ -46,7 +48,9 @@ import Testing
 
     @Test func `ids are known after their window has given room back`() {
         var window = DedupeWindow(window: 1000, limit: 100_000)
-        for number in 0..<5000 { window.insert(ExactText("\(number)"), at: Offset(number), now: number < 4900 ? 0 : 900) }
+        for number in 0..<5000 {
+            window.insert(ExactText("\(number)"), at: Offset(number), now: number < 4900 ? 0 : 900)
+        }
         window.forget(before: 1500)
         window.releaseRoom()
         #expect(window.offset(of: ExactText("4800"), now: 1500) == nil)

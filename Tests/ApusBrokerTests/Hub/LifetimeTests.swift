@@ -108,7 +108,9 @@ import Testing
         let loop = ManualLoop(limits: MemoryBroker.Limits(history: 100_000))
         let topic = try loop.broker.createTopic(named: "t")
         try loop.publish(1)
-        for batch in 0..<20 { try loop.publishBatch((0..<1000).map { BatchItem(batch * 1000 + $0, key: "k", ttl: 500) }) }
+        for batch in 0..<20 {
+            try loop.publishBatch((0..<1000).map { BatchItem(batch * 1000 + $0, key: "k", ttl: 500) })
+        }
         try loop.publish(2)
         let bytes = topic.logBytes
         loop.broker.trim(now: loop.clock.now + 499, limit: .max)

@@ -168,8 +168,10 @@ final class ModelTopic {
             let living = (first..<max(first, head)).filter { messages[$0 - 1].expires > now }
             return Placement(cursor: living.suffix(count).first ?? head)
         case .all: return Placement(cursor: first)
-        case .time(let time): return Placement(cursor: firstOffset(from: first) { $0.stamp >= time && $0.expires > now })
-        case .age(let age): return Placement(cursor: firstOffset(from: first) { $0.time >= now - age && $0.expires > now })
+        case .time(let time):
+            return Placement(cursor: firstOffset(from: first) { $0.stamp >= time && $0.expires > now })
+        case .age(let age):
+            return Placement(cursor: firstOffset(from: first) { $0.time >= now - age && $0.expires > now })
         case .position(epoch, let offset):
             guard offset < head else { return nil }
             guard offset + 1 < first else { return Placement(cursor: Int(offset) + 1, isRecovered: true) }
