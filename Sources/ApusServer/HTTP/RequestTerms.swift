@@ -14,15 +14,17 @@ struct RequestTerms: Equatable {
     var body: Body
     /// Whether the client sends the body only when it is told to go on.
     var awaitsContinue: Bool
+}
 
+extension RequestTerms {
     /// Checks a head, and brings its target into the form that begins with a slash, whatever form it came in.
     ///
     /// - Throws: ``Problem`` when the request can not be served by anybody, and nothing behind its head be understood.
     init(_ head: inout HTTPRequestHead) throws(Problem) {
         guard head.method != .CONNECT else { throw Problem(.badRequest, "This server is no proxy") }
         try Self.readTarget(of: &head)
-        body = try Self.body(of: head)
-        awaitsContinue = try Self.expectsContinue(head) && body != .none
+        let body = try Self.body(of: head)
+        self.init(body: body, awaitsContinue: try Self.expectsContinue(head) && body != .none)
     }
 
     // MARK: Target and host

@@ -24,6 +24,16 @@ import Testing
         #expect(code { try MemoryBroker().createTopic(named: name) } == (isAllowed ? nil : .nameNotAllowed))
     }
 
+    @Test func `a topic that is not there may be made, or can never be`() {
+        #expect(BrokerError.noTopic(named: "t") == BrokerError(.topicNotFound, "Topic 't' not found"))
+        #expect(BrokerError.noTopic(named: "a.*") == BrokerError(.nameNotAllowed, "'a.*' is a pattern, not a topic"))
+        #expect(BrokerError.noTopic(named: ">", toPublish: true).message.contains("cannot publish to a pattern"))
+        for name in ["a\n", "\u{7F}", String(repeating: "a", count: 256), String(repeating: "*", count: 1 << 20)] {
+            let error = BrokerError.noTopic(named: name, toPublish: true)
+            #expect(error.code == .nameNotAllowed && error.message.hasPrefix("A topic name is 1 to 255 bytes"))
+        }
+    }
+
     @Test func `a topic is there from its creation to its deletion`() throws {
         let broker = MemoryBroker()
         #expect(broker.topic(named: "t") == nil)

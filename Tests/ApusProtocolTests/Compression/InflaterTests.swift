@@ -83,6 +83,23 @@ import Testing
     @Test func `blocks that say they are the last may be many`() throws {
         let last: [UInt8] = [0x03, 0x00]
         #expect(try inflate(Array(repeatElement(last, count: 10_000).joined()) + [0x00]) == [])
+        #expect(try inflate(Array(repeatElement(last, count: 10_000).joined())) == [])
+    }
+
+    /// As zlib's own end of a stream has it, without the byte that section 7.2.3.4 wants behind it.
+    @Test func `a message may end with a last block`() throws {
+        let last: [UInt8] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]
+        let open: [UInt8] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]
+        for _ in 0..<2 {
+            #expect(try inflate(last) == Self.hello)
+            #expect(try inflate(last + last + last) == Self.hello + Self.hello + Self.hello)
+            #expect(try inflate(last + open) == Self.hello + Self.hello)
+            #expect(try inflate(last + [0x00]) == Self.hello)
+            #expect(throws: Inflater.Fault.corrupt) { try inflate(last + [0xff]) }
+            #expect(throws: Inflater.Fault.corrupt) { try inflate(Array(last.dropLast(2))) }
+            #expect(throws: Inflater.Fault.tooLarge) { try inflate(last + last, limit: 9) }
+            #expect(try inflate(last + last, limit: 10).count == 10)
+        }
     }
 
     @Test(arguments: [1, 6, 9])

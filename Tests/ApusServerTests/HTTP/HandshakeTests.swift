@@ -1,5 +1,6 @@
 import ApusProtocol
 import HTTPTypes
+import NIOCore
 import Testing
 
 @testable import ApusServer
@@ -49,6 +50,26 @@ import Testing
     ])
     func `other ways to write it are taken`(name: String, value: String) {
         #expect(check([name: value]) == .success(Handshake(dialect: .base, isAuthorized: true)))
+    }
+
+    @Test(arguments: [
+        ("apus", true), ("chat, apus", true), (" apus ,x", true), ("Apus", false), ("apusx", false), ("", false),
+        ("a pus", false), (nil, false),
+    ])
+    func `the one subprotocol is answered to who offers it`(offer: String?, isTaken: Bool) throws {
+        let handshake = try check(["sec-websocket-protocol": offer]).get()
+        #expect(handshake.speaksApus == isTaken)
+        let answer = String(buffer: handshake.response(to: "x"))
+        #expect(answer.contains("\r\nSec-WebSocket-Protocol: apus\r\n") == isTaken)
+        #expect(answer.contains("Protocol") == isTaken && answer.hasSuffix("\r\n\r\n"))
+    }
+
+    @Test func `each kind of refusal has a reason of its own`() {
+        let refusals: [Handshake.Refusal] = [
+            .notUpgrading, .unsupportedVersion, .malformed("x"), .wrongKey, .draining, .tooMany(1), .timedOut,
+        ]
+        #expect(refusals.map(\.reason) == Handshake.Refusal.Reason.allCases)
+        #expect(refusals.map(\.problem.code.status) == [426, 426, 400, 401, 503, 503, 408])
     }
 
     @Test func `what asks for no WebSocket is told to`() {

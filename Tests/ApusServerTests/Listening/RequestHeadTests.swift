@@ -90,6 +90,16 @@ import Testing
         #expect(head.headers == ["connection": "a,b, c,", "x": "1"])
     }
 
+    @Test func `a head names one host, and a second one leaves it to others`() throws {
+        for (field, isNamed) in [("Host: a:80", true), ("host:[::1]", true), ("Host: ", false), ("Host: a b", false)] {
+            #expect(try head("GET / HTTP/1.1\r\n\(field)\r\n\r\n").namesHost == isNamed)
+        }
+        #expect(try !head("GET / HTTP/1.1\r\nX: a\r\n\r\n").namesHost)
+        for second in ["Host: a", "HOST: b", "host:"] {
+            #expect(outcome("GET / HTTP/1.1\r\nHost: a\r\n\(second)\r\n\r\n") == .other)
+        }
+    }
+
     @Test func `64 headers are looked at, and 65 are not`() throws {
         func text(_ count: Int) -> String {
             "GET / HTTP/1.1\r\n" + (0..<count).map { "h\($0): \($0)\r\n" }.joined() + "\r\n"
