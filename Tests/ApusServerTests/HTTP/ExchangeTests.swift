@@ -73,8 +73,8 @@ import Testing
 
     @Test func `whoever holds a body back is told once to go on, or gets an answer and the end`() {
         var told = exchange(.POST, .size(1), awaitsContinue: true)
-        #expect(told.goesOn())
-        #expect(!told.goesOn())
+        let (first, second) = (told.goesOn(), told.goesOn())
+        #expect(first && !second)
         #expect(framing(&told, size: 0)["connection"] == nil)
 
         var answered = exchange(.POST, .size(1), awaitsContinue: true)
