@@ -79,11 +79,13 @@ import Testing
 
         var answered = exchange(.POST, .size(1), awaitsContinue: true)
         #expect(framing(&answered, size: 0)["connection"] == "close")
-        #expect(!answered.goesOn())
+        let isToldLate = answered.goesOn()
+        #expect(!isToldLate)
 
         var impatient = exchange(.POST, .size(2), awaitsContinue: true)
         impatient.receivedBody(1)
-        #expect(!impatient.goesOn())
+        let isToldTwice = impatient.goesOn()
+        #expect(!isToldTwice)
         #expect(framing(&impatient, size: 0)["connection"] == nil)
     }
 
