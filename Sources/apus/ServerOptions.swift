@@ -90,6 +90,8 @@ struct ServerOptions: ParsableArguments {
     var maxSeries: String?
     @Option(name: .setting("reconnect_rate"), help: .setting("reconnect_rate", "count"))
     var reconnectRate: String?
+    @Option(name: .setting("release_memory_after"), help: .setting("release_memory_after", "time"))
+    var releaseMemoryAfter: String?
     @Option(name: .setting("live_timeout"), help: .setting("live_timeout", "time"))
     var liveTimeout: String?
     @Option(name: .setting("topics.create_existing"), help: .setting("topics.create_existing", "answer"))
@@ -117,6 +119,7 @@ struct ServerOptions: ParsableArguments {
             ("max_connections", maxConnections), ("max_subscriptions", maxSubscriptions), ("max_topics", maxTopics),
             ("max_matches", maxMatches), ("max_queue", maxQueue), ("max_batch", maxBatch), ("max_dedupe", maxDedupe),
             ("max_series", maxSeries), ("reconnect_rate", reconnectRate), ("live_timeout", liveTimeout),
+            ("release_memory_after", releaseMemoryAfter),
             ("topics.create_existing", topicsCreateExisting), ("topics.on_delete", topicsOnDelete),
             ("topics.create_on", topicsCreateOn), ("topics.declare", topicsDeclare),
         ]

@@ -147,7 +147,8 @@ import Testing
         loop.broker.trim(now: loop.clock.now, limit: .max)
         subscriber.unblock()
         loop.runUntilIdle()
-        #expect(subscriber.summary == "1 41" && loop.counters.expired == 39)
+        // Under latest some have a newer one of their key besides.
+        #expect(subscriber.summary == "1 41" && loop.counters.expired + loop.counters.conflated == 39)
         #expect(loop.counters.books.owed == loop.counters.books.accounted)
     }
 

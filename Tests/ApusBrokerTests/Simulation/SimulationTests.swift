@@ -51,7 +51,7 @@ import Testing
         Fault(testDescription: "expired messages that stay in memory", fault: .keepsExpired, seeds: 500),
     ])
     func `a planted fault is found`(fault: Fault) {
-        let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run() != nil }
+        let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run(steps: 200) != nil }
         #expect(found != nil)
     }
 

@@ -34,7 +34,7 @@ import Testing
         (#"[{"name":"a","queue":1001}]"#, "topic 1 ('a'): 'queue' must be an integer from 1 to 1000, or null"),
         (
             #"[{"name":"a","ttl":"soon"}]"#,
-            #"topic 1 ('a'): 'ttl' must be a positive duration such as "10m", a number of seconds, or null"#
+            #"topic 1 ('a'): 'ttl' must be a duration such as "10m" or a number of seconds, at least 0.001, or null"#
         ),
     ])
     func `what is wrong is named, with the topic`(text: String, fault: String) {

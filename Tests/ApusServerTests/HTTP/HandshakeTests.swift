@@ -61,7 +61,7 @@ import Testing
         #expect(handshake.speaksApus == isTaken)
         let answer = String(buffer: handshake.response(to: "x"))
         #expect(answer.contains("\r\nSec-WebSocket-Protocol: apus\r\n") == isTaken)
-        #expect(answer.contains("Protocol") == isTaken && answer.hasSuffix("\r\n\r\n"))
+        #expect(answer.contains("Sec-WebSocket-Protocol") == isTaken && answer.hasSuffix("\r\n\r\n"))
     }
 
     @Test func `each kind of refusal has a reason of its own`() {

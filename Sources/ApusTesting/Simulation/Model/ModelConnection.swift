@@ -62,10 +62,9 @@ final class ModelConnection {
             }
             end()
         case .warning(let name, let lag, let queue):
-            // Of two that it may be for it is the one that can be no further behind.
-            let candidates = subscriptions.filter { $0.topic.name == name }.sorted {
-                $0.lag(now: model.now).upperBound < $1.lag(now: model.now).upperBound
-            }
+            let candidates = subscriptions.filter { $0.topic.name == name && $0.options.overflow == .disconnect }
+            // It does not say which of several it is for.
+            guard candidates.count < 2 else { return candidates.forEach { $0.noteWarningOfOne() } }
             let isRight = candidates.contains {
                 $0.warn(lag: Int(lag), queue: queue, now: model.now, mayLag: mayLag) == nil
             }

@@ -43,6 +43,8 @@ final class ModelSubscription {
     private var laggedUpTo = 0
     /// Where it was when it was warned last, and would have caught up.
     private var warnedUpTo: Int?
+    /// Whether it was surely this one.
+    private var isWarningSure = true
     private var nextAtPublish: [Int: Int] = [:]
     private var dropped: Set<Int> = []
     var news = ModelNews()
@@ -176,15 +178,22 @@ final class ModelSubscription {
         return kept >= smallestQueue
     }
 
+    /// One of several that it may have been was warned.
+    func noteWarningOfOne() {
+        warnedUpTo = topic.head
+        isWarningSure = false
+    }
+
     func warn(lag: Int, queue: Int, now: Int64, mayLag: Bool) -> String? {
         guard options.detail != .plain, options.overflow == .disconnect, mayLag else { return "was warned for nothing" }
         guard queue == options.queue, lag * 5 >= queue * 4, lag <= self.lag(now: now).upperBound else {
             return "was warned of \(lag) of \(queue)"
         }
-        if let last = warnedUpTo, last > next, owed(in: next..<last, now: now, mayLag: true) > 0 {
+        if let last = warnedUpTo, isWarningSure, last > next, owed(in: next..<last, now: now, mayLag: true) > 0 {
             return "was warned twice in one episode"
         }
         warnedUpTo = max(next, replayEnd.lowerBound) + lag
+        isWarningSure = true
         return nil
     }
 
@@ -229,7 +238,10 @@ final class ModelSubscription {
         if earliest < next { startsBy = max(startsBy, min(latest, next)) }
         let isUncertain = unannounced > 0
         let pending = unannounced
+        let (hadNext, hadReplay) = (next, replayEnd)
         replace(options: options, cursor: min(earliest, next), mayHaveMoved: true)
+        // It may have stayed where it was, and its replay too.
+        if latest >= hadNext { replayEnd = min(hadReplay.lowerBound, replayEnd.lowerBound)...topic.head }
         guard isUncertain, earliest >= next else { return }
         unannounced = pending
         isGapUncertain = true
