@@ -15,7 +15,7 @@ import Testing
         "log_level": ["loud", ""],
         "log_format": ["xml"],
         "history": ["-1", "many"],
-        "release_memory_after": ["soon", "-1s", "5"],
+        "release_memory_after": ["soon", "-1s"],
         "loop_lag": ["0", "-1", "many", "1000000001"],
         "loop_lag_bytes": ["0", "-5", "1 KiB", "10TiB"],
         "topic_bytes": ["0", "-5", "1 KiB", "10TiB", "1.5MiB", "KiB", "1023"],
