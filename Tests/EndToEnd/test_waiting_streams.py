@@ -123,6 +123,7 @@ async def test_a_stream_beyond_max_connections_is_told_when_to_come_back_and_get
                 for accept in ("text/event-stream", "text/html, TEXT/EVENT-STREAM;q=0.9"):
                     answer = server.rest("GET", path, headers={"Accept": accept})
                     assert (answer.status, answer.content_type) == (200, "text/event-stream")
+                    assert answer.headers["Connection"] == "close"
                     comment, retry, *rest = answer.body.decode().split("\n")
                     assert comment.startswith(": UNAVAILABLE: There are 1 connections")
                     assert 2000 <= int(retry.removeprefix("retry: ")) <= 3000 and rest == ["", ""]

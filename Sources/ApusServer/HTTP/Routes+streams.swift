@@ -25,7 +25,10 @@ extension Routes {
     private func comeBackLater(_ problem: Problem) -> Response {
         let delay = Int64(EventStream.retry) + workers.reconnectDelay(rate: settings.reconnectRate)
         let body = ByteBuffer(string: ": \(problem.code.rawValue): \(problem.detail)\nretry: \(delay)\n\n")
-        return Response(status: .ok, headers: Self.streamHeaders, body: ResponseBody(byteBuffer: body))
+        // A stream ends with its connection, whatever length it has.
+        var headers = Self.streamHeaders
+        headers[.connection] = "close"
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 
     private static var streamHeaders: HTTPFields {
