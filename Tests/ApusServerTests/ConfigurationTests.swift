@@ -68,7 +68,8 @@ import Testing
     private static let others: [String: String] = [
         "host": "::1", "port": "1", "listen": "unix:/run/s,[::1]:0", "socket_mode": "0600", "base_path": "/apus",
         "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",
-        "history": "0", "topic_bytes": "1GiB", "loop_lag": "100", "release_memory_after": "1m", "loop_lag_bytes": "64KiB",
+        "history": "0", "topic_bytes": "1GiB", "loop_lag": "100", "release_memory_after": "1m",
+        "loop_lag_bytes": "64KiB",
         "queue": "5", "overflow": "throttle", "throttle_timeout": "0",
         "ping_interval": "1.5", "pong_timeout": "2m", "heartbeat": "0s", "handshake_timeout": "1h",
         "auth_timeout": "50ms",
