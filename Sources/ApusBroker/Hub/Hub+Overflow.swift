@@ -55,9 +55,31 @@ extension Hub {
             }
             subscription.burst?.end = 0
             subscription.nextCount = 0
+            if subscription.options.overflow == .dropNewest { holdBackBurst(of: subscription) }
             markDirty(slot: subscription.source.slot)
             return true
         }
+    }
+
+    /// Under drop-newest: what its queue has no room for of what it was offered at once will be passed by like the rest.
+    private func holdBackBurst(of subscription: Subscription) {
+        let head = subscription.source.head
+        var (start, room) = (max(subscription.cursor, subscription.lagStart), UInt64(subscription.options.queue))
+        for hole in subscription.holes where hole.upperBound > start {
+            let pending = hole.lowerBound > start ? hole.lowerBound - start : 0
+            guard pending < room else { break }
+            room -= pending
+            start = hole.upperBound
+        }
+        start += room
+        guard start < head else { return }
+        counters.droppedNewest += head - start - subscription.heldBack(from: start, to: head)
+        subscription.holes = subscription.holes.filter { $0.lowerBound < start }
+        if let last = subscription.holes.popLast() {
+            subscription.holes.append(last.upperBound < start ? last : last.lowerBound..<head)
+            if last.upperBound >= start { return }
+        }
+        subscription.holes.append(start..<head)
     }
 
     /// Moves the cursor on, and says how many messages that passes by which the books do not have yet.

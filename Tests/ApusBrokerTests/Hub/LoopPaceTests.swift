@@ -123,14 +123,16 @@ import Testing
         #expect(reader.messages.count == 50 && reader.records.count == 50)
     }
 
-    @Test func `what was offered at once is held against a socket that takes no more of it`() throws {
-        let (loop, _) = try offeredAtOnce(policy: .dropOldest)
+    @Test(arguments: [OverflowPolicy.dropOldest, .dropNewest])
+    func `what was offered at once is held against a socket that takes no more of it`(policy: OverflowPolicy) throws {
+        let (loop, _) = try offeredAtOnce(policy: policy)
         for _ in 0..<2 {
             #expect(loop.hubs[0].report().pending > 5)
             loop.hubs[0].endBursts()
         }
         loop.runUntilIdle()
         #expect(loop.hubs[0].report().pending == 5)
+        #expect(loop.counters.books.owed == loop.counters.books.accounted)
     }
 
     @Test func `a slow reader is held to its queue, whatever it was offered at once`() throws {
