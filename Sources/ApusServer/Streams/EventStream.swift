@@ -141,6 +141,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     /// Says that this was all. The client closes the connection then, or is cut after a while.
     private func hangUp() {
+        // At the server's end nobody is waited for: what the kernel has goes out nevertheless.
+        guard !worker.mayClose else { return end() }
         socket?.finishSending()
         stuckSince = worker.monotonicNow()
     }
