@@ -287,8 +287,8 @@ def test_requests_of_all_kinds_keep_their_order(server, topic):
         raw.expect_end()
 
 
-@pytest.mark.parametrize("count", [1, 2, 50])
-@pytest.mark.parametrize("first", ["/health", "/topics/framed/messages?wait=50ms&last_n=0"])
+@pytest.mark.parametrize("count", [1, 2, 20])
+@pytest.mark.parametrize("first", ["/health", "/topics/framed/messages?wait=10ms&last_n=0"])
 def test_a_handshake_behind_requests_has_its_turn(server, first, count):
     server.create("framed")
     with RawHTTP(server) as raw:
