@@ -49,12 +49,6 @@ public struct Socket: Equatable, Sendable {
         }
     }
 
-    /// How many of the bytes that the kernel was given the peer's has yet to acknowledge (tcp(7)).
-    public var unacknowledged: Int {
-        var count: CInt = 0
-        return ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
-    }
-
     /// Says that no more bytes will be sent; those already given still go out.
     public func finishSending() {
         shutdown(descriptor, CInt(SHUT_WR))

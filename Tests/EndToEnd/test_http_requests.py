@@ -119,6 +119,25 @@ def test_head_has_no_body_and_says_what_get_would(server, path, status):
         assert raw.ask("HEAD", path).status == status
 
 
+def test_an_answer_without_a_body_leaves_nothing_on_the_connection(server):
+    with RawHTTP(server) as raw:
+        for _ in range(2):
+            answer = raw.ask("GET", "/apus.js", If_None_Match="*")
+            assert answer.status == 304 and not {"content-length", "transfer-encoding"} & set(answer.headers)
+            assert raw.ask("HEAD", "/apus.js", If_None_Match="*").status == 304
+        assert raw.ask().status == 200
+
+
+def test_a_stream_that_is_refused_for_the_moment_ends_with_its_connection():
+    with Server("--max-connections", "1") as server:
+        server.create("t")
+        with RawWebSocket.open(server), RawHTTP(server) as raw:
+            assert raw.ask().status == 200
+            answer = raw.ask("GET", "/topics/t/events", Accept="text/event-stream")
+            assert (answer.status, answer.headers["connection"]) == (200, "close") and b"retry: " in answer.body
+            raw.expect_end()
+
+
 @pytest.mark.parametrize(("text", "status", "closes"), [
     (request("HEAD", "/health", host=None), 400, True), (upgrade_request(method="HEAD"), 426, True),
     (request("HEAD", "/health", Transfer_Encoding="x"), 501, True), (request("HEAD", "/health", Expect="x"), 417, True),

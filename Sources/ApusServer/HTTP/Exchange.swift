@@ -12,7 +12,7 @@ struct Exchange {
     /// ends with the answer.
     static let discardedBody = 64 * 1024
 
-    let method: HTTPMethod
+    private let method: HTTPMethod
     private let speaksHTTP10: Bool
     private let body: RequestTerms.Body
     /// Whether the client holds its body back, as it has not been told to go on.
@@ -24,6 +24,8 @@ struct Exchange {
     /// Whether the rest of the request will never come.
     private(set) var isBroken = false
     private(set) var answer = Answer.none
+    /// Whether a body follows the head of the answer.
+    private(set) var hasBody = false
     /// Bytes of the body.
     private(set) var received = 0
 
@@ -62,9 +64,11 @@ struct Exchange {
         answer = .begun
         head.headers.remove(name: "transfer-encoding")
         if speaksHTTP10 { head.version = .http1_0 }
-        if !isRead, !discardsBody { closes = true }
+        // A route may end the connection, too.
+        if !head.isKeepAlive || !isRead && !discardsBody { closes = true }
         // To HEAD the answer has the size that it would have for GET, or none; no body follows (RFC 9110 section 9.3.2).
-        if method != .HEAD, !speaksHTTP10, !head.headers.contains(name: "content-length") {
+        hasBody = method != .HEAD && head.status.mayHaveResponseBody
+        if hasBody, !speaksHTTP10, !head.headers.contains(name: "content-length") {
             head.headers.add(name: "transfer-encoding", value: "chunked")
         }
         if closes { head.headers.replaceOrAdd(name: "connection", value: "close") }

@@ -24,7 +24,9 @@ final class HTTPPublisher: WaitingPublisher {
     private let messages: [Message]
     private let worker: Worker
     private let promise: EventLoopPromise<Published>
-    private var throttledBy: Topic?
+    /// What it waits for: a slow subscriber of the topic, or only a loop that is behind.
+    private var waits: (topic: Topic, isThrottled: Bool)?
+    private var isAbandoned = false
 
     init(
         _ messages: [Message],
@@ -39,10 +41,10 @@ final class HTTPPublisher: WaitingPublisher {
     }
 
     /// Whether it was told to wait.
-    var isWaiting: Bool { throttledBy != nil }
+    var isWaiting: Bool { waits != nil }
 
     func publishAgain() {
-        throttledBy = nil
+        waits = nil
         worker.beginBurst()
         guard !worker.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
         let time = worker.now
@@ -50,8 +52,9 @@ final class HTTPPublisher: WaitingPublisher {
             let (topic, outcome) = try publishOrMakeTopic(time)
             switch outcome {
             case .throttled, .held:
-                throttledBy = topic
+                waits = (topic, outcome == .throttled)
                 worker.hub.wait(self, for: topic, outcome)
+                if isAbandoned { giveUp() }
             case .published(let receipt):
                 promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
             case .deleted, .needsPublication:
@@ -101,9 +104,16 @@ final class HTTPPublisher: WaitingPublisher {
         }
     }
 
-    /// The client is not waited for any more: what was not published will not be.
-    func cancel() {
-        guard let topic = throttledBy.take() else { return }
+    /// The client is not waited for any more: what a slow subscriber keeps from being published will not be. A loop that is
+    /// behind keeps it for a moment only.
+    func abandon() {
+        isAbandoned = true
+        giveUp()
+    }
+
+    private func giveUp() {
+        guard let (topic, isThrottled) = waits, isThrottled else { return }
+        waits = nil
         worker.hub.stopWaiting(self, for: topic)
         promise.fail(
             Problem.unavailable("The publish had to wait for a slow subscriber, and the client closed its side")

@@ -82,7 +82,7 @@ extension NegotiationHandler {
             exchange.begin(&head)
             state = .serving(exchange)
             context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .body where exchange.method == .HEAD:
+        case .body where !exchange.hasBody:
             promise?.succeed()
         case .body:
             context.write(data, promise: promise)

@@ -19,7 +19,7 @@ extension Workers {
             let publisher = HTTPPublisher(messages, to: topicName, on: worker, promise: promise)
             publisher.publishAgain()
             guard publisher.isWaiting else { return }
-            endWithClient(channel) { publisher.cancel() }
+            endWithClient(channel) { publisher.abandon() }
         }
         return try await promise.futureResult.get()
     }

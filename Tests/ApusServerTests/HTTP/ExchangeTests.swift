@@ -42,6 +42,21 @@ import Testing
         #expect(!open.closes)
     }
 
+    @Test(arguments: [HTTPResponseStatus.notModified, .noContent])
+    func `an answer that never has a body has no framing either`(status: HTTPResponseStatus) {
+        var exchange = exchange(.GET)
+        var head = HTTPResponseHead(version: .http1_1, status: status)
+        exchange.begin(&head)
+        #expect(head.headers.isEmpty && !exchange.hasBody && !exchange.closes)
+    }
+
+    @Test func `a route may end the connection with its answer`() {
+        var exchange = exchange(.GET)
+        var head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["Connection": "close"])
+        exchange.begin(&head)
+        #expect(exchange.closes && exchange.hasBody && head.headers["connection"] == ["close"])
+    }
+
     @Test(arguments: [nil, "keep-alive", "close"])
     func `an answer in an older version ends with the connection`(connection: String?) {
         var exchange = exchange(.GET, version: .http1_0, connection: connection)
