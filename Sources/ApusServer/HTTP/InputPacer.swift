@@ -127,10 +127,10 @@ final class InputPacer: ChannelDuplexHandler {
 
     /// How many bytes have arrived: what a socket has taken tells little of a slow client, as it takes megabytes at once.
     var arrived: Int {
-        let progress = try? context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+        let inKernel = try? context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self
-        ) { Socket(descriptor: $0).progress }
-        return written &- unsent &- Int(progress?.waiting ?? 0)
+        ) { Int(Socket(descriptor: $0).progress?.waiting ?? 0) }
+        return written &- unsent &- (inKernel ?? 0)
     }
 
     /// Done when all that was written is in the kernel.
