@@ -92,16 +92,14 @@ final class PendingConnection: PollTarget {
     private func upgrade(_ head: RequestHead, _ handshake: Handshake, size: Int) {
         // Exactly the head: what is behind it is for the connection.
         let taken = socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[..<size]))
+        guard taken == .bytes(size), let registration = leave() else { return close() }
+        let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
+        // It counts before its client can know of it.
+        connection.start(registration)
         let response = handshake.response(to: head.headers["sec-websocket-key"] ?? "")
         // A fresh socket takes so little at once, or is of no use.
-        guard taken == .bytes(size),
-            response.withUnsafeReadableBytes({ socket.send($0) }) == .bytes(response.readableBytes)
-        else {
-            return close()
-        }
-        guard let registration = leave() else { return }
-        let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
-        connection.start(registration)
+        let sent = response.withUnsafeReadableBytes { socket.send($0) }
+        if sent != .bytes(response.readableBytes) { connection.end() }
     }
 
     private func start(_ stream: EventStream, _ head: RequestHead, size: Int) {
