@@ -112,6 +112,7 @@ public struct ApusService: Service {
         let housekeeping = Housekeeping(
             broker: broker,
             workers: workers,
+            http: http,
             releaseAfter: configuration.releaseMemoryAfter.milliseconds
         )
         let keepingHouse = Task { await housekeeping.run() }
