@@ -94,8 +94,6 @@ struct ServerOptions: ParsableArguments {
     var releaseMemoryAfter: String?
     @Option(name: .setting("live_timeout"), help: .setting("live_timeout", "time"))
     var liveTimeout: String?
-    @Option(name: .setting("release_memory_after"), help: .setting("release_memory_after", "time"))
-    var releaseMemoryAfter: String?
     @Option(name: .setting("topics.create_existing"), help: .setting("topics.create_existing", "answer"))
     var topicsCreateExisting: String?
     @Option(name: .setting("topics.on_delete"), help: .setting("topics.on_delete", "action"))

@@ -29,7 +29,7 @@ import Testing
         "max_connections": ["0"], "max_subscriptions": ["0"], "max_topics": ["-1"], "max_matches": ["0"],
         "max_queue": ["0", "100000001"], "max_batch": ["0", "1000001"], "max_dedupe": ["0", "1e3"],
         "max_series": ["99"],
-        "reconnect_rate": ["0", "fast"], "live_timeout": ["0", "999ms", "25h"], "release_memory_after": ["-1", "soon"],
+        "reconnect_rate": ["0", "fast"], "live_timeout": ["0", "999ms", "25h"],
         "compression": ["maybe", "gzip", "1"], "compression_min_size": ["-1", "2GiB", "some"],
         "compression_level": ["0", "10", "fast"],
         "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"],
