@@ -29,8 +29,8 @@ struct Housekeeping {
         await workers.releaseMemory()
         http.releaseMemory()
         broker.releaseMemory()
-        // Free pages amid others' too. Takes some milliseconds for each 100 MB that are free, and holds up who allocates
-        // meanwhile: that is why it waits for quiet.
+        // Free pages amid others' too. Takes up to 25 ms for each 100 MB that are free, and holds up who allocates meanwhile:
+        // that is why it waits for quiet.
         malloc_trim(0)
     }
 

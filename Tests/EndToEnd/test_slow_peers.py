@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from apus_e2e import PATIENCE, Server, eventually
+from apus_e2e import Server
 from extensions import configure, new_message
 from flood import KIB, TINY_WINDOW
 from raw_websocket import CLOSE, PING, PONG, TEXT, RawWebSocket, frame
@@ -101,10 +101,3 @@ def test_a_slow_reader_gets_what_was_sent_before_the_close(impatient):
         read_slowly(raw, count, pause)
         assert raw.read_message()["msg"] == "topic_deleted"
         raw.expect_close(1000, reason="TOPIC_DELETED")
-
-
-def test_a_reader_that_stops_in_the_midst_is_let_go(impatient):
-    with RawWebSocket.open(impatient, receive_buffer=TINY_WINDOW) as raw:
-        raw.subscribe("small", last_n=150)
-        # Some seconds later than one that has nothing to read.
-        eventually(lambda: impatient.subscribers("small") == 0, "gone", 30 * PATIENCE)
