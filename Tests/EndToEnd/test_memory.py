@@ -66,10 +66,10 @@ async def test_memory_of_forgotten_ids_goes_back_when_the_server_is_quiet():
     with Server(*QUIET, "--history", "10") as server:
         configure(server, "t", dedupe_window="1h")
         async with await Client.open(server, max_size=None) as client:
-            await publish_ids(client, "t", 100_000)
+            await publish_ids(client, "t", 50_000)
             full = memory(server)
             configure(server, "t", dedupe_window="1ms")
-            await until(lambda: memory(server) < full - 8 * MIB, "memory goes back", 30 * PATIENCE)
+            await until(lambda: memory(server) < full - 4 * MIB, "memory goes back", 30 * PATIENCE)
 
 
 @pytest.mark.limit(120)
