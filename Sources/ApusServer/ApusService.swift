@@ -109,11 +109,8 @@ public struct ApusService: Service {
         for socket in try ListeningSocket.open(configuration, passed: systemd.sockets) {
             ports.append(try await acceptor.open(socket))
         }
-        let housekeeping = Housekeeping(
-            broker: broker,
-            workers: workers,
-            releaseAfter: configuration.releaseMemoryAfter.milliseconds
-        )
+        let releaseAfter = configuration.releaseMemoryAfter.milliseconds
+        let housekeeping = Housekeeping(broker: broker, workers: workers, http: http, releaseAfter: releaseAfter)
         let keepingHouse = Task { await housekeeping.run() }
         defer { keepingHouse.cancel() }
         // A task of its own, so that HTTP requests that never end can be cut at the deadline.

@@ -11,6 +11,7 @@ struct Housekeeping {
 
     let broker: any Broker
     let workers: Workers
+    let http: HTTPConnections
     /// How long the server has to be quiet, in milliseconds; 0 is for ever.
     let releaseAfter: Int64
 
@@ -26,9 +27,10 @@ struct Housekeeping {
 
     private func releaseMemory() async {
         await workers.releaseMemory()
+        http.releaseMemory()
         broker.releaseMemory()
-        // Free pages amid others' too. Takes some milliseconds for each 100 MB that are free, and holds up who allocates
-        // meanwhile: that is why it waits for quiet.
+        // Free pages amid others' too. Takes up to 25 ms for each 100 MB that are free, and holds up who allocates meanwhile:
+        // that is why it waits for quiet.
         malloc_trim(0)
     }
 
@@ -63,9 +65,8 @@ struct QuietWatch {
     mutating func isTime(now: Int64, processorTime: Int64) -> Bool {
         if (processorTime - last.processorTime) * 100 > (now - last.now) * Self.quietShare { quietSince = now }
         last = (now, processorTime)
-        guard patience > 0, now - quietSince >= patience, processorTime - released >= Self.leastWork else {
-            return false
-        }
+        let isQuiet = patience > 0 && now - quietSince >= patience
+        guard isQuiet, processorTime - released >= Self.leastWork else { return false }
         released = processorTime
         return true
     }

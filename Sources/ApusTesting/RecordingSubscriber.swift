@@ -53,6 +53,8 @@ public final class RecordingSubscriber: Subscriber {
     /// Called after each record, in the midst of the hub's work.
     public var onRecord: ((Record) -> Void)?
     public let waterMark: WaterMark
+    /// When its client was last seen to take something from its socket's buffers.
+    public var lastTaken = Int64.min
     /// Which of all topics of its name the last news of others' subscriptions was about.
     public private(set) var presenceTopic: Topic?
 
@@ -150,6 +152,8 @@ public final class RecordingSubscriber: Subscriber {
             record(.event(topic: event.topic, message: event.message, key: event.key, offset: event.offset))
         }
     }
+
+    public func lastTaken(now: Int64) -> Int64 { lastTaken }
 
     public func flush() {
         unflushed = 0

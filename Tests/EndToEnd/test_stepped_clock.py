@@ -10,7 +10,7 @@ from stepped_clock import stepped
 # Every place of the clock is come by within four of these, in seconds.
 STEP = 0.1
 # How long messages live that are to be gone, in milliseconds.
-SHORT = round(600 * PATIENCE)
+SHORT = round(400 * PATIENCE)
 
 
 def page(server, topic, query):
@@ -58,6 +58,6 @@ async def test_what_lasts_goes_by_the_time_that_has_passed():
 
 
 def test_nothing_is_lost_doubled_or_stale_under_a_clock_that_is_set_all_the_time():
-    with Server("--ping-interval", "1s", "--pong-timeout", "1s", env=stepped(1000)) as server:
-        run = apus("verify", server.url, "--duration", "4s", "--rate", "200", env=stepped(700), timeout=60 * PATIENCE)
+    with Server("--ping-interval", "1s", "--pong-timeout", "1s", env=stepped(500)) as server:
+        run = apus("verify", server.url, "--duration", "2s", "--rate", "200", env=stepped(700), timeout=60 * PATIENCE)
         assert run.returncode == 0, run.stdout + run.stderr

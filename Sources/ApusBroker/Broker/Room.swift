@@ -7,7 +7,7 @@ private let (leastRoom, leastPart) = (64, 4)
 
 extension Dictionary {
     /// Moves to memory of the right size when there is room for many times as many.
-    mutating func releaseRoom() {
+    package mutating func releaseRoom() {
         guard capacity > leastRoom, capacity / leastPart > count else { return }
         self = Dictionary(uniqueKeysWithValues: lazy.map { ($0.key, $0.value) })
     }

@@ -26,9 +26,9 @@ public final class Batch: Sendable {
     /// Whether all of them had expired and only their places are left.
     let isSpent: Bool
 
-    private let base: Frames
+    let base: Frames
     private let lastOrigin: UInt32
-    private let template: EventTemplate
+    let template: EventTemplate
     private let others = AtomicLazyReference<OtherEncodings>()
     /// Whether there are or were any of them: looking for them costs some 500 instructions even where there are none.
     private let hasOthers = Atomic(false)
@@ -79,37 +79,23 @@ public final class Batch: Sendable {
         self.template = template
     }
 
-    /// What is left of batches that follow each other when all of their publications have expired.
+    /// What is left of publications that have all expired, the last of them in `newest`.
     ///
     /// It has details, so that nobody takes it for one that can be handed on as it is, but not of each publication.
-    init(spent batches: ArraySlice<Batch>) {
-        let (oldest, newest) = (batches[batches.startIndex], batches[batches.endIndex - 1])
-        first = oldest.first
-        count = Int(newest.end - oldest.first)
+    init(spent offsets: Range<Offset>, newest: Batch) {
+        first = offsets.lowerBound
+        count = offsets.count
         base = Frames(bytes: ByteBuffer(), marks: [])
         lastOrigin = 0
         newestTime = newest.newestTime
         lead = newest.lead
         details = BatchDetails([], superseded: BitSet())
         isSpent = true
-        template = oldest.template
+        template = newest.template
     }
 
     /// The offset after the last publication.
     public var end: Offset { first + UInt64(count) }
-
-    /// Whether the time of all publications is up.
-    ///
-    /// - Parameter now: on the steady clock.
-    func isExpired(now: Int64) -> Bool { (details?.expiresBy ?? .max) <= now }
-
-    /// Whether that of the publication at `offset` is.
-    ///
-    /// - Parameter now: on the steady clock.
-    func isExpired(at offset: Offset, now: Int64) -> Bool {
-        guard let details, !isSpent else { return isSpent }
-        return details.all[Int(offset - first)].expires <= now
-    }
 
     /// When the newest publication was made, on the steady clock.
     var newestSteady: Int64 { newestTime &- lead }

@@ -18,7 +18,9 @@ final class BatchDetails: Sendable {
     let all: [PublicationDetail]
     let haveKeys: Bool
     let expire: Bool
-    /// When the last of them has expired.
+    /// When the last of those has expired that ever do; `Int64.min` when none does.
+    let lastExpiry: Int64
+    /// When all of them have.
     let expiresBy: Int64
     private let superseded: NIOLockedValueBox<BitSet>
 
@@ -26,7 +28,8 @@ final class BatchDetails: Sendable {
         self.all = all
         haveKeys = all.contains { $0.key != nil }
         expire = all.contains { $0.expires != .max }
-        expiresBy = all.reduce(.min) { max($0, $1.expires) }
+        lastExpiry = all.reduce(.min) { $1.expires == .max ? $0 : max($0, $1.expires) }
+        expiresBy = all.contains { $0.expires == .max } ? .max : lastExpiry
         self.superseded = NIOLockedValueBox(superseded)
     }
 

@@ -72,8 +72,9 @@ struct TopicLog {
     private var readTo: Offset = 1
     /// The newest publication of each key in the log.
     var newestOfKey: [[UInt8]: Offset] = [:]
-    /// Before this no batch has wholly expired.
+    /// Before this, and not before the last look, no batch has come to the last expiry of a publication in it.
     var nextExpiry = Int64.max
+    var lastLook = (now: Int64.min, end: Offset(0))
     /// Whether there may be publications that expire, or have.
     var hasLifetimes = false
 
@@ -145,7 +146,7 @@ struct TopicLog {
         if !openDetails.isEmpty {
             while openDetails.count <= frames.marks.count { openDetails.append(.none) }
             let made = BatchDetails(openDetails, superseded: openSuperseded)
-            nextExpiry = min(nextExpiry, made.expiresBy)
+            if made.expire { nextExpiry = min(nextExpiry, made.lastExpiry) }
             details = made
             openDetails = []
             openSuperseded = BitSet()
@@ -224,8 +225,9 @@ struct TopicLog {
         return true
     }
 
-    mutating func forgetKeys(of batch: Batch, _ details: BatchDetails) {
-        for (index, detail) in details.all.enumerated() {
+    /// - Parameter now: only those whose time is up by then.
+    mutating func forgetKeys(of batch: Batch, _ details: BatchDetails, expiredBy now: Int64 = .max) {
+        for (index, detail) in details.all.enumerated() where detail.expires <= now {
             guard let key = detail.key, newestOfKey[key] == batch.first + UInt64(index) else { continue }
             newestOfKey[key] = nil
         }

@@ -1,3 +1,4 @@
+import ApusBroker
 import ApusSockets
 import Logging
 import NIOConcurrencyHelpers
@@ -67,6 +68,11 @@ final class HTTPConnections: Sendable {
             self.budget.release()
         }
         if isQuiescing.isSet { Self.quiesce(channel) }
+    }
+
+    /// Gives back memory that was reserved for more connections than there are now.
+    func releaseMemory() {
+        channels.withLockedValue { $0.releaseRoom() }
     }
 
     /// Takes no more connections, and has those there are end when they have been answered.

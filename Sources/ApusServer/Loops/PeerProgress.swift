@@ -48,3 +48,31 @@ struct PeerProgress {
         return true
     }
 }
+
+/// For how long a peer's kernel has acknowledged nothing of what waits for it. Times as above.
+///
+/// One that is gone without a word answers nothing, and where little is sent to it, it fills no socket for hours.
+struct PeerSilence {
+    /// How often the kernel is asked.
+    private static let interval: Int64 = 15_000
+
+    private var nextLook: Int64
+    private var silent: (since: Int64, acknowledged: UInt64)?
+
+    init(now: Int64) {
+        nextLook = now + Self.interval
+    }
+
+    /// - Parameter progress: asks the kernel; called now and then only.
+    mutating func time(now: Int64, _ progress: @autoclosure () -> SocketProgress?) -> Int64 {
+        guard now >= nextLook else { return 0 }
+        nextLook = now + Self.interval
+        guard let progress = progress(), progress.waiting > 0 else {
+            silent = nil
+            return 0
+        }
+        if let silent, silent.acknowledged == progress.acknowledged { return now - silent.since }
+        silent = (now, progress.acknowledged)
+        return 0
+    }
+}

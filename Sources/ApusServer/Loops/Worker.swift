@@ -51,6 +51,8 @@ final class Worker {
     private var streams: [any StreamingSubscriber] = []
     /// When the next tick is due, on the worker's clock.
     private var tickDue: Int64?
+    /// Whether the last tick left out what it would have held against clients for the loop's own lateness.
+    private var wasHeldUp = false
 
     init(
         eventLoop: any EventLoop,
@@ -208,7 +210,10 @@ final class Worker {
         beat.beat(now: now)
         hub.endBursts()
         if settings.liveTimeout > 0 { hub.passOverStuckLoops(timeout: settings.liveTimeout) }
-        if settings.throttleTimeout > 0, missed == 0 { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
+        // Nor have sockets been offered anything. But a loop that is late all the time has to go on.
+        let isHeldUp = missed > 0 && !wasHeldUp
+        wasHeldUp = isHeldUp
+        if settings.throttleTimeout > 0, !isHeldUp { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
     }
 
     /// Gives back memory that was reserved for more than is there now. Called when there is little else to do.

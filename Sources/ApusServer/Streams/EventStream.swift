@@ -41,9 +41,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// Since when the socket has taken nothing of what waits for it, or since when it should have closed.
     private var stuckSince: Int64?
     private var taking = PeerProgress()
-    /// When the kernel is asked next what the client's has acknowledged, and since when that is no more though something waits.
-    private var nextLook: Int64
-    private var unacknowledged: (since: Int64, acknowledged: UInt64)?
+    private var silence: PeerSilence
     /// When the stream ended, of which not all has gone out.
     private var finishedAt: Int64?
 
@@ -54,7 +52,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         self.worker = worker
         self.poller = poller
         lastSign = worker.monotonicNow()
-        nextLook = lastSign + Self.heartbeat
+        silence = PeerSilence(now: lastSign)
     }
 
     var peer: SubscriberPeer {
@@ -262,24 +260,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
             return
         }
         stuckSince = nil
-        if now >= nextLook, isGone(now: now) { return end() }
+        if silence.time(now: now, socket?.progress) >= patience { return end() }
         guard now - lastSign >= Self.heartbeat, socket != nil else { return }
         writeText(":\n\n")
-    }
-
-    /// Whether the client's kernel has acknowledged nothing for too long of what waits for it: a client that is gone without a
-    /// word answers nothing, and an idle stream fills no socket for hours.
-    private func isGone(now: Int64) -> Bool {
-        nextLook = now + Self.heartbeat
-        guard let progress = socket?.progress, progress.waiting > 0 else {
-            unacknowledged = nil
-            return false
-        }
-        guard let last = unacknowledged, last.acknowledged == progress.acknowledged else {
-            unacknowledged = (now, progress.acknowledged)
-            return false
-        }
-        return now - last.since >= patience
     }
 
     /// How long the socket may take nothing: as long as a WebSocket may be silent that was pinged; once the stream is over, as

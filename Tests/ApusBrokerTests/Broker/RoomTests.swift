@@ -27,9 +27,8 @@ import Testing
         var handles: [FilterTrie<Int>.Handle] = []
         for number in 0..<1000 {
             names.insert("a.\(number).b", number)
-            handles.append(
-                filters.insert(try #require(TopicFilter("a.\(number).\(number % 2 == 0 ? "*" : ">")")), number)
-            )
+            let filter = try #require(TopicFilter("a.\(number).\(number % 2 == 0 ? "*" : ">")"))
+            handles.append(filters.insert(filter, number))
         }
         for number in 0..<1000 where number % 50 != 7 {
             names.remove("a.\(number).b")

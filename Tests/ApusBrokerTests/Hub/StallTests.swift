@@ -36,6 +36,20 @@ import Testing
         #expect(publisher.isDone && topic.subscriberCount == 0)
     }
 
+    @Test func `one that takes from the buffers between is not cut, though they have no room for a message`() throws {
+        let (loop, subscriber, topic) = try world()
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 20)
+        publisher.start()
+        loop.runUntilIdle()
+        for now in stride(from: Int64(1000), to: 20_000, by: 100) {
+            if now % 700 == 0 { subscriber.lastTaken = now }
+            loop.hubs[0].cutStalled(now: now, timeout: 1000)
+            #expect(!isCut(subscriber))
+        }
+        loop.hubs[0].cutStalled(now: 21_000, timeout: 1000)
+        #expect(isCut(subscriber) && !publisher.isDone)
+    }
+
     @Test func `one that takes a message now and then is not cut`() throws {
         let (loop, subscriber, topic) = try world()
         let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 50)

@@ -49,11 +49,12 @@ extension ManualLoop {
     @discardableResult
     func publishBatch(
         _ items: [BatchItem],
+        padding: String = "",
         to name: String = "t",
         on hub: Int = 0,
         origin: UInt32 = 0
     ) throws -> PublishOutcome {
-        let texts = items.map { Array(Self.message($0.number).utf8) }
+        let texts = items.map { Array((Self.message($0.number).dropLast() + padding + "}").utf8) }
         let bytes = texts.flatMap(\.self)
         var name = name
         let result = bytes.withUnsafeBytes { bytes in

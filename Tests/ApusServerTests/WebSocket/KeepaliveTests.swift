@@ -155,6 +155,42 @@ import Testing
     }
 }
 
+/// Peers that need not answer.
+@Suite struct PeerSilenceTests {
+    /// For how long the peer is known to be silent, at each minute.
+    private func times(_ progress: (Int64) -> SocketProgress?) -> [Int64] {
+        var silence = PeerSilence(now: 0)
+        var longest: [Int64] = []
+        for minute in Int64(0)..<5 {
+            let seconds = minute * 60..<(minute * 60 + 60)
+            longest.append(seconds.map { silence.time(now: $0 * 1000, progress($0)) }.max() ?? 0)
+        }
+        return longest
+    }
+
+    @Test func `who acknowledges nothing of what waits has been silent for longer and longer`() {
+        let times = times { SocketProgress(acknowledged: 100, window: 60_000, waiting: $0 < 70 ? 0 : 3) }
+        #expect(times == [0, 30_000, 90_000, 150_000, 210_000])
+    }
+
+    @Test func `who acknowledges some is not silent, and neither is one for whom nothing waits`() {
+        #expect(times { SocketProgress(acknowledged: UInt64($0 / 15), window: 0, waiting: 100) } == [0, 0, 0, 0, 0])
+        #expect(times { _ in SocketProgress(acknowledged: 100, window: 0, waiting: 0) } == [0, 0, 0, 0, 0])
+        #expect(times { _ in nil } == [0, 0, 0, 0, 0])
+    }
+
+    @Test func `the kernel is asked every fifteen seconds`() {
+        var questions = 0
+        var silence = PeerSilence(now: 0)
+        func ask() -> SocketProgress? {
+            questions += 1
+            return nil
+        }
+        for second in 0..<Int64(60) { _ = silence.time(now: second * 1000, ask()) }
+        #expect(questions == 3)
+    }
+}
+
 extension Keepalive {
     /// A tick of a connection that has nothing to send.
     fileprivate mutating func quietTick(_ now: Int64) -> Action {
