@@ -1,5 +1,7 @@
 """Prints what is published to topics; connects again when the connection is lost, and goes on where it was.
 
+Topics that are not there, as after a restart of a server in memory, are waited for.
+
     pip install -r requirements.txt
     python subscriber.py orders payments --last 10
 """
@@ -20,12 +22,12 @@ FINAL = {"UNAUTHORIZED", "MESSAGE_TOO_BIG", "PROTOCOL_ERROR", "INVALID_UTF8", "T
 async def follow(socket, topics, last, positions):
     """Prints events until the connection ends, and returns when to come back, in seconds.
 
-    `positions` has that of the last event printed, by topic.
+    `positions` has that of the last event printed, by topic, and "all" for a topic that was not there yet.
     """
     delay = 1
     for topic in topics:
         start = {"since": positions[topic]} if topic in positions else {"last_n": last}
-        command = {"type": "subscribe", "topic": topic, "client_id": "example", "positions": True, **start}
+        command = {"type": "subscribe", "topic": topic, "client_id": "example", "positions": True, "wait": True} | start
         await socket.send(json.dumps(command))
     async for text in socket:
         message = json.loads(text)
@@ -34,13 +36,23 @@ async def follow(socket, topics, last, positions):
                 positions[topic] = {"epoch": epoch, "offset": offset}
                 if message.get("recovered") is False:
                     print(f"{topic}: missed {message.get('missed', 'some, the topic began anew')}", file=sys.stderr)
+            case {"type": "ack", "topic": topic, "waiting": True}:
+                print(f"{topic}: not there; waiting for it", file=sys.stderr)
+                positions.setdefault(topic, "all")
+            case {"type": "info", "msg": "topic_created", "topic": topic, "epoch": epoch}:
+                print(f"{topic}: there", file=sys.stderr)
+                positions[topic] = {"epoch": epoch, "offset": 0}
+            case {"type": "info", "msg": "not_recovered", "topic": topic}:
+                print(f"{topic}: missed some, the topic began anew", file=sys.stderr)
             case {"type": "event", "topic": topic, "offset": offset, "message": {"payload": payload}}:
                 print(message["ts"], topic, json.dumps(payload, ensure_ascii=False), flush=True)
                 positions[topic]["offset"] = offset
             case {"type": "info", "msg": "messages_dropped", "topic": topic, "from": first, "to": end}:
                 print(f"{topic}: {first} to {end} missed, this reader is too slow", file=sys.stderr)
             case {"type": "info", "msg": "topic_deleted", "topic": topic}:
+                # The server goes on waiting for it.
                 print(f"{topic}: deleted", file=sys.stderr)
+                positions[topic] = "all"
             case {"type": "info", "msg": "shutdown", "reconnect_after_ms": milliseconds}:
                 # Events that are still on their way come before the close.
                 delay = milliseconds / 1000

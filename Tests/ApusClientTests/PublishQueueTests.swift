@@ -36,13 +36,14 @@ struct PublishQueueTests {
         queue.takeUnsent(byteLimit: .max)
     }
 
-    /// The answer that there is no such topic, so many seconds after the start.
+    /// The answer that there is no such topic, or another, so many seconds after the start.
     private func miss(
         _ queue: inout PublishQueue,
         _ request: Int,
-        at seconds: Int = 0
+        at seconds: Int = 0,
+        _ obstacle: PublishQueue.Obstacle = .topicMissing
     ) -> (refused: [Int], wait: PublishQueue.Lane.Wait?) {
-        let (refused, wait) = queue.missing("\(request)", now: Self.start + .seconds(seconds))
+        let (refused, wait) = queue.held("\(request)", by: obstacle, now: Self.start + .seconds(seconds))
         return (refused.map(\.request), wait)
     }
 
@@ -61,7 +62,7 @@ struct PublishQueueTests {
         #expect(queue.acked("1") != nil)
         #expect(queue.acked("1") == nil)
         #expect(queue.acked("5") == nil)
-        queue.deferred("2")
+        #expect(miss(&queue, 2, .unavailable).wait != nil)
         #expect(queue.acked("2") == nil)
         queue.abandon(3)
         queue.abandon(5)
@@ -201,6 +202,28 @@ struct PublishQueueTests {
         queue.abandon(5)
         #expect(miss(&queue, 5, at: 2).refused == [5, 6])
         #expect(queue.isEmpty)
+    }
+
+    @Test("sends again what is refused for the time being, in its order, for half a minute")
+    func unavailable() throws {
+        var queue = try queue(3)
+        _ = sent(&queue)
+        let wait = try #require(miss(&queue, 1, .unavailable).wait)
+        _ = try add(to: &queue)
+        for request in 2...3 {
+            let held = miss(&queue, request, .unavailable)
+            #expect(held.refused.isEmpty && held.wait == nil)
+        }
+        #expect(sent(&queue).isEmpty)
+        queue.waited(wait)
+        #expect(sent(&queue) == ["text1"])
+        #expect(queue.acked("1") != nil)
+        #expect(sent(&queue) == ["text2", "text3", "text4"])
+        let last = miss(&queue, 2, at: 5, .unavailable)
+        #expect(last.wait?.deadline == Self.start + .seconds(30))
+        queue.waited(try #require(last.wait))
+        _ = sent(&queue)
+        #expect(miss(&queue, 2, at: 30, .unavailable).refused == [2])
     }
 
     @Test("blames the largest command on its way, and all that are as large, for a close that says too big")

@@ -1,13 +1,13 @@
 import NIOCore
 
 extension PublishQueue {
-    /// A topic's entries where it is not known whether the topic is there.
+    /// A topic's entries where it is not known whether the topic is there, or that are not taken now.
     struct Lane {
         /// The time until the scout is sent again, for whoever can wait.
         struct Wait: Hashable {
             let topic: String
             let number: Int
-            /// How many there were before it, since the topic was found missing.
+            /// Counts such times, from 1.
             let attempt: Int
             /// It must not take longer than until here.
             let deadline: ContinuousClock.Instant
@@ -23,6 +23,12 @@ extension PublishQueue {
 
         init(scout: Int) {
             self.scout = scout
+        }
+
+        /// Puts one behind the scout, in its place by age.
+        mutating func insert(_ request: Int) {
+            let index = behind.firstIndex { $0 > request } ?? behind.endIndex
+            behind.insert(request, at: index)
         }
 
         mutating func wait(for topic: String, until deadline: ContinuousClock.Instant) -> Wait {

@@ -16,26 +16,29 @@ import NIOCore
 ///      └▶ Lane ──┘  scout, then those behind it   otherwise
 /// ```
 struct PublishQueue {
-    struct Entry {
-        enum State {
-            case unsent
-            case sent
-            /// Sent, and refused for the time being: to be sent again on the next connection.
-            case deferred
-        }
+    /// Why an entry is not taken now.
+    enum Obstacle {
+        case topicMissing
+        /// The server shuts down, or is full.
+        case unavailable
+    }
 
+    struct Entry {
         let request: Int
         let text: String
         let ticket: Ticket<ServerMessage.Ack>
         let topic: String
-        var state = State.unsent
+        var isSent = false
         /// Whether nobody waits for the answer any more.
         var isAbandoned = false
         /// Whether it waits for its topic, as a connection was lost since that was there, or since it was made.
         var isPatient = false
-        /// How long it waits; nil until its topic was found missing on this connection.
+        /// How long it waits; nil until it had to on this connection.
         var deadline: ContinuousClock.Instant?
     }
+
+    /// How long an entry is sent again that the server refuses for the time being without closing the connection.
+    private static let unavailableWait = Duration.seconds(30)
 
     private let limit: Int
     private let byteLimit: Int
@@ -105,7 +108,7 @@ struct PublishQueue {
                 _ = remove(request)
                 continue
             }
-            entries[request]?.state = .unsent
+            entries[request]?.isSent = false
             entries[request]?.isPatient = true
             entries[request]?.deadline = nil
         }
@@ -114,7 +117,7 @@ struct PublishQueue {
     /// Takes out what the server closed the connection for: the largest command on its way, since whichever it was, that
     /// one is larger than it takes too; and all that are as large.
     mutating func removeTooBig() -> [Entry] {
-        let sizes = entries.values.lazy.filter { $0.state == .sent }.map(\.text.utf8.count)
+        let sizes = entries.values.lazy.filter(\.isSent).map(\.text.utf8.count)
         guard let largest = sizes.max() else { return [] }
         tooBig = largest
         let refused = entries.values.filter { $0.text.utf8.count >= largest }.map(\.request)
@@ -127,7 +130,7 @@ struct PublishQueue {
         var taken = 0
         while taken < byteLimit, let request = ready.popFirst() {
             guard let text = entries[request]?.text else { continue }
-            entries[request]?.state = .sent
+            entries[request]?.isSent = true
             texts.append(text)
             taken += text.utf8.count
         }
@@ -165,27 +168,28 @@ struct PublishQueue {
         return entry
     }
 
-    /// The server takes this one only on another connection.
-    mutating func deferred(_ requestID: String?) {
-        guard let request = sent(requestID) else { return }
-        entries[request]?.state = .deferred
-    }
-
-    /// The topic of this one is not there: what of it may not wait leaves the queue; and until when the rest waits.
-    mutating func missing(
+    /// This one is not taken now: what of its topic may not wait leaves the queue; and until when the rest waits.
+    mutating func held(
         _ requestID: String?,
+        by obstacle: Obstacle,
         now: ContinuousClock.Instant
     ) -> (refused: [Entry], wait: Lane.Wait?) {
         guard let request = sent(requestID), let topic = entries[request]?.topic else { return ([], nil) }
-        topics.missed(topic)
-        // Without a scout it was sent on a connection on which the topic was there: it was deleted.
-        guard var lane = lanes[topic], lane.scout == request else {
-            return (remove(request).map { [$0] } ?? [], nil)
+        if obstacle == .topicMissing { topics.missed(topic) }
+        entries[request]?.isSent = false
+        var lane = lanes[topic] ?? Lane(scout: request)
+        guard lane.scout == request else {
+            // Sent before there was a scout, it has its place before those that were not.
+            guard mayWait(request, for: obstacle, isBehindAnother: true, now: now) else {
+                return (remove(request).map { [$0] } ?? [], nil)
+            }
+            lanes[topic]?.insert(request)
+            return ([], nil)
         }
         var refused: [Entry] = []
         var left: [Int] = []
         for request in [request] + lane.behind {
-            guard mayWait(request, isBehindAnother: !left.isEmpty, now: now) else {
+            guard mayWait(request, for: obstacle, isBehindAnother: !left.isEmpty, now: now) else {
                 if let entry = remove(request) { refused.append(entry) }
                 continue
             }
@@ -195,19 +199,24 @@ struct PublishQueue {
             lanes[topic] = nil
             return (refused, nil)
         }
-        entries[scout]?.state = .unsent
         lane.scout = scout
         lane.behind = left.dropFirst()
         defer { lanes[topic] = lane }
         return (refused, lane.wait(for: topic, until: deadline))
     }
 
-    /// Whether it waits for its topic, any longer, from the first time that it was not there.
-    private mutating func mayWait(_ request: Int, isBehindAnother: Bool, now: ContinuousClock.Instant) -> Bool {
+    /// Whether it waits (any longer), from the first time that it had to.
+    private mutating func mayWait(
+        _ request: Int,
+        for obstacle: Obstacle,
+        isBehindAnother: Bool,
+        now: ContinuousClock.Instant
+    ) -> Bool {
         guard var entry = entries[request], !entry.isAbandoned else { return false }
         if isBehindAnother { entry.isPatient = true }
         let isPatient = entry.isPatient && !topics.isDeleted(entry.topic)
-        let deadline = entry.deadline ?? (isPatient ? now + patience : now)
+        let wait = obstacle == .unavailable ? Self.unavailableWait : isPatient ? patience : .zero
+        let deadline = entry.deadline ?? now + wait
         entry.deadline = deadline
         entries[request] = entry
         return deadline > now
@@ -249,7 +258,7 @@ struct PublishQueue {
     /// Nobody waits for this one any more: it is not sent if it was not yet, and its answer is ignored if it was.
     mutating func abandon(_ request: Int) {
         guard let entry = entries[request] else { return }
-        guard entry.state == .unsent else {
+        guard !entry.isSent else {
             entries[request]?.isAbandoned = true
             return
         }
@@ -279,7 +288,7 @@ struct PublishQueue {
     }
 
     private func sent(_ requestID: String?) -> Int? {
-        guard let request = requestID.flatMap({ Int($0) }), entries[request]?.state == .sent else { return nil }
+        guard let request = requestID.flatMap({ Int($0) }), entries[request]?.isSent == true else { return nil }
         return request
     }
 

@@ -169,11 +169,11 @@ final class PublishSession: Sendable {
             news.raise()
             entry?.ticket.complete(.success(ack))
         case .error(let reply) where reply.code == "UNAVAILABLE":
-            // The server is about to close the connection; its successor is given the message.
-            state.withLock { $0.queue.deferred(reply.requestID) }
+            // If the server is about to close the connection, its successor is given the message.
+            hold(reply, by: .unavailable, &group)
         case .error(let reply) where reply.code == "TOPIC_NOT_FOUND":
             disconnect.wasUseful = true
-            missing(reply, &group)
+            hold(reply, by: .topicMissing, &group)
         case .error(let reply):
             guard let entry = state.withLock({ $0.queue.refused(reply.requestID) }) else { return }
             disconnect.wasUseful = true
@@ -186,10 +186,14 @@ final class PublishSession: Sendable {
         }
     }
 
-    /// There is no such topic: refuses what does not wait for it, and asks again later for what does.
-    private func missing(_ reply: ServerMessage.ErrorReply, _ group: inout DiscardingTaskGroup) {
+    /// Refuses what of its topic does not wait, and sends again later what does.
+    private func hold(
+        _ reply: ServerMessage.ErrorReply,
+        by obstacle: PublishQueue.Obstacle,
+        _ group: inout DiscardingTaskGroup
+    ) {
         let now = link.environment.now()
-        let (refused, wait) = state.withLock { $0.queue.missing(reply.requestID, now: now) }
+        let (refused, wait) = state.withLock { $0.queue.held(reply.requestID, by: obstacle, now: now) }
         for entry in refused { entry.ticket.complete(.failure(ClientError(reply, topic: entry.topic))) }
         guard let wait else { return }
         group.addTask {

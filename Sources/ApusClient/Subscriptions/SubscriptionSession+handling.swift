@@ -77,8 +77,10 @@ extension SubscriptionSession {
             return entry.subscribed.complete(.failure(error))
         }
         switch reply.code {
-        case "UNAVAILABLE", "RATE_LIMITED", "OVERLOADED", "INTERNAL":
-            // It may well be taken on another connection, a little later.
+        case "UNAVAILABLE", "RATE_LIMITED", "OVERLOADED":
+            // It may well be taken a little later, here or on another connection.
+            askLater(key)
+        case "INTERNAL":
             throw ClientError(.closed, error.message, close: WebSocketClose(code: 1013, reason: reply.code))
         default:
             forget(key)

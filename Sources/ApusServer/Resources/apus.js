@@ -47,6 +47,8 @@ const TOO_BIG = 1009;
 const DELETED = -1;
 /** Shortest time between two attempts to publish to a topic that is not there. */
 const SCOUT_SPACING = 100;
+/** How long a publication is sent again that the server refuses for the time being, without closing the connection. */
+const UNAVAILABLE_WAIT = 30_000;
 /** The reasons of a close 1008 after which to come back. Other rows of the table of close codes are in `isFinal`. */
 const POLICY_RETRY = ["SLOW_CONSUMER", "RATE_LIMITED", "NO_PONG"];
 
@@ -308,8 +310,7 @@ class Feed extends Emitter {
   }
 
   #refused(error) {
-    if (error.code === "UNAVAILABLE") return; // The server is about to close the connection.
-    if (error.code === "OVERLOADED" || error.code === "RATE_LIMITED") {
+    if (["UNAVAILABLE", "OVERLOADED", "RATE_LIMITED"].includes(error.code)) {
       this.#askLater();
     } else if (error.code === "TOPIC_NOT_FOUND" && this.#asked.wait) {
       // A server that does not know of waiting.
@@ -360,7 +361,7 @@ class Feed extends Emitter {
       this.received = undefined;
       this.#absent();
       // Not every server goes on waiting by itself; one of which that is not known is asked.
-      if (this.stage === "full") return;
+      if (this.stage === "full" || this.stage === "ended") return;
       if (this.link.knowsWaiting) {
         this.stage = "waiting";
         this.#asked.since = undefined;
@@ -789,9 +790,9 @@ class Outbox {
     const entry = this.#entries.get(reply.request_id);
     if (!entry) return false;
     const error = reply.type === "error" ? refusal(reply) : undefined;
-    if (error?.code === "UNAVAILABLE") return true; // The server shuts down: it goes out again on the next connection.
-    if (error?.code === "TOPIC_NOT_FOUND") {
-      this.#missing(entry, error);
+    // A server that shuts down is unavailable, too; what is held goes out again on the next connection.
+    if (["TOPIC_NOT_FOUND", "UNAVAILABLE"].includes(error?.code)) {
+      this.#hold(entry, error);
       return true;
     }
     this.#settle(entry, error, reply);
@@ -856,7 +857,7 @@ class Outbox {
         this.#lanes.set(topic, { scout: entry, behind: [], attempt: 0 });
       }
       this.#transmit(entry);
-    } else if (lane.timer === undefined || this.#mayWait(entry, true)) {
+    } else if (lane.timer === undefined || this.#mayWait(entry, lane.error, true)) {
       this.#follow(lane, entry);
     } else {
       this.#settle(entry, lane.error);
@@ -876,30 +877,30 @@ class Outbox {
     if (lane.timer !== undefined && entry.deadline < lane.due) this.#schedule(lane, lane.due);
   }
 
-  /** Whether it may wait for its topic, any longer, from the first time that it was not there. */
-  #mayWait(entry, isBehindAnother) {
+  /** Whether it may wait (any longer) after such a refusal. */
+  #mayWait(entry, { code }, isBehindAnother) {
     const state = this.#known.get(entry.topic);
     entry.isPatient ||= isBehindAnother;
     const patience = entry.isPatient && state !== DELETED ? this.#host.options.publishWait : 0;
-    entry.deadline ??= Date.now() + (entry.wait ?? patience);
+    entry.deadline ??= Date.now() + (code === "UNAVAILABLE" ? UNAVAILABLE_WAIT : entry.wait ?? patience);
     return entry.deadline > Date.now();
   }
 
-  /** There is no such topic: those that may not wait for it are refused, and of the others one is sent later. */
-  #missing(entry, error) {
+  /** There is no such topic, or no publishing now: those that may not wait are refused, one of the others is sent later. */
+  #hold(entry, error) {
     const { topic } = entry;
     // It was there on this very connection, so it was deleted.
-    if (this.#known.get(topic) === this.#losses) this.#note(topic, DELETED);
+    if (error.code === "TOPIC_NOT_FOUND" && this.#known.get(topic) === this.#losses) this.#note(topic, DELETED);
     entry.isSent = false;
     const lane = this.#lanes.get(topic) ?? { scout: entry, behind: [], attempt: 0 };
     if (lane.scout !== entry) {
-      if (this.#mayWait(entry, true)) this.#follow(lane, entry);
+      if (this.#mayWait(entry, error, true)) this.#follow(lane, entry);
       else this.#settle(entry, error);
       return;
     }
     const left = [];
     for (const waiting of [entry, ...lane.behind]) {
-      if (this.#mayWait(waiting, left.length > 0)) left.push(waiting);
+      if (this.#mayWait(waiting, error, left.length > 0)) left.push(waiting);
       else this.#settle(waiting, error);
     }
     this.#lanes.delete(topic);

@@ -232,6 +232,27 @@ test("One that is refused for itself lets the next one find out", async () => {
   client.close();
 });
 
+test("One that is refused for the time being is sent again, for as long as is reasonable", async () => {
+  const client = server.connected({ pingInterval: 0, publishWait: 0 });
+  const unavailable = () => server.socket.refuse(server.socket.take("publish"), "UNAVAILABLE");
+  const outcomes = [1, 2].map((number) => settled(client.publish("orders", number)));
+  unavailable();
+  unavailable();
+  mock.timers.tick(125);
+  published(1);
+  published(2);
+  assert.deepEqual(await Promise.all(outcomes), [1, 2]);
+  const refused = settled(client.publish("orders", 3));
+  const begin = Date.now();
+  unavailable();
+  while (Date.now() - begin < 30_000) {
+    mock.timers.tick(100);
+    if (server.socket.sent.length > 0) unavailable();
+  }
+  assert.equal(await refused, "UNAVAILABLE");
+  client.close();
+});
+
 test("A shutdown in the middle of waiting keeps everything for the next server", async () => {
   const client = server.connected();
   server.socket.drop();

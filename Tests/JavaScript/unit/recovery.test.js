@@ -148,14 +148,14 @@ test("A server without positions is used as it is, and its reconnects are gaps",
   client.close();
 });
 
-test("A subscribe that is refused for load is tried again, one refused for a shutdown on the next connection", () => {
+test("A subscribe that is refused for the time being is tried again, and on the next connection", () => {
   client.subscribe("orders");
-  server.socket.refuse(server.socket.take("subscribe"), "RATE_LIMITED");
-  assert.equal(server.socket.sent.length, 0);
-  mock.timers.tick(250);
+  for (const code of ["RATE_LIMITED", "OVERLOADED", "UNAVAILABLE"]) {
+    server.socket.refuse(server.socket.take("subscribe"), code);
+    assert.equal(server.socket.sent.length, 0);
+    mock.timers.tick(1_000);
+  }
   server.socket.refuse(server.socket.take("subscribe"), "UNAVAILABLE");
-  mock.timers.tick(1_000);
-  assert.equal(server.socket.sent.length, 0);
   reconnect(1001, "SHUTDOWN");
   server.socket.subscribe();
   client.close();

@@ -301,6 +301,39 @@ test("A subscription that waits can be closed, and leaves nothing behind", () =>
   client.close();
 });
 
+test("Closing from a listener of the news leaves nothing behind", () => {
+  const closed = client.subscribe("orders", { wait: true });
+  closed.on("waiting", () => closed.close());
+  server.socket.subscribe();
+  inform("orders", "topic_deleted");
+  assert.deepEqual(server.socket.sent.splice(0).map((command) => command.type), ["unsubscribe"]);
+
+  const cases = [["waiting", 1], ["waiting", 2], ["topicCreated", 1], ["topicDeleted", 1], ["subscribed", 2]];
+  for (const [type, nth] of cases) {
+    let count = 0;
+    const { socket } = server;
+    const subscription = client.subscribe("orders", { wait: true });
+    subscription.on("event", () => {});
+    subscription.on(type, () => { if ((count += 1) === nth) subscription.close(); });
+    keepWaiting();
+    for (const epoch of ["e1", "e2"]) {
+      inform("orders", "topic_created", { epoch });
+      inform("orders", "topic_deleted");
+    }
+    // Nothing is asked for again after that, and a subscription of the same topic finds its place.
+    const types = socket.sent.splice(0).map((command) => command.type);
+    assert.deepEqual(types, ["unsubscribe"], `${type} ${nth}`);
+    mock.timers.tick(60_000);
+    assert.equal(socket.sent.length, 0);
+    subscription.close();
+    socket.sent.length = 0;
+    client.subscribe("orders").close();
+    assert.equal(server.sockets.length, 1);
+    socket.sent.length = 0;
+  }
+  client.close();
+});
+
 test("However often the topic comes and goes, an idle consumer's buffer is bounded", async () => {
   for (const options of [{}, { wait: true }]) {
     const subscription = client.subscribe("orders", { buffer: 5, notices: true, ...options });
