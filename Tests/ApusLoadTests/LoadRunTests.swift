@@ -26,7 +26,11 @@ import Testing
     }
 
     @Test func `a peer that does everything right has no violations`() async throws {
-        let result = try await run(.none)
+        // A run that had no turn while it was measured, beside all that other tests do, says nothing.
+        var result = try await run(.none)
+        for seconds in [3.0, 30] where result.deliveries.perSecond == 0 {
+            result = try await run(.none) { $0.duration = seconds }
+        }
         #expect(result.violations == [])
         #expect(result.deliveries.expected == result.publishes.total * 3)
         #expect(result.deliveries.received == result.deliveries.expected)

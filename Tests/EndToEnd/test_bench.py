@@ -60,6 +60,8 @@ def test_a_closed_loop_has_rates_latencies_and_the_servers_cost(server):
     usage = found["server_usage"]
     assert usage["pids"] == [server.process.pid]
     assert usage["cpu_microseconds_per_delivery"] > 0 and usage["resident_bytes_at_end"] > 1 << 20
+    loops = found["server_loops"]
+    assert loops["count"] >= 1 and loops["mean_lag_us"] >= 0 and loops["held_publishes"] >= 0
     assert found["generator"]["cpu_percent"] > 0
     assert found["connections"]["count"] == 7 and found["connections"]["per_second"] > 0
     assert found["timeline"] and all(moment["seconds"] > 0 for moment in found["timeline"])

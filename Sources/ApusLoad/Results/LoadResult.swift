@@ -123,6 +123,31 @@ public struct LoadResult: Sendable, Codable {
         public var lateness: Latency?
     }
 
+    /// What the server says of its own event loops, from the first connection to the last delivery.
+    public struct Loops: Sendable, Codable, Equatable {
+        public var count: Int
+        /// How late they came to what other loops had for them, in microseconds.
+        public var meanLag: Double
+        /// No more than 1 % came later than so many microseconds; `nil` beyond what the server tells apart.
+        public var p99LagAtMost: Double?
+        /// Publishes that were put off because a loop was behind.
+        public var heldPublishes: Int
+
+        public init(count: Int, meanLag: Double, p99LagAtMost: Double?, heldPublishes: Int) {
+            self.count = count
+            self.meanLag = meanLag
+            self.p99LagAtMost = p99LagAtMost
+            self.heldPublishes = heldPublishes
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case count
+            case meanLag = "meanLagUs"
+            case p99LagAtMost = "p99LagUsAtMost"
+            case heldPublishes
+        }
+    }
+
     /// A moment of the measured time and the warm-up before it.
     public struct Moment: Sendable, Codable {
         /// From the first publish on.
@@ -145,6 +170,8 @@ public struct LoadResult: Sendable, Codable {
     public var latency: Latency?
     public var ackLatency: Latency?
     public var serverUsage: Server?
+    /// Not known to a load run: whoever can ask the server adds it.
+    public var serverLoops: Loops?
     public var generator: Generator
     /// Errors of the server and connections that it ended.
     public var errors: Int

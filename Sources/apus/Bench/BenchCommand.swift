@@ -142,7 +142,9 @@ struct BenchCommand: ServerCommand {
             defer { group.cancelAll() }
             do {
                 try await topics.create(control: control)
-                let result = try await LoadRun(settings: settings, control: control).run()
+                let before = await BenchLoops.read(topics.client)
+                var result = try await LoadRun(settings: settings, control: control).run()
+                if let before { result.serverLoops = await BenchLoops.read(topics.client)?.since(before) }
                 await topics.delete()
                 return result
             } catch {

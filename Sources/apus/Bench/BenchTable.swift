@@ -27,6 +27,7 @@ struct BenchTable {
         } else {
             rows.append(("server", "not on this machine, or not to be seen from here"))
         }
+        if let loops = result.serverLoops { rows.append(("server loops", text(loops))) }
         rows.append(("generator", generatorText))
         for text in result.errorTexts { rows.append(("", Terminal.printable(text))) }
         rows.append(("verdict", verdict))
@@ -107,6 +108,12 @@ struct BenchTable {
         return "\(Figures.bytes(Double(server.residentBytesAtStart))) before, \(connected) connected, "
             + "\(Figures.bytes(Double(server.residentBytesPeak))) at most, "
             + "grown by \(Figures.bytes(Double(server.growthBytes))) while publishing"
+    }
+
+    private func text(_ loops: LoadResult.Loops) -> String {
+        var text = "\(counted(loops.count, "loop")), late by \(Figures.time(us: loops.meanLag)) on average"
+        if let p99 = loops.p99LagAtMost { text += ", by at most \(Figures.time(us: p99)) at p99" }
+        return text + "; \(Figures.grouped(loops.heldPublishes)) publishes held for a loop that was behind"
     }
 
     private var generatorText: String {

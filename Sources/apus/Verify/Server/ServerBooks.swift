@@ -24,16 +24,7 @@ struct ServerBooks: Equatable {
 
     /// Reads Prometheus text; a name's series are summed.
     init(text: String) {
-        var values: [String: Double] = [:]
-        for line in text.split(separator: "\n") where line.first != "#" {
-            let name = line.prefix { $0 != "{" && $0 != " " }
-            let rest = line.dropFirst(name.count)
-            // A label's value may hold anything but a bare quotation mark; the number follows the last bracket.
-            let number = (rest.lastIndex(of: "}").map { rest[$0...].dropFirst() } ?? rest).split(separator: " ").first
-            guard let value = number.flatMap({ Double($0) }) else { continue }
-            values[String(name), default: 0] += value
-        }
-        self.values = values
+        values = ScrapedMetrics(text: text).samples.reduce(into: [:]) { $0[String($1.name), default: 0] += $1.value }
     }
 
     /// The server's books now; nil when it keeps none.
