@@ -13,7 +13,7 @@ public final class Topic: Sendable {
     let nameBytes: [UInt8]
     /// Whether publishers wait for loops that are behind, and what is offered to a socket at once is not held against it.
     let isPaced: Bool
-    let state: NIOLockedValueBox<TopicState>
+    let state: ContendedValueBox<TopicState>
 
     init(name: String, epoch: String, limits: MemoryBroker.Limits, settings: TopicSettings, reservations: Int = 0) {
         self.name = name
@@ -21,7 +21,7 @@ public final class Topic: Sendable {
         self.template = template
         nameBytes = Array(name.utf8)
         isPaced = limits.loopPace != nil
-        state = NIOLockedValueBox(
+        state = ContendedValueBox(
             TopicState(template: template, limits: limits, settings: settings, reservations: reservations)
         )
     }
