@@ -1,7 +1,6 @@
 """nginx, HAProxy and Caddy with the configurations of docs/deploy.md, changed only in what a test must change: ports, the
 certificate, and where files are."""
 
-import asyncio
 import getpass
 import http.client
 import os
@@ -11,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from websockets.asyncio.client import connect
@@ -21,7 +21,6 @@ from event_stream import EventStream
 NAME = "apus.example.org"
 DOCUMENT = Path(__file__).parents[2] / "docs/deploy.md"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
-_LONG = re.compile(r"(?<=[_ ])(timeout(?: [a-z-]+)?|proxy_(?:read|send)_timeout) +(\d+)([smh])\b")
 
 
 def section(title):
@@ -68,6 +67,11 @@ class Kind:
         return {name: int(number) * SECONDS[unit] for name, number, unit in found}
 
 
+    def as_documented(self, text, folder, port):
+        """What `check` is shown: as little changed as possible."""
+        return self.adapt(text, folder, port)
+
+
 class Nginx(Kind):
     def adapt(self, text, folder, port):
         user = f"user {getpass.getuser()};\n" if os.geteuid() == 0 else ""
@@ -88,7 +92,10 @@ class Nginx(Kind):
 
 class HAProxy(Kind):
     def adapt(self, text, folder, port):
-        return replaced(text, ("bind :443 ", f"bind 127.0.0.1:{port} "), (f"/etc/haproxy/{NAME}.pem", f"{folder}/both.pem"))
+        return replaced(self.as_documented(text, folder, port), ("bind :443 ", f"bind 127.0.0.1:{port} "))
+
+    def as_documented(self, text, folder, port):
+        return replaced(text, (f"/etc/haproxy/{NAME}.pem", f"{folder}/both.pem"))
 
     def command(self, file):
         return [self.program, "-db", "-f", str(file)]
@@ -102,6 +109,9 @@ class Caddy(Kind):
     def adapt(self, text, folder, port):
         site = f"https://{NAME}:{port} {{\n    bind 127.0.0.1\n    tls {folder}/certificate.pem {folder}/key.pem\n"
         return "{\n    admin off\n    auto_https disable_redirects\n}\n" + replaced(text, (f"{NAME} {{\n", site))
+
+    def as_documented(self, text, folder, port):
+        return text
 
     def command(self, file):
         return [self.program, "run", "--adapter", "caddyfile", "--config", str(file)]
@@ -215,8 +225,19 @@ class Proxy:
                                     max_size=None, ping_interval=None, open_timeout=TIMEOUT, close_timeout=TIMEOUT),
                       dialect)
 
-    async def stream(self, path):
-        return await EventStream.open(self, path, {"Host": NAME}, ssl=self.tls, server_hostname=NAME)
+    async def stream(self, path, headers=None):
+        return await EventStream.open(self, path, {"Host": NAME} | (headers or {}), ssl=self.tls, server_hostname=NAME)
+
+
+@contextmanager
+def abandoned_request(proxy, path):
+    """A request that is sent, and whose client leaves at the end of the block without the answer."""
+    connection = _Connection(proxy, TIMEOUT)
+    connection.request("GET", path)
+    try:
+        yield
+    finally:
+        connection.close()
 
 
 def home(folder):
