@@ -1,9 +1,9 @@
 """nginx, HAProxy and Caddy with the configurations of docs/deploy.md, changed only in what a test must change: ports, the
 certificate, and where files are."""
 
-import getpass
 import http.client
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -74,7 +74,7 @@ class Kind:
 
 class Nginx(Kind):
     def adapt(self, text, folder, port):
-        user = f"user {getpass.getuser()};\n" if os.geteuid() == 0 else ""
+        user = f"user {pwd.getpwuid(0).pw_name};\n" if os.geteuid() == 0 else ""
         temporary = "".join(f"    {name}_temp_path {folder}/{name};\n"
                             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         text = replaced(text, ("listen 443 ", f"listen 127.0.0.1:{port} "),
