@@ -108,7 +108,9 @@ class HAProxy(Kind):
 class Caddy(Kind):
     def adapt(self, text, folder, port):
         site = f"https://{NAME}:{port} {{\n    bind 127.0.0.1\n    tls {folder}/certificate.pem {folder}/key.pem\n"
-        return "{\n    admin off\n    auto_https disable_redirects\n}\n" + replaced(text, (f"{NAME} {{\n", site))
+        # The document has a block of options for all sites at its top.
+        assert text.startswith("{\n"), text
+        return "{\n    admin off\n    auto_https disable_redirects\n" + replaced(text[2:], (f"\n{NAME} {{\n", f"\n{site}"))
 
     def as_documented(self, text, folder, port):
         return text

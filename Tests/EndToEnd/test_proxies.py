@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apus_e2e import PATIENCE, TIMEOUT, V1, Server, until
+from apus_e2e import PATIENCE, TIMEOUT, V1, Server, eventually, until
 from event_stream import events_path, several_path
 from extensions import topic_path
 from history import fill, offsets, page, post
@@ -132,6 +132,18 @@ async def test_bodies_and_heads_may_be_as_large_as_the_server_takes(proxy, topic
     topics = [f"{number:03}{'x' * 237}" for number in range(size // 247)]
     async with await proxy.stream(several_path(topic, *topics, wait="true")) as stream:
         assert stream.status == 200
+
+
+@every_kind
+def test_a_key_is_in_no_log_of_a_failure(kind):
+    # Nobody listens there.
+    with Proxy(kind, kind.documented, (ADDRESS, f"127.0.0.1:{free_port()}")) as proxy:
+        # nginx is said to write the address.
+        address = "/topics" if kind.title == "nginx" else "/ws?a=1&api_key=s3cret"
+        assert proxy.rest("GET", address, headers={"X-API-Key": "s3cret"}).status in (502, 503)
+        if kind.title != "HAProxy":
+            eventually(lambda: "refused" in proxy.said, "said that there is no server")
+        assert "s3cret" not in proxy.said
 
 
 @pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.title)
