@@ -78,7 +78,8 @@ class Nginx(Kind):
         temporary = "".join(f"    {name}_temp_path {folder}/{name};\n"
                             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         text = replaced(text, ("listen 443 ", f"listen 127.0.0.1:{port} "),
-                        (f"/etc/ssl/{NAME}.pem", f"{folder}/certificate.pem"), (f"/etc/ssl/{NAME}.key", f"{folder}/key.pem"))
+                        (f"/etc/ssl/{NAME}.pem", f"{folder}/certificate.pem"),
+                        (f"/etc/ssl/{NAME}.key", f"{folder}/key.pem"))
         # What is around it is as in Debian's nginx.conf, where it is of any matter.
         return (f"{user}worker_processes 1;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n{temporary}"
                 f"    gzip on;\n    tcp_nopush on;\n    access_log {folder}/access.log;\n{text}}}\n")
@@ -110,7 +111,8 @@ class Caddy(Kind):
         site = f"https://{NAME}:{port} {{\n    bind 127.0.0.1\n    tls {folder}/certificate.pem {folder}/key.pem\n"
         # The document has a block of options for all sites at its top.
         assert text.startswith("{\n"), text
-        return "{\n    admin off\n    auto_https disable_redirects\n" + replaced(text[2:], (f"\n{NAME} {{\n", f"\n{site}"))
+        options = "{\n    admin off\n    auto_https disable_redirects\n"
+        return options + replaced(text[2:], (f"\n{NAME} {{\n", f"\n{site}"))
 
     def as_documented(self, text, folder, port):
         return text

@@ -148,7 +148,7 @@ def test_a_key_is_in_no_log_of_a_failure(kind):
 
 @pytest.mark.parametrize("kind", KINDS[:2], ids=lambda kind: kind.title)
 async def test_pings_keep_idle_websockets(kind):
-    """With all that is in seconds a hundredth of it: pings of 25 s, and timeouts of minutes. Caddy has no such timeout."""
+    """With a hundredth of the documented times: pings every 25 s, timeouts of 6 minutes. Caddy has no such timeout."""
     text = scaled(kind.documented, PATIENCE / 100)
     with Server("--ping-interval", "250ms", "--heartbeat", "0") as pings, \
             Server("--ping-interval", "0", "--heartbeat", "0") as silent, \
