@@ -41,11 +41,11 @@ class EventStream:
         self.status, self.headers = 0, {}
 
     @classmethod
-    async def open(cls, server, path, headers=None):
-        """Sends the request and reads the head of the answer."""
-        stream = cls(*await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 24))
-        lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", "Accept: text/event-stream"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    async def open(cls, server, path, headers=None, **connection):
+        """Sends the request and reads the head of the answer; `connection` is for `asyncio.open_connection`."""
+        stream = cls(*await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 24, **connection))
+        fields = {"Host": f"127.0.0.1:{server.port}", "Accept": "text/event-stream"} | (headers or {})
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         stream._writer.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
         async with asyncio.timeout(TIMEOUT):
             head = (await stream._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
