@@ -22,8 +22,10 @@ public struct ApusService: Service {
         case echo
     }
 
-    /// The topics the server serves. An embedding program may use them directly.
-    public let broker: any Broker
+    /// The same topics for the program that the server is part of. Its subscribers are not the server's to close: when that
+    /// stops, the topics stay for as long as they are held here.
+    public let pubSub: PubSub
+    private let broker: any Broker
     private let configuration: ServerConfiguration
     private let mode: Mode
     private let metrics: MetricsRegistry
@@ -49,7 +51,9 @@ public struct ApusService: Service {
     ) {
         self.configuration = configuration
         self.mode = mode
-        self.broker = broker ?? MemoryBroker(limits: configuration.brokerLimits)
+        let broker = broker ?? MemoryBroker(limits: configuration.brokerLimits)
+        self.broker = broker
+        pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries)
         self.systemd = systemd
         self.logger = logger
@@ -88,7 +92,7 @@ public struct ApusService: Service {
             refusals: HandshakeRefusals(registry: metrics, logger: logger),
             basePath: basePath
         )
-        let metrics = ServerMetrics(registry: metrics, workers: workers, broker: broker)
+        let metrics = ServerMetrics(registry: metrics, workers: workers, pubSub: pubSub, broker: broker)
         let streams = StreamGate(
             workers: workers,
             socketLoops: socketLoops,
@@ -173,6 +177,7 @@ public struct ApusService: Service {
         }
         Routes(
             broker: broker,
+            pubSub: pubSub,
             workers: streams.workers,
             streams: streams,
             settings: streams.settings,
@@ -227,52 +232,6 @@ public struct ApusService: Service {
             waiting.cancel()
         }
         return await first.stream.first { _ in true } ?? true
-    }
-}
-
-extension ServerConfiguration {
-    /// What a broker of this configuration is bounded by.
-    public var brokerLimits: MemoryBroker.Limits {
-        MemoryBroker.Limits(
-            history: history,
-            topicBytes: topicBytes,
-            topics: maxTopics,
-            dedupe: maxDedupe,
-            loopPace: LoopPace(deliveries: loopLag, bytes: loopLagBytes)
-        )
-    }
-
-    var workerSettings: WorkerSettings {
-        WorkerSettings(
-            maxMessage: maxMessage,
-            maxConnections: maxConnections,
-            maxDepth: maxDepth,
-            maxClientID: maxClientID,
-            subscriptionLimits: Hub.SubscriptionLimits(subscriptions: maxSubscriptions, matches: maxMatches),
-            maxQueue: maxQueue,
-            maxBatch: maxBatch,
-            reconnectRate: reconnectRate,
-            subscription: SubscriptionOptions(queue: queue, overflow: overflow),
-            throttleTimeout: throttleTimeout.milliseconds,
-            pingInterval: pingInterval.milliseconds,
-            pongTimeout: pongTimeout.milliseconds,
-            heartbeat: heartbeat.milliseconds,
-            authTimeout: authTimeout.milliseconds,
-            closeTimeout: closeTimeout.milliseconds,
-            liveTimeout: liveTimeout.milliseconds,
-            disconnectsOnDelete: onDelete == .disconnect,
-            createOn: createOn,
-            compression: compression == .off
-                ? nil : MessageCompressor.Settings(minimumSize: compressionMinSize, level: compressionLevel),
-            apiKeys: APIKeys(apiKeys)
-        )
-    }
-}
-
-extension Duration {
-    /// Rounded down, but never to 0 for what is more than that.
-    fileprivate var milliseconds: Int64 {
-        self > .zero ? max(Int64(self / .milliseconds(1)), 1) : 0
     }
 }
 

@@ -80,14 +80,43 @@ public typealias FilterID = UInt64
 
 /// Why a broker refused.
 public struct BrokerError: Error, Hashable, Sendable {
-    public enum Code: Hashable, Sendable {
-        case topicExists
-        case topicNotFound
-        case nameNotAllowed
-        case filterNotAllowed
-        case tooManyTopics
-        case tooManySubscriptions
-        case positionInFuture
+    /// What went wrong; more may come.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        private enum Kind: String {
+            case topicExists, topicNotFound, nameNotAllowed, filterNotAllowed, tooManyTopics, tooManySubscriptions
+            case positionInFuture, badRequest, messageTooLarge, slowConsumer, cancelled
+        }
+
+        private let kind: Kind
+
+        private init(_ kind: Kind) {
+            self.kind = kind
+        }
+
+        /// There is a topic of that name.
+        public static let topicExists = Code(.topicExists)
+        /// There is no topic of that name.
+        public static let topicNotFound = Code(.topicNotFound)
+        /// No topic can have that name.
+        public static let nameNotAllowed = Code(.nameNotAllowed)
+        /// That is no pattern.
+        public static let filterNotAllowed = Code(.filterNotAllowed)
+        /// There are as many topics as there may be.
+        public static let tooManyTopics = Code(.tooManyTopics)
+        /// There are as many subscriptions as there may be.
+        public static let tooManySubscriptions = Code(.tooManySubscriptions)
+        /// The position is behind the topic's last message.
+        public static let positionInFuture = Code(.positionInFuture)
+        /// What was to be published is no JSON, or an option has a value that it cannot have.
+        public static let badRequest = Code(.badRequest)
+        /// What was to be published is too large.
+        public static let messageTooLarge = Code(.messageTooLarge)
+        /// The subscription was behind by more than its queue, and its policy ended it.
+        public static let slowConsumer = Code(.slowConsumer)
+        /// The task that waited was cancelled.
+        public static let cancelled = Code(.cancelled)
+
+        public var description: String { kind.rawValue }
     }
 
     public let code: Code

@@ -47,3 +47,25 @@ public enum FrameHeader {
         }
     }
 }
+
+extension FrameHeader {
+    /// Where the payload of the first of some frames is that a server sent: final and not masked (RFC 6455 section 5.1).
+    ///
+    /// - Returns: `nil` when the bytes do not hold all of it.
+    package static func payload(ofFirstOf bytes: UnsafeRawBufferPointer) -> Range<Int>? {
+        guard bytes.count >= 2 else { return nil }
+        let (start, count): (Int, Int)
+        switch bytes[1] {
+        case 126:
+            guard bytes.count >= 4 else { return nil }
+            (start, count) = (4, Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))))
+        case 127:
+            guard bytes.count >= 10 else { return nil }
+            let long = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
+            (start, count) = (10, Int(clamping: long))
+        case let short:
+            (start, count) = (2, Int(short))
+        }
+        return count <= bytes.count - start ? start..<(start + count) : nil
+    }
+}

@@ -9,7 +9,7 @@ public struct JSONText: Sendable, Equatable {
         self.hasEscapes = hasEscapes
     }
 
-    static var empty: JSONText { JSONText(range: 0..<0, hasEscapes: false) }
+    package static var empty: JSONText { JSONText(range: 0..<0, hasEscapes: false) }
 }
 
 extension JSONText {

@@ -26,9 +26,10 @@ extension Routes {
             let names = Hub.ReportOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, "'sort' must be one of \(names)")
         }
-        let reports = await workers.collect { worker in
+        var reports = await workers.collect { worker in
             (worker.hub.subscriptionReports(of: topic, order: order, limit: limit), worker.hub.goneReports())
         }
+        reports.append(await pubSub.subscriptionReports(of: topic, order: order, limit: limit))
         let present = reports.flatMap(\.0).sorted(by: order.precedes).prefix(limit)
         let gone = reports.flatMap(\.1).filter { topic == nil || $0.topicJSON == topic?.template.topicJSON }
         let latest = gone.sorted { $0.end?.time ?? 0 > $1.end?.time ?? 0 }.prefix(limit)

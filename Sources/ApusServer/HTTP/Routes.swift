@@ -10,6 +10,7 @@ struct Routes {
     static let maxBody = 64 * 1024
 
     let broker: any Broker
+    let pubSub: PubSub
     let workers: Workers
     let streams: StreamGate
     let settings: WorkerSettings

@@ -8,13 +8,15 @@ struct ServerMetrics: Sendable {
     let registry: MetricsRegistry
     let requests: RequestMetrics
     private let workers: Workers
+    private let pubSub: PubSub
     private let broker: any Broker
     private let process = ProcessMetrics()
 
-    init(registry: MetricsRegistry, workers: Workers, broker: any Broker) {
+    init(registry: MetricsRegistry, workers: Workers, pubSub: PubSub, broker: any Broker) {
         self.registry = registry
         self.requests = RequestMetrics(registry: registry)
         self.workers = workers
+        self.pubSub = pubSub
         self.broker = broker
     }
 
@@ -40,7 +42,7 @@ struct ServerMetrics: Sendable {
                 loopLag: worker.hub.loopLag
             )
         }
-        let hub = shares.reduce(HubCounters()) { $0 + $1.hub }
+        let hub = shares.reduce(await pubSub.report()) { $0 + $1.hub }
         let families = broker.topics.reduce((count: 0, bytes: 0)) { ($0.count + 1, $0.bytes + $1.logBytes) }
         var all = Self.messages(hub) + Self.connections(shares) + Self.compression(hub.compression, shares)
         all.append(Self.loopLag(shares))

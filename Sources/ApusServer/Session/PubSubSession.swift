@@ -193,8 +193,8 @@ extension BrokerError {
         switch code {
         case .topicExists: .topicExists
         case .topicNotFound: .topicNotFound
-        case .nameNotAllowed, .filterNotAllowed, .tooManySubscriptions, .positionInFuture: .badRequest
         case .tooManyTopics: .unavailable
+        default: .badRequest
         }
     }
 }

@@ -1,0 +1,83 @@
+import ApusProtocol
+import NIOCore
+
+/// Messages that a task publishes, and may have to wait with. Lives on its loop.
+final class LocalPublisher: WaitingPublisher {
+    struct Messages: Sendable {
+        var topic: String
+        /// The JSON of all, one behind the other.
+        var bytes = ByteBuffer()
+        var ranges: [Range<Int>] = []
+        var ids: [String] = []
+        var keyJSON: [UInt8]?
+        /// In milliseconds.
+        var ttl: Int64?
+    }
+
+    private let messages: Messages
+    private let origin: UInt32
+    private let hub: Hub
+    private let clock: () -> Moment
+    /// Called once.
+    private var done: ((Result<PubSub.Outcome, BrokerError>) -> Void)?
+    private var waitsFor: Topic?
+
+    init(
+        _ messages: Messages,
+        origin: UInt32,
+        hub: Hub,
+        clock: @escaping () -> Moment,
+        done: @escaping (Result<PubSub.Outcome, BrokerError>) -> Void
+    ) {
+        self.messages = messages
+        self.origin = origin
+        self.hub = hub
+        self.clock = clock
+        self.done = done
+    }
+
+    func publishAgain() {
+        waitsFor = nil
+        let time = Timestamp(clock())
+        let result = publish(time)
+        guard let topic = result.topic else {
+            return finish(.failure(.noTopic(named: messages.topic, toPublish: true)))
+        }
+        switch result.outcome {
+        case .published(let receipt):
+            finish(.success(PubSub.Outcome(receipt, epoch: topic.epoch, time: time)))
+        case .throttled, .held:
+            waitsFor = topic
+            hub.wait(self, for: topic, result.outcome)
+        case .needsPublication, .deleted:
+            finish(.failure(.noTopic(named: messages.topic, toPublish: true)))
+        }
+    }
+
+    private func publish(_ time: Timestamp) -> PublishResult {
+        messages.bytes.withUnsafeReadableBytes { bytes in
+            let publications = zip(messages.ranges, messages.ids).map { range, id in
+                Publication(
+                    message: UnsafeRawBufferPointer(rebasing: bytes[range]),
+                    id: id,
+                    keyJSON: messages.keyJSON,
+                    ttl: messages.ttl
+                )
+            }
+            var name = messages.topic
+            return name.withUTF8 { name in
+                hub.publish(publications, toTopicNamed: UnsafeRawBufferPointer(name), time: time, origin: origin)
+            }
+        }
+    }
+
+    /// The task that waits is not interested any more.
+    func cancel() {
+        if let topic = waitsFor.take() { hub.stopWaiting(self, for: topic) }
+        finish(.failure(BrokerError(.cancelled, "The publish was cancelled while it waited")))
+    }
+
+    private func finish(_ result: Result<PubSub.Outcome, BrokerError>) {
+        done.take()?(result)
+    }
+}

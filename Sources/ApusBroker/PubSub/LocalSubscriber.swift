@@ -1,0 +1,73 @@
+import ApusProtocol
+import NIOCore
+
+/// One subscription of a ``PubSub``: what a connection is to a server. Lives on its loop.
+final class LocalSubscriber: Subscriber {
+    let dialect = Dialect.base
+    let framing = EventEncoding.Framing.webSocket
+    let peer: SubscriberPeer
+    let origin: UInt32
+    var subscriptions = SubscriptionSet()
+    let buffer: DeliveryBuffer
+    /// Whether nothing will come any more.
+    private(set) var isOver = false
+    private let hub: Hub
+
+    init(id: UInt64, origin: UInt32, hub: Hub, buffer: DeliveryBuffer) {
+        peer = SubscriberPeer(connection: id, address: "", transport: "process")
+        self.origin = origin
+        self.hub = hub
+        self.buffer = buffer
+    }
+
+    /// What there is to say before the first event.
+    func begin(_ topic: String, _ receipt: SubscribeReceipt) {
+        if receipt.isRecovered == false { tell(topic, .gap(receipt.missed.map { .missed($0) } ?? .newEpoch)) }
+        if receipt.isWaiting { tell(topic, .waiting) }
+    }
+
+    var isWritable: Bool { !isOver && buffer.hasRoom() }
+
+    func deliver(_ frames: ByteBuffer) {
+        buffer.append(.frames(frames))
+    }
+
+    func flush() {}
+
+    func notify(_ notice: SubscriberNotice) {
+        switch notice {
+        case .messagesDropped(let topic, let count, let range):
+            tell(topic, .dropped(count: Int(clamping: count), offsets: range))
+        case .topicDeleted(let topic, let byPattern, let waits):
+            tell(topic, .topicDeleted)
+            if waits { tell(topic, .waiting) } else if !byPattern { end(nil) }
+        case .topicCreated(let topic, let isUnrecovered):
+            tell(topic, .topicCreated)
+            if isUnrecovered { tell(topic, .gap(.newEpoch)) }
+        case .slowConsumer(let topic):
+            end(BrokerError(.slowConsumer, "The subscription to '\(topic.name)' was behind by more than its queue"))
+        case .slowConsumerWarning(let topic, let lag, let queue):
+            tell(topic, .slowConsumerWarning(lag: Int(clamping: lag), queue: queue))
+        case .presence(let topic, let hasJoined, let clientID):
+            tell(topic, hasJoined ? .joined(clientID: clientID) : .left(clientID: clientID))
+        case .presenceDropped(let topic, let count):
+            tell(topic, .presenceDropped(count: Int(clamping: count)))
+        case .overloaded:
+            end(BrokerError(.tooManySubscriptions, "The pattern matches more topics than a subscription may have"))
+        }
+    }
+
+    private func tell(_ topic: Topic, _ kind: PubSub.Notice.Kind) {
+        tell(topic.name, kind)
+    }
+
+    private func tell(_ topic: String, _ kind: PubSub.Notice.Kind) {
+        buffer.append(.notice(PubSub.Notice(topic: topic, kind: kind)))
+    }
+
+    private func end(_ error: BrokerError?) {
+        isOver = true
+        hub.removeAll(of: self)
+        buffer.append(.end(error))
+    }
+}

@@ -1,0 +1,131 @@
+import ApusProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// The hub of a ``PubSub``, and those who subscribe and publish through it, one after the other.
+actor PubSubLoop {
+    /// What others have for it.
+    enum Work: Sendable {
+        /// The subscriber of that number takes more again.
+        case resume(UInt64)
+        /// Nobody listens to it any more.
+        case end(UInt64)
+        /// The task that waits to publish was cancelled.
+        case cancelPublish(UInt64)
+    }
+
+    nonisolated let inbox = NIOLockedValueBox<[Work]>([])
+    private let hub: Hub
+    private let clock: @Sendable () -> Moment
+    private var subscribers: [UInt64: LocalSubscriber] = [:]
+    private var publishers: [UInt64: LocalPublisher] = [:]
+    private var lastID: UInt64 = 0
+
+    /// - Parameter ring: has ``turn()`` called soon.
+    init(broker: any Broker, clock: @escaping @Sendable () -> Moment, ring: @escaping @Sendable () -> Void) {
+        self.clock = clock
+        hub = Hub(broker: broker, mailbox: HubMailbox(schedule: ring), clock: clock)
+    }
+
+    var passed: Int64 { clock().steady }
+
+    // MARK: Turns
+
+    func turn() {
+        let work = inbox.withLockedValue { work in
+            defer { work = [] }
+            return work
+        }
+        for work in work {
+            switch work {
+            case .resume(let id): subscribers[id].map { hub.resume($0) }
+            case .end(let id): end(id)
+            case .cancelPublish(let id): publishers.removeValue(forKey: id)?.cancel()
+            }
+        }
+        hub.turn()
+        // A subscriber that its policy has ended leaves by itself.
+        for (id, subscriber) in subscribers where subscriber.isOver { subscribers[id] = nil }
+    }
+
+    func tick(_ options: PubSub.Options) {
+        let now = Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)
+        hub.endBursts()
+        hub.passOverStuckLoops(timeout: options.liveTimeout.inMilliseconds)
+        if options.throttleTimeout > .zero {
+            hub.cutStalled(now: now, timeout: options.throttleTimeout.inMilliseconds)
+        }
+    }
+
+    /// Ends all that is left.
+    func close() {
+        turn()
+        for id in Array(subscribers.keys) { end(id) }
+    }
+
+    private func end(_ id: UInt64) {
+        guard let subscriber = subscribers.removeValue(forKey: id) else { return }
+        hub.removeAll(of: subscriber)
+        subscriber.buffer.append(.end(nil))
+    }
+
+    func report() -> HubCounters { hub.report() }
+
+    func subscriptionReports(
+        of topic: Topic?,
+        order: Hub.ReportOrder,
+        limit: Int
+    ) -> ([SubscriptionReport], gone: [SubscriptionReport]) {
+        (hub.subscriptionReports(of: topic, order: order, limit: limit), hub.goneReports())
+    }
+
+    // MARK: Subscribing
+
+    func subscribe(
+        _ request: SubscribeRequest,
+        _ options: PubSub.Options,
+        origin: UInt32,
+        buffer: DeliveryBuffer
+    ) throws(BrokerError) -> (id: UInt64, receipt: SubscribeReceipt) {
+        guard subscribers.count < options.maxSubscriptions else {
+            throw BrokerError(
+                .tooManySubscriptions,
+                "There are \(options.maxSubscriptions) subscriptions, the most allowed"
+            )
+        }
+        lastID += 1
+        let subscriber = LocalSubscriber(id: lastID, origin: origin, hub: hub, buffer: buffer)
+        let receipt = try hub.subscribe(
+            subscriber,
+            request,
+            defaults: SubscriptionOptions(queue: options.queue, overflow: options.overflow),
+            limits: Hub.SubscriptionLimits(subscriptions: 1)
+        )
+        subscribers[lastID] = subscriber
+        subscriber.begin(request.topic, receipt)
+        return (lastID, receipt)
+    }
+
+    // MARK: Publishing
+
+    /// Publishes, or waits until it may, as throttling subscriptions and loops that are behind will have it.
+    ///
+    /// - Parameter id: by which ``Work/cancelPublish(_:)`` knows it.
+    func publish(_ messages: LocalPublisher.Messages, origin: UInt32, id: UInt64) async throws(BrokerError)
+        -> PubSub.Outcome
+    {
+        let result = await withCheckedContinuation { done in
+            let publisher = LocalPublisher(messages, origin: origin, hub: hub, clock: clock) { result in
+                self.publishers[id] = nil
+                done.resume(returning: result)
+            }
+            publishers[id] = publisher
+            if Task.isCancelled { publishers.removeValue(forKey: id)?.cancel() } else { publisher.publishAgain() }
+        }
+        return try result.get()
+    }
+}
+
+extension Duration {
+    var inMilliseconds: Int64 { max(Int64(self / .milliseconds(1)), 1) }
+}

@@ -1,0 +1,44 @@
+/// An event's JSON, taken apart: `{"type":"event","topic":…,"message":…,"key":…,"offset":…,"ts":"…"}`.
+package struct EventText {
+    package var topic = JSONText.empty
+    /// The published object.
+    package var message = 0..<0
+    package var key: JSONText?
+    package var offset: UInt64?
+    /// RFC 3339.
+    package var time = JSONText.empty
+
+    /// - Parameter text: known to be such an event.
+    package init(_ text: UnsafeRawBufferPointer) {
+        guard var members = JSONMembers(of: JSONMembers.root(of: text), in: text) else { return }
+        while let (name, value) = members.next() {
+            switch name.string(in: text) {
+            case "topic": topic = value.text ?? .empty
+            case "message": message = value.range
+            case "key": key = value.text
+            case "offset": offset = UInt64(String(decoding: text[value.range], as: UTF8.self))
+            case "ts": time = value.text ?? .empty
+            default: break
+            }
+        }
+    }
+}
+
+/// A published object's JSON, taken apart: `{"id":"…","payload":…}` and what else is in it. Of what is there twice the last
+/// counts.
+package struct MessageText {
+    package var id: JSONText?
+    package var payload: Range<Int>?
+
+    /// - Parameter text: known to be a JSON object.
+    package init(_ text: UnsafeRawBufferPointer) {
+        guard var members = JSONMembers(of: JSONMembers.root(of: text), in: text) else { return }
+        while let (name, value) = members.next() {
+            switch name.string(in: text) {
+            case "id": id = value.text
+            case "payload": payload = value.range
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+public import ApusBroker
+import ApusProtocol
+
+// What of a configuration is for whom.
+
+extension ServerConfiguration {
+    /// What a broker of this configuration is bounded by.
+    public var brokerLimits: MemoryBroker.Limits {
+        MemoryBroker.Limits(
+            history: history,
+            topicBytes: topicBytes,
+            topics: maxTopics,
+            dedupe: maxDedupe,
+            loopPace: LoopPace(deliveries: loopLag, bytes: loopLagBytes)
+        )
+    }
+
+    var pubSubOptions: PubSub.Options {
+        PubSub.Options(
+            limits: brokerLimits,
+            queue: queue,
+            overflow: overflow,
+            maxMessage: maxMessage,
+            throttleTimeout: throttleTimeout,
+            liveTimeout: liveTimeout
+        )
+    }
+
+    var workerSettings: WorkerSettings {
+        WorkerSettings(
+            maxMessage: maxMessage,
+            maxConnections: maxConnections,
+            maxDepth: maxDepth,
+            maxClientID: maxClientID,
+            subscriptionLimits: Hub.SubscriptionLimits(subscriptions: maxSubscriptions, matches: maxMatches),
+            maxQueue: maxQueue,
+            maxBatch: maxBatch,
+            reconnectRate: reconnectRate,
+            subscription: SubscriptionOptions(queue: queue, overflow: overflow),
+            throttleTimeout: throttleTimeout.milliseconds,
+            pingInterval: pingInterval.milliseconds,
+            pongTimeout: pongTimeout.milliseconds,
+            heartbeat: heartbeat.milliseconds,
+            authTimeout: authTimeout.milliseconds,
+            closeTimeout: closeTimeout.milliseconds,
+            liveTimeout: liveTimeout.milliseconds,
+            disconnectsOnDelete: onDelete == .disconnect,
+            createOn: createOn,
+            compression: compression == .off
+                ? nil : MessageCompressor.Settings(minimumSize: compressionMinSize, level: compressionLevel),
+            apiKeys: APIKeys(apiKeys)
+        )
+    }
+}
+
+extension Duration {
+    /// Rounded down, but never to 0 for what is more than that.
+    var milliseconds: Int64 {
+        self > .zero ? max(Int64(self / .milliseconds(1)), 1) : 0
+    }
+}

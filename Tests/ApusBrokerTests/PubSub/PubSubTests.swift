@@ -1,0 +1,165 @@
+import ApusBroker
+import ApusProtocol
+import Testing
+
+/// What only the in-process API has: readers that do not read, tasks that are cancelled, and nothing that is left behind.
+@Suite struct PubSubTests {
+    private func payloads(_ subscription: PubSub.Subscription, _ count: Int) async throws -> [String] {
+        var payloads: [String] = []
+        for try await delivery in subscription {
+            if let event = delivery.event { payloads.append(event.payload) }
+            if payloads.count == count { break }
+        }
+        return payloads
+    }
+
+    private func waitUntil(_ body: () async -> Bool) async throws {
+        while await !body() { try await Task.sleep(for: .milliseconds(1)) }
+    }
+
+    @Test func `a payload is decoded as what it was encoded from`() async throws {
+        struct Order: Codable, Equatable { var total: Int }
+        let apus = PubSub()
+        try apus.createTopic("orders")
+        let orders = try await apus.subscribe("orders")
+        try await apus.publish("orders", batch: [PubSub.Message(encoding: Order(total: 12), id: "a")])
+        for try await delivery in orders {
+            let event = try #require(delivery.event)
+            #expect(try event.decode(Order.self) == Order(total: 12) && event.id == "a")
+            break
+        }
+    }
+
+    @Test(arguments: OverflowPolicy.allCases)
+    func `a reader that stops is treated by its policy, and the memory it takes is bounded`(
+        policy: OverflowPolicy
+    ) async throws {
+        let apus = PubSub(.init(limits: .init(history: 10)))
+        try apus.createTopic("t")
+        let options = PubSub.SubscribeOptions(queue: 10, overflow: policy, buffer: 1)
+        let slow = try await apus.subscribe("t", options)
+        let publishing = Task {
+            for number in 1...100 { try await apus.publish("t", "\(number)", key: "k") }
+        }
+        if policy != .throttle { try await publishing.value }
+        var events: [Int] = []
+        var dropped = 0
+        do {
+            for try await delivery in slow {
+                if let event = delivery.event { events.append(Int(event.payload) ?? 0) }
+                if case .dropped(let count, _) = delivery.notice?.kind { dropped += count }
+                if events.last == 100 { break }
+                if policy == .dropNewest, events.count + dropped == 100 { break }
+            }
+        } catch {
+            #expect(error.code == .slowConsumer && policy == .disconnect)
+            return
+        }
+        #expect(events == events.sorted() && Set(events).count == events.count)
+        switch policy {
+        case .throttle: #expect(events == Array(1...100) && dropped == 0)
+        case .dropOldest, .dropNewest: #expect(events.count + dropped == 100 && dropped >= 80)
+        case .latest: #expect(events.last == 100 && events.count < 30)
+        case .disconnect: Issue.record("it was not ended")
+        }
+        try await publishing.value
+    }
+
+    @Test func `a publish that waits is given up with its task, and has published nothing`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        let slow = try await apus.subscribe("t", .init(queue: 1, overflow: .throttle, buffer: 1))
+        let publishing = Task {
+            var published = 0
+            do {
+                for number in 1...1000 {
+                    try await apus.publish("t", "\(number)")
+                    published += 1
+                }
+            } catch let error as BrokerError {
+                #expect(error.code == .cancelled)
+            }
+            return published
+        }
+        var last = -1
+        try await waitUntil {
+            let now = apus.topics[0].messages
+            defer { last = now }
+            try? await Task.sleep(for: .milliseconds(20))
+            return now > 0 && now == last
+        }
+        publishing.cancel()
+        let published = try await publishing.value
+        #expect(published < 1000 && apus.topics[0].messages == published)
+        #expect(try await payloads(slow, published) == (1...published).map(String.init))
+    }
+
+    @Test func `a subscription ends when nobody holds it, and when its task is cancelled`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        var held: PubSub.Subscription? = try await apus.subscribe("t")
+        #expect(apus.topics[0].subscribers == 1)
+        withExtendedLifetime(held) {}
+        held = nil
+        try await waitUntil { apus.topics[0].subscribers == 0 }
+        let reading = Task {
+            let subscription = try await apus.subscribe("t")
+            for try await _ in subscription {}
+        }
+        try await waitUntil { apus.topics[0].subscribers == 1 }
+        reading.cancel()
+        try await reading.value
+        try await waitUntil { apus.topics[0].subscribers == 0 }
+    }
+
+    @Test func `what one publishes oneself is left out where that is wished`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        let subscription = try await apus.subscribe("t", .init(echo: false))
+        try await apus.publish("t", "1")
+        try apus.deleteTopic("t")
+        for try await delivery in subscription {
+            #expect(delivery.event == nil)
+            #expect(delivery.notice?.kind == .topicDeleted)
+        }
+    }
+
+    @Test func `a message that cannot be is refused, and publishes none of its batch`() async throws {
+        let apus = PubSub(.init(maxMessage: 100))
+        try apus.createTopic("t")
+        for payload in ["", "{", "1 2", "nul", "\"\u{1}\"", "[1,]"] {
+            await #expect(throws: BrokerError.self) {
+                try await apus.publish("t", batch: [PubSub.Message("1"), PubSub.Message(payload)])
+            }
+        }
+        let large = "\"" + String(repeating: "x", count: 100) + "\""
+        let error = await #expect(throws: BrokerError.self) { try await apus.publish("t", large) }
+        #expect(error?.code == .messageTooLarge)
+        await #expect(throws: BrokerError.self) { try await apus.publish("t", "1", id: "") }
+        await #expect(throws: BrokerError.self) { try await apus.publish("t", "1", key: "") }
+        await #expect(throws: BrokerError.self) { try await apus.publish("t", "1", ttl: .zero) }
+        await #expect(throws: BrokerError.self) { try await apus.subscribe("t", .init(start: .time("yesterday"))) }
+        #expect(apus.topics[0].messages == 0)
+    }
+
+    @Test func `many tasks publish and read at once, and every reader has all in one order`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        var readers: [Task<[String], any Error>] = []
+        for _ in 0..<20 {
+            let subscription = try await apus.subscribe("t", .init(overflow: .throttle))
+            readers.append(Task { try await payloads(subscription, 2000) })
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for publisher in 0..<8 {
+                group.addTask {
+                    for number in 0..<250 { try await apus.publish("t", "\(publisher * 250 + number)") }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let first = try await readers[0].value
+        #expect(Set(first).count == 2000)
+        for reader in readers { #expect(try await reader.value == first) }
+    }
+}
