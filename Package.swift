@@ -154,6 +154,29 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // Built with the tests, and not by who builds the server.
+        .executableTarget(
+            name: "example-embed",
+            dependencies: ["ApusBroker", "ApusProtocol"],
+            path: "Examples/embed",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "example-hummingbird-app",
+            dependencies: [
+                "ApusServer",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Examples/hummingbird-app",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "example-orders",
+            dependencies: ["ApusClient"],
+            path: "Examples/swift",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "ApusProtocolTests",
             dependencies: ["ApusProtocol", .product(name: "NIOCore", package: "swift-nio")],

@@ -72,39 +72,26 @@ public struct ApusService: Service {
 
     private func run(on socketLoops: SocketLoops, _ httpLoops: MultiThreadedEventLoopGroup) async throws {
         try broker.declare(configuration.declaredTopics, logger: logger)
-        let workers = try await Workers(
-            socketLoops: socketLoops.all,
-            httpLoops: Array(httpLoops.makeIterator()),
-            settings: configuration.workerSettings,
+        let engine = try await Engine(
+            configuration,
+            mode: mode,
             broker: broker,
-            sockets: SocketBudget(limit: OpenFiles.spareForSockets),
+            pubSub: pubSub,
+            registry: metrics,
+            socketLoops: socketLoops,
+            httpLoops: Array(httpLoops.makeIterator()),
             logger: logger
         )
-        let isDraining = DrainFlag()
-        let gate = WebSocketGate(
-            workers: workers,
-            socketLoops: socketLoops,
-            keys: APIKeys(configuration.apiKeys),
-            maxConnections: configuration.maxConnections,
-            isDraining: isDraining,
-            isEcho: mode == .echo,
-            compresses: configuration.compression == .on,
-            refusals: HandshakeRefusals(registry: metrics, logger: logger),
-            basePath: basePath
+        let workers = engine.workers
+        let http = HTTPConnections(
+            loops: httpLoops,
+            child: engine.channel(responder: engine.responder),
+            budget: workers.sockets,
+            logger: engine.quietLogger
         )
-        let metrics = ServerMetrics(registry: metrics, workers: workers, pubSub: pubSub, broker: broker)
-        let streams = StreamGate(
-            workers: workers,
-            socketLoops: socketLoops,
-            settings: configuration.workerSettings,
-            isDraining: isDraining,
-            log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
-            basePath: basePath
-        )
-        let http = httpConnections(on: httpLoops, gate: gate, streams: streams, metrics: metrics)
         let acceptor = Acceptor(
-            gate: gate,
-            streams: streams,
+            gate: engine.gate,
+            streams: engine.streams,
             http: http,
             handshakeTimeout: configuration.handshakeTimeout.milliseconds,
             logger: logger
@@ -126,112 +113,15 @@ public struct ApusService: Service {
         try? await gracefulShutdown()
         systemd.tellStopping()
         let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
-        isDraining.set()
         // Not in this task: it may be cancelled, and then could not wait for anything.
         await Task { [ports] in
-            await workers.forEach { $0.refuseCommands() }
+            await engine.refuse()
             for port in ports { await port.close() }
             http.quiesce()
-            await drain(workers, within: drainTimeout, serving: serving)
+            await engine.drain(within: drainTimeout, requests: serving)
             await serving.value
             await workers.stop()
         }.value
-    }
-
-    private func httpConnections(
-        on loops: MultiThreadedEventLoopGroup,
-        gate: WebSocketGate,
-        streams: StreamGate,
-        metrics: ServerMetrics
-    ) -> HTTPConnections {
-        var logger = logger
-        // Hummingbird's own lines would say twice what ours do.
-        logger.logLevel = max(logger.logLevel, .warning)
-        let responder = RouterResponder(
-            router: router(gate: gate, streams: streams, metrics: metrics).buildResponder(),
-            logger: logger
-        )
-        let child = ApusChannel(
-            responder: responder.respond,
-            gate: gate,
-            log: streams.log,
-            timeouts: NegotiationHandler.Timeouts(
-                request: TimeAmount(configuration.handshakeTimeout),
-                close: TimeAmount(configuration.closeTimeout)
-            ),
-            idleTimeout: configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil,
-            logger: self.logger
-        )
-        return HTTPConnections(loops: loops, child: child, budget: gate.workers.sockets, logger: logger)
-    }
-
-    private func router(
-        gate: WebSocketGate,
-        streams: StreamGate,
-        metrics: ServerMetrics
-    ) -> Router<ApusRequestContext> {
-        let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
-        router.addMiddleware {
-            RequestMiddleware(basePath: basePath, log: streams.log)
-            APIKeyMiddleware(basePath: basePath, keys: streams.settings.apiKeys)
-        }
-        Routes(
-            broker: broker,
-            pubSub: pubSub,
-            workers: streams.workers,
-            streams: streams,
-            settings: streams.settings,
-            defaults: configuration.brokerLimits,
-            createExisting: configuration.createExisting,
-            isDraining: streams.isDraining,
-            metrics: metrics,
-            refusals: gate.refusals,
-            basePath: basePath
-        ).add(to: router)
-        return router
-    }
-
-    private var basePath: BasePath { BasePath(configuration.basePath) }
-
-    /// Delivers and closes. All loops refuse commands by now, so that everything acknowledged is in the logs.
-    private func drain(_ workers: Workers, within timeout: Duration, serving: Task<Void, Never>) async {
-        let deadline = ContinuousClock.now + timeout
-        logger.info("draining", metadata: ["connections": "\(workers.open.value + workers.streams.value)"])
-        await workers.forEach { $0.drain() }
-        let areClosed = await isOver(by: deadline) {
-            await workers.open.waitForZero()
-            await workers.streams.waitForZero()
-        }
-        if !areClosed {
-            let left = workers.open.value + workers.streams.value
-            logger.warning("drain timed out", metadata: ["connections": "\(left)"])
-            await workers.forEach { $0.abort() }
-        }
-        await workers.forEach { $0.finishDrain() }
-        if await !isOver(by: deadline, { _ = await serving.result }) {
-            logger.warning("requests cut off")
-            serving.cancel()
-        }
-    }
-
-    /// Whether `work` has ended before the time is up. Work that does not heed cancellation goes on.
-    private func isOver(by deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async -> Void) async
-        -> Bool
-    {
-        let first = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
-        let working = Task {
-            await work()
-            first.continuation.yield(true)
-        }
-        let waiting = Task {
-            try? await Task.sleep(until: deadline)
-            first.continuation.yield(false)
-        }
-        defer {
-            working.cancel()
-            waiting.cancel()
-        }
-        return await first.stream.first { _ in true } ?? true
     }
 }
 

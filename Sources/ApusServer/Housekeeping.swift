@@ -11,7 +11,8 @@ struct Housekeeping {
 
     let broker: any Broker
     let workers: Workers
-    let http: HTTPConnections
+    /// `nil` where somebody else has them.
+    let http: HTTPConnections?
     /// How long the server has to be quiet, in milliseconds; 0 is for ever.
     let releaseAfter: Int64
 
@@ -27,7 +28,7 @@ struct Housekeeping {
 
     private func releaseMemory() async {
         await workers.releaseMemory()
-        http.releaseMemory()
+        http?.releaseMemory()
         broker.releaseMemory()
         // Free pages amid others' too. Takes up to 25 ms for each 100 MB that are free, and holds up who allocates meanwhile:
         // that is why it waits for quiet.

@@ -35,7 +35,7 @@ import Testing
         #expect(Setting.all.count == properties)
         #expect(Set(Setting.all.map(\.key)).count == properties)
         #expect(Set(Setting.all.map(\.flag)).count == properties)
-        #expect(Set(Setting.all.flatMap(\.environmentNames)).count == properties + 12)
+        #expect(Set(Setting.all.flatMap(\.environmentNames)).count == properties + 14)
     }
 
     @Test(arguments: [
@@ -43,11 +43,16 @@ import Testing
         ("port", ["APUS_PORT", "PUBSUB_PORT", "PORT"]),
         ("log_level", ["APUS_LOG_LEVEL", "PUBSUB_LOG_LEVEL", "LOG_LEVEL"]),
         ("queue", ["APUS_QUEUE", "PUBSUB_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE", "MAX_SUBSCRIBER_QUEUE_SIZE"]),
+        ("ping_interval", ["APUS_PING_INTERVAL", "PUBSUB_WS_PING_INTERVAL"]),
+        ("pong_timeout", ["APUS_PONG_TIMEOUT", "PUBSUB_WS_PING_TIMEOUT"]),
         ("history", ["APUS_HISTORY", "PUBSUB_HISTORY_SIZE", "MAX_MESSAGES", "TOPIC_HISTORY_SIZE"]),
     ])
     func ofTheNamesInTheEnvironmentTheFirstThatIsSetWins(key: String, names: [String]) throws {
         let values =
-            ["host": ["a", "b", "c"], "log_level": ["error", "debug", "trace"]][key] ?? ["1", "2", "3", "4"]
+            [
+                "host": ["a", "b", "c"], "log_level": ["error", "debug", "trace"],
+                "ping_interval": ["1s", "2s"], "pong_timeout": ["1s", "2s"],
+            ][key] ?? ["1", "2", "3", "4"]
         for start in names.indices {
             let environment = Dictionary(uniqueKeysWithValues: zip(names[start...], values[start...]))
             let loaded = try ServerConfiguration.load(environment: environment)

@@ -132,6 +132,13 @@ async def test_a_topic_that_does_not_exist_is_not_found(server, dialect):
         assert stream.status == 404 and b"TOPIC_NOT_FOUND" in await stream.body()
 
 
+@pytest.mark.parametrize("echo", ["true", "false"])
+async def test_whatever_echo_says_what_is_published_over_http_comes(server, topic, echo):
+    async with await EventStream.open(server, one(topic, echo=echo)) as stream:
+        await stream.start()
+        await expect_nothing_more(server, stream, topic)
+
+
 async def test_a_stream_counts_as_a_subscriber_until_it_ends(server, topic):
     path = one(topic)
     async with await EventStream.open(server, path) as stream, await EventStream.open(server, path) as other:

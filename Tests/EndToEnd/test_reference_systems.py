@@ -30,12 +30,12 @@ class Reference:
         return str(CONFIGURATIONS / f"{self.name}.yaml")
 
     def start(self, *flags, env=None):
-        return Server("--config", self.file, *flags, env=env)
+        return Server("--config", self.file, "--host", "127.0.0.1", *flags, env=env)
 
 
 R0 = Reference("r0", 8000, "throttle", disconnects=True)
 R1 = Reference("r1", 8080, "drop-oldest", 100)
-R2 = Reference("r2", 8000, "drop-oldest", 1000, create_existing=200)
+R2 = Reference("r2", 8000, "drop-oldest", 1000, create_existing=201)
 R3 = Reference("r3", 8080, "drop-oldest", 100)
 R4 = Reference("r4", 8080, "disconnect", 100, V1, disconnects=True)
 ALL = pytest.mark.parametrize("reference", [R0, R1, R2, R3, R4], ids=lambda reference: reference.name)
@@ -50,7 +50,8 @@ def test_its_configuration_says_what_the_contract_says(reference):
     assert f"overflow: {reference.overflow}" in settings
     assert reference.queue is None or f"queue: {reference.queue}" in settings
     assert ("on_delete: disconnect" in settings) == reference.disconnects
-    assert ("create_existing: ok" in settings) == (reference.create_existing == 200)
+    assert ("create_existing: created" in settings) == (reference.create_existing == 201)
+    assert "host: 0.0.0.0" in settings
 
 
 @ALL
@@ -64,7 +65,7 @@ def test_its_topics_are_managed_as_its_readme_shows(reference):
         if again.status == 409:
             assert again.json["code"] == "TOPIC_EXISTS" and again.json["detail"] == "Topic 'orders' already exists"
         else:
-            assert again.json["topic"] == "orders"
+            assert again.json == {"status": "created", "topic": "orders"}
         assert server.rest("GET", f"{prefix}/topics").json == {"topics": [{"name": "orders", "subscribers": 0}]}
         health = server.rest("GET", f"{prefix}/health").json
         assert type(health[reference.dialect.uptime_key]) is int
@@ -168,9 +169,11 @@ async def test_r3_sends_heartbeats_and_obeys_its_environment_names():
             for _ in range(3):
                 await client.expect(type="info", msg="ping")
     env = {"PUBSUB_HOST": "10.9.8.7", "PUBSUB_PORT": "7009", "PUBSUB_LOG_LEVEL": "error",
-           "PUBSUB_MAX_QUEUE_SIZE": "77", "PUBSUB_HISTORY_SIZE": "66"}
+           "PUBSUB_MAX_QUEUE_SIZE": "77", "PUBSUB_HISTORY_SIZE": "66",
+           "PUBSUB_WS_PING_INTERVAL": "20", "PUBSUB_WS_PING_TIMEOUT": "7.5"}
     printed = apus("config", "print", "--config", R3.file, env=env).stdout.replace('"', "")
-    for setting in ("host: 10.9.8.7", "port: 7009", "log_level: error", "queue: 77", "history: 66"):
+    for setting in ("host: 10.9.8.7", "port: 7009", "log_level: error", "queue: 77", "history: 66",
+                    "ping_interval: 20s", "pong_timeout: 7500ms"):
         assert setting in printed
     heartbeat = next(line for line in printed.splitlines() if line.startswith("heartbeat:"))
     assert heartbeat.split()[1] not in ("0", "0s")

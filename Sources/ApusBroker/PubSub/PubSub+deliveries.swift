@@ -1,4 +1,4 @@
-public import ApusProtocol
+import ApusProtocol
 import FoundationEssentials
 import NIOCore
 

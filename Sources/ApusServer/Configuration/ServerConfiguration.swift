@@ -9,6 +9,8 @@ public struct ServerConfiguration: Sendable, Equatable {
         case conflict
         /// 200.
         case ok
+        /// 201, as if it were new.
+        case created
     }
 
     /// What becomes of a deleted topic's subscribers.

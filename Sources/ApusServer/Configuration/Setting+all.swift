@@ -118,8 +118,20 @@ extension Setting {
     ]
 
     private static let times: [Setting] = [
-        .one("ping_interval", \.pingInterval, .duration(zero: true), "Time between WebSocket pings; 0 sends none."),
-        .one("pong_timeout", \.pongTimeout, .duration(zero: true), "How long a pong may take; 0 is for ever."),
+        .one(
+            "ping_interval",
+            \.pingInterval,
+            .duration(zero: true),
+            aliases: ["PUBSUB_WS_PING_INTERVAL"],
+            "Time between WebSocket pings; 0 sends none."
+        ),
+        .one(
+            "pong_timeout",
+            \.pongTimeout,
+            .duration(zero: true),
+            aliases: ["PUBSUB_WS_PING_TIMEOUT"],
+            "How long a pong may take; 0 is for ever."
+        ),
         .one("heartbeat", \.heartbeat, .duration(zero: true), "Time between heartbeat messages; 0 sends none."),
         .one(
             "handshake_timeout",
@@ -185,7 +197,7 @@ extension Setting {
             "topics.create_existing",
             \.createExisting,
             .word(),
-            "What creating a topic that exists is: a conflict (409) or ok (200)."
+            "What creating a topic that exists is: a conflict (409), ok (200) or created (201)."
         ),
         .one(
             "topics.on_delete",

@@ -25,6 +25,7 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
     let log: RequestLog
     let timeouts: NegotiationHandler.Timeouts
     let idleTimeout: TimeAmount?
+    let staysForDrain: Bool
     let logger: Logger
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
@@ -46,6 +47,7 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
                 decoder: decoder,
                 negotiated: negotiated,
                 timeouts: timeouts,
+                staysForDrain: staysForDrain,
                 configureHTTP: configureHTTP
             )
             pacer.handler = negotiation

@@ -66,6 +66,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     let negotiated: EventLoopPromise<ApusChannel.Negotiated>
     let timeouts: Timeouts
+    let staysForDrain: Bool
     let configureHTTP: (any Channel) throws -> ApusChannel.HTTPChannel
     /// Whether there is a router behind this handler.
     var isConfigured = false
@@ -90,6 +91,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         decoder: ByteToMessageHandler<HTTPRequestDecoder>,
         negotiated: EventLoopPromise<ApusChannel.Negotiated>,
         timeouts: Timeouts,
+        staysForDrain: Bool,
         configureHTTP: @escaping (any Channel) throws -> ApusChannel.HTTPChannel
     ) {
         self.gate = gate
@@ -99,6 +101,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.decoder = decoder
         self.negotiated = negotiated
         self.timeouts = timeouts
+        self.staysForDrain = staysForDrain
         self.configureHTTP = configureHTTP
     }
 
@@ -146,7 +149,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
             arrived(.end, context)
         case (is ChannelShouldQuiesceEvent, .idle) where !isConfigured, (is ChannelShouldQuiesceEvent, .upgrading):
             context.close(promise: nil)
-        case (is ChannelShouldQuiesceEvent, _):
+        case (is ChannelShouldQuiesceEvent, _) where staysForDrain:
             // Until the drain is over a load balancer is told on this connection that the server is not ready.
             let channel = context.channel
             gate.afterDrain(on: context.eventLoop) {

@@ -26,8 +26,12 @@ extension Routes {
             try broker.createTopic(named: name)
             return topicStatus(.created, "created", name)
         } catch {
-            if error.code == .topicExists, createExisting == .ok { return topicStatus(.ok, "exists", name) }
-            throw Problem(error)
+            guard error.code == .topicExists else { throw Problem(error) }
+            switch createExisting {
+            case .conflict: throw Problem(error)
+            case .ok: return topicStatus(.ok, "exists", name)
+            case .created: return topicStatus(.created, "created", name)
+            }
         }
     }
 

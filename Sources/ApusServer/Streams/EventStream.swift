@@ -20,7 +20,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
     let dialect: Dialect
     let framing: EventEncoding.Framing
     /// It publishes nothing.
-    let origin: UInt32 = 0
+    /// Of its own: what is published over HTTP is nobody's echo.
+    var origin: UInt32 { UInt32(truncatingIfNeeded: id) }
     var subscriptions = SubscriptionSet()
     var workerIndex = 0
 

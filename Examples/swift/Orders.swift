@@ -3,7 +3,7 @@ import Foundation
 
 /// Publishes three orders and prints what a subscriber sees of them.
 ///
-///     swift run --package-path Examples/swift orders http://localhost:8080
+///     swift run example-orders http://localhost:8080
 @main
 struct Orders {
     static let topic = "orders"

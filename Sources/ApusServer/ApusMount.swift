@@ -1,0 +1,112 @@
+public import ApusBroker
+import ApusProtocol
+public import Hummingbird
+import HummingbirdCore
+public import Logging
+public import NIOCore
+public import NIOPosix
+public import ServiceLifecycle
+
+/// Apus below a path of a Hummingbird application that has routes and a port of its own.
+///
+/// ```swift
+/// let apus = try await ApusMount(at: "/live", logger: logger)
+/// let router = Router()
+/// router.get("/") { _, _ in "Hello" }
+/// let app = Application(router: router, server: apus.server, services: [apus], logger: logger)
+/// try await app.runService()
+/// ```
+/// WebSockets are at `/live/ws`, topics at `/live/topics`, and so on. Requests below the path do not come to the application's
+/// router, nor through its middleware: who may do what is up to the configuration.
+///
+/// It must be among the application's services, which starts it and, when the application stops, lets it deliver what was
+/// acknowledged and close its clients' connections.
+public struct ApusMount: Service {
+    /// The same topics for the program itself.
+    public let pubSub: PubSub
+    private let broker: any Broker
+    private let configuration: ServerConfiguration
+    private let socketLoops: SocketLoops
+    private let engine: Engine
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - path: begins with a slash, and is more than that.
+    ///   - configuration: of which addresses to listen at do not count.
+    ///   - eventLoopGroup: the application's.
+    ///   - metrics: what swift-metrics records for `/metrics`; one of its own when none is given.
+    /// - Throws: ``ConfigurationError``, or when the system has no room for event loops.
+    public init(
+        at path: String,
+        configuration: ServerConfiguration = ServerConfiguration(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        metrics: MetricsRegistry? = nil,
+        logger: Logger
+    ) async throws {
+        var configuration = configuration
+        configuration.basePath = try ApusMount.basePath(path)
+        self.configuration = configuration
+        let broker = MemoryBroker(limits: configuration.brokerLimits)
+        self.broker = broker
+        pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
+        try broker.declare(configuration.declaredTopics, logger: logger)
+        socketLoops = try SocketLoops(count: configuration.threads > 0 ? configuration.threads : System.coreCount)
+        engine = try await Engine(
+            configuration,
+            broker: broker,
+            pubSub: pubSub,
+            registry: metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries),
+            socketLoops: socketLoops,
+            httpLoops: Array(eventLoopGroup.makeIterator()),
+            logger: logger
+        )
+        self.logger = logger
+    }
+
+    private static func basePath(_ path: String) throws -> String {
+        let rest = path.hasSuffix("/") ? String(path.dropLast()) : path
+        guard rest.hasPrefix("/"), rest.count > 1 else {
+            throw ConfigurationError(
+                code: .invalidValue,
+                setting: "base_path",
+                value: path,
+                source: nil,
+                reason: "is no path to be mounted at: it begins with a slash, and is more than that"
+            )
+        }
+        return rest
+    }
+
+    /// For the application: serves its router, and Apus below the path.
+    public var server: HTTPServerBuilder {
+        HTTPServerBuilder { [engine, basePath = BasePath(configuration.basePath)] application in
+            // The application's server ends before this service: its connections do not wait for the drain.
+            engine.channel(staysForDrain: false) { request, writer, channel in
+                if basePath.rest(of: request.uri.path) != nil {
+                    try await engine.responder(request, writer, channel)
+                } else {
+                    try await application(request, writer, channel)
+                }
+            }
+        }
+    }
+
+    public func run() async throws {
+        let housekeeping = Housekeeping(
+            broker: broker,
+            workers: engine.workers,
+            http: nil,
+            releaseAfter: configuration.releaseMemoryAfter.milliseconds
+        )
+        let keepingHouse = Task { await housekeeping.run() }
+        try? await gracefulShutdown()
+        keepingHouse.cancel()
+        let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
+        await Task {
+            await engine.refuse()
+            await engine.drain(within: drainTimeout, requests: nil)
+            await engine.workers.stop()
+        }.value
+        try await socketLoops.shutdown()
+    }
+}

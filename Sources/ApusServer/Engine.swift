@@ -1,0 +1,164 @@
+import ApusBroker
+import ApusProtocol
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+
+/// What serves clients, whoever owns the port that they come by.
+struct Engine: Sendable {
+    let workers: Workers
+    let gate: WebSocketGate
+    let streams: StreamGate
+    /// Answers requests, those for handshakes and most event streams aside.
+    let responder: HTTPChannelHandler.Responder
+    private let configuration: ServerConfiguration
+    private let logger: Logger
+
+    /// - Parameter httpLoops: all that HTTP's connections may be on.
+    init(
+        _ configuration: ServerConfiguration,
+        mode: ApusService.Mode = .pubSub,
+        broker: any Broker,
+        pubSub: PubSub,
+        registry: MetricsRegistry,
+        socketLoops: SocketLoops,
+        httpLoops: [any EventLoop],
+        logger: Logger
+    ) async throws {
+        let settings = configuration.workerSettings
+        let basePath = BasePath(configuration.basePath)
+        let isDraining = DrainFlag()
+        workers = try await Workers(
+            socketLoops: socketLoops.all,
+            httpLoops: httpLoops,
+            settings: settings,
+            broker: broker,
+            sockets: SocketBudget(limit: OpenFiles.spareForSockets),
+            logger: logger
+        )
+        gate = WebSocketGate(
+            workers: workers,
+            socketLoops: socketLoops,
+            keys: settings.apiKeys,
+            maxConnections: configuration.maxConnections,
+            isDraining: isDraining,
+            isEcho: mode == .echo,
+            compresses: configuration.compression == .on,
+            refusals: HandshakeRefusals(registry: registry, logger: logger),
+            basePath: basePath
+        )
+        let metrics = ServerMetrics(registry: registry, workers: workers, pubSub: pubSub, broker: broker)
+        streams = StreamGate(
+            workers: workers,
+            socketLoops: socketLoops,
+            settings: settings,
+            isDraining: isDraining,
+            log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
+            basePath: basePath
+        )
+        let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
+        router.addMiddleware { [streams] in
+            RequestMiddleware(basePath: basePath, log: streams.log)
+            APIKeyMiddleware(basePath: basePath, keys: settings.apiKeys)
+        }
+        Routes(
+            broker: broker,
+            pubSub: pubSub,
+            workers: workers,
+            streams: streams,
+            settings: settings,
+            defaults: configuration.brokerLimits,
+            createExisting: configuration.createExisting,
+            isDraining: isDraining,
+            metrics: metrics,
+            refusals: gate.refusals,
+            basePath: basePath
+        ).add(to: router)
+        responder = RouterResponder(router: router.buildResponder(), logger: Self.quiet(logger)).respond
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Hummingbird's own lines would say twice what ours do.
+    var quietLogger: Logger { Self.quiet(logger) }
+
+    private static func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return quiet
+    }
+
+    /// - Parameters:
+    ///   - staysForDrain: whether connections without a request stay open until the drain is over.
+    ///   - responder: for what is no handshake.
+    func channel(
+        staysForDrain: Bool = true,
+        responder: @escaping HTTPChannelHandler.Responder
+    ) -> ApusChannel {
+        ApusChannel(
+            responder: responder,
+            gate: gate,
+            log: streams.log,
+            timeouts: NegotiationHandler.Timeouts(
+                request: TimeAmount(configuration.handshakeTimeout),
+                close: TimeAmount(configuration.closeTimeout)
+            ),
+            idleTimeout: configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil,
+            staysForDrain: staysForDrain,
+            logger: logger
+        )
+    }
+
+    // MARK: The end
+
+    /// Takes no more clients and commands.
+    func refuse() async {
+        gate.isDraining.set()
+        await workers.forEach { $0.refuseCommands() }
+    }
+
+    /// Delivers and closes. All loops refuse commands by now, so that everything acknowledged is in the logs.
+    ///
+    /// - Parameter requests: what ends when all HTTP requests are answered; cut at the end of the time.
+    func drain(within timeout: Duration, requests: Task<Void, Never>?) async {
+        let deadline = ContinuousClock.now + timeout
+        logger.info("draining", metadata: ["connections": "\(workers.open.value + workers.streams.value)"])
+        await workers.forEach { $0.drain() }
+        let areClosed = await isOver(by: deadline) {
+            await workers.open.waitForZero()
+            await workers.streams.waitForZero()
+        }
+        if !areClosed {
+            let left = workers.open.value + workers.streams.value
+            logger.warning("drain timed out", metadata: ["connections": "\(left)"])
+            await workers.forEach { $0.abort() }
+        }
+        await workers.forEach { $0.finishDrain() }
+        guard let requests else { return }
+        if await !isOver(by: deadline, { _ = await requests.result }) {
+            logger.warning("requests cut off")
+            requests.cancel()
+        }
+    }
+
+    /// Whether `work` has ended before the time is up. Work that does not heed cancellation goes on.
+    private func isOver(by deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async -> Void) async
+        -> Bool
+    {
+        let first = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
+        let working = Task {
+            await work()
+            first.continuation.yield(true)
+        }
+        let waiting = Task {
+            try? await Task.sleep(until: deadline)
+            first.continuation.yield(false)
+        }
+        defer {
+            working.cancel()
+            waiting.cancel()
+        }
+        return await first.stream.first { _ in true } ?? true
+    }
+}
