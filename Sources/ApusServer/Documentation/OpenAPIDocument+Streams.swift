@@ -1,7 +1,8 @@
 extension OpenAPIDocument {
     /// Event streams, of one topic and of many.
-    static func streams(_ dialect: PathDialect) -> String {
-        #"""
+    static func streams(_ dialect: PathDialect, _ settings: WorkerSettings) -> String {
+        let security = security(settings, "ApiKeyAuth", "ApiKeyQuery")
+        return #"""
         "\#(dialect.prefix)/topics/{name}/events": {
           "get": {
             "operationId": "followTopic\#(dialect.suffix)",
@@ -9,7 +10,7 @@ extension OpenAPIDocument {
             "summary": "Follow a topic, as an event stream",
             "description": "Server-sent events: `event: message` with the same JSON as over WebSocket and its position \#
         as `id`, so that a browser goes on where it was; `event: info` for everything else.",
-            "security": [{}, { "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }],
+            "security": \#(security),
             "parameters": [
               { "$ref": "#/components/parameters/Name" },
               { "$ref": "#/components/parameters/LastEventID" },
@@ -31,7 +32,7 @@ extension OpenAPIDocument {
             "summary": "Follow topics and patterns, as an event stream",
             "description": "As for one topic, but without `id` if there are several or a pattern: what is published \#
         while such a stream is away is not replayed.",
-            "security": [{}, { "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }],
+            "security": \#(security),
             "parameters": [
               { "$ref": "#/components/parameters/Topics" },
               { "$ref": "#/components/parameters/LastN" },
@@ -60,7 +61,7 @@ extension OpenAPIDocument {
           "description": "The stream, until the topics that it does not wait for are deleted, the client is too slow, or \#
         the server shuts down. For who says `Accept: text/event-stream` also in place of 503: an empty stream that ends, \#
         with the time to come back as `retry`.",
-          "content": { "text/event-stream": { "schema": { "type": "string" } } }
+          "content": { "text/event-stream": { "schema": { "$ref": "#/components/schemas/StreamEvent" } } }
         },
         "400": { "$ref": "#/components/responses/BadRequest" },
         "401": { "$ref": "#/components/responses/Unauthorized" },
