@@ -125,7 +125,8 @@ extension OpenAPIDocument {
                 "ClientID",
                 "client_id",
                 "The subscriber's name in listings and presence.",
-                schema: #"{ "type": "string", "minLength": 1, "maxLength": \#(settings.maxClientID), "default": "sse" }"#
+                schema:
+                    #"{ "type": "string", "minLength": 1, "maxLength": \#(settings.maxClientID), "default": "sse" }"#
             ),
             parameter(
                 "Overflow",

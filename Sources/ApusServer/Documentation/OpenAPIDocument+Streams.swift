@@ -3,49 +3,49 @@ extension OpenAPIDocument {
     static func streams(_ dialect: PathDialect, _ settings: WorkerSettings) -> String {
         let security = security(settings, "ApiKeyAuth", "ApiKeyQuery")
         return #"""
-        "\#(dialect.prefix)/topics/{name}/events": {
-          "get": {
-            "operationId": "followTopic\#(dialect.suffix)",
-            "tags": ["\#(dialect.tag)"],
-            "summary": "Follow a topic, as an event stream",
-            "description": "Server-sent events: `event: message` with the same JSON as over WebSocket and its position \#
-        as `id`, so that a browser goes on where it was; `event: info` for everything else.",
-            "security": \#(security),
-            "parameters": [
-              { "$ref": "#/components/parameters/Name" },
-              { "$ref": "#/components/parameters/LastEventID" },
-              { "$ref": "#/components/parameters/LastEventIDQuery" },
-              { "$ref": "#/components/parameters/LastN" },
-              { "$ref": "#/components/parameters/Since" },
-              \#(subscription)
-            ],
-            "responses": {
-              "default": { "$ref": "#/components/responses/Refused" },
-              \#(streamResponses)
+            "\#(dialect.prefix)/topics/{name}/events": {
+              "get": {
+                "operationId": "followTopic\#(dialect.suffix)",
+                "tags": ["\#(dialect.tag)"],
+                "summary": "Follow a topic, as an event stream",
+                "description": "Server-sent events: `event: message` with the same JSON as over WebSocket and its position \#
+            as `id`, so that a browser goes on where it was; `event: info` for everything else.",
+                "security": \#(security),
+                "parameters": [
+                  { "$ref": "#/components/parameters/Name" },
+                  { "$ref": "#/components/parameters/LastEventID" },
+                  { "$ref": "#/components/parameters/LastEventIDQuery" },
+                  { "$ref": "#/components/parameters/LastN" },
+                  { "$ref": "#/components/parameters/Since" },
+                  \#(subscription)
+                ],
+                "responses": {
+                  "default": { "$ref": "#/components/responses/Refused" },
+                  \#(streamResponses)
+                }
+              }
+            },
+            "\#(dialect.prefix)/events": {
+              "get": {
+                "operationId": "followTopics\#(dialect.suffix)",
+                "tags": ["\#(dialect.tag)"],
+                "summary": "Follow topics and patterns, as an event stream",
+                "description": "As for one topic, but without `id` if there are several or a pattern: what is published \#
+            while such a stream is away is not replayed.",
+                "security": \#(security),
+                "parameters": [
+                  { "$ref": "#/components/parameters/Topics" },
+                  { "$ref": "#/components/parameters/LastN" },
+                  { "$ref": "#/components/parameters/Since" },
+                  \#(subscription)
+                ],
+                "responses": {
+                  "default": { "$ref": "#/components/responses/Refused" },
+                  \#(streamResponses)
+                }
+              }
             }
-          }
-        },
-        "\#(dialect.prefix)/events": {
-          "get": {
-            "operationId": "followTopics\#(dialect.suffix)",
-            "tags": ["\#(dialect.tag)"],
-            "summary": "Follow topics and patterns, as an event stream",
-            "description": "As for one topic, but without `id` if there are several or a pattern: what is published \#
-        while such a stream is away is not replayed.",
-            "security": \#(security),
-            "parameters": [
-              { "$ref": "#/components/parameters/Topics" },
-              { "$ref": "#/components/parameters/LastN" },
-              { "$ref": "#/components/parameters/Since" },
-              \#(subscription)
-            ],
-            "responses": {
-              "default": { "$ref": "#/components/responses/Refused" },
-              \#(streamResponses)
-            }
-          }
-        }
-        """#
+            """#
     }
 
     private static let subscription = #"""
