@@ -26,12 +26,12 @@ from websockets.sync.client import connect
 from apus_e2e import PATIENCE, TIMEOUT, Server, environment
 
 FOLDER = Path(__file__).parent
-EXAMPLES = int(os.environ.get("APUS_OPENAPI_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("APUS_OPENAPI_EXAMPLES", "5"))
 SEED = int(os.environ.get("APUS_OPENAPI_SEED", "1"))
 TOPICS = ["orders", "a/b c", "ünïcode", "a.b.c"]
 KEY = "openapi-key"
 # The bounds of every schema take the longest. With a key they are no others: in CI they are tried once.
-WITH_KEY = "examples,coverage,fuzzing" if EXAMPLES > 10 else "examples,fuzzing"
+WITH_KEY = "examples,coverage,fuzzing" if EXAMPLES > 5 else "examples,fuzzing"
 
 CONFIG = f"""
 hooks = "{FOLDER / "openapi_hooks.py"}"
