@@ -28,7 +28,7 @@ from apus_e2e import PATIENCE, TIMEOUT, Server, environment
 FOLDER = Path(__file__).parent
 EXAMPLES = int(os.environ.get("APUS_OPENAPI_EXAMPLES", "5"))
 SEED = int(os.environ.get("APUS_OPENAPI_SEED", "1"))
-TOPICS = ["orders", "a/b c", "ünïcode", "a.b.c"]
+TOPICS = ["orders", "a b c", "ünïcode", "a.b.c"]
 KEY = "openapi-key"
 # The bounds of every schema take the longest. With a key they are no others: in CI they are tried once.
 WITH_KEY = "examples,coverage,fuzzing" if EXAMPLES > 5 else "examples,fuzzing"
