@@ -121,6 +121,15 @@ async def test_a_query_that_makes_no_sense_is_refused_by_name(server, topic, que
     assert server.subscribers(topic) == 0
 
 
+async def test_a_last_event_id_in_the_query_is_looked_at_beside_one_in_the_header(server, topic):
+    epoch = await fill(server, topic, 3)
+    headers = {"Last-Event-ID": f"{epoch}:1"}
+    async with await EventStream.open(server, one(topic, last_event_id="x"), headers) as stream:
+        assert stream.status == 400 and "'last_event_id' must be a position" in (await stream.body()).decode()
+    async with await EventStream.open(server, one(topic, last_event_id=""), headers) as stream:
+        assert stream.status == 200
+
+
 async def test_a_last_event_id_from_the_future_is_refused(server, topic):
     epoch = await fill(server, topic, 3)
     async with await EventStream.open(server, one(topic, last_event_id=f"{epoch}:4")) as stream:

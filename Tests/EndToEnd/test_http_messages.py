@@ -33,7 +33,7 @@ async def test_a_json_body_is_the_payload_as_it_came(server, topic, dialect, bod
 
 
 @pytest.mark.parametrize("text", ["", "plain", 'quo"te\\ \n\t\0', "日本 🐝", "{}"])
-@pytest.mark.parametrize("kind", [TEXT, "text/plain; charset=utf-8", "Text/Plain"])
+@pytest.mark.parametrize("kind", [TEXT, "text/plain; charset=utf-8", "text/plain ; charset=utf-8", "Text/Plain"])
 async def test_a_text_body_is_a_string_payload(server, topic, kind, text):
     assert post(server, topic, text, kind).status == 201
     assert page(server, topic)["messages"][0]["message"]["payload"] == text
@@ -100,6 +100,14 @@ async def test_a_wrong_query_is_refused_by_name(server, topic, name, wrong):
     expect_problem(response, 400, "BAD_REQUEST")
     assert name in response.json["detail"]
     assert await head(server, topic) == 0
+
+
+@pytest.mark.parametrize("wrong", ["", "i" * 257])
+async def test_a_wrong_id_in_the_query_is_refused_beside_one_in_the_header(server, topic, wrong):
+    response = post(server, topic, "1", id=wrong, headers={"Idempotency-Key": "right"})
+    expect_problem(response, 400, "BAD_REQUEST", "'id' must be 1 to 256 bytes")
+    assert await head(server, topic) == 0
+    assert post(server, topic, "1", id="other", headers={"Idempotency-Key": "right"}).json["id"] == "right"
 
 
 async def test_a_body_may_be_as_large_as_a_message(server, topic):

@@ -1,25 +1,21 @@
 import ApusProtocol
 
 extension OpenAPIDocument {
-    static let settingsSchemas = #"""
-          "Duration": {
-            "type": "string",
-            "description": "A number and its unit: `500ms`, `30s`, `10m`, `1h`, `2d`.",
-            "example": "30s"
-          },
+    static func settingsSchemas(_ settings: WorkerSettings) -> String {
+        #"""
           "OverflowPolicy": { "enum": [\#(policies)] },
           "ChangeTopic": {
             "type": "object",
-            "description": "Times are durations such as `1h`, or seconds.",
+            "description": "Of the names given here and no others.",
             "additionalProperties": false,
             "properties": {
-              "history": { "type": ["integer", "null"], "minimum": 0, "maximum": 100000000 },
-              "history_age": { "type": ["string", "number", "null"] },
-              "history_bytes": { "type": ["integer", "null"], "minimum": 0 },
-              "queue": { "type": ["integer", "null"], "minimum": 1 },
+              "history": { "type": ["integer", "null"], "minimum": 0, "maximum": \#(TopicSettingsFields.maxHistory) },
+              "history_age": { "$ref": "#/components/schemas/SettingDuration" },
+              "history_bytes": { "type": ["integer", "null"], "minimum": 0, "maximum": \#(1 << 40) },
+              "queue": { "type": ["integer", "null"], "minimum": 1, "maximum": \#(max(settings.maxQueue, 1)) },
               "overflow": { "enum": [\#(policies), null] },
-              "dedupe_window": { "type": ["string", "number", "null"] },
-              "ttl": { "type": ["string", "number", "null"] }
+              "dedupe_window": { "$ref": "#/components/schemas/SettingDuration" },
+              "ttl": { "$ref": "#/components/schemas/SettingDuration" }
             }
           },
           "TopicSettings": {
@@ -66,6 +62,7 @@ extension OpenAPIDocument {
             }
           }
         """#
+    }
 
     private static let policies = OverflowPolicy.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
 
@@ -134,6 +131,17 @@ extension OpenAPIDocument {
     }
 
     private static let message = #"""
+          "StreamEvent": {
+            "type": "object",
+            "description": "Each event of a stream. `data` is the JSON of a message or of what else there is to tell, as \#
+        over WebSocket; `id` is the position after it.",
+            "required": ["event", "data"],
+            "properties": {
+              "event": { "enum": ["message", "info"] },
+              "id": { "type": "string" },
+              "data": { "type": "string", "contentMediaType": "application/json" }
+            }
+          },
           "Message": {
             "type": "object",
             "required": ["id", "payload"],

@@ -72,6 +72,7 @@ extension OpenAPIDocument {
               "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "Pages of other origins may import it, too.",
+                "headers": { "ETag": { "schema": { "type": "string" } } },
                 "content": { "text/javascript": { "schema": { "type": "string" } } }
               },
               "304": { "$ref": "#/components/responses/NotModified" }
@@ -88,6 +89,7 @@ extension OpenAPIDocument {
               "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "For TypeScript.",
+                "headers": { "ETag": { "schema": { "type": "string" } } },
                 "content": { "text/plain": { "schema": { "type": "string" } } }
               },
               "304": { "$ref": "#/components/responses/NotModified" }
@@ -107,6 +109,7 @@ extension OpenAPIDocument {
               "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "A page that needs nothing from elsewhere.",
+                "headers": { "ETag": { "schema": { "type": "string" } } },
                 "content": { "text/html": { "schema": { "type": "string" } } }
               },
               "304": { "$ref": "#/components/responses/NotModified" }
@@ -123,6 +126,7 @@ extension OpenAPIDocument {
               "default": { "$ref": "#/components/responses/Refused" },
               "200": {
                 "description": "OpenAPI 3.1.",
+                "headers": { "ETag": { "schema": { "type": "string" } } },
                 "content": { "application/json": { "schema": { "type": "object" } } }
               },
               "304": { "$ref": "#/components/responses/NotModified" }

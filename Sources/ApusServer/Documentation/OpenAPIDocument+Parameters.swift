@@ -1,9 +1,12 @@
 extension OpenAPIDocument {
-    static let parameters = """
-        "parameters": {
-        \((topicParameters + messageParameters + positionParameters + subscriptionParameters).joined(separator: ",\n"))
-        }
-        """
+    static func parameters(_ settings: WorkerSettings) -> String {
+        let all = topicParameters + messageParameters + positionParameters + subscriptionParameters(settings)
+        return """
+            "parameters": {
+            \(all.joined(separator: ",\n"))
+            }
+            """
+    }
 
     private static let topicParameters = [
         parameter(
@@ -11,14 +14,14 @@ extension OpenAPIDocument {
             "name",
             in: "path",
             "The topic, percent-encoded: `a/b` is `a%2Fb`.",
-            schema: ##"{ "$ref": "#/components/schemas/TopicName" }"##,
+            schema: ref("TopicName"),
             example: "orders"
         ),
         parameter(
             "Topics",
             "topic",
             "A topic or a pattern such as `orders.*` or `orders.>`; up to 100 times.",
-            schema: #"{ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 100 }"#,
+            schema: #"{ "type": "array", "items": \#(ref("TopicOrPattern")), "minItems": 1, "maxItems": 100 }"#,
             example: "orders",
             isRequired: true
         ),
@@ -60,7 +63,7 @@ extension OpenAPIDocument {
             "Lifetime",
             "ttl",
             "How long it is worth delivering: `30s`, `500ms`, `1h`, or seconds.",
-            schema: ##"{ "$ref": "#/components/schemas/Duration" }"##
+            schema: ref("Duration")
         ),
     ]
 
@@ -75,13 +78,13 @@ extension OpenAPIDocument {
             "Since",
             "since",
             "Start where a duration began that has passed, or at the first `ts` of an RFC 3339 time or later; or `all`.",
-            schema: #"{ "type": "string" }"#
+            schema: ref("Since")
         ),
         parameter(
             "After",
             "after",
             "Start after this offset.",
-            schema: ##"{ "$ref": "#/components/schemas/Count" }"##
+            schema: ref("Count")
         ),
         parameter(
             "Epoch",
@@ -99,55 +102,60 @@ extension OpenAPIDocument {
             "Wait",
             "wait",
             "How long to wait for the first message where there is none, at most `5m`.",
-            schema: ##"{ "$ref": "#/components/schemas/Duration" }"##
+            schema: ref("WaitDuration")
         ),
         parameter(
             "LastEventID",
             "Last-Event-ID",
             in: "header",
             "The position to go on after, `EPOCH:OFFSET`: what a browser sends by itself.",
-            schema: #"{ "type": "string" }"#
+            schema: ref("Position")
         ),
         parameter(
             "LastEventIDQuery",
             "last_event_id",
             "The same, for clients that cannot set a header.",
-            schema: #"{ "type": "string" }"#
+            schema: ref("Position")
         ),
     ]
 
-    private static let subscriptionParameters = [
-        parameter(
-            "ClientID",
-            "client_id",
-            "The subscriber's name in listings and presence.",
-            schema: #"{ "type": "string", "minLength": 1, "default": "sse" }"#
-        ),
-        parameter(
-            "Overflow",
-            "overflow",
-            "What happens when the client reads too slowly; else the topic's or the server's.",
-            schema: ##"{ "$ref": "#/components/schemas/OverflowPolicy" }"##
-        ),
-        parameter(
-            "Queue",
-            "queue",
-            "How many messages it may lag behind, at most `max_queue`; else the topic's or the server's.",
-            schema: #"{ "type": "integer", "minimum": 1 }"#
-        ),
-        parameter(
-            "WaitForTopic",
-            "wait",
-            "Whether to wait for topics that are not there, by default of who has a last event id. Not with a pattern.",
-            schema: #"{ "type": "boolean" }"#
-        ),
-        parameter(
-            "Presence",
-            "presence",
-            "Whether to tell of others' subscriptions.",
-            schema: #"{ "type": "boolean", "default": false }"#
-        ),
-    ]
+    private static func subscriptionParameters(_ settings: WorkerSettings) -> [String] {
+        [
+            parameter(
+                "ClientID",
+                "client_id",
+                "The subscriber's name in listings and presence.",
+                schema:
+                    #"{ "type": "string", "minLength": 1, "maxLength": \#(settings.maxClientID), "default": "sse" }"#
+            ),
+            parameter(
+                "Overflow",
+                "overflow",
+                "What happens when the client reads too slowly; else the topic's or the server's.",
+                schema: ref("OverflowPolicy")
+            ),
+            parameter(
+                "Queue",
+                "queue",
+                "How many messages it may lag behind, at most `max_queue`; else the topic's or the server's.",
+                schema: #"{ "type": "integer", "minimum": 1, "maximum": \#(max(settings.maxQueue, 1)) }"#
+            ),
+            parameter(
+                "WaitForTopic",
+                "wait",
+                "Whether to wait for topics that are not there, by default of who has a last event id. Not with a pattern.",
+                schema: #"{ "type": "boolean" }"#
+            ),
+            parameter(
+                "Presence",
+                "presence",
+                "Whether to tell of others' subscriptions.",
+                schema: #"{ "type": "boolean", "default": false }"#
+            ),
+        ]
+    }
+
+    private static func ref(_ schema: String) -> String { ##"{ "$ref": "#/components/schemas/\##(schema)" }"## }
 
     private static func parameter(
         _ component: String,

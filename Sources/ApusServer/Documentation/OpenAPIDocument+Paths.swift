@@ -1,9 +1,9 @@
 extension OpenAPIDocument {
     /// The path items of one dialect, as members of `paths`.
-    static func paths(of dialect: PathDialect) -> String {
+    static func paths(of dialect: PathDialect, _ settings: WorkerSettings) -> String {
         [
-            topics(dialect), topic(dialect), messages(dialect), streams(dialect), subscribers(dialect), state(dialect),
-            socket(dialect),
+            topics(dialect), topic(dialect), messages(dialect), streams(dialect, settings), subscribers(dialect),
+            state(dialect), socket(dialect),
         ].joined(separator: ",\n")
     }
 
@@ -92,6 +92,7 @@ extension OpenAPIDocument {
               "400": { "$ref": "#/components/responses/BadRequest" },
               "401": { "$ref": "#/components/responses/Unauthorized" },
               "404": { "$ref": "#/components/responses/TopicNotFound" },
+              "413": { "$ref": "#/components/responses/TooLarge" },
               "503": { "$ref": "#/components/responses/Unavailable" }
             }
           }

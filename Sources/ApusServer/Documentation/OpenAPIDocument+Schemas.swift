@@ -1,11 +1,13 @@
 import ApusProtocol
 
 extension OpenAPIDocument {
-    static let schemas = """
+    static func schemas(_ settings: WorkerSettings) -> String {
+        """
         "schemas": {
-        \([topicSchemas, settingsSchemas, messageSchemas, subscriberSchemas, stateSchemas].joined(separator: ",\n"))
+        \([topicSchemas, durationSchemas, settingsSchemas(settings), messageSchemas, subscriberSchemas, stateSchemas].joined(separator: ",\n"))
         }
         """
+    }
 
     private static let topicSchemas = #"""
           "TopicName": {
@@ -14,6 +16,13 @@ extension OpenAPIDocument {
             "minLength": 1,
             "maxLength": 255,
             "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f*>]+$"
+          },
+          "TopicOrPattern": {
+            "type": "string",
+            "description": "A topic's name, or one with tokens between dots that are `*`, or `>` as the last.",
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": "^(>|\#(token)([.]\#(token))*([.]>)?)$"
           },
           "CreateTopic": {
             "type": "object",
@@ -55,6 +64,8 @@ extension OpenAPIDocument {
           }
         """#
 
+    private static let token = #"([^\\u0000-\\u001f\\u007f-\\u009f*>.]*|[*])"#
+
     private static let stateSchemas = #"""
           "Health": {
             "type": "object",
@@ -94,7 +105,7 @@ extension OpenAPIDocument {
               }
             }
           },
-          "Count": { "type": "integer", "format": "int64", "minimum": 0 },
+          "Count": { "type": "integer", "format": "int64", "minimum": 0, "maximum": \#(Int64.max) },
           "Probe": {
             "type": "object",
             "required": ["status"],

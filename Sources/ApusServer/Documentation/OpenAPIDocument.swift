@@ -5,15 +5,18 @@ import ApusProtocol
 /// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The paths
 /// of the two dialects are one template, because they differ only in their prefix and a member.
 enum OpenAPIDocument {
-    /// - Parameter basePath: what all paths of the server begin with; empty where they have nothing before them.
-    static func json(basePath: String = "") -> String {
+    /// - Parameters:
+    ///   - basePath: what all paths of the server begin with; empty where they have nothing before them.
+    ///   - settings: what bounds values, and says whether keys are needed.
+    static func json(basePath: String = "", settings: WorkerSettings = WorkerSettings()) -> String {
         """
         {
         "openapi": "3.1.0",
         \(information(basePath: basePath)),
+        "security": \(security(settings, "ApiKeyAuth")),
         "paths": {
-        \(paths(of: .base)),
-        \(paths(of: .v1)),
+        \(paths(of: .base, settings)),
+        \(paths(of: .v1, settings)),
         \(commonPaths)
         },
         "components": {
@@ -31,12 +34,18 @@ enum OpenAPIDocument {
             "description": "The same for WebSockets and event streams, where a browser can set no header."
           }
         },
-        \(parameters),
+        \(parameters(settings)),
         \(responses),
-        \(schemas)
+        \(schemas(settings))
         }
         }
         """
+    }
+
+    /// Who is let in: everybody where there are no keys, else who shows one in one of these ways.
+    static func security(_ settings: WorkerSettings, _ schemes: String...) -> String {
+        let anonymous = settings.apiKeys.areRequired ? [] : ["{}"]
+        return "[\((anonymous + schemes.map { #"{ "\#($0)": [] }"# }).joined(separator: ", "))]"
     }
 
     /// What differs between the paths of the dialects.
@@ -90,8 +99,7 @@ enum OpenAPIDocument {
           { "name": "v1", "description": "Times are in `timestamp`, message ids are any non-empty string." },
           { "name": "operations", "description": "For those who run the server." },
           { "name": "docs", "description": "This description, and the JavaScript client." }
-        ],
-        "security": [{}, { "ApiKeyAuth": [] }]
+        ]
         """#
     }
 }

@@ -23,7 +23,7 @@ extension Routes {
         let query = try QueryParameters(request.uri)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name, toPublish: true) }
         let body = try await collect(request, context, upTo: settings.maxMessage)
-        let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.lowercased() ?? ""
+        let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.trimmingBlanks.lowercased() ?? ""
         let payloads = try payloads(body, contentType: contentType)
         let isBatch = contentType == "application/x-ndjson"
         let ids = try Self.ids(request, query, count: payloads.count, isBatch: isBatch)
@@ -97,12 +97,13 @@ extension Routes {
         isBatch: Bool
     ) throws(Problem) -> [String] {
         let header = HTTPField.Name("Idempotency-Key").flatMap { request.headers[$0] }
-        guard let id = header ?? query["id"] else {
-            return (0..<count).map { _ in UUID().uuidString.lowercased() }
+        guard header.map({ (1...maxID).contains($0.utf8.count) }) ?? true else {
+            throw Problem(.badRequest, "'Idempotency-Key' must be 1 to \(maxID) bytes")
         }
-        guard (1...maxID).contains(id.utf8.count) else {
-            let name = header == nil ? "id" : "Idempotency-Key"
-            throw Problem(.badRequest, "'\(name)' must be 1 to \(maxID) bytes")
+        // Looked at even where the header goes before it.
+        let parameter = try query.text("id", max: maxID)
+        guard let id = header ?? parameter else {
+            return (0..<count).map { _ in UUID().uuidString.lowercased() }
         }
         return isBatch ? (0..<count).map { "\(id):\($0)" } : [id]
     }

@@ -35,7 +35,10 @@ extension Routes {
                 StaticDocument(type: "text/plain; charset=utf-8", headers: shared) { EmbeddedTexts.apus_d_ts }
             ),
             ("/docs", StaticDocument(type: "text/html; charset=utf-8") { DocsPage.html }),
-            ("/openapi.json", StaticDocument(type: "application/json") { OpenAPIDocument.json(basePath: base) }),
+            (
+                "/openapi.json",
+                StaticDocument(type: "application/json") { OpenAPIDocument.json(basePath: base, settings: settings) }
+            ),
         ]
     }
 

@@ -133,6 +133,10 @@ struct StreamRequest: Sendable {
     ) throws(Problem) -> ReplayStart {
         let given = try query.start()
         let name = lastEventID == nil ? "last_event_id" : "Last-Event-ID"
+        // Looked at even where the header goes before it.
+        if lastEventID != nil, let other = query["last_event_id"], !other.isEmpty {
+            _ = try QueryParameters.position(other, named: "last_event_id")
+        }
         guard let text = lastEventID ?? query["last_event_id"], !text.isEmpty else {
             guard given == nil || given.map(isCount) == true || !topics.contains(where: TopicFilter.isPattern)
             else {
