@@ -164,6 +164,7 @@ let package = Package(
         .executableTarget(
             name: "example-hummingbird-app",
             dependencies: [
+                "ApusBroker",
                 "ApusServer",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -224,14 +225,18 @@ let package = Package(
         .testTarget(
             name: "ApusClientTests",
             dependencies: [
+                "ApusBroker",
                 "ApusClient",
+                "ApusProtocol",
                 "ApusServer",
                 "apus",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings
         ),

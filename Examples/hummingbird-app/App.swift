@@ -1,4 +1,5 @@
 // Apus below /live of a Hummingbird application, which publishes to the same topics.
+import ApusBroker
 import ApusServer
 import Hummingbird
 import Logging

@@ -150,17 +150,20 @@ extension PubSub {
             core.post(.end(id))
         }
 
+        /// The next delivery, once there is one; `nil` at the end, and when the task is cancelled.
+        public func next() async throws(BrokerError) -> Delivery? { try await buffer.next() }
+
         public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(subscription: self) }
 
         public struct AsyncIterator: AsyncIteratorProtocol {
             fileprivate let subscription: Subscription
 
             public func next() async throws(BrokerError) -> Delivery? {
-                try await subscription.buffer.next()
+                try await subscription.next()
             }
 
             public func next(isolation actor: isolated (any Actor)?) async throws(BrokerError) -> Delivery? {
-                try await subscription.buffer.next()
+                try await subscription.next()
             }
         }
     }

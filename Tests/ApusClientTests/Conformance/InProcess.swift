@@ -28,7 +28,7 @@ struct InProcess: PubSubSystem {
                 epoch: outcome.position.epoch,
                 offset: Int(outcome.position.offset),
                 count: outcome.count,
-                duplicates: outcome.duplicates,
+                isDuplicate: outcome.isDuplicate,
                 subscribers: outcome.subscribers
             )
         } catch {
@@ -77,10 +77,9 @@ extension SystemFailure {
 }
 
 extension PubSub.Subscription: PubSubFeed {
-    func next() async throws -> Seen? {
+    func seen() async throws -> Seen? {
         do throws(BrokerError) {
-            var iterator = makeAsyncIterator()
-            return try await iterator.next().map(Seen.init)
+            return try await next().map(Seen.init)
         } catch {
             throw SystemFailure(error)
         }

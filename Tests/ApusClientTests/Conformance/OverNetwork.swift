@@ -1,4 +1,5 @@
 import ApusClient
+import NIOHTTP1
 
 /// A client of a server.
 struct OverNetwork: PubSubSystem {
@@ -35,7 +36,7 @@ struct OverNetwork: PubSubSystem {
                 epoch: outcome.position?.epoch ?? "",
                 offset: outcome.position?.offset ?? 0,
                 count: outcome.count,
-                duplicates: outcome.duplicates,
+                isDuplicate: outcome.isDuplicate,
                 subscribers: outcome.subscribers ?? 0
             )
         } catch {
@@ -79,10 +80,9 @@ extension SystemFailure {
 }
 
 extension ApusClient.Subscription: PubSubFeed {
-    func next() async throws -> Seen? {
+    func seen() async throws -> Seen? {
         do throws(ClientError) {
-            var iterator = makeAsyncIterator()
-            return try await iterator.next().map(Seen.init)
+            return try await next().map(Seen.init)
         } catch {
             throw SystemFailure(error)
         }

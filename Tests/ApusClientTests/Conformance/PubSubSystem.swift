@@ -28,7 +28,8 @@ struct Published: Equatable, Sendable {
     var epoch: String
     var offset: Int
     var count: Int
-    var duplicates: Int
+    /// Whether nothing of it was published, because its id is known.
+    var isDuplicate: Bool
     var subscribers: Int
 }
 
@@ -48,7 +49,7 @@ enum Seen: Hashable, Sendable {
 
 protocol PubSubFeed: Sendable {
     /// The next one; `nil` at the end.
-    func next() async throws -> Seen?
+    func seen() async throws -> Seen?
     func cancel() async
 }
 
