@@ -109,5 +109,6 @@ async def test_an_application_that_stops_closes_its_clients_connections_in_good_
             async with await EventStream.open(app, "/live/topics/orders/events") as stream:
                 app.process.send_signal(signal.SIGTERM)
                 await client.expect_close(1001)
+                assert (await stream.next()).json["msg"] == "shutdown"
                 assert await stream.next() is None
                 await until(lambda: app.process.poll() is not None, "the application ends")
