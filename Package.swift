@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "ApusProtocol", targets: ["ApusProtocol"]),
         .library(name: "ApusBroker", targets: ["ApusBroker"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
+        .library(name: "ApusSockets", targets: ["ApusSockets"]),
         .library(name: "ApusClient", targets: ["ApusClient"]),
         .library(name: "ApusLoad", targets: ["ApusLoad"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),

@@ -12,7 +12,7 @@ die() {
 }
 
 # tally_open: makes this script's stages count into one file. A script called by another one counts into the caller's
-# file; the outermost one prints the sum as the last line, whether the stages passed or not.
+# file; the outermost one prints how long each stage took and, as the last line, the sum, whether the stages passed or not.
 tally_open() {
     [[ -z ${APUS_TALLY:-} ]] || return 0
     APUS_TALLY=$(mktemp)
@@ -24,10 +24,12 @@ tally_close() {
     local status=$?
     # A stage can fail without a failed test (lint, a compiler error): that must not read "0 failed".
     if [[ $status -ne 0 ]]; then
-        awk '$2 > 0 { found = 1 } END { exit !found }' "$APUS_TALLY" || echo '0 1 0' >>"$APUS_TALLY"
+        awk '$1 == "tests" && $3 > 0 { found = 1 } END { exit !found }' "$APUS_TALLY" || echo 'tests 0 1 0' >>"$APUS_TALLY"
     fi
-    echo
-    awk '{ passed += $1; failed += $2; skipped += $3 }
+    printf '\n== Seconds\n'
+    awk '$1 == "stage" { whole += $2; printf "%6d ", $2; $1 = $2 = ""; print }
+        END { printf "%6d   all stages\n\n", whole }' "$APUS_TALLY"
+    awk '$1 == "tests" { passed += $2; failed += $3; skipped += $4 }
         END {
             printf "%d passed, %d failed", passed, failed
             if (skipped > 0) printf ", %d skipped", skipped
@@ -44,6 +46,7 @@ stage() {
     printf '\n== %s\n' "$heading"
     "$@" </dev/null || status=$?
     printf '== %s: %s after %d s\n' "$heading" "$(outcome "$status")" $((SECONDS - begin))
+    echo "stage $((SECONDS - begin)) $heading" >>"$APUS_TALLY"
     [[ $status -eq 0 ]] || exit "$status"
 }
 
@@ -58,7 +61,7 @@ counted() {
     "$@" 2>&1 | tee "$log" || status=$?
     counts=$(count_tests "$log")
     rm -f "$log"
-    echo "$counts" >>"$APUS_TALLY"
+    echo "tests $counts" >>"$APUS_TALLY"
     if [[ $status -eq 0 && $counts == '0 0 '* ]]; then
         note "no test was run by: $*"
         return 1

@@ -4,6 +4,7 @@ Every wait has a deadline, multiplied by the environment's E2E_PATIENCE (for san
 """
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConcurrencyError, ConnectionClosed
 
 PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
 TIMEOUT = 10 * PATIENCE
@@ -169,6 +170,13 @@ class Server:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
 
     @property
+    def processor_time(self):
+        """Seconds that it has run, all threads together."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def open_files(self):
         """How many descriptors it has."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -218,7 +226,12 @@ class Client:
         return self
 
     async def __aexit__(self, *_):
-        await self.connection.close()
+        closing = asyncio.ensure_future(self.connection.close())
+        # The server's close comes behind messages that nobody has taken; while they wait, nothing more is read.
+        with contextlib.suppress(ConnectionClosed, ConcurrencyError):
+            while True:
+                await self.connection.recv()
+        await closing
 
     async def send(self, text=None, /, **command):
         await self.connection.send(json.dumps(command) if text is None else text)

@@ -23,6 +23,11 @@ def pytest_configure(config):
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Bytes differ from run to run (masks, gzip's clock), and parallel runs must agree on how a test is called."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(pyfuncitem.obj):

@@ -194,7 +194,8 @@ def test_an_interrupt_ends_a_run_in_good_order(server):
     process = subprocess.Popen(
         [os.environ["APUS_BIN"], "bench", server.url, "--subs", "2", "--duration", "10m", "--json"],
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    eventually(lambda: [name for name in topics(server) if name.startswith("apus-bench-")], "the run has begun")
+    eventually(lambda: any(topic["messages"] for name, topic in server.rest("GET", "/stats").json["topics"].items()
+                           if name.startswith("apus-bench-")), "the run has begun")
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=TIMEOUT)

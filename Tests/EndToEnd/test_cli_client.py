@@ -90,17 +90,19 @@ def test_a_sub_whose_connection_is_cut_gets_every_event_once(server, topic, tmp_
             cutter.cut()
             publish(server, topic, range(run * 10 + 1000, run * 10 + 1010))
             eventually(lambda: cutter.accepted > accepted, "reconnected")
+            # It does not come back when a handshake is cut.
+            eventually(lambda: sub.stderr.count("reconnected") > run, "said so")
         expected = [base + run * 10 + number for run in range(5) for base in (0, 1000) for number in range(10)]
         assert sub.payloads(100) == expected
     assert "reconnecting" in sub.stderr and "reconnected" in sub.stderr
 
 
-def test_a_pub_whose_connection_is_cut_publishes_everything_once_where_repeats_are_recognized(server):
-    topic = "deduped"
+def test_a_pub_whose_connection_is_cut_publishes_everything_once_where_repeats_are_recognized(server, tmp_path):
+    topic, said = "deduped", tmp_path / "stderr"
     assert server.rest("PUT", f"/topics/{topic}", {"history": 1000, "dedupe_window": "10m"}).status == 201
-    with Cutter(server) as cutter:
+    with Cutter(server) as cutter, open(said, "wb") as stderr:
         process = subprocess.Popen([os.environ["APUS_BIN"], "pub", topic, "-", "--url", cutter.url], env=environment(),
-                                   stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   stdin=subprocess.PIPE, stderr=stderr, text=True)
         for number in range(100):
             process.stdin.write(f"{number}\n")
             process.stdin.flush()
@@ -109,8 +111,10 @@ def test_a_pub_whose_connection_is_cut_publishes_everything_once_where_repeats_a
                 accepted = cutter.accepted
                 cutter.cut()
                 eventually(lambda: cutter.accepted > accepted, "reconnected")
-        _, stderr = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0, stderr
+                # It does not come back when a handshake is cut.
+                eventually(lambda: said.read_text().count("reconnected") > number // 30, "said so")
+        process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, said.read_text()
     lines = cli(server, "sub", topic, "--since", "all", "--count", "100").splitlines()
     assert [json.loads(line)["message"]["payload"] for line in lines] == list(range(100))
     assert server.rest("GET", f"/topics/{topic}").json["last"] == 100

@@ -88,7 +88,7 @@ async def test_an_unknown_type_is_a_bad_request(server, kind):
 @pytest.mark.parametrize("identifier", [
     str(uuid.uuid4()), uuid.uuid4().hex, str(uuid.uuid4()).upper(), uuid.uuid1().hex.upper(),
     "00000000-0000-0000-0000-000000000000", "FfFfFfFf-FfFf-FfFf-FfFf-FfFfFfFfFfFf",
-])
+], ids=["dashes", "plain", "capitals", "of the clock", "zero", "mixed"])
 async def test_a_uuid_may_be_written_with_dashes_or_without(server, topic, dialect, identifier):
     async with await Client.open(server, dialect) as client:
         await client.subscribe(topic)

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from apus_e2e import BASE, V1, Client, Server
+from apus_e2e import BASE, PATIENCE, V1, Client, Server
 from compressed_websocket import RSV1, CompressedWebSocket, compressed_command, deflate
 from prometheus import scrape
 from raw_websocket import BINARY, CONTINUATION, PING, PONG, TEXT, RawWebSocket, command, frame, upgrade_request
@@ -342,8 +342,9 @@ def test_the_largest_message_is_taken_and_one_byte_more_is_not(server):
 
 def test_a_bomb_costs_the_server_nothing():
     """Ten kilobytes that are ten megabytes, and nearly one that is a gigabyte."""
+    # Blocks that refer to nothing before them can follow each other as often as one likes.
     block = zlib.compressobj(9, zlib.DEFLATED, -15)
-    gigabyte = b"".join(block.compress(bytes(MIB)) for _ in range(1024)) + block.flush(zlib.Z_SYNC_FLUSH)
+    gigabyte = (block.compress(bytes(16 * MIB)) + block.flush(zlib.Z_FULL_FLUSH)) * 64
     assert len(gigabyte) < MIB
     with Server() as server:
         with CompressedWebSocket.open(server) as raw:
@@ -356,7 +357,7 @@ def test_a_bomb_costs_the_server_nothing():
                 raw.send(frame(TEXT, bomb, rsv=RSV1))
                 raw.expect_close(1009, reason="MESSAGE_TOO_BIG")
         assert server.rss < before + 8 * MIB
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 20 * PATIENCE
 
 
 def test_a_bomb_in_fragments_is_one_too(raw):

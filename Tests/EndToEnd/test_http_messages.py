@@ -61,7 +61,8 @@ async def test_a_body_of_another_form_is_refused_and_nothing_of_it_taken(server,
 
 
 @pytest.mark.parametrize("carrier", ["header", "query"])
-@pytest.mark.parametrize("identifier", [str(uuid.uuid4()), uuid.uuid4().hex, str(uuid.uuid4()).upper()])
+@pytest.mark.parametrize("identifier", [str(uuid.uuid4()), uuid.uuid4().hex, str(uuid.uuid4()).upper()],
+                         ids=["dashes", "plain", "capitals"])
 async def test_a_repeat_of_an_id_is_told_as_one(server, topic, dialect, carrier, identifier):
     configure(server, topic, dedupe_window="2m")
     given = {"headers": {"Idempotency-Key": identifier}} if carrier == "header" else {"id": identifier}

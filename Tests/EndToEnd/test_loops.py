@@ -14,6 +14,9 @@ import pytest
 from apus_e2e import PATIENCE, Server, apus, eventually
 from prometheus import scrape
 
+# It is about who has a core and who has not.
+pytestmark = pytest.mark.alone
+
 POLICIES = ["drop-oldest", "drop-newest", "latest", "disconnect", "throttle"]
 # Small, so that any burst is more than it holds.
 QUEUE = "64"

@@ -37,6 +37,13 @@ def pipeline(server, requests):
                 answers += data
 
 
+def work(server):
+    """Has the server work for longer than the 200 ms after which it gives memory back, however fast the machine is."""
+    before = server.processor_time
+    while server.processor_time - before < 0.3:
+        pipeline(server, [request("GET", "/health")] * 500)
+
+
 def request(method, path, **body):
     text = json.dumps(body) if body else ""
     return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
@@ -69,6 +76,7 @@ async def test_memory_of_forgotten_ids_goes_back_when_the_server_is_quiet():
             await publish_ids(client, "t", 50_000)
             full = memory(server)
             configure(server, "t", dedupe_window="1ms")
+            work(server)
             await until(lambda: memory(server) < full - 4 * MIB, "memory goes back", 30 * PATIENCE)
 
 
@@ -86,4 +94,5 @@ async def test_memory_of_topics_and_patterns_goes_back_when_the_server_is_quiet(
             pipeline(server, [request("DELETE", f"/topics/{name}") for name in names])
             for _ in range(10 * len(names)):
                 assert (await client.receive())["msg"] == "topic_deleted"
+        work(server)
         await until(lambda: memory(server) < before + (full - before) / 3, "memory goes back", 30 * PATIENCE)

@@ -2,7 +2,7 @@
 
 import time
 
-from apus_e2e import BASE, V1, Client, Server
+from apus_e2e import BASE, PATIENCE, V1, Client, Server
 
 
 def test_a_topic_is_created_listed_and_deleted(dialect):
@@ -92,7 +92,7 @@ async def test_uptime_counts_whole_seconds(server, dialect):
 
     start, began = uptime(), time.monotonic()
     while uptime() == start:
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 5 * PATIENCE
     assert uptime() in (start + 1, start + 2)
 
 

@@ -1,3 +1,4 @@
+import ApusTesting
 import Testing
 
 /// The parser that the other tests rely on finds what is wrong.

@@ -1,3 +1,4 @@
+import ApusTesting
 import CoreMetrics
 import NIOCore
 import Testing

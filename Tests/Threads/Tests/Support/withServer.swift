@@ -1,4 +1,3 @@
-import ApusClient
 import ApusServer
 import Logging
 import NIOCore

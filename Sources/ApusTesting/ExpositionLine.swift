@@ -1,5 +1,5 @@
 /// One sample of Prometheus' text format 0.0.4: `name{label="value",…} number`.
-struct ExpositionLine {
+public struct ExpositionLine: Sendable {
     struct Fault: Error {
         let reason: String
 
@@ -8,9 +8,9 @@ struct ExpositionLine {
         }
     }
 
-    let name: String
-    private(set) var labels: [String: String] = [:]
-    let value: String
+    public let name: String
+    public private(set) var labels: [String: String] = [:]
+    public let value: String
 
     init(_ line: Substring) throws(Fault) {
         var rest = Array(line.utf8)[...]
@@ -40,7 +40,7 @@ struct ExpositionLine {
     var series: String { "\(name) \(labels.sorted { $0.key < $1.key })" }
 
     /// A number as Go's `ParseFloat` reads it, less what nobody should write.
-    static func number(_ text: String) -> Double? {
+    public static func number(_ text: String) -> Double? {
         switch text {
         case "+Inf": return .infinity
         case "-Inf": return -.infinity

@@ -1,23 +1,23 @@
 /// A scrape as Prometheus' text format 0.0.4 has it, read strictly: whatever Prometheus, or `promtool check metrics`, would
 /// refuse or warn of is a fault.
-struct Exposition {
-    struct Fault: Error, Equatable, CustomStringConvertible {
-        let line: Int
-        let reason: String
+public struct Exposition: Sendable {
+    public struct Fault: Error, Equatable, CustomStringConvertible {
+        public let line: Int
+        public let reason: String
 
-        var description: String { "line \(line): \(reason)" }
+        public var description: String { "line \(line): \(reason)" }
     }
 
-    struct Family {
-        let name: String
-        let help: String
-        fileprivate(set) var kind = ""
-        fileprivate(set) var samples: [ExpositionLine] = []
+    public struct Family: Sendable {
+        public let name: String
+        public let help: String
+        public fileprivate(set) var kind = ""
+        public fileprivate(set) var samples: [ExpositionLine] = []
     }
 
-    private(set) var families: [Family] = []
+    public private(set) var families: [Family] = []
 
-    init(_ text: String) throws(Fault) {
+    public init(_ text: String) throws(Fault) {
         guard text.isEmpty || text.utf8.last == UInt8(ascii: "\n") else {
             throw Fault(line: 0, reason: "no newline at the end")
         }
@@ -43,11 +43,11 @@ struct Exposition {
     }
 
     /// The value of a series, its labels in any order.
-    func value(_ name: String, _ labels: [String: String] = [:]) -> String? {
+    public func value(_ name: String, _ labels: [String: String] = [:]) -> String? {
         families.flatMap(\.samples).first { $0.name == name && $0.labels == labels }?.value
     }
 
-    subscript(_ family: String) -> Family? {
+    public subscript(_ family: String) -> Family? {
         families.first { $0.name == family }
     }
 

@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// What other threads do to a loop, for the thread sanitizer to watch: without tasks, whose runtime it cannot look into.
-@Suite struct SocketLoopThreadSanitizerTests {
+@Suite struct SocketLoopStormTests {
     private let seen = NIOLockedValueBox<[Int]>([])
 
     private func note(_ number: Int) {

@@ -1,16 +1,11 @@
 import ApusBroker
-import ApusClient
 import ApusProtocol
 import ApusServer
 import Synchronization
 import Testing
 
 /// Everything that crosses from one loop to another, on real sockets, for the thread sanitizer to watch.
-@Suite(.serialized) struct ThreadSanitizerTests {
-    private static func createTopic(_ name: String, port: Int) async throws {
-        try await RESTClient(address: ServerAddress(host: "127.0.0.1", port: port)).createTopic(name)
-    }
-
+@Suite(.serialized) struct ServerStormTests {
     private static func configuration(_ change: (inout ServerConfiguration) -> Void) -> ServerConfiguration {
         var configuration = ServerConfiguration.forTests
         change(&configuration)
@@ -19,7 +14,7 @@ import Testing
 
     @Test func `50 subscribers have all of 8 publishers' 500 messages once, in one common order`() async throws {
         try await withServer(Self.configuration { $0.queue = 10_000 }) { port in
-            try await Self.createTopic("t", port: port)
+            try await REST(port: port).createTopic("t")
             var subscribers: [TestClient] = []
             for _ in 0..<50 {
                 let subscriber = try await TestClient(port: port)
@@ -51,7 +46,7 @@ import Testing
 
     @Test func `200 replays in a storm of publishes have no gap and no double at the seam`() async throws {
         try await withServer(Self.configuration { $0.queue = 100_000 }) { port in
-            try await Self.createTopic("t", port: port)
+            try await REST(port: port).createTopic("t")
             let isOver = OverFlag()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 let publisher = try await TestClient(port: port)
@@ -105,14 +100,14 @@ import Testing
                 isOver.set()
                 try await tasks.waitForAll()
             }
-            let health = try await RESTClient(address: ServerAddress(host: "127.0.0.1", port: port)).get("/health")
-            #expect(health.body.contains(#""topics":0,"subscribers":0"#), "\(health.body)")
+            let health = try await REST(port: port).health()
+            #expect(health.contains(#""topics":0,"subscribers":0"#), "\(health)")
         }
     }
 
     /// Makes topics and deletes them: both subscribers have everything, and then the notice.
     private static func own(_ owner: Int, round: RoundNumber, port: Int) async throws {
-        let rest = RESTClient(address: ServerAddress(host: "127.0.0.1", port: port))
+        let rest = REST(port: port)
         let publisher = try await TestClient(port: port)
         let subscribers = [try await TestClient(port: port), try await TestClient(port: port)]
         for number in 0..<25 {
@@ -162,7 +157,7 @@ import Testing
             $0.queue = 20
         }
         try await withServer(configuration) { port in
-            try await Self.createTopic("t", port: port)
+            try await REST(port: port).createTopic("t")
             var subscribers: [TestClient] = []
             for _ in 0..<4 {
                 let subscriber = try await TestClient(port: port, inbox: 4, receiveBuffer: 4096)

@@ -1,3 +1,4 @@
+import ApusTesting
 import CoreMetrics
 import NIOCore
 import Testing
@@ -5,7 +6,7 @@ import Testing
 @testable import ApusServer
 
 /// Many tasks record, make and destroy, while others scrape.
-@Suite struct MetricsThreadSanitizerTests {
+@Suite struct MetricsStormTests {
     private static let tasks = 8
     private static let rounds = 2000
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusBroker
 
-@Suite struct CompressionThreadSanitizerTests {
+@Suite struct CompressionStormTests {
     @Test func `of loops that come at once one compresses, and all get the same`() async throws {
         for _ in 0..<50 {
             var log = TopicLog(
