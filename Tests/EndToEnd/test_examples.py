@@ -1,4 +1,4 @@
-"""The Swift programs in Examples, built with the tests and run: `APUS_EXAMPLES=.build/debug`."""
+"""The Swift programs in Examples, built with the tests and run: `E2E_EXAMPLES=.build/debug`."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,8 @@ from apus_e2e import PATIENCE, TIMEOUT, Client, Dialect, Server, eventually, unt
 from event_stream import EventStream
 
 LIVE = Dialect("/live", "ts", "uptime_sec")
-FOLDER = os.environ.get("APUS_EXAMPLES")
-pytestmark = pytest.mark.skipif(not FOLDER, reason="APUS_EXAMPLES does not say where they are built")
+FOLDER = os.environ.get("E2E_EXAMPLES")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="E2E_EXAMPLES does not say where they are built")
 
 
 def program(name):
