@@ -103,8 +103,8 @@ let package = Package(
             swiftSettings: swiftSettings,
             plugins: ["EmbedTexts"]
         ),
-        // `Sources/ApusServer/Resources` becomes string literals: SwiftPM's own `embedInCode` makes arrays of bytes, over which
-        // the optimizer sits for minutes.
+        // `Sources/ApusServer/Resources` becomes string literals: SwiftPM's own `embedInCode` makes arrays of bytes,
+        // over which the optimizer sits for minutes.
         .executableTarget(name: "EmbedTextsTool", path: "Plugins/EmbedTextsTool", swiftSettings: swiftSettings),
         .plugin(name: "EmbedTexts", capability: .buildTool(), dependencies: ["EmbedTextsTool"]),
         .target(

@@ -1,7 +1,7 @@
 /// What the load engine must know of a wire protocol.
 ///
-/// The engine has the sockets, the clock, the schedule and the checks; a protocol turns bytes into `LoadEvents` and says
-/// what a publish looks like. One value serves all threads; what a thread remembers is in its `LoadParser`.
+/// The engine has the sockets, the clock, the schedule and the checks; a protocol turns bytes into `LoadEvents` and
+/// says what a publish looks like. One value serves all threads; what a thread remembers is in its `LoadParser`.
 public protocol LoadProtocol: Sendable {
     /// The protocol's name in results.
     var name: String { get }
@@ -46,8 +46,8 @@ public protocol LoadParser {
 
     /// Takes what arrived and says what it was; gives how many bytes are done with.
     ///
-    /// The rest is given again, with what comes after it. Answers, such as a subscribe after the handshake or a pong, are
-    /// appended to `output`. `events.ready()` says that a subscriber is subscribed or that a publisher may publish.
+    /// The rest is given again, with what comes after it. Answers, such as a subscribe after the handshake or a pong,
+    /// are appended to `output`. `events.ready()` says that a subscriber is subscribed or that a publisher may publish.
     mutating func parse(
         _ input: UnsafeRawBufferPointer,
         connection: inout LoadConnection,

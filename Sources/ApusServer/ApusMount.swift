@@ -16,11 +16,11 @@ public import ServiceLifecycle
 /// let app = Application(router: router, server: apus.server, services: [apus], logger: logger)
 /// try await app.runService()
 /// ```
-/// WebSockets are at `/live/ws`, topics at `/live/topics`, and so on. Requests below the path do not come to the application's
-/// router, nor through its middleware: who may do what is up to the configuration.
+/// WebSockets are at `/live/ws`, topics at `/live/topics`, and so on. Requests below the path do not come to the
+/// application's router, nor through its middleware: who may do what is up to the configuration.
 ///
-/// It must be among the application's services, which starts it and, when the application stops, lets it deliver what was
-/// acknowledged and close its clients' connections.
+/// It must be among the application's services, which starts it and, when the application stops, lets it deliver what
+/// was acknowledged and close its clients' connections.
 public struct ApusMount: Service {
     /// The same topics for the program itself.
     public let pubSub: PubSub

@@ -12,8 +12,8 @@ public import ServiceLifecycle
 /// let service = ApusService(configuration: configuration, logger: logger)
 /// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
 /// ```
-/// Shutting down gracefully stops the listener, refuses commands, delivers what was acknowledged, closes every socket with
-/// 1001, and takes no longer than the configuration's `drainTimeout`.
+/// Shutting down gracefully stops the listener, refuses commands, delivers what was acknowledged, closes every socket
+/// with 1001, and takes no longer than the configuration's `drainTimeout`.
 public struct ApusService: Service {
     /// What a WebSocket at `/ws` is for.
     public enum Mode: Sendable {
@@ -22,8 +22,8 @@ public struct ApusService: Service {
         case echo
     }
 
-    /// The same topics for the program that the server is part of. Its subscribers are not the server's to close: when that
-    /// stops, the topics stay for as long as they are held here.
+    /// The same topics for the program that the server is part of. Its subscribers are not the server's to close: when
+    /// that stops, the topics stay for as long as they are held here.
     public let pubSub: PubSub
     private let broker: any Broker
     private let configuration: ServerConfiguration
@@ -35,10 +35,10 @@ public struct ApusService: Service {
 
     /// - Parameters:
     ///   - broker: where topics live; a ``MemoryBroker`` within the configuration's limits when none is given.
-    ///   - metrics: what swift-metrics records for `/metrics`; one of its own when none is given. Bootstrap `MetricsSystem`
-    ///     with the same to have other libraries' metrics there too.
-    ///   - systemd: where the process was started by it: whose sockets are served in place of the configuration's, and who is
-    ///     told how the server is.
+    ///   - metrics: what swift-metrics records for `/metrics`; one of its own when none is given. Bootstrap
+    ///     `MetricsSystem` with the same to have other libraries' metrics there too.
+    ///   - systemd: where the process was started by it: whose sockets are served in place of the configuration's, and
+    ///     who is told how the server is.
     ///   - onListening: called with the bound addresses once connections are accepted.
     public init(
         configuration: ServerConfiguration,

@@ -3,8 +3,8 @@ import ApusProtocol
 import CEpoll
 import Glibc
 
-/// What is done every now and then, off the event loops: what time has made useless goes, and memory goes back to the system
-/// when the server is quiet.
+/// What is done every now and then, off the event loops: what time has made useless goes, and memory goes back to the
+/// system when the server is quiet.
 struct Housekeeping {
     /// How often topics are looked at, and how many of them at once: with more, it takes several times to look at all.
     private static let (interval, topicsAtOnce) = (Duration.seconds(1), 10_000)
@@ -30,8 +30,8 @@ struct Housekeeping {
         await workers.releaseMemory()
         http?.releaseMemory()
         broker.releaseMemory()
-        // Free pages amid others' too. Takes up to 25 ms for each 100 MB that are free, and holds up who allocates meanwhile:
-        // that is why it waits for quiet.
+        // Free pages amid others' too. Takes up to 25 ms for each 100 MB that are free, and holds up who allocates
+        // meanwhile: that is why it waits for quiet.
         malloc_trim(0)
     }
 

@@ -3,7 +3,8 @@ import Glibc
 
 /// Wakes a thread that waits at a poller: an eventfd(2), whose every ring is an event of its own.
 ///
-/// Nobody reads what it counts: it is asked about edge-triggered, so that waking takes one system call and being woken none.
+/// Nobody reads what it counts: it is asked about edge-triggered, so that waking takes one system call and being woken
+/// none.
 struct Alarm: Sendable {
     private let descriptor: CInt
 

@@ -2,8 +2,8 @@ import Glibc
 
 /// A TCP address in as few bytes as it takes: there is one for each connection.
 ///
-/// Its description is `127.0.0.1:50123` or `[::1]:50123`; `unix` for a Unix socket, whose clients have no address; empty for
-/// anything else.
+/// Its description is `127.0.0.1:50123` or `[::1]:50123`; `unix` for a Unix socket, whose clients have no address;
+/// empty for anything else.
 public struct PeerAddress: Sendable, CustomStringConvertible {
     private enum Host {
         case none

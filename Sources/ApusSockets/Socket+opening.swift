@@ -10,8 +10,8 @@ extension Socket {
     /// Listens on an address of this machine: the first that the host's name or number stands for.
     ///
     /// - Parameter isIPv6Only: whether an IPv6 address that stands for all is to leave IPv4 to another socket.
-    /// - Throws: ``SocketError``, of `getaddrinfo` when the host is not known: with `ENOENT` where there is none of this name,
-    ///   with `EAGAIN` where nobody could be asked.
+    /// - Throws: ``SocketError``, of `getaddrinfo` when the host is not known: with `ENOENT` where there is none of
+    ///   this name, with `EAGAIN` where nobody could be asked.
     public static func listening(
         on host: String,
         port: Int,

@@ -1,6 +1,7 @@
 import Glibc
 
-/// What the kernel knows of the bytes that a TCP socket was given: it tells a peer that reads slowly from one that is gone.
+/// What the kernel knows of the bytes that a TCP socket was given: it tells a peer that reads slowly from one that is
+/// gone.
 public struct SocketProgress: Equatable, Sendable {
     /// How many bytes the peer's kernel has acknowledged since the beginning.
     public var acknowledged: UInt64

@@ -11,8 +11,8 @@ extension Socket {
 
     /// Listens at a path, with a file of these permissions. The file of a server that is dead is replaced.
     ///
-    /// - Throws: ``SocketError``, of `bind` with `EADDRINUSE` where somebody listens there, and with `EEXIST` where there is
-    ///   something else than a socket.
+    /// - Throws: ``SocketError``, of `bind` with `EADDRINUSE` where somebody listens there, and with `EEXIST` where
+    ///   there is something else than a socket.
     public static func listening(
         atPath path: String,
         mode: UInt32
@@ -63,8 +63,8 @@ extension Socket {
         unlink(path)
     }
 
-    /// A descriptor that holds the lock on a file's folder. Without the lock where somebody else keeps it: anybody who can
-    /// read the folder could keep the server from starting.
+    /// A descriptor that holds the lock on a file's folder. Without the lock where somebody else keeps it: anybody who
+    /// can read the folder could keep the server from starting.
     private static func lockedFolder(of path: String) -> CInt {
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."

@@ -5,8 +5,8 @@ public struct SocketFile: Sendable, Equatable {
     public let path: String
     private let device: dev_t
     private let number: ino_t
-    // A file that is made when another one is removed often gets its number. Nothing that is done to a socket's file but its
-    // making changes this time: not who may use it, and not its use.
+    // A file that is made when another one is removed often gets its number. Nothing that is done to a socket's file
+    // but its making changes this time: not who may use it, and not its use.
     private let seconds: Int
     private let nanoseconds: Int
 

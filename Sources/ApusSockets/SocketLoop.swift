@@ -5,10 +5,11 @@ import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
 
-/// One thread that waits for sockets, and does what it is asked to in between: an `EventLoop` whose sockets have no channels.
+/// One thread that waits for sockets, and does what it is asked to in between: an `EventLoop` whose sockets have no
+/// channels.
 ///
-/// A NIO channel has a pipeline, promises and buffers of its own, some 4 KiB for each connection and a microsecond for each
-/// write. Here a socket is a descriptor and whoever is told that it is ready.
+/// A NIO channel has a pipeline, promises and buffers of its own, some 4 KiB for each connection and a microsecond for
+/// each write. Here a socket is a descriptor and whoever is told that it is ready.
 ///
 /// ```
 /// sockets that are ready ──► their targets ──► what was to be executed ──► and again

@@ -45,8 +45,8 @@ public struct EventFrame: Hashable, Sendable {
         return payload.withUnsafeBytes { try? inflater.withInflated($0, limit: 1 << 24) { Array($0) } }
     }
 
-    /// Reads `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"ts":"…"}`, which must have just these members in
-    /// this order; key and offset may be missing.
+    /// Reads `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"ts":"…"}`, which must have just these
+    /// members in this order; key and offset may be missing.
     private init?(_ payload: [UInt8], dialect: Dialect) {
         var rest = payload[...]
         guard rest.take(#"{"type":"#), let kind = rest.takeValue(),

@@ -1,5 +1,5 @@
-/// A scrape as Prometheus' text format 0.0.4 has it, read strictly: whatever Prometheus, or `promtool check metrics`, would
-/// refuse or warn of is a fault.
+/// A scrape as Prometheus' text format 0.0.4 has it, read strictly: whatever Prometheus, or `promtool check metrics`,
+/// would refuse or warn of is a fault.
 public struct Exposition: Sendable {
     public struct Fault: Error, Equatable, CustomStringConvertible {
         public let line: Int

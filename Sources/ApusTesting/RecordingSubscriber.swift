@@ -8,8 +8,8 @@ public import NIOCore
 /// hub ──deliver──► unflushed ──flush──► queued ──► socket: takes `room` frames, then no more until take(_:)
 ///                  └────── pending: unwritable at `waterMark` frames or bytes ──────┘
 /// ```
-/// That is how a channel behaves: a flush may make room at once, and then calls the hub back in the midst of its delivery.
-/// What was delivered counts as received when it is delivered. Belongs to one thread.
+/// That is how a channel behaves: a flush may make room at once, and then calls the hub back in the midst of its
+/// delivery. What was delivered counts as received when it is delivered. Belongs to one thread.
 public final class RecordingSubscriber: Subscriber {
     /// One thing that it was given, in order.
     public enum Record: Hashable, Sendable {

@@ -39,8 +39,8 @@ struct Apus: AsyncParsableCommand {
         ]
     )
 
-    /// Runs a command, as the default implementation does, but that a health check has two exit codes also where its arguments
-    /// are wrong: those who call it give others meanings of their own.
+    /// Runs a command, as the default implementation does, but that a health check has two exit codes also where its
+    /// arguments are wrong: those who call it give others meanings of their own.
     static func main() async {
         do {
             var command = try await asyncParseAsRoot()

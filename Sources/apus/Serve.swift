@@ -100,7 +100,8 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     logger.info("stopped")
 }
 
-/// What systemd passes and asks for, where it has started this process. Where that cannot be used, says why and exits with 78.
+/// What systemd passes and asks for, where it has started this process. Where that cannot be used, says why and exits
+/// with 78.
 private func systemd() throws -> Systemd {
     do throws(ConfigurationError) {
         return try Systemd(environment: ProcessInfo.processInfo.environment)

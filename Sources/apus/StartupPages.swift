@@ -4,8 +4,9 @@ import Glibc
 enum StartupPages {
     /// Unmaps the pages of code and constants, so that those which serving does not use are no longer resident.
     ///
-    /// Nothing is lost: a page that is used again comes back from the page cache, its neighbours with it. Only mappings that nothing
-    /// can have changed are touched: none that is writable, and none with a page of its own, as a debugger's breakpoint makes one.
+    /// Nothing is lost: a page that is used again comes back from the page cache, its neighbours with it. Only mappings
+    /// that nothing can have changed are touched: none that is writable, and none with a page of its own, as a
+    /// debugger's breakpoint makes one.
     static func release() {
         guard let file = fopen("/proc/self/smaps", "re") else { return }
         defer { fclose(file) }

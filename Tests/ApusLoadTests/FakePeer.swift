@@ -7,8 +7,8 @@ import Synchronization
 /// A server of few words on loopback: takes subscribers and publishers of one protocol of its own, and hands messages
 /// on with the faults that it is told to make.
 ///
-/// A line is a command: `SUB n` is answered `OK`; `PUB mark` is answered `ACK` and goes as `MSG mark` to all subscribers.
-/// One thread, blocking poll(2): it is a test's peer, not a fast one.
+/// A line is a command: `SUB n` is answered `OK`; `PUB mark` is answered `ACK` and goes as `MSG mark` to all
+/// subscribers. One thread, blocking poll(2): it is a test's peer, not a fast one.
 final class FakePeer: Sendable {
     /// What it does wrong, to every tenth message.
     enum Fault: Sendable {

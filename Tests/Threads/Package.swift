@@ -2,7 +2,8 @@
 
 import PackageDescription
 
-// A package of its own, so that ThreadSanitizer builds what is watched and no more: no TLS, no command line, no other tests.
+// A package of its own, so that ThreadSanitizer builds what is watched and no more: no TLS, no command line, no other
+// tests.
 let swiftSettings: [SwiftSetting] = {
     var settings: [SwiftSetting] = [
         .enableUpcomingFeature("ExistentialAny"),

@@ -1,6 +1,8 @@
-/// Who is to be told of new topics of one name, by that name. A value, without a lock: its owner guards it with its own.
+/// Who is to be told of new topics of one name, by that name. A value, without a lock: its owner guards it with its
+/// own.
 ///
-/// A dictionary, and not a ``FilterTrie`` of names: a name is found by its hash, and takes no node for each of its tokens.
+/// A dictionary, and not a ``FilterTrie`` of names: a name is found by its hash, and takes no node for each of its
+/// tokens.
 struct AwaitedNames {
     private var mailboxes: [ExactText: [FilterID: HubMailbox]] = [:]
     private var names: [FilterID: ExactText] = [:]

@@ -21,8 +21,8 @@ public protocol Broker: Sendable {
     /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`.
     func deleteTopic(named name: String) throws(BrokerError)
 
-    /// Lets go of what time has made useless: what is older than topics' histories go back, has expired, or is an id that
-    /// need not be known any more. Called every now and then: a topic that falls silent does not look at itself.
+    /// Lets go of what time has made useless: what is older than topics' histories go back, has expired, or is an id
+    /// that need not be known any more. Called every now and then: a topic that falls silent does not look at itself.
     ///
     /// - Parameters:
     ///   - now: on the steady clock.

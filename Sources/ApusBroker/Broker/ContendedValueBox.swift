@@ -3,8 +3,8 @@ import Synchronization
 
 /// A lock around a value, for work of well under a microsecond, by threads that run at the same time.
 ///
-/// A thread that finds it taken looks again for as long as such work takes. To be put to sleep by the kernel, and woken, costs
-/// twenty times as much.
+/// A thread that finds it taken looks again for as long as such work takes. To be put to sleep by the kernel, and
+/// woken, costs twenty times as much.
 struct ContendedValueBox<Value: Sendable>: ~Copyable, Sendable {
     /// How often it is looked at: some 200 ns.
     private static var looks: Int { 200 }

@@ -1,7 +1,7 @@
 /// How far a loop may be behind the publishers of a topic that it reads, before those on other loops wait for it.
 ///
-/// A loop that gets less of its core than others is not its subscribers' lag. Left alone, its publishers would run ahead of
-/// it, and what it then had for its sockets at once would be more than these can take.
+/// A loop that gets less of its core than others is not its subscribers' lag. Left alone, its publishers would run
+/// ahead of it, and what it then had for its sockets at once would be more than these can take.
 public struct LoopPace: Sendable, Equatable {
     /// Messages times the subscriptions that the loop has on the topic.
     public var deliveries: Int

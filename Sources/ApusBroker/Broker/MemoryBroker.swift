@@ -2,8 +2,8 @@ import NIOConcurrencyHelpers
 
 /// The broker that keeps everything in this process's memory.
 ///
-/// One leaf lock guards the table of topics and the filters, so that no topic is made between a filter's look at the table
-/// and its entry. The hot path does not take it: hubs remember the topics they publish to.
+/// One leaf lock guards the table of topics and the filters, so that no topic is made between a filter's look at the
+/// table and its entry. The hot path does not take it: hubs remember the topics they publish to.
 public final class MemoryBroker: Broker {
     /// What a broker's topics are bounded by.
     public struct Limits: Sendable {
@@ -56,7 +56,8 @@ public final class MemoryBroker: Broker {
     private let makeEpoch: @Sendable () -> String
     private let state = NIOLockedValueBox(State())
 
-    /// - Parameter makeEpoch: makes the name of a new topic's epoch; short, of letters and digits, and never the same twice.
+    /// - Parameter makeEpoch: makes the name of a new topic's epoch; short, of letters and digits, and never the same
+    ///   twice.
     public init(limits: Limits = Limits(), makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch) {
         self.limits = limits
         self.makeEpoch = makeEpoch

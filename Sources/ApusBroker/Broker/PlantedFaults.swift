@@ -1,4 +1,5 @@
-/// What tests have a broker and its hubs do wrong, to see that the simulation finds it. All of it lies off the hot path.
+/// What tests have a broker and its hubs do wrong, to see that the simulation finds it. All of it lies off the hot
+/// path.
 package struct PlantedFaults: OptionSet, Sendable {
     package let rawValue: UInt16
 

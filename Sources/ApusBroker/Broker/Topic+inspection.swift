@@ -39,7 +39,8 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
-    /// Lets go of what is older than history goes back, of what has expired, and of ids that need not be known any more.
+    /// Lets go of what is older than history goes back, of what has expired, and of ids that need not be known any
+    /// more.
     ///
     /// - Parameter now: on the steady clock.
     func trim(now: Int64) {

@@ -11,7 +11,8 @@ public final class Topic: Sendable {
     /// The frames of this topic's events, and its name as JSON.
     public let template: EventTemplate
     let nameBytes: [UInt8]
-    /// Whether publishers wait for loops that are behind, and what is offered to a socket at once is not held against it.
+    /// Whether publishers wait for loops that are behind, and what is offered to a socket at once is not held against
+    /// it.
     let isPaced: Bool
     let state: ContendedValueBox<TopicState>
 

@@ -1,7 +1,7 @@
 /// Values stored under the names of topics, one under each, found by a pattern.
 ///
-/// The walk for a filter takes the one child of a literal, all children at `*`, and everything below at `>`. It costs as
-/// much as there are names that match, and names that part from the filter only after a `*`: `*.*.x` passes by every
+/// The walk for a filter takes the one child of a literal, all children at `*`, and everything below at `>`. It costs
+/// as much as there are names that match, and names that part from the filter only after a `*`: `*.*.x` passes by every
 /// name of two tokens or more. It never passes by a node twice.
 ///
 /// A value, without a lock: its owner guards it with its own.

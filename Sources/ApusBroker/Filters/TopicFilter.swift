@@ -47,7 +47,8 @@ public struct TopicFilter: Sendable {
         self.tokens = tokens
     }
 
-    /// Whether `name` has a `*` or `>` anywhere, which no topic's name has: it is a pattern, if a valid one, or nothing.
+    /// Whether `name` has a `*` or `>` anywhere, which no topic's name has: it is a pattern, if a valid one, or
+    /// nothing.
     public static func isPattern(_ name: some StringProtocol) -> Bool {
         name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: ">") }
     }

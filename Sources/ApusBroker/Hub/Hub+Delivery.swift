@@ -40,10 +40,11 @@ extension Hub {
         return progress
     }
 
-    /// Delivers what nearly every subscription gets of a drain, in a fraction of the steps that ``pump(_:)`` takes to see to
-    /// everything.
+    /// Delivers what nearly every subscription gets of a drain, in a fraction of the steps that ``pump(_:)`` takes to
+    /// see to everything.
     ///
-    /// - Returns: whether the subscription has come to the head with that. Where there is anything to see to, nothing is done.
+    /// - Returns: whether the subscription has come to the head with that. Where there is anything to see to, nothing
+    ///   is done.
     @inline(__always)
     private func deliver(_ portion: inout Portion, to subscription: Subscription) -> Bool {
         let subscriber = subscription.subscriber
@@ -58,8 +59,8 @@ extension Hub {
         return subscription.cursor >= subscription.source.head
     }
 
-    /// Whether the subscriber takes more, where what was delivered in this turn may be all that is in the way. A resumption that
-    /// this causes can wait.
+    /// Whether the subscriber takes more, where what was delivered in this turn may be all that is in the way. A
+    /// resumption that this causes can wait.
     func takesMore(_ subscriber: any Subscriber) -> Bool {
         guard !subscriber.isWritable else { return true }
         isPumping = true
@@ -132,8 +133,8 @@ extension Hub {
         counters.delivered += count
     }
 
-    /// The batch the subscription reads next; `nil` when that is gone and the cursor was moved to what is kept, or there is
-    /// a hole.
+    /// The batch the subscription reads next; `nil` when that is gone and the cursor was moved to what is kept, or
+    /// there is a hole.
     private func batch(for subscription: Subscription) -> Batch? {
         let source = subscription.source
         if let hole = subscription.holes.first, hole.lowerBound <= subscription.cursor {

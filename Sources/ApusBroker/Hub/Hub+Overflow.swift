@@ -27,16 +27,16 @@ extension Hub {
         }
     }
 
-    /// Takes note that a subscription which had everything was offered more at once than its socket takes. It is slow only if
-    /// the socket does not go on to take it.
+    /// Takes note that a subscription which had everything was offered more at once than its socket takes. It is slow
+    /// only if the socket does not go on to take it.
     func spare(_ subscription: Subscription) {
         guard subscription.topic.isPaced else { return }
         subscription.burst = Burst(end: subscription.source.head)
         bursts.append(subscription)
     }
 
-    /// Holds against subscriptions what they were offered at once, if their subscribers have taken nothing between the last
-    /// call and this one.
+    /// Holds against subscriptions what they were offered at once, if their subscribers have taken nothing between the
+    /// last call and this one.
     public func endBursts() {
         guard !bursts.isEmpty else { return }
         var delivered: [ObjectIdentifier: UInt64] = [:]
@@ -61,7 +61,8 @@ extension Hub {
         }
     }
 
-    /// Under drop-newest: what its queue has no room for of what it was offered at once will be passed by like the rest.
+    /// Under drop-newest: what its queue has no room for of what it was offered at once will be passed by like the
+    /// rest.
     private func holdBackBurst(of subscription: Subscription) {
         let head = subscription.source.head
         var (start, room) = (max(subscription.cursor, subscription.lagStart), UInt64(subscription.options.queue))
@@ -136,8 +137,8 @@ extension Hub {
             counters.droppedOldest += min(dropped, pending)
             counters.conflated += pending - min(dropped, pending)
         }
-        // Each message adds one at the most. Where much has been superseded counting takes long, so it is done more seldom,
-        // and the bound may be overstepped by as many messages meanwhile.
+        // Each message adds one at the most. Where much has been superseded counting takes long, so it is done more
+        // seldom, and the bound may be overstepped by as many messages meanwhile.
         subscription.nextCount = head + UInt64(max(bound - live.count, live.batches / 64, 0)) + 1
     }
 

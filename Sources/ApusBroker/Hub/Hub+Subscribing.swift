@@ -159,8 +159,8 @@ extension Hub {
         subscription.topic.watch(mailbox, slot: subscription.source.slot, change: 1)
     }
 
-    /// How many of the messages from `start` to the cursor count as dropped, had they all been skipped: at the least, as
-    /// under latest those that are superseded do not. Rather one too many is announced than one too few.
+    /// How many of the messages from `start` to the cursor count as dropped, had they all been skipped: at the least,
+    /// as under latest those that are superseded do not. Rather one too many is announced than one too few.
     private func skipped(by subscription: Subscription, since start: Offset) -> UInt64 {
         guard subscription.dropped > 0 else { return 0 }
         let live = [start, subscription.cursor].map { offset in
@@ -212,7 +212,8 @@ extension Hub {
         subscription.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
     }
 
-    /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no error.
+    /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no
+    /// error.
     ///
     /// - Returns: the topic's name, or the pattern, as a quoted JSON string.
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.filterNotAllowed`.

@@ -29,8 +29,8 @@ extension Hub {
     }
 
     func markDirty(slot: Int) {
-        // The slot may have been given up, or to another topic, since the topic was posted: then there is nothing to do,
-        // or nothing new to find.
+        // The slot may have been given up, or to another topic, since the topic was posted: then there is nothing to
+        // do, or nothing new to find.
         guard slot < topics.count, let source = topics[slot], !source.isDirty else { return }
         source.isDirty = true
         dirty.append(source)

@@ -3,7 +3,8 @@ import ApusProtocol
 // Subscriptions that wait for their topic, and again when it is gone.
 
 extension Hub {
-    /// Subscribes to a name. Where it has a topic that is an ordinary subscription, which has begun to wait for the next one.
+    /// Subscribes to a name. Where it has a topic that is an ordinary subscription, which has begun to wait for the
+    /// next one.
     func subscribeWaiting(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,

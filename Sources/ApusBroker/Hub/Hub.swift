@@ -84,8 +84,8 @@ public final class Hub {
     /// Publishes `message`, a JSON object, to the topic of that name; its subscribers get it in the turns that follow.
     ///
     /// - Parameter origin: the connection that publishes.
-    /// - Returns: the topic and what came of it. When publishers of the topic have to wait, call ``wait(_:for:)`` and publish
-    ///   again when told.
+    /// - Returns: the topic and what came of it. When publishers of the topic have to wait, call ``wait(_:for:)`` and
+    ///   publish again when told.
     public func publish(
         _ message: UnsafeRawBufferPointer,
         toTopicNamed name: UnsafeRawBufferPointer,

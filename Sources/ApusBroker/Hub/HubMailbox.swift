@@ -3,8 +3,8 @@ import NIOCore
 
 /// The side of a ``Hub`` that other threads may touch: what it should look at in its next turn.
 ///
-/// One leaf lock. Bounded by the number of topics the hub reads or is to read, as a topic is posted once until the hub has
-/// drained it, and by ``presenceLimit``.
+/// One leaf lock. Bounded by the number of topics the hub reads or is to read, as a topic is posted once until the hub
+/// has drained it, and by ``presenceLimit``.
 public final class HubMailbox: Sendable {
     /// How much news of others' subscriptions is kept for a hub; beyond it, it is dropped and counted.
     static let presenceLimit = 10_000

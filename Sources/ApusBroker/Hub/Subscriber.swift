@@ -18,13 +18,13 @@ public protocol Subscriber: AnyObject {
 
     /// Takes whole frames. They may wait until ``flush()``.
     func deliver(_ frames: ByteBuffer)
-    /// Sends what was delivered. The hub calls it at the end of a turn for who asked with ``Hub/flushLater(_:)``, and in the
-    /// midst of a delivery to find out whether that makes room.
+    /// Sends what was delivered. The hub calls it at the end of a turn for who asked with ``Hub/flushLater(_:)``, and
+    /// in the midst of a delivery to find out whether that makes room.
     func flush()
     /// Takes note of something that has its place in the order of the events.
     func notify(_ notice: SubscriberNotice)
-    /// When its client was last seen to take something though ``isWritable`` does not show it, in milliseconds of a monotonic
-    /// clock: the buffers between them may be large. Asked again and again of one that publishers wait for.
+    /// When its client was last seen to take something though ``isWritable`` does not show it, in milliseconds of a
+    /// monotonic clock: the buffers between them may be large. Asked again and again of one that publishers wait for.
     ///
     /// - Parameter now: on that clock.
     func lastTaken(now: Int64) -> Int64
@@ -57,8 +57,8 @@ public enum SubscriberNotice {
     /// The topic is gone, and the subscription with it. Everything published before has been delivered. A pattern that
     /// matched it stays, and so does one that waits for the next topic of the name.
     case topicDeleted(Topic, byPattern: Bool, waits: Bool)
-    /// The topic that a subscription waited for is there. With `isUnrecovered` it had asked for what came after a position,
-    /// and that is gone. Its events follow, from the first one on.
+    /// The topic that a subscription waited for is there. With `isUnrecovered` it had asked for what came after a
+    /// position, and that is gone. Its events follow, from the first one on.
     case topicCreated(Topic, isUnrecovered: Bool)
     /// A subscription did not keep up and has ended; its policy says that the subscriber must go too.
     case slowConsumer(Topic)
@@ -68,8 +68,8 @@ public enum SubscriberNotice {
     case presence(Topic, hasJoined: Bool, clientID: String)
     /// So many of these were left out because the subscriber took nothing.
     case presenceDropped(Topic, count: UInt64)
-    /// Its patterns match more topics than it may have, or more than ``WaitingSubscription/maxLives`` topics of a name it waits
-    /// for have gone that it has not been told of; it must go.
+    /// Its patterns match more topics than it may have, or more than ``WaitingSubscription/maxLives`` topics of a name
+    /// it waits for have gone that it has not been told of; it must go.
     case overloaded
 }
 

@@ -8,8 +8,9 @@ public final class Subscription {
     /// What it is known by in this process.
     let id: UInt64
     // The hot path reads and writes what is marked so below many times for each delivery, each time with a call of the
-    // runtime that looks for overlapping accesses, some 60 instructions. There are none: everything here is on one loop, and
-    // nobody is called in the midst of a change. (The compiler's flag for it is not allowed in a package others depend on.)
+    // runtime that looks for overlapping accesses, some 60 instructions. There are none: everything here is on one
+    // loop, and nobody is called in the midst of a change. (The compiler's flag for it is not allowed in a package
+    // others depend on.)
     @exclusivity(unchecked) public internal(set) var options: SubscriptionOptions
     @exclusivity(unchecked) var encoding: EventEncoding
     let subscriber: any Subscriber
@@ -43,7 +44,8 @@ public final class Subscription {
     /// When publishers were last seen to wait for it, and for how long in all, in milliseconds.
     var throttledAt: Int64?
     var throttledTime: Int64 = 0
-    /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one starts.
+    /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one
+    /// starts.
     var predecessors: Succession? {
         didSet { isHeld = predecessors != nil || opening != nil }
     }

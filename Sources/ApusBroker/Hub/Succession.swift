@@ -1,5 +1,6 @@
-/// A subscriber's subscriptions to a topic that is gone, and its subscriptions to the topic that has its name now: these begin
-/// when all of the former have come to their end. One object for all of them, however many they are. Belongs to its hub's loop.
+/// A subscriber's subscriptions to a topic that is gone, and its subscriptions to the topic that has its name now:
+/// these begin when all of the former have come to their end. One object for all of them, however many they are.
+/// Belongs to its hub's loop.
 ///
 /// ```
 /// former (deleted) ──counted by left──► Succession ──wakes──► next
@@ -29,8 +30,8 @@ final class Succession {
 }
 
 extension Hub {
-    /// The subscriptions of the same subscriber, to a topic of the same name that is gone, which come to their end before this
-    /// one begins.
+    /// The subscriptions of the same subscriber, to a topic of the same name that is gone, which come to their end
+    /// before this one begins.
     func predecessors(of subscription: Subscription) -> Succession? {
         guard hasPredecessor(subscription.topic) else { return nil }
         let key = ObjectIdentifier(subscription.subscriber)

@@ -1,9 +1,9 @@
 /// The topics a hub published to lately, found by the bytes of their names without a lock or a string.
 ///
-/// A name has ``ways`` places next to each other. When all are taken by others the cache grows, up to ``maxPlaces``; from
-/// there on the newest takes the first of them, and a name that lost its place is looked up in the broker. Before that comes
-/// the topic of the last look-up, as whoever publishes much tends to publish to one. A topic that was deleted is found out
-/// when it is published to, and forgotten.
+/// A name has ``ways`` places next to each other. When all are taken by others the cache grows, up to ``maxPlaces``;
+/// from there on the newest takes the first of them, and a name that lost its place is looked up in the broker. Before
+/// that comes the topic of the last look-up, as whoever publishes much tends to publish to one. A topic that was
+/// deleted is found out when it is published to, and forgotten.
 struct TopicCache {
     private static let ways = 4
     private static let minPlaces = 256

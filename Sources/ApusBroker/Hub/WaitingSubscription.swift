@@ -1,14 +1,15 @@
-/// A subscription to a name, whether it has a topic or not: it brings a ``Subscription`` to each topic of that name, one
-/// after the other. Belongs to its hub's loop.
+/// A subscription to a name, whether it has a topic or not: it brings a ``Subscription`` to each topic of that name,
+/// one after the other. Belongs to its hub's loop.
 ///
 /// ```
 /// waits ──topic made──► topic_created, events ──topic deleted──► topic_deleted ──► waits ──► …
 /// ```
 /// The name stays registered with the broker all that time, so that there is no moment in which a topic could be made
-/// unnoticed. Usually there is one life at the most; those of a subscriber that takes nothing queue up, to ``maxLives``, and to
-/// as many of all its names as its patterns may match topics.
+/// unnoticed. Usually there is one life at the most; those of a subscriber that takes nothing queue up, to
+/// ``maxLives``, and to as many of all its names as its patterns may match topics.
 public final class WaitingSubscription {
-    /// How many topics of that name may have come and gone without the subscriber having been told; one more and it must go.
+    /// How many topics of that name may have come and gone without the subscriber having been told; one more and it
+    /// must go.
     static let maxLives = 100
 
     let subscriber: any Subscriber

@@ -20,8 +20,8 @@ extension Batch {
     /// What a batch takes besides its frames, more or less: it is not cut where that would be more than what goes.
     private static let overhead = 512
 
-    /// The same publications in several batches, of which those whose time is up are without contents; `nil` where that is
-    /// not worth it.
+    /// The same publications in several batches, of which those whose time is up are without contents; `nil` where that
+    /// is not worth it.
     func remains(now: Int64) -> [Batch]? {
         guard !isExpired(now: now) else { return [Batch(spent: first..<end, newest: self)] }
         var runs: [(offsets: Range<Offset>, isExpired: Bool)] = []

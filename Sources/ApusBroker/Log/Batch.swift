@@ -3,15 +3,16 @@ import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
 
-/// Consecutive publications, encoded as WebSocket frames and never changed again: what all subscribers of a topic share.
+/// Consecutive publications, encoded as WebSocket frames and never changed again: what all subscribers of a topic
+/// share.
 ///
 /// ```
 /// frames   │ frame 41 │ frame 42   │ frame 43 │
 /// marks               ▲            ▲            (the last end is the buffer's own)
 /// ```
-/// The frames are in the base dialect. Other encodings are made from them when their first reader comes, and kept beside
-/// them for the rest, until all have read the batch. Should two loops come first at once, one's work is for nothing, except
-/// that nothing is compressed twice.
+/// The frames are in the base dialect. Other encodings are made from them when their first reader comes, and kept
+/// beside them for the rest, until all have read the batch. Should two loops come first at once, one's work is for
+/// nothing, except that nothing is compressed twice.
 public final class Batch: Sendable {
     /// The offset of the first publication.
     public let first: Offset
@@ -108,8 +109,8 @@ public final class Batch: Sendable {
 
     /// The frames from `offset`, which must lie in this batch, to its end.
     ///
-    /// - Parameter keeps: whether others will read them in this encoding too; not of a replay, whose copies would stay for as
-    ///   long as the log.
+    /// - Parameter keeps: whether others will read them in this encoding too; not of a replay, whose copies would stay
+    ///   for as long as the log.
     public func slice(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> ByteBuffer {
         slice(from: offset, of: frames(from: offset, in: encoding, keeps: keeps))
     }
@@ -219,7 +220,8 @@ public final class Batch: Sendable {
 
     // MARK: Compression
 
-    /// At least the frames from `offset` on, compressed as far as that is worth it; `encoding` is one of those that are.
+    /// At least the frames from `offset` on, compressed as far as that is worth it; `encoding` is one of those that
+    /// are.
     func deflatedFrames(
         from offset: Offset,
         in encoding: EventEncoding,

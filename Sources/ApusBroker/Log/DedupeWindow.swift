@@ -2,8 +2,8 @@ import DequeModule
 
 /// The message ids that were published lately, so that a repeat is recognized.
 ///
-/// Bounded by time, by count and by ``bytesPerID`` for each: beyond any of these the oldest id is forgotten, as if its time
-/// were up.
+/// Bounded by time, by count and by ``bytesPerID`` for each: beyond any of these the oldest id is forgotten, as if its
+/// time were up.
 struct DedupeWindow {
     /// What an id may take on average; a UUID takes 36.
     private static let bytesPerID = 64

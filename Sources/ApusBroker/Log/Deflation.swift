@@ -4,8 +4,9 @@ import NIOCore
 
 /// What compresses one event loop's events (RFC 7692), and what it has compressed of late for replays.
 ///
-/// Live events are compressed once for all loops and kept with their batch until all have read them. What a replay reads
-/// would stay for as long as the log, so it is kept here: clients that come back together mostly ask for the same.
+/// Live events are compressed once for all loops and kept with their batch until all have read them. What a replay
+/// reads would stay for as long as the log, so it is kept here: clients that come back together mostly ask for the
+/// same.
 final class Deflation {
     let compressor: MessageCompressor
     var replays = ReplayedFrames()

@@ -15,7 +15,8 @@ extension TopicLog {
         return min(first, head)
     }
 
-    /// The oldest publication from `start` on that was made at `steady` or later on the steady clock; `head` when there is none.
+    /// The oldest publication from `start` on that was made at `steady` or later on the steady clock; `head` when there
+    /// is none.
     ///
     /// - Parameter now: passes by those whose time is up by then.
     func firstOffset(from start: Offset, madeSince steady: Int64, livingAt now: Int64?) -> Offset {
@@ -47,8 +48,8 @@ extension TopicLog {
         return head
     }
 
-    /// The place of the oldest of the newest `count` publications from `first` on whose time is not up; `head` when there is
-    /// none.
+    /// The place of the oldest of the newest `count` publications from `first` on whose time is not up; `head` when
+    /// there is none.
     ///
     /// - Parameter now: on the steady clock.
     func offset(ofLast count: Int, from first: Offset, now: Int64) -> Offset {
@@ -102,8 +103,8 @@ extension TopicLog {
         index(of: start).map { sealed.endIndex - $0 } ?? 0
     }
 
-    /// How many publications from `start` on have not been superseded by a later one with the same key, as far as is known:
-    /// those that are no longer kept count.
+    /// How many publications from `start` on have not been superseded by a later one with the same key, as far as is
+    /// known: those that are no longer kept count.
     func liveCount(from start: Offset) -> Int {
         guard let index = index(of: start) else { return 0 }
         let gone = Int(max(firstKept, start) - start)

@@ -5,8 +5,9 @@ import DequeModule
 extension TopicLog {
     /// Lets go of what has expired: batches of which all publications have, and the better part of others.
     ///
-    /// It leaves batches without contents, so that offsets stay without holes: a cursor passes them by, and a resume from
-    /// before them has missed nothing. A batch is looked at when the last of its publications expires that ever does.
+    /// It leaves batches without contents, so that offsets stay without holes: a cursor passes them by, and a resume
+    /// from before them has missed nothing. A batch is looked at when the last of its publications expires that ever
+    /// does.
     ///
     /// - Parameter now: on the steady clock.
     mutating func expire(now: Int64) {

@@ -11,8 +11,8 @@ import NIOCore
 /// └─────────┴─────────┴─────────┘   └───────────────┘
 ///   ▲ firstKept                                      ▲ head: the next offset
 /// ```
-/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:spared:now:)`` keeps what history and the
-/// slowest cursor need, and never more than `bytes`, whole batches at a time.
+/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:spared:now:)`` keeps what history and
+/// the slowest cursor need, and never more than `bytes`, whole batches at a time.
 struct TopicLog {
     struct Limits: Equatable {
         /// How many publications are kept for replay.
@@ -43,13 +43,13 @@ struct TopicLog {
         var lead: Int64 = 0
     }
 
-    /// An open batch is sealed before it outgrows this size, some 900 messages at the most: a slice is one reasonable write,
-    /// and memory goes in small steps. A larger publication is a batch of its own.
+    /// An open batch is sealed before it outgrows this size, some 900 messages at the most: a slice is one reasonable
+    /// write, and memory goes in small steps. A larger publication is a batch of its own.
     static let batchBytes = 64 * 1024
     /// Fewer publications than this are not sealed for the sake of memory.
     private static let minPart = 16
-    /// A batch is not gone on with from this size on: should somebody still hold a slice of it, it is copied. Nor from this
-    /// part of a bound in bytes, as a batch is dropped whole.
+    /// A batch is not gone on with from this size on: should somebody still hold a slice of it, it is copied. Nor from
+    /// this part of a bound in bytes, as a batch is dropped whole.
     private static let (reopenedBytes, reopenedPart) = (16 * 1024, 8)
     private static let allocator = ByteBufferAllocator()
 
@@ -157,16 +157,16 @@ struct TopicLog {
         sealed.append(batch)
     }
 
-    /// Seals the open batch when it has a good part of what history keeps: batches are dropped whole, so where nobody reads,
-    /// and nothing else seals them, a log would keep up to ``batchBytes`` too much.
+    /// Seals the open batch when it has a good part of what history keeps: batches are dropped whole, so where nobody
+    /// reads, and nothing else seals them, a log would keep up to ``batchBytes`` too much.
     mutating func sealPart() {
         if isOpen, open.marks.count + 1 >= max(Self.minPart, limits.history / 4) { seal() }
     }
 
     /// Goes on with the newest batch where it was sealed, if it is small and all that are to read it have.
     ///
-    /// Where publications come one at a time, and are read at once, each would else be three blocks of memory for as long as
-    /// history wants it: half as much again.
+    /// Where publications come one at a time, and are read at once, each would else be three blocks of memory for as
+    /// long as history wants it: half as much again.
     mutating func reopen(readTo low: Offset) {
         // Of a bound in age, a batch has the age of its newest.
         guard !isOpen, let index = sealed.indices.last, sealed[index].end <= low, limits.historyAge == nil,
@@ -184,8 +184,8 @@ struct TopicLog {
         min(Self.reopenedBytes, min(limits.bytes, limits.historyBytes ?? .max) / Self.reopenedPart)
     }
 
-    /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the bound in
-    /// bytes.
+    /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the
+    /// bound in bytes.
     ///
     /// - Parameters:
     ///   - spared: the oldest offset that publishers wait for somebody to read: from there on everything stays.

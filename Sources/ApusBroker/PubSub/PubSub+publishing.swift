@@ -60,7 +60,8 @@ extension PubSub {
     /// - Parameters:
     ///   - key: of messages with the same key, ``OverflowPolicy/latest`` keeps the newest; 1 to 256 bytes.
     ///   - ttl: how long it is delivered; the topic's where none is given.
-    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge` or `.cancelled`.
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge` or
+    ///   `.cancelled`.
     @discardableResult
     public func publish(
         _ topic: String,

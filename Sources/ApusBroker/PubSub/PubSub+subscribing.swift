@@ -20,8 +20,8 @@ extension PubSub {
         public var waitsForTopic: Bool
         /// Whether a topic that is not there is created.
         public var createsTopic: Bool
-        /// Bytes of events that it has before it has read them; what comes after that waits in the topic's log and counts as
-        /// lag.
+        /// Bytes of events that it has before it has read them; what comes after that waits in the topic's log and
+        /// counts as lag.
         public var buffer: Int
 
         public init(
@@ -111,8 +111,8 @@ extension PubSub {
     /// What was subscribed to, as a sequence of events and notices.
     ///
     /// Ends when its topic is deleted, by ``cancel()``, or when nobody holds it any more. Throws ``BrokerError``
-    /// `.slowConsumer` where it was behind by more than its queue under ``OverflowPolicy/disconnect``. It is for one reader:
-    /// of two, each gets a part.
+    /// `.slowConsumer` where it was behind by more than its queue under ``OverflowPolicy/disconnect``. It is for one
+    /// reader: of two, each gets a part.
     public final class Subscription: AsyncSequence, Sendable {
         public typealias Element = Delivery
         public typealias Failure = BrokerError

@@ -14,9 +14,9 @@ import Synchronization
 ///     if let event = delivery.event { print(event.payload) }
 /// }
 /// ```
-/// What is promised is what a server promises its clients: every subscriber gets every message once, in the order in which the
-/// topic took it, and what a slow one misses is told to it. A `PubSub` may be used from any task or thread. It lives for as
-/// long as it or one of its subscriptions is held.
+/// What is promised is what a server promises its clients: every subscriber gets every message once, in the order in
+/// which the topic took it, and what a slow one misses is told to it. A `PubSub` may be used from any task or thread.
+/// It lives for as long as it or one of its subscriptions is held.
 ///
 /// ``ApusService`` of `ApusServer` has one that shares the server's topics.
 public final class PubSub: Sendable {
@@ -32,8 +32,8 @@ public final class PubSub: Sendable {
         public var maxMessage: Int
         /// How many subscriptions there may be.
         public var maxSubscriptions: Int
-        /// Under ``OverflowPolicy/throttle``: a subscription that makes publishers wait and takes nothing for so long is ended.
-        /// Zero: never.
+        /// Under ``OverflowPolicy/throttle``: a subscription that makes publishers wait and takes nothing for so long
+        /// is ended. Zero: never.
         public var throttleTimeout: Duration
         /// For so long publishers wait for other event loops at the most.
         public var liveTimeout: Duration

@@ -10,7 +10,8 @@ final class PubSubCore: Sendable {
     private static let tickInterval = Duration.milliseconds(500)
     /// How many topics are looked at for what has expired, each time.
     private static let trimmedEachTick = 1000
-    /// Counts down from the greatest: connections of a server, which tell their own messages by such a number, count up.
+    /// Counts down from the greatest: connections of a server, which tell their own messages by such a number, count
+    /// up.
     private static let lastOrigin = Atomic(UInt32.max)
 
     let broker: any Broker

@@ -1,8 +1,8 @@
 /// Where a server is and which dialect to speak with it.
 ///
-/// Written `http|https|ws|wss://host[:port][/apus][/v1]`, or `unix:/run/apus.sock[:/apus][/v1]` for a Unix socket. `ws` means
-/// the same as `http`, `wss` the same as `https`: the REST base and the WebSocket URL follow from either. A `/ws` at the end
-/// is taken too, since that is what people have at hand.
+/// Written `http|https|ws|wss://host[:port][/apus][/v1]`, or `unix:/run/apus.sock[:/apus][/v1]` for a Unix socket. `ws`
+/// means the same as `http`, `wss` the same as `https`: the REST base and the WebSocket URL follow from either. A `/ws`
+/// at the end is taken too, since that is what people have at hand.
 public struct ServerAddress: Sendable, Hashable {
     /// The two forms of the contract's endpoints and messages.
     public enum Dialect: Sendable, Hashable {

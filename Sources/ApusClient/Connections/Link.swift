@@ -72,8 +72,8 @@ struct Link: Sendable {
         }
     }
 
-    /// Waits before the n-th attempt in a row at something on a connection that is there, at most for `limit`; false when
-    /// the task was cancelled.
+    /// Waits before the n-th attempt in a row at something on a connection that is there, at most for `limit`; false
+    /// when the task was cancelled.
     func pause(attempt: Int, atMost limit: Duration? = nil) async -> Bool {
         let pause = environment.random(options.reconnect.ceiling(attempt: attempt))
         try? await environment.sleep(max(Self.shortestPause, min(pause, limit ?? pause)))

@@ -5,10 +5,10 @@ import NIOCore
 /// A value without I/O. An entry leaves it with its answer and not before: after a reconnect everything in it is sent
 /// again, with the same ids. Bounded by entries and bytes.
 ///
-/// After a lost connection topics may be gone, those of a server in memory until somebody makes them again. So a topic's
-/// first entry goes ahead as its scout, and the others follow when that is answered: they keep their order also where the
-/// topic is made in their midst. While there is no such topic the scout is sent again and again, and each entry waits as
-/// long as it may.
+/// After a lost connection topics may be gone, those of a server in memory until somebody makes them again. So a
+/// topic's first entry goes ahead as its scout, and the others follow when that is answered: they keep their order also
+/// where the topic is made in their midst. While there is no such topic the scout is sent again and again, and each
+/// entry waits as long as it may.
 ///
 /// ```
 ///   append ──▶ ready ──▶ sent ──▶ answered        the topic was seen on this connection, or none was ever lost
@@ -114,8 +114,8 @@ struct PublishQueue {
         }
     }
 
-    /// Takes out what the server closed the connection for: the largest command on its way, since whichever it was, that
-    /// one is larger than it takes too; and all that are as large.
+    /// Takes out what the server closed the connection for: the largest command on its way, since whichever it was,
+    /// that one is larger than it takes too; and all that are as large.
     mutating func removeTooBig() -> [Entry] {
         let sizes = entries.values.lazy.filter(\.isSent).map(\.text.utf8.count)
         guard let largest = sizes.max() else { return [] }

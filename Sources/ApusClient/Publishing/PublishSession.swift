@@ -2,8 +2,8 @@ import Synchronization
 
 /// The client's publishes, over as many connections as it takes.
 ///
-/// They have a connection of their own: acks must come through while a slow consumer keeps the subscriptions' connection
-/// from being read, or a consumer that publishes what it made of each event would wait for itself.
+/// They have a connection of their own: acks must come through while a slow consumer keeps the subscriptions'
+/// connection from being read, or a consumer that publishes what it made of each event would wait for itself.
 final class PublishSession: Sendable {
     /// About how much goes into one write.
     private static let writeBytes = 64 << 10

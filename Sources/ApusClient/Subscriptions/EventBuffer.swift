@@ -3,8 +3,8 @@ import Synchronization
 
 /// What arrived for a subscription and was not taken yet, and how far the consumer has come.
 ///
-/// Filled by the sessions of its feeds, emptied by the consumer; one leaf lock guards it. Bounded by messages and bytes:
-/// a full buffer takes no more, and its session waits, which stops the reading of the socket.
+/// Filled by the sessions of its feeds, emptied by the consumer; one leaf lock guards it. Bounded by messages and
+/// bytes: a full buffer takes no more, and its session waits, which stops the reading of the socket.
 ///
 /// ```
 ///        handled        with the consumer      waiting here              at the server

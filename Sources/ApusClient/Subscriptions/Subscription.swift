@@ -16,9 +16,9 @@ extension ApusClient {
     /// the last one handled, to be kept wherever the consumer keeps what it made of the events. A lost connection does
     /// not end the sequence: what was not received is recovered, each event comes once.
     ///
-    /// While the consumer is slow at most ``SubscribeOptions/buffer`` events wait here; then the connection is not read,
-    /// which holds up the client's other subscriptions too. A subscription that nobody reads must therefore be ended:
-    /// by ``unsubscribe()``, or by letting go of it.
+    /// While the consumer is slow at most ``SubscribeOptions/buffer`` events wait here; then the connection is not
+    /// read, which holds up the client's other subscriptions too. A subscription that nobody reads must therefore be
+    /// ended: by ``unsubscribe()``, or by letting go of it.
     ///
     /// The sequence ends when the subscription is ended, when its topics are all deleted, and with the client's
     /// closure; it throws what made reconnecting useless.

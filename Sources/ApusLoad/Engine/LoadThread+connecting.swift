@@ -165,7 +165,8 @@ extension LoadThread {
 extension Socket {
     /// Begins to connect; it is writable once that has come to an end.
     ///
-    /// With a `source` the connection comes from that loopback address after 127.0.0.1, where the server is on loopback.
+    /// With a `source` the connection comes from that loopback address after 127.0.0.1, where the server is on
+    /// loopback.
     static func connecting(to address: LoadAddress, source: Int?) throws(SocketError) -> Socket {
         let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let descriptor = Glibc.socket(address.family, kind, 0)

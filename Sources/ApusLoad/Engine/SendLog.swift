@@ -1,7 +1,7 @@
 /// When a publisher's messages were sent that have yet to be answered: a ring of times, oldest first.
 ///
-/// Messages that went together are one entry. It holds what is on its way: in the closed loop a window, in the open loop
-/// as much as the server is behind.
+/// Messages that went together are one entry. It holds what is on its way: in the closed loop a window, in the open
+/// loop as much as the server is behind.
 struct SendLog {
     private struct Entry {
         var time: UInt64

@@ -1,7 +1,7 @@
 /// What came in one read, in its order.
 ///
-/// A flat list of plain values: the parser fills it, the engine goes over it and empties it, and nothing is allocated once
-/// it has grown. Texts are kept beside it, because they are rare.
+/// A flat list of plain values: the parser fills it, the engine goes over it and empties it, and nothing is allocated
+/// once it has grown. Texts are kept beside it, because they are rare.
 public struct LoadEvents {
     /// The most texts that are kept of one read.
     private static let textLimit = 8

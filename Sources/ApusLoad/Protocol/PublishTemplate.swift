@@ -23,8 +23,8 @@ public struct PublishTemplate: Sendable {
 
     /// A payload of exactly so many bytes: a mark, then letters.
     ///
-    /// The letters do not repeat in short periods, so that compression does not find them too easy, and hold nothing that
-    /// JSON would escape.
+    /// The letters do not repeat in short periods, so that compression does not find them too easy, and hold nothing
+    /// that JSON would escape.
     public static func payload(bytes count: Int) -> [UInt8] {
         precondition(count >= LoadMark.byteCount, "a payload holds its mark")
         var payload = [UInt8](repeating: 0, count: count)

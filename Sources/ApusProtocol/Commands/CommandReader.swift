@@ -30,7 +30,8 @@ struct CommandReader {
         return token.kind
     }
 
-    /// Reads the object whose brace is at `start`, and its `message`; both in one loop, as all there is to do is the same.
+    /// Reads the object whose brace is at `start`, and its `message`; both in one loop, as all there is to do is the
+    /// same.
     @inline(__always)
     private func endOfCommand(at start: Int, into fields: inout CommandFields) throws(JSONFault) -> Int {
         guard maxDepth > 0 else { throw lexer.fault(at: start, .tooDeep) }

@@ -1,7 +1,7 @@
 /// A key as most clients write it, with its quotes and its colon and nothing between: `"topic":`.
 ///
-/// The start of a text is compared with it as one integer. What is equal needs no other check; what is not may still be the
-/// same key, written in another way.
+/// The start of a text is compared with it as one integer. What is equal needs no other check; what is not may still be
+/// the same key, written in another way.
 struct WrittenKey {
     let field: CommandField
     /// With the quotes and the colon; at most 16.

@@ -2,14 +2,14 @@ internal import CZlib
 
 /// Compresses messages one by one, each without regard to those before it (RFC 7692 section 7.2.1).
 ///
-/// That is what `server_no_context_takeover` stands for: a message's bytes are the same for everybody, whenever he came. The
-/// memory, some 40 kB, is used again for each message. Belongs to one thread.
+/// That is what `server_no_context_takeover` stands for: a message's bytes are the same for everybody, whenever he
+/// came. The memory, some 40 kB, is used again for each message. Belongs to one thread.
 final class Deflater {
     /// How far back a repetition may lie, as an exponent of two.
     ///
-    /// With 12 and ``memoryLevel`` 5 all state fits into a processor's nearest cache: measured with zlib 1.2.13 a kilobyte of
-    /// JSON takes 18 µs instead of the 25 µs with 15 and 8, and is not a byte longer; 64 KiB take 540 µs instead of 640 µs for
-    /// 1 % more. Many clients ask for 12 anyway.
+    /// With 12 and ``memoryLevel`` 5 all state fits into a processor's nearest cache: measured with zlib 1.2.13 a
+    /// kilobyte of JSON takes 18 µs instead of the 25 µs with 15 and 8, and is not a byte longer; 64 KiB take 540 µs
+    /// instead of 640 µs for 1 % more. Many clients ask for 12 anyway.
     static let windowBits = 12
     /// How much memory there is for what a block is made of (zlib's `memLevel`).
     private static let memoryLevel = 5
@@ -46,8 +46,8 @@ final class Deflater {
 
     /// Compresses `message` into `target`.
     ///
-    /// - Returns: how many bytes it takes there, or `nil` when it does not fit. ``tail`` needs room as well, and more; it is not
-    ///   counted.
+    /// - Returns: how many bytes it takes there, or `nil` when it does not fit. ``tail`` needs room as well, and more;
+    ///   it is not counted.
     func deflate(_ message: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Int? {
         guard deflateReset(stream) == Z_OK, let size = UInt32(exactly: message.count),
             let room = UInt32(exactly: target.count)

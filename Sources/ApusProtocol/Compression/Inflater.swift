@@ -2,12 +2,12 @@ internal import CZlib
 
 /// Takes compressed messages and bodies apart, one by one and within a bound.
 ///
-/// For messages one for all connections of an event loop: clients are told `client_no_context_takeover`, so that nothing has
-/// to be kept for a connection between its messages. With context takeover zlib would hold 40 kB for each that has ever sent
-/// one.
+/// For messages one for all connections of an event loop: clients are told `client_no_context_takeover`, so that
+/// nothing has to be kept for a connection between its messages. With context takeover zlib would hold 40 kB for each
+/// that has ever sent one.
 ///
-/// Belongs to one thread. Bounded: what is kept is zlib's state and ``usual`` bytes for what comes out; a larger message has
-/// memory of its own, of at most twice its size, for as long as it is read.
+/// Belongs to one thread. Bounded: what is kept is zlib's state and ``usual`` bytes for what comes out; a larger
+/// message has memory of its own, of at most twice its size, for as long as it is read.
 public final class Inflater {
     /// Why a message cannot be read.
     public enum Fault: Error, Equatable {
@@ -62,8 +62,8 @@ public final class Inflater {
         usualOutput.deallocate()
     }
 
-    /// Gives `body` the message that `compressed` is, in memory that is its own until it returns. Inflating stops at the limit,
-    /// however much there would be.
+    /// Gives `body` the message that `compressed` is, in memory that is its own until it returns. Inflating stops at
+    /// the limit, however much there would be.
     ///
     /// - Throws: ``Fault``.
     public func withInflated<Result>(

@@ -2,8 +2,8 @@ public import NIOCore
 
 /// Makes frames of messages for clients with permessage-deflate (RFC 7692): compressed where that is worth it.
 ///
-/// One for each event loop. Bounded: two deflaters of some 40 kB, which are made when they are first needed, and ``usual``
-/// bytes for what they make.
+/// One for each event loop. Bounded: two deflaters of some 40 kB, which are made when they are first needed, and
+/// ``usual`` bytes for what they make.
 public final class MessageCompressor {
     public struct Settings: Sendable, Equatable {
         /// Smaller messages go as they are.

@@ -9,9 +9,9 @@ public struct PermessageDeflate: Sendable, Equatable {
 
     /// The value of the answer's `Sec-WebSocket-Extensions`.
     ///
-    /// Neither side refers to earlier messages: the server so that a message is compressed once for all, the client so that
-    /// the server need not keep its messages. Both may be answered without having been offered (sections 7.1.1.1 and
-    /// 7.1.1.2).
+    /// Neither side refers to earlier messages: the server so that a message is compressed once for all, the client so
+    /// that the server need not keep its messages. Both may be answered without having been offered (sections 7.1.1.1
+    /// and 7.1.1.2).
     public var answer: String {
         let bits = serverWindowBits.map { "; server_max_window_bits=\($0)" } ?? ""
         return "\(Self.token); server_no_context_takeover; client_no_context_takeover\(bits)"

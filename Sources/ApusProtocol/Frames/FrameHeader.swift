@@ -49,7 +49,8 @@ public enum FrameHeader {
 }
 
 extension FrameHeader {
-    /// Where the payload of the first of some frames is that a server sent: final and not masked (RFC 6455 section 5.1).
+    /// Where the payload of the first of some frames is that a server sent: final and not masked (RFC 6455 section
+    /// 5.1).
     ///
     /// - Returns: `nil` when the bytes do not hold all of it.
     package static func payload(ofFirstOf bytes: UnsafeRawBufferPointer) -> Range<Int>? {

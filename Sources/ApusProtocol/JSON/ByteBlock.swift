@@ -1,10 +1,10 @@
 /// Sixteen bytes of text looked at as one vector, for what is longer than a name.
 ///
-/// The tests make a byte of ones of each byte that is marked, exactly. They return all of them as one integer, the first
-/// byte in its lowest bits: zero when none is marked.
+/// The tests make a byte of ones of each byte that is marked, exactly. They return all of them as one integer, the
+/// first byte in its lowest bits: zero when none is marked.
 ///
-/// Every step is written with its type: only then are the operators those of this very vector, an instruction each, and not
-/// the generic ones, which are loops over the bytes.
+/// Every step is written with its type: only then are the operators those of this very vector, an instruction each, and
+/// not the generic ones, which are loops over the bytes.
 enum ByteBlock {
     typealias Bytes = SIMD16<UInt8>
     private typealias Marks = SIMDMask<SIMD16<Int8>>
@@ -27,7 +27,8 @@ enum ByteBlock {
         return integer(all)
     }
 
-    /// Whether all bytes are ASCII hexadecimal digits of either case, but those that `dashes` marks, which must be that.
+    /// Whether all bytes are ASCII hexadecimal digits of either case, but those that `dashes` marks, which must be
+    /// that.
     @inline(__always)
     static func isHexadecimal(_ block: Bytes, dashes: UInt128) -> Bool {
         let digits: Marks = (block &- Bytes(repeating: 0x30)) .< Bytes(repeating: 10)

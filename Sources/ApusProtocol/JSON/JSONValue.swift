@@ -9,7 +9,8 @@ public indirect enum JSONValue: Sendable {
     /// In the order of the text, where a name may be there twice.
     case object([(name: String, value: JSONValue)])
 
-    /// Reads a text; nil where it is not JSON (RFC 8259), nests deeper than `maxDepth`, or has a string that is not Unicode.
+    /// Reads a text; nil where it is not JSON (RFC 8259), nests deeper than `maxDepth`, or has a string that is not
+    /// Unicode.
     ///
     /// Takes time in proportion to the size of the text times its depth.
     public init?(_ text: String, maxDepth: Int = 64) {

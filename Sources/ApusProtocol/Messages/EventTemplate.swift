@@ -113,8 +113,8 @@ public struct EventTemplate: Sendable {
         }
     }
 
-    /// A line of an event stream ends at any line end. In JSON such a one can only stand between tokens, where one is as
-    /// good as another.
+    /// A line of an event stream ends at any line end. In JSON such a one can only stand between tokens, where one is
+    /// as good as another.
     private func appendLines(_ text: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         guard text.contains(where: { $0 == 0x0A || $0 == 0x0D }) else {
             buffer.writeBytes(text)

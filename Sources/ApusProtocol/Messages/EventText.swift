@@ -24,8 +24,8 @@ package struct EventText {
     }
 }
 
-/// A published object's JSON, taken apart: `{"id":"…","payload":…}` and what else is in it. Of what is there twice the last
-/// counts.
+/// A published object's JSON, taken apart: `{"id":"…","payload":…}` and what else is in it. Of what is there twice the
+/// last counts.
 package struct MessageText {
     package var id: JSONText?
     package var payload: Range<Int>?

@@ -1,6 +1,6 @@
 extension Timestamp {
-    /// The moment that an RFC 3339 text names (section 5.6), with any offset and any number of fraction digits, of which
-    /// those beyond milliseconds are cut off; `nil` for anything else.
+    /// The moment that an RFC 3339 text names (section 5.6), with any offset and any number of fraction digits, of
+    /// which those beyond milliseconds are cut off; `nil` for anything else.
     public static func milliseconds(rfc3339 text: String) -> Int64? {
         var text = text
         return text.withUTF8 { milliseconds(rfc3339: UnsafeRawBufferPointer($0)) }

@@ -3,8 +3,8 @@ import ApusProtocol
 import Logging
 
 extension Broker {
-    /// Makes the topics that are not there, and gives those that are the settings that are named. May be called again with
-    /// another list; a topic that is no longer in it stays.
+    /// Makes the topics that are not there, and gives those that are the settings that are named. May be called again
+    /// with another list; a topic that is no longer in it stays.
     ///
     /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`; what comes before in the list is done.
     func declare(_ topics: [TopicDeclaration], logger: Logger) throws(BrokerError) {

@@ -59,8 +59,8 @@ struct ConfigurationFile {
         }
     }
 
-    /// Refuses a key that may have been meant to protect the server, also where it is inside of others that are not known:
-    /// settings that were moved in by a level are not there.
+    /// Refuses a key that may have been meant to protect the server, also where it is inside of others that are not
+    /// known: settings that were moved in by a level are not there.
     private func refuseProtection(in node: FileNode, of unknown: UnknownSetting) throws(ConfigurationError) {
         if let error = unknown.refusal(value: node.scalarText) { throw error }
         switch node {

@@ -1,5 +1,5 @@
-/// The environment as every command reads it: a variable that is empty is not set, and white space around a value is no part
-/// of it.
+/// The environment as every command reads it: a variable that is empty is not set, and white space around a value is no
+/// part of it.
 package struct EnvironmentVariables: Sendable {
     /// What the names of our own begin with.
     static let prefix = "APUS_"
@@ -43,7 +43,8 @@ package struct EnvironmentVariables: Sendable {
         guard self[name] == nil else { throw unusable("cannot be used together with \(name)") }
         do throws(FileFault) {
             var text = try FileText.read(path, limit: FileText.secretLimit)
-            // The one that every editor, and echo(1), puts at the end. A carriage return and a line feed are one character.
+            // The one that every editor, and echo(1), puts at the end. A carriage return and a line feed are one
+            // character.
             if text.last?.isNewline == true { text.removeLast() }
             return (text, variable)
         } catch {

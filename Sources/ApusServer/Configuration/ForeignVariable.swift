@@ -3,8 +3,8 @@ enum ForeignVariable {
     /// Whether a variable is one of those that Kubernetes, or Docker before it, sets for a service of our name.
     ///
     /// For a service called `apus`: `APUS_SERVICE_HOST`, `APUS_SERVICE_PORT`, `APUS_SERVICE_PORT_HTTP`,
-    /// `APUS_PORT=tcp://10.0.0.1:8080`, `APUS_PORT_8080_TCP`, `APUS_PORT_8080_TCP_ADDR`, …; for one called `apus-eu` the same
-    /// with `APUS_EU`.
+    /// `APUS_PORT=tcp://10.0.0.1:8080`, `APUS_PORT_8080_TCP`, `APUS_PORT_8080_TCP_ADDR`, …; for one called `apus-eu`
+    /// the same with `APUS_EU`.
     static func isServiceLink(_ name: String, value: String) -> Bool {
         let words = name.split(separator: "_")
         if words.suffix(2) == ["SERVICE", "HOST"] { return true }

@@ -9,7 +9,8 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// How many a server has at the most.
     public static let maximumCount = 16
 
-    /// Reads `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as the log writes it, or `unix:/run/apus.sock`.
+    /// Reads `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as the log writes it, or
+    /// `unix:/run/apus.sock`.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
             var path = text.dropFirst("unix:".count)

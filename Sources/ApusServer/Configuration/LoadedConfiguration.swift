@@ -26,8 +26,8 @@ extension ServerConfiguration {
     /// - Parameters:
     ///   - flags: what was given, by the key of the setting. Of several values the last counts, but a list takes all.
     ///   - file: a JSON or YAML file; when nil, that of `APUS_CONFIG`.
-    /// - Throws: for a value that its setting does not take, for a file that cannot be used, and for a name that no setting
-    ///   has and that resembles a secret or a limit.
+    /// - Throws: for a value that its setting does not take, for a file that cannot be used, and for a name that no
+    ///   setting has and that resembles a secret or a limit.
     public static func load(
         flags: [String: [String]] = [:],
         environment: [String: String],
@@ -99,8 +99,9 @@ private struct ConfigurationSources {
         }
     }
 
-    /// What is to be said of settings that another one makes useless, where somebody may have meant it otherwise: given as
-    /// flags, or a port that comes from a stronger source. An `APUS_HOST` that the container's image sets nobody means.
+    /// What is to be said of settings that another one makes useless, where somebody may have meant it otherwise: given
+    /// as flags, or a port that comes from a stronger source. An `APUS_HOST` that the container's image sets nobody
+    /// means.
     func unused(_ configuration: ServerConfiguration) -> [String] {
         guard !configuration.listen.isEmpty else { return [] }
         return ["host", "port"].compactMap { key in

@@ -89,13 +89,15 @@ public struct LogOutput: LogHandler {
 
 /// Standard error, a line at a time.
 private enum StandardErrorLines {
-    /// How long a reader that is stuck may hold the server up, once: after that, records are dropped until it reads again.
+    /// How long a reader that is stuck may hold the server up, once: after that, records are dropped until it reads
+    /// again.
     private static let patience: CInt = 100
     /// Linux has room for so much in a pipe it calls writable: a write of no more never blocks.
     private static let piece = 4096
 
-    /// Whether the last record found a reader that is stuck. A record may take more than one write, between which another
-    /// thread's must not come: so this is a lock, a leaf, under which nothing is called but write(2) and poll(2).
+    /// Whether the last record found a reader that is stuck. A record may take more than one write, between which
+    /// another thread's must not come: so this is a lock, a leaf, under which nothing is called but write(2) and
+    /// poll(2).
     private static let isStuck = NIOLockedValueBox(false)
 
     static func write(_ line: String) {

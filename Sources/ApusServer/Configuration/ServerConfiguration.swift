@@ -1,7 +1,8 @@
 public import ApusProtocol
 public import Logging
 
-/// Everything a server can be told. Every limit has its default here, and `docs/configuration.md` says what happens at it.
+/// Everything a server can be told. Every limit has its default here, and `docs/configuration.md` says what happens at
+/// it.
 public struct ServerConfiguration: Sendable, Equatable {
     /// What `POST /topics` answers when the topic is there already.
     public enum CreateExisting: String, Sendable, CaseIterable {
@@ -108,7 +109,8 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var loopLagBytes = 1 << 20
     /// How long an HTTP connection may be idle; 0: for ever.
     ///
-    /// Longer than the 60 s that proxies keep one: where the server is the first to close, a request may just be on its way.
+    /// Longer than the 60 s that proxies keep one: where the server is the first to close, a request may just be on its
+    /// way.
     public var idleTimeout = Duration.seconds(75)
     public var compression = Compression.on
     /// Events smaller than this, in bytes, are not compressed.

@@ -53,7 +53,8 @@ enum SettingName {
 
     /// What a name that no setting has may have been meant to be; nil for one that nothing hangs on.
     ///
-    /// A server that starts as if it were not there would be open where it was to be closed. A word may have a letter wrong.
+    /// A server that starts as if it were not there would be open where it was to be closed. A word may have a letter
+    /// wrong.
     static func protection(by name: some StringProtocol) -> Protection? {
         let words = uniform(name).split { !$0.isLetter && !$0.isNumber }.map(String.init)
         if words.contains(where: { isLike($0, anyOf: secretWords) }) { return .secret }

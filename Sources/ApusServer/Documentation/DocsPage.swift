@@ -1,7 +1,7 @@
 /// The page at `/docs`: the REST interface with forms to try it, and a console for the WebSocket.
 ///
-/// One document that asks for nothing but `openapi.json` beside it. Whatever it shows it puts into the page as text, never
-/// as markup, and its content policy allows no source but itself.
+/// One document that asks for nothing but `openapi.json` beside it. Whatever it shows it puts into the page as text,
+/// never as markup, and its content policy allows no source but itself.
 enum DocsPage {
     static let html = """
         <!doctype html>

@@ -2,8 +2,8 @@ import ApusProtocol
 
 /// The REST interface as an OpenAPI 3.1 document, served at `/openapi.json` and read by the page at `/docs`.
 ///
-/// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The paths
-/// of the two dialects are one template, because they differ only in their prefix and a member.
+/// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The
+/// paths of the two dialects are one template, because they differ only in their prefix and a member.
 enum OpenAPIDocument {
     /// - Parameters:
     ///   - basePath: what all paths of the server begin with; empty where they have nothing before them.

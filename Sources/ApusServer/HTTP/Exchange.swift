@@ -8,8 +8,8 @@ struct Exchange {
         case ended
     }
 
-    /// The rest of a request that was answered before it was read is thrown away up to this size; beyond it the connection
-    /// ends with the answer.
+    /// The rest of a request that was answered before it was read is thrown away up to this size; beyond it the
+    /// connection ends with the answer.
     static let discardedBody = 64 * 1024
 
     private let method: HTTPMethod
@@ -66,7 +66,8 @@ struct Exchange {
         if speaksHTTP10 { head.version = .http1_0 }
         // A route may end the connection, too.
         if !head.isKeepAlive || !isRead && !discardsBody { closes = true }
-        // To HEAD the answer has the size that it would have for GET, or none; no body follows (RFC 9110 section 9.3.2).
+        // To HEAD the answer has the size that it would have for GET, or none; no body follows (RFC 9110 section
+        // 9.3.2).
         hasBody = method != .HEAD && head.status.mayHaveResponseBody
         if hasBody, !speaksHTTP10, !head.headers.contains(name: "content-length") {
             head.headers.add(name: "transfer-encoding", value: "chunked")

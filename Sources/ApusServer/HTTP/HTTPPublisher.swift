@@ -104,8 +104,8 @@ final class HTTPPublisher: WaitingPublisher {
         }
     }
 
-    /// The client is not waited for any more: what a slow subscriber keeps from being published will not be. A loop that is
-    /// behind keeps it for a moment only.
+    /// The client is not waited for any more: what a slow subscriber keeps from being published will not be. A loop
+    /// that is behind keeps it for a moment only.
     func abandon() {
         isAbandoned = true
         giveUp()

@@ -31,13 +31,14 @@ struct Handshake: Equatable {
         list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces).lowercased() == token }
     }
 
-    /// Of what a client offers to speak, everything else is left unanswered (RFC 6455 section 4.2.2, item 4). These names are
-    /// compared byte for byte.
+    /// Of what a client offers to speak, everything else is left unanswered (RFC 6455 section 4.2.2, item 4). These
+    /// names are compared byte for byte.
     private static func offersApus(_ list: String) -> Bool {
         list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces) == subprotocol }
     }
 
-    /// Checks a request's headers, and takes an offer of compression if `compresses`. `header` gives a header's values by its lower-case name, as one list.
+    /// Checks a request's headers, and takes an offer of compression if `compresses`. `header` gives a header's values
+    /// by its lower-case name, as one list.
     static func check(
         dialect: Dialect,
         query: Substring,

@@ -1,16 +1,16 @@
 import ApusSockets
 import NIOCore
 
-/// Gives the decoder no more than it can have: nothing while an answer is outstanding, and never much at once. Knows what of
-/// the answers the socket has taken.
+/// Gives the decoder no more than it can have: nothing while an answer is outstanding, and never much at once. Knows
+/// what of the answers the socket has taken.
 ///
 /// ```
 /// socket ──► InputPacer ──► decoder ──► NegotiationHandler
 ///            └─ what came behind the request at work, as it came
 /// ```
-/// A client may send requests without waiting for answers. Decoded, each takes many times what it took on the wire; so all
-/// but ``portion`` bytes wait here, and beyond what one read brings, in the kernel. Only the end of the input has the kernel
-/// give up all that it has: as much as its receive buffer holds.
+/// A client may send requests without waiting for answers. Decoded, each takes many times what it took on the wire; so
+/// all but ``portion`` bytes wait here, and beyond what one read brings, in the kernel. Only the end of the input has
+/// the kernel give up all that it has: as much as its receive buffer holds.
 final class InputPacer: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -125,7 +125,8 @@ final class InputPacer: ChannelDuplexHandler {
         (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
-    /// How many bytes have arrived: what a socket has taken tells little of a slow client, as it takes megabytes at once.
+    /// How many bytes have arrived: what a socket has taken tells little of a slow client, as it takes megabytes at
+    /// once.
     var arrived: Int {
         let inKernel = try? context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self

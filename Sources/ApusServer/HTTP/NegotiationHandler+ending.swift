@@ -42,8 +42,8 @@ extension NegotiationHandler {
 
     // MARK: Refusals
 
-    /// Answers a request that is not the router's, and ends the connection: what is behind such a head is not understood, or
-    /// not wanted.
+    /// Answers a request that is not the router's, and ends the connection: what is behind such a head is not
+    /// understood, or not wanted.
     func refuse(_ problem: Problem, to head: HTTPRequestHead? = nil, _ context: ChannelHandlerContext) {
         log.refused(problem, head: head, address: address(context))
         answer(problem, to: head, context)
@@ -175,8 +175,8 @@ extension NegotiationHandler {
 
     /// Ends the connection behind the last answer.
     ///
-    /// To close a socket that has bytes nobody read resets the connection, and the client may never see the answer. So only
-    /// our direction is closed, and the client's read for nothing, until it hangs up or ``lingerTime`` is over.
+    /// To close a socket that has bytes nobody read resets the connection, and the client may never see the answer. So
+    /// only our direction is closed, and the client's read for nothing, until it hangs up or ``lingerTime`` is over.
     func linger(_ context: ChannelHandlerContext) {
         state = .lingering
         waiting.removeAll()

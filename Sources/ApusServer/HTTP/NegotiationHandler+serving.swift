@@ -27,8 +27,8 @@ extension NegotiationHandler {
         case .failure(let refusal)?:
             refuse(refusal.reason, refusal.problem, to: head, context)
         case nil:
-            // Another protocol was asked for, which need not be answered (RFC 9110 section 7.8). The decoder has stopped at
-            // this request, so it is the connection's last.
+            // Another protocol was asked for, which need not be answered (RFC 9110 section 7.8). The decoder has
+            // stopped at this request, so it is the connection's last.
             head.headers.remove(name: "upgrade")
             head.headers.replaceOrAdd(name: "connection", value: "close")
             serve(head, terms, context)

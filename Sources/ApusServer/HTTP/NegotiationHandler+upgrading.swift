@@ -5,7 +5,8 @@ import NIOHTTP1
 // Sockets that leave their channel, as WebSockets and event streams.
 
 extension NegotiationHandler {
-    /// Answers the handshake, and gives the socket to a loop of ours once all that was read or written here is accounted for.
+    /// Answers the handshake, and gives the socket to a loop of ours once all that was read or written here is
+    /// accounted for.
     func upgrade(_ head: HTTPRequestHead, _ handshake: Handshake, _ context: ChannelHandlerContext) {
         state = .upgraded
         cancelDeadline()

@@ -3,20 +3,20 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-/// Takes a connection's requests one by one: WebSocket handshakes are upgraded or refused here, as is what nobody can serve;
-/// anything else is for the router.
+/// Takes a connection's requests one by one: WebSocket handshakes are upgraded or refused here, as is what nobody can
+/// serve; anything else is for the router.
 ///
 /// ```
 /// InputPacer ─► decoder ─► NegotiationHandler ─► codec, Hummingbird's handlers ─► router
 ///               encoder ◄─────────┘   └─► upgraded, or answered with an event stream: the socket leaves the channel
 /// ```
 /// A request has its turn when the one before it is answered, so that every answer has its place, and an end of the
-/// connection comes behind all of them. What the router sees is in order: of a body that breaks off, or is not chunked as it
-/// says, it is told by a ``Problem`` as error of the channel.
+/// connection comes behind all of them. What the router sees is in order: of a body that breaks off, or is not chunked
+/// as it says, it is told by a ``Problem`` as error of the channel.
 ///
-/// A handshake that comes first on its connection hardly gets here: ``PendingConnection`` answers it. But it may be out of
-/// the ordinary, or a proxy may send it on a connection that has carried requests before. NIO's own upgrade handlers only
-/// look at the first request, and lose one that asks for an upgrade in vain.
+/// A handshake that comes first on its connection hardly gets here: ``PendingConnection`` answers it. But it may be out
+/// of the ordinary, or a proxy may send it on a connection that has carried requests before. NIO's own upgrade handlers
+/// only look at the first request, and lose one that asks for an upgrade in vain.
 ///
 /// Bounded by ``InputPacer/portion`` bytes of requests that wait for their turn, and by the decoder's limits.
 final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
@@ -227,11 +227,11 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Clients that leave
 
-    /// Calls `end` when the client is gone, or says that it sends nothing more, before its answer is over: at once, if it has
-    /// already.
+    /// Calls `end` when the client is gone, or says that it sends nothing more, before its answer is over: at once, if
+    /// it has already.
     ///
-    /// Until something is written, a client that closed the connection and one that half-closed it look the same. So neither
-    /// is waited for.
+    /// Until something is written, a client that closed the connection and one that half-closed it look the same. So
+    /// neither is waited for.
     func endWithClient(_ end: @escaping () -> Void) {
         guard !pacer.hasEnded, case .serving(let exchange) = state, !exchange.isBroken else { return end() }
         atWork = end

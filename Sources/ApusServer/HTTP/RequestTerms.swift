@@ -1,8 +1,8 @@
 import ApusProtocol
 import NIOHTTP1
 
-/// What a request's head says of how it is to be read, whatever it asks for (RFC 9112 sections 3 and 6, RFC 9110 section
-/// 10.1.1).
+/// What a request's head says of how it is to be read, whatever it asks for (RFC 9112 sections 3 and 6, RFC 9110
+/// section 10.1.1).
 struct RequestTerms: Equatable {
     enum Body: Equatable {
         case none

@@ -89,7 +89,8 @@ extension Routes {
         }
     }
 
-    /// The messages' ids: given, or made here. Those of a batch follow from the one given, so that a repeat is recognized.
+    /// The messages' ids: given, or made here. Those of a batch follow from the one given, so that a repeat is
+    /// recognized.
     private static func ids(
         _ request: Request,
         _ query: QueryParameters,

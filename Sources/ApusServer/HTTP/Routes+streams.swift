@@ -20,8 +20,8 @@ extension Routes {
         request.headers[values: .accept].contains { $0.lowercased().contains("text/event-stream") }
     }
 
-    /// What a client of event streams gets that is refused for the moment: a browser comes back after a stream that ends, and
-    /// never after a 503.
+    /// What a client of event streams gets that is refused for the moment: a browser comes back after a stream that
+    /// ends, and never after a 503.
     private func comeBackLater(_ problem: Problem) -> Response {
         let delay = Int64(EventStream.retry) + workers.reconnectDelay(rate: settings.reconnectRate)
         let body = ByteBuffer(string: ": \(problem.code.rawValue): \(problem.detail)\nretry: \(delay)\n\n")

@@ -7,8 +7,8 @@ extension Routes {
     /// The `name` in the JSON object that a request's body must be.
     func topicName(from request: Request, _ context: ApusRequestContext) async throws -> String {
         let buffer = try await collect(request, context, upTo: Self.maxBody)
-        // Foundation's parser takes more than JSON, a trailing comma for one. Of a member given twice it takes the last, as the
-        // command scanner does.
+        // Foundation's parser takes more than JSON, a trailing comma for one. Of a member given twice it takes the
+        // last, as the command scanner does.
         guard
             buffer.withUnsafeReadableBytes(JSONDocument.isValid),
             let document = try? JSONSerialization.jsonObject(

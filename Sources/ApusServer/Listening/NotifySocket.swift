@@ -6,7 +6,8 @@ struct NotifySocket: Sendable {
     /// As `NOTIFY_SOCKET` has it: a path, or the name of an abstract socket behind `@`.
     private let name: String
 
-    /// What else than a path or an abstract name there is, such as `vsock:…`, is for virtual machines and containers as a whole.
+    /// What else than a path or an abstract name there is, such as `vsock:…`, is for virtual machines and containers as
+    /// a whole.
     init?(_ name: String) {
         guard name.hasPrefix("/") || name.hasPrefix("@"),
             (2...MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1).contains(name.utf8.count)

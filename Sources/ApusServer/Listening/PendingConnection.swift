@@ -6,8 +6,8 @@ import NIOCore
 
 /// A socket that was accepted, until it is known what its client wants.
 ///
-/// A handshake that is whole and in order becomes a ``WebSocketConnection`` right here, a request for an event stream an
-/// ``EventStream``. Anything else is for the HTTP server, which finds all of its bytes still in the kernel.
+/// A handshake that is whole and in order becomes a ``WebSocketConnection`` right here, a request for an event stream
+/// an ``EventStream``. Anything else is for the HTTP server, which finds all of its bytes still in the kernel.
 final class PendingConnection: PollTarget {
     /// A head that is longer is not waited for.
     private static let maxHead = 16 * 1024

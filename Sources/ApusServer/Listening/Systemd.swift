@@ -2,8 +2,8 @@ import ApusSockets
 import Glibc
 import Logging
 
-/// What systemd has to do with this process, by the variables that it sets: the sockets that it passes (sd_listen_fds(3)), and
-/// where it is told how the server is (sd_notify(3)).
+/// What systemd has to do with this process, by the variables that it sets: the sockets that it passes
+/// (sd_listen_fds(3)), and where it is told how the server is (sd_notify(3)).
 ///
 /// Both are small enough to do without libsystemd: descriptors that begin at 3, and datagrams of a line.
 public struct Systemd: Sendable {

@@ -2,11 +2,11 @@ import ApusSockets
 
 /// When a peer was last seen to take what it is sent. Times in milliseconds of one monotonic clock.
 ///
-/// A full socket that has room again shows it, but with large buffers that is seldom; so the kernel is asked, again and again
-/// while it matters, and what it says is compared.
+/// A full socket that has room again shows it, but with large buffers that is seldom; so the kernel is asked, again and
+/// again while it matters, and what it says is compared.
 struct PeerProgress {
-    /// How much longer the next sign may take of a peer that takes what it is sent. It tells of room in steps, as large as a
-    /// segment, which on loopback is 64 KiB, or a sixteenth of its buffer.
+    /// How much longer the next sign may take of a peer that takes what it is sent. It tells of room in steps, as large
+    /// as a segment, which on loopback is 64 KiB, or a sixteenth of its buffer.
     static let patience: Int64 = 5000
     /// What pings and heartbeats take, which a peer's kernel takes also when the peer itself reads nothing.
     private static let leastWaiting: Int32 = 256

@@ -6,8 +6,8 @@ import Synchronization
 /// What time it is, for whoever stamps messages or lets them age.
 ///
 /// The wall clock and that of the time since the boot, in which a machine's sleep counts, go at the same rate until the
-/// former is set: then the wall clock's lead is another. Within ``tolerance`` it is the same for all threads, so that the
-/// milliseconds between two readings of clocks do not look like many small steps.
+/// former is set: then the wall clock's lead is another. Within ``tolerance`` it is the same for all threads, so that
+/// the milliseconds between two readings of clocks do not look like many small steps.
 enum ServerClock {
     /// In milliseconds: more than two readings in a row lie apart, less than anybody sees of a lifetime.
     private static let tolerance: Int64 = 10

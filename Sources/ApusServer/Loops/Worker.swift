@@ -181,8 +181,8 @@ final class Worker {
         spareReplies.append(sent)
     }
 
-    /// Has the connection's replies sent when all sockets that are ready have been read: one after the other, so that whoever
-    /// gets them is woken once, and before the fan-out.
+    /// Has the connection's replies sent when all sockets that are ready have been read: one after the other, so that
+    /// whoever gets them is woken once, and before the fan-out.
     func flushLater(_ connection: WebSocketConnection) {
         answered.append(connection)
     }
@@ -229,8 +229,8 @@ final class Worker {
 
     // MARK: Shutdown
 
-    /// When a client is to come back after a shutdown, in milliseconds: at random within a span that grows with the number of
-    /// clients, so that ``WorkerSettings/reconnectRate`` of them come in a second.
+    /// When a client is to come back after a shutdown, in milliseconds: at random within a span that grows with the
+    /// number of clients, so that ``WorkerSettings/reconnectRate`` of them come in a second.
     func reconnectDelay() -> Int64 {
         Workers.reconnectDelay(of: open.value + openStreams.value, rate: settings.reconnectRate)
     }

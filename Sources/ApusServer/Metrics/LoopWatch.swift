@@ -2,8 +2,9 @@ import Synchronization
 
 /// Tells whether every event loop still does its work, for `/livez`.
 ///
-/// Each loop leaves the time on its tick, and whoever asks looks how long ago that was. Slow to say no, as a liveness probe has
-/// to be: who hears it restarts the server, and all its clients come at once. One tick that is late, or missed, is none of that.
+/// Each loop leaves the time on its tick, and whoever asks looks how long ago that was. Slow to say no, as a liveness
+/// probe has to be: who hears it restarts the server, and all its clients come at once. One tick that is late, or
+/// missed, is none of that.
 ///
 /// Times are milliseconds of one clock that never goes back.
 final class LoopWatch: Sendable {

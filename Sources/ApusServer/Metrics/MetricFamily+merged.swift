@@ -1,8 +1,9 @@
 extension MetricFamily {
     /// Families as a scrape may have them: each name once, each series once, sorted.
     ///
-    /// Event loops and the registry each give their own. Families of one name and kind become one, and equal series in them
-    /// are added up. A family that would use the name of another one is left out: Prometheus refuses a whole scrape for it.
+    /// Event loops and the registry each give their own. Families of one name and kind become one, and equal series in
+    /// them are added up. A family that would use the name of another one is left out: Prometheus refuses a whole
+    /// scrape for it.
     static func merged(_ families: [MetricFamily]) -> [MetricFamily] {
         var byName: [String: MetricFamily] = [:]
         var taken: Set<String> = []

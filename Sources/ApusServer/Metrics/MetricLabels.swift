@@ -1,7 +1,7 @@
 /// The labels of one series: sorted by name, each name once, within bounds.
 ///
-/// Sorted, so that the same labels in another order are the same series. Values are compared as Swift does: two spellings of one
-/// accented letter are one value.
+/// Sorted, so that the same labels in another order are the same series. Values are compared as Swift does: two
+/// spellings of one accented letter are one value.
 struct MetricLabels: Hashable, Sendable {
     struct Label: Hashable, Sendable {
         let name: String

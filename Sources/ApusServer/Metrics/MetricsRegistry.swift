@@ -9,12 +9,13 @@ import NIOConcurrencyHelpers
 /// Counter(label: "orders.shipped", dimensions: [("country", "nz")]).increment()
 /// // orders_shipped_total{country="nz"} 1
 /// ```
-/// Counters end in `_total`; timers, and recorders that aggregate, are histograms, those of timers in `_seconds`. Each series
-/// exists once: whoever asks for the same label and dimensions gets the same one, and destroys it for all.
+/// Counters end in `_total`; timers, and recorders that aggregate, are histograms, those of timers in `_seconds`. Each
+/// series exists once: whoever asks for the same label and dimensions gets the same one, and destroys it for all.
 ///
-/// Memory is bounded by the number of series. A series beyond the bound is folded into its family's `{overflow="true"}`, so
-/// that the family's sum stays right; one of a family that does not exist yet is not exported. Neither is one that would take a
-/// name which another kind of metric has. `apus_metrics_refused_total{reason}` counts all three.
+/// Memory is bounded by the number of series. A series beyond the bound is folded into its family's
+/// `{overflow="true"}`, so that the family's sum stays right; one of a family that does not exist yet is not exported.
+/// Neither is one that would take a name which another kind of metric has. `apus_metrics_refused_total{reason}` counts
+/// all three.
 public final class MetricsRegistry: MetricsFactory {
     /// How many series there are at most; overflowing families have one more each.
     public let maxSeries: Int

@@ -70,7 +70,8 @@ struct ProcessMetrics: Sendable {
 
     /// The 22nd field of `stat`: how many clock ticks after the boot the process began.
     ///
-    /// When that was is told by the clock that began then: `/proc/stat` is hidden from services that may see only processes.
+    /// When that was is told by the clock that began then: `/proc/stat` is hidden from services that may see only
+    /// processes.
     private static func readStartTime() -> Double? {
         // The second field is the program's name in parentheses, with any characters in it.
         let fields = contents(of: "/proc/self/stat")?.split(separator: ")").last?.split(separator: " ")

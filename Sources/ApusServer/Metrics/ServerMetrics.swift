@@ -2,8 +2,8 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-/// What `/metrics` shows: counters that the event loops keep for themselves are gathered when it is asked for, so that they
-/// cost nothing but an addition on the way.
+/// What `/metrics` shows: counters that the event loops keep for themselves are gathered when it is asked for, so that
+/// they cost nothing but an addition on the way.
 struct ServerMetrics: Sendable {
     let registry: MetricsRegistry
     let requests: RequestMetrics

@@ -8,8 +8,8 @@ struct APIKeys: Sendable {
 
     var areRequired: Bool { !keys.isEmpty }
 
-    /// Whether `candidate` is one of the keys. Takes the same time for every candidate of one length, so that a key cannot
-    /// be guessed byte by byte from how long a refusal takes.
+    /// Whether `candidate` is one of the keys. Takes the same time for every candidate of one length, so that a key
+    /// cannot be guessed byte by byte from how long a refusal takes.
     func contains(_ candidate: String) -> Bool {
         let candidate = Array(candidate.utf8)
         var found = false

@@ -103,7 +103,8 @@ extension PubSubSession {
         return false
     }
 
-    /// Makes the topic of a publish where it may be made, so that it can be published to; refuses the command otherwise.
+    /// Makes the topic of a publish where it may be made, so that it can be published to; refuses the command
+    /// otherwise.
     private func makeTopic(
         of command: Command,
         in message: UnsafeRawBufferPointer,

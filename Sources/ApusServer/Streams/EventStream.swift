@@ -8,8 +8,8 @@ import NIOCore
 /// ```
 /// made, subscribed ──► start(on: socket) ──► events ──► finish: what is pending goes out, then the end
 /// ```
-/// Lives on its worker's loop, and owns its socket once that is given to it. The body of the answer has no length and no
-/// chunks: it ends with the connection (RFC 9112 section 6.3), so that frames of the log go out as they are. Holds
+/// Lives on its worker's loop, and owns its socket once that is given to it. The body of the answer has no length and
+/// no chunks: it ends with the connection (RFC 9112 section 6.3), so that frames of the log go out as they are. Holds
 /// ``Outbox/highWater`` bytes and a slice at the most.
 final class EventStream: StreamingSubscriber, PollTarget {
     /// How long it may be silent before a comment shows that it is alive, in milliseconds.
@@ -266,8 +266,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
         writeText(":\n\n")
     }
 
-    /// How long the socket may take nothing: as long as a WebSocket may be silent that was pinged; once the stream is over, as
-    /// long as one that was told to close.
+    /// How long the socket may take nothing: as long as a WebSocket may be silent that was pinged; once the stream is
+    /// over, as long as one that was told to close.
     private var patience: Int64 {
         let settings = worker.settings
         if isFinished { return settings.closeTimeout }

@@ -3,8 +3,8 @@ import ApusProtocol
 import ApusSockets
 import NIOCore
 
-/// Who opens event streams: right at the listener where a request comes first on its connection and is in order, or when
-/// the router has found that it is.
+/// Who opens event streams: right at the listener where a request comes first on its connection and is in order, or
+/// when the router has found that it is.
 struct StreamGate: Sendable {
     let workers: Workers
     let socketLoops: SocketLoops
@@ -17,8 +17,8 @@ struct StreamGate: Sendable {
 
     /// Opens the stream that a whole head asks for.
     ///
-    /// - Returns: a stream that waits for its socket, with the head of its answer written; `nil` for what the router is to
-    ///   answer: another path, a refusal, anything out of the ordinary.
+    /// - Returns: a stream that waits for its socket, with the head of its answer written; `nil` for what the router is
+    ///   to answer: another path, a refusal, anything out of the ordinary.
     func open(_ head: RequestHead, on worker: Worker, poller: Poller) -> EventStream? {
         guard let path = basePath.rest(of: head.path).flatMap(StreamRequest.Path.init),
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),

@@ -19,8 +19,8 @@ struct FrameHead: Equatable {
         case failure(Disconnect)
     }
 
-    /// Reads a head at the start of `bytes`. What is wrong in its first two bytes, or in its length, is found before the rest
-    /// has come.
+    /// Reads a head at the start of `bytes`. What is wrong in its first two bytes, or in its length, is found before
+    /// the rest has come.
     ///
     /// - Parameter mayBeCompressed: whether permessage-deflate was negotiated.
     static func parse(

@@ -1,9 +1,10 @@
 import ApusSockets
 
-/// When a connection is pinged, and when it has given no sign of life for too long. Times in milliseconds of one monotonic clock.
+/// When a connection is pinged, and when it has given no sign of life for too long. Times in milliseconds of one
+/// monotonic clock.
 ///
-/// Signs of life are bytes that come, and bytes that the peer takes: a pong may have to wait behind a message that takes long to
-/// come, and a ping behind what the peer has yet to read.
+/// Signs of life are bytes that come, and bytes that the peer takes: a pong may have to wait behind a message that
+/// takes long to come, and a ping behind what the peer has yet to read.
 struct Keepalive {
     enum Action: Equatable {
         case nothing

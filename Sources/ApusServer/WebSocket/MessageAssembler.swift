@@ -1,8 +1,8 @@
 import ApusProtocol
 import NIOCore
 
-/// Puts fragments together (RFC 6455 section 5.4) and checks that text is UTF-8, as early as it can be known: of a compressed
-/// message that is not here.
+/// Puts fragments together (RFC 6455 section 5.4) and checks that text is UTF-8, as early as it can be known: of a
+/// compressed message that is not here.
 ///
 /// Bounded by `maxMessage` bytes over all fragments of a message, compressed ones as they came.
 struct MessageAssembler {

@@ -10,11 +10,11 @@ import NIOCore
 /// events  ──► events, and what has     ┘      └─► what is left of the frame at work goes out before anything else
 ///             its place among them
 /// ```
-/// Once the kernel has taken a part of a frame, the rest of that waits for the socket; meanwhile everything else waits here,
-/// and control goes first: an answer never waits for more events than the kernel has.
+/// Once the kernel has taken a part of a frame, the rest of that waits for the socket; meanwhile everything else waits
+/// here, and control goes first: an answer never waits for more events than the kernel has.
 ///
-/// Bounded: the owner writes events only while this is writable, so the event lane holds ``highWater`` and a slice at the
-/// most; for the control lane the owner stops reading what would be answered.
+/// Bounded: the owner writes events only while this is writable, so the event lane holds ``highWater`` and a slice at
+/// the most; for the control lane the owner stops reading what would be answered.
 struct Outbox {
     /// How many bytes of events may wait for a flush, or for the socket.
     static let highWater = 64 * 1024
@@ -204,8 +204,8 @@ struct Outbox {
         return .blocked
     }
 
-    /// Keeps the frame of which `sent` bytes are out for when the socket takes more, and puts what is behind it back into its
-    /// lane.
+    /// Keeps the frame of which `sent` bytes are out for when the socket takes more, and puts what is behind it back
+    /// into its lane.
     private mutating func park(_ bytes: ByteBuffer, sent: Int, isEvents: Bool?) {
         let lanes = queueHeld()
         var rest = bytes

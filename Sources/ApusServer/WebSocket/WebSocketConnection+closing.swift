@@ -108,8 +108,8 @@ extension WebSocketConnection {
         closeDeadline = max(closeDeadline, min(deadline, closeLimit))
     }
 
-    /// When the peer was last seen to take something, on the worker's clock. To be asked again and again while that matters: it is
-    /// seen in the difference.
+    /// When the peer was last seen to take something, on the worker's clock. To be asked again and again while that
+    /// matters: it is seen in the difference.
     func lastTaken(now: Int64) -> Int64 {
         keepalive.look(now: now, progress)
         return keepalive.lastTaken

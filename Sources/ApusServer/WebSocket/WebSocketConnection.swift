@@ -5,9 +5,9 @@ import NIOCore
 
 /// One WebSocket on its socket: frames in, frames out, pings and the closing handshake (RFC 6455).
 ///
-/// Lives on its loop, and owns its socket. What it holds is bounded: one message that is not complete yet, one message its
-/// session has put off, and the replies to what it reads: when ``maxPendingReplies`` bytes of these wait for a socket that
-/// takes nothing, it stops reading.
+/// Lives on its loop, and owns its socket. What it holds is bounded: one message that is not complete yet, one message
+/// its session has put off, and the replies to what it reads: when ``maxPendingReplies`` bytes of these wait for a
+/// socket that takes nothing, it stops reading.
 final class WebSocketConnection: PollTarget {
     enum Phase {
         case open
@@ -218,7 +218,8 @@ final class WebSocketConnection: PollTarget {
         outbox.writeControl(frames)
     }
 
-    /// Sends what was written, unless the socket is full: who waits for that is told when it takes more, and not before.
+    /// Sends what was written, unless the socket is full: who waits for that is told when it takes more, and not
+    /// before.
     func flush() {
         if !outbox.isBlocked { send() }
     }

@@ -1,8 +1,8 @@
 import ApusBroker
 import ApusProtocol
 
-/// A client whose connections come and go. A faithful one resumes each subscription with positions where it stopped, and
-/// must get everything after that exactly once.
+/// A client whose connections come and go. A faithful one resumes each subscription with positions where it stopped,
+/// and must get everything after that exactly once.
 final class SimulatedClient {
     /// A topic that it wants to follow.
     struct Wish {

@@ -1,14 +1,15 @@
 package import ApusBroker
 
-/// Hubs, topics, publishers and clients in which anything may happen, next to a naive model that says whether it was right.
+/// Hubs, topics, publishers and clients in which anything may happen, next to a naive model that says whether it was
+/// right.
 ///
 /// ```
 ///             ┌─ steps ──► MemoryBroker, Hubs ── what is delivered ─┐
 /// seed ───────┤            (ManualLoop, ManualClock)                ▼
 ///             └─ steps ──────────────────────────────────────────► Model: plain lists
 /// ```
-/// Everything follows from the seed: which of the hubs that are due has its turn, what the clock says, who does what. No
-/// threads, no sleeping, no wall clock. What must hold:
+/// Everything follows from the seed: which of the hubs that are due has its turn, what the clock says, who does what.
+/// No threads, no sleeping, no wall clock. What must hold:
 ///
 /// - A subscription sees offsets strictly increasing, and every gap is announced with its exact range, or excused by a
 ///   lifetime, a newer message of the same key, or its own publish.

@@ -4,7 +4,8 @@ import NIOHTTP1
 
 /// What the server's loops say of themselves in `/metrics`: how late they were, and what that held up.
 struct BenchLoops: Equatable {
-    /// Times that a loop that serves clients came to what others had for it, by upper bounds in seconds, each in one bucket.
+    /// Times that a loop that serves clients came to what others had for it, by upper bounds in seconds, each in one
+    /// bucket.
     private var counts: [Double: Double] = [:]
     private var seconds = 0.0
     private var loops: Set<String> = []

@@ -1,7 +1,7 @@
 import ArgumentParser
 
-/// Four loads within the ranges of a reference system's load tests (R2): 5 to 50 topics, 10 to 100 publishers, 20 to 200
-/// subscribers.
+/// Four loads within the ranges of a reference system's load tests (R2): 5 to 50 topics, 10 to 100 publishers, 20 to
+/// 200 subscribers.
 ///
 /// They are open loops. The steps between, and the rates, are our choice.
 enum BenchPreset: String, CaseIterable, ExpressibleByArgument {

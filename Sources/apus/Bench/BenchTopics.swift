@@ -21,7 +21,8 @@ struct BenchTopics: Sendable {
         }
     }
 
-    /// Deletes those that are there. One that cannot be deleted is said on standard error, unless that is known already.
+    /// Deletes those that are there. One that cannot be deleted is said on standard error, unless that is known
+    /// already.
     func delete(quietly: Bool = false) async {
         try? await forEach { name in
             do throws(ClientError) {

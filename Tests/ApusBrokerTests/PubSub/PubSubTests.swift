@@ -2,7 +2,8 @@ import ApusBroker
 import ApusProtocol
 import Testing
 
-/// What only the in-process API has: readers that do not read, tasks that are cancelled, and nothing that is left behind.
+/// What only the in-process API has: readers that do not read, tasks that are cancelled, and nothing that is left
+/// behind.
 @Suite struct PubSubTests {
     private func payloads(_ subscription: PubSub.Subscription, _ count: Int) async throws -> [String] {
         var payloads: [String] = []

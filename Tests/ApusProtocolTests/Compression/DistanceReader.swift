@@ -1,4 +1,5 @@
-/// Reads DEFLATE data (RFC 1951) as far as is needed to know how far back it refers: a second opinion on what zlib promises.
+/// Reads DEFLATE data (RFC 1951) as far as is needed to know how far back it refers: a second opinion on what zlib
+/// promises.
 struct DistanceReader {
     struct Malformed: Error {}
 

@@ -1,8 +1,8 @@
 import ApusProtocol
 import Testing
 
-/// Strings and names are read in blocks of sixteen bytes where so many are left: what is found must not depend on where in a
-/// block it lies, nor on how much text follows.
+/// Strings and names are read in blocks of sixteen bytes where so many are left: what is found must not depend on where
+/// in a block it lies, nor on how much text follows.
 @Suite struct TextBoundaryTests {
     /// Behind the string: nothing but what must be there, or more than a block.
     private static let tails = ["}", #", "client_id":"more than sixteen bytes"}"#]

@@ -5,7 +5,8 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 
-/// What other threads do to a loop, for the thread sanitizer to watch: without tasks, whose runtime it cannot look into.
+/// What other threads do to a loop, for the thread sanitizer to watch: without tasks, whose runtime it cannot look
+/// into.
 @Suite struct SocketLoopStormTests {
     private let seen = NIOLockedValueBox<[Int]>([])
 

@@ -87,8 +87,8 @@ final class ModelConnection {
         for subscription in ended { model.end(subscription, of: self) }
     }
 
-    /// A notice does not say which subscription to the topic has ended. Where it may be either of two, both stay until the
-    /// other one's comes.
+    /// A notice does not say which subscription to the topic has ended. Where it may be either of two, both stay until
+    /// the other one's comes.
     private func deletion(of name: String, byPattern: Bool, waits: Bool) {
         model.moment += 1
         let all = subscriptions.filter {

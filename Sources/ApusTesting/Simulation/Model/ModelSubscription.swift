@@ -3,8 +3,8 @@ import ApusProtocol
 
 /// What one subscription must be told next: a place in its topic's list, and what excuses what it does not get.
 ///
-/// When the real one skips something it cannot know: that depends on when whose turn comes. So it does not foretell what
-/// comes; it says whether what came is right. What answers with a text answers with a mistake.
+/// When the real one skips something it cannot know: that depends on when whose turn comes. So it does not foretell
+/// what comes; it says whether what came is right. What answers with a text answers with a mistake.
 final class ModelSubscription {
     private static let lossy: Set<OverflowPolicy> = [.dropOldest, .dropNewest, .latest]
     let topic: ModelTopic
@@ -33,7 +33,8 @@ final class ModelSubscription {
     private var echoWasOff: Bool
     /// Whether its hub has placed it.
     private(set) var isPlaced: Bool
-    /// Whether something was published since it has its options, so that its hub has looked whether it is beyond its bound.
+    /// Whether something was published since it has its options, so that its hub has looked whether it is beyond its
+    /// bound.
     private var isEnforced = false
     /// Whether publishers may not know its bound yet.
     private(set) var isBoundNew: Bool

@@ -131,8 +131,8 @@ final class ModelTopic {
 
     /// The oldest offset that the settings ask to be kept.
     ///
-    /// - Parameter countsExpired: whether what has expired takes bytes and is of an age. When it ceases to depends on when it
-    ///   was looked at.
+    /// - Parameter countsExpired: whether what has expired takes bytes and is of an age. When it ceases to depends on
+    ///   when it was looked at.
     func oldestWanted(now: Int64, countsExpired: Bool = false) -> Int {
         let first = max(1, head - (settings.history ?? limits.history))
         let bytes = settings.historyBytes ?? .max
@@ -180,8 +180,8 @@ final class ModelTopic {
         }
     }
 
-    /// Where a replay starts at the earliest and at the latest: one and the same place, unless settings were changed or the
-    /// bound in bytes is low.
+    /// Where a replay starts at the earliest and at the latest: one and the same place, unless settings were changed or
+    /// the bound in bytes is low.
     func placements(_ start: ReplayStart, now: Int64) -> (earliest: Placement, latest: Placement)? {
         keepPromises(now: now)
         guard let earliest = place(start, first: oldestWanted(now: now), now: now),

@@ -81,7 +81,8 @@ final class TopicRecord: Sendable {
         }
     }
 
-    /// Takes an ack: `count` messages of the stream from `first` on, stored from `offset` on. Gives what contradicts it.
+    /// Takes an ack: `count` messages of the stream from `first` on, stored from `offset` on. Gives what contradicts
+    /// it.
     func acked(stream: UInt32, first: Int, count: Int, at offset: Int, epoch: String) -> [String] {
         state.withLock { state in
             state.answered(stream, count)
