@@ -13,7 +13,8 @@ extension ClientError {
         if isTimeout(error) {
             return ClientError(.timedOut, "\(address.authority) does not answer (timed out)", cause: error)
         }
-        if error is HTTPParserError {
+        let isCut = [HTTPParserError.invalidEOFState, .closedConnection].contains { $0 == error as? HTTPParserError }
+        if error is HTTPParserError, !isCut {
             let message = "\(address.authority) does not answer like an HTTP server"
             return ClientError(.protocolViolation, message, cause: error)
         }
@@ -64,6 +65,8 @@ extension ClientError {
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             return tlsReason(of: error)
         case let error as HTTPClientError where error == .remoteConnectionClosed:
+            return "the server closed the connection"
+        case is HTTPParserError, ChannelError.eof, ChannelError.inputClosed, ChannelError.ioOnClosedChannel:
             return "the server closed the connection"
         default:
             return "\(error)"

@@ -66,7 +66,8 @@ async def test_what_was_acked_before_the_signal_reaches_100_busy_subscribers(sen
             clients = [await stack.enter_async_context(await Client.open(server)) for _ in range(100)]
             for client in clients:
                 await client.subscribe("t")
-            publisher, acked = await stack.enter_async_context(await Client.open(server)), []
+            # Whose queue is full sees the end of a connection only when it has waited long enough.
+            publisher, acked = await stack.enter_async_context(await Client.open(server, max_queue=None)), []
             seen = [[] for _ in clients]
             readers = [asyncio.create_task(read_to_close(*pair)) for pair in zip(clients, seen)]
             publishing = asyncio.create_task(publish_until_closed(publisher, acked))

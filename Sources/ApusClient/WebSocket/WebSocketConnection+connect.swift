@@ -69,12 +69,21 @@ extension WebSocketConnection {
         } catch {
             channel.close(promise: nil)
             if NIODeadline.now() >= deadline { throw late }
-            if error is NIOSSLError || error is NIOSSLExtraError { throw ClientError.network(error, to: address) }
+            guard isAnswer(error) else { throw ClientError.network(error, to: address) }
             throw ClientError(
                 .protocolViolation,
                 "\(address.authority) does not answer like a WebSocket server",
                 cause: error
             )
+        }
+    }
+
+    /// Whether the server said something that no WebSocket server says, rather than nothing, or a part of an answer.
+    private static func isAnswer(_ error: any Error) -> Bool {
+        switch error {
+        case HTTPParserError.invalidEOFState, HTTPParserError.closedConnection: false
+        case is HTTPParserError, is NIOHTTPClientUpgradeError, is NIOWebSocketUpgradeError: true
+        default: false
         }
     }
 
