@@ -1,5 +1,6 @@
 """`apus pub` and `apus sub` as processes, and a way to a server that can be cut, and led to another server."""
 
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,8 @@ class Cutter:
         self._open, self._lock = [], threading.Lock()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.accepted = 0
+        # What the next connections get in place of an answer, before they are closed.
+        self.stumps = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lead_to(self, server):
@@ -31,6 +34,9 @@ class Cutter:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self.stumps:
+                self._stump(client, self.stumps.pop(0))
+                continue
             try:
                 server = socket.create_connection(self._target)
             except OSError:
@@ -41,6 +47,12 @@ class Cutter:
                 self.accepted += 1
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pipe, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _stump(client, answer):
+        with client, contextlib.suppress(OSError):
+            client.recv(65536)
+            client.sendall(answer)
 
     @staticmethod
     def _pipe(source, sink):
