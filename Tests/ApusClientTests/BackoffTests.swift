@@ -44,7 +44,7 @@ struct BackoffTests {
 
     @Test("waits for any time from none to the longest")
     func jitter() {
-        let random = Link.Environment().random
+        let random = ReconnectingTransport.Environment().random
         let waits = (0..<1000).map { _ in random(.seconds(1)) }
         #expect(waits.allSatisfy { $0 >= .zero && $0 <= .seconds(1) })
         #expect(waits.contains { $0 < .milliseconds(200) } && waits.contains { $0 > .milliseconds(800) })

@@ -15,7 +15,7 @@ struct PublishQueueTests {
 
     private func add(to queue: inout PublishQueue, topic: String = "t", size: Int = 5) throws -> Int {
         let padding = String(repeating: "x", count: max(0, size - 5))
-        return try queue.append(topic: topic, ticket: Ticket()) { "text\($0)" + padding }
+        return try queue.append(topic: topic, ticket: OneShot()) { "text\($0)" + padding }
     }
 
     /// A queue that was connected before, with entries for these topics, and is again.

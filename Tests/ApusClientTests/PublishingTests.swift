@@ -235,7 +235,7 @@ struct PublishingTests {
     @Test("goes out as soon as a subscription sees its topic again")
     func seenBySubscription() async throws {
         try await FakeServer.run { server in
-            var environment = Link.Environment()
+            var environment = ReconnectingTransport.Environment()
             let waits = Waits()
             let waiting = Mailbox<Void>()
             // But for the reconnect, no wait ends by itself.
@@ -245,7 +245,7 @@ struct PublishingTests {
                 waiting.put(())
                 try await Task.sleep(for: .seconds(3600))
             }
-            let link = Link(address: server.address, options: ApusClient.Options(), environment: environment)
+            let link = ReconnectingTransport(address: server.address, options: ApusClient.Options(), environment: environment)
             try await ApusClient.withConnection(link) { client in
                 let events = try await server.accept()
                 var options = ApusClient.SubscribeOptions()

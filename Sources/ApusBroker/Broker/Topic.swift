@@ -149,9 +149,9 @@ public final class Topic: Sendable {
 
     /// How far a hub's subscriptions have come, as a ``TopicState/Reader`` has it.
     struct Progress {
-        var low: Offset
-        var gate = Offset.max
-        var spared = Offset.max
+        var lowWaterMark: Offset
+        var publishLimit = Offset.max
+        var retainFrom = Offset.max
     }
 
     /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:_:)`` when it has.
@@ -170,9 +170,9 @@ public final class Topic: Sendable {
     func endDrain(_ mailbox: HubMailbox, _ progress: Progress) {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
-                state.readers[index].low = progress.low
-                state.readers[index].gate = progress.gate
-                state.readers[index].spared = progress.spared
+                state.readers[index].lowWaterMark = progress.lowWaterMark
+                state.readers[index].publishLimit = progress.publishLimit
+                state.readers[index].retainFrom = progress.retainFrom
                 state.findLimits()
             }
             state.trim()

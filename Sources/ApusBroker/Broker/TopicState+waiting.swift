@@ -36,10 +36,10 @@ extension TopicState {
     }
 
     private func throttles(_ reader: Reader) -> Bool {
-        guard reader.gate != .max else { return false }
-        if log.head >= reader.gate { return true }
+        guard reader.publishLimit != .max else { return false }
+        if log.head >= reader.publishLimit { return true }
         // What only others still have to read makes nobody wait.
-        return log.bytes > log.limits.bytes && reader.spared < log.head
+        return log.bytes > log.limits.bytes && reader.retainFrom < log.head
     }
 
     private func isBehind(_ reader: Reader) -> Bool {
@@ -54,7 +54,7 @@ extension TopicState {
     mutating func findLimits() {
         var (head, bytes) = (Offset.max, UInt64.max)
         for index in readers.indices {
-            if readers[index].gate != .max { head = 0 }
+            if readers[index].publishLimit != .max { head = 0 }
             guard let pace = limits.loopPace, !readers[index].isPassedOver else { continue }
             head = min(head, readers[index].seen + pace.messages(for: readers[index].subscriptions))
             bytes = min(bytes, readers[index].seenBytes + UInt64(pace.bytes))

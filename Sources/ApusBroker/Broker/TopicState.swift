@@ -9,11 +9,11 @@ struct TopicState {
         let slot: Int
         var subscriptions: Int
         /// The oldest offset one of its subscriptions still has to read.
-        var low: Offset
+        var lowWaterMark: Offset
         /// Publishing waits while the head is not below this: the throttling subscription nearest to its bound.
-        var gate: Offset
+        var publishLimit: Offset
         /// The oldest offset one of its throttling subscriptions still has to read.
-        var spared: Offset
+        var retainFrom: Offset
         /// Whether the hub knows already that there is something to read.
         var isNotified: Bool
         /// What had been published when the hub last looked: the next offset, and bytes.
@@ -140,22 +140,22 @@ struct TopicState {
         } else if attachment.isNew {
             subscriptions += 1
         }
-        let gate = attachment.throttlesAt.map { log.head + UInt64($0) } ?? .max
-        let spared = attachment.throttlesAt == nil ? .max : attached.cursor
+        let publishLimit = attachment.throttlesAt.map { log.head + UInt64($0) } ?? .max
+        let retainFrom = attachment.throttlesAt == nil ? .max : attached.cursor
         if let index = readers.firstIndex(where: { $0.mailbox === attachment.mailbox }) {
             readers[index].subscriptions += attachment.isNew ? 1 : 0
-            readers[index].low = min(readers[index].low, attached.cursor)
-            readers[index].gate = min(readers[index].gate, gate)
-            readers[index].spared = min(readers[index].spared, spared)
+            readers[index].lowWaterMark = min(readers[index].lowWaterMark, attached.cursor)
+            readers[index].publishLimit = min(readers[index].publishLimit, publishLimit)
+            readers[index].retainFrom = min(readers[index].retainFrom, retainFrom)
         } else {
             readers.append(
                 Reader(
                     mailbox: attachment.mailbox,
                     slot: attachment.slot,
                     subscriptions: 1,
-                    low: attached.cursor,
-                    gate: gate,
-                    spared: spared,
+                    lowWaterMark: attached.cursor,
+                    publishLimit: publishLimit,
+                    retainFrom: retainFrom,
                     isNotified: false,
                     seen: log.head,
                     seenBytes: publishedBytes
@@ -208,17 +208,17 @@ struct TopicState {
 
     mutating func trim(now: Int64 = .min) {
         guard !(isDeleted && readers.isEmpty && reservations == 0) else { return log.removeAll() }
-        var low = log.head
+        var lowWaterMark = log.head
         // Who does not throttle holds nobody up, not by what the log keeps for it either.
-        var spared = Offset.max
+        var retainFrom = Offset.max
         for index in readers.indices {
-            low = min(low, readers[index].low)
-            spared = min(spared, readers[index].spared)
+            lowWaterMark = min(lowWaterMark, readers[index].lowWaterMark)
+            retainFrom = min(retainFrom, readers[index].retainFrom)
         }
-        if reservations > 0 { low = 1 }
-        log.trim(needed: low, spared: spared, now: now)
-        log.dropEncodings(before: low)
-        log.reopen(readTo: low)
+        if reservations > 0 { lowWaterMark = 1 }
+        log.trim(needed: lowWaterMark, retainFrom: retainFrom, now: now)
+        log.dropEncodings(before: lowWaterMark)
+        log.reopen(readTo: lowWaterMark)
     }
 
     /// Lets go of what time has made useless.

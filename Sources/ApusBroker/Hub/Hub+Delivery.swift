@@ -5,36 +5,36 @@ import NIOCore
 
 extension Hub {
     /// Brings all subscriptions of a topic up to its head, as far as their sockets take it.
-    func drain(_ source: HubTopic) {
+    func drain(_ reader: TopicReader) {
         // One that was given up since it was marked must not speak for its topic: another may have taken its place.
-        guard !source.subscriptions.isEmpty else { return }
-        look(at: source)
-        source.isDraining = true
-        let progress = deliver(source)
-        source.isDraining = false
-        source.low = progress.low
+        guard !reader.subscriptions.isEmpty else { return }
+        refresh(reader)
+        reader.isDraining = true
+        let progress = deliver(reader)
+        reader.isDraining = false
+        reader.lowWaterMark = progress.lowWaterMark
         // Who still needs it asks the topic, which goes on with a batch that nobody holds.
-        source.newest = nil
-        source.topic.endDrain(mailbox, progress)
-        if !source.ended.isEmpty { removeEnded(of: source) }
+        reader.newest = nil
+        reader.topic.endDrain(mailbox, progress)
+        if !reader.ended.isEmpty { removeEnded(of: reader) }
     }
 
-    private func deliver(_ source: HubTopic) -> Topic.Progress {
-        var progress = Topic.Progress(low: source.head)
-        var portion = Portion(of: source)
-        for subscription in source.subscriptions where subscription.isActive {
-            if !deliver(&portion, to: subscription) {
+    private func deliver(_ reader: TopicReader) -> Topic.Progress {
+        var progress = Topic.Progress(lowWaterMark: reader.head)
+        var shared = SharedSlice(of: reader)
+        for subscription in reader.subscriptions where subscription.isActive {
+            if !deliver(&shared, to: subscription) {
                 pump(subscription)
                 // One that reads and waits for its predecessor is not slow: the predecessor's turn is yet to come.
                 let waits = subscription.predecessors != nil && takesMore(subscription.subscriber)
-                if subscription.cursor < source.head, !waits { enforceBound(of: subscription) }
+                if subscription.cursor < reader.head, !waits { enforceBound(of: subscription) }
             }
             guard subscription.isActive else { continue }
-            progress.low = min(progress.low, subscription.cursor)
+            progress.lowWaterMark = min(progress.lowWaterMark, subscription.cursor)
             if subscription.options.overflow == .throttle {
                 let start = max(subscription.cursor, subscription.replayEnd)
-                progress.gate = min(progress.gate, start + UInt64(subscription.options.queue))
-                progress.spared = min(progress.spared, subscription.cursor)
+                progress.publishLimit = min(progress.publishLimit, start + UInt64(subscription.options.queue))
+                progress.retainFrom = min(progress.retainFrom, subscription.cursor)
             }
         }
         return progress
@@ -46,17 +46,17 @@ extension Hub {
     /// - Returns: whether the subscription has come to the head with that. Where there is anything to see to, nothing
     ///   is done.
     @inline(__always)
-    private func deliver(_ portion: inout Portion, to subscription: Subscription) -> Bool {
+    private func deliver(_ shared: inout SharedSlice, to subscription: Subscription) -> Bool {
         let subscriber = subscription.subscriber
-        guard subscription.cursor == portion.first, subscription.isPlain, subscriber.isWritable else { return false }
-        let frames = portion.frames(for: subscription)
-        record(subscription, to: portion.end)
+        guard subscription.cursor == shared.first, subscription.isPlain, subscriber.isWritable else { return false }
+        let frames = shared.frames(for: subscription)
+        record(subscription, to: shared.end)
         subscription.isLagging = false
         subscription.isWarned = false
         isPumping = true
         subscriber.deliver(frames)
         isPumping = false
-        return subscription.cursor >= subscription.source.head
+        return subscription.cursor >= subscription.reader.head
     }
 
     /// Whether the subscriber takes more, where what was delivered in this turn may be all that is in the way. A
@@ -71,7 +71,7 @@ extension Hub {
 
     /// Delivers slices until the subscription is at the head or its subscriber takes no more.
     func pump(_ subscription: Subscription) {
-        let source = subscription.source
+        let reader = subscription.reader
         let subscriber = subscription.subscriber
         guard !subscription.isHeld || open(subscription) else {
             // Who reads, and only waits for a predecessor's turn, is not behind.
@@ -80,7 +80,7 @@ extension Hub {
         }
         isPumping = true
         defer { isPumping = false }
-        while subscription.isActive, subscription.cursor < source.head {
+        while subscription.isActive, subscription.cursor < reader.head {
             if !subscriber.isWritable {
                 // What was delivered in this turn may be all that is in the way.
                 subscriber.flush()
@@ -103,20 +103,20 @@ extension Hub {
         subscription.isWarned = false
         subscription.burst = nil
         if subscription.dropped > 0, subscriber.isWritable { announceDropped(subscription) }
-        if source.isDeleted, subscription.dropped == 0, subscription.isActive {
+        if reader.isDeleted, subscription.dropped == 0, subscription.isActive {
             if !subscriber.isWritable { subscriber.flush() }
             // Also of ends there are not to be more than the subscriber takes.
             guard subscriber.isWritable, subscription.isActive else { return }
             let waits = subscription.waiting != nil
             end(subscription, .topicDeleted)
             subscriber.notify(
-                .topicDeleted(source.topic, byPattern: subscription.pattern != nil, waits: waits)
+                .topicDeleted(reader.topic, byPattern: subscription.pattern != nil, waits: waits)
             )
         }
     }
 
     private func deliver(_ batch: Batch, to subscription: Subscription) {
-        if batch.details != nil || !subscription.options.echo || !subscription.holes.isEmpty {
+        if batch.details != nil || !subscription.options.echo || !subscription.skippedRanges.isEmpty {
             return deliverSelected(of: batch, to: subscription)
         }
         let slice = subscription.slice(of: batch)
@@ -136,15 +136,15 @@ extension Hub {
     /// The batch the subscription reads next; `nil` when that is gone and the cursor was moved to what is kept, or
     /// there is a hole.
     private func batch(for subscription: Subscription) -> Batch? {
-        let source = subscription.source
-        if let hole = subscription.holes.first, hole.lowerBound <= subscription.cursor {
+        let reader = subscription.reader
+        if let skippedRange = subscription.skippedRanges.first, skippedRange.lowerBound <= subscription.cursor {
             passHole(subscription)
             return nil
         }
-        if let newest = source.newest, newest.first <= subscription.cursor, subscription.cursor < newest.end {
+        if let newest = reader.newest, newest.first <= subscription.cursor, subscription.cursor < newest.end {
             return newest
         }
-        switch source.topic.batch(at: subscription.cursor) {
+        switch reader.topic.batch(at: subscription.cursor) {
         case .success(let batch):
             return batch
         case .failure(let missing):
@@ -153,7 +153,7 @@ extension Hub {
                 cutOff(subscription)
             case .dropOldest, .dropNewest, .latest:
                 let next = max(missing.firstKept, subscription.cursor + 1)
-                counters.droppedBytes += skip(subscription, to: min(next, source.head))
+                counters.droppedBytes += skip(subscription, to: min(next, reader.head))
             }
             return nil
         }

@@ -6,7 +6,7 @@ import DequeModule
 extension Hub {
     /// Applies the overflow policy to a subscription that is behind because its subscriber takes no more.
     func enforceBound(of subscription: Subscription) {
-        let head = subscription.source.head
+        let head = subscription.reader.head
         let bound = UInt64(subscription.options.queue)
         let lag = subscription.lag(to: head)
         guard subscription.isActive else { return }
@@ -31,7 +31,7 @@ extension Hub {
     /// only if the socket does not go on to take it.
     func spare(_ subscription: Subscription) {
         guard subscription.topic.isPaced else { return }
-        subscription.burst = Burst(end: subscription.source.head)
+        subscription.burst = Burst(end: subscription.reader.head)
         bursts.append(subscription)
     }
 
@@ -56,7 +56,7 @@ extension Hub {
             subscription.burst?.end = 0
             subscription.nextCount = 0
             if subscription.options.overflow == .dropNewest { holdBackBurst(of: subscription) }
-            markDirty(slot: subscription.source.slot)
+            markDirty(slot: subscription.reader.slot)
             return true
         }
     }
@@ -64,23 +64,23 @@ extension Hub {
     /// Under drop-newest: what its queue has no room for of what it was offered at once will be passed by like the
     /// rest.
     private func holdBackBurst(of subscription: Subscription) {
-        let head = subscription.source.head
+        let head = subscription.reader.head
         var (start, room) = (max(subscription.cursor, subscription.lagStart), UInt64(subscription.options.queue))
-        for hole in subscription.holes where hole.upperBound > start {
-            let pending = hole.lowerBound > start ? hole.lowerBound - start : 0
+        for skippedRange in subscription.skippedRanges where skippedRange.upperBound > start {
+            let pending = skippedRange.lowerBound > start ? skippedRange.lowerBound - start : 0
             guard pending < room else { break }
             room -= pending
-            start = hole.upperBound
+            start = skippedRange.upperBound
         }
         start += room
         guard start < head else { return }
         counters.droppedNewest += head - start - subscription.heldBack(from: start, to: head)
-        subscription.holes = subscription.holes.filter { $0.lowerBound < start }
-        if let last = subscription.holes.popLast() {
-            subscription.holes.append(last.upperBound < start ? last : last.lowerBound..<head)
+        subscription.skippedRanges = subscription.skippedRanges.filter { $0.lowerBound < start }
+        if let last = subscription.skippedRanges.popLast() {
+            subscription.skippedRanges.append(last.upperBound < start ? last : last.lowerBound..<head)
             if last.upperBound >= start { return }
         }
-        subscription.holes.append(start..<head)
+        subscription.skippedRanges.append(start..<head)
     }
 
     /// Moves the cursor on, and says how many messages that passes by which the books do not have yet.
@@ -101,24 +101,24 @@ extension Hub {
 
     /// Under drop-newest: the newest messages, those that came since there was room, will be passed by.
     private func holdBack(_ count: UInt64, of subscription: Subscription, head: Offset) {
-        let last = subscription.holes.last
+        let last = subscription.skippedRanges.last
         let start = max(head - count, last?.upperBound ?? 0, subscription.cursor)
         guard start < head else { return }
         counters.droppedNewest += head - start
         if let last, last.upperBound == start {
-            subscription.holes[subscription.holes.count - 1] = last.lowerBound..<head
+            subscription.skippedRanges[subscription.skippedRanges.count - 1] = last.lowerBound..<head
         } else {
-            subscription.holes.append(start..<head)
+            subscription.skippedRanges.append(start..<head)
         }
     }
 
     /// Moves the cursor behind the hole it has come to. The books have it since the hole was made.
     func passHole(_ subscription: Subscription) {
-        guard let hole = subscription.holes.popFirst() else { return }
-        let start = max(hole.lowerBound, subscription.cursor)
-        guard start < hole.upperBound else { return }
-        note(dropped: hole.upperBound - start, start..<hole.upperBound, of: subscription)
-        subscription.cursor = hole.upperBound
+        guard let skippedRange = subscription.skippedRanges.popFirst() else { return }
+        let start = max(skippedRange.lowerBound, subscription.cursor)
+        guard start < skippedRange.upperBound else { return }
+        note(dropped: skippedRange.upperBound - start, start..<skippedRange.upperBound, of: subscription)
+        subscription.cursor = skippedRange.upperBound
     }
 
     /// Under latest: what a later message with the same key has superseded takes no place in the queue.

@@ -38,8 +38,8 @@ extension Hub {
 
     /// A copy: who is told may end subscriptions.
     private func watching(_ slot: Int) -> [Subscription] {
-        guard slot < topics.count, let source = topics[slot] else { return [] }
-        return source.subscriptions.filter(\.options.presence)
+        guard slot < topics.count, let reader = topics[slot] else { return [] }
+        return reader.subscriptions.filter(\.options.presence)
     }
 
     private func tell(_ subscription: Subscription, _ news: Presence) {

@@ -75,14 +75,14 @@ extension Hub {
     /// What the hub has done, and what it still has to do.
     public func report() -> HubCounters {
         var counters = counters
-        for source in topics {
-            guard let source else { continue }
-            let head = source.topic.publishedCount + 1
-            for subscription in source.subscriptions {
+        for reader in topics {
+            guard let reader else { continue }
+            let head = reader.topic.publishedCount + 1
+            for subscription in reader.subscriptions {
                 counters.pending += subscription.pending(to: head)
                 counters.largestLag = max(counters.largestLag, subscription.pending(to: head))
             }
-            counters.subscriptions += source.subscriptions.count
+            counters.subscriptions += reader.subscriptions.count
         }
         counters.waiting = waits.values.count { $0.lives.isEmpty }
         if let deflation { counters.compression = deflation.compressor.counters }
@@ -127,10 +127,10 @@ extension Hub {
     ) -> [SubscriptionReport] {
         let now = clock().steady
         var ranked: [(rank: Int64, subscription: Subscription)] = []
-        for source in topics {
-            guard let source, topic == nil || source.topic === topic else { continue }
-            let head = source.topic.publishedCount + 1
-            ranked += source.subscriptions.map { (order.rank($0, head: head), $0) }
+        for reader in topics {
+            guard let reader, topic == nil || reader.topic === topic else { continue }
+            let head = reader.topic.publishedCount + 1
+            ranked += reader.subscriptions.map { (order.rank($0, head: head), $0) }
         }
         ranked.sort { $0.rank > $1.rank }
         return ranked.prefix(limit).map { _, subscription in

@@ -4,12 +4,12 @@ import ApusProtocol
 
 extension Hub {
     private enum Verdict {
-        case deliver, expired, conflated, own
+        case deliver, expired, conflated, selfPublished
     }
 
     /// Delivers what of a batch the subscription is to get, in as few slices as there are gaps.
     func deliverSelected(of batch: Batch, to subscription: Subscription) {
-        let end = min(batch.end, subscription.holes.first?.lowerBound ?? .max)
+        let end = min(batch.end, subscription.skippedRanges.first?.lowerBound ?? .max)
         guard !batch.isSpent else {
             counters.expired += end - subscription.cursor
             subscription.cursor = end
@@ -32,7 +32,7 @@ extension Hub {
             case .deliver: break
             case .expired: counters.expired += 1
             case .conflated: counters.conflated += 1
-            case .own: counters.own += 1
+            case .selfPublished: counters.selfPublished += 1
             }
             subscription.cursor = offset + 1
             run = subscription.cursor..<subscription.cursor
@@ -73,7 +73,7 @@ extension Hub {
 
         func verdict(at offset: Offset) -> Verdict {
             let index = Int(offset - batch.first)
-            if let excluded, batch.origin(at: offset) == excluded { return .own }
+            if let excluded, batch.origin(at: offset) == excluded { return .selfPublished }
             if let superseded, superseded.contains(index) { return .conflated }
             if let details, details.all[index].expires <= now { return .expired }
             return .deliver

@@ -85,13 +85,13 @@ extension Hub {
         claimsReservation: Bool = false
     ) throws(BrokerError) -> SubscribeReceipt? {
         let existing = subscriber.subscriptions.find(topic, clientID: request.clientID, pattern: pattern)
-        let source = hubTopic(for: topic)
+        let reader = topicReader(for: topic)
         let now = clock()
         let result = Result { () throws(BrokerError) in
             try topic.attach(
                 Topic.Attachment(
                     mailbox: mailbox,
-                    slot: source.slot,
+                    slot: reader.slot,
                     start: request.start,
                     now: now.steady,
                     isNew: existing == nil,
@@ -101,14 +101,14 @@ extension Hub {
             )
         }
         guard case .success(let attached?) = result else {
-            releaseIfUnused(source)
+            releaseIfUnused(reader)
             _ = try result.get()
             return nil
         }
-        source.low = min(source.low, attached.cursor)
-        source.head = attached.view.head
-        source.newest = attached.view.newest
-        source.isDeleted = attached.view.isDeleted
+        reader.lowWaterMark = min(reader.lowWaterMark, attached.cursor)
+        reader.head = attached.view.head
+        reader.newest = attached.view.newest
+        reader.isDeleted = attached.view.isDeleted
         let subscription: Subscription
         if let existing {
             subscription = existing
@@ -119,7 +119,7 @@ extension Hub {
                 id: Self.lastID.add(1, ordering: .relaxed).newValue,
                 options: options,
                 subscriber: subscriber,
-                source: source,
+                reader: reader,
                 pattern: pattern,
                 since: now.wall,
                 cursor: attached.cursor,
@@ -130,7 +130,7 @@ extension Hub {
             add(subscription)
             if !claimsReservation { counters.replayed += attached.view.head - attached.cursor }
         }
-        if subscription.cursor < attached.view.head || existing != nil || source.isDeleted {
+        if subscription.cursor < attached.view.head || existing != nil || reader.isDeleted {
             replaying.append(subscription)
             requestTurn()
         }
@@ -144,19 +144,19 @@ extension Hub {
     }
 
     private func add(_ subscription: Subscription) {
-        let source = subscription.source
+        let reader = subscription.reader
         subscription.predecessors = predecessors(of: subscription)
-        subscription.topicIndex = source.subscriptions.count
-        source.subscriptions.append(subscription)
+        subscription.topicIndex = reader.subscriptions.count
+        reader.subscriptions.append(subscription)
         subscription.subscriber.subscriptions.insert(subscription)
-        if subscription.options.overflow == .throttle { source.throttling += 1 }
+        if subscription.options.overflow == .throttle { reader.throttling += 1 }
         if subscription.options.presence { watch(subscription) }
         announce(subscription, hasJoined: true)
     }
 
     private func watch(_ subscription: Subscription) {
         subscription.watchesSince = Self.lastID.add(1, ordering: .relaxed).newValue
-        subscription.topic.watch(mailbox, slot: subscription.source.slot, change: 1)
+        subscription.topic.watch(mailbox, slot: subscription.reader.slot, change: 1)
     }
 
     /// How many of the messages from `start` to the cursor count as dropped, had they all been skipped: at the least,
@@ -171,7 +171,7 @@ extension Hub {
 
     /// Moves the cursor of a subscription back to where a new replay starts, and gives it its new options.
     private func move(_ subscription: Subscription, to attached: Topic.Attached, options: SubscriptionOptions) {
-        let source = subscription.source
+        let reader = subscription.reader
         if attached.cursor < subscription.cursor {
             counters.replayed += subscription.cursor - attached.cursor
             // What was skipped and is replayed now is no gap any more.
@@ -186,9 +186,9 @@ extension Hub {
         if held > 0 {
             // What was held back and is asked for now is owed again.
             counters.replayed += held
-            subscription.holes = subscription.holes.filter { $0.lowerBound < attached.cursor }
-            if let last = subscription.holes.popLast() {
-                subscription.holes.append(last.clamped(to: 0..<attached.cursor))
+            subscription.skippedRanges = subscription.skippedRanges.filter { $0.lowerBound < attached.cursor }
+            if let last = subscription.skippedRanges.popLast() {
+                subscription.skippedRanges.append(last.clamped(to: 0..<attached.cursor))
             }
             subscription.replayEnd = max(subscription.replayEnd, attached.view.head)
         }
@@ -196,14 +196,14 @@ extension Hub {
         let wasThrottling = subscription.options.overflow == .throttle
         let isThrottling = options.overflow == .throttle
         if wasThrottling != isThrottling {
-            source.throttling += isThrottling ? 1 : -1
-            markDirty(slot: source.slot)
+            reader.throttling += isThrottling ? 1 : -1
+            markDirty(slot: reader.slot)
         }
         if subscription.options.presence != options.presence {
             if options.presence {
                 watch(subscription)
             } else {
-                source.topic.watch(mailbox, slot: source.slot, change: -1)
+                reader.topic.watch(mailbox, slot: reader.slot, change: -1)
             }
         }
         subscription.options = options
@@ -235,7 +235,7 @@ extension Hub {
     func finish(_ subscription: Subscription) {
         catchUp(subscription.predecessors)
         if subscription.isActive {
-            look(at: subscription.source)
+            refresh(subscription.reader)
             pump(subscription)
         }
         end(subscription, .unsubscribed)
@@ -252,29 +252,29 @@ extension Hub {
         guard subscription.isActive else { return }
         subscription.isActive = false
         subscription.subscriber.subscriptions.remove(subscription)
-        let source = subscription.source
+        let reader = subscription.reader
         if subscription.options.overflow == .throttle {
-            source.throttling -= 1
-            markDirty(slot: source.slot)
+            reader.throttling -= 1
+            markDirty(slot: reader.slot)
         }
-        if subscription.options.presence { source.topic.watch(mailbox, slot: source.slot, change: -1) }
+        if subscription.options.presence { reader.topic.watch(mailbox, slot: reader.slot, change: -1) }
         // The end of the topic is nobody's leaving.
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
         subscription.predecessors = nil
         wakeSuccessors(of: subscription)
         if reason != .answered { gone.add(subscription, reason: reason, now: clock().wall) }
-        if source.isDraining {
-            source.ended.append(subscription)
+        if reader.isDraining {
+            reader.ended.append(subscription)
         } else {
             takeOut(subscription)
-            let head = source.topic.detach(mailbox, count: 1)
-            settle(subscription, head: head)
-            releaseIfUnused(source)
+            let head = reader.topic.detach(mailbox, count: 1)
+            recordUndelivered(subscription, head: head)
+            releaseIfUnused(reader)
         }
     }
 
     /// Enters what a subscription that has ended did not get into the books.
-    func settle(_ subscription: Subscription, head: Offset) {
+    func recordUndelivered(_ subscription: Subscription, head: Offset) {
         counters.droppedEnded += subscription.pending(to: head)
     }
 }

@@ -43,18 +43,18 @@ extension Hub {
     ///   - now: a monotonic time in milliseconds.
     ///   - timeout: in milliseconds.
     public func cutStalled(now: Int64, timeout: Int64) {
-        for source in topics {
-            guard let source, source.throttling > 0 else { continue }
-            for subscription in Array(source.subscriptions) where subscription.options.overflow == .throttle {
+        for reader in topics {
+            guard let reader, reader.throttling > 0 else { continue }
+            for subscription in Array(reader.subscriptions) where subscription.options.overflow == .throttle {
                 checkStalled(subscription, now: now, timeout: timeout)
             }
         }
     }
 
     private func checkStalled(_ subscription: Subscription, now: Int64, timeout: Int64) {
-        let source = subscription.source
-        let isAtBound = subscription.lag(to: source.head) >= UInt64(subscription.options.queue)
-        guard subscription.isActive, isAtBound || subscription.cursor < source.head && source.topic.isFull else {
+        let reader = subscription.reader
+        let isAtBound = subscription.lag(to: reader.head) >= UInt64(subscription.options.queue)
+        guard subscription.isActive, isAtBound || subscription.cursor < reader.head && reader.topic.isFull else {
             subscription.stalled = nil
             subscription.throttledAt = nil
             return

@@ -3,24 +3,24 @@ import ApusProtocol
 // The topics a hub has subscriptions on, and where it keeps them.
 
 extension Hub {
-    func hubTopic(for topic: Topic) -> HubTopic {
-        if let slot = slotOfTopic[ObjectIdentifier(topic)], let source = topics[slot] { return source }
+    func topicReader(for topic: Topic) -> TopicReader {
+        if let slot = slotOfTopic[ObjectIdentifier(topic)], let reader = topics[slot] { return reader }
         let slot = freeSlots.popLast() ?? topics.count
-        let source = HubTopic(topic: topic, slot: slot, deflation: deflation)
-        if slot == topics.count { topics.append(source) } else { topics[slot] = source }
+        let reader = TopicReader(topic: topic, slot: slot, deflation: deflation)
+        if slot == topics.count { topics.append(reader) } else { topics[slot] = reader }
         slotOfTopic[ObjectIdentifier(topic)] = slot
         topicsOfName[ExactText(topic.name), default: 0] += 1
-        return source
+        return reader
     }
 
-    func releaseIfUnused(_ source: HubTopic) {
-        guard source.subscriptions.isEmpty, topics[source.slot] === source else { return }
-        topics[source.slot] = nil
-        slotOfTopic[ObjectIdentifier(source.topic)] = nil
-        let name = ExactText(source.topic.name)
+    func releaseIfUnused(_ reader: TopicReader) {
+        guard reader.subscriptions.isEmpty, topics[reader.slot] === reader else { return }
+        topics[reader.slot] = nil
+        slotOfTopic[ObjectIdentifier(reader.topic)] = nil
+        let name = ExactText(reader.topic.name)
         let others = (topicsOfName[name] ?? 1) - 1
         topicsOfName[name] = others > 0 ? others : nil
-        freeSlots.append(source.slot)
+        freeSlots.append(reader.slot)
     }
 
     /// Whether the hub still reads a deleted topic of the same name.
@@ -31,36 +31,36 @@ extension Hub {
     func markDirty(slot: Int) {
         // The slot may have been given up, or to another topic, since the topic was posted: then there is nothing to
         // do, or nothing new to find.
-        guard slot < topics.count, let source = topics[slot], !source.isDirty else { return }
-        source.isDirty = true
-        dirty.append(source)
+        guard slot < topics.count, let reader = topics[slot], !reader.isDirty else { return }
+        reader.isDirty = true
+        dirty.append(reader)
         requestTurn()
     }
 
     func takeOut(_ subscription: Subscription) {
-        let source = subscription.source
-        let last = source.subscriptions.removeLast()
+        let reader = subscription.reader
+        let last = reader.subscriptions.removeLast()
         if last !== subscription {
-            source.subscriptions[subscription.topicIndex] = last
+            reader.subscriptions[subscription.topicIndex] = last
             last.topicIndex = subscription.topicIndex
         }
     }
 
-    func look(at source: HubTopic) {
-        let view = source.topic.beginDrain(mailbox)
-        source.seenHead = source.head
-        source.head = view.head
-        source.newest = view.newest
-        source.isDeleted = view.isDeleted
+    func refresh(_ reader: TopicReader) {
+        let view = reader.topic.beginDrain(mailbox)
+        reader.seenHead = reader.head
+        reader.head = view.head
+        reader.newest = view.newest
+        reader.isDeleted = view.isDeleted
     }
 
-    func removeEnded(of source: HubTopic) {
-        let ended = source.ended
-        source.ended = []
-        source.subscriptions.removeAll { !$0.isActive }
-        for (index, subscription) in source.subscriptions.enumerated() { subscription.topicIndex = index }
-        let head = source.topic.detach(mailbox, count: ended.count)
-        for subscription in ended { settle(subscription, head: head) }
-        releaseIfUnused(source)
+    func removeEnded(of reader: TopicReader) {
+        let ended = reader.ended
+        reader.ended = []
+        reader.subscriptions.removeAll { !$0.isActive }
+        for (index, subscription) in reader.subscriptions.enumerated() { subscription.topicIndex = index }
+        let head = reader.topic.detach(mailbox, count: ended.count)
+        for subscription in ended { recordUndelivered(subscription, head: head) }
+        releaseIfUnused(reader)
     }
 }

@@ -128,7 +128,7 @@ extension Hub {
         hold(waiting, topic)
         guard let life = waiting.lives.last, life.topic === topic else { return }
         life.opening = Opening(isUnrecovered: isUnrecovered)
-        if faults.contains(.missesFirstOfAwaited), life.cursor < life.source.head { life.cursor += 1 }
+        if faults.contains(.missesFirstOfAwaited), life.cursor < life.reader.head { life.cursor += 1 }
         replaying.append(life)
         requestTurn()
     }

@@ -13,7 +13,7 @@ public final class Hub {
     public let mailbox: HubMailbox
     let broker: any Broker
     let clock: () -> Moment
-    @exclusivity(unchecked) var topics: [HubTopic?] = []
+    @exclusivity(unchecked) var topics: [TopicReader?] = []
     var freeSlots: [Int] = []
     var slotOfTopic: [ObjectIdentifier: Int] = [:]
     @exclusivity(unchecked) private var cache = TopicCache()
@@ -21,7 +21,7 @@ public final class Hub {
     var patterns: [FilterID: PatternSubscription] = [:]
     var waits: [FilterID: WaitingSubscription] = [:]
     /// While new topics are claimed: by subscriber, what was found out for the topic that it had last.
-    var successions: [ObjectIdentifier: (source: HubTopic, succession: Succession?)] = [:]
+    var successions: [ObjectIdentifier: (reader: TopicReader, succession: Succession?)] = [:]
     var isClaiming = false
     var gone = GoneSubscriptions()
     /// Those with a ``Subscription/burst``.
@@ -34,8 +34,8 @@ public final class Hub {
     package var faults: PlantedFaults = []
 
     /// What the next turn has to do; each list has a spare that is walked while the next turn's list fills.
-    @exclusivity(unchecked) var dirty: [HubTopic] = []
-    @exclusivity(unchecked) private var draining: [HubTopic] = []
+    @exclusivity(unchecked) var dirty: [TopicReader] = []
+    @exclusivity(unchecked) private var draining: [TopicReader] = []
     @exclusivity(unchecked) private var flushing: [any Subscriber] = []
     @exclusivity(unchecked) private var flushed: [any Subscriber] = []
     @exclusivity(unchecked) var replaying: [Subscription] = []
@@ -206,9 +206,9 @@ public final class Hub {
             for topic in inbox.resumed { resumePublishers(of: topic) }
         }
         swap(&dirty, &draining)
-        for source in draining {
-            source.isDirty = false
-            drain(source)
+        for reader in draining {
+            reader.isDirty = false
+            drain(reader)
         }
         draining.removeAll(keepingCapacity: true)
         if !resuming.isEmpty { resumeAll() }
@@ -252,21 +252,21 @@ public final class Hub {
         replaying = []
         for subscription in replays where subscription.isActive {
             goOn(with: subscription)
-            let source = subscription.source
-            if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
+            let reader = subscription.reader
+            if reader.throttling > 0 || reader.topic.isFull { markDirty(slot: reader.slot) }
         }
     }
 
     /// Delivers what a subscription takes. Where it was the last to read something, the topic is told in the next turn.
     private func goOn(with subscription: Subscription) {
-        let (source, start) = (subscription.source, subscription.cursor)
+        let (reader, start) = (subscription.reader, subscription.cursor)
         pump(subscription)
-        if start <= source.low, subscription.cursor >= source.head { markDirty(slot: source.slot) }
+        if start <= reader.lowWaterMark, subscription.cursor >= reader.head { markDirty(slot: reader.slot) }
     }
 
     /// Whether the subscriber has got everything this hub knows of.
     public func isCaughtUp(_ subscriber: any Subscriber) -> Bool {
-        subscriber.subscriptions.all.allSatisfy { $0.cursor >= $0.source.head && $0.dropped == 0 }
+        subscriber.subscriptions.all.allSatisfy { $0.cursor >= $0.reader.head && $0.dropped == 0 }
     }
 
     /// Goes on delivering to a subscriber that takes more again.
@@ -277,11 +277,11 @@ public final class Hub {
             return requestTurn()
         }
         for subscription in subscriber.subscriptions.all where subscription.isActive {
-            let source = subscription.source
+            let reader = subscription.reader
             // Publishers may be waiting for just this one.
-            if source.throttling > 0 || source.topic.isFull { markDirty(slot: source.slot) }
+            if reader.throttling > 0 || reader.topic.isFull { markDirty(slot: reader.slot) }
             if subscription.pendingPresence != nil { tellPending(subscription) }
-            guard subscription.isActive, subscription.cursor < source.head || source.isDeleted || subscription.isHeld
+            guard subscription.isActive, subscription.cursor < reader.head || reader.isDeleted || subscription.isHeld
             else { continue }
             goOn(with: subscription)
         }

@@ -29,7 +29,7 @@ public struct HubCounters: Sendable, Equatable {
     /// Passed by because a later one with the same key was pending too.
     public var conflated: UInt64 = 0
     /// Passed by because the subscriber itself had published them.
-    public var own: UInt64 = 0
+    public var selfPublished: UInt64 = 0
     /// Still to be delivered. Filled in by ``Hub/report()``.
     public var pending: UInt64 = 0
     /// The most any subscription is behind. Filled in by ``Hub/report()``.
@@ -63,7 +63,7 @@ public struct HubCounters: Sendable, Equatable {
         sum.droppedEnded += right.droppedEnded
         sum.expired += right.expired
         sum.conflated += right.conflated
-        sum.own += right.own
+        sum.selfPublished += right.selfPublished
         sum.pending += right.pending
         sum.largestLag = max(left.largestLag, right.largestLag)
         sum.held += right.held
@@ -78,6 +78,6 @@ public struct HubCounters: Sendable, Equatable {
     /// What the two sides of the books come to.
     public var books: (owed: UInt64, accounted: UInt64) {
         let dropped = droppedOldest + droppedNewest + droppedBytes + droppedEnded
-        return (matched + replayed, delivered + dropped + expired + conflated + own + pending)
+        return (matched + replayed, delivered + dropped + expired + conflated + selfPublished + pending)
     }
 }

@@ -14,7 +14,7 @@ public final class Subscription {
     @exclusivity(unchecked) public internal(set) var options: SubscriptionOptions
     @exclusivity(unchecked) var encoding: EventEncoding
     let subscriber: any Subscriber
-    let source: HubTopic
+    let reader: TopicReader
     /// The pattern that brought it here.
     let pattern: PatternSubscription?
     /// Whether others are told that it comes and goes.
@@ -31,7 +31,7 @@ public final class Subscription {
     @exclusivity(unchecked) var dropped: UInt64 = 0
     var droppedRange: Range<Offset> = 0..<0
     /// Under drop-newest: what will be skipped when the cursor comes there, in order.
-    @exclusivity(unchecked) var holes = Deque<Range<Offset>>()
+    @exclusivity(unchecked) var skippedRanges = Deque<Range<Offset>>()
     @exclusivity(unchecked) var isActive = true
     /// Whether its subscriber has taken less than there was, and it has not caught up since.
     @exclusivity(unchecked) var isLagging = false
@@ -75,7 +75,7 @@ public final class Subscription {
         id: UInt64,
         options: SubscriptionOptions,
         subscriber: any Subscriber,
-        source: HubTopic,
+        reader: TopicReader,
         pattern: PatternSubscription?,
         since: Int64,
         cursor: Offset,
@@ -87,7 +87,7 @@ public final class Subscription {
         self.options = options
         self.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
         self.subscriber = subscriber
-        self.source = source
+        self.reader = reader
         self.pattern = pattern
         self.since = since
         self.cursor = cursor
@@ -95,12 +95,12 @@ public final class Subscription {
         self.replayEnd = replayEnd
     }
 
-    public var topic: Topic { source.topic }
+    public var topic: Topic { reader.topic }
 
     /// Whether there is nothing to see to before it is given a batch, and none of the batch to be left out.
     @inline(__always)
     var isPlain: Bool {
-        isActive && dropped == 0 && options.echo && holes.isEmpty && !isHeld
+        isActive && dropped == 0 && options.echo && skippedRanges.isEmpty && !isHeld
     }
 
     /// What only a replay reads is not kept in its encoding.
@@ -114,7 +114,7 @@ public final class Subscription {
 
     /// At least the frames of a batch from the cursor on.
     func frames(of batch: Batch) -> Batch.Frames {
-        guard encoding.isDeflated, let deflation = source.deflation else {
+        guard encoding.isDeflated, let deflation = reader.deflation else {
             return batch.frames(from: cursor, in: encoding.inflated, keeps: keepsEncodings)
         }
         return batch.deflatedFrames(from: cursor, in: encoding, keeps: keepsEncodings, by: deflation)
@@ -127,13 +127,13 @@ public final class Subscription {
     func lag(to head: Offset) -> UInt64 {
         let start = max(cursor, lagStart)
         guard head > start else { return 0 }
-        return holes.isEmpty ? head - start : head - start - heldBack(from: start)
+        return skippedRanges.isEmpty ? head - start : head - start - heldBack(from: start)
     }
 
     /// How many messages from `start` on, and before `end`, will be skipped by holes.
     func heldBack(from start: Offset, to end: Offset = .max) -> UInt64 {
-        holes.reduce(0) { sum, hole in
-            let (lower, upper) = (max(hole.lowerBound, start), min(hole.upperBound, end))
+        skippedRanges.reduce(0) { sum, skippedRange in
+            let (lower, upper) = (max(skippedRange.lowerBound, start), min(skippedRange.upperBound, end))
             return lower < upper ? sum + (upper - lower) : sum
         }
     }
@@ -141,9 +141,9 @@ public final class Subscription {
     /// Moves the cursor on. A hole that it leaves behind is none any more, should it be moved back.
     func pass(to offset: Offset) {
         cursor = offset
-        while let hole = holes.first, hole.lowerBound < offset {
-            holes.removeFirst()
-            if hole.upperBound > offset { holes.prepend(offset..<hole.upperBound) }
+        while let skippedRange = skippedRanges.first, skippedRange.lowerBound < offset {
+            skippedRanges.removeFirst()
+            if skippedRange.upperBound > offset { skippedRanges.prepend(offset..<skippedRange.upperBound) }
         }
     }
 
@@ -178,7 +178,7 @@ struct Burst {
 }
 
 /// A hub's side of a topic.
-final class HubTopic {
+final class TopicReader {
     let topic: Topic
     let slot: Int
     /// What compresses events on this loop, where any are.
@@ -190,7 +190,7 @@ final class HubTopic {
     /// The head at the look before that: where those who keep up are.
     @exclusivity(unchecked) var seenHead: Offset = 1
     /// The oldest offset that a subscription has to read, as the topic was told last.
-    var low: Offset = .max
+    var lowWaterMark: Offset = .max
     @exclusivity(unchecked) var isDeleted = false
     @exclusivity(unchecked) var isDirty = false
     /// While the list is walked, subscriptions that end are only marked, and taken out afterwards.

@@ -8,7 +8,7 @@
 /// ```
 final class Succession {
     /// Where the next ones are.
-    let source: HubTopic
+    let reader: TopicReader
     let former: [Subscription]
     /// How many of the former have not ended.
     var left: Int
@@ -17,8 +17,8 @@ final class Succession {
     private(set) weak var later: Succession?
     var next: [Subscription] = []
 
-    init(of former: [Subscription], to source: HubTopic) {
-        self.source = source
+    init(of former: [Subscription], to reader: TopicReader) {
+        self.reader = reader
         self.former = former
         left = former.count
         earlier = former.lazy.compactMap(\.predecessors).first { !$0.isOver }
@@ -37,15 +37,15 @@ extension Hub {
         let key = ObjectIdentifier(subscription.subscriber)
         let succession: Succession?
         // Many of one subscriber may be placed one after the other.
-        if let sibling = subscription.source.subscriptions.last, sibling.subscriber === subscription.subscriber,
+        if let sibling = subscription.reader.subscriptions.last, sibling.subscriber === subscription.subscriber,
             let known = sibling.predecessors
         {
             succession = known
-        } else if let known = successions[key], known.source === subscription.source {
+        } else if let known = successions[key], known.reader === subscription.reader {
             succession = known.succession
         } else {
             succession = findPredecessors(of: subscription)
-            if isClaiming { successions[key] = (subscription.source, succession) }
+            if isClaiming { successions[key] = (subscription.reader, succession) }
         }
         guard let succession, !succession.isOver else { return nil }
         succession.next.append(subscription)
@@ -57,15 +57,15 @@ extension Hub {
         let others = subscription.subscriber.subscriptions.all.filter {
             $0.topic !== topic && $0.topic.nameBytes == topic.nameBytes
         }
-        var looked: HubTopic?
-        for other in others where other.source !== looked {
-            look(at: other.source)
-            looked = other.source
+        var looked: TopicReader?
+        for other in others where other.reader !== looked {
+            refresh(other.reader)
+            looked = other.reader
         }
         // A pattern may come to a topic that is gone after the subscriber found the one that took its place.
-        guard let newest = others.filter(\.source.isDeleted).max(by: { $0.id < $1.id }) else { return nil }
-        if let known = newest.succession, known.source === subscription.source { return known }
-        return Succession(of: others.filter { $0.source === newest.source }, to: subscription.source)
+        guard let newest = others.filter(\.reader.isDeleted).max(by: { $0.id < $1.id }) else { return nil }
+        if let known = newest.succession, known.reader === subscription.reader { return known }
+        return Succession(of: others.filter { $0.reader === newest.reader }, to: subscription.reader)
     }
 
     /// Has those go on that waited for a subscription which has ended.
@@ -94,7 +94,7 @@ extension Hub {
         guard let succession, !succession.isOver else { return }
         catchUp(succession.earlier)
         for subscription in succession.former where subscription.isActive {
-            look(at: subscription.source)
+            refresh(subscription.reader)
             pump(subscription)
         }
     }

@@ -11,7 +11,7 @@ import NIOCore
 /// └─────────┴─────────┴─────────┘   └───────────────┘
 ///   ▲ firstKept                                      ▲ head: the next offset
 /// ```
-/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:spared:now:)`` keeps what history and
+/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:retainFrom:now:)`` keeps what history and
 /// the slowest cursor need, and never more than `bytes`, whole batches at a time.
 struct TopicLog {
     struct Limits: Equatable {
@@ -167,9 +167,9 @@ struct TopicLog {
     ///
     /// Where publications come one at a time, and are read at once, each would else be three blocks of memory for as
     /// long as history wants it: half as much again.
-    mutating func reopen(readTo low: Offset) {
+    mutating func reopen(readTo lowWaterMark: Offset) {
         // Of a bound in age, a batch has the age of its newest.
-        guard !isOpen, let index = sealed.indices.last, sealed[index].end <= low, limits.historyAge == nil,
+        guard !isOpen, let index = sealed.indices.last, sealed[index].end <= lowWaterMark, limits.historyAge == nil,
             sealed[index].count < limits.history / 4, sealed[index].size < reopenedBytes,
             sealed[index].canBeReopened, isKnownUniquelyReferenced(&sealed[index])
         else { return }
@@ -190,11 +190,11 @@ struct TopicLog {
     /// - Parameters:
     ///   - spared: the oldest offset that publishers wait for somebody to read: from there on everything stays.
     ///   - now: on the steady clock, for history's bound in age.
-    mutating func trim(needed: Offset, spared: Offset, now: Int64 = .min) {
+    mutating func trim(needed: Offset, retainFrom: Offset, now: Int64 = .min) {
         while let oldest = sealed.first {
             let isNeeded = oldest.end > needed
             if isNeeded || isHistory(oldest, now: now) {
-                guard sealedBytes > limits.bytes, oldest.end <= spared || !isNeeded else { return }
+                guard sealedBytes > limits.bytes, oldest.end <= retainFrom || !isNeeded else { return }
                 // The newest publication stays even when it alone is over the bound: it has not been delivered yet.
                 guard sealed.count > 1 || !isNeeded else { return }
             }
@@ -262,13 +262,13 @@ struct TopicLog {
         guard let newest, offset < newest.end else { return nil }
         // Where nearly all look.
         if offset >= newest.first { return sealed.endIndex - 1 }
-        var low = sealed.startIndex
+        var lowWaterMark = sealed.startIndex
         var high = sealed.endIndex - 1
-        while low < high {
-            let middle = (low + high) / 2
-            if sealed[middle].end <= offset { low = middle + 1 } else { high = middle }
+        while lowWaterMark < high {
+            let middle = (lowWaterMark + high) / 2
+            if sealed[middle].end <= offset { lowWaterMark = middle + 1 } else { high = middle }
         }
-        return low
+        return lowWaterMark
     }
 
     /// The newest sealed batch: what nearly every subscriber reads next.

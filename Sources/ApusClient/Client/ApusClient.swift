@@ -38,12 +38,12 @@ public final class ApusClient: Sendable {
     /// The name of its subscriptions at the server.
     public let clientID: String
     let publisher: PublishSession
-    private let link: Link
+    private let link: ReconnectingTransport
     private let state = Mutex(State())
     /// What is run in the client's task group.
     private let jobs: AsyncStream<Job>.Continuation
 
-    init(link: Link, jobs: AsyncStream<Job>.Continuation) {
+    init(link: ReconnectingTransport, jobs: AsyncStream<Job>.Continuation) {
         address = link.address
         clientID = link.options.clientID ?? "swift-\(String(UInt32.random(in: .min ... .max), radix: 16))"
         publisher = PublishSession(link: link) { session in
@@ -69,12 +69,12 @@ public final class ApusClient: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: (ApusClient) async throws -> Result
     ) async throws -> Result {
-        let link = Link(address: address, options: options, environment: Link.Environment())
+        let link = ReconnectingTransport(address: address, options: options, environment: ReconnectingTransport.Environment())
         return try await withConnection(link, isolation: isolation, body)
     }
 
     static func withConnection<Result: Sendable>(
-        _ link: Link,
+        _ link: ReconnectingTransport,
         isolation: isolated (any Actor)? = #isolation,
         _ body: (ApusClient) async throws -> Result
     ) async throws -> Result {

@@ -87,14 +87,14 @@ extension ApusClient {
         public let id: String
         private let count: Int
         private let request: Int
-        private let ticket: Ticket<ServerMessage.Ack>
+        private let ticket: OneShot<ServerMessage.Ack>
         private let session: PublishSession
 
         fileprivate init(
             id: String,
             count: Int,
             _ request: Int,
-            _ ticket: Ticket<ServerMessage.Ack>,
+            _ ticket: OneShot<ServerMessage.Ack>,
             _ session: PublishSession
         ) {
             self.id = id

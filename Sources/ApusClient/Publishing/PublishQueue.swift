@@ -26,7 +26,7 @@ struct PublishQueue {
     struct Entry {
         let request: Int
         let text: String
-        let ticket: Ticket<ServerMessage.Ack>
+        let ticket: OneShot<ServerMessage.Ack>
         let topic: String
         var isSent = false
         /// Whether nobody waits for the answer any more.
@@ -66,7 +66,7 @@ struct PublishQueue {
     /// Adds a publish; throws `queueFull` when there is no room. `text` makes the command for a request id.
     mutating func append(
         topic: String,
-        ticket: Ticket<ServerMessage.Ack>,
+        ticket: OneShot<ServerMessage.Ack>,
         text: (String) -> String
     ) throws(ClientError) -> Int {
         guard entries.count < limit else { throw Self.full("\(limit) publishes", topic) }

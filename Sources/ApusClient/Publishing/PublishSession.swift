@@ -14,13 +14,13 @@ final class PublishSession: Sendable {
         var isClosed = false
     }
 
-    private let link: Link
+    private let link: ReconnectingTransport
     private let state: Mutex<State>
     private let news = Wakeup()
     /// Has `run` called.
     private let start: @Sendable (PublishSession) -> Void
 
-    init(link: Link, start: @escaping @Sendable (PublishSession) -> Void) {
+    init(link: ReconnectingTransport, start: @escaping @Sendable (PublishSession) -> Void) {
         self.link = link
         self.start = start
         let options = link.options
@@ -35,8 +35,8 @@ final class PublishSession: Sendable {
     // MARK: Publishing
 
     /// Puts a publish into the queue; throws `queueFull` when there is no room, and `closed` after the end.
-    func enqueue(_ command: PublishCommand) throws(ClientError) -> (request: Int, ticket: Ticket<ServerMessage.Ack>) {
-        let ticket = Ticket<ServerMessage.Ack>()
+    func enqueue(_ command: PublishCommand) throws(ClientError) -> (request: Int, ticket: OneShot<ServerMessage.Ack>) {
+        let ticket = OneShot<ServerMessage.Ack>()
         let (result, mustStart) = state.withLock { state -> (Result<Int, ClientError>, Bool) in
             guard !state.isClosed else { return (.failure(.clientClosed), false) }
             do throws(ClientError) {

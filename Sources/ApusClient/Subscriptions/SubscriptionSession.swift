@@ -31,7 +31,7 @@ actor SubscriptionSession {
         /// Which of its subscription's feeds it is.
         let index: Int
         /// Completed by the first answer that is no refusal.
-        let subscribed: Ticket<Void>
+        let subscribed: OneShot<Void>
         /// The size of its command while the answer is still to come.
         var askedBytes: Int?
         /// How often a topic that is not there was asked for again.
@@ -40,7 +40,7 @@ actor SubscriptionSession {
         var retry: Task<Void, Never>?
     }
 
-    private let link: Link
+    private let link: ReconnectingTransport
     private let clientID: String
     private let onNews: @Sendable (News, _ topic: String) -> Void
     /// Called when it takes no more feeds, before those that it has learn of it.
@@ -61,7 +61,7 @@ actor SubscriptionSession {
     private var end: ClientError?
 
     init(
-        link: Link,
+        link: ReconnectingTransport,
         clientID: String,
         onNews: @escaping @Sendable (News, _ topic: String) -> Void,
         onEnd: @escaping @Sendable (SubscriptionSession) -> Void
@@ -78,12 +78,12 @@ actor SubscriptionSession {
     func add(_ requests: [Request], buffer: EventBuffer) async throws(ClientError) -> [Key] {
         if let end { throw end }
         var added: [Key] = []
-        var tickets: [Ticket<Void>] = []
+        var tickets: [OneShot<Void>] = []
         for request in requests {
             lastKey += 1
             let key = Key(number: lastKey)
             let feed = Feed(filter: request.filter, options: request.options)
-            let entry = Entry(feed: feed, buffer: buffer, index: request.index, subscribed: Ticket())
+            let entry = Entry(feed: feed, buffer: buffer, index: request.index, subscribed: OneShot())
             entries[key] = entry
             if feed.filter.isPattern {
                 patterns.append((feed.filter, key))

@@ -14,7 +14,7 @@ struct CommandReader {
 
     /// Reads the text to its end. What it is, and in `fields` where the known ones are.
     @inline(__always)
-    func read(into fields: inout CommandFields) throws(JSONFault) -> JSONToken.Kind {
+    func read(into fields: inout CommandFields) throws(JSONError) -> JSONToken.Kind {
         var start = 0
         let byte = lexer.nextByte(at: &start)
         var token = JSONToken(kind: .object, start: start, end: start)
@@ -33,7 +33,7 @@ struct CommandReader {
     /// Reads the object whose brace is at `start`, and its `message`; both in one loop, as all there is to do is the
     /// same.
     @inline(__always)
-    private func endOfCommand(at start: Int, into fields: inout CommandFields) throws(JSONFault) -> Int {
+    private func endOfCommand(at start: Int, into fields: inout CommandFields) throws(JSONError) -> Int {
         guard maxDepth > 0 else { throw lexer.fault(at: start, .tooDeep) }
         var level = Level.command
         var position = start &+ 1
@@ -79,7 +79,7 @@ struct CommandReader {
         startingWith byte: UInt8,
         of field: CommandField,
         level: Level
-    ) throws(JSONFault) -> JSONToken {
+    ) throws(JSONError) -> JSONToken {
         // An id that is what it should be need not be looked at twice.
         if field == .messageID, let end = UUIDText.endOfQuoted(at: start, in: lexer) {
             return JSONToken(kind: .uuid, start: start, end: end)
@@ -95,7 +95,7 @@ struct CommandReader {
 
     /// The field that the key at `start`, or behind whitespace there, names; and the end of its colon.
     @inline(__always)
-    private func key(at start: Int, level: Level) throws(JSONFault) -> (field: CommandField, end: Int) {
+    private func key(at start: Int, level: Level) throws(JSONError) -> (field: CommandField, end: Int) {
         if let bytes = lexer.sixteenBytes(at: start),
             let key = WrittenKey.first(in: bytes, isOfMessage: level == .message)
         {
@@ -105,7 +105,7 @@ struct CommandReader {
     }
 
     @inline(never)
-    private func anyKey(at start: Int, level: Level) throws(JSONFault) -> (field: CommandField, end: Int) {
+    private func anyKey(at start: Int, level: Level) throws(JSONError) -> (field: CommandField, end: Int) {
         let start = lexer.skipWhitespace(from: start)
         let key = try lexer.endOfString(at: start)
         let text = JSONText(token: start, end: key.end, hasEscapes: key.hasEscapes)

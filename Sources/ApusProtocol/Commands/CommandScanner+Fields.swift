@@ -1,5 +1,5 @@
 /// Why a field is refused.
-struct FieldFault: Error {
+struct FieldError: Error {
     var message: String
 
     /// Kept out of line, so that building texts costs nothing where nothing is wrong.
@@ -22,7 +22,7 @@ extension CommandScanner {
         in bytes: UnsafeRawBufferPointer
     ) throws(CommandError) -> Command {
         var requestID: Range<Int>?
-        do throws(FieldFault) {
+        do throws(FieldError) {
             requestID = try self.requestID(fields.requestID, in: bytes)
             return try command(&fields, requestID: requestID, dialect: dialect, in: bytes)
         } catch {
@@ -36,7 +36,7 @@ extension CommandScanner {
         requestID: Range<Int>?,
         dialect: Dialect,
         in bytes: UnsafeRawBufferPointer
-    ) throws(FieldFault) -> Command {
+    ) throws(FieldError) -> Command {
         var command = Command(kind: try kind(fields.type, in: bytes), requestID: requestID)
         command.hasExtensions = fields.hasExtensions
         switch command.kind {
@@ -69,7 +69,7 @@ extension CommandScanner {
 
     /// The token to echo; `nil` when there is none.
     @inline(__always)
-    func requestID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Range<Int>? {
+    func requestID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Range<Int>? {
         guard !token.isAbsent else { return nil }
         let length: Int
         if let text = token.text {
@@ -77,16 +77,16 @@ extension CommandScanner {
         } else if token.kind == .integer || token.kind == .fraction {
             length = token.range.count
         } else {
-            throw FieldFault("request_id", "must be a string or a number")
+            throw FieldError("request_id", "must be a string or a number")
         }
-        guard length <= Self.maxRequestID else { throw FieldFault("request_id", "must be at most 256 bytes") }
+        guard length <= Self.maxRequestID else { throw FieldError("request_id", "must be at most 256 bytes") }
         return token.range
     }
 
     @inline(__always)
-    private func kind(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Command.Kind {
+    private func kind(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Command.Kind {
         guard let text = token.text else {
-            throw token.isAbsent ? FieldFault("type", "is required") : FieldFault("type", "must be a string")
+            throw token.isAbsent ? FieldError("type", "is required") : FieldError("type", "must be a string")
         }
         if !text.hasEscapes, let base = bytes.baseAddress,
             let name = ShortName(text.range, in: JSONLexer(base: base, count: bytes.count)),
@@ -99,7 +99,7 @@ extension CommandScanner {
 
     /// The slow way, for a type that is written with escapes or unknown.
     @inline(never)
-    private func kind(spelled text: JSONText, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Command.Kind {
+    private func kind(spelled text: JSONText, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Command.Kind {
         // Only the start is shown: 64 scalars, as one character of many scalars could be as long as the message.
         switch text.string(in: bytes) {
         case "subscribe": return .subscribe
@@ -107,8 +107,8 @@ extension CommandScanner {
         case "publish": return .publish
         case "ping": return .ping
         case "auth": return .auth
-        case let name?: throw FieldFault(message: "unknown 'type': '\(String(name.unicodeScalars.prefix(64)))'")
-        case nil: throw FieldFault("type", "must not hold a lone surrogate")
+        case let name?: throw FieldError(message: "unknown 'type': '\(String(name.unicodeScalars.prefix(64)))'")
+        case nil: throw FieldError("type", "must not hold a lone surrogate")
         }
     }
 
@@ -118,9 +118,9 @@ extension CommandScanner {
         _ token: JSONToken,
         named name: StaticString,
         in bytes: UnsafeRawBufferPointer
-    ) throws(FieldFault) -> JSONText {
+    ) throws(FieldError) -> JSONText {
         guard let text = token.text, !text.range.isEmpty else {
-            throw token.isAbsent ? FieldFault(name, "is required") : FieldFault(name, "must be a non-empty string")
+            throw token.isAbsent ? FieldError(name, "is required") : FieldError(name, "must be a non-empty string")
         }
         _ = try decodedLength(of: text, named: name, in: bytes)
         return text
@@ -131,24 +131,24 @@ extension CommandScanner {
         of text: JSONText,
         named name: StaticString,
         in bytes: UnsafeRawBufferPointer
-    ) throws(FieldFault) -> Int {
+    ) throws(FieldError) -> Int {
         guard text.hasEscapes else { return text.range.upperBound &- text.range.lowerBound }
         guard let length = text.decodedLength(in: bytes) else {
-            throw FieldFault(name, "must not hold a lone surrogate")
+            throw FieldError(name, "must not hold a lone surrogate")
         }
         return length
     }
 
-    private func clientID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> JSONText {
+    private func clientID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> JSONText {
         let text = try text(token, named: "client_id", in: bytes)
         guard text.decodedLength(in: bytes) ?? 0 <= maxClientID else {
-            throw FieldFault(message: "'client_id' must be at most \(maxClientID) bytes")
+            throw FieldError(message: "'client_id' must be at most \(maxClientID) bytes")
         }
         return text
     }
 
     /// An integer that is not negative, or a string that holds one.
-    private func lastN(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Int {
+    private func lastN(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Int {
         let value: Int?
         switch token.kind {
         case .absent, .null:
@@ -160,7 +160,7 @@ extension CommandScanner {
         default:
             value = nil
         }
-        guard let value else { throw FieldFault("last_n", "must be an integer that is not negative") }
+        guard let value else { throw FieldError("last_n", "must be an integer that is not negative") }
         return value
     }
 
@@ -188,26 +188,26 @@ extension CommandScanner {
         payload: JSONToken,
         dialect: Dialect,
         in bytes: UnsafeRawBufferPointer
-    ) throws(FieldFault) -> Range<Int> {
+    ) throws(FieldError) -> Range<Int> {
         guard message.kind == .object else {
             throw message.isAbsent
-                ? FieldFault("message", "is required") : FieldFault("message", "must be an object")
+                ? FieldError("message", "is required") : FieldError("message", "must be an object")
         }
         switch dialect {
         case .base:
             if id.kind == .uuid { break }
             guard let text = id.text, UUIDText.isValid(text, in: bytes) else {
                 throw id.isAbsent
-                    ? FieldFault("message.id", "is required and must be a UUID")
-                    : FieldFault("message.id", "must be a UUID")
+                    ? FieldError("message.id", "is required and must be a UUID")
+                    : FieldError("message.id", "must be a UUID")
             }
         case .v1:
             guard let text = id.text, !text.range.isEmpty else {
                 throw id.isAbsent
-                    ? FieldFault("message.id", "is required") : FieldFault("message.id", "must be a non-empty string")
+                    ? FieldError("message.id", "is required") : FieldError("message.id", "must be a non-empty string")
             }
         }
-        guard payload.kind != .absent else { throw FieldFault("message.payload", "is required") }
+        guard payload.kind != .absent else { throw FieldError("message.payload", "is required") }
         return message.range
     }
 }

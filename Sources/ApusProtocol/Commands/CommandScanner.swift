@@ -33,7 +33,7 @@ public struct CommandScanner: Sendable {
             }
         }
         guard let base = bytes.baseAddress else {
-            throw CommandError(message: JSONFault(reason: .unexpectedEnd, offset: 0).description)
+            throw CommandError(message: JSONError(reason: .unexpectedEnd, offset: 0).description)
         }
         var fields = CommandFields()
         let kind: JSONToken.Kind

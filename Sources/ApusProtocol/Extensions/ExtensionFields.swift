@@ -42,50 +42,50 @@ struct ExtensionFields {
         fields.contains { self[$0].kind != .absent }
     }
 
-    func flag(_ field: ExtensionField, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Bool? {
+    func flag(_ field: ExtensionField, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Bool? {
         let token = self[field]
         guard token.kind != .absent else { return nil }
-        guard token.kind == .boolean else { throw FieldFault(message: "'\(field)' must be true or false") }
+        guard token.kind == .boolean else { throw FieldError(message: "'\(field)' must be true or false") }
         return bytes[token.start] == UInt8(ascii: "t")
     }
 
-    func text(_ field: ExtensionField, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> String? {
+    func text(_ field: ExtensionField, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> String? {
         let token = self[field]
         guard token.kind != .absent else { return nil }
-        guard let text = token.text else { throw FieldFault(message: "'\(field)' must be a string") }
+        guard let text = token.text else { throw FieldError(message: "'\(field)' must be a string") }
         guard let string = text.string(in: bytes) else {
-            throw FieldFault(message: "'\(field)' must not hold a lone surrogate")
+            throw FieldError(message: "'\(field)' must not hold a lone surrogate")
         }
         return string
     }
 
-    func queue(in bytes: UnsafeRawBufferPointer, max: Int) throws(FieldFault) -> Int? {
+    func queue(in bytes: UnsafeRawBufferPointer, max: Int) throws(FieldError) -> Int? {
         let token = self[.queue]
         guard token.kind != .absent else { return nil }
         guard token.kind == .integer, let value = Int(String(decoding: bytes[token.range], as: UTF8.self)),
             (1...Swift.max(max, 1)).contains(value)
-        else { throw FieldFault(message: "'queue' must be an integer from 1 to \(max)") }
+        else { throw FieldError(message: "'queue' must be an integer from 1 to \(max)") }
         return value
     }
 
-    func since(in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> ReplayStart? {
+    func since(in bytes: UnsafeRawBufferPointer) throws(FieldError) -> ReplayStart? {
         let token = self[.since]
         switch token.kind {
         case .absent:
             return nil
         case .string, .escapedString:
             guard let start = try text(.since, in: bytes).flatMap({ ReplayStart($0) }) else {
-                throw FieldFault("since", #"must be a position, a duration such as "10m", an RFC 3339 time or "all""#)
+                throw FieldError("since", #"must be a position, a duration such as "10m", an RFC 3339 time or "all""#)
             }
             return start
         case .object:
             return try position(token, in: bytes)
         default:
-            throw FieldFault("since", #"must be a position, a duration such as "10m", an RFC 3339 time or "all""#)
+            throw FieldError("since", #"must be a position, a duration such as "10m", an RFC 3339 time or "all""#)
         }
     }
 
-    private func position(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> ReplayStart {
+    private func position(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> ReplayStart {
         var epoch = JSONToken.absent
         var offset = JSONToken.absent
         var members = JSONMembers(of: token, in: bytes)
@@ -97,10 +97,10 @@ struct ExtensionFields {
             }
         }
         guard let epochText = epoch.text?.string(in: bytes), !epochText.isEmpty else {
-            throw FieldFault("since.epoch", "must be a non-empty string")
+            throw FieldError("since.epoch", "must be a non-empty string")
         }
         guard offset.kind == .integer, let number = UInt64(String(decoding: bytes[offset.range], as: UTF8.self)) else {
-            throw FieldFault("since.offset", "must be an integer that is not negative")
+            throw FieldError("since.offset", "must be an integer that is not negative")
         }
         return .position(epoch: epochText, offset: number)
     }

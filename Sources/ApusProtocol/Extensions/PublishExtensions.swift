@@ -42,21 +42,21 @@ extension CommandScanner {
     ) -> Result<PublishExtensions, CommandError> {
         var result = PublishExtensions()
         guard command.hasExtensions else { return .success(result) }
-        do throws(FieldFault) {
+        do throws(FieldError) {
             let fields = ExtensionFields(in: bytes)
             result.isUsed = fields.isAnyGiven(of: .outcome, .ttl, .key, .messages)
             result.outcome = try fields.flag(.outcome, in: bytes) ?? false
             result.ttl = try ttl(fields[.ttl], in: bytes)
             if let key = try fields.text(.key, in: bytes) {
                 guard (1...Self.maxKey).contains(key.utf8.count) else {
-                    throw FieldFault(message: "'key' must be 1 to \(Self.maxKey) bytes")
+                    throw FieldError(message: "'key' must be 1 to \(Self.maxKey) bytes")
                 }
                 result.key = key
             }
             result.messages = try messages(fields[.messages], dialect: dialect, max: maxBatch, in: bytes)
             switch (result.messages == nil, command.message.isEmpty) {
-            case (true, true): throw FieldFault("message", "is required")
-            case (false, false): throw FieldFault("messages", "and 'message' exclude each other")
+            case (true, true): throw FieldError("message", "is required")
+            case (false, false): throw FieldError("messages", "and 'message' exclude each other")
             default: return .success(result)
             }
         } catch {
@@ -79,10 +79,10 @@ extension CommandScanner {
     }
 
     /// A duration such as `"30s"`, or a number of seconds.
-    private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldFault) -> Int64? {
+    private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Int64? {
         guard token.kind != .absent else { return nil }
         guard let value = token.duration(in: bytes), (1...Self.maxTTL).contains(value) else {
-            throw FieldFault("ttl", #"must be a duration such as "30s" or a number of seconds, at least 0.001"#)
+            throw FieldError("ttl", #"must be a duration such as "30s" or a number of seconds, at least 0.001"#)
         }
         return value
     }
@@ -92,25 +92,25 @@ extension CommandScanner {
         dialect: Dialect,
         max: Int,
         in bytes: UnsafeRawBufferPointer
-    ) throws(FieldFault) -> [PublishExtensions.Message]? {
+    ) throws(FieldError) -> [PublishExtensions.Message]? {
         guard token.kind != .absent else { return nil }
         guard token.kind == .array, var elements = JSONMembers(of: token, in: bytes) else {
-            throw FieldFault("messages", "must be an array of messages")
+            throw FieldError("messages", "must be an array of messages")
         }
         var result: [PublishExtensions.Message] = []
         while let (_, element) = elements.next() {
             guard result.count < max else {
-                throw FieldFault(message: "'messages' must be at most \(max) messages")
+                throw FieldError(message: "'messages' must be at most \(max) messages")
             }
-            do throws(FieldFault) {
+            do throws(FieldError) {
                 result.append(try message(element, dialect: dialect, in: bytes))
             } catch {
                 // Which of them, as people write it.
                 let text = error.message.replacingPrefix("'message", with: "'messages[\(result.count)]")
-                throw FieldFault(message: text)
+                throw FieldError(message: text)
             }
         }
-        guard !result.isEmpty else { throw FieldFault("messages", "must not be empty") }
+        guard !result.isEmpty else { throw FieldError("messages", "must not be empty") }
         return result
     }
 
@@ -119,7 +119,7 @@ extension CommandScanner {
         _ token: JSONToken,
         dialect: Dialect,
         in bytes: UnsafeRawBufferPointer
-    ) throws(FieldFault) -> PublishExtensions.Message {
+    ) throws(FieldError) -> PublishExtensions.Message {
         var id = JSONToken.absent
         var payload = JSONToken.absent
         var members = token.kind == .object ? JSONMembers(of: token, in: bytes) : nil

@@ -57,18 +57,18 @@ extension CommandScanner {
     ) -> Result<SubscribeExtensions, CommandError> {
         var result = SubscribeExtensions()
         guard command.hasExtensions else { return .success(result) }
-        do throws(FieldFault) {
+        do throws(FieldError) {
             let fields = ExtensionFields(in: bytes)
             result.positions = try fields.flag(.positions, in: bytes) ?? false
             result.since = try fields.since(in: bytes)
             if result.since != nil { result.positions = true }
             guard result.since == nil || !command.hasLastN else {
-                throw FieldFault("since", "and 'last_n' exclude each other")
+                throw FieldError("since", "and 'last_n' exclude each other")
             }
             if let text = try fields.text(.overflow, in: bytes) {
                 guard let overflow = OverflowPolicy(rawValue: text) else {
                     let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
-                    throw FieldFault(message: "'overflow' must be one of \(names)")
+                    throw FieldError(message: "'overflow' must be one of \(names)")
                 }
                 result.overflow = overflow
             }

@@ -31,7 +31,7 @@ public struct TopicDeclaration: Sendable, Equatable {
             var names: Set<[UInt8]> = []
             while let (_, element) = elements.next() {
                 var topic = TopicDeclaration(name: "")
-                do throws(FieldFault) {
+                do throws(FieldError) {
                     try topic.read(element, in: bytes, maxQueue: maxQueue, isAllowed: isAllowed)
                 } catch {
                     let name = topic.name.isEmpty ? "" : " ('\(String(topic.name.unicodeScalars.prefix(64)))')"
@@ -51,8 +51,8 @@ public struct TopicDeclaration: Sendable, Equatable {
         in bytes: UnsafeRawBufferPointer,
         maxQueue: Int,
         isAllowed: (String) -> Bool
-    ) throws(FieldFault) {
-        guard token.kind == .object else { throw FieldFault(message: "it must be an object") }
+    ) throws(FieldError) {
+        guard token.kind == .object else { throw FieldError(message: "it must be an object") }
         // The name first, so that what is wrong behind it can be told with it.
         var members = JSONMembers(of: token, in: bytes)
         while let (key, value) = members?.nextNamed() {
@@ -60,11 +60,11 @@ public struct TopicDeclaration: Sendable, Equatable {
             // What a file does not put in quotes may look like a number.
             let isNumber = value.kind == .integer || value.kind == .fraction
             let text = isNumber ? String(decoding: bytes[value.range], as: UTF8.self) : value.text?.string(in: bytes)
-            guard let text else { throw FieldFault("name", "must be a string") }
+            guard let text else { throw FieldError("name", "must be a string") }
             name = text
         }
-        guard !name.isEmpty else { throw FieldFault("name", "is required") }
-        guard isAllowed(name) else { throw FieldFault("name", "is not allowed for a topic") }
+        guard !name.isEmpty else { throw FieldError("name", "is required") }
+        guard isAllowed(name) else { throw FieldError("name", "is not allowed for a topic") }
         members = JSONMembers(of: token, in: bytes)
         while let (key, value) = members?.next() {
             guard let key = key.string(in: bytes), key != "name" else { continue }

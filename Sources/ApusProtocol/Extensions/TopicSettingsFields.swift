@@ -26,7 +26,7 @@ public struct TopicSettingsFields: Sendable, Equatable {
         guard root.kind == .object, var members = JSONMembers(of: root, in: bytes) else {
             return .failure(CommandError(message: "The body must be a JSON object"))
         }
-        do throws(FieldFault) {
+        do throws(FieldError) {
             while let (name, value) = members.next() {
                 try result.set(name.string(in: bytes) ?? "", to: value, in: bytes, maxQueue: maxQueue)
             }
@@ -41,7 +41,7 @@ public struct TopicSettingsFields: Sendable, Equatable {
         to token: JSONToken,
         in bytes: UnsafeRawBufferPointer,
         maxQueue: Int
-    ) throws(FieldFault) {
+    ) throws(FieldError) {
         let value = FieldValue(name: name, token: token, bytes: bytes)
         switch name {
         case "history": history = .some(try value.integer(0...Self.maxHistory))
@@ -53,7 +53,7 @@ public struct TopicSettingsFields: Sendable, Equatable {
         case "ttl": ttl = .some(try value.duration())
         default:
             let shown = String(name.unicodeScalars.prefix(64))
-            throw FieldFault(message: "'\(shown)' is no setting of a topic")
+            throw FieldError(message: "'\(shown)' is no setting of a topic")
         }
     }
 }
@@ -66,10 +66,10 @@ private struct FieldValue {
 
     private var text: String { String(decoding: bytes[token.range], as: UTF8.self) }
 
-    func integer(_ range: ClosedRange<Int>) throws(FieldFault) -> Int? {
+    func integer(_ range: ClosedRange<Int>) throws(FieldError) -> Int? {
         if token.kind == .null { return nil }
         guard token.kind == .integer, let value = Int(text), range.contains(value) else {
-            throw FieldFault(
+            throw FieldError(
                 message: "'\(name)' must be an integer from \(range.lowerBound) to \(range.upperBound), or null"
             )
         }
@@ -77,22 +77,22 @@ private struct FieldValue {
     }
 
     /// A text such as `"1h"` or a number of seconds, in milliseconds.
-    func duration() throws(FieldFault) -> Int64? {
+    func duration() throws(FieldError) -> Int64? {
         if token.kind == .null { return nil }
         guard let value = token.duration(in: bytes), (1...CommandScanner.maxTTL).contains(value)
         else {
-            throw FieldFault(
+            throw FieldError(
                 message: #"'\#(name)' must be a duration such as "10m" or a number of seconds, at least 0.001, or null"#
             )
         }
         return value
     }
 
-    func overflow() throws(FieldFault) -> OverflowPolicy? {
+    func overflow() throws(FieldError) -> OverflowPolicy? {
         if token.kind == .null { return nil }
         guard let policy = token.text?.string(in: bytes).flatMap({ OverflowPolicy(rawValue: $0) }) else {
             let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
-            throw FieldFault(message: "'\(name)' must be one of \(names), or null")
+            throw FieldError(message: "'\(name)' must be one of \(names), or null")
         }
         return policy
     }

@@ -3,7 +3,7 @@
 extension JSONLexer {
     /// The value that must start at `start`, where `byte` is, inside of `depth` containers.
     @inline(__always)
-    func value(at start: Int, startingWith byte: UInt8, depth: Int, maxDepth: Int) throws(JSONFault) -> JSONToken {
+    func value(at start: Int, startingWith byte: UInt8, depth: Int, maxDepth: Int) throws(JSONError) -> JSONToken {
         guard byte == 0x22 else { return try otherValue(at: start, depth: depth, maxDepth: maxDepth) }
         let string = try endOfString(at: start)
         return JSONToken(kind: string.hasEscapes ? .escapedString : .string, start: start, end: string.end)
@@ -11,7 +11,7 @@ extension JSONLexer {
 
     /// A value that is no string.
     @inline(never)
-    private func otherValue(at start: Int, depth: Int, maxDepth: Int) throws(JSONFault) -> JSONToken {
+    private func otherValue(at start: Int, depth: Int, maxDepth: Int) throws(JSONError) -> JSONToken {
         let byte = byte(at: start)
         if byte == 0x7B || byte == 0x5B {
             let end = try endOfContainer(at: start, depth: depth, maxDepth: maxDepth)
@@ -22,7 +22,7 @@ extension JSONLexer {
     }
 
     /// The end of an object or array. A loop, not a recursion, so no text can exhaust the stack.
-    private func endOfContainer(at start: Int, depth: Int, maxDepth: Int) throws(JSONFault) -> Int {
+    private func endOfContainer(at start: Int, depth: Int, maxDepth: Int) throws(JSONError) -> Int {
         var nesting = JSONNesting()
         var position = start
         var byte = byte(at: start)
@@ -63,7 +63,7 @@ extension JSONLexer {
 
     /// The end of the colon behind the key that ends at `start`.
     @inline(__always)
-    func endOfColon(after start: Int) throws(JSONFault) -> Int {
+    func endOfColon(after start: Int) throws(JSONError) -> Int {
         let colon = skipWhitespace(from: start)
         guard byte(at: colon) == 0x3A else { throw fault(at: colon) }
         return colon &+ 1

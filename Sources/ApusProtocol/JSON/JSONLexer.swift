@@ -25,8 +25,8 @@ struct JSONLexer {
 
     /// The fault of a byte that cannot stand at `position`, or of a text that ends there.
     @inline(never)
-    func fault(at position: Int, _ reason: JSONFault.Reason = .unexpectedByte) -> JSONFault {
-        JSONFault(reason: position < count ? reason : .unexpectedEnd, offset: position)
+    func fault(at position: Int, _ reason: JSONError.Reason = .unexpectedByte) -> JSONError {
+        JSONError(reason: position < count ? reason : .unexpectedEnd, offset: position)
     }
 
     @inline(__always)
@@ -56,7 +56,7 @@ struct JSONLexer {
 
     /// The end of a string, its quotes included, that must start at `start`; and whether it has escapes.
     @inline(__always)
-    func endOfString(at start: Int) throws(JSONFault) -> (end: Int, hasEscapes: Bool) {
+    func endOfString(at start: Int) throws(JSONError) -> (end: Int, hasEscapes: Bool) {
         guard byte(at: start) == 0x22 else { throw fault(at: start) }
         let stop = endOfPlainText(from: start &+ 1)
         if byte(at: stop) == 0x22 { return (stop &+ 1, false) }
@@ -65,7 +65,7 @@ struct JSONLexer {
 
     /// The end of a string, its quote included, from the first byte in it that is not plain.
     @inline(never)
-    private func endOfEscapedString(from start: Int) throws(JSONFault) -> Int {
+    private func endOfEscapedString(from start: Int) throws(JSONError) -> Int {
         var position = start
         while byte(at: position) != 0x22 {
             guard byte(at: position) == 0x5C else { throw fault(at: position, .controlCharacter) }
@@ -108,7 +108,7 @@ struct JSONLexer {
     }
 
     /// The end of the escape whose backslash is at `start`.
-    private func endOfEscape(at start: Int) throws(JSONFault) -> Int {
+    private func endOfEscape(at start: Int) throws(JSONError) -> Int {
         switch byte(at: start &+ 1) {
         case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74:
             return start &+ 2
@@ -127,7 +127,7 @@ struct JSONLexer {
 
     /// The end and the kind of a number, `true`, `false` or `null` that must start at `start`.
     @inline(never)
-    func endOfScalar(at start: Int) throws(JSONFault) -> (end: Int, kind: JSONToken.Kind) {
+    func endOfScalar(at start: Int) throws(JSONError) -> (end: Int, kind: JSONToken.Kind) {
         switch byte(at: start) {
         case 0x2D, 0x30...0x39: return try endOfNumber(at: start)
         case 0x74: return (try endOfLiteral(at: start, "true"), .boolean)
@@ -138,7 +138,7 @@ struct JSONLexer {
     }
 
     @inline(__always)
-    private func endOfNumber(at start: Int) throws(JSONFault) -> (end: Int, kind: JSONToken.Kind) {
+    private func endOfNumber(at start: Int) throws(JSONError) -> (end: Int, kind: JSONToken.Kind) {
         var position = byte(at: start) == 0x2D ? start &+ 1 : start
         if byte(at: position) == 0x30 {
             position &+= 1
@@ -162,7 +162,7 @@ struct JSONLexer {
 
     /// The end of digits, of which there must be one.
     @inline(__always)
-    private func endOfDigits(at start: Int) throws(JSONFault) -> Int {
+    private func endOfDigits(at start: Int) throws(JSONError) -> Int {
         guard isDigit(at: start) else { throw fault(at: start, .invalidNumber) }
         var position = start
         repeat { position &+= 1 } while isDigit(at: position)
@@ -174,7 +174,7 @@ struct JSONLexer {
         byte(at: position) &- 0x30 < 10
     }
 
-    private func endOfLiteral(at start: Int, _ word: StaticString) throws(JSONFault) -> Int {
+    private func endOfLiteral(at start: Int, _ word: StaticString) throws(JSONError) -> Int {
         for index in 0..<word.utf8CodeUnitCount where byte(at: start &+ index) != word.utf8Start[index] {
             throw fault(at: start &+ index)
         }

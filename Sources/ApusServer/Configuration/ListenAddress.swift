@@ -24,8 +24,8 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
             var authority = text.hasPrefix("http://") ? text.dropFirst("http://".count) : text[...]
             if authority.last == "/" { authority.removeLast() }
             guard let colon = authority.lastIndex(of: ":"),
-                let port = ValueForm<Int>.port.read(String(authority[authority.index(after: colon)...])),
-                let host = ValueForm<String>.host.read(String(authority[..<colon]))
+                let port = ValueCodec<Int>.port.read(String(authority[authority.index(after: colon)...])),
+                let host = ValueCodec<String>.host.read(String(authority[..<colon]))
             else { return nil }
             // Without its brackets an IPv6 address has no port that could be told from it.
             guard authority.first == "[" || !host.contains(":") else { return nil }

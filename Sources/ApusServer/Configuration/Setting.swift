@@ -17,7 +17,7 @@ package struct Setting: Sendable {
     /// Puts a value into a configuration, or says what is wrong with it.
     let apply: @Sendable (RawValue, inout ServerConfiguration) -> String?
     /// The value, with a secret in the clear.
-    let reveal: @Sendable (ServerConfiguration) -> ShownValue
+    let reveal: @Sendable (ServerConfiguration) -> DisplayValue
 
     /// The variable that has the path of a file with the value, for a secret.
     package var environmentFileName: String? {
@@ -25,7 +25,7 @@ package struct Setting: Sendable {
     }
 
     /// The value as anybody may see it.
-    func show(_ configuration: ServerConfiguration) -> ShownValue {
+    func show(_ configuration: ServerConfiguration) -> DisplayValue {
         let value = reveal(configuration)
         return isSecret && value != .texts([]) ? .secret : value
     }
@@ -69,7 +69,7 @@ extension Setting {
     static func one<Value>(
         _ key: String,
         _ path: any WritableKeyPath<ServerConfiguration, Value> & Sendable,
-        _ form: ValueForm<Value>,
+        _ form: ValueCodec<Value>,
         aliases: [String] = [],
         _ summary: String
     ) -> Setting {
@@ -141,7 +141,7 @@ extension Setting {
                 let keys = raw.elements
                 // An empty key among others is a slip that would open the server to everybody who sends none.
                 if keys.contains("") { return "has an empty key" }
-                if keys.contains(ShownValue.mask) { return "is what `config print` shows in place of the keys" }
+                if keys.contains(DisplayValue.mask) { return "is what `config print` shows in place of the keys" }
                 let isPlain = keys.allSatisfy {
                     $0.utf8.count <= 1024 && $0.utf8.allSatisfy { (0x21...0x7E).contains($0) }
                 }

@@ -16,7 +16,7 @@ final class Listener: PollTarget {
     private let eventLoop: any EventLoop
     private let budget: SocketBudget
     private let logger: Logger
-    private let deal: (Socket, PeerAddress) -> Void
+    private let dispatch: (Socket, PeerAddress) -> Void
     private var registration: Poller.ID?
 
     /// - Parameter deal: is given each connection.
@@ -26,14 +26,14 @@ final class Listener: PollTarget {
         eventLoop: any EventLoop,
         budget: SocketBudget,
         logger: Logger,
-        deal: @escaping (Socket, PeerAddress) -> Void
+        dispatch: @escaping (Socket, PeerAddress) -> Void
     ) {
         self.socket = socket
         self.poller = poller
         self.eventLoop = eventLoop
         self.budget = budget
         self.logger = logger
-        self.deal = deal
+        self.dispatch = dispatch
     }
 
     func start() throws(SocketError) {
@@ -48,7 +48,7 @@ final class Listener: PollTarget {
                 budget.take()
                 // The client's acks and events are small, and none is to wait for another.
                 accepted.disableDelay()
-                deal(accepted, peer)
+                dispatch(accepted, peer)
             }
         } catch {
             logger.warning("cannot accept connections", metadata: ["error": "\(error)"])

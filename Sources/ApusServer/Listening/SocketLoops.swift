@@ -7,7 +7,7 @@ import Synchronization
 final class SocketLoops: Sendable {
     let all: [SocketLoop]
     private let threads: NIOThreadPool
-    private let dealt = Atomic(0)
+    private let dispatched = Atomic(0)
 
     /// Starts so many loops.
     init(count: Int) throws(SocketError) {
@@ -21,7 +21,7 @@ final class SocketLoops: Sendable {
 
     /// Each loop in turn.
     func next() -> SocketLoop {
-        let turn = dealt.add(1, ordering: .relaxed).oldValue
+        let turn = dispatched.add(1, ordering: .relaxed).oldValue
         return all[turn % all.count]
     }
 

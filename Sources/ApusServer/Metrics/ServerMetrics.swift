@@ -88,7 +88,7 @@ struct ServerMetrics: Sendable {
             ),
             .counter("apus_messages_expired_total", "Messages passed by because their time was up.", hub.expired),
             .counter("apus_messages_conflated_total", "Messages a later one with their key replaced.", hub.conflated),
-            .counter("apus_messages_own_total", "Messages not echoed to who published them.", hub.own),
+            .counter("apus_messages_own_total", "Messages not echoed to who published them.", hub.selfPublished),
             .gauge("apus_messages_pending", "Messages still to be delivered.", Int(hub.pending)),
             .gauge("apus_lag_messages_max", "The most that any subscription is behind.", Int(hub.largestLag)),
             .gauge("apus_throttled_publishers", "Publishers that wait for a subscriber.", hub.throttledPublishers),

@@ -30,7 +30,7 @@ import Testing
         let counters = loop.counters
         #expect(counters.published == 20 && counters.replayed == 10 && counters.pending == 0)
         #expect(counters.droppedOldest > 0 && counters.droppedNewest > 0 && counters.droppedEnded > 0)
-        #expect(counters.conflated > 0 && counters.expired > 0 && counters.own > 0)
+        #expect(counters.conflated > 0 && counters.expired > 0 && counters.selfPublished > 0)
         #expect(counters.books.owed == counters.books.accounted)
         #expect(counters.delivered == UInt64((subscribers + [reader]).reduce(0) { $0 + $1.messages.count }))
     }

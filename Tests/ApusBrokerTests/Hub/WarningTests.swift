@@ -86,7 +86,7 @@ import Testing
         loop.runUntilIdle()
         #expect(subscriber.numbers == [1, 4, 5, 7, 8])
         #expect(subscriber.offsets == [2, 5, 6, 8, 9])
-        #expect(loop.counters.own == 5)
+        #expect(loop.counters.selfPublished == 5)
     }
 
     @Test func `another connection of the same client gets them`() throws {

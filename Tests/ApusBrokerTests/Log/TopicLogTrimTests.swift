@@ -31,7 +31,7 @@ import Testing
     ])
     func `history keeps its number of publications, and whole batches`(history: Int, batch: Int, firstKept: Int) {
         var log = log(count: 1000, batch: batch, history: history)
-        log.trim(needed: log.head, spared: .max)
+        log.trim(needed: log.head, retainFrom: .max)
         #expect(log.firstKept == Offset(firstKept))
         #expect(log.firstOfHistory(now: 0) == max(Offset(firstKept), 1001 - Offset(min(history, 1000))))
         #expect(log.bytes == (1001 - firstKept) * frameSize)
@@ -42,36 +42,36 @@ import Testing
     @Test(arguments: [1, 500, 899, 901, 1000, 1001])
     func `what a cursor still needs is kept beyond history`(needed: Int) {
         var log = log(count: 1000, batch: 1, history: 100)
-        log.trim(needed: Offset(needed), spared: .max)
+        log.trim(needed: Offset(needed), retainFrom: .max)
         #expect(log.firstKept == Offset(min(needed, 901)))
     }
 
     @Test func `the bound in bytes goes before history and before cursors`() {
         var log = log(count: 1000, batch: 1, history: 500, bytes: 50 * frameSize)
-        log.trim(needed: 200, spared: .max)
+        log.trim(needed: 200, retainFrom: .max)
         #expect(log.firstKept == 951 && log.bytes == 50 * frameSize)
     }
 
     @Test func `the bound in bytes spares what a throttling cursor needs, and only that`() {
         var log = log(count: 1000, batch: 1, history: 500, bytes: 50 * frameSize)
-        log.trim(needed: 900, spared: 900)
+        log.trim(needed: 900, retainFrom: 900)
         #expect(log.firstKept == 900)
-        log.trim(needed: 980, spared: 980)
+        log.trim(needed: 980, retainFrom: 980)
         #expect(log.firstKept == 951)
     }
 
     @Test func `the newest publication stays though it alone is over the bound, until it has been read`() {
         var log = log(count: 3, batch: 1, history: 100, bytes: 1)
-        log.trim(needed: 3, spared: .max)
+        log.trim(needed: 3, retainFrom: .max)
         #expect(log.firstKept == 3)
-        log.trim(needed: 4, spared: .max)
+        log.trim(needed: 4, retainFrom: .max)
         #expect(log.firstKept == 4 && log.bytes == 0)
     }
 
     @Test func `an open batch is never trimmed`() {
         var log = log(count: 10, batch: 1, history: 0)
         append(to: &log)
-        log.trim(needed: 11, spared: .max)
+        log.trim(needed: 11, retainFrom: .max)
         #expect(log.firstKept == 11 && log.bytes == frameSize)
         log.seal()
         #expect(log.batch(at: 11) != nil)

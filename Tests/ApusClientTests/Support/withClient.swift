@@ -25,7 +25,7 @@ func withClient<Result: Sendable>(
     options: ApusClient.Options = ApusClient.Options(),
     _ body: (ApusClient) async throws -> Result
 ) async throws -> Result {
-    var environment = Link.Environment()
+    var environment = ReconnectingTransport.Environment()
     environment.sleep = { duration in
         waits.add(duration)
         try Task.checkCancellation()
@@ -34,7 +34,7 @@ func withClient<Result: Sendable>(
     let start = ContinuousClock.now
     environment.now = { start + waits.elapsed }
     return try await ApusClient.withConnection(
-        Link(address: server.address, options: options, environment: environment),
+        ReconnectingTransport(address: server.address, options: options, environment: environment),
         body
     )
 }

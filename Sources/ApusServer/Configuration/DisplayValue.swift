@@ -1,5 +1,5 @@
 /// A setting's value on its way to people or to a file.
-package enum ShownValue: Sendable, Equatable {
+package enum DisplayValue: Sendable, Equatable {
     case number(Int)
     /// In bytes.
     case size(Int)

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// One value to come, or the error instead of it; the first `complete` counts.
-final class Ticket<Value: Sendable>: Sendable {
+final class OneShot<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, ClientError>?
         var waiters: [CheckedContinuation<Void, Never>] = []

@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 
 /// Keeps one connection to the server: makes it, hands it to its session, and makes it again when it was lost.
-struct Link: Sendable {
+struct ReconnectingTransport: Sendable {
     /// Time and chance, which tests replace.
     struct Environment: Sendable {
         var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }

@@ -1,5 +1,5 @@
 /// Why a text is not JSON that Apus takes, and where.
-struct JSONFault: Error, Equatable {
+struct JSONError: Error, Equatable {
     enum Reason: UInt8 {
         case unexpectedByte, unexpectedEnd, controlCharacter, invalidEscape, invalidNumber, trailingBytes, tooDeep
     }
@@ -9,7 +9,7 @@ struct JSONFault: Error, Equatable {
     var offset: Int
 }
 
-extension JSONFault: CustomStringConvertible {
+extension JSONError: CustomStringConvertible {
     /// What a client is told.
     var description: String {
         switch reason {

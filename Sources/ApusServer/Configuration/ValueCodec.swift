@@ -2,27 +2,27 @@ import ApusProtocol
 import NIOCore
 
 /// How the values of a setting are written: read leniently, shown in one way.
-struct ValueForm<Value: Sendable>: Sendable {
+struct ValueCodec<Value: Sendable>: Sendable {
     /// What a value has to be, to follow "is not".
     let expectation: String
     let read: @Sendable (String) -> Value?
-    let show: @Sendable (Value) -> ShownValue
+    let show: @Sendable (Value) -> DisplayValue
 }
 
-extension ValueForm where Value == Int {
-    static func whole(_ range: ClosedRange<Int>) -> ValueForm {
-        ValueForm(
+extension ValueCodec where Value == Int {
+    static func whole(_ range: ClosedRange<Int>) -> ValueCodec {
+        ValueCodec(
             expectation: "a whole number from \(range.lowerBound) to \(range.upperBound)",
             read: { text in Int(text).flatMap { range.contains($0) ? $0 : nil } },
             show: { .number($0) }
         )
     }
 
-    static var port: ValueForm { whole(0...65535) }
+    static var port: ValueCodec { whole(0...65535) }
 
     /// The permissions of a file, as chmod(1) takes them.
-    static var mode: ValueForm {
-        ValueForm(
+    static var mode: ValueCodec {
+        ValueCodec(
             expectation: "an octal number from 0000 to 0777, such as 0660",
             read: { text in
                 let digits = text.hasPrefix("0o") ? text.dropFirst(2) : text[...]
@@ -39,9 +39,9 @@ extension ValueForm where Value == Int {
     }
 
     /// Bytes: `1048576`, `64KiB`, `1MB`.
-    static func size(_ range: ClosedRange<Int>) -> ValueForm {
+    static func size(_ range: ClosedRange<Int>) -> ValueCodec {
         let (low, high) = (ByteSize.text(range.lowerBound), ByteSize.text(range.upperBound))
-        return ValueForm(
+        return ValueCodec(
             expectation: "a size in bytes from \(low) to \(high), such as 65536, 64KiB or 1MiB",
             read: { text in ByteSize.bytes(text).flatMap { range.contains($0) ? $0 : nil } },
             show: { .size($0) }
@@ -49,17 +49,17 @@ extension ValueForm where Value == Int {
     }
 }
 
-extension ValueForm where Value == Duration {
+extension ValueCodec where Value == Duration {
     /// The longest time any setting takes. Longer ones are mistakes in the unit.
     private static var longest: Int64 { 86_400_000 }
 
     /// - Parameters:
     ///   - shortest: in milliseconds.
     ///   - zero: whether 0 is allowed too.
-    static func duration(shortest: Int64 = 10, zero: Bool) -> ValueForm {
+    static func duration(shortest: Int64 = 10, zero: Bool) -> ValueCodec {
         let range = shortest...longest
         let limits = "a duration from \(DurationText.text(shortest)) to 24h, such as 500ms, 25s, 2m or 1h"
-        return ValueForm(
+        return ValueCodec(
             expectation: zero && shortest > 0 ? "0 or \(limits)" : limits,
             read: { text in
                 guard let milliseconds = DurationText.milliseconds(text) else { return nil }
@@ -74,10 +74,10 @@ extension ValueForm where Value == Duration {
     }
 }
 
-extension ValueForm where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
+extension ValueCodec where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     /// One of a few words, in any case: the references' LOG_LEVEL is written INFO as well.
-    static func word(synonyms: [String: Value] = [:]) -> ValueForm {
-        ValueForm(
+    static func word(synonyms: [String: Value] = [:]) -> ValueCodec {
+        ValueCodec(
             expectation: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", "),
             read: { text in
                 let word = text.lowercased()
@@ -88,9 +88,9 @@ extension ValueForm where Value: RawRepresentable & CaseIterable, Value.RawValue
     }
 }
 
-extension ValueForm where Value == String {
-    static var host: ValueForm {
-        ValueForm(
+extension ValueCodec where Value == String {
+    static var host: ValueCodec {
+        ValueCodec(
             expectation: "an IP address or a host name",
             read: { text in
                 // As the log and every URL write an IPv6 address.
@@ -105,8 +105,8 @@ extension ValueForm where Value == String {
     }
 
     /// The path that everything is below: empty, or `/apus` without a slash at the end.
-    static var basePath: ValueForm {
-        ValueForm(
+    static var basePath: ValueCodec {
+        ValueCodec(
             expectation: "a path such as /apus, of letters, digits and any of - . _ ~, that does not end in /v1 or /ws",
             read: { text in
                 let path = text.hasSuffix("/") ? String(text.dropLast()) : text

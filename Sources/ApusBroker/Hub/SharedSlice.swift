@@ -4,7 +4,7 @@ import NIOCore
 /// What those who keep up get of a drain: what is new of the newest batch, in the encoding of who was given it last.
 ///
 /// Subscriptions of one topic are mostly alike, so most are handed the very frames that the one before them got.
-struct Portion {
+struct SharedSlice {
     /// Where it begins and ends; nobody is at 0, so that nobody gets it where each has to be looked at.
     private(set) var first: Offset = 0
     private(set) var end: Offset = 0
@@ -12,10 +12,10 @@ struct Portion {
     private var encoding = EventEncoding.base
     private var frames = ByteBuffer()
 
-    init(of source: HubTopic) {
-        batch = source.newest
-        guard let batch, batch.details == nil, batch.end == source.head, !source.isDeleted else { return }
-        let begin = max(batch.first, source.seenHead)
+    init(of reader: TopicReader) {
+        batch = reader.newest
+        guard let batch, batch.details == nil, batch.end == reader.head, !reader.isDeleted else { return }
+        let begin = max(batch.first, reader.seenHead)
         guard begin < batch.end else { return }
         (first, end) = (begin, batch.end)
         frames = batch.slice(from: first, in: encoding, keeps: true)
