@@ -1,4 +1,5 @@
 import ApusProtocol
+import BitCollections
 
 // Batches of which a subscription does not get everything: lifetimes, keys, its own publishes, holes.
 

@@ -1,4 +1,5 @@
 import ApusProtocol
+import BitCollections
 import NIOCore
 
 // Batches whose publications expire, and what is left of them.

@@ -1,4 +1,5 @@
 public import ApusProtocol
+import BitCollections
 import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization

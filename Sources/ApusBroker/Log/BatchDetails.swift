@@ -1,3 +1,4 @@
+import BitCollections
 import NIOConcurrencyHelpers
 
 /// What a publication may have besides its message.
@@ -38,21 +39,4 @@ final class BatchDetails: Sendable {
     }
 
     var supersededNow: BitSet { superseded.withLockedValue { $0 } }
-}
-
-/// Small whole numbers, one bit each.
-struct BitSet: Sendable {
-    private var words: [UInt64] = []
-    private(set) var count = 0
-
-    func contains(_ index: Int) -> Bool {
-        index / 64 < words.count && words[index / 64] & (1 << UInt64(index % 64)) != 0
-    }
-
-    mutating func insert(_ index: Int) {
-        while words.count <= index / 64 { words.append(0) }
-        guard !contains(index) else { return }
-        words[index / 64] |= 1 << UInt64(index % 64)
-        count += 1
-    }
 }

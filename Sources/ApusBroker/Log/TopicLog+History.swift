@@ -1,4 +1,5 @@
 import ApusProtocol
+import BitCollections
 import DequeModule
 
 // Where replays start, and what lies between two offsets. All of it asks for a log whose open batch is sealed.

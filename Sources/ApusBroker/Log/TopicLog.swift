@@ -1,4 +1,5 @@
 import ApusProtocol
+import BitCollections
 import DequeModule
 import NIOCore
 

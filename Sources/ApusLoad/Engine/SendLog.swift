@@ -1,6 +1,8 @@
-/// When a publisher's messages were sent that have yet to be answered: a ring of times, oldest first.
+import DequeModule
+
+/// When a publisher's messages were sent that have yet to be answered, oldest first.
 ///
-/// Messages that went together are one entry. It holds what is on its way: in the closed loop a window, in the open
+/// Messages that were sent together are one entry. It holds what is in flight: in the closed loop a window, in the open
 /// loop as much as the server is behind.
 struct SendLog {
     private struct Entry {
@@ -8,43 +10,24 @@ struct SendLog {
         var count: UInt64
     }
 
-    private var entries: [Entry] = []
-    private var head = 0
-    private var used = 0
+    private var entries: Deque<Entry> = []
 
     mutating func add(_ time: UInt64) {
-        if used > 0 {
-            let last = (head + used - 1) & (entries.count - 1)
-            if entries[last].time == time {
-                entries[last].count += 1
-                return
-            }
+        if let last = entries.indices.last, entries[last].time == time {
+            entries[last].count += 1
+        } else {
+            entries.append(Entry(time: time, count: 1))
         }
-        if used == entries.count { grow() }
-        entries[(head + used) & (entries.count - 1)] = Entry(time: time, count: 1)
-        used += 1
     }
 
-    /// Takes up to `limit` messages off that were sent at one time; nil when none is on its way.
+    /// Takes up to `limit` messages off that were sent at one time; `nil` when none is in flight.
     mutating func take(_ limit: UInt64) -> (time: UInt64, count: UInt64)? {
-        guard used > 0 else { return nil }
-        let entry = entries[head]
-        if entry.count > limit {
-            entries[head].count -= limit
-            return (entry.time, limit)
+        guard let oldest = entries.first else { return nil }
+        guard oldest.count <= limit else {
+            entries[entries.startIndex].count -= limit
+            return (oldest.time, limit)
         }
-        head = (head + 1) & (entries.count - 1)
-        used -= 1
-        return (entry.time, entry.count)
-    }
-
-    private mutating func grow() {
-        var larger: [Entry] = []
-        larger.reserveCapacity(max(8, entries.count * 2))
-        for place in 0..<used { larger.append(entries[(head + place) & (entries.count - 1)]) }
-        // A power of two, so that a mask finds the place.
-        while larger.count < max(8, entries.count * 2) { larger.append(Entry(time: 0, count: 0)) }
-        entries = larger
-        head = 0
+        entries.removeFirst()
+        return (oldest.time, oldest.count)
     }
 }

@@ -1,8 +1,19 @@
 import Glibc
+import NIOConcurrencyHelpers
 
-/// The time now as `Date` fields have it (RFC 9110 section 5.6.7).
+private let lastDate = NIOLockedValueBox((seconds: time_t.min, text: ""))
+
+/// The time now as `Date` fields have it (RFC 9110 section 5.6.7). Formatted once a second.
 func httpDate() -> String {
-    var seconds = time(nil)
+    let now = time(nil)
+    return lastDate.withLockedValue { last in
+        if last.seconds != now { last = (now, httpDate(at: now)) }
+        return last.text
+    }
+}
+
+private func httpDate(at seconds: time_t) -> String {
+    var seconds = seconds
     var parts = tm()
     gmtime_r(&seconds, &parts)
     return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in

@@ -1,25 +1,22 @@
-/// The keys that open the server; none: it is open to everybody.
+import Crypto
+
+/// The keys that open the server; without any it is open to everybody.
 struct APIKeys: Sendable {
-    private let keys: [[UInt8]]
+    /// Compared in place of the keys: how long that takes says nothing of a key, not even its length.
+    private let digests: [SHA256.Digest]
 
     init(_ keys: [String]) {
-        self.keys = keys.map { Array($0.utf8) }
+        digests = keys.map(Self.digest)
     }
 
-    var areRequired: Bool { !keys.isEmpty }
+    private static func digest(_ key: String) -> SHA256.Digest { SHA256.hash(data: Array(key.utf8)) }
 
-    /// Whether `candidate` is one of the keys. Takes the same time for every candidate of one length, so that a key
-    /// cannot be guessed byte by byte from how long a refusal takes.
+    var areRequired: Bool { !digests.isEmpty }
+
+    /// Whether `candidate` is one of the keys.
     func contains(_ candidate: String) -> Bool {
-        let candidate = Array(candidate.utf8)
-        var found = false
-        for key in keys {
-            var difference = key.count ^ candidate.count
-            for (index, byte) in candidate.enumerated() {
-                difference |= Int(byte ^ (index < key.count ? key[index] : 0))
-            }
-            found = found || difference == 0
-        }
-        return found
+        let candidate = Self.digest(candidate)
+        // All of them are looked at, and digests are compared in constant time.
+        return digests.reduce(false) { $1 == candidate || $0 }
     }
 }

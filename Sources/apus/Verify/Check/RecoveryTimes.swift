@@ -1,35 +1,25 @@
-/// How long things took, as counts in buckets that are at most an eighth wide; of fixed size.
+import Histogram
+
+/// How long subscribers took to catch up after a reconnect, to two digits.
 struct RecoveryTimes: Sendable {
-    private var buckets = [Int](repeating: 0, count: 64 * 8)
-    private(set) var count = 0
+    /// A day, in microseconds; longer times count as that.
+    private static let longest: UInt64 = 86_400_000_000
+
+    private var histogram = Histogram<UInt64>(
+        lowestDiscernibleValue: 1,
+        highestTrackableValue: longest,
+        numberOfSignificantValueDigits: .two
+    )
+
+    var count: Int { Int(histogram.totalCount) }
 
     mutating func record(microseconds: Int) {
-        buckets[Self.bucket(of: max(0, microseconds))] += 1
-        count += 1
+        histogram.record(min(UInt64(max(microseconds, 0)), Self.longest))
     }
 
     /// The time in microseconds that `fraction` of them did not exceed; nil when there are none.
     func quantile(_ fraction: Double) -> Int? {
         guard count > 0 else { return nil }
-        let rank = max(1, Int((Double(count) * fraction).rounded(.up)))
-        var sum = 0
-        for (index, amount) in buckets.enumerated() {
-            sum += amount
-            if sum >= rank { return Self.upperBound(of: index) }
-        }
-        return nil
-    }
-
-    /// Up to 8 a bucket each; above, eight buckets for each power of two.
-    private static func bucket(of value: Int) -> Int {
-        guard value >= 8 else { return value }
-        let exponent = value.bitWidth - 1 - value.leadingZeroBitCount
-        return (exponent - 2) * 8 + (value >> (exponent - 3)) - 8
-    }
-
-    private static func upperBound(of bucket: Int) -> Int {
-        guard bucket >= 8 else { return bucket }
-        let exponent = bucket / 8 + 2
-        return ((bucket % 8 + 9) << (exponent - 3)) - 1
+        return Int(min(histogram.valueAtPercentile(fraction * 100), histogram.max))
     }
 }
