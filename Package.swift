@@ -162,7 +162,20 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
-        // Built with the tests, and not by who builds the server.
+        // Benchmarks of what is inside the libraries; those of the whole server are a package of their own.
+        .executableTarget(
+            name: "filter-bench",
+            dependencies: ["ApusBroker"],
+            path: "Benchmarks/Sources/filter-bench",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "path-bench",
+            dependencies: ["ApusBroker", "ApusProtocol", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Benchmarks/Sources/path-bench",
+            swiftSettings: swiftSettings
+        ),
+        // Built with the tests, but not by those who build the server.
         .executableTarget(
             name: "example-embed",
             dependencies: ["ApusBroker", "ApusProtocol"],

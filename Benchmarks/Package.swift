@@ -14,23 +14,8 @@ let package = Package(
     dependencies: [
         .package(name: "apus", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
-        .executableTarget(
-            name: "filter-bench",
-            dependencies: [.product(name: "ApusBroker", package: "apus")],
-            swiftSettings: swiftSettings
-        ),
-        .executableTarget(
-            name: "path-bench",
-            dependencies: [
-                .product(name: "ApusBroker", package: "apus"),
-                .product(name: "ApusProtocol", package: "apus"),
-                .product(name: "NIOCore", package: "swift-nio"),
-            ],
-            swiftSettings: swiftSettings
-        ),
         .target(
             name: "PeerProtocols",
             dependencies: [.product(name: "ApusLoad", package: "apus")],

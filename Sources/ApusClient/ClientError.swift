@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// What can go wrong between a client and a server.
 ///
 /// `message` is one clear clause without a full stop, fit to be shown to people.
@@ -86,7 +88,7 @@ public struct ClientError: Error, Sendable {
         if close.code == WebSocketClose.abnormal {
             self.init(.closed, "the connection broke", close: close)
         } else {
-            let code: Code = close.reason == "UNAUTHORIZED" ? .unauthorized : .closed
+            let code: Code = close.reason == Disconnect.unauthorized.reason ? .unauthorized : .closed
             self.init(code, "the server closed the connection (\(name))", close: close)
         }
     }
@@ -97,8 +99,8 @@ public struct ClientError: Error, Sendable {
         return ClientError(
             .refused,
             message,
-            problem: Problem(code: "MESSAGE_TOO_BIG", detail: message),
-            close: WebSocketClose(code: WebSocketClose.messageTooBig, reason: "MESSAGE_TOO_BIG"),
+            problem: Problem(code: Disconnect.messageTooBig.reason, detail: message),
+            close: WebSocketClose(code: WebSocketClose.messageTooBig, reason: Disconnect.messageTooBig.reason),
             topic: topic
         )
     }
@@ -106,7 +108,7 @@ public struct ClientError: Error, Sendable {
     /// The error of a command that the server refused.
     init(_ reply: ServerMessage.ErrorReply, topic: String) {
         self.init(
-            reply.code == "UNAUTHORIZED" ? .unauthorized : .refused,
+            reply.code == ErrorCode.unauthorized.rawValue ? .unauthorized : .refused,
             reply.message,
             problem: Problem(code: reply.code, detail: reply.message),
             topic: topic

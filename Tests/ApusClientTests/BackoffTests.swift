@@ -4,14 +4,14 @@ import Testing
 
 @Suite("Reconnecting")
 struct BackoffTests {
-    private func lost(_ code: UInt16, _ reason: String = "", useful: Bool = false) -> Disconnect {
-        Disconnect(error: ClientError(WebSocketClose(code: code, reason: reason)), wasUseful: useful)
+    private func lost(_ code: UInt16, _ reason: String = "", useful: Bool = false) -> ConnectionEnd {
+        ConnectionEnd(error: ClientError(WebSocketClose(code: code, reason: reason)), wasUseful: useful)
     }
 
     @Test(
         "follows the table of disconnects",
         arguments: [
-            (1000, "TOPIC_DELETED", Disconnect.Verdict.giveUp), (1000, "", .giveUp), (1001, "SHUTDOWN", .retry),
+            (1000, "TOPIC_DELETED", ConnectionEnd.Reaction.giveUp), (1000, "", .giveUp), (1001, "SHUTDOWN", .retry),
             (1002, "", .giveUp), (1003, "", .giveUp), (1007, "", .giveUp), (1008, "SLOW_CONSUMER", .retryPatiently),
             (1008, "RATE_LIMITED", .retryPatiently), (1008, "NO_PONG", .retryPatiently),
             (1008, "UNAUTHORIZED", .giveUp), (1008, "FORBIDDEN", .giveUp), (1008, "", .giveUp),
@@ -19,19 +19,20 @@ struct BackoffTests {
             (1006, "", .retry), (1011, "", .retry), (1012, "", .retry),
         ]
     )
-    func table(code: UInt16, reason: String, verdict: Disconnect.Verdict) {
-        #expect(lost(code, reason).verdict == verdict)
+    func table(code: UInt16, reason: String, reaction: ConnectionEnd.Reaction) {
+        #expect(lost(code, reason).reaction == reaction)
     }
 
     @Test(
         "after a refused handshake depends on the status",
         arguments: [
-            (400, Disconnect.Verdict.giveUp), (401, .giveUp), (403, .giveUp), (404, .giveUp), (429, .retryPatiently),
+            (400, ConnectionEnd.Reaction.giveUp), (401, .giveUp), (403, .giveUp), (404, .giveUp),
+            (429, .retryPatiently),
             (500, .retry), (502, .retry), (503, .retryPatiently),
         ]
     )
-    func statuses(status: Int, verdict: Disconnect.Verdict) {
-        #expect(Disconnect(error: ClientError.refusal(status: status, body: "")).verdict == verdict)
+    func statuses(status: Int, reaction: ConnectionEnd.Reaction) {
+        #expect(ConnectionEnd(error: ClientError.refusal(status: status, body: "")).reaction == reaction)
     }
 
     @Test("waits up to twice as long each time, up to a limit")
@@ -56,7 +57,7 @@ struct BackoffTests {
         var shutdown = lost(1001, "SHUTDOWN")
         shutdown.reconnectAfter = .seconds(7)
         #expect(backoff.delay(after: shutdown) { $0 } == .seconds(7))
-        let busy = Disconnect(error: ClientError.refusal(status: 503, body: "", retryAfter: 3))
+        let busy = ConnectionEnd(error: ClientError.refusal(status: 503, body: "", retryAfter: 3))
         #expect(backoff.delay(after: busy) { $0 } == .seconds(3))
     }
 

@@ -48,8 +48,8 @@ struct ReconnectingTransport: Sendable {
     /// `serve` gets each connection, closes it, and returns how it ended; `onLoss` is told of that, and of each attempt
     /// that failed, before the wait for the next one.
     func run(
-        onLoss: @Sendable (Disconnect) -> Void = { _ in },
-        _ serve: @Sendable (WebSocketConnection) async -> Disconnect
+        onLoss: @Sendable (ConnectionEnd) -> Void = { _ in },
+        _ serve: @Sendable (WebSocketConnection) async -> ConnectionEnd
     ) async -> ClientError {
         var backoff = Backoff(options.reconnect)
         while true {
@@ -80,7 +80,7 @@ struct ReconnectingTransport: Sendable {
         return !Task.isCancelled
     }
 
-    private func serveOnce(_ serve: @Sendable (WebSocketConnection) async -> Disconnect) async -> Disconnect {
+    private func serveOnce(_ serve: @Sendable (WebSocketConnection) async -> ConnectionEnd) async -> ConnectionEnd {
         let connection: WebSocketConnection
         do {
             if let spare = spare.take() {
@@ -89,7 +89,7 @@ struct ReconnectingTransport: Sendable {
                 connection = try await connect()
             }
         } catch {
-            return Disconnect(error: error)
+            return ConnectionEnd(error: error)
         }
         options.onConnectionChange?(.connected)
         options.logger.debug("connected", metadata: ["server.address": "\(address.authority)"])

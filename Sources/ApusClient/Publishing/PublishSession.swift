@@ -1,3 +1,4 @@
+import ApusProtocol
 import Synchronization
 
 /// The client's publishes, over as many connections as it takes.
@@ -99,8 +100,8 @@ final class PublishSession: Sendable {
         for entry in left { entry.ticket.complete(.failure(failure)) }
     }
 
-    private func serve(_ connection: WebSocketConnection) async -> Disconnect {
-        var disconnect = Disconnect(error: .clientClosed)
+    private func serve(_ connection: WebSocketConnection) async -> ConnectionEnd {
+        var disconnect = ConnectionEnd(error: .clientClosed)
         state.withLock { $0.queue.connected() }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.send(on: connection) }
@@ -113,7 +114,7 @@ final class PublishSession: Sendable {
     }
 
     /// Finds out what the server closed the connection for: it does not say.
-    private func refuseTooBig(_ disconnect: inout Disconnect) {
+    private func refuseTooBig(_ disconnect: inout ConnectionEnd) {
         let refused = state.withLock { $0.queue.removeTooBig() }
         disconnect.isForTooBig = !refused.isEmpty
         disconnect.wasUseful = disconnect.isForTooBig
@@ -136,7 +137,7 @@ final class PublishSession: Sendable {
 
     private func receive(
         from connection: WebSocketConnection,
-        _ disconnect: inout Disconnect,
+        _ disconnect: inout ConnectionEnd,
         _ group: inout DiscardingTaskGroup
     ) async {
         do throws(ClientError) {
@@ -158,7 +159,7 @@ final class PublishSession: Sendable {
 
     private func handle(
         _ message: ServerMessage,
-        _ disconnect: inout Disconnect,
+        _ disconnect: inout ConnectionEnd,
         _ group: inout DiscardingTaskGroup
     ) {
         switch message {
@@ -168,10 +169,10 @@ final class PublishSession: Sendable {
             let entry = state.withLock { $0.queue.acked(ack.requestID) }
             news.raise()
             entry?.ticket.complete(.success(ack))
-        case .error(let reply) where reply.code == "UNAVAILABLE":
+        case .error(let reply) where reply.code == ErrorCode.unavailable.rawValue:
             // If the server is about to close the connection, its successor is given the message.
             hold(reply, by: .unavailable, &group)
-        case .error(let reply) where reply.code == "TOPIC_NOT_FOUND":
+        case .error(let reply) where reply.code == ErrorCode.topicNotFound.rawValue:
             disconnect.wasUseful = true
             hold(reply, by: .topicMissing, &group)
         case .error(let reply):

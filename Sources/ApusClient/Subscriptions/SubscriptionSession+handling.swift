@@ -1,3 +1,5 @@
+import ApusProtocol
+
 // What the server says, turned into what consumers get.
 
 extension SubscriptionSession {
@@ -65,7 +67,9 @@ extension SubscriptionSession {
     private func refused(_ reply: ServerMessage.ErrorReply, _ key: Key) async throws(ClientError) {
         guard let entry = entries[key] else { return }
         let error = ClientError(reply, topic: entry.feed.filter.text)
-        if reply.code == "TOPIC_NOT_FOUND", let notices = entries[key]?.feed.refusedForItsTopic(time: reply.time) {
+        if reply.code == ErrorCode.topicNotFound.rawValue,
+            let notices = entries[key]?.feed.refusedForItsTopic(time: reply.time)
+        {
             wasUseful = true
             askLater(key)
             entry.subscribed.complete(.success(()))
@@ -77,10 +81,10 @@ extension SubscriptionSession {
             return entry.subscribed.complete(.failure(error))
         }
         switch reply.code {
-        case "UNAVAILABLE", "RATE_LIMITED", "OVERLOADED":
+        case ErrorCode.unavailable.rawValue, ErrorCode.rateLimited.rawValue, ErrorCode.overloaded.rawValue:
             // It may well be taken a little later, here or on another connection.
             askLater(key)
-        case "INTERNAL":
+        case ErrorCode.internal.rawValue:
             throw ClientError(.closed, error.message, close: WebSocketClose(code: 1013, reason: reply.code))
         default:
             forget(key)

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// The subscriptions that share a connection, over as many connections as it takes.
 ///
 /// The server's events name their topic and not the subscription they are for, so no two feeds of a session may ask for
@@ -182,7 +184,7 @@ actor SubscriptionSession {
         if let connection { await link.close(connection) }
     }
 
-    private func serve(_ connection: WebSocketConnection) async -> Disconnect {
+    private func serve(_ connection: WebSocketConnection) async -> ConnectionEnd {
         self.connection = connection
         reconnectAfter = nil
         wasUseful = false
@@ -199,7 +201,11 @@ actor SubscriptionSession {
             entries[key]?.retry?.cancel()
         }
         unanswered = 0
-        var disconnect = Disconnect(error: error, reconnectAfter: reconnectAfter, wasUseful: wasUseful || isForTooBig)
+        var disconnect = ConnectionEnd(
+            error: error,
+            reconnectAfter: reconnectAfter,
+            wasUseful: wasUseful || isForTooBig
+        )
         disconnect.isForTooBig = isForTooBig
         disconnect.isWanted = !isRetired
         return disconnect
@@ -225,7 +231,7 @@ actor SubscriptionSession {
     }
 
     private func ended(by close: WebSocketClose) -> ClientError {
-        let isDeletion = close.code == WebSocketClose.normal && close.reason == "TOPIC_DELETED"
+        let isDeletion = close.code == WebSocketClose.normal && close.reason == Disconnect.topicDeleted.reason
         // The deleted topic's subscription has ended; the close is not meant for the others.
         guard isDeletion, wasUseful, !entries.isEmpty else { return ClientError(close) }
         return ClientError(.closed, "the server closed the connection (1000 TOPIC_DELETED)")

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import Foundation
 
 /// Publishes messages and waits for their acks, many at a time.
@@ -130,7 +131,8 @@ struct Publisher: Sendable {
     /// Whether none of the rest would fare better.
     private func isFinal(_ error: ClientError) -> Bool {
         guard error.code == .refused, let code = error.problem?.code else { return true }
-        return ["TOPIC_NOT_FOUND", "UNAUTHORIZED", "FORBIDDEN"].contains(code)
+        return [ErrorCode.topicNotFound.rawValue, ErrorCode.unauthorized.rawValue, ErrorCode.forbidden.rawValue]
+            .contains(code)
     }
 
     private func failure(

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOCore
 import Synchronization
 
@@ -97,7 +98,7 @@ final class Subscriber: Sendable {
         do throws(ClientError) {
             return try await client.subscribe(to: topics, options, starts: starts)
         } catch {
-            guard let maker, error.problem?.code == "TOPIC_NOT_FOUND" else { throw error }
+            guard let maker, error.problem?.code == ErrorCode.topicNotFound.rawValue else { throw error }
             // The server was restarted just now.
             for topic in topics { try await maker.make(topic) }
             return try await client.subscribe(to: topics, options, starts: starts)

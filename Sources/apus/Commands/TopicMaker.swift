@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import Synchronization
 
 /// Creates topics that are not there (any more), however long that takes; for `--create`.
@@ -22,7 +23,7 @@ final class TopicMaker: Sendable {
         do throws(ClientError) {
             try await client.createTopic(topic)
         } catch {
-            if error.problem?.code != "TOPIC_EXISTS" { throw error }
+            if error.problem?.code != ErrorCode.topicExists.rawValue { throw error }
         }
     }
 

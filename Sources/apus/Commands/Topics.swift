@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import ArgumentParser
 
 /// `apus topics`: lists, creates and deletes topics.
@@ -78,7 +79,9 @@ struct TopicsCommand: AsyncParsableCommand {
                 var isNew = true
                 do {
                     isNew = try await client.createTopic(name)
-                } catch let error as ClientError where ifMissing && error.problem?.code == "TOPIC_EXISTS" {
+                } catch let error as ClientError
+                    where ifMissing && error.problem?.code == ErrorCode.topicExists.rawValue
+                {
                     isNew = false
                 }
                 let status = isNew ? "created" : "exists"

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import ArgumentParser
 
 /// Why a command fails: the line for people and the exit code for scripts.
@@ -30,7 +31,7 @@ struct CommandFailure: Error {
     /// The failure for an error message of the server.
     init(_ reply: ServerMessage.ErrorReply, topic: String?, hints: Bool = true) {
         let text = Self.explain(code: reply.code, message: reply.message, topic: topic, hints: hints)
-        if reply.code == "UNAUTHORIZED" {
+        if reply.code == ErrorCode.unauthorized.rawValue {
             self.init(text + "; give the key with --api-key or APUS_API_KEY", exitCode: .unauthorized)
         } else {
             self.init(text)
@@ -44,25 +45,25 @@ struct CommandFailure: Error {
             case (WebSocketClose.abnormal, _): "the connection broke"
             case (1001, _): "server is shutting down"
             case (1009, _): "the message is larger than the server takes"
-            case (_, "SLOW_CONSUMER"): "this reader was too slow"
-            case (_, "TOPIC_DELETED"): "the topic was deleted"
-            case (_, "OVERLOADED"): "the server has too many connections"
+            case (_, Disconnect.slowConsumer.reason): "this reader was too slow"
+            case (_, Disconnect.topicDeleted.reason): "the topic was deleted"
+            case (_, Disconnect.overloaded.reason): "the server has too many connections"
             default: nil
             }
         let code = close.reason.isEmpty ? "\(close.code)" : "\(close.code) \(close.reason)"
         self.init(
             meaning.map { "\($0) (\(code))" } ?? "the server closed the connection (\(code))",
-            exitCode: close.reason == "UNAUTHORIZED" ? .unauthorized : .failure
+            exitCode: close.reason == Disconnect.unauthorized.reason ? .unauthorized : .failure
         )
     }
 
     /// The server's words with the code, and what to do about it.
     private static func explain(code: String?, message: String, topic: String?, hints: Bool) -> String {
         switch (code, topic) {
-        case ("TOPIC_NOT_FOUND", let topic?):
+        case (ErrorCode.topicNotFound.rawValue, let topic?):
             let hint = hints ? "; create it with: apus topics create \(quoted(topic))" : ""
             return "topic '\(topic)' not found (TOPIC_NOT_FOUND)\(hint)"
-        case ("TOPIC_EXISTS", let topic?):
+        case (ErrorCode.topicExists.rawValue, let topic?):
             return "topic '\(topic)' already exists (TOPIC_EXISTS)"
         default:
             let text = message.prefix(1).lowercased() + message.dropFirst()

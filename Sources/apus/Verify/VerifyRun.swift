@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOCore
 
 /// A whole verification: topics, subscribers and publishers against one server, and what came out.
@@ -90,7 +91,7 @@ struct VerifyRun: Sendable {
         let transports = settings.transports ?? VerifyTransport.allCases
         guard let transport = transports.first(where: { $0 != .poll }) else { return false }
         let head = try await readers.reader(transport, topic: topic, clientID: "verify-probe").head()
-        return head == .none("BAD_REQUEST") || head == .none("400")
+        return head == .none(ErrorCode.badRequest.rawValue) || head == .none("400")
     }
 
     // MARK: The run

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOCore
 
 /// Subscribes, is cut off, and comes back, until the run is over; checks all that it gets.
@@ -121,9 +122,10 @@ struct VerifySubscriber: Sendable {
         case "1006", "1005", "1000":
             // A socket that broke; ours do.
             return
-        case "TOPIC_NOT_FOUND", "TOPIC_DELETED", "404":
+        case ErrorCode.topicNotFound.rawValue, "TOPIC_DELETED", "404":
             control.fail("topic '\(record.name)' is gone (\(code))")
-        case "UNAUTHORIZED", "FORBIDDEN", "BAD_REQUEST", "METHOD_NOT_ALLOWED", "400", "401", "403", "405":
+        case ErrorCode.unauthorized.rawValue, ErrorCode.forbidden.rawValue, ErrorCode.badRequest.rawValue,
+            ErrorCode.methodNotAllowed.rawValue, "400", "401", "403", "405":
             control.fail("the server refuses subscriber \(number) (\(code))")
         default:
             control.ended(code: code)

@@ -1,19 +1,11 @@
 import ApusBroker
 import ApusProtocol
+import ApusTesting
 import Testing
 
 /// What only the in-process API has: readers that do not read, tasks that are cancelled, and nothing that is left
 /// behind.
 @Suite struct PubSubTests {
-    private func payloads(_ subscription: PubSub.Subscription, _ count: Int) async throws -> [String] {
-        var payloads: [String] = []
-        for try await delivery in subscription {
-            if let event = delivery.event { payloads.append(event.payload) }
-            if payloads.count == count { break }
-        }
-        return payloads
-    }
-
     private func waitUntil(_ body: () async -> Bool) async throws {
         while await !body() { try await Task.sleep(for: .milliseconds(1)) }
     }
@@ -92,7 +84,7 @@ import Testing
         publishing.cancel()
         let published = try await publishing.value
         #expect(published < 1000 && apus.topics[0].messages == published)
-        #expect(try await payloads(slow, published) == (1...published).map(String.init))
+        #expect(try await slow.payloads(published) == (1...published).map(String.init))
     }
 
     @Test func `a subscription ends when nobody holds it, and when its task is cancelled`() async throws {
@@ -149,7 +141,7 @@ import Testing
         var readers: [Task<[String], any Error>] = []
         for _ in 0..<20 {
             let subscription = try await apus.subscribe("t", .init(overflow: .throttle))
-            readers.append(Task { try await payloads(subscription, 2000) })
+            readers.append(Task { try await subscription.payloads(2000) })
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for publisher in 0..<8 {
@@ -162,5 +154,21 @@ import Testing
         let first = try await readers[0].value
         #expect(Set(first).count == 2000)
         for reader in readers { #expect(try await reader.value == first) }
+    }
+
+    @Test func `lifetimes, ages and windows go by a clock that a test sets, whatever the wall clock says`() async throws
+    {
+        let clock = ManualClock()
+        let apus = PubSub(clock: clock)
+        try apus.putTopic("t") { $0.dedupeWindow = 60_000 }
+        try await apus.publish("t", "1", id: "a", ttl: .seconds(60))
+        try await apus.publish("t", "2", id: "b")
+        clock.setWallClock(milliseconds: 0)
+        #expect(try await apus.publish("t", "3", id: "b").isDuplicate)
+        #expect(try await apus.subscribe("t", .init(start: .all)).payloads(2) == ["1", "2"])
+        clock.advance(by: .seconds(61))
+        #expect(try await !apus.publish("t", "4", id: "b").isDuplicate)
+        #expect(try await apus.subscribe("t", .init(start: .all)).payloads(2) == ["2", "4"])
+        #expect(try await apus.subscribe("t", .init(start: .age(.seconds(30)))).payloads(1) == ["4"])
     }
 }

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOCore
 
 /// Publishes by its schedule until the publishing is over, over a WebSocket or HTTP.
@@ -117,7 +118,9 @@ struct VerifyPublisher: Sendable {
     func refused(_ pending: PublishWindow.Pending, code: String) {
         records[pending.topic].refused(stream: pending.stream, first: pending.first, count: pending.count)
         control.update { $0.refused += pending.count }
-        if !["UNAVAILABLE", "OVERLOADED", "RATE_LIMITED"].contains(code) {
+        if ![ErrorCode.unavailable.rawValue, ErrorCode.overloaded.rawValue, ErrorCode.rateLimited.rawValue].contains(
+            code
+        ) {
             let name = records[pending.topic].name
             control.fail("the server refuses what publisher \(number) sends to '\(name)' (\(code))")
         }

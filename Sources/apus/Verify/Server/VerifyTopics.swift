@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOHTTP1
 
 /// The topics of a verification: made for it, and deleted after it.
@@ -72,7 +73,9 @@ struct VerifyTopics: Sendable {
         do {
             if try await client.createTopic(name) { return }
         } catch {
-            guard error.problem?.code == "TOPIC_EXISTS" else { throw CommandFailure(error, topic: name) }
+            guard error.problem?.code == ErrorCode.topicExists.rawValue else {
+                throw CommandFailure(error, topic: name)
+            }
         }
         try await client.deleteTopic(name)
         try await client.createTopic(name)

@@ -1,5 +1,7 @@
+import ApusProtocol
+
 /// Why and how a connection ended, or why it could not be made.
-struct Disconnect: Sendable {
+struct ConnectionEnd: Sendable {
     var error: ClientError
     /// The server's word on when to come back.
     var reconnectAfter: Duration?
@@ -13,7 +15,7 @@ struct Disconnect: Sendable {
     var isForTooBig = false
 
     /// What to do about it, by the protocol's table of disconnects.
-    enum Verdict: Equatable {
+    enum Reaction: Equatable {
         /// The network's fault, or the server's: try again.
         case retry
         /// Ours: try again, but do not take the next success for the end of the trouble.
@@ -22,9 +24,9 @@ struct Disconnect: Sendable {
         case giveUp
     }
 
-    var verdict: Verdict {
+    var reaction: Reaction {
         if isForTooBig { return .retry }
-        if let close = error.close { return Self.verdict(on: close) }
+        if let close = error.close { return Self.reaction(to: close) }
         switch error.code {
         case .unreachable, .timedOut, .closed:
             return .retry
@@ -39,11 +41,13 @@ struct Disconnect: Sendable {
         }
     }
 
-    private static func verdict(on close: WebSocketClose) -> Verdict {
+    private static func reaction(to close: WebSocketClose) -> Reaction {
         switch (close.code, close.reason) {
         // Normal closes, protocol errors, too big a message.
         case (1000, _), (1002, _), (1003, _), (1007, _), (1009, _), (1010, _): .giveUp
-        case (1008, "SLOW_CONSUMER"), (1008, "RATE_LIMITED"), (1008, "NO_PONG"): .retryPatiently
+        case (1008, Disconnect.slowConsumer.reason), (1008, Disconnect.rateLimited.reason),
+            (1008, Disconnect.noPong.reason):
+            .retryPatiently
         case (1008, _): .giveUp
         case (1013, _): .retryPatiently
         // 1001 SHUTDOWN, a connection that broke (1005, 1006), and what the table does not name.
@@ -65,14 +69,14 @@ struct Backoff {
     /// How long to wait after this disconnect; nil to give up.
     ///
     /// - Parameter random: gives a span between zero and the one it is given.
-    mutating func delay(after disconnect: Disconnect, random: (Duration) -> Duration) -> Duration? {
-        let verdict = disconnect.verdict
-        if verdict == .giveUp { return nil }
+    mutating func delay(after disconnect: ConnectionEnd, random: (Duration) -> Duration) -> Duration? {
+        let reaction = disconnect.reaction
+        if reaction == .giveUp { return nil }
         if disconnect.wasUseful, !isPatient || disconnect.lasted >= policy.stableAfter {
             attempts = 0
             isPatient = false
         }
-        if verdict == .retryPatiently { isPatient = true }
+        if reaction == .retryPatiently { isPatient = true }
         attempts += 1
         if let maxAttempts = policy.maxAttempts, attempts > maxAttempts { return nil }
         if let told = disconnect.reconnectAfter ?? disconnect.error.problem?.retryAfter.map({ .seconds($0) }) {
