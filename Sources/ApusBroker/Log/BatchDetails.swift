@@ -35,7 +35,7 @@ final class BatchDetails: Sendable {
     }
 
     func supersede(_ index: Int) {
-        superseded.withLockedValue { $0.insert(index) }
+        superseded.withLockedValue { _ = $0.insert(index) }
     }
 
     var supersededNow: BitSet { superseded.withLockedValue { $0 } }
