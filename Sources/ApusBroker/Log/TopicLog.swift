@@ -263,13 +263,13 @@ struct TopicLog {
         guard let newest, offset < newest.end else { return nil }
         // Where nearly all look.
         if offset >= newest.first { return sealed.endIndex - 1 }
-        var lowWaterMark = sealed.startIndex
+        var low = sealed.startIndex
         var high = sealed.endIndex - 1
-        while lowWaterMark < high {
-            let middle = (lowWaterMark + high) / 2
-            if sealed[middle].end <= offset { lowWaterMark = middle + 1 } else { high = middle }
+        while low < high {
+            let middle = (low + high) / 2
+            if sealed[middle].end <= offset { low = middle + 1 } else { high = middle }
         }
-        return lowWaterMark
+        return low
     }
 
     /// The newest sealed batch: what nearly every subscriber reads next.

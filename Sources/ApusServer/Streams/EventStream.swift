@@ -19,7 +19,6 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     let dialect: Dialect
     let framing: EventEncoding.Framing
-    /// It publishes nothing.
     /// Of its own: what is published over HTTP is nobody's echo.
     var origin: UInt32 { UInt32(truncatingIfNeeded: id) }
     var subscriptions = SubscriptionSet()
