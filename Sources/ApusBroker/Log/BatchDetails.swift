@@ -1,26 +1,27 @@
 import NIOConcurrencyHelpers
 
-/// What a publication may have besides its message.
+/// The key and the lifetime of a publication.
 struct PublicationDetail: Sendable {
-    /// As a quoted JSON string.
+    /// The key as a quoted JSON string.
     var key: [UInt8]?
-    /// When it is no longer delivered, on the steady clock.
+    /// When delivery stops, in milliseconds on the steady clock.
     var expires = Int64.max
 
     static let none = PublicationDetail()
 }
 
-/// The keys and lifetimes of a batch's publications, and which of them a later one with the same key has superseded.
+/// The keys and lifetimes of a batch's publications, and which of them are superseded.
 ///
-/// Only this last part changes after the batch is sealed; it has a lock of its own, as readers do not hold the topic's.
+/// A later publication with the same key supersedes an earlier one. Only this set changes after the batch is sealed. It
+/// has its own lock, because readers do not hold the topic's lock.
 final class BatchDetails: Sendable {
-    /// One for each publication.
+    /// One entry for each publication.
     let all: [PublicationDetail]
     let haveKeys: Bool
     let expire: Bool
-    /// When the last of those has expired that ever do; `Int64.min` when none does.
+    /// The latest expiry among publications that expire; `Int64.min` when none does.
     let lastExpiry: Int64
-    /// When all of them have.
+    /// When all publications have expired; `Int64.max` when one of them never expires.
     let expiresBy: Int64
     private let superseded: NIOLockedValueBox<BitSet>
 
@@ -40,7 +41,7 @@ final class BatchDetails: Sendable {
     var supersededNow: BitSet { superseded.withLockedValue { $0 } }
 }
 
-/// Small whole numbers, one bit each.
+/// A set of small integers, one bit each.
 struct BitSet: Sendable {
     private var words: [UInt64] = []
     private(set) var count = 0
