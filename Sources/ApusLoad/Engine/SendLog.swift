@@ -1,7 +1,7 @@
-/// When a publisher's messages were sent that have yet to be answered: a ring of times, oldest first.
+/// When a publisher's unanswered messages were sent: a ring of times, oldest first.
 ///
-/// Messages that went together are one entry. It holds what is on its way: in the closed loop a window, in the open
-/// loop as much as the server is behind.
+/// Messages sent together are one entry. The ring holds the messages in flight: a window in the closed loop, and as
+/// much as the server is behind in the open loop.
 struct SendLog {
     private struct Entry {
         var time: UInt64
@@ -25,7 +25,7 @@ struct SendLog {
         used += 1
     }
 
-    /// Takes up to `limit` messages off that were sent at one time; nil when none is on its way.
+    /// Removes up to `limit` messages that were sent at one time; `nil` when none is unanswered.
     mutating func take(_ limit: UInt64) -> (time: UInt64, count: UInt64)? {
         guard used > 0 else { return nil }
         let entry = entries[head]
@@ -42,7 +42,7 @@ struct SendLog {
         var larger: [Entry] = []
         larger.reserveCapacity(max(8, entries.count * 2))
         for place in 0..<used { larger.append(entries[(head + place) & (entries.count - 1)]) }
-        // A power of two, so that a mask finds the place.
+        // A power of two, so that a mask gives the index.
         while larger.count < max(8, entries.count * 2) { larger.append(Entry(time: 0, count: 0)) }
         entries = larger
         head = 0
