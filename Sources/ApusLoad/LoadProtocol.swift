@@ -1,32 +1,32 @@
-/// What the load engine must know of a wire protocol.
+/// What the load engine must know about a wire protocol.
 ///
-/// The engine has the sockets, the clock, the schedule and the checks; a protocol turns bytes into `LoadEvents` and
-/// says what a publish looks like. One value serves all threads; what a thread remembers is in its `LoadParser`.
+/// The engine has the sockets, the clock, the schedule and the checks. The protocol turns bytes into `LoadEvents`, and
+/// defines what a publish looks like. One value serves all threads. The state of a thread is in its `LoadParser`.
 public protocol LoadProtocol: Sendable {
     /// The protocol's name in results.
     var name: String { get }
 
     /// Whether every publish is answered, in order, on the publisher's connection.
     ///
-    /// Without it a publisher's credit can only come back with deliveries.
+    /// Without answers, only deliveries can return a publisher's credit.
     var acknowledgesPublishes: Bool { get }
 
-    /// Whether the server says how many messages a slow subscriber lost, where they would have been.
+    /// Whether the server announces how many messages a slow subscriber lost, at the point of the loss.
     var announcesDrops: Bool { get }
 
-    /// Whether a publisher's connection belongs to one topic, as where the topic is in the handshake's path.
+    /// Whether a publisher's connection belongs to one topic, for example because the topic is in the handshake's path.
     var publishersHaveOneTopic: Bool { get }
 
-    /// The fewest bytes of payload that hold a `LoadMark`.
+    /// The smallest payload that holds a `LoadMark`, in bytes.
     var smallestPayload: Int { get }
 
-    /// A publish of a payload of `payloadBytes` to `topic`, as it goes to the socket.
+    /// A publish to `topic` with a payload of `payloadBytes` bytes, as it goes to the socket.
     ///
-    /// It is copied for each publish, and the numbers at the template's places are written over. `topic` ends in
-    /// `LoadTopics.digits` digits, and all topics of a run are of one length.
+    /// Each publish is a copy of it, with the numbers at the template's offsets overwritten. `topic` ends in
+    /// `LoadTopics.digits` digits, and all topics of a run have names of the same length.
     func publishTemplate(topic: String, payloadBytes: Int) -> PublishTemplate
 
-    /// The reading half; one for each thread.
+    /// Creates the parser of one thread.
     func makeParser() -> any LoadParser
 }
 
@@ -36,18 +36,19 @@ extension LoadProtocol {
     public var smallestPayload: Int { LoadMark.byteCount }
 }
 
-/// Reads what comes from a server, for all connections of one thread.
+/// Parses what arrives from a server, for all connections of one thread.
 ///
-/// It may remember what is the same for all of them, such as where in a message the mark is; what belongs to one
-/// connection is in `LoadConnection`.
+/// A parser may remember what all connections have in common, such as the place of the mark in a message. The state of
+/// one connection is in `LoadConnection`.
 public protocol LoadParser {
-    /// Begins a connection that is open: appends what the client says first to `output`, if it does.
+    /// Begins an open connection. Appends to `output` what the client sends first, if anything.
     mutating func begin(_ connection: inout LoadConnection, output: inout [UInt8])
 
-    /// Takes what arrived and says what it was; gives how many bytes are done with.
+    /// Parses what has arrived and reports events. Returns the number of bytes that are done.
     ///
-    /// The rest is given again, with what comes after it. Answers, such as a subscribe after the handshake or a pong,
-    /// are appended to `output`. `events.ready()` says that a subscriber is subscribed or that a publisher may publish.
+    /// The caller passes the rest again, together with later bytes. Replies, such as a subscribe after the handshake or
+    /// a pong, are appended to `output`. `events.ready()` reports that a subscriber is subscribed, or that a publisher
+    /// may publish.
     mutating func parse(
         _ input: UnsafeRawBufferPointer,
         connection: inout LoadConnection,
@@ -56,28 +57,28 @@ public protocol LoadParser {
     ) -> Int
 }
 
-/// A connection as its protocol sees it.
+/// A connection, as its protocol sees it.
 public struct LoadConnection: Sendable {
-    /// What a connection is for.
+    /// The purpose of a connection.
     public enum Role: Sendable {
         case publisher
         case subscriber
     }
 
-    /// What it is for.
+    /// The purpose of the connection.
     public let role: Role
-    /// Its number among those of its role, from 0.
+    /// Its number among the connections of its role, from 0.
     public let number: Int
-    /// The topic that it subscribes to, or that it begins with as a publisher.
+    /// The topic that it subscribes to, or the first topic of a publisher.
     public let topic: String
-    /// How far the protocol has come, in numbers of its own; 0 at the beginning.
+    /// The progress of the protocol, in numbers of the protocol's own; 0 at the beginning.
     public var step = 0
-    /// The mark of a large message of which only the beginning came, so that the rest of it need not be kept.
+    /// The mark of an incomplete large message, so that the rest of the message need not be stored.
     public var unfinished: LoadMark?
-    /// How many bytes are still to come of that message.
+    /// How many bytes of that message are still to come.
     public var missingBytes = 0
 
-    /// Makes a connection that has yet to begin.
+    /// Creates a connection that has not begun yet.
     public init(role: Role, number: Int, topic: String) {
         self.role = role
         self.number = number
@@ -87,9 +88,9 @@ public struct LoadConnection: Sendable {
 
 /// The names of a run's topics: a prefix and a number of constant width.
 public enum LoadTopics {
-    /// How many digits end a topic's name.
+    /// The number of digits at the end of a topic's name.
     public static let digits = 6
-    /// The most topics that a run can have.
+    /// The maximum number of topics in a run.
     public static let limit = 100_000
 
     /// The name of topic `number`.

@@ -1,10 +1,10 @@
 import CEpoll
 import Glibc
 
-/// Wakes a thread that waits at a poller: an eventfd(2), whose every ring is an event of its own.
+/// Wakes a thread that waits at a poller. An eventfd(2) in which every ring is a separate event.
 ///
-/// Nobody reads what it counts: it is asked about edge-triggered, so that waking takes one system call and being woken
-/// none.
+/// Nobody reads the counter. The poller watches it edge-triggered, so that waking takes one system call, and being
+/// woken takes none.
 struct Alarm: Sendable {
     private let descriptor: CInt
 
@@ -13,14 +13,14 @@ struct Alarm: Sendable {
         guard descriptor >= 0 else { throw SocketError("eventfd") }
     }
 
-    /// Has the poller return now, or as soon as it waits.
+    /// Makes the poller return now, or as soon as it waits.
     func ring() {
-        // Fails only when it counts 2^64 - 2 rings.
+        // Fails only when the counter has reached 2^64 - 2.
         _ = eventfd_write(descriptor, 1)
     }
 
     func register(with poller: Poller) -> Poller.ID? {
-        // Of a fresh descriptor, which is registered nowhere else, this does not fail.
+        // This does not fail for a fresh descriptor that is registered nowhere else.
         try? poller.add(Socket(descriptor: descriptor), for: [.readable, .edgeTriggered], target: Ear())
     }
 
@@ -32,7 +32,7 @@ struct Alarm: Sendable {
         Glibc.close(descriptor)
     }
 
-    /// There is nothing to do but to be awake.
+    /// Does nothing: it is enough to be awake.
     private final class Ear: PollTarget {
         func socketIsReady(_ events: PollEvents) {}
     }

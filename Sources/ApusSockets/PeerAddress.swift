@@ -1,6 +1,6 @@
 import Glibc
 
-/// A TCP address in as few bytes as it takes: there is one for each connection.
+/// A TCP address in as little memory as possible, because there is one for each connection.
 ///
 /// Its description is `127.0.0.1:50123` or `[::1]:50123`; `unix` for a Unix socket, whose clients have no address;
 /// empty for anything else.
@@ -49,12 +49,12 @@ public struct PeerAddress: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether it is that of a Unix socket.
+    /// Whether this is the address of a Unix socket.
     public var isUnix: Bool {
         if case .unix = host { true } else { false }
     }
 
-    /// The number of the host, without a port and without brackets.
+    /// The IP address, without port and brackets; empty for anything else.
     public var ipAddress: String {
         switch host {
         case .none, .unix: ""

@@ -1,7 +1,7 @@
 import CEpoll
 import Glibc
 
-/// What a socket is asked about, and what it is found to be (epoll_ctl(2)).
+/// The events that a socket is watched for, and those that have occurred (epoll_ctl(2)).
 public struct PollEvents: OptionSet, Sendable {
     public let rawValue: UInt32
 
@@ -9,15 +9,15 @@ public struct PollEvents: OptionSet, Sendable {
         self.rawValue = rawValue
     }
 
-    /// There are bytes or connections to take, or the end of them.
+    /// Bytes or connections are available, or the end of input.
     public static let readable = PollEvents(EPOLLIN)
-    /// The socket takes bytes.
+    /// The socket accepts bytes.
     public static let writable = PollEvents(EPOLLOUT)
-    /// The peer sends nothing more, behind what there is to take.
+    /// The peer sends nothing more after what is available.
     public static let inputEnded = PollEvents(EPOLLRDHUP)
     /// Both directions are closed, or the connection has failed. Always reported.
     public static let broken = PollEvents(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
-    /// Asked for: tells of new bytes only, not of those that were there before.
+    /// Only for watching: reports new bytes only, not bytes that were available before.
     public static let edgeTriggered = PollEvents(EPOLLET)
 
     private init(_ event: EPOLL_EVENTS) {

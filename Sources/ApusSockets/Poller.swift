@@ -1,16 +1,16 @@
 import CEpoll
 import Glibc
 
-/// Whom a ``Poller`` tells that a socket is ready.
+/// The object that a ``Poller`` calls when a socket is ready.
 public protocol PollTarget: AnyObject {
     func socketIsReady(_ events: PollEvents)
 }
 
-/// Waits for many sockets at once: epoll(7), for one thread.
+/// Waits for many sockets at once with epoll(7). Belongs to one thread.
 ///
-/// A target is kept until its socket is removed. Bounded by the process's open files.
+/// It retains a target until its socket is removed. Its size is bounded by the process's limit of open files.
 public final class Poller {
-    /// Names a registered socket; not used again for another one within reach of an event that is under way.
+    /// Identifies a registered socket. It is not reused for another socket while an event of this one may be pending.
     public struct ID: Hashable, Sendable {
         fileprivate let slot: UInt32
         fileprivate let generation: UInt32
@@ -22,25 +22,25 @@ public final class Poller {
         var generation: UInt32 = 0
     }
 
-    /// How many ready sockets are told of before others are asked about again.
+    /// How many ready sockets are handled before the kernel is asked for more.
     private static let burst = 512
 
-    /// Called when all that were ready have been told.
+    /// Called after all ready sockets have been handled.
     public var afterRound: (() -> Void)?
-    /// Whether targets are being told, and ``afterRound`` is yet to come.
+    /// Whether targets are being called and ``afterRound`` is still to come.
     @exclusivity(unchecked) public private(set) var isInRound = false
     private let epoll: CInt
     private let ready: UnsafeMutableBufferPointer<epoll_event>
     @exclusivity(unchecked) private var slots = ContiguousArray<Slot>()
     private var freeSlots = ContiguousArray<UInt32>()
-    /// That of a slot which is made anew: none before it had a higher one.
+    /// The generation of a newly added slot. No earlier slot had a higher one.
     private var firstGeneration: UInt32 = 0
 
     public convenience init() throws(SocketError) {
         self.init(epoll: try Self.open())
     }
 
-    /// Takes over what ``open()`` gave.
+    /// Takes ownership of a descriptor from ``open()``.
     init(epoll: CInt) {
         self.epoll = epoll
         ready = .allocate(capacity: Self.burst)
@@ -57,7 +57,9 @@ public final class Poller {
         close(epoll)
     }
 
-    /// Tells `target` from now on when the socket is ready in one of the ways asked for.
+    /// Watches a socket for events, and calls `target` when they occur.
+    ///
+    /// - Throws: ``SocketError`` of `epoll_ctl`.
     public func add(_ socket: Socket, for events: PollEvents, target: any PollTarget) throws(SocketError) -> ID {
         let slot = freeSlots.popLast() ?? UInt32(slots.count)
         if slot == slots.count { slots.append(Slot(generation: firstGeneration)) }
@@ -71,19 +73,19 @@ public final class Poller {
         return id
     }
 
-    /// Asks about other events from now on.
+    /// Changes the events that a socket is watched for.
     public func change(_ id: ID, of socket: Socket, to events: PollEvents) {
-        // Fails only for a descriptor that is not registered, which is an error in the program, and shows as silence.
+        // Fails only for a descriptor that is not registered. That is a programming error, and shows as missing events.
         _ = control(EPOLL_CTL_MOD, socket, events, id)
     }
 
-    /// Has the same registered socket told to another target.
+    /// Makes another target receive the events of a registered socket.
     public func replace(_ id: ID, target: any PollTarget) {
         guard isCurrent(id) else { return }
         slots[Int(id.slot)].target = target
     }
 
-    /// Forgets the socket; call it before the descriptor is closed.
+    /// Stops watching the socket. Call it before closing the descriptor.
     public func remove(_ id: ID, of socket: Socket) {
         guard isCurrent(id) else { return }
         _ = control(EPOLL_CTL_DEL, socket, [], id)
@@ -92,7 +94,7 @@ public final class Poller {
         freeSlots.append(id.slot)
     }
 
-    /// Gives back the memory of slots that no socket needs any more. Not while targets are told.
+    /// Releases the memory of unused slots. Does nothing while targets are being called.
     public func releaseMemory() {
         guard !isInRound, freeSlots.count > 64 else { return }
         while let last = slots.last, last.target == nil {
@@ -106,9 +108,9 @@ public final class Poller {
         (slots, freeSlots) = (fewer, free)
     }
 
-    /// Waits until a socket is ready or `timeout` milliseconds have passed, and tells the targets.
+    /// Waits until a socket is ready or `timeout` milliseconds have passed, and calls the targets.
     ///
-    /// - Parameter timeout: 0 only looks; -1 waits for ever.
+    /// - Parameter timeout: 0 only checks; -1 waits forever.
     public func poll(timeout: CInt) {
         let count = epoll_wait(epoll, ready.baseAddress, CInt(Self.burst), timeout)
         guard count > 0 else { return }
@@ -116,7 +118,7 @@ public final class Poller {
         for index in 0..<Int(count) {
             let event = ready[index]
             let slot = Int(truncatingIfNeeded: event.data.u64 & 0xFFFF_FFFF)
-            // A target told before may have removed this one.
+            // A target that was called before may have removed this socket.
             guard slots[slot].generation == UInt32(truncatingIfNeeded: event.data.u64 >> 32) else { continue }
             slots[slot].target?.socketIsReady(PollEvents(rawValue: event.events))
         }

@@ -1,23 +1,23 @@
 import CEpoll
 import Glibc
 
-// How sockets come to be: a listener, what it accepts, and for tests a pair.
+// Opening sockets: listeners, accepted connections, and pairs for tests.
 
 extension Socket {
-    /// How many connections may wait to be accepted; the kernel's own limit, where that is lower.
+    /// How many connections may wait to be accepted, unless the kernel's own limit is lower.
     private static let backlog: CInt = 4096
 
-    /// Listens on an address of this machine: the first that the host's name or number stands for.
+    /// Listens on an address of this machine: the first one that the host name or address resolves to.
     ///
-    /// - Parameter isIPv6Only: whether an IPv6 address that stands for all is to leave IPv4 to another socket.
-    /// - Throws: ``SocketError``, of `getaddrinfo` when the host is not known: with `ENOENT` where there is none of
-    ///   this name, with `EAGAIN` where nobody could be asked.
+    /// - Parameter isIPv6Only: whether an IPv6 wildcard address leaves IPv4 to another socket.
+    /// - Throws: ``SocketError``. The error of `getaddrinfo` has the code `ENOENT` if there is no such host, and
+    ///   `EAGAIN` if no name server could be reached.
     public static func listening(
         on host: String,
         port: Int,
         isIPv6Only: Bool = false
     ) throws(SocketError) -> Socket {
-        // The library would take the lowest 16 bits of any number.
+        // The library would use the lowest 16 bits of any number.
         guard let port = UInt16(exactly: port) else { throw SocketError("bind", code: EINVAL) }
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
@@ -44,7 +44,7 @@ extension Socket {
         var isOn: CInt = 1
         setsockopt(listener.descriptor, SOL_SOCKET, SO_REUSEADDR, &isOn, socklen_t(MemoryLayout<CInt>.size))
         if isIPv6Only {
-            // Another family's socket does not know the option, and needs none.
+            // Sockets of other families do not know this option, and do not need it.
             setsockopt(
                 listener.descriptor,
                 CInt(IPPROTO_IPV6),
@@ -64,7 +64,7 @@ extension Socket {
         return Socket(descriptor: descriptor)
     }
 
-    /// The same socket, bound to the address and listening; closed where that fails.
+    /// Binds this socket to the address and listens. Closes the socket on failure.
     func listening(on address: UnsafePointer<sockaddr>, size: socklen_t) throws(SocketError) -> Socket {
         var failed = "bind"
         if bind(descriptor, address, size) == 0 {
@@ -76,7 +76,9 @@ extension Socket {
         throw error
     }
 
-    /// The next connection that waits at this listener; `nil` when there is none now.
+    /// Accepts the next waiting connection; `nil` when there is none now.
+    ///
+    /// - Throws: ``SocketError`` of `accept4`.
     public func accept() throws(SocketError) -> (socket: Socket, peer: PeerAddress)? {
         while true {
             var storage = sockaddr_storage()
@@ -96,6 +98,8 @@ extension Socket {
     }
 
     /// Two sockets that are connected to each other.
+    ///
+    /// - Throws: ``SocketError`` of `socketpair`.
     public static func pair() throws(SocketError) -> (Socket, Socket) {
         var descriptors: (CInt, CInt) = (-1, -1)
         let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)

@@ -1,13 +1,14 @@
 import Glibc
 
-/// What the kernel knows of the bytes that a TCP socket was given: it tells a peer that reads slowly from one that is
-/// gone.
+/// What the kernel knows about the bytes sent on a TCP socket.
+///
+/// It distinguishes a peer that reads slowly from a peer that is gone.
 public struct SocketProgress: Equatable, Sendable {
-    /// How many bytes the peer's kernel has acknowledged since the beginning.
+    /// The number of bytes that the peer's kernel has acknowledged since the beginning.
     public var acknowledged: UInt64
-    /// How many bytes more the peer has room for, as it last said.
+    /// The peer's receive window in bytes, as last advertised.
     public var window: UInt32
-    /// How many bytes wait in this kernel: not sent, or not acknowledged.
+    /// The number of bytes waiting in this kernel: not sent, or not acknowledged.
     public var waiting: Int32
 
     public init(acknowledged: UInt64, window: UInt32, waiting: Int32) {
@@ -18,10 +19,10 @@ public struct SocketProgress: Equatable, Sendable {
 }
 
 extension Socket {
-    /// Where members of Linux's `tcp_info` lie, of which the C library's declaration has only the first.
+    /// Offsets in Linux's `tcp_info`. The C library declares only its first members.
     private static let (acknowledgedPlace, windowPlace, infoSize) = (120, 228, 232)
 
-    /// Two system calls. `nil` of sockets that are not TCP's, and where the kernel is older than 5.4.
+    /// The progress, from two system calls. `nil` for sockets other than TCP, and for kernels before 5.4.
     public var progress: SocketProgress? {
         withUnsafeTemporaryAllocation(byteCount: Self.infoSize, alignment: 8) { info in
             var size = socklen_t(info.count)

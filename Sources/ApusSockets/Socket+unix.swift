@@ -3,21 +3,21 @@ package import Glibc
 // Unix sockets: a file instead of an address and a port.
 
 extension Socket {
-    /// How long a path may be, in bytes: no more fits with every system and client library.
+    /// The longest path in bytes that works with every system and client library.
     public static let maximumPathLength = 103
-    /// How often a folder that another process has locked is asked for again, and the microseconds in between.
+    /// How often to try for a folder lock that another process holds, and the pause between attempts in microseconds.
     private static let lockAttempts = 20
     private static let lockPause: useconds_t = 10_000
 
-    /// Listens at a path, with a file of these permissions. The file of a server that is dead is replaced.
+    /// Listens at a path, with a file of these permissions. Replaces the file of a server that no longer runs.
     ///
-    /// - Throws: ``SocketError``, of `bind` with `EADDRINUSE` where somebody listens there, and with `EEXIST` where
-    ///   there is something else than a socket.
+    /// - Throws: ``SocketError``. The error of `bind` has the code `EADDRINUSE` if a server listens there, and `EEXIST`
+    ///   if the file is not a socket.
     public static func listening(
         atPath path: String,
         mode: UInt32
     ) throws(SocketError) -> (socket: Socket, file: SocketFile) {
-        // Of two servers that start at the same moment, neither must take the other's file for that of a dead one.
+        // If two servers start at the same moment, neither may take the other's file for that of a dead server.
         let folder = lockedFolder(of: path)
         defer { if folder >= 0 { Glibc.close(folder) } }
         do {
@@ -35,11 +35,11 @@ extension Socket {
     ) throws(SocketError) -> (socket: Socket, file: SocketFile) {
         let listener = try withUnixAddress(path) { address, size throws(SocketError) in
             let socket = try stream(family: AF_UNIX)
-            // The file gets what its descriptor has: so nobody else is let in even for a moment.
+            // The file inherits the permissions of the descriptor, so nobody else gets access even for a moment.
             fchmod(socket.descriptor, mode)
             return try socket.listening(on: address, size: size)
         }
-        // The process's umask has taken away from it.
+        // Restores the permissions that the process's umask has removed.
         guard let file = SocketFile(path: path), chmod(path, mode) == 0 else {
             let error = SocketError("chmod")
             listener.close()
@@ -58,13 +58,15 @@ extension Socket {
         let answer = try withUnixAddress(path) { address, size throws(SocketError) in
             connect(probe.descriptor, address, size) == 0 ? 0 : errno
         }
-        // One that is too busy, or lets only others in, is alive as well.
+        // A server that is busy or denies access is alive, too.
         guard answer == ECONNREFUSED else { throw SocketError("bind", code: EADDRINUSE) }
         unlink(path)
     }
 
-    /// A descriptor that holds the lock on a file's folder. Without the lock where somebody else keeps it: anybody who
-    /// can read the folder could keep the server from starting.
+    /// A descriptor that holds the lock on a file's folder, if possible.
+    ///
+    /// It continues without the lock if another process keeps it. Otherwise anybody who can read the folder could
+    /// prevent the server from starting.
     private static func lockedFolder(of path: String) -> CInt {
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
@@ -77,9 +79,9 @@ extension Socket {
         return descriptor
     }
 
-    /// Calls `body` with the address that a path is.
+    /// Calls `body` with the socket address of a path.
     ///
-    /// - Throws: ``SocketError`` of `path` where it can be none, and what `body` throws.
+    /// - Throws: ``SocketError`` of `path` if the path is not usable, and any error of `body`.
     package static func withUnixAddress<Value>(
         _ path: String,
         _ body: (UnsafePointer<sockaddr>, socklen_t) throws(SocketError) -> Value
@@ -97,7 +99,7 @@ extension Socket {
         }
     }
 
-    /// The path that this end is bound to; nil where it is no Unix socket. One that is no file's begins with `@`.
+    /// The path that this end is bound to; `nil` if it is not a Unix socket. An abstract address begins with `@`.
     public var localPath: String? {
         var address = sockaddr_un()
         var size = socklen_t(MemoryLayout<sockaddr_un>.size)
@@ -119,7 +121,7 @@ extension Socket {
 // MARK: - Sockets that the process was started with
 
 extension Socket {
-    /// Whether it is a stream socket that listens.
+    /// Whether this is a listening stream socket.
     public var isListening: Bool {
         option(SO_TYPE) == CInt(SOCK_STREAM.rawValue) && option(SO_ACCEPTCONN) == 1
     }
@@ -130,7 +132,7 @@ extension Socket {
         return getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0 ? value : nil
     }
 
-    /// Makes it like the sockets that are opened here: it does not block, and is left to no other program.
+    /// Makes the socket like those opened here: non-blocking, and closed when another program is executed.
     public func adopt() {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, fcntl(descriptor, F_GETFD) | FD_CLOEXEC)

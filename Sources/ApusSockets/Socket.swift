@@ -1,6 +1,6 @@
 import Glibc
 
-/// A descriptor of a stream socket that does not block. Closing it is its holder's business.
+/// The descriptor of a non-blocking stream socket. Its owner must close it.
 public struct Socket: Equatable, Sendable {
     public let descriptor: CInt
 
@@ -8,16 +8,16 @@ public struct Socket: Equatable, Sendable {
         self.descriptor = descriptor
     }
 
-    /// What came of giving or taking bytes.
+    /// The result of sending or receiving bytes.
     public enum Transfer: Equatable, Sendable {
-        /// So many bytes went over. None were received: the peer sends nothing more.
+        /// The number of bytes transferred. When receiving, 0 means that the peer sends nothing more.
         case bytes(Int)
-        /// Nothing now.
+        /// Nothing can be transferred now.
         case wouldBlock
         case failed
     }
 
-    /// Gives bytes to the kernel, as many as it takes (send(2)).
+    /// Sends as many bytes as the kernel accepts (send(2)).
     @inline(__always)
     public func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
         while true {
@@ -28,13 +28,13 @@ public struct Socket: Equatable, Sendable {
         }
     }
 
-    /// Takes bytes that have come (recv(2)).
+    /// Receives available bytes (recv(2)).
     @inline(__always)
     public func receive(into space: UnsafeMutableRawBufferPointer) -> Transfer {
         take(into: space, flags: MSG_DONTWAIT)
     }
 
-    /// Looks at bytes that have come, and leaves them where they are.
+    /// Copies available bytes without consuming them.
     public func peek(into space: UnsafeMutableRawBufferPointer) -> Transfer {
         take(into: space, flags: MSG_DONTWAIT | MSG_PEEK)
     }
@@ -49,7 +49,7 @@ public struct Socket: Equatable, Sendable {
         }
     }
 
-    /// Says that no more bytes will be sent; those already given still go out.
+    /// Signals the end of output. Bytes already accepted are still sent.
     public func finishSending() {
         shutdown(descriptor, CInt(SHUT_WR))
     }
@@ -58,14 +58,16 @@ public struct Socket: Equatable, Sendable {
         Glibc.close(descriptor)
     }
 
-    /// A second descriptor of the same connection, which stays open when the first is closed.
+    /// A second descriptor of the same connection. It stays open when the first is closed.
+    ///
+    /// - Throws: ``SocketError`` of `fcntl`.
     public func duplicated() throws(SocketError) -> Socket {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw SocketError("fcntl") }
         return Socket(descriptor: copy)
     }
 
-    /// Sends small writes at once (TCP_NODELAY). Sockets of another family than TCP's are left as they are.
+    /// Sends small writes at once (TCP_NODELAY). Has no effect on sockets other than TCP.
     public func disableDelay() {
         var isOn: CInt = 1
         setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<CInt>.size))

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A system call on a socket that failed.
+/// A failed system call on a socket.
 public struct SocketError: Error, CustomStringConvertible {
     public let call: String
     /// The `errno`.

@@ -1,16 +1,16 @@
 import Glibc
 
-/// The file of a Unix socket, as it was when the socket was made.
+/// The file of a Unix socket, as it was when the socket was created.
 public struct SocketFile: Sendable, Equatable {
     public let path: String
     private let device: dev_t
     private let number: ino_t
-    // A file that is made when another one is removed often gets its number. Nothing that is done to a socket's file
-    // but its making changes this time: not who may use it, and not its use.
+    // A new file often gets the inode number of a file that was just removed. For a socket's file, only its creation
+    // sets the modification time. Neither a change of its permissions nor its use does.
     private let seconds: Int
     private let nanoseconds: Int
 
-    /// The file that is at a path now; nil where there is none.
+    /// The file that is at a path now; `nil` if there is none.
     init?(path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
@@ -21,7 +21,7 @@ public struct SocketFile: Sendable, Equatable {
         nanoseconds = status.st_mtim.tv_nsec
     }
 
-    /// Removes it, unless another one has come in its place meanwhile.
+    /// Removes the file, unless another file has replaced it meanwhile.
     public func remove() {
         if SocketFile(path: path) == self { unlink(path) }
     }

@@ -5,16 +5,15 @@ import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
 
-/// One thread that waits for sockets, and does what it is asked to in between: an `EventLoop` whose sockets have no
-/// channels.
+/// A thread that waits for sockets and runs tasks in between: an `EventLoop` whose sockets have no channels.
 ///
-/// A NIO channel has a pipeline, promises and buffers of its own, some 4 KiB for each connection and a microsecond for
-/// each write. Here a socket is a descriptor and whoever is told that it is ready.
+/// A NIO channel has its own pipeline, promises and buffers. They take some 4 KiB for each connection, and a
+/// microsecond for each write. Here, a socket is a descriptor and the target that is called when it is ready.
 ///
 /// ```
 /// sockets that are ready ──► their targets ──► what was to be executed ──► and again
 /// ```
-/// Call ``run()`` on a thread of its own; it returns after ``shutdownGracefully(queue:_:)``.
+/// Call ``run()`` on a thread of its own. It returns after ``shutdownGracefully(queue:_:)``.
 public final class SocketLoop: EventLoop {
     private typealias Work = @Sendable (Poller) -> Void
 
@@ -34,18 +33,18 @@ public final class SocketLoop: EventLoop {
         var work: [Work] = []
         var timers = Heap<Timer>()
         var lastTimer: UInt64 = 0
-        /// Whether the thread will look here again before it waits.
+        /// Whether the thread will check this state again before it waits.
         var isAwake = true
         var isStopping = false
         var hasStopped = false
-        /// The descriptor of the poller, until the thread takes it over.
+        /// The descriptor of the poller, until the thread takes ownership of it.
         var epoll: CInt?
         var whenStopped: [@Sendable () -> Void] = []
     }
 
     private let state: NIOLockedValueBox<State>
     private let alarm: Alarm
-    /// The thread that runs, while one does; no thread has 0.
+    /// The thread that runs the loop; 0, which is no thread, while none does.
     private let thread = Atomic<UInt>(0)
 
     public init() throws(SocketError) {
@@ -65,7 +64,7 @@ public final class SocketLoop: EventLoop {
 
     // MARK: Running
 
-    /// Works until the loop is shut down.
+    /// Runs the loop until it is shut down.
     public func run() {
         guard let epoll = state.withLockedValue({ $0.epoll.take() }) else {
             preconditionFailure("a loop runs once")
@@ -78,7 +77,7 @@ public final class SocketLoop: EventLoop {
             for item in work { item(poller) }
             work.removeAll(keepingCapacity: true)
             poller.poll(timeout: timeToWait())
-            // Whoever was just answered may have asked for more: what it publishes goes out with what is there.
+            // A client that just got a reply may have sent more. What it publishes goes out together with the rest.
             if hasWork { poller.poll(timeout: 0) }
         }
         if let id { alarm.remove(id, from: poller) }
@@ -93,7 +92,7 @@ public final class SocketLoop: EventLoop {
 
     private var hasWork: Bool { state.withLockedValue { !$0.work.isEmpty } }
 
-    /// Takes what is to be done now; `false` once the loop is to end and nothing is left.
+    /// Takes the work that is due now. Returns `false` when the loop must end and no work is left.
     private func takeWork(_ work: inout [Work]) -> Bool {
         state.withLockedValue { state in
             state.isAwake = true
@@ -109,19 +108,19 @@ public final class SocketLoop: EventLoop {
         }
     }
 
-    /// Milliseconds until there is something to do; from here on others have to wake the thread.
+    /// Milliseconds until the next work. From here on, other threads must wake this thread.
     private func timeToWait() -> CInt {
         state.withLockedValue { state in
             guard state.work.isEmpty, !state.isStopping else { return 0 }
             state.isAwake = false
             guard let next = state.timers.min else { return -1 }
             let wait = next.deadline - .now()
-            // Rounded up, or the loop would spin through the last millisecond.
+            // Rounded up; otherwise the loop would spin through the last millisecond.
             return CInt(clamping: max((wait.nanoseconds + 999_999) / 1_000_000, 0))
         }
     }
 
-    /// Runs `body` on the loop's thread with the poller of its sockets.
+    /// Runs `body` on the loop's thread, with the poller of its sockets.
     public func withPoller(_ body: @escaping @Sendable (Poller) -> Void) {
         let sleeps = state.withLockedValue { state in
             state.work.append(body)
@@ -166,22 +165,22 @@ public final class SocketLoop: EventLoop {
             defer { state.isAwake = true }
             return (state.lastTimer, !state.isAwake)
         }
-        // It may be due before what the thread waits for.
+        // The timer may be due before the thread would wake up.
         if sleeps, !inEventLoop { alarm.ring() }
         return id
     }
 
     private func cancelTimer(_ id: UInt64) {
-        // Let go of without the lock: what the work holds may ask something of the loop as it ends.
+        // Releases the old heap outside of the lock: when released, a timer's work may call the loop.
         _ = state.withLockedValue { state in
             let all = state.timers
-            // Few wait at a time: deadlines of connections are their worker's business.
+            // Few timers wait at a time: workers handle the deadlines of connections.
             state.timers = Heap(all.unordered.filter { $0.id != id })
             return all
         }
     }
 
-    /// Ends ``run()`` after what was asked for before, and tells `queue` then.
+    /// Ends ``run()`` after the work that is already queued, and then calls back on `queue`.
     public func shutdownGracefully(queue: DispatchQueue, _ callback: @escaping @Sendable ((any Error)?) -> Void) {
         let (sleeps, hasStopped) = state.withLockedValue { state in
             state.isStopping = true

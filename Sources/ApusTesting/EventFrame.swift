@@ -1,22 +1,23 @@
 public import ApusProtocol
 public import NIOCore
 
-/// An event as a client would read it off its socket.
+/// An event as a client would read it from its socket.
 public struct EventFrame: Hashable, Sendable {
-    /// `event`.
+    /// Always `event`.
     public let kind: String
     public let topic: String
     /// The published object, byte for byte.
     public let message: String
-    /// As a JSON string, with its quotes.
+    /// The key as a JSON string with quotes.
     public let key: String?
     public let offset: UInt64?
-    /// When it was published, RFC 3339.
+    /// When the message was published, as RFC 3339 text.
     public let time: String
 
-    /// Decodes all frames of a delivery; `nil` when one is not a final, unmasked text frame with an event of `dialect`.
+    /// Decodes all frames of a delivery. Every frame must be a final, unmasked text frame with an event of `dialect`.
     ///
-    /// - Parameter inflater: of a client that reads compressed frames too.
+    /// - Parameter inflater: the inflater of a client that also reads compressed frames.
+    /// - Returns: `nil` when a frame is anything else.
     public static func decode(_ bytes: ByteBuffer, dialect: Dialect, inflater: Inflater? = nil) -> [EventFrame]? {
         var rest = bytes
         var frames: [EventFrame] = []
@@ -45,8 +46,9 @@ public struct EventFrame: Hashable, Sendable {
         return payload.withUnsafeBytes { try? inflater.withInflated($0, limit: 1 << 24) { Array($0) } }
     }
 
-    /// Reads `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"ts":"…"}`, which must have just these
-    /// members in this order; key and offset may be missing.
+    /// Parses `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"ts":"…"}`.
+    ///
+    /// The members must be exactly these, in this order. Key and offset may be missing.
     private init?(_ payload: [UInt8], dialect: Dialect) {
         var rest = payload[...]
         guard rest.take(#"{"type":"#), let kind = rest.takeValue(),
@@ -69,14 +71,14 @@ public struct EventFrame: Hashable, Sendable {
 }
 
 extension ArraySlice<UInt8> {
-    /// Takes `text` off the start, if it is there.
+    /// Removes `text` from the start, if it is there.
     fileprivate mutating func take(_ text: String) -> Bool {
         guard starts(with: text.utf8) else { return false }
         removeFirst(text.utf8.count)
         return true
     }
 
-    /// Takes a JSON value off the start, up to the comma or bracket behind it.
+    /// Removes a JSON value from the start, up to the comma or bracket after it.
     fileprivate mutating func takeValue() -> String? {
         var depth = 0
         var index = startIndex

@@ -1,5 +1,6 @@
-/// A scrape as Prometheus' text format 0.0.4 has it, read strictly: whatever Prometheus, or `promtool check metrics`,
-/// would refuse or warn of is a fault.
+/// A scrape in Prometheus' text format 0.0.4, parsed strictly.
+///
+/// Everything that Prometheus or `promtool check metrics` would refuse or warn about is a fault.
 public struct Exposition: Sendable {
     public struct Fault: Error, Equatable, CustomStringConvertible {
         public let line: Int
@@ -42,7 +43,7 @@ public struct Exposition: Sendable {
         }
     }
 
-    /// The value of a series, its labels in any order.
+    /// The value of a series, with its labels in any order.
     public func value(_ name: String, _ labels: [String: String] = [:]) -> String? {
         families.flatMap(\.samples).first { $0.name == name && $0.labels == labels }?.value
     }

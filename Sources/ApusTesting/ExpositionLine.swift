@@ -36,10 +36,10 @@ public struct ExpositionLine: Sendable {
 
     var labelsWithoutBound: [String: String] { labels.filter { $0.key != "le" } }
 
-    /// What tells series apart.
+    /// Identifies the series.
     var series: String { "\(name) \(labels.sorted { $0.key < $1.key })" }
 
-    /// A number as Go's `ParseFloat` reads it, less what nobody should write.
+    /// A number as Go's `ParseFloat` reads it, without the forms that nobody should write.
     public static func number(_ text: String) -> Double? {
         switch text {
         case "+Inf": return .infinity
@@ -58,7 +58,7 @@ public struct ExpositionLine: Sendable {
         guard rest.isEmpty else { throw Fault("no name: '\(name)'") }
     }
 
-    /// Colons are allowed in names, but for recording rules only.
+    /// Refuses colons: the format allows them, but only for recording rules.
     private static func takeName(_ rest: inout ArraySlice<UInt8>) throws(Fault) -> String {
         let name = rest.prefix { byte in
             switch byte {

@@ -2,7 +2,7 @@ public import ApusBroker
 public import ApusProtocol
 import NIOConcurrencyHelpers
 
-/// A clock that a test sets. Lifetimes, ages and windows of a ``PubSub`` that has it go by it.
+/// Two clocks that move only when told to. Lifetimes, ages and windows of a ``PubSub`` that has them go by the steady one.
 ///
 /// ```swift
 /// let clock = ManualClock()
@@ -11,35 +11,51 @@ import NIOConcurrencyHelpers
 /// clock.advance(by: .seconds(61))    // expired
 /// ```
 public final class ManualClock: Sendable {
-    private let moment: NIOLockedValueBox<Moment>
-
-    /// - Parameter milliseconds: since 1970.
-    public init(milliseconds: Int64 = 1_750_000_000_000) {
-        moment = NIOLockedValueBox(Moment(wall: milliseconds, steady: 0))
+    private struct State {
+        var now: Int64 = 1_756_116_000_123
+        var lead: Int64 = 0
     }
 
-    /// What both clocks say.
-    public var now: Moment { moment.withLockedValue { $0 } }
+    private let state = NIOLockedValueBox(State())
 
-    /// Lets time pass.
+    public init() {}
+
+    /// The steady clock, in milliseconds.
+    public var now: Int64 {
+        get { state.withLockedValue { $0.now } }
+        set { state.withLockedValue { $0.now = newValue } }
+    }
+
+    /// How far the wall clock is ahead of the steady clock, in milliseconds.
+    public var lead: Int64 { state.withLockedValue { $0.lead } }
+
+    /// The wall clock, in milliseconds since 1970.
+    public var wall: Int64 { moment.wall }
+
+    public var moment: Moment {
+        state.withLockedValue { Moment(wall: $0.now + $0.lead, steady: $0.now) }
+    }
+
+    /// Lets time pass on both clocks.
+    public func advance(by milliseconds: Int64) {
+        state.withLockedValue { $0.now += milliseconds }
+    }
+
+    /// Lets time pass on both clocks.
     public func advance(by duration: Duration) {
-        let milliseconds = Int64(duration / .milliseconds(1))
-        moment.withLockedValue { moment in
-            moment.wall += milliseconds
-            moment.steady += milliseconds
-        }
+        advance(by: Int64(duration / .milliseconds(1)))
     }
 
-    /// Sets the wall clock, as an administrator may: no time passes.
-    public func setWallClock(milliseconds: Int64) {
-        moment.withLockedValue { $0.wall = milliseconds }
+    /// Moves the wall clock forward or back. No time passes.
+    public func setWall(by milliseconds: Int64) {
+        state.withLockedValue { $0.lead += milliseconds }
     }
 }
 
 extension PubSub {
     /// Topics of its own, for which time passes as `clock` says.
     public convenience init(_ options: Options = Options(), clock: ManualClock) {
-        self.init(sharing: MemoryBroker(limits: options.limits), options) { clock.now }
+        self.init(sharing: MemoryBroker(limits: options.limits), options) { clock.moment }
     }
 }
 

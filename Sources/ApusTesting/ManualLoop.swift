@@ -9,21 +9,23 @@ import NIOConcurrencyHelpers
 /// hub 1 ─┼─ MemoryBroker ─────┤
 /// hub 2 ─┘                    └─ picked in order, or by a seed  runUntilIdle()  until none is due
 /// ```
-/// A hub's mailbox only notes that its turn is due, as an event loop's task queue would. Belongs to one thread.
+/// A hub's mailbox only records that its turn is due, as an event loop's task queue would. Belongs to one thread.
 public final class ManualLoop {
     public let broker: MemoryBroker
     public let hubs: [Hub]
-    /// The time of all hubs, which stands still unless the test moves it.
+    /// The time of all hubs. It stands still unless the test moves it.
     public let clock: ManualClock
-    /// Called before each turn, with the hub whose it is.
+    /// Called before each turn, with the index of the hub.
     public var onTurn: ((Int) -> Void)?
     private let due: DueTurns
     private var generator: SeededGenerator?
 
+    /// Creates a broker and its hubs.
+    ///
     /// - Parameters:
-    ///   - count: how many hubs there are.
-    ///   - compression: of the hubs, for subscribers that can.
-    ///   - seed: picks which of the hubs that are due runs next; without one they run in the order they became due.
+    ///   - count: the number of hubs.
+    ///   - compression: the compression settings of the hubs, for subscribers that support it.
+    ///   - seed: selects which of the due hubs runs next; `nil` to run them in the order in which they became due.
     public init(
         hubs count: Int = 1,
         limits: MemoryBroker.Limits = MemoryBroker.Limits(),
@@ -48,12 +50,12 @@ public final class ManualLoop {
         generator = seed.map { SeededGenerator(seed: $0) }
     }
 
-    /// Which hubs are to have a turn, in the order they asked for it.
+    /// The hubs whose turn is due, in the order in which they asked for it.
     public var dueHubs: [Int] { due.all }
 
     /// Runs one turn of one hub that is due.
     ///
-    /// - Returns: `false` when none is.
+    /// - Returns: `false` when no hub is due.
     @discardableResult
     public func runNext() -> Bool {
         let waiting = due.all
@@ -76,8 +78,8 @@ public final class ManualLoop {
 
     /// Runs turns until none is due.
     ///
-    /// - Parameter limit: more turns than this are taken for a loop that never rests, and stop the process.
-    /// - Returns: how many there were.
+    /// - Parameter limit: more turns than this count as an endless loop and stop the process.
+    /// - Returns: the number of turns.
     @discardableResult
     public func runUntilIdle(limit: Int = 100_000) -> Int {
         var count = 0
@@ -89,29 +91,7 @@ public final class ManualLoop {
     }
 }
 
-/// Clocks that go when they are told to.
-public final class ManualClock {
-    /// How much time has passed, in milliseconds.
-    public var now: Int64 = 1_756_116_000_123
-    /// By how much the wall clock is ahead of that.
-    public private(set) var lead: Int64 = 0
-
-    /// What the wall clock says, in milliseconds since 1970.
-    public var wall: Int64 { now + lead }
-    public var moment: Moment { Moment(wall: wall, steady: now) }
-
-    /// Lets time pass.
-    public func advance(by milliseconds: Int64) {
-        now += milliseconds
-    }
-
-    /// Sets the wall clock forward, or back. No time passes.
-    public func setWall(by milliseconds: Int64) {
-        lead += milliseconds
-    }
-}
-
-/// Which hubs have asked for a turn. Mailboxes may be posted to from any thread, so there is a lock.
+/// The hubs that have asked for a turn. Any thread may post to a mailbox, hence the lock.
 private final class DueTurns: Sendable {
     private let indices = NIOLockedValueBox<[Int]>([])
 

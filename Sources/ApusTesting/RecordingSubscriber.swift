@@ -2,16 +2,16 @@ public import ApusBroker
 public import ApusProtocol
 public import NIOCore
 
-/// A subscriber that writes down what it gets, and whose socket the test fills and empties.
+/// A subscriber that records what it receives, and whose socket the test fills and empties.
 ///
 /// ```
 /// hub ──deliver──► unflushed ──flush──► queued ──► socket: takes `room` frames, then no more until take(_:)
 ///                  └────── pending: unwritable at `waterMark` frames or bytes ──────┘
 /// ```
-/// That is how a channel behaves: a flush may make room at once, and then calls the hub back in the midst of its
-/// delivery. What was delivered counts as received when it is delivered. Belongs to one thread.
+/// A channel behaves in the same way: a flush may make room at once, and then calls the hub back during its delivery. A
+/// message counts as received when it is delivered. Belongs to one thread.
 public final class RecordingSubscriber: Subscriber {
-    /// One thing that it was given, in order.
+    /// One thing that the subscriber received.
     public enum Record: Hashable, Sendable {
         case event(topic: String, message: String, key: String? = nil, offset: UInt64? = nil)
         case dropped(topic: String, count: UInt64, range: ClosedRange<UInt64>? = nil)
@@ -22,11 +22,11 @@ public final class RecordingSubscriber: Subscriber {
         case presence(topic: String, hasJoined: Bool, clientID: String)
         case presenceDropped(topic: String, count: UInt64)
         case overloaded
-        /// A delivery that was no sequence of whole event frames.
+        /// A delivery that was not a sequence of whole event frames.
         case malformed
     }
 
-    /// How much may be pending before it is unwritable.
+    /// How much may be pending before the subscriber becomes unwritable.
     public struct WaterMark: Sendable {
         public var frames: Int
         public var bytes: Int
@@ -46,31 +46,34 @@ public final class RecordingSubscriber: Subscriber {
     }
     public var subscriptions = SubscriptionSet()
     public private(set) var records: [Record] = []
-    /// How many calls of ``deliver(_:)`` brought them.
+    /// The number of calls of ``deliver(_:)`` that brought the records.
     public private(set) var deliveries = 0
-    /// The last of them, as it goes to the wire.
+    /// The last delivery, as it goes to the wire.
     public private(set) var lastDelivery = ByteBuffer()
-    /// Called after each record, in the midst of the hub's work.
+    /// Called after each record, during the hub's work.
     public var onRecord: ((Record) -> Void)?
     public let waterMark: WaterMark
-    /// When its client was last seen to take something from its socket's buffers.
+    /// When its client was last seen to read from the socket's buffers, in milliseconds of a monotonic clock.
     public var lastTaken = Int64.min
-    /// Which of all topics of its name the last news of others' subscriptions was about.
+    /// The topic of the last presence news. Several topics may have had its name.
     public private(set) var presenceTopic: Topic?
 
     private let hub: Hub
-    /// Of a client that has negotiated compression.
+    /// The inflater of a client that has negotiated compression.
     private let inflater: Inflater?
-    /// How many more frames the socket takes.
+    /// How many more frames the socket accepts.
     private var room: Int
     private var isBlocked = false
-    /// Sizes of the frames that the socket has not taken, oldest first; the last `unflushed` of them wait for a flush.
+    /// Sizes of the frames that the socket has not accepted, oldest first. The last `unflushed` of them wait for a
+    /// flush.
     private var pending: [Int] = []
     private var unflushed = 0
 
+    /// Creates a subscriber without subscriptions.
+    ///
     /// - Parameters:
-    ///   - window: what a client that has negotiated compression can.
-    ///   - room: how many frames its socket takes until ``take(_:)`` says that it takes more.
+    ///   - window: the window of a client that has negotiated compression.
+    ///   - room: how many frames the socket accepts until ``take(_:)`` makes more room.
     public init(
         on hub: Hub,
         dialect: Dialect = .base,
@@ -90,29 +93,29 @@ public final class RecordingSubscriber: Subscriber {
 
     // MARK: What the test does
 
-    /// Takes nothing more, as a socket whose buffers are full.
+    /// Stops accepting data, like a socket with full buffers.
     public func block() {
         isBlocked = true
     }
 
-    /// Takes more again after ``block()``.
+    /// Accepts data again after ``block()``.
     public func unblock() {
         isBlocked = false
         if isWritable { hub.resume(self) }
     }
 
-    /// The client reads `count` frames, so that the socket takes as many more.
+    /// The client reads `count` frames, so the socket accepts as many more.
     public func take(_ count: Int) {
         room += count
         moveToSocket()
     }
 
-    /// The connection is gone.
+    /// Closes the connection.
     public func disconnect() {
         hub.removeAll(of: self)
     }
 
-    /// Forgets what was recorded, and returns it.
+    /// Returns the records and forgets them.
     @discardableResult
     public func takeRecords() -> [Record] {
         defer { records = [] }
@@ -126,7 +129,7 @@ public final class RecordingSubscriber: Subscriber {
         }
     }
 
-    /// Whether nothing waits for a flush that the hub forgot.
+    /// Whether the hub has forgotten no flush.
     public var isFlushed: Bool { unflushed == 0 }
 
     // MARK: Subscriber
@@ -171,7 +174,7 @@ public final class RecordingSubscriber: Subscriber {
             record(.created(topic: topic.name, epoch: topic.epoch, isUnrecovered: isUnrecovered))
         case .slowConsumer(let topic):
             record(.slowConsumer(topic: topic.name))
-            // As a connection does: it closes, and its subscriptions end.
+            // As with a connection: it closes, and its subscriptions end.
             disconnect()
         case .slowConsumerWarning(let topic, let lag, let queue):
             record(.warning(topic: topic.name, lag: lag, queue: queue))

@@ -1,4 +1,4 @@
-/// SplitMix64: small, fast, and the same on every platform, so that a seed printed by a failure can be run again.
+/// SplitMix64: small, fast, and the same on every platform, so that the seed of a failure reproduces it.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -14,7 +14,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         return mixed ^ (mixed >> 31)
     }
 
-    /// Whether something that happens `percent` times out of a hundred happens now.
+    /// Returns `true` with a probability of `percent` percent.
     public mutating func chance(_ percent: Int) -> Bool {
         Int.random(in: 0..<100, using: &self) < percent
     }

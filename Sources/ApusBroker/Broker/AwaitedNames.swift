@@ -1,8 +1,7 @@
-/// Who is to be told of new topics of one name, by that name. A value, without a lock: its owner guards it with its
-/// own.
+/// The hubs to notify when a topic of a given name is created. A value without a lock: its owner guards it.
 ///
-/// A dictionary, and not a ``FilterTrie`` of names: a name is found by its hash, and takes no node for each of its
-/// tokens.
+/// This is a dictionary and not a ``FilterTrie`` of names. It finds a name by its hash, and needs no node for each
+/// token.
 struct AwaitedNames {
     private var mailboxes: [ExactText: [FilterID: HubMailbox]] = [:]
     private var names: [FilterID: ExactText] = [:]
@@ -21,16 +20,16 @@ struct AwaitedNames {
         if names.isEmpty { self = AwaitedNames() }
     }
 
-    /// Gives back what was reserved for more names than there are now.
+    /// Releases capacity for more names than there are now.
     mutating func releaseRoom() {
         mailboxes.releaseRoom()
         names.releaseRoom()
     }
 
-    /// Those that wait for that name, who began first first.
+    /// The registrations for that name, the oldest first.
     func all(of name: String) -> [(id: FilterID, mailbox: HubMailbox)] {
         guard !names.isEmpty, let waiting = mailboxes[ExactText(name)] else { return [] }
-        // A dictionary's order is another in every process, and a run with the same seed must be the same run.
+        // A dictionary's order differs between processes, but a run with the same seed must repeat exactly.
         return waiting.keys.sorted().compactMap { id in waiting[id].map { (id, $0) } }
     }
 }

@@ -1,14 +1,14 @@
-/// Where topics live: what hubs and the REST interface ask.
+/// The owner of all topics. Hubs and the REST interface use it.
 ///
-/// A broker is shared by all event loops and safe to call from any thread.
+/// All event loops share a broker. Any thread may call it.
 public protocol Broker: Sendable {
-    /// Makes a topic.
+    /// Creates a topic.
     ///
     /// - Throws: ``BrokerError`` `.topicExists`, `.nameNotAllowed` or `.tooManyTopics`.
     @discardableResult
     func createTopic(named name: String) throws(BrokerError) -> Topic
 
-    /// Makes a topic with settings of its own, or changes those of one that is there.
+    /// Creates a topic with its own settings, or changes the settings of an existing topic.
     ///
     /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
     func putTopic(
@@ -16,50 +16,51 @@ public protocol Broker: Sendable {
         change: (inout TopicSettings) -> Void
     ) throws(BrokerError) -> (topic: Topic, isNew: Bool)
 
-    /// Removes a topic; its subscribers get what was published before, and are told.
+    /// Deletes a topic. Its subscribers get what was published before, and are told.
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`.
     func deleteTopic(named name: String) throws(BrokerError)
 
-    /// Lets go of what time has made useless: what is older than topics' histories go back, has expired, or is an id
-    /// that need not be known any more. Called every now and then: a topic that falls silent does not look at itself.
+    /// Drops what has become too old: history, expired messages, and message ids outside the dedupe window.
+    ///
+    /// Call it regularly: a topic without publishes does not check itself.
     ///
     /// - Parameters:
-    ///   - now: on the steady clock.
-    ///   - limit: how many topics are looked at; the next call goes on behind them.
+    ///   - now: in milliseconds on the steady clock.
+    ///   - limit: how many topics to check. The next call continues after them.
     func trim(now: Int64, limit: Int)
 
-    /// Gives back memory that was reserved for more than is there now. Called when there is little else to do.
+    /// Releases unused capacity. Call it when there is little else to do.
     func releaseMemory()
 
-    /// The topic of that name, if there is one. Names are compared byte for byte.
+    /// The topic of that name, if it exists. Names are compared byte for byte.
     func topic(named name: String) -> Topic?
 
-    /// All topics, in no order.
+    /// All topics, in no particular order.
     var topics: [Topic] { get }
 
-    /// Has the hub of `mailbox` told of every topic made from now on whose name matches.
+    /// Tells the hub of `mailbox` about every topic created from now on whose name matches.
     ///
-    /// - Returns: how to take the filter back, and the topics that match already, at most `limit` of them.
+    /// - Returns: the id to remove the filter with, and the topics that match already, at most `limit` of them.
     func addFilter(_ filter: TopicFilter, mailbox: HubMailbox, limit: Int) -> (filter: FilterID, topics: [Topic])
 
-    /// Has the hub of `mailbox` told of every topic of that very name made from now on.
+    /// Tells the hub of `mailbox` about every topic of exactly that name created from now on.
     ///
-    /// - Returns: how to take that back, and the topic that is there already, if there is one.
+    /// - Returns: the id to remove the registration with, and the topic if it exists already.
     func awaitTopic(named name: String, mailbox: HubMailbox) -> (filter: FilterID, topic: Topic?)
 
-    /// Takes a filter or a name back. A topic made before that is still told of.
+    /// Removes a filter or the registration of a name. The hub still hears about topics created before.
     func removeFilter(_ filter: FilterID)
 
-    /// How many filters there are, names that are awaited left out.
+    /// The number of filters, not counting awaited names.
     var filterCount: Int { get }
 
-    /// How many times names are awaited.
+    /// The number of registrations for names.
     var awaitedCount: Int { get }
 }
 
 extension Broker {
-    /// The topic of that name, which is made where it is not there.
+    /// The topic of that name. Creates it if it does not exist.
     ///
     /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
     public func topicOrNew(named name: String) throws(BrokerError) -> Topic {
@@ -68,19 +69,19 @@ extension Broker {
             do throws(BrokerError) {
                 return try createTopic(named: name)
             } catch {
-                // Somebody else has made it meanwhile, and it may be gone again.
+                // Another thread has created the topic meanwhile. It may be deleted again.
                 guard error.code == .topicExists else { throw error }
             }
         }
     }
 }
 
-/// Which of a broker's filters it is.
+/// Identifies a filter or an awaited name of a broker.
 public typealias FilterID = UInt64
 
-/// Why a broker refused.
+/// Why a broker refused a request, or ended a subscription.
 public struct BrokerError: Error, Hashable, Sendable {
-    /// What went wrong; more may come.
+    /// What went wrong. Later versions may add codes.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case topicExists, topicNotFound, nameNotAllowed, filterNotAllowed, tooManyTopics, tooManySubscriptions
@@ -93,34 +94,34 @@ public struct BrokerError: Error, Hashable, Sendable {
             self.kind = kind
         }
 
-        /// There is a topic of that name.
+        /// A topic of that name exists already.
         public static let topicExists = Code(.topicExists)
         /// There is no topic of that name.
         public static let topicNotFound = Code(.topicNotFound)
-        /// No topic can have that name.
+        /// The name is not allowed for a topic.
         public static let nameNotAllowed = Code(.nameNotAllowed)
-        /// That is no pattern.
+        /// The text is not a valid pattern.
         public static let filterNotAllowed = Code(.filterNotAllowed)
-        /// There are as many topics as there may be.
+        /// The maximum number of topics exists already.
         public static let tooManyTopics = Code(.tooManyTopics)
-        /// There are as many subscriptions as there may be.
+        /// The maximum number of subscriptions or of matching topics is reached.
         public static let tooManySubscriptions = Code(.tooManySubscriptions)
-        /// The position is behind the topic's last message.
+        /// The position is after the topic's last message.
         public static let positionInFuture = Code(.positionInFuture)
-        /// What was to be published is no JSON, or an option has a value that it cannot have.
+        /// The message is not valid JSON, or an option has an invalid value.
         public static let badRequest = Code(.badRequest)
-        /// What was to be published is too large.
+        /// The message is too large.
         public static let messageTooLarge = Code(.messageTooLarge)
         /// The subscription was behind by more than its queue, and its policy ended it.
         public static let slowConsumer = Code(.slowConsumer)
-        /// The task that waited was cancelled.
+        /// The waiting task was cancelled.
         public static let cancelled = Code(.cancelled)
 
         public var description: String { kind.rawValue }
     }
 
     public let code: Code
-    /// For people: which topic, which limit.
+    /// For people: names the topic or the limit.
     public let message: String
 
     public init(_ code: Code, _ message: String) {
@@ -128,9 +129,9 @@ public struct BrokerError: Error, Hashable, Sendable {
         self.message = message
     }
 
-    /// Why there is no topic of that name: it is yet to be made, or can be no topic's name.
+    /// The error for a name without a topic: it does not exist, or the name is not allowed for a topic.
     ///
-    /// - Parameter toPublish: whether one was wanted to publish to.
+    /// - Parameter toPublish: whether the caller wanted to publish to the topic.
     public static func noTopic(named name: String, toPublish: Bool = false) -> BrokerError {
         guard name.utf8.count <= TopicName.maxSize else { return nameNotAllowed }
         guard !TopicFilter.isPattern(name) else {
@@ -140,7 +141,7 @@ public struct BrokerError: Error, Hashable, Sendable {
         return TopicName.isAllowed(name) ? BrokerError(.topicNotFound, "Topic '\(name)' not found") : nameNotAllowed
     }
 
-    /// A topic cannot have that name.
+    /// The name is not allowed for a topic.
     public static let nameNotAllowed = BrokerError(
         .nameNotAllowed,
         "A topic name is 1 to \(TopicName.maxSize) bytes of UTF-8 without control characters, '*' or '>'"

@@ -1,16 +1,16 @@
 import NIOConcurrencyHelpers
 import Synchronization
 
-/// A lock around a value, for work of well under a microsecond, by threads that run at the same time.
+/// A lock around a value, for critical sections well below a microsecond that threads enter at the same time.
 ///
-/// A thread that finds it taken looks again for as long as such work takes. To be put to sleep by the kernel, and
-/// woken, costs twenty times as much.
+/// A thread that finds the lock taken checks again for about as long as such work takes. Sleeping in the kernel and
+/// being woken up costs twenty times as much.
 struct ContendedValueBox<Value: Sendable>: ~Copyable, Sendable {
-    /// How often it is looked at: some 200 ns.
+    /// How often a thread checks; takes some 200 ns.
     private static var looks: Int { 200 }
 
     private let box: NIOLockedValueBox<Value>
-    /// Only a hint, so that nothing depends on who sees it when.
+    /// Only a hint: correctness does not depend on when a thread sees it.
     private let isTaken = Atomic(false)
 
     init(_ value: Value) {

@@ -1,4 +1,4 @@
-/// A string compared byte for byte, where Swift's own comparison takes canonically equivalent spellings for equal.
+/// A string that is compared byte for byte. Swift's `String` treats canonically equivalent spellings as equal.
 struct ExactText: Hashable {
     let text: String
 

@@ -1,21 +1,21 @@
 import NIOConcurrencyHelpers
 
-/// The broker that keeps everything in this process's memory.
+/// A broker that keeps everything in this process's memory.
 ///
-/// One leaf lock guards the table of topics and the filters, so that no topic is made between a filter's look at the
-/// table and its entry. The hot path does not take it: hubs remember the topics they publish to.
+/// One lock guards the table of topics and the filters. No topic can thus be created between a filter's look-up in the
+/// table and its registration. The hot path does not take this lock: hubs cache the topics that they publish to.
 public final class MemoryBroker: Broker {
-    /// What a broker's topics are bounded by.
+    /// The bounds on a broker's topics.
     public struct Limits: Sendable {
-        /// How many publications a topic keeps for replay, if it does not say otherwise.
+        /// How many publications a topic keeps for replay, unless the topic says otherwise.
         public var history: Int
-        /// How many bytes of messages a topic keeps at the most, even when history or a slow subscriber wants more.
+        /// The most bytes of messages that a topic keeps, even if history or a slow subscriber needs more.
         public var topicBytes: Int
-        /// How many topics there may be; creating more is refused.
+        /// The maximum number of topics. Creating more fails.
         public var topics: Int
-        /// How many message ids a topic with a dedupe window remembers; beyond it the oldest are forgotten.
+        /// How many message ids a topic with a dedupe window remembers. Beyond that it forgets the oldest.
         public var dedupe: Int
-        /// `nil` where nobody waits for loops.
+        /// `nil` if publishers never wait for loops.
         public var loopPace: LoopPace?
         /// For tests.
         package var faults: PlantedFaults = []
@@ -42,11 +42,11 @@ public final class MemoryBroker: Broker {
         var handles: [FilterID: FilterTrie<Filter>.Handle] = [:]
         var awaited = AwaitedNames()
         var lastFilter: FilterID = 0
-        /// Those that are yet to be looked at for what is too old, in this round.
+        /// The topics not yet trimmed in this round.
         var untrimmed: ArraySlice<Topic> = []
     }
 
-    /// A hub that wants to know of topics.
+    /// A hub that wants to hear about new topics.
     private struct Filter {
         let id: FilterID
         let mailbox: HubMailbox
@@ -56,14 +56,15 @@ public final class MemoryBroker: Broker {
     private let makeEpoch: @Sendable () -> String
     private let state = NIOLockedValueBox(State())
 
-    /// - Parameter makeEpoch: makes the name of a new topic's epoch; short, of letters and digits, and never the same
-    ///   twice.
+    /// Creates a broker without topics.
+    ///
+    /// - Parameter makeEpoch: makes the epoch of a new topic: short text of letters and digits, never the same twice.
     public init(limits: Limits = Limits(), makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch) {
         self.limits = limits
         self.makeEpoch = makeEpoch
     }
 
-    /// 64 random bits in base 36: 13 letters and digits at the most.
+    /// 64 random bits in base 36: at most 13 letters and digits.
     @Sendable
     public static func randomEpoch() -> String {
         String(UInt64.random(in: .min ... .max), radix: 36)
@@ -112,7 +113,8 @@ public final class MemoryBroker: Broker {
             )
             state.topics[ExactText(name)] = topic
             state.names.insert(name, topic)
-            // Under the lock, so that a hub hears of topics of one name in the order in which they were made.
+            // Done under the lock, so that a hub hears about topics of one name in the order in which they were
+            // created.
             for filter in filters { filter.mailbox.post(topic, matching: filter.id) }
             for (id, mailbox) in awaiting { mailbox.post(topic, matching: id) }
             return .success((topic, filters))
@@ -127,7 +129,8 @@ public final class MemoryBroker: Broker {
             let topic = state.withLockedValue({ state in
                 guard let topic = state.topics.removeValue(forKey: ExactText(name)) else { return Topic?.none }
                 state.names.remove(name)
-                // Before another of that name can be made, so that its subscriptions know whom they come after.
+                // Done before another topic of that name can be created, so that its subscriptions find their
+                // predecessors.
                 topic.markDeleted()
                 return topic
             })
@@ -140,7 +143,7 @@ public final class MemoryBroker: Broker {
             if state.untrimmed.isEmpty { state.untrimmed = Array(state.topics.values)[...] }
             let due = state.untrimmed.prefix(limit)
             state.untrimmed = state.untrimmed.dropFirst(limit)
-            // What it was cut from would stay in memory, and topics with it that are gone.
+            // An empty slice would keep the whole array in memory, and deleted topics with it.
             if state.untrimmed.isEmpty { state.untrimmed = [] }
             return due
         }
@@ -159,7 +162,7 @@ public final class MemoryBroker: Broker {
     }
 
     public func topic(named name: String) -> Topic? {
-        // Nobody waits for the lock while the hash of a name is reckoned that no topic can have.
+        // Checked first: nobody waits for the lock while a name is hashed that no topic can have.
         guard name.utf8.count <= TopicName.maxSize else { return nil }
         return state.withLockedValue { $0.topics[ExactText(name)] }
     }

@@ -1,6 +1,6 @@
-/// How many messages and bytes come in a second, over the last ten seconds or so.
+/// Messages and bytes per second, averaged over about the last ten seconds.
 ///
-/// It counts in spans of ``span`` and weighs the last whole one by how much of it is still within reach.
+/// It counts in intervals of ``span``. The last complete interval is weighted by how much of it is still in range.
 struct RateMeter {
     /// In milliseconds.
     private static let span: Int64 = 10_000
@@ -26,7 +26,7 @@ struct RateMeter {
         (messages, bytes) = (0, 0)
     }
 
-    /// Per second.
+    /// Messages and bytes per second.
     func rates(now: Int64) -> (messages: Double, bytes: Double) {
         var meter = self
         if now - start >= Self.span { meter.roll(to: now) }

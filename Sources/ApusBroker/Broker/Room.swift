@@ -1,12 +1,14 @@
 import DequeModule
 
-// Collections keep the memory of the most that they ever held, until they are told otherwise.
+// Collections keep the capacity for the most elements that they ever held, until they are told to release it.
 
-/// Room for fewer elements is not worth the copying, nor is what less than this part of it takes.
+/// Capacity up to `leastRoom` is not worth releasing.
+///
+/// Nor is the capacity of a collection that fills 1/`leastPart` of it or more.
 private let (leastRoom, leastPart) = (64, 4)
 
 extension Dictionary {
-    /// Moves to memory of the right size when there is room for many times as many.
+    /// Reallocates to the right size if the capacity is many times the count.
     package mutating func releaseRoom() {
         guard capacity > leastRoom, capacity / leastPart > count else { return }
         self = Dictionary(uniqueKeysWithValues: lazy.map { ($0.key, $0.value) })
@@ -14,7 +16,7 @@ extension Dictionary {
 }
 
 extension Array {
-    /// Moves to memory of the right size when there is room for many times as many.
+    /// Reallocates to the right size if the capacity is many times the count.
     package mutating func releaseRoom() {
         guard capacity > leastRoom, capacity / leastPart > count else { return }
         var moved = Self()
@@ -25,7 +27,7 @@ extension Array {
 }
 
 extension ContiguousArray {
-    /// Moves to memory of the right size when there is room for many times as many.
+    /// Reallocates to the right size if the capacity is many times the count.
     package mutating func releaseRoom() {
         guard capacity > leastRoom, capacity / leastPart > count else { return }
         var moved = Self()

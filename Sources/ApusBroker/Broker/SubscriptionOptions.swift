@@ -1,15 +1,15 @@
 public import ApusProtocol
 
-/// The bound on a subscription's lag, and what happens beyond it.
+/// The bound on a subscription's lag, what happens beyond it, and what the subscription receives.
 public struct SubscriptionOptions: Sendable, Equatable {
-    /// How many messages the subscription may lag behind what its socket has taken; at least 1.
+    /// How many messages the subscription may lag behind what its socket has accepted; at least 1.
     public var queue: Int
     public var overflow: OverflowPolicy
-    /// How much its events tell.
+    /// How much detail its events contain.
     public var detail: EventEncoding.Detail
-    /// Whether what its own connection publishes is delivered to it.
+    /// Whether the subscription receives what its own connection publishes.
     public var echo: Bool
-    /// Whether it is told of others' subscriptions.
+    /// Whether the subscription receives presence news.
     public var presence: Bool
 
     public init(
@@ -34,18 +34,18 @@ public struct SubscribeRequest: Sendable {
     public var topic: String
     public var clientID: String
     public var start: ReplayStart
-    /// `nil`: the topic's, or else the server's.
+    /// `nil` for the topic's setting, or else the server's.
     public var queue: Int?
-    /// `nil`: the topic's, or else the server's.
+    /// `nil` for the topic's setting, or else the server's.
     public var overflow: OverflowPolicy?
     public var detail: EventEncoding.Detail
     public var echo: Bool
     public var presence: Bool
-    /// Whether others are told that it comes and goes.
+    /// Whether others are told when the subscription begins and ends.
     public var isAnnounced = true
-    /// Whether it waits for its topic where that is not there, and again when it is gone.
+    /// Whether to wait for a topic that does not exist, and again after the topic is deleted.
     public var waits = false
-    /// Whether its topic is made where it is not there.
+    /// Whether to create a topic that does not exist.
     public var makesTopic = false
 
     public init(
@@ -86,10 +86,10 @@ public struct SubscribeReceipt: Sendable {
     public let epoch: String
     /// The last offset before the first event to come.
     public let offset: Offset
-    /// For who asked for what came after a position: whether that is all there.
+    /// Whether all messages after the requested position follow; `nil` if no position was requested.
     public let isRecovered: Bool?
-    /// What came after the position and is no longer kept.
+    /// The messages after the requested position that are no longer kept.
     public let missed: ClosedRange<Offset>?
-    /// Whether there is no topic yet: then epoch and offset say nothing.
+    /// Whether the topic does not exist yet. Epoch and offset then have no meaning.
     public var isWaiting = false
 }

@@ -1,19 +1,19 @@
 import NIOConcurrencyHelpers
 
-// What is asked of a topic by who looks at it, and its settings.
+// Inspecting a topic, and changing its settings.
 
 extension Topic {
-    /// How many subscriptions there are, over all connections.
+    /// The number of subscriptions over all connections, including reserved ones.
     public var subscriberCount: Int {
         state.withLockedValue { $0.subscriptions }
     }
 
-    /// How many messages were published since the topic was made.
+    /// The number of messages published since the topic was created.
     public var publishedCount: UInt64 {
         state.withLockedValue { $0.log.head - 1 }
     }
 
-    /// Whether the bound in bytes is what makes publishers wait.
+    /// Whether the log is over its bound in bytes, which makes publishers wait for throttling subscriptions.
     var isFull: Bool {
         state.withLockedValue { $0.log.bytes > $0.log.limits.bytes }
     }
@@ -26,7 +26,7 @@ extension Topic {
         state.withLockedValue { $0.settings }
     }
 
-    /// Changes settings; subscriptions keep what they have.
+    /// Changes settings. Existing subscriptions keep their options.
     func change(_ body: (inout TopicSettings) -> Void) {
         let waiting = state.withLockedValue { state in
             var settings = state.settings
@@ -39,10 +39,9 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
-    /// Lets go of what is older than history goes back, of what has expired, and of ids that need not be known any
-    /// more.
+    /// Drops history beyond its maximum age, expired publications, and message ids outside the dedupe window.
     ///
-    /// - Parameter now: on the steady clock.
+    /// - Parameter now: in milliseconds on the steady clock.
     func trim(now: Int64) {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
             guard state.age(to: now) else { return [] }
@@ -51,7 +50,7 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
-    /// Lets publishers go on that have waited for a loop for longer than `timeout` milliseconds.
+    /// Lets publishers continue that have waited for a loop for at least `timeout` milliseconds.
     func passOverStuck(for timeout: Int64) {
         let waiting = state.withLockedValue { state in
             state.passOverStuck(for: timeout)
@@ -60,33 +59,35 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
-    /// For how long publishers have waited for the hub to look, in milliseconds.
+    /// How long publishers have waited for the hub to look, in milliseconds.
     func heldTime(by mailbox: HubMailbox) -> Int64 {
         state.withLockedValue { state in state.readers.first { $0.mailbox === mailbox }?.heldTime ?? 0 }
     }
 
-    /// Gives back what was reserved for more ids and keys than there are now.
+    /// Releases capacity that the dedupe window and the key table no longer need.
     func releaseMemory() {
         state.withLockedValue { $0.releaseMemory() }
     }
 
-    /// What there is to know of a topic.
+    /// A snapshot of a topic's settings, history, size and rates.
     public struct Inspection: Sendable {
         public let settings: TopicSettings
-        /// The oldest offset that a replay may start from; 1 more than `last` when there is none.
+        /// The oldest offset that a replay may start from; `last` + 1 when there is none.
         public let first: Offset
-        /// 0 when nothing was ever published.
+        /// The offset of the last message; 0 when nothing was ever published.
         public let last: Offset
-        /// What the log takes in memory.
+        /// The bytes of frames in the log.
         public let bytes: Int
-        /// Per second, over the last ten or so.
+        /// Messages per second, averaged over about the last ten seconds.
         public let messageRate: Double
-        /// Per second, over the last ten or so.
+        /// Bytes per second, averaged over about the last ten seconds.
         public let byteRate: Double
         public let subscribers: Int
     }
 
-    /// - Parameter now: on the steady clock.
+    /// Takes a snapshot of the topic.
+    ///
+    /// - Parameter now: in milliseconds on the steady clock.
     public func inspect(now: Int64) -> Inspection {
         state.withLockedValue { state in
             state.log.seal()
@@ -103,21 +104,21 @@ extension Topic {
         }
     }
 
-    /// How many bytes the log takes in memory.
+    /// The bytes of frames in the log.
     public var logBytes: Int {
         state.withLockedValue { $0.log.bytes }
     }
 
-    /// How far behind a cursor is.
+    /// How far a cursor is behind the head, in messages, bytes and milliseconds.
     public struct Lag: Sendable, Equatable {
         public var messages: UInt64 = 0
         public var bytes = 0
         public var milliseconds: Int64 = 0
     }
 
-    /// How far behind the head the place of `cursor` is.
+    /// Computes how far `cursor` is behind the head.
     ///
-    /// - Parameter now: on the steady clock.
+    /// - Parameter now: in milliseconds on the steady clock.
     func lag(of cursor: Offset, now: Int64) -> Lag {
         state.withLockedValue { state in
             guard cursor < state.log.head else { return Lag() }
@@ -131,22 +132,23 @@ extension Topic {
         }
     }
 
-    /// What a subscription with the latest policy has before it.
+    /// What a subscription with the latest policy still has to read.
     struct LiveSpan {
-        /// How many pending publications no later one with the same key has superseded.
+        /// The number of pending publications that no later publication with the same key has superseded.
         let count: Int
-        /// Where the cursor goes, so that no more than the bound of them are left; and how many that passes by.
+        /// Where the cursor moves so that at most `bound` such publications remain, and how many of them it passes.
         let next: Offset
         let passed: Int
-        /// How many batches were looked at.
+        /// The number of batches that were counted.
         let batches: Int
     }
 
-    /// Looks at all of it at once: other loops publish meanwhile, and so supersede.
+    /// Counts pending publications in one step under the lock, because other loops publish and supersede meanwhile.
     ///
     /// - Parameters:
-    ///   - cursor: the subscription's.
-    ///   - start: what lies before it does not count as lag.
+    ///   - cursor: the subscription's cursor.
+    ///   - start: publications before this offset do not count as lag.
+    ///   - bound: the most publications that may remain.
     func liveSpan(from cursor: Offset, start: Offset, bound: Int) -> LiveSpan {
         state.withLockedValue { state in
             let count = state.log.liveCount(from: start)

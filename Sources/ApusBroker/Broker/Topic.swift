@@ -3,16 +3,18 @@ import NIOConcurrencyHelpers
 
 /// A named log and the hubs that read it.
 ///
-/// Shared by all event loops. Everything mutable is under one leaf lock: nothing is called while it is held but the
-/// log's own code. A hub appears here as a reader, whatever the number of its subscriptions, so a publish costs the
-/// same for one subscriber as for a thousand.
+/// All event loops share a topic. One leaf lock guards all mutable state. While a thread holds the lock, it calls only
+/// the log's own code. A topic sees each hub as one reader, no matter how many subscriptions the hub has. A publish
+/// therefore costs the same for one subscriber as for a thousand.
 public final class Topic: Sendable {
     public let name: String
-    /// The frames of this topic's events, and its name as JSON.
+    /// Encodes this topic's event frames, and holds the topic's name as JSON.
     public let template: EventTemplate
     let nameBytes: [UInt8]
-    /// Whether publishers wait for loops that are behind, and what is offered to a socket at once is not held against
-    /// it.
+    /// Whether the broker has a ``LoopPace``.
+    ///
+    /// Publishers then wait for loops that are behind, and a burst that a loop offers a socket does not count as lag
+    /// while the socket still takes it.
     let isPaced: Bool
     let state: ContendedValueBox<TopicState>
 
@@ -27,12 +29,12 @@ public final class Topic: Sendable {
         )
     }
 
-    /// Distinguishes this topic's offsets from those of another of the same name.
+    /// Tells this topic's offsets apart from the offsets of another topic with the same name.
     public var epoch: String { template.epoch }
 
     // MARK: Publishing
 
-    /// Appends `message`, a JSON object, and adds the hubs that must be told to `wakeups`.
+    /// Appends `message`, a JSON object, and adds the hubs to notify to `wakeups`.
     func publish(
         _ message: UnsafeRawBufferPointer,
         time: Timestamp,
@@ -49,7 +51,7 @@ public final class Topic: Sendable {
         }
     }
 
-    /// Appends all publications or none, but for those whose ids were published within the topic's window.
+    /// Appends all publications or none, except duplicates: ids published within the topic's dedupe window.
     func publish(
         _ publications: [Publication],
         time: Timestamp,
@@ -82,30 +84,30 @@ public final class Topic: Sendable {
 
     // MARK: Readers
 
-    /// What a hub that reads the topic sees of its log.
+    /// What a hub sees of the log when it reads the topic.
     struct View {
-        /// The next offset to be published.
+        /// The offset that the next publication gets.
         let head: Offset
-        /// The newest batch, if the log has any.
+        /// The newest sealed batch, if the log has one.
         let newest: Batch?
         let isDeleted: Bool
     }
 
-    /// A hub's subscription that is to be added, or placed anew.
+    /// A subscription that a hub adds, or whose cursor it places again.
     struct Attachment {
         let mailbox: HubMailbox
         let slot: Int
         let start: ReplayStart
-        /// On the steady clock.
+        /// In milliseconds on the steady clock.
         let now: Int64
         let isNew: Bool
-        /// For the throttle policy: how far behind the head it may be.
+        /// Under the throttle policy: how far the subscription may lag behind the head.
         let throttlesAt: Int?
-        /// Whether it was promised when the topic was made: then it starts at the beginning.
+        /// Whether the topic reserved this subscription when it was created. The cursor then starts at offset 1.
         var claimsReservation = false
     }
 
-    /// Where an attached subscription stands.
+    /// Where an attached subscription starts.
     struct Attached {
         let cursor: Offset
         let view: View
@@ -115,7 +117,7 @@ public final class Topic: Sendable {
 
     /// Adds a subscription of the hub and places its cursor.
     ///
-    /// - Returns: `nil` when the topic is gone.
+    /// - Returns: `nil` when the topic is deleted.
     /// - Throws: ``BrokerError`` `.positionInFuture`.
     func attach(_ attachment: Attachment) throws(BrokerError) -> Attached? {
         try state.withLockedValue { state in
@@ -123,9 +125,10 @@ public final class Topic: Sendable {
         }.get()
     }
 
-    /// Takes subscriptions of the hub away; the hub's entry goes with its last one.
+    /// Removes `count` subscriptions of the hub. Removes the hub's reader with its last subscription.
     ///
-    /// - Returns: the next offset to be published: what is before it and was not read is lost to them.
+    /// - Returns: the next offset to be published. The removed subscriptions lose the messages before it that they have
+    ///   not read.
     func detach(_ mailbox: HubMailbox, count: Int) -> Offset {
         let (head, waiting) = state.withLockedValue { state in
             (state.log.head, state.detach(mailbox, count: count))
@@ -134,7 +137,9 @@ public final class Topic: Sendable {
         return head
     }
 
-    /// Gives up a subscription that was promised when the topic was made.
+    /// Gives up a subscription that the topic reserved when it was created.
+    ///
+    /// - Returns: the next offset to be published.
     func releaseReservation() -> Offset {
         let (head, waiting) = state.withLockedValue { state in
             state.reservations -= 1
@@ -147,26 +152,28 @@ public final class Topic: Sendable {
         return head
     }
 
-    /// How far a hub's subscriptions have come, as a ``TopicState/Reader`` has it.
+    /// How far a hub's subscriptions have read. The fields are those of ``TopicState/Reader``.
     struct Progress {
         var lowWaterMark: Offset
         var publishLimit = Offset.max
         var retainFrom = Offset.max
     }
 
-    /// Seals what was published, so that the hub can read it. The hub calls ``endDrain(_:_:)`` when it has.
+    /// Seals the open batch so that the hub can read it. After reading, the hub calls ``endDrain(_:_:)``.
     func beginDrain(_ mailbox: HubMailbox) -> View {
         let (view, waiting) = state.withLockedValue { state in
             state.log.seal()
             state.noteLook(of: mailbox)
             return (state.view, state.takeWaitingIfOpen())
         }
-        // While the hub delivers, publishers may go on.
+        // Publishers may continue while the hub delivers.
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
         return view
     }
 
-    /// Says how far the hub's subscriptions have come: what they all have read may go, and publishers may go on.
+    /// Records how far the hub's subscriptions have read.
+    ///
+    /// The log may then drop what every subscription has read, and waiting publishers may continue.
     func endDrain(_ mailbox: HubMailbox, _ progress: Progress) {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
@@ -181,7 +188,7 @@ public final class Topic: Sendable {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
-    /// The batch with `offset` for a subscription that lags, or the oldest offset still kept when it is gone.
+    /// The batch that contains `offset`, or the oldest offset still kept when the log has dropped that batch.
     func batch(at offset: Offset) -> Result<Batch, MissingOffset> {
         state.withLockedValue { state in
             if let batch = state.log.sealedBatch(at: offset) { return .success(batch) }
@@ -189,12 +196,12 @@ public final class Topic: Sendable {
         }
     }
 
-    /// An offset that the bound in bytes has pushed out of the log.
+    /// The error for an offset that the log has dropped to stay within its bound in bytes.
     struct MissingOffset: Error {
         let firstKept: Offset
     }
 
-    /// Refuses publishes from now on.
+    /// Makes the topic refuse publishes from now on.
     func markDeleted() {
         state.withLockedValue { state in
             state.isDeleted = true
@@ -202,7 +209,7 @@ public final class Topic: Sendable {
         }
     }
 
-    /// Ends a topic that is marked deleted: every hub is told to finish its subscriptions.
+    /// Finishes the deletion of a topic that is marked deleted: tells every hub to end its subscriptions.
     func delete() {
         let (readers, waiting) = state.withLockedValue { state in
             state.log.seal()
@@ -216,7 +223,8 @@ public final class Topic: Sendable {
 
     // MARK: Presence
 
-    /// Has the hub told of subscriptions that come and go, or no longer.
+    /// Starts or stops telling the hub about subscriptions that begin and end. `change` is added to the hub's watch
+    /// count.
     func watch(_ mailbox: HubMailbox, slot: Int, change: Int) {
         state.withLockedValue { state in
             if let index = state.watchers.firstIndex(where: { $0.mailbox === mailbox }) {
@@ -228,24 +236,24 @@ public final class Topic: Sendable {
         }
     }
 
-    /// Tells the hubs that watch that a subscription has come or is gone.
+    /// Tells the watching hubs that a subscription has begun or ended.
     func announce(_ presence: Presence) {
         let watchers = state.withLockedValue { $0.watchers }
         for watcher in watchers { watcher.mailbox.post(presence, slot: watcher.slot) }
     }
 }
 
-/// Somebody's subscription that has begun or ended.
+/// The news that a subscription has begun or ended.
 struct Presence {
     let hasJoined: Bool
     let clientID: String
-    /// Which subscription it is: it is not told of itself.
+    /// The id of that subscription. It does not receive news about itself.
     let subscription: UInt64
-    /// Higher than that of all news before.
+    /// Higher than the sequence of all earlier news.
     let sequence: UInt64
 }
 
-/// A hub that has something new to read, and where it keeps that topic.
+/// A hub that has something new to read, and the slot where the hub keeps that topic.
 struct Wakeup {
     let mailbox: HubMailbox
     let slot: Int

@@ -1,4 +1,4 @@
-/// What a topic may be called.
+/// The rules for topic names.
 public enum TopicName {
     /// The longest name, in bytes of UTF-8.
     public static let maxSize = 255

@@ -1,16 +1,16 @@
 public import ApusProtocol
 import NIOConcurrencyHelpers
 
-/// A stretch of a topic's log, for who fetches instead of subscribing.
+/// A section of a topic's log, for clients that fetch instead of subscribing.
 public struct TopicPage: Sendable {
     /// One publication.
     public struct Entry: Sendable {
         public let offset: Offset
         /// The published object, byte for byte.
         public let message: [UInt8]
-        /// As a quoted JSON string.
+        /// The key as a quoted JSON string.
         public let key: [UInt8]?
-        /// RFC 3339.
+        /// The time of publication as RFC 3339 text.
         public let time: [UInt8]
     }
 
@@ -19,20 +19,20 @@ public struct TopicPage: Sendable {
     /// The topic's last offset.
     public let last: Offset
     public let entries: [Entry]
-    /// The last offset that was looked at: the next page comes after it.
+    /// The last offset that was examined. The next page starts after it.
     public let next: Offset
     public let isRecovered: Bool?
     public let missed: ClosedRange<Offset>?
 }
 
 extension Topic {
-    /// How many bytes of messages a page has at the most, but for a first one that alone is larger.
+    /// The most bytes of messages in a page. Only a first message that is larger may exceed it.
     static let maxPageBytes = 4 << 20
 
-    /// Reads at most `limit` publications from where `start` says.
+    /// Reads at most `limit` publications from `start` on.
     ///
-    /// - Parameter now: on the steady clock.
-    /// - Returns: `nil` when the topic is gone.
+    /// - Parameter now: in milliseconds on the steady clock.
+    /// - Returns: `nil` when the topic is deleted.
     /// - Throws: ``BrokerError`` `.positionInFuture`.
     public func page(from start: ReplayStart, limit: Int, now: Int64) throws(BrokerError) -> TopicPage? {
         let place = try state.withLockedValue { state in
@@ -47,7 +47,7 @@ extension Topic {
         var cursor = place.cursor
         var bytes = 0
         reading: while cursor < place.view.head, entries.count < limit {
-            // One batch at a time: what is trimmed meanwhile was no longer history.
+            // One batch at a time. A batch that is trimmed meanwhile was no longer history.
             guard case .success(let batch) = batch(at: cursor) else { break }
             guard !batch.isSpent else {
                 cursor = batch.end

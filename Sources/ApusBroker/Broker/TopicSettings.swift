@@ -1,34 +1,34 @@
 public import ApusProtocol
 
-/// What a topic may have of its own; `nil` is the server's setting, or none.
+/// The settings of one topic. `nil` means the server's setting, or none.
 public struct TopicSettings: Sendable, Equatable {
-    /// How many publications are kept for replay.
+    /// The number of publications kept for replay.
     public var history: Int?
-    /// How old they may be, in milliseconds.
+    /// The maximum age of publications kept for replay, in milliseconds.
     public var historyAge: Int64?
-    /// How many bytes they may take.
+    /// The maximum bytes of publications kept for replay.
     public var historyBytes: Int?
-    /// For subscriptions that name none.
+    /// The default for subscriptions that give none, in messages.
     public var queue: Int?
-    /// For subscriptions that name none.
+    /// The default for subscriptions that give none.
     public var overflow: OverflowPolicy?
-    /// For how long message ids are remembered, in milliseconds.
+    /// How long message ids are remembered, in milliseconds.
     public var dedupeWindow: Int64?
-    /// The lifetime of publications that name none, in milliseconds.
+    /// The lifetime of publications that give none, in milliseconds.
     public var ttl: Int64?
 
     public init() {}
 }
 
-/// One message to publish, with what it may have besides.
+/// One message to publish, with its options.
 public struct Publication {
     /// A JSON object.
     public var message: UnsafeRawBufferPointer
-    /// The `id` in it, decoded; only looked at where a topic removes duplicates.
+    /// The decoded `id` of the message. Used only if the topic removes duplicates.
     public var id: String
-    /// As a quoted JSON string.
+    /// The key as a quoted JSON string.
     public var keyJSON: [UInt8]?
-    /// In milliseconds.
+    /// The lifetime in milliseconds.
     public var ttl: Int64?
 
     public init(message: UnsafeRawBufferPointer, id: String, keyJSON: [UInt8]? = nil, ttl: Int64? = nil) {
@@ -43,15 +43,15 @@ public struct Publication {
     }
 }
 
-/// Where publications went.
+/// The result of a publish.
 public struct PublishReceipt: Sendable, Equatable {
-    /// The offset of the first of them; of the first one's first publication when all are duplicates.
+    /// The offset of the first new message. If all are duplicates, the offset where the first one was published before.
     public var offset: Offset
-    /// How many were appended.
+    /// The number of messages appended.
     public var count: Int
-    /// How many were not, because their ids were published lately.
+    /// The number of messages refused because their ids were within the dedupe window.
     public var duplicates: Int
-    /// How many subscriptions they are for.
+    /// The number of subscriptions that the messages are for.
     public var subscribers: Int
 
     public init(offset: Offset, count: Int = 1, duplicates: Int = 0, subscribers: Int = 0) {
@@ -64,22 +64,22 @@ public struct PublishReceipt: Sendable, Equatable {
     public var isDuplicate: Bool { count == 0 }
 }
 
-/// What came of a publish.
+/// The outcome of a publish.
 public enum PublishOutcome: Sendable, Equatable {
     case published(PublishReceipt)
-    /// A subscriber with the throttle policy is at its bound; the hub is told when there is room.
+    /// A throttling subscription is at its bound. The hub is told when there is room.
     case throttled
-    /// Another loop that reads the topic is too far behind; the hub is told when it has looked.
+    /// Another loop that reads the topic is too far behind. The hub is told when that loop has looked at the topic.
     case held
-    /// The topic has settings for which a bare message is not enough: publish a ``Publication``.
+    /// The topic has settings for which a bare message is not enough. Publish a ``Publication`` instead.
     case needsPublication
-    /// The topic is gone.
+    /// The topic is deleted.
     case deleted
 }
 
-/// Where something was published to, and what came of it.
+/// The topic that was published to, and the outcome.
 public struct PublishResult: Sendable {
-    /// `nil` when there is no topic of that name; the outcome is ``PublishOutcome/deleted`` then.
+    /// `nil` when there is no topic of that name. The outcome is then ``PublishOutcome/deleted``.
     public let topic: Topic?
     public let outcome: PublishOutcome
 }

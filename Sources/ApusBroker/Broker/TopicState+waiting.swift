@@ -1,10 +1,10 @@
 import ApusProtocol
 import NIOCore
 
-// What makes publishers wait: subscriptions that throttle, and loops that are behind.
+// What makes publishers wait: throttling subscriptions, and loops that are behind.
 
 extension TopicState {
-    /// What a publish from that hub has to wait for, which is then told when it need not any more.
+    /// What a publish from this hub has to wait for, if anything. The topic tells the hub when the wait is over.
     @inline(__always)
     mutating func obstacle(to publisher: HubMailbox?, wakeups: inout [Wakeup]) -> PublishOutcome? {
         guard log.head >= freeUntil || publishedBytes >= freeBytes else { return nil }
@@ -18,11 +18,11 @@ extension TopicState {
                 addWaiting(publisher)
                 return .throttled
             }
-            // A loop looks at what it publishes itself before it reads more: it is not behind.
+            // A loop reads what it publishes itself before it takes more input from its sockets. It is not behind.
             guard readers[index].mailbox !== publisher, isBehind(readers[index]) else { continue }
             if readers[index].heldSince == nil {
                 readers[index].heldSince = Self.now
-                // Whoever was to tell it may do so only at the end of a long round.
+                // The publisher whose hub was to wake this reader may do so only at the end of a long round.
                 wakeups.append(Wakeup(mailbox: readers[index].mailbox, slot: readers[index].slot))
             }
             found = .held
@@ -38,7 +38,7 @@ extension TopicState {
     private func throttles(_ reader: Reader) -> Bool {
         guard reader.publishLimit != .max else { return false }
         if log.head >= reader.publishLimit { return true }
-        // What only others still have to read makes nobody wait.
+        // Bytes that only other policies still have to read make no publisher wait.
         return log.bytes > log.limits.bytes && reader.retainFrom < log.head
     }
 
@@ -50,7 +50,7 @@ extension TopicState {
             || publishedBytes - reader.seenBytes >= UInt64(pace.bytes)
     }
 
-    /// Finds out how long publishers need not look at the readers.
+    /// Computes how far publishers can go before they must check the readers again.
     mutating func findLimits() {
         var (head, bytes) = (Offset.max, UInt64.max)
         for index in readers.indices {
@@ -62,7 +62,7 @@ extension TopicState {
         (freeUntil, freeBytes) = (head, bytes)
     }
 
-    /// The hub has looked at all that was published.
+    /// Records that the hub has looked at everything published so far.
     mutating func noteLook(of mailbox: HubMailbox) {
         guard let index = readers.firstIndex(where: { $0.mailbox === mailbox }) else { return }
         readers[index].isNotified = false
@@ -73,7 +73,7 @@ extension TopicState {
         findLimits()
     }
 
-    /// Lets publishers go on although loops have not looked for so many milliseconds: these are stuck.
+    /// Stops waiting for loops that have not looked for `timeout` milliseconds. Such a loop is stuck.
     mutating func passOverStuck(for timeout: Int64) {
         let now = Self.now
         for index in readers.indices {
@@ -85,14 +85,14 @@ extension TopicState {
         findLimits()
     }
 
-    /// The hubs whose publishers wait, when they need not wait any more.
+    /// Takes the hubs whose publishers wait, once nothing makes them wait any more.
     mutating func takeWaitingIfOpen() -> [HubMailbox] {
         guard !waiting.isEmpty else { return [] }
         var isOpen = true
         for index in readers.indices where !isDeleted {
             if isBehind(readers[index]) {
                 isOpen = false
-                // From now on it is what is waited for, whatever that was before.
+                // From now on publishers wait for this loop, whatever they waited for before.
                 if readers[index].heldSince == nil { readers[index].heldSince = Self.now }
             } else if throttles(readers[index]) {
                 isOpen = false
@@ -103,6 +103,6 @@ extension TopicState {
         return waiting
     }
 
-    /// Milliseconds of a clock that never goes back.
+    /// Milliseconds of the monotonic clock.
     private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000) }
 }

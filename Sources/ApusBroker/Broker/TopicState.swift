@@ -1,32 +1,34 @@
 import ApusProtocol
 
-/// What a ``Topic`` has under its lock.
+/// The part of a ``Topic`` that its lock guards.
 struct TopicState {
-    /// One hub that has subscriptions here.
+    /// A hub that has subscriptions to this topic.
     struct Reader {
         let mailbox: HubMailbox
-        /// Where the hub keeps its side of this topic.
+        /// The slot where the hub keeps its ``TopicReader`` for this topic.
         let slot: Int
         var subscriptions: Int
-        /// The oldest offset one of its subscriptions still has to read.
+        /// The oldest offset that one of the hub's subscriptions still has to read.
         var lowWaterMark: Offset
-        /// Publishing waits while the head is not below this: the throttling subscription nearest to its bound.
+        /// Publishers wait while the head is at or above this offset. The throttling subscription nearest to its bound
+        /// sets it.
         var publishLimit: Offset
-        /// The oldest offset one of its throttling subscriptions still has to read.
+        /// The oldest offset that one of the hub's throttling subscriptions still has to read.
         var retainFrom: Offset
-        /// Whether the hub knows already that there is something to read.
+        /// Whether the hub already knows that there is something to read.
         var isNotified: Bool
-        /// What had been published when the hub last looked: the next offset, and bytes.
+        /// The head and the published bytes when the hub last looked at the topic.
         var seen: Offset
         var seenBytes: UInt64
-        /// Since when publishers wait for the hub to look, and for how long they have in all, in milliseconds.
+        /// When publishers began to wait for the hub to look. Milliseconds of the monotonic clock. How long they have
+        /// waited before that in total, in milliseconds.
         var heldSince: Int64?
         var heldTime: Int64 = 0
-        /// Whether nobody waits any more for the hub, which has not looked for too long.
+        /// Whether publishers no longer wait for the hub, because it has not looked for too long.
         var isPassedOver = false
     }
 
-    /// One hub whose subscriptions want to know of others'.
+    /// A hub with subscriptions that receive presence news.
     struct Watcher {
         let mailbox: HubMailbox
         let slot: Int
@@ -37,19 +39,21 @@ struct TopicState {
     var readers: [Reader] = [] {
         didSet { isSettled = false }
     }
-    /// Whether all readers are notified: then a publish need not look at them.
+    /// Whether all readers are notified. A publish then need not visit them.
     private var isSettled = false
-    /// Before this head, and until so many bytes were published, nothing can make a publisher wait.
+    /// Nothing makes a publisher wait while the head is below the first value and the published bytes below the second.
     var freeUntil: Offset = .max
     var freeBytes: UInt64 = .max
     var watchers: [Watcher] = []
     var waiting: [HubMailbox] = []
     var isDeleted = false
-    /// Whether a message can be appended without looking at anything but it.
+    /// Whether a bare message can be appended: the topic is not deleted and has neither a dedupe window nor a lifetime.
     var takesBareMessages: Bool
-    /// Over all hubs, with the promised ones.
+    /// Subscriptions of all hubs, including reserved ones.
     var subscriptions: Int
-    /// Subscriptions promised to patterns when the topic was made, which their hubs have not placed yet.
+    /// Subscriptions that were reserved when the topic was created and that their hubs have not placed yet.
+    ///
+    /// Patterns that match the topic reserve them, and so do subscriptions that wait for its name.
     var reservations: Int
     private(set) var settings: TopicSettings
     let limits: MemoryBroker.Limits
@@ -88,19 +92,20 @@ struct TopicState {
 
     // MARK: Publishing
 
-    /// Takes note of messages that were appended.
+    /// Accounts for messages that were just appended.
     @inline(__always)
     mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
         rates.add(count, bytes: bytes, now: time)
         publishedBytes &+= UInt64(bytes)
         if !isSettled { notifyReaders(&wakeups) }
         if readers.isEmpty { log.sealPart() }
-        // Readers trim when they have read; one that is busy must not let the log outgrow its bound meanwhile.
+        // Readers trim after they read. A busy reader must not let the log outgrow its bound in the meantime.
         if readers.isEmpty || log.bytes > log.limits.bytes { trim() }
     }
 
     private mutating func notifyReaders(_ wakeups: inout [Wakeup]) {
-        // By index: a reader that is taken out of the list is retained. The same goes for other loops over readers.
+        // Iterate by index: taking a reader out of the array would retain it. The same applies to other loops over
+        // readers.
         for index in readers.indices {
             guard !readers[index].isNotified else { continue }
             readers[index].isNotified = true
@@ -109,7 +114,9 @@ struct TopicState {
         isSettled = true
     }
 
-    /// Appends a publication unless its id was published lately; where it is or was.
+    /// Appends a publication unless its id is within the dedupe window.
+    ///
+    /// - Returns: the offset of the publication, or of the earlier one with the same id.
     mutating func append(_ publication: Publication, time: Timestamp, origin: UInt32) -> (Offset, isNew: Bool) {
         let now = limits.faults.contains(.agesByWallClock) ? time.milliseconds : time.steady
         if let older = dedupe?.offset(of: ExactText(publication.id), now: now) { return (older, false) }
@@ -166,7 +173,9 @@ struct TopicState {
         return attached
     }
 
-    /// Where a replay starts, and whether that is where it was asked to.
+    /// Finds where a replay starts, and whether it starts where the request asked.
+    ///
+    /// - Throws: ``BrokerError`` `.positionInFuture`.
     func place(_ start: ReplayStart, now: Int64) throws(BrokerError) -> Topic.Attached {
         let first = log.firstOfHistory(now: now)
         switch start {
@@ -193,7 +202,9 @@ struct TopicState {
         }
     }
 
-    /// Takes subscriptions away; the hubs whose publishers need not wait any more.
+    /// Removes subscriptions.
+    ///
+    /// - Returns: the hubs whose publishers no longer need to wait.
     mutating func detach(_ mailbox: HubMailbox, count: Int) -> [HubMailbox] {
         guard let index = readers.firstIndex(where: { $0.mailbox === mailbox }) else { return [] }
         subscriptions -= count
@@ -209,7 +220,8 @@ struct TopicState {
     mutating func trim(now: Int64 = .min) {
         guard !(isDeleted && readers.isEmpty && reservations == 0) else { return log.removeAll() }
         var lowWaterMark = log.head
-        // Who does not throttle holds nobody up, not by what the log keeps for it either.
+        // A subscription that does not throttle never makes publishers wait, not even through the bytes that the log
+        // keeps for it.
         var retainFrom = Offset.max
         for index in readers.indices {
             lowWaterMark = min(lowWaterMark, readers[index].lowWaterMark)
@@ -221,10 +233,10 @@ struct TopicState {
         log.reopen(readTo: lowWaterMark)
     }
 
-    /// Lets go of what time has made useless.
+    /// Drops what has become too old: history, expired publications and message ids.
     ///
-    /// - Parameter now: on the steady clock.
-    /// - Returns: `false` when nothing here depends on time.
+    /// - Parameter now: in milliseconds on the steady clock.
+    /// - Returns: `false` when nothing in this topic depends on time.
     mutating func age(to now: Int64) -> Bool {
         guard settings.historyAge != nil || log.hasLifetimes || dedupe != nil else { return false }
         dedupe?.forget(before: now)
@@ -234,7 +246,7 @@ struct TopicState {
         return true
     }
 
-    /// Gives back what was reserved for more ids and keys than there are now.
+    /// Releases capacity that the dedupe window and the key table no longer need.
     mutating func releaseMemory() {
         dedupe?.releaseRoom()
         log.releaseRoom()

@@ -1,14 +1,14 @@
 /// Values stored under patterns, found by the name of a topic.
 ///
-/// The walk for a name takes, at each node it is at, the child of the name's next token, the child at `*`, and what is
-/// held at `>`. What a lookup costs is therefore bounded by the nodes whose path matches the beginning of the name, at
-/// most 2^k of them at depth k, and does not depend on how many filters part from the name at some token. Only stored
-/// nodes are walked: it takes a filter for every combination of literal and `*` to make a walk that long, so whoever
-/// bounds the filters bounds the walk.
+/// At each node, the look-up of a name follows the child of the name's next token and the child at `*`, and collects
+/// the values at `>`. Its cost is therefore bounded by the nodes whose path matches the beginning of the name: at most
+/// 2^k nodes at depth k. It does not depend on the number of filters that differ from the name at some token. The
+/// look-up visits only stored nodes. A long look-up requires a filter for every combination of literal and `*`, so a
+/// bound on the filters bounds the look-up.
 ///
-/// A value, without a lock: its owner guards it with its own.
+/// A value without a lock: its owner guards it.
 public struct FilterTrie<Value> {
-    /// What removes a stored value again.
+    /// Removes a stored value again.
     public struct Handle: Hashable, Sendable {
         public let filter: TopicFilter
         fileprivate let number: UInt64
@@ -17,18 +17,18 @@ public struct FilterTrie<Value> {
     private var trie = TokenTrie<[UInt64: Value]>()
     private var nextNumber: UInt64 = 0
 
-    /// How many values are stored.
+    /// The number of stored values.
     public private(set) var count = 0
 
-    /// How many nodes are kept for them.
+    /// The number of nodes in use.
     var nodeCount: Int { trie.nodeCount }
 
     public init() {}
 
-    /// Gives back what was reserved for more than is stored now.
+    /// Releases capacity that is no longer needed.
     mutating func releaseRoom() { trie.releaseRoom() }
 
-    /// Stores `value` under `filter`, besides those already stored under it.
+    /// Stores `value` under `filter`, in addition to the values already stored under it.
     public mutating func insert(_ filter: TopicFilter, _ value: Value) -> Handle {
         let handle = Handle(filter: filter, number: nextNumber)
         trie.update(filter.tokens) { values in
@@ -40,7 +40,7 @@ public struct FilterTrie<Value> {
         return handle
     }
 
-    /// Removes the value that ``insert(_:_:)`` of this trie gave the handle for; `nil` when it is gone already.
+    /// Removes the value for which ``insert(_:_:)`` returned the handle; `nil` when it is removed already.
     @discardableResult
     public mutating func remove(_ handle: Handle) -> Value? {
         let value = trie.update(handle.filter.tokens) { values in
@@ -52,7 +52,7 @@ public struct FilterTrie<Value> {
         return value
     }
 
-    /// The values whose filter matches `name`, the one stored longest first.
+    /// The values whose filter matches `name`, in the order in which they were stored.
     public func matches(of name: String) -> [Value] {
         guard count > 0 else { return [] }
         let tokens = ExactText.tokens(of: name)
@@ -67,7 +67,7 @@ public struct FilterTrie<Value> {
             if let one = trie.nodes[node].one { pending.append((one, depth + 1)) }
             if let child = trie.nodes[node].literals[tokens[depth]] { pending.append((child, depth + 1)) }
         }
-        // A dictionary's order is another in every process, and a run with the same seed must be the same run.
+        // A dictionary's order differs between processes, but a run with the same seed must repeat exactly.
         found.sort { $0.number < $1.number }
         return found.map(\.value)
     }

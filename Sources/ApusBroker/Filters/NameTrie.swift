@@ -1,10 +1,10 @@
-/// Values stored under the names of topics, one under each, found by a pattern.
+/// Values stored under the names of topics, one for each name, found by a pattern.
 ///
-/// The walk for a filter takes the one child of a literal, all children at `*`, and everything below at `>`. It costs
-/// as much as there are names that match, and names that part from the filter only after a `*`: `*.*.x` passes by every
-/// name of two tokens or more. It never passes by a node twice.
+/// The look-up of a filter follows the one child of a literal, all children at `*`, and everything below at `>`. Its
+/// cost grows with the names that match, and with the names that differ from the filter only after a `*`: `*.*.x`
+/// visits every name of two or more tokens. It never visits a node twice.
 ///
-/// A value, without a lock: its owner guards it with its own.
+/// A value without a lock: its owner guards it.
 public struct NameTrie<Value> {
     fileprivate struct Entry {
         let number: UInt64
@@ -14,20 +14,20 @@ public struct NameTrie<Value> {
     private var trie = TokenTrie<Entry>()
     private var nextNumber: UInt64 = 0
 
-    /// How many names are stored.
+    /// The number of stored names.
     public private(set) var count = 0
 
-    /// How many nodes are kept for them.
+    /// The number of nodes in use.
     var nodeCount: Int { trie.nodeCount }
 
     public init() {}
 
-    /// Gives back what was reserved for more than is stored now.
+    /// Releases capacity that is no longer needed.
     mutating func releaseRoom() { trie.releaseRoom() }
 
-    /// Stores `value` under `name`, in the place of what was stored under it.
+    /// Stores `value` under `name`, and replaces a value stored under it before.
     ///
-    /// - Returns: What was.
+    /// - Returns: the replaced value.
     @discardableResult
     public mutating func insert(_ name: String, _ value: Value) -> Value? {
         let number = nextNumber
@@ -40,7 +40,7 @@ public struct NameTrie<Value> {
         return old
     }
 
-    /// Removes what is stored under `name`.
+    /// Removes the value stored under `name`, and returns it.
     @discardableResult
     public mutating func remove(_ name: String) -> Value? {
         let old = trie.update(Self.path(of: name)) { entry in
@@ -51,10 +51,10 @@ public struct NameTrie<Value> {
         return old
     }
 
-    /// The values whose name `filter` matches, the one stored longest first.
+    /// The values whose names match `filter`, in the order in which they were stored.
     ///
-    /// - Parameter limit: The most to return. Whoever allows so many asks for one more and knows whether there are;
-    ///   which of them are found is then left to chance.
+    /// - Parameter limit: the most values to return. To find out whether there are more than n, pass n + 1. Which
+    ///   values are found is then unspecified.
     public func matches(of filter: TopicFilter, limit: Int = .max) -> [Value] {
         let tokens = filter.tokens
         var found: [Entry] = []
@@ -68,13 +68,13 @@ public struct NameTrie<Value> {
             case .one, .tail:
                 for child in trie.nodes[node].literals.values { pending.append((child, depth + 1)) }
             case nil where tokens.last == .tail:
-                // Already behind the `>`, where the pattern has ended and names go on.
+                // Below the `>`: the pattern has ended, and names continue.
                 for child in trie.nodes[node].literals.values { pending.append((child, depth)) }
             case nil:
                 break
             }
         }
-        // A dictionary's order is another in every process, and a run with the same seed must be the same run.
+        // A dictionary's order differs between processes, but a run with the same seed must repeat exactly.
         found.sort { $0.number < $1.number }
         return found.map(\.value)
     }

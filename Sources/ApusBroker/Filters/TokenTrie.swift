@@ -1,11 +1,13 @@
-/// A tree whose edges are tokens and whose nodes may hold something: what ``FilterTrie`` and ``NameTrie`` are made of.
+/// A tree whose edges are tokens and whose nodes may hold content. ``FilterTrie`` and ``NameTrie`` are made of it.
 ///
-///     orders.eu.*            root ── orders ─┬─ eu ── *  ●
-///     orders.>                               └─ >  ●
+/// ```
+/// orders.eu.*            root ── orders ─┬─ eu ── *  ●
+/// orders.>                               └─ >  ●
+/// ```
 ///
-/// The nodes lie in one array and refer to each other by index, so that a trie is a value, `Sendable` where its content
-/// is. A node that neither holds anything nor leads anywhere is freed and its place used again; when the last one goes,
-/// the array does too. There are at most as many nodes as there are tokens in what is stored. Nothing here recurs.
+/// The nodes are in one array and refer to each other by index. The trie is therefore a value, and `Sendable` if its
+/// content is. A node without content and children is freed, and its index is reused. When the last node is freed, the
+/// array is freed too. There are at most as many nodes as tokens in the stored paths. No method recurses.
 struct TokenTrie<Content> {
     struct Node {
         var literals: [ExactText: Int] = [:]
@@ -37,16 +39,16 @@ struct TokenTrie<Content> {
         }
     }
 
-    /// Where every walk begins: the node of no tokens, which is always there and never holds anything.
+    /// The node of the empty path, where every look-up begins. It always exists and never has content.
     static var root: Int { 0 }
 
     private(set) var nodes = [Node()]
     private var free: [Int] = []
 
-    /// How many nodes there are besides the root.
+    /// The number of nodes besides the root.
     var nodeCount: Int { nodes.count - free.count - 1 }
 
-    /// Changes what is held at the end of `path`; holding `nil`, the nodes that only led there are freed.
+    /// Changes the content at the end of `path`. If the content becomes `nil`, frees the nodes that only led there.
     mutating func update<Result>(_ path: [TopicFilter.Token], _ change: (inout Content?) -> Result) -> Result {
         precondition(!path.isEmpty, "the root holds nothing")
         var visited = [Self.root]
@@ -61,7 +63,7 @@ struct TokenTrie<Content> {
             let index = visited[depth + 1]
             guard nodes[index].isEmpty else { break }
             nodes[visited[depth]][path[depth]] = nil
-            // A fresh node in its place lets go of what the old one's dictionary had reserved.
+            // A fresh node releases the capacity of the old node's dictionary.
             nodes[index] = Node()
             free.append(index)
         }
@@ -72,7 +74,9 @@ struct TokenTrie<Content> {
         return result
     }
 
-    /// Moves the nodes together when there is room for many times as many, and lets nodes go that had many children.
+    /// Compacts the nodes if the capacity is many times the count.
+    ///
+    /// Also shrinks the dictionaries of nodes that once had many children.
     mutating func releaseRoom() {
         for index in nodes.indices { nodes[index].literals.releaseRoom() }
         guard free.count > 3 * nodes.count / 4, free.count > 64 else { return }

@@ -1,10 +1,10 @@
 /// A pattern of topic names, such as `orders.*.created` or `orders.>`.
 ///
-/// Names and patterns are split at dots. `*` is one whole token and stands for any one token; `>` is one whole token,
-/// the last, and stands for one or more. Everything else is compared byte for byte. Between two dots there may be
-/// nothing: `a..b` is an allowed name of three tokens, and `a.*.b` matches it.
+/// Dots split names and patterns into tokens. `*` is a whole token and matches any one token. `>` is a whole token,
+/// must be the last, and matches one or more tokens. Everything else is compared byte for byte. A token may be empty:
+/// `a..b` is an allowed name of three tokens, and `a.*.b` matches it.
 public struct TopicFilter: Sendable {
-    /// One of the parts between the dots.
+    /// One part between the dots.
     enum Token: Hashable {
         case literal(ExactText)
         /// `*`
@@ -16,15 +16,15 @@ public struct TopicFilter: Sendable {
     private let exact: ExactText
     let tokens: [Token]
 
-    /// The pattern as it was given.
+    /// The pattern as given.
     public var text: String { exact.text }
 
-    /// Reads a pattern of at most ``TopicName/maxSize`` bytes without control characters.
+    /// Parses a pattern of at most ``TopicName/maxSize`` bytes without control characters.
     ///
-    /// `nil` when `text` is none: too long, a `*` or `>` that is not a whole token, a `>` that is not the last one, or
-    /// neither in it, since that is a topic's name.
+    /// Returns `nil` when `text` is not a pattern: it is too long, a `*` or `>` is not a whole token, a `>` is not the
+    /// last token, or there is neither `*` nor `>`, so that it is a topic's name.
     public init?(_ text: String) {
-        // The size comes first, so that nothing is spent on a text of a megabyte.
+        // Check the size first, so that a text of a megabyte costs nothing.
         guard
             text.utf8.count <= TopicName.maxSize,
             Self.isPattern(text),
@@ -47,13 +47,14 @@ public struct TopicFilter: Sendable {
         self.tokens = tokens
     }
 
-    /// Whether `name` has a `*` or `>` anywhere, which no topic's name has: it is a pattern, if a valid one, or
-    /// nothing.
+    /// Whether `name` contains a `*` or `>`, which no topic's name does.
+    ///
+    /// Such a text is a pattern if it is valid, and nothing else.
     public static func isPattern(_ name: some StringProtocol) -> Bool {
         name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: ">") }
     }
 
-    /// Whether a topic with that name is one of those the pattern means.
+    /// Whether the pattern matches a topic of that name.
     public func matches(_ name: String) -> Bool {
         let parts = ExactText.tokens(of: name)
         guard tokens.last == .tail ? parts.count >= tokens.count : parts.count == tokens.count else { return false }
@@ -81,9 +82,9 @@ extension TopicFilter: CustomStringConvertible {
 }
 
 extension ExactText {
-    /// The parts of `name` between its dots; one more than it has dots, the empty ones included.
+    /// The tokens of `name`: one more than it has dots, including empty ones.
     ///
-    /// Split by bytes: as a `Character`, a dot with a combining accent after it would be no dot.
+    /// Splits bytes and not characters: as a `Character`, a dot followed by a combining accent would not be a dot.
     static func tokens(of name: String) -> [ExactText] {
         name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { part in
             ExactText(String(Substring(part)))

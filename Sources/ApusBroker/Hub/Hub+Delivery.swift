@@ -4,16 +4,16 @@ import NIOCore
 // How a hub brings its subscriptions to the head of their logs: the hot path of fan-out.
 
 extension Hub {
-    /// Brings all subscriptions of a topic up to its head, as far as their sockets take it.
+    /// Brings all subscriptions of a topic to the head, as far as their sockets accept data.
     func drain(_ reader: TopicReader) {
-        // One that was given up since it was marked must not speak for its topic: another may have taken its place.
+        // The reader may have been released after it was marked dirty. Another reader may read the topic now.
         guard !reader.subscriptions.isEmpty else { return }
         refresh(reader)
         reader.isDraining = true
         let progress = deliver(reader)
         reader.isDraining = false
         reader.lowWaterMark = progress.lowWaterMark
-        // Who still needs it asks the topic, which goes on with a batch that nobody holds.
+        // Others get the batch from the topic, which can reopen it only if nobody holds it.
         reader.newest = nil
         reader.topic.endDrain(mailbox, progress)
         if !reader.ended.isEmpty { removeEnded(of: reader) }
@@ -25,7 +25,8 @@ extension Hub {
         for subscription in reader.subscriptions where subscription.isActive {
             if !deliver(&shared, to: subscription) {
                 pump(subscription)
-                // One that reads and waits for its predecessor is not slow: the predecessor's turn is yet to come.
+                // A subscription that only waits for its predecessor is not slow: the predecessor has not had its turn
+                // yet.
                 let waits = subscription.predecessors != nil && takesMore(subscription.subscriber)
                 if subscription.cursor < reader.head, !waits { enforceBound(of: subscription) }
             }
@@ -40,11 +41,12 @@ extension Hub {
         return progress
     }
 
-    /// Delivers what nearly every subscription gets of a drain, in a fraction of the steps that ``pump(_:)`` takes to
-    /// see to everything.
+    /// Delivers the shared slice to a subscription that keeps up.
     ///
-    /// - Returns: whether the subscription has come to the head with that. Where there is anything to see to, nothing
-    ///   is done.
+    /// This is the case for nearly every subscription in a drain, and takes a fraction of the steps of ``pump(_:)``.
+    ///
+    /// - Returns: whether the subscription has reached the head. If the subscription needs any other work, this method
+    ///   does nothing and returns `false`.
     @inline(__always)
     private func deliver(_ shared: inout SharedSlice, to subscription: Subscription) -> Bool {
         let subscriber = subscription.subscriber
@@ -59,8 +61,9 @@ extension Hub {
         return subscription.cursor >= subscription.reader.head
     }
 
-    /// Whether the subscriber takes more, where what was delivered in this turn may be all that is in the way. A
-    /// resumption that this causes can wait.
+    /// Whether the subscriber accepts more, if necessary after a flush of what this turn delivered to it.
+    ///
+    /// If the flush makes the subscriber resume, the hub postpones that.
     func takesMore(_ subscriber: any Subscriber) -> Bool {
         guard !subscriber.isWritable else { return true }
         isPumping = true
@@ -69,12 +72,12 @@ extension Hub {
         return subscriber.isWritable
     }
 
-    /// Delivers slices until the subscription is at the head or its subscriber takes no more.
+    /// Delivers slices until the subscription reaches the head or its subscriber accepts no more.
     func pump(_ subscription: Subscription) {
         let reader = subscription.reader
         let subscriber = subscription.subscriber
         guard !subscription.isHeld || open(subscription) else {
-            // Who reads, and only waits for a predecessor's turn, is not behind.
+            // A subscriber that reads and only waits for a predecessor's turn is not behind.
             if !takesMore(subscriber) { subscription.isLagging = true }
             return
         }
@@ -82,7 +85,7 @@ extension Hub {
         defer { isPumping = false }
         while subscription.isActive, subscription.cursor < reader.head {
             if !subscriber.isWritable {
-                // What was delivered in this turn may be all that is in the way.
+                // Data that was delivered earlier in this turn may be all that blocks the socket.
                 subscriber.flush()
                 guard subscriber.isWritable, subscription.isActive else {
                     subscription.isLagging = true
@@ -91,7 +94,7 @@ extension Hub {
                 }
             }
             guard let batch = batch(for: subscription) else {
-                // It was moved on, or is being cut off.
+                // The cursor was moved, or the subscription was ended.
                 continue
             }
             if subscription.dropped > 0 { announceDropped(subscription) }
@@ -105,7 +108,7 @@ extension Hub {
         if subscription.dropped > 0, subscriber.isWritable { announceDropped(subscription) }
         if reader.isDeleted, subscription.dropped == 0, subscription.isActive {
             if !subscriber.isWritable { subscriber.flush() }
-            // Also of ends there are not to be more than the subscriber takes.
+            // End notices must not exceed what the subscriber accepts either.
             guard subscriber.isWritable, subscription.isActive else { return }
             let waits = subscription.waiting != nil
             end(subscription, .topicDeleted)
@@ -124,7 +127,7 @@ extension Hub {
         subscription.subscriber.deliver(slice)
     }
 
-    /// Takes note of a delivery: before the subscriber is called, who may end the subscription.
+    /// Accounts for a delivery. Call it before calling the subscriber, which may end the subscription.
     @inline(__always)
     private func record(_ subscription: Subscription, to end: Offset) {
         let count = end - subscription.cursor
@@ -133,8 +136,10 @@ extension Hub {
         counters.delivered += count
     }
 
-    /// The batch the subscription reads next; `nil` when that is gone and the cursor was moved to what is kept, or
-    /// there is a hole.
+    /// The batch that the subscription reads next.
+    ///
+    /// - Returns: `nil` after a skipped range was passed, or when the log has dropped the batch. In that case the
+    ///   cursor was moved to the oldest offset kept, or the subscription was ended.
     private func batch(for subscription: Subscription) -> Batch? {
         let reader = subscription.reader
         if let skippedRange = subscription.skippedRanges.first, skippedRange.lowerBound <= subscription.cursor {
@@ -159,7 +164,7 @@ extension Hub {
         }
     }
 
-    /// Ends a subscription whose policy says that it must go, and tells its subscriber to go with it.
+    /// Ends a subscription as its policy demands, and tells its subscriber to disconnect.
     func cutOff(_ subscription: Subscription) {
         end(subscription, .slowConsumer)
         subscription.subscriber.notify(.slowConsumer(subscription.topic))

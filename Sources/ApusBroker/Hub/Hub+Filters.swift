@@ -1,6 +1,6 @@
 import ApusProtocol
 
-// Subscriptions to patterns: one to every topic that matches, those made later too.
+// Pattern subscriptions: one subscription to each matching topic, including topics that are created later.
 
 extension Hub {
     func subscribeToPattern(
@@ -60,7 +60,7 @@ extension Hub {
 
     private func place(_ pattern: PatternSubscription, on topic: Topic, claims: Bool = false) throws(BrokerError) {
         let options = pattern.request.options(settings: topic.settings, defaults: pattern.defaults)
-        // One that is gone by now is no topic of the pattern's any more.
+        // A topic that has been deleted meanwhile no longer belongs to the pattern.
         _ = try place(
             pattern.subscriber,
             on: topic,
@@ -71,7 +71,7 @@ extension Hub {
         )
     }
 
-    /// Places what was promised to patterns and to those that wait.
+    /// Places the subscriptions that new topics reserved for patterns and for waiting subscriptions.
     func claim(_ promised: [(topic: Topic, filter: FilterID)]) {
         isClaiming = true
         for (topic, filter) in promised { claim(topic, for: filter) }
@@ -79,7 +79,7 @@ extension Hub {
         successions = [:]
     }
 
-    /// Subscribes a pattern, or one that waits, to a topic that was just made.
+    /// Subscribes a pattern or a waiting subscription to a topic that was just created.
     private func claim(_ topic: Topic, for filter: FilterID) {
         if let waiting = waits[filter] { return claim(topic, for: waiting) }
         guard let pattern = patterns[filter] else {

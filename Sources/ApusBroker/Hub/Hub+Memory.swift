@@ -1,7 +1,7 @@
-// What a hub has reserved for more than it has now.
+// Releasing capacity that a hub no longer needs.
 
 extension Hub {
-    /// Gives back memory that was reserved for more than is there now, and what only makes repetitions faster.
+    /// Releases unused capacity, and caches that only speed up repeated work.
     public func releaseMemory() {
         while let last = topics.last, last == nil { topics.removeLast() }
         freeSlots.removeAll { $0 >= topics.count }

@@ -1,10 +1,10 @@
 import ApusProtocol
 import DequeModule
 
-// What happens to subscriptions that lag more than they may.
+// What happens to subscriptions that exceed the bound on their lag.
 
 extension Hub {
-    /// Applies the overflow policy to a subscription that is behind because its subscriber takes no more.
+    /// Applies the overflow policy to a subscription that is behind because its subscriber accepts no more.
     func enforceBound(of subscription: Subscription) {
         let head = subscription.reader.head
         let bound = UInt64(subscription.options.queue)
@@ -22,21 +22,22 @@ extension Hub {
         case .disconnect:
             cutOff(subscription)
         case .throttle:
-            // Publishers wait at the bound: only its own replay, or a bound on bytes, can have brought it here.
+            // Publishers wait at the bound. Only the subscription's own replay or a bound in bytes can have brought it
+            // here.
             break
         }
     }
 
-    /// Takes note that a subscription which had everything was offered more at once than its socket takes. It is slow
-    /// only if the socket does not go on to take it.
+    /// Records that a subscription that kept up was offered more at once than its socket accepts.
+    ///
+    /// Such a subscription is slow only if the socket stops accepting data.
     func spare(_ subscription: Subscription) {
         guard subscription.topic.isPaced else { return }
         subscription.burst = Burst(end: subscription.reader.head)
         bursts.append(subscription)
     }
 
-    /// Holds against subscriptions what they were offered at once, if their subscribers have taken nothing between the
-    /// last call and this one.
+    /// Counts a burst as lag if the subscriber has accepted nothing between the last call and this one.
     public func endBursts() {
         guard !bursts.isEmpty else { return }
         var delivered: [ObjectIdentifier: UInt64] = [:]
@@ -61,8 +62,7 @@ extension Hub {
         }
     }
 
-    /// Under drop-newest: what its queue has no room for of what it was offered at once will be passed by like the
-    /// rest.
+    /// Under drop-newest: skips the part of the burst that does not fit into the queue, like other excess messages.
     private func holdBackBurst(of subscription: Subscription) {
         let head = subscription.reader.head
         var (start, room) = (max(subscription.cursor, subscription.lagStart), UInt64(subscription.options.queue))
@@ -83,10 +83,10 @@ extension Hub {
         subscription.skippedRanges.append(start..<head)
     }
 
-    /// Moves the cursor on, and says how many messages that passes by which the books do not have yet.
+    /// Moves the cursor forward. Returns how many of the passed messages the counters do not include yet.
     func skip(_ subscription: Subscription, to offset: Offset) -> UInt64 {
         let count = subscription.pending(to: offset)
-        // All of them are gone, also those that were held back before.
+        // The subscriber misses all of these messages, including those that were already in a skipped range.
         note(dropped: offset - subscription.cursor, subscription.cursor..<offset, of: subscription)
         subscription.pass(to: offset)
         return count
@@ -99,7 +99,7 @@ extension Hub {
         subscription.droppedCount += count
     }
 
-    /// Under drop-newest: the newest messages, those that came since there was room, will be passed by.
+    /// Under drop-newest: skips the newest `count` messages, for which the queue had no room.
     private func holdBack(_ count: UInt64, of subscription: Subscription, head: Offset) {
         let last = subscription.skippedRanges.last
         let start = max(head - count, last?.upperBound ?? 0, subscription.cursor)
@@ -112,7 +112,8 @@ extension Hub {
         }
     }
 
-    /// Moves the cursor behind the hole it has come to. The books have it since the hole was made.
+    /// Moves the cursor past the skipped range that it has reached. The counters have included the range from the
+    /// start.
     func passHole(_ subscription: Subscription) {
         guard let skippedRange = subscription.skippedRanges.popFirst() else { return }
         let start = max(skippedRange.lowerBound, subscription.cursor)
@@ -121,7 +122,7 @@ extension Hub {
         subscription.cursor = skippedRange.upperBound
     }
 
-    /// Under latest: what a later message with the same key has superseded takes no place in the queue.
+    /// Under latest: messages that a later one with the same key has superseded take no place in the queue.
     private func dropOldestLive(of subscription: Subscription, head: Offset) {
         guard head >= subscription.nextCount else { return }
         let topic = subscription.topic
@@ -133,16 +134,16 @@ extension Hub {
             let dropped = UInt64(live.passed)
             note(dropped: dropped, subscription.cursor..<live.next, of: subscription)
             subscription.pass(to: live.next)
-            // The books have those that were held back before already.
+            // The counters already include messages that were in a skipped range.
             counters.droppedOldest += min(dropped, pending)
             counters.conflated += pending - min(dropped, pending)
         }
-        // Each message adds one at the most. Where much has been superseded counting takes long, so it is done more
-        // seldom, and the bound may be overstepped by as many messages meanwhile.
+        // Each message adds at most one. Counting takes long when many messages are superseded, so it then happens less
+        // often. Meanwhile the lag may exceed the bound by as many messages.
         subscription.nextCount = head + UInt64(max(bound - live.count, live.batches / 64, 0)) + 1
     }
 
-    /// Warns an extended subscription at 80 % of its bound, once until it has caught up.
+    /// Warns an extended subscription at 80 % of its bound, once until it catches up.
     private func warn(_ subscription: Subscription, lag: UInt64) {
         let queue = subscription.options.queue
         guard subscription.options.detail != .plain, !subscription.isWarned, lag * 5 >= UInt64(queue) * 4 else {

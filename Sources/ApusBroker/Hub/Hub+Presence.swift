@@ -2,7 +2,7 @@ import ApusProtocol
 import DequeModule
 import Synchronization
 
-// News of others' subscriptions.
+// News about other subscriptions.
 
 extension Hub {
     /// Tells all hubs that watch the topic.
@@ -18,14 +18,14 @@ extension Hub {
         )
     }
 
-    /// Tells this hub's subscriptions what came in.
+    /// Tells this hub's subscriptions the news in the inbox.
     func announce(_ inbox: HubMailbox.Inbox) {
         var watchers: [Int: [Subscription]] = [:]
         for (news, slot) in inbox.presence {
             let watching = watchers[slot] ?? watching(slot)
             watchers[slot] = watching
             for subscription in watching where subscription.id != news.subscription && subscription.isActive {
-                // What was before it began to watch is in the inbox for others.
+                // The inbox may hold news from before this subscription began to watch. It is meant for others.
                 if news.sequence > subscription.watchesSince { tell(subscription, news) }
             }
         }
@@ -36,7 +36,7 @@ extension Hub {
         }
     }
 
-    /// A copy: who is told may end subscriptions.
+    /// Returns a copy, because a subscriber that is told may end subscriptions.
     private func watching(_ slot: Int) -> [Subscription] {
         guard slot < topics.count, let reader = topics[slot] else { return [] }
         return reader.subscriptions.filter(\.options.presence)
@@ -45,7 +45,7 @@ extension Hub {
     private func tell(_ subscription: Subscription, _ news: Presence) {
         let subscriber = subscription.subscriber
         if subscription.pendingPresence == nil, !takesMore(subscriber), !subscription.isActive { return }
-        // Who is yet to be told that its topic is there is told of nobody on it before.
+        // A subscriber gets no presence news before the notice that the topic exists.
         guard subscriber.isWritable, subscription.pendingPresence == nil, subscription.opening == nil else {
             if subscription.pendingPresence == nil { subscription.pendingPresence = PendingPresence() }
             subscription.pendingPresence?.add(news)
@@ -56,7 +56,7 @@ extension Hub {
         )
     }
 
-    /// Tells a subscriber that takes more again what it has not been told.
+    /// Tells a subscriber that accepts data again the news that it missed.
     func tellPending(_ subscription: Subscription) {
         guard let pending = subscription.pendingPresence.take() else { return }
         if pending.dropped > 0 {

@@ -3,7 +3,7 @@ import DequeModule
 
 /// Why a subscription ended.
 public struct EndReason: Hashable, Sendable {
-    /// The machine-readable word; of a connection the server closed, its close reason.
+    /// The machine-readable reason. If the server closed the connection, this is the connection's close reason.
     public let code: String
 
     public init(_ code: String) {
@@ -12,33 +12,33 @@ public struct EndReason: Hashable, Sendable {
 
     public static let unsubscribed = EndReason("UNSUBSCRIBED")
     public static let disconnected = EndReason("DISCONNECTED")
-    /// A request that waited has its answer: nobody asks who that was.
+    /// The waiting request got its answer. Reports do not list such subscriptions.
     public static let answered = EndReason("ANSWERED")
     public static let slowConsumer = EndReason("SLOW_CONSUMER")
     public static let topicDeleted = EndReason("TOPIC_DELETED")
 }
 
-/// A subscription, for people to look at.
+/// The state of a subscription, for people to look at.
 public struct SubscriptionReport: Sendable {
-    /// The later it began, the higher.
+    /// Rises with each new subscription.
     public var id: UInt64
     public var topicJSON: [UInt8]
     public var clientID: String
     public var peer: SubscriberPeer
-    /// The pattern that brought it.
+    /// The pattern that created the subscription.
     public var pattern: String?
-    /// In milliseconds since 1970.
+    /// When the subscription began, in milliseconds since 1970.
     public var since: Int64
     public var overflow: OverflowPolicy
     public var queue: Int
     public var delivered: UInt64
     public var dropped: UInt64
     public var lag: Topic.Lag
-    /// For how long publishers waited for it, in milliseconds.
+    /// How long publishers have waited for the subscription, in milliseconds.
     public var throttledTime: Int64
-    /// For how long publishers of the topic waited for its loop, in milliseconds.
+    /// How long publishers of the topic have waited for the subscription's loop, in milliseconds.
     public var heldTime: Int64 = 0
-    /// Of one that is gone: why, and when in milliseconds since 1970.
+    /// For a subscription that has ended: why, and when in milliseconds since 1970.
     public var end: (reason: EndReason, time: Int64)?
 
     init(_ subscription: Subscription, lag: Topic.Lag) {
@@ -57,7 +57,7 @@ public struct SubscriptionReport: Sendable {
     }
 }
 
-/// The subscriptions that ended last; beyond ``limit`` the oldest are forgotten.
+/// The subscriptions that ended most recently, at most ``limit``. The oldest are forgotten first.
 struct GoneSubscriptions {
     static let limit = 100
 
@@ -72,7 +72,7 @@ struct GoneSubscriptions {
 }
 
 extension Hub {
-    /// What the hub has done, and what it still has to do.
+    /// The hub's counters, with the current state filled in.
     public func report() -> HubCounters {
         var counters = counters
         for reader in topics {
@@ -94,11 +94,11 @@ extension Hub {
         return counters
     }
 
-    /// In which order subscriptions are listed.
+    /// The order in which subscriptions are listed.
     public enum ReportOrder: String, Sendable, CaseIterable {
         case lag, delivered, dropped, since
 
-        /// Whether one is listed before another.
+        /// Whether `left` comes before `right` in the list.
         public func precedes(_ left: SubscriptionReport, _ right: SubscriptionReport) -> Bool {
             switch self {
             case .lag: left.lag.messages > right.lag.messages
@@ -108,7 +108,7 @@ extension Hub {
             }
         }
 
-        /// Higher comes first.
+        /// Higher ranks come first.
         fileprivate func rank(_ subscription: Subscription, head: Offset) -> Int64 {
             switch self {
             case .lag: Int64(clamping: subscription.pending(to: head))
@@ -119,7 +119,9 @@ extension Hub {
         }
     }
 
-    /// The first `limit` of all subscriptions, or of those to one topic. Only of these all is found out.
+    /// Reports the first `limit` subscriptions of the hub, or of one topic.
+    ///
+    /// Only for these does the hub compute the full report.
     public func subscriptionReports(
         of topic: Topic? = nil,
         order: ReportOrder = .since,
@@ -143,7 +145,7 @@ extension Hub {
         }
     }
 
-    /// The subscriptions that ended last, the latest last.
+    /// The subscriptions that ended most recently, the latest last.
     public func goneReports() -> [SubscriptionReport] {
         Array(gone.all)
     }

@@ -1,14 +1,14 @@
 import ApusProtocol
 import BitCollections
 
-// Batches of which a subscription does not get everything: lifetimes, keys, its own publishes, holes.
+// Selective delivery of a batch: lifetimes, keys, the subscriber's own messages, skipped ranges.
 
 extension Hub {
     private enum Verdict {
         case deliver, expired, conflated, selfPublished
     }
 
-    /// Delivers what of a batch the subscription is to get, in as few slices as there are gaps.
+    /// Delivers the messages of a batch that the subscription should get, in as few slices as possible.
     func deliverSelected(of batch: Batch, to subscription: Subscription) {
         let end = min(batch.end, subscription.skippedRanges.first?.lowerBound ?? .max)
         guard !batch.isSpent else {
@@ -17,7 +17,7 @@ extension Hub {
             return
         }
         let judge = Judge(batch, subscription, now: batch.details?.expire == true ? passed : 0)
-        // Once for all its parts.
+        // Encode once for all slices.
         let frames = subscription.frames(of: batch)
         var run = subscription.cursor..<subscription.cursor
         while run.upperBound < end, subscription.isActive {
@@ -55,7 +55,7 @@ extension Hub {
         subscription.subscriber.deliver(batch.slice(run, of: frames))
     }
 
-    /// Decides about the publications of one batch for one subscription.
+    /// Decides for each publication of a batch whether one subscription gets it.
     private struct Judge {
         private let batch: Batch
         private let details: BatchDetails?

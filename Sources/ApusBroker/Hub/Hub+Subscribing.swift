@@ -2,14 +2,14 @@ import ApusProtocol
 import DequeModule
 import Synchronization
 
-// Subscriptions that begin and end.
+// How subscriptions begin and end.
 
 extension Hub {
-    /// What one connection may have.
+    /// The most subscriptions that one connection may have.
     public struct SubscriptionLimits: Sendable {
-        /// Subscriptions that it asks for; a pattern is one.
+        /// Subscriptions that the connection asks for. A pattern counts as one.
         public var subscriptions: Int
-        /// Topics that its patterns match.
+        /// Topics that the connection's patterns match.
         public var matches: Int
 
         public init(subscriptions: Int, matches: Int = 100_000) {
@@ -18,10 +18,10 @@ extension Hub {
         }
     }
 
-    /// Of subscriptions and of news of them.
+    /// The last id of a subscription or of presence news.
     static let lastID = Atomic<UInt64>(0)
 
-    /// Subscribes, or subscribes again with other options, and replays in the turn that follows.
+    /// Subscribes, or changes an existing subscription. The replay follows in the next turn.
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.filterNotAllowed`, `.nameNotAllowed`, `.positionInFuture`,
     ///   `.tooManySubscriptions` or `.tooManyTopics`.
@@ -43,12 +43,14 @@ extension Hub {
                 stopWaiting(subscriber, for: request.topic, clientID: request.clientID)
                 return receipt
             }
-            // It has gone just now. Where it may be made, it is made again.
+            // The topic was deleted a moment ago. Create it again if the request allows that.
             guard request.makesTopic else { throw .noTopic(named: request.topic) }
         }
     }
 
-    /// The topic that a request names, once it is sure that the subscriber may have the subscription.
+    /// The topic that a request names. Creates it if necessary, after checking that the subscriber may subscribe.
+    ///
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.tooManySubscriptions` or `.tooManyTopics`.
     private func topic(
         for subscriber: any Subscriber,
         _ request: SubscribeRequest,
@@ -61,7 +63,9 @@ extension Hub {
         return try broker.topicOrNew(named: request.topic)
     }
 
-    /// Refuses one subscription too many; one that takes the place of another is none.
+    /// Refuses a subscription beyond the limit. A request that replaces an existing subscription is never refused.
+    ///
+    /// - Throws: ``BrokerError`` `.tooManySubscriptions`.
     func checkRoom(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,
@@ -75,7 +79,9 @@ extension Hub {
         throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
     }
 
-    /// Adds a subscription or places the one that is there anew; `nil` when the topic is gone.
+    /// Adds a subscription, or places the cursor of an existing one again; `nil` when the topic is deleted.
+    ///
+    /// - Throws: ``BrokerError`` `.positionInFuture`.
     func place(
         _ subscriber: any Subscriber,
         on topic: Topic,
@@ -124,7 +130,8 @@ extension Hub {
                 since: now.wall,
                 cursor: attached.cursor,
                 isAnnounced: request.isAnnounced,
-                // What a promised subscription missed while its hub had not heard of the topic is no replay.
+                // Messages published before the hub heard of the new topic are not a replay for a reserved
+                // subscription.
                 replayEnd: claimsReservation ? attached.cursor : attached.view.head
             )
             add(subscription)
@@ -159,8 +166,10 @@ extension Hub {
         subscription.topic.watch(mailbox, slot: subscription.reader.slot, change: 1)
     }
 
-    /// How many of the messages from `start` to the cursor count as dropped, had they all been skipped: at the least,
-    /// as under latest those that are superseded do not. Rather one too many is announced than one too few.
+    /// A lower estimate of the dropped messages between `start` and the cursor.
+    ///
+    /// It assumes that the subscription skipped all of them. Under latest, superseded messages do not count. It is
+    /// better to announce one dropped message too many than one too few.
     private func skipped(by subscription: Subscription, since start: Offset) -> UInt64 {
         guard subscription.dropped > 0 else { return 0 }
         let live = [start, subscription.cursor].map { offset in
@@ -169,12 +178,12 @@ extension Hub {
         return UInt64(max(live[0] - live[1], 0))
     }
 
-    /// Moves the cursor of a subscription back to where a new replay starts, and gives it its new options.
+    /// Moves the cursor back to the start of a new replay, and applies the new options.
     private func move(_ subscription: Subscription, to attached: Topic.Attached, options: SubscriptionOptions) {
         let reader = subscription.reader
         if attached.cursor < subscription.cursor {
             counters.replayed += subscription.cursor - attached.cursor
-            // What was skipped and is replayed now is no gap any more.
+            // Skipped messages that are replayed now are no longer a gap.
             subscription.dropped -= min(subscription.dropped, skipped(by: subscription, since: attached.cursor))
             subscription.cursor = attached.cursor
             let range = subscription.droppedRange
@@ -184,7 +193,7 @@ extension Hub {
         }
         let held = subscription.heldBack(from: attached.cursor)
         if held > 0 {
-            // What was held back and is asked for now is owed again.
+            // Messages in a skipped range that the subscriber asks for now must be delivered again.
             counters.replayed += held
             subscription.skippedRanges = subscription.skippedRanges.filter { $0.lowerBound < attached.cursor }
             if let last = subscription.skippedRanges.popLast() {
@@ -212,8 +221,9 @@ extension Hub {
         subscription.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
     }
 
-    /// Unsubscribes. What was published before and still fits is delivered first; what was never subscribed is no
-    /// error.
+    /// Unsubscribes. Delivers first what was published before, as far as the subscriber accepts it.
+    ///
+    /// It is no error if there was no subscription.
     ///
     /// - Returns: the topic's name, or the pattern, as a quoted JSON string.
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.filterNotAllowed`.
@@ -231,7 +241,7 @@ extension Hub {
         return topic.template.topicJSON
     }
 
-    /// Delivers what still fits, and ends the subscription.
+    /// Delivers what the subscriber still accepts, and ends the subscription.
     func finish(_ subscription: Subscription) {
         catchUp(subscription.predecessors)
         if subscription.isActive {
@@ -241,7 +251,7 @@ extension Hub {
         end(subscription, .unsubscribed)
     }
 
-    /// Ends all subscriptions of a subscriber whose connection is gone.
+    /// Ends all subscriptions of a subscriber whose connection has closed.
     public func removeAll(of subscriber: any Subscriber, reason: EndReason = .disconnected) {
         for pattern in subscriber.subscriptions.patterns { remove(pattern) }
         for waiting in Array(subscriber.subscriptions.waiting) { remove(waiting) }
@@ -258,7 +268,7 @@ extension Hub {
             markDirty(slot: reader.slot)
         }
         if subscription.options.presence { reader.topic.watch(mailbox, slot: reader.slot, change: -1) }
-        // The end of the topic is nobody's leaving.
+        // When a topic is deleted, no subscriber is said to leave.
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
         subscription.predecessors = nil
         wakeSuccessors(of: subscription)
@@ -273,7 +283,7 @@ extension Hub {
         }
     }
 
-    /// Enters what a subscription that has ended did not get into the books.
+    /// Counts the messages that a subscription missed because it ended.
     func recordUndelivered(_ subscription: Subscription, head: Offset) {
         counters.droppedEnded += subscription.pending(to: head)
     }

@@ -1,30 +1,31 @@
 import ApusProtocol
 
-// Publishers that wait under the throttle policy, and the subscriptions they wait for.
+// Publishers that wait for throttling subscriptions or for other loops, and the subscriptions that they wait for.
 
 extension Hub {
-    /// Has `publisher` told when `topic`, which put it off, may have room.
+    /// Registers a publisher that has to wait. The hub tells it when `topic` may accept a publish.
     ///
-    /// - Parameter outcome: what came of its publish, ``PublishOutcome/throttled`` or ``PublishOutcome/held``.
+    /// - Parameter outcome: the outcome of its publish, ``PublishOutcome/throttled`` or ``PublishOutcome/held``.
     public func wait(_ publisher: any WaitingPublisher, for topic: Topic, _ outcome: PublishOutcome) {
         waiting[ObjectIdentifier(topic), default: WaitingPublishers(topic: topic)].all
             .append((publisher, isHeld: outcome == .held))
     }
 
-    /// Forgets a publisher that waits, because its connection ends.
+    /// Removes a waiting publisher whose connection has closed.
     public func stopWaiting(_ publisher: any WaitingPublisher, for topic: Topic) {
         let key = ObjectIdentifier(topic)
         waiting[key]?.all.removeAll { $0.publisher === publisher }
         if waiting[key]?.all.isEmpty == true { waiting[key] = nil }
     }
 
-    /// Lets the publishers that wait for `topic` try again, in the order in which they came.
+    /// Lets the publishers that wait for `topic` try again, in the order of arrival.
     func resumePublishers(of topic: Topic) {
         let key = ObjectIdentifier(topic)
         var queue = (waiting.removeValue(forKey: key)?.all ?? [])[...]
         while let (publisher, _) = queue.popFirst() {
             publisher.publishAgain()
-            // Put off again, and so would the rest be. They go before it; its try has registered this hub once more.
+            // The publisher must wait again, and so would the others. They go before it. Its attempt has registered
+            // this hub again.
             if let again = waiting[key]?.all {
                 waiting[key]?.all = Array(queue) + again
                 return
@@ -32,12 +33,12 @@ extension Hub {
         }
     }
 
-    /// Lets publishers go on that have waited for another loop for longer than `timeout` milliseconds.
+    /// Lets publishers continue that have waited for another loop for at least `timeout` milliseconds.
     public func passOverStuckLoops(timeout: Int64) {
         for waiting in waiting.values { waiting.topic.passOverStuck(for: timeout) }
     }
 
-    /// Cuts throttling subscriptions that have stood at their bound for `timeout` without taking a message.
+    /// Ends throttling subscriptions that have stayed at their bound for `timeout` without accepting a message.
     ///
     /// - Parameters:
     ///   - now: a monotonic time in milliseconds.
@@ -72,9 +73,9 @@ extension Hub {
     }
 }
 
-/// Who waits for a topic, first come first served.
+/// The publishers that wait for a topic, first come, first served.
 struct WaitingPublishers {
     let topic: Topic
-    /// Whether it is a loop that is waited for, or a subscription.
+    /// `isHeld`: whether the publisher waits for a loop rather than for a subscription.
     var all: [(publisher: any WaitingPublisher, isHeld: Bool)] = []
 }

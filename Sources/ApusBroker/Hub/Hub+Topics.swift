@@ -1,6 +1,6 @@
 import ApusProtocol
 
-// The topics a hub has subscriptions on, and where it keeps them.
+// The topics that a hub has subscriptions to, and the slots where it keeps them.
 
 extension Hub {
     func topicReader(for topic: Topic) -> TopicReader {
@@ -29,8 +29,8 @@ extension Hub {
     }
 
     func markDirty(slot: Int) {
-        // The slot may have been given up, or to another topic, since the topic was posted: then there is nothing to
-        // do, or nothing new to find.
+        // The slot may be free or hold another topic by now. Then there is nothing to do, or the drain finds nothing
+        // new.
         guard slot < topics.count, let reader = topics[slot], !reader.isDirty else { return }
         reader.isDirty = true
         dirty.append(reader)

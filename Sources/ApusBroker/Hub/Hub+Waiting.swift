@@ -1,10 +1,11 @@
 import ApusProtocol
 
-// Subscriptions that wait for their topic, and again when it is gone.
+// Subscriptions that wait for their topic to be created, and again after it is deleted.
 
 extension Hub {
-    /// Subscribes to a name. Where it has a topic that is an ordinary subscription, which has begun to wait for the
-    /// next one.
+    /// Subscribes to a name. The subscription waits for a topic of that name.
+    ///
+    /// If the topic exists, the subscription starts at once, and later waits for the next topic of that name.
     func subscribeWaiting(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,
@@ -42,7 +43,7 @@ extension Hub {
         return receipt ?? waitingReceipt(of: waiting)
     }
 
-    /// Subscribes again: with another request from now on.
+    /// Replaces the request of a waiting subscription.
     private func replace(
         _ waiting: WaitingSubscription,
         with request: SubscribeRequest,
@@ -51,12 +52,12 @@ extension Hub {
         let old = (waiting.request, waiting.defaults, waiting.hasStarted)
         (waiting.request, waiting.defaults, waiting.hasStarted) = (request, defaults, false)
         do throws(BrokerError) {
-            // What was made since the claims were looked at is told of like any new topic.
+            // A topic created since the claims were processed is announced like any new topic.
             guard let latest = waiting.lives.last, let receipt = try place(waiting, on: latest.topic) else {
                 return waitingReceipt(of: waiting)
             }
             waiting.hasStarted = true
-            // The answer says all that it would.
+            // The receipt says everything that the opening would.
             latest.opening = nil
             return receipt
         } catch {
@@ -65,13 +66,13 @@ extension Hub {
         }
     }
 
-    /// `nil` when the topic is gone.
+    /// `nil` when the topic is deleted.
     private func place(_ waiting: WaitingSubscription, on topic: Topic) throws(BrokerError) -> SubscribeReceipt? {
         let options = waiting.request.options(settings: topic.settings, defaults: waiting.defaults)
         return try place(waiting.subscriber, on: topic, waiting.request, options: options, pattern: nil)
     }
 
-    /// Makes the subscription that was placed on `topic` one of those that wait for the next topic.
+    /// Links the subscription on `topic` to `waiting`, so that it waits for the next topic afterwards.
     private func hold(_ waiting: WaitingSubscription, _ topic: Topic) {
         let subscriber = waiting.subscriber
         waiting.hasStarted = true
@@ -92,16 +93,16 @@ extension Hub {
 
     // MARK: Topics that come
 
-    /// Places what was promised so far, so that who subscribes or unsubscribes finds it.
+    /// Places the subscriptions reserved so far, so that a subscribe or an unsubscribe finds them.
     func claimPromised() {
         claim(mailbox.takeMatched())
     }
 
-    /// Subscribes one that waits to a topic that was just made, which may be gone again.
+    /// Subscribes a waiting subscription to a topic that was just created and may be deleted already.
     func claim(_ topic: Topic, for waiting: WaitingSubscription) {
         let subscriber = waiting.subscriber
         if waiting.lives.count >= WaitingSubscription.maxLives / 2 {
-            // One that reads only has not had its turn.
+            // A subscriber that reads may simply not have had its turn.
             for life in waiting.lives where life.isActive { pump(life) }
         }
         let isOver = waits[waiting.filterID] == nil || faults.contains(.waitsOnlyOnce) && waiting.hasStarted
@@ -110,11 +111,11 @@ extension Hub {
             || !waiting.lives.isEmpty && subscriber.subscriptions.matchCount >= waiting.maxMatches
         guard !isOver, !isFull else {
             counters.droppedEnded += topic.releaseReservation() - 1
-            // Otherwise it is gone, over what it was just given.
+            // If the subscription is not over, its subscriber is overloaded and must disconnect.
             return isOver ? () : subscriber.notify(.overloaded)
         }
         let options = waiting.request.options(settings: topic.settings, defaults: waiting.defaults)
-        // Only a start can be refused, and what was promised starts at the beginning.
+        // Only a start can be refused, and a reserved subscription starts at the beginning.
         _ = try? place(
             subscriber,
             on: topic,
@@ -133,12 +134,12 @@ extension Hub {
         requestTurn()
     }
 
-    /// Tells a subscription what comes before its first event, and says whether that is done.
+    /// Tells a subscription what precedes its first event. Returns whether events may follow.
     func open(_ subscription: Subscription) -> Bool {
         guard finishPredecessors(of: subscription) else { return false }
         guard let opening = subscription.opening else { return true }
         let subscriber = subscription.subscriber
-        // Also of such news there is not to be more than the subscriber takes.
+        // Opening notices must not exceed what the subscriber accepts either.
         guard takesMore(subscriber), subscription.isActive else { return false }
         subscription.opening = nil
         subscriber.notify(.topicCreated(subscription.topic, isUnrecovered: opening.isUnrecovered))
@@ -148,20 +149,20 @@ extension Hub {
 
     // MARK: The end
 
-    /// Unsubscribes one that waits, whether its topic is there or not.
+    /// Unsubscribes a waiting subscription, whether its topic exists or not.
     ///
-    /// - Returns: the name as a quoted JSON string; `nil` when there is none that waits.
+    /// - Returns: the name as a quoted JSON string; `nil` when there is no such waiting subscription.
     func unsubscribeWaiting(_ subscriber: any Subscriber, from name: String, clientID: String) -> [UInt8]? {
         guard subscriber.subscriptions.hasWaiting else { return nil }
         claimPromised()
         guard let waiting = subscriber.subscriptions.find(waitingFor: name, clientID: clientID) else { return nil }
-        // While it still waits, so that the end of a topic is told as to one that does.
+        // Finish while the subscription still waits, so that a deletion is reported as to a waiting subscription.
         for life in waiting.lives where life.isActive { finish(life) }
         remove(waiting)
         return Array(jsonString(name).utf8)
     }
 
-    /// One that waited has been subscribed again without waiting.
+    /// Stops waiting, because the subscriber subscribed again without waiting.
     func stopWaiting(_ subscriber: any Subscriber, for name: String, clientID: String) {
         guard let waiting = subscriber.subscriptions.find(waitingFor: name, clientID: clientID) else { return }
         waiting.lives.last?.opening = nil

@@ -1,14 +1,14 @@
 public import ApusProtocol
 import NIOCore
 
-/// The local fan-out of one event loop: its subscribers, and what they still have to get.
+/// The local fan-out of one event loop: its subscribers and what they still have to receive.
 ///
 /// ```
 /// publish ──► Topic.log ──► wake-up, once a turn ──► turn(): for every topic with news,
 ///                                                   for every subscription behind its head, one slice
 /// ```
-/// Belongs to one loop and needs no lock; other threads reach it through its ``mailbox``. Everything published while a
-/// loop works off what its sockets brought is delivered in one turn after that.
+/// A hub belongs to one loop and needs no lock. Other threads reach it through its ``mailbox``. The loop first
+/// processes the input of its sockets. One turn then delivers everything that was published meanwhile.
 public final class Hub {
     public let mailbox: HubMailbox
     let broker: any Broker
@@ -20,20 +20,20 @@ public final class Hub {
     @exclusivity(unchecked) public internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
     var waits: [FilterID: WaitingSubscription] = [:]
-    /// While new topics are claimed: by subscriber, what was found out for the topic that it had last.
+    /// While new topics are claimed: for each subscriber, its latest reader and the succession found for it.
     var successions: [ObjectIdentifier: (reader: TopicReader, succession: Succession?)] = [:]
     var isClaiming = false
     var gone = GoneSubscriptions()
-    /// Those with a ``Subscription/burst``.
+    /// The subscriptions that have a ``Subscription/burst``.
     var bursts: [Subscription] = []
-    /// How long news of other loops have waited for this one.
+    /// How long news from other loops has waited for this one.
     public internal(set) var loopLag = LoopLag()
-    /// Without it nothing is compressed, whatever subscribers take.
+    /// Without it nothing is compressed, whatever encodings subscribers support.
     let deflation: Deflation?
     /// For tests.
     package var faults: PlantedFaults = []
 
-    /// What the next turn has to do; each list has a spare that is walked while the next turn's list fills.
+    /// The work of the next turn. A turn walks one list while its twin collects work for the next turn.
     @exclusivity(unchecked) var dirty: [TopicReader] = []
     @exclusivity(unchecked) private var draining: [TopicReader] = []
     @exclusivity(unchecked) private var flushing: [any Subscriber] = []
@@ -44,13 +44,15 @@ public final class Hub {
     @exclusivity(unchecked) private var remote: [Wakeup] = []
     @exclusivity(unchecked) private var wakeups: [Wakeup] = []
     var waiting: [ObjectIdentifier: WaitingPublishers] = [:]
-    /// How many topics of one name the hub reads: more than one when the older ones are deleted and not at their end.
+    /// The number of topics with the same name that the hub reads. Above 1, deleted topics are still being read.
     var topicsOfName: [ExactText: Int] = [:]
-    /// Whether the turn at work will still flush what is delivered now.
+    /// Whether the current turn will still flush what is delivered now.
     @exclusivity(unchecked) private var willFlush = false
     @exclusivity(unchecked) private var isTurnRequested = false
 
-    /// - Parameter compression: how events are compressed for subscribers who can read that.
+    /// Creates a hub. Other threads wake it through `mailbox`.
+    ///
+    /// - Parameter compression: how to compress events for subscribers that support it; `nil` for no compression.
     public init(
         broker: any Broker,
         mailbox: HubMailbox,
@@ -63,10 +65,10 @@ public final class Hub {
         deflation = compression.map(Deflation.init)
     }
 
-    /// What compresses this loop's messages.
+    /// Compresses this loop's messages.
     public var compressor: MessageCompressor? { deflation?.compressor }
 
-    /// The steady clock's time: what lifetimes go by.
+    /// The current time in milliseconds on the steady clock. Lifetimes use it.
     var passed: Int64 {
         let now = clock()
         return faults.contains(.agesByWallClock) ? now.wall : now.steady
@@ -81,11 +83,11 @@ public final class Hub {
         return topic
     }
 
-    /// Publishes `message`, a JSON object, to the topic of that name; its subscribers get it in the turns that follow.
+    /// Publishes `message`, a JSON object, to the topic of that name. Its subscribers get it in the following turns.
     ///
     /// - Parameter origin: the connection that publishes.
-    /// - Returns: the topic and what came of it. When publishers of the topic have to wait, call ``wait(_:for:)`` and
-    ///   publish again when told.
+    /// - Returns: the topic and the outcome. If the outcome says that the publisher must wait, call ``wait(_:for:_:)``
+    ///   and publish again when told.
     public func publish(
         _ message: UnsafeRawBufferPointer,
         toTopicNamed name: UnsafeRawBufferPointer,
@@ -94,13 +96,13 @@ public final class Hub {
     ) -> PublishResult {
         while let topic = topic(named: name) {
             let outcome = publish(message, to: topic, time: time, origin: origin)
-            // The cache had a topic that was deleted since; another may have its name now.
+            // The cached topic was deleted meanwhile. Another topic may have its name now.
             if outcome != .deleted { return PublishResult(topic: topic, outcome: outcome) }
         }
         return PublishResult(topic: nil, outcome: .deleted)
     }
 
-    /// Publishes to this very topic, though another may have its name by now.
+    /// Publishes to exactly this topic, even if another topic has its name by now.
     package func publish(
         _ message: UnsafeRawBufferPointer,
         to topic: Topic,
@@ -112,7 +114,7 @@ public final class Hub {
         return outcome
     }
 
-    /// Publishes all of `publications` or none, with what they have besides messages.
+    /// Publishes all of `publications` or none, with their ids, keys and lifetimes.
     public func publish(
         _ publications: [Publication],
         toTopicNamed name: UnsafeRawBufferPointer,
@@ -126,7 +128,7 @@ public final class Hub {
         return PublishResult(topic: nil, outcome: .deleted)
     }
 
-    /// Publishes to this very topic, though another may have its name by now.
+    /// Publishes to exactly this topic, even if another topic has its name by now.
     package func publish(
         _ publications: [Publication],
         to topic: Topic,
@@ -170,27 +172,27 @@ public final class Hub {
 
     // MARK: Turns
 
-    /// Takes note of a timer that came so many milliseconds late.
+    /// Records that a timer fired `milliseconds` late.
     public func noteLate(by milliseconds: Int64) {
         loopLag.add(UInt64(max(milliseconds, 0)) * 1_000_000)
     }
 
-    /// Makes a turn come after the loop's present work.
+    /// Schedules a turn after the loop's current work.
     func requestTurn() {
         guard !isTurnRequested else { return }
         isTurnRequested = true
         mailbox.requestTurn()
     }
 
-    /// Has the subscriber's ``Subscriber/flush()`` called at the end of the turn.
+    /// Makes the hub call the subscriber's ``Subscriber/flush()`` at the end of the turn.
     public func flushLater(_ subscriber: any Subscriber) {
         flushing.append(subscriber)
         if !willFlush { requestTurn() }
     }
 
-    /// Delivers what was published, lets waiting publishers go on, and wakes the other loops.
+    /// Delivers what was published, lets waiting publishers continue, and wakes the other loops.
     public func turn() {
-        // Set until the inbox is sorted in, which would else ask for this very turn.
+        // Set until the inbox is processed. Otherwise processing it would request another turn.
         isTurnRequested = true
         let inbox = mailbox.take()
         if !remote.isEmpty { wakeOthers() }
@@ -201,7 +203,8 @@ public final class Hub {
         isTurnRequested = false
         willFlush = true
         if let inbox, !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }
-        // Before the drains, so that it goes out with them, and others' publishers are not always first.
+        // Resume publishers before the drains: their messages go out with them, and publishers of other loops are not
+        // always first.
         if let inbox {
             for topic in inbox.resumed { resumePublishers(of: topic) }
         }
@@ -219,7 +222,7 @@ public final class Hub {
         flushed.removeAll(keepingCapacity: true)
     }
 
-    /// The part of ``releaseMemory()`` that the turns' own lists are.
+    /// Releases the capacity of the turn's own lists, as part of ``releaseMemory()``.
     func releaseLists() {
         cache.releaseMemory()
         dirty.releaseRoom()
@@ -257,28 +260,30 @@ public final class Hub {
         }
     }
 
-    /// Delivers what a subscription takes. Where it was the last to read something, the topic is told in the next turn.
+    /// Delivers what a subscription accepts.
+    ///
+    /// If it was the last subscription to read something, the topic hears of that in the next turn.
     private func goOn(with subscription: Subscription) {
         let (reader, start) = (subscription.reader, subscription.cursor)
         pump(subscription)
         if start <= reader.lowWaterMark, subscription.cursor >= reader.head { markDirty(slot: reader.slot) }
     }
 
-    /// Whether the subscriber has got everything this hub knows of.
+    /// Whether the subscriber has received everything that this hub knows of.
     public func isCaughtUp(_ subscriber: any Subscriber) -> Bool {
         subscriber.subscriptions.all.allSatisfy { $0.cursor >= $0.reader.head && $0.dropped == 0 }
     }
 
-    /// Goes on delivering to a subscriber that takes more again.
+    /// Continues delivery to a subscriber that accepts data again.
     public func resume(_ subscriber: any Subscriber) {
-        // A flush in the midst of a delivery made room: that delivery goes on by itself, the subscriber's others later.
+        // A flush during a delivery made room. That delivery continues by itself; the other subscriptions follow later.
         guard !isPumping else {
             resuming.append(subscriber)
             return requestTurn()
         }
         for subscription in subscriber.subscriptions.all where subscription.isActive {
             let reader = subscription.reader
-            // Publishers may be waiting for just this one.
+            // Publishers may be waiting for exactly this subscription.
             if reader.throttling > 0 || reader.topic.isFull { markDirty(slot: reader.slot) }
             if subscription.pendingPresence != nil { tellPending(subscription) }
             guard subscription.isActive, subscription.cursor < reader.head || reader.isDeleted || subscription.isHeld

@@ -1,40 +1,42 @@
 public import ApusProtocol
 
-/// What a hub has done since it was made. At any quiet moment, over all hubs:
+/// What a hub has done since it was created.
+///
+/// When nothing is in progress, this holds for the sum over all hubs:
 ///
 /// ```
-/// matched + replayed = delivered + dropped + expired + conflated + own + pending
+/// matched + replayed = delivered + dropped + expired + conflated + selfPublished + pending
 /// ```
 public struct HubCounters: Sendable, Equatable {
-    /// Messages taken into logs.
+    /// Messages appended to logs.
     public var published: UInt64 = 0
-    /// Message times subscriptions they were for.
+    /// For each message, the number of subscriptions that it is for.
     public var matched: UInt64 = 0
-    /// Messages not taken because their ids were published lately.
+    /// Messages refused because their ids were within the dedupe window.
     public var duplicates: UInt64 = 0
-    /// Kept messages that subscriptions asked for again.
+    /// Stored messages that subscriptions asked for again.
     public var replayed: UInt64 = 0
-    /// Handed to a subscriber.
+    /// Messages passed to a subscriber.
     public var delivered: UInt64 = 0
-    /// Skipped by the policies that skip the oldest.
+    /// Messages skipped by the policies drop-oldest and latest.
     public var droppedOldest: UInt64 = 0
-    /// Skipped by the one that skips the newest.
+    /// Messages skipped by the policy drop-newest.
     public var droppedNewest: UInt64 = 0
-    /// Pushed out by the bound on a topic's bytes.
+    /// Messages that subscriptions missed because of the bound on a topic's bytes.
     public var droppedBytes: UInt64 = 0
-    /// Pending when their subscription ended.
+    /// Messages that were pending when their subscription ended.
     public var droppedEnded: UInt64 = 0
-    /// Passed by because their time was up.
+    /// Messages passed over because they had expired.
     public var expired: UInt64 = 0
-    /// Passed by because a later one with the same key was pending too.
+    /// Messages passed over because a later one with the same key was also pending.
     public var conflated: UInt64 = 0
-    /// Passed by because the subscriber itself had published them.
+    /// Messages passed over because the subscriber itself published them.
     public var selfPublished: UInt64 = 0
-    /// Still to be delivered. Filled in by ``Hub/report()``.
+    /// Messages still to be delivered. Filled in by ``Hub/report()``.
     public var pending: UInt64 = 0
-    /// The most any subscription is behind. Filled in by ``Hub/report()``.
+    /// The largest lag of a subscription, in messages. Filled in by ``Hub/report()``.
     public var largestLag: UInt64 = 0
-    /// How often a publish was put off because another loop was behind.
+    /// How often a publisher had to wait because another loop was behind.
     public var held: UInt64 = 0
     /// Publishers that wait for a subscription. Filled in by ``Hub/report()``.
     public var throttledPublishers = 0
@@ -45,7 +47,7 @@ public struct HubCounters: Sendable, Equatable {
     /// Subscriptions that wait for their topic. Filled in by ``Hub/report()``.
     public var waiting = 0
 
-    /// What was compressed. Filled in by ``Hub/report()``.
+    /// Counters of the compressor. Filled in by ``Hub/report()``.
     public var compression = MessageCompressor.Counters()
 
     public init() {}
@@ -75,7 +77,7 @@ public struct HubCounters: Sendable, Equatable {
         return sum
     }
 
-    /// What the two sides of the books come to.
+    /// The totals of both sides of the equation above.
     public var books: (owed: UInt64, accounted: UInt64) {
         let dropped = droppedOldest + droppedNewest + droppedBytes + droppedEnded
         return (matched + replayed, delivered + dropped + expired + conflated + selfPublished + pending)

@@ -1,12 +1,12 @@
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// The side of a ``Hub`` that other threads may touch: what it should look at in its next turn.
+/// The part of a ``Hub`` that other threads may touch: what the hub should look at in its next turn.
 ///
-/// One leaf lock. Bounded by the number of topics the hub reads or is to read, as a topic is posted once until the hub
-/// has drained it, and by ``presenceLimit``.
+/// One leaf lock guards it. Its size is bounded by ``presenceLimit`` and by the number of topics that the hub reads or
+/// will read, because a topic is posted once until the hub has drained it.
 public final class HubMailbox: Sendable {
-    /// How much news of others' subscriptions is kept for a hub; beyond it, it is dropped and counted.
+    /// The most presence news kept for a hub. More news is dropped and counted.
     static let presenceLimit = 10_000
 
     struct Inbox {
@@ -14,7 +14,7 @@ public final class HubMailbox: Sendable {
         var resumed: [Topic] = []
         var matched: [(topic: Topic, filter: FilterID)] = []
         var presence: [(news: Presence, slot: Int)] = []
-        /// By slot: how much was dropped.
+        /// For each slot, the number of dropped news.
         var droppedPresence: [Int: UInt64] = [:]
         /// When the oldest of these slots was posted, by ``HubMailbox/now()``.
         var since: UInt64?
@@ -32,6 +32,8 @@ public final class HubMailbox: Sendable {
     private let state = NIOLockedValueBox(State())
     private let schedule: @Sendable () -> Void
 
+    /// Creates the mailbox of a hub.
+    ///
     /// - Parameter schedule: makes the hub's ``Hub/turn()`` run soon, on its own loop. May be called from any thread.
     public init(schedule: @escaping @Sendable () -> Void) {
         self.schedule = schedule
@@ -44,7 +46,7 @@ public final class HubMailbox: Sendable {
         }
     }
 
-    /// Nanoseconds of a clock that never goes back.
+    /// Nanoseconds of the monotonic clock.
     static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 
     /// Tells the hub that publishers waiting for `topic` may try again.
@@ -52,12 +54,12 @@ public final class HubMailbox: Sendable {
         change { $0.resumed.append(topic) }
     }
 
-    /// Tells the hub of a new topic that one of its filters matches.
+    /// Tells the hub about a new topic that one of its filters matches.
     func post(_ topic: Topic, matching filter: FilterID) {
         change { $0.matched.append((topic, filter)) }
     }
 
-    /// Tells the hub of a subscription to the topic in `slot`.
+    /// Tells the hub that a subscription to the topic in `slot` has begun or ended.
     func post(_ presence: Presence, slot: Int) {
         change { inbox in
             if inbox.presence.count < Self.presenceLimit {
@@ -77,12 +79,12 @@ public final class HubMailbox: Sendable {
         if isFirst { schedule() }
     }
 
-    /// Makes the hub's turn come, if it is not coming already.
+    /// Schedules the hub's turn unless it is already scheduled.
     func requestTurn() {
         change { _ in }
     }
 
-    /// Only the new topics that have come since the last time.
+    /// Takes only the new topics posted since the last call.
     func takeMatched() -> [(topic: Topic, filter: FilterID)] {
         state.withLockedValue { state in
             defer { state.inbox.matched = [] }
@@ -90,7 +92,7 @@ public final class HubMailbox: Sendable {
         }
     }
 
-    /// What has come since the last time, if anything has.
+    /// Takes everything posted since the last call; `nil` when there is nothing.
     func take() -> Inbox? {
         state.withLockedValue { state in
             state.isScheduled = false

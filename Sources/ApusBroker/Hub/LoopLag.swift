@@ -1,15 +1,17 @@
-/// How late an event loop came to what was there for it: a histogram.
+/// A histogram of how late an event loop handled its work.
 public struct LoopLag: Sendable, Equatable {
-    /// The upper bounds of the buckets, inclusive, in seconds; the last bucket has none.
+    /// The inclusive upper bounds of the buckets, in seconds. The last bucket is unbounded.
     public static let bounds = [0.0001, 0.001, 0.01, 0.1, 1, 10]
-    /// Each value counts in one bucket.
+    /// The number of values in each bucket. The counts are not cumulative.
     public private(set) var counts = InlineArray<7, UInt64>(repeating: 0)
-    /// In seconds.
+    /// The sum of all values, in seconds.
     public private(set) var sum = 0.0
 
     public init() {}
 
-    /// - Parameter nanoseconds: how late it was.
+    /// Adds a value.
+    ///
+    /// - Parameter nanoseconds: how late the loop was.
     public mutating func add(_ nanoseconds: UInt64) {
         let seconds = Double(nanoseconds) / 1e9
         counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1

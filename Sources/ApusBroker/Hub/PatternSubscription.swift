@@ -1,12 +1,14 @@
-/// A subscription to every topic whose name matches: it brings a ``Subscription`` to each. Belongs to its hub's loop.
+/// A subscription to a pattern. It creates a ``Subscription`` to each matching topic.
+///
+/// It belongs to its hub's loop.
 public final class PatternSubscription {
     let filter: TopicFilter
     let subscriber: any Subscriber
     var request: SubscribeRequest
     var defaults: SubscriptionOptions
-    /// Its filter in the broker.
+    /// The id of its filter in the broker.
     var filterID: FilterID = 0
-    /// How many topics its subscriber's patterns may match.
+    /// The number of topics that all patterns of its subscriber may match.
     let maxMatches: Int
 
     init(

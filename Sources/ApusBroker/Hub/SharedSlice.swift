@@ -1,11 +1,12 @@
 import ApusProtocol
 import NIOCore
 
-/// What those who keep up get of a drain: what is new of the newest batch, in the encoding of who was given it last.
+/// The slice that subscriptions get in a drain if they keep up: the new part of the newest batch.
 ///
-/// Subscriptions of one topic are mostly alike, so most are handed the very frames that the one before them got.
+/// It is in the encoding of the last subscription that got it. Most subscriptions of a topic are alike, so most get
+/// exactly the frames that the one before got.
 struct SharedSlice {
-    /// Where it begins and ends; nobody is at 0, so that nobody gets it where each has to be looked at.
+    /// Where the slice begins and ends. The range stays 0..<0 if each message must be checked: no cursor is at 0.
     private(set) var first: Offset = 0
     private(set) var end: Offset = 0
     private let batch: Batch?
@@ -21,7 +22,7 @@ struct SharedSlice {
         frames = batch.slice(from: first, in: encoding, keeps: true)
     }
 
-    /// The frames for a subscription that is at the portion's beginning.
+    /// The frames for a subscription whose cursor is at the beginning of the slice.
     @inline(__always)
     mutating func frames(for subscription: Subscription) -> ByteBuffer {
         if subscription.encoding != encoding { encode(for: subscription) }

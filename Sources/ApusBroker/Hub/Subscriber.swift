@@ -1,32 +1,38 @@
 public import ApusProtocol
 public import NIOCore
 
-/// Who owns subscriptions and is written to: a connection, or a test's double. Lives on its hub's loop.
+/// The owner of subscriptions, to which the hub writes: a connection, or a test double.
+///
+/// It lives on its hub's loop.
 public protocol Subscriber: AnyObject {
-    /// The dialect its events are in.
+    /// The dialect of its events.
     var dialect: Dialect { get }
-    /// What is around its events.
+    /// The framing around its events.
     var framing: EventEncoding.Framing { get }
-    /// Who it is, for those who look at subscriptions.
+    /// The remote end, as shown in reports about subscriptions.
     var peer: SubscriberPeer { get }
-    /// Distinguishes its publishes from others'.
+    /// Distinguishes what this subscriber publishes from what others publish.
     var origin: UInt32 { get }
-    /// Whether it takes more now. When it does again after it did not, it calls ``Hub/resume(_:)``.
+    /// Whether the subscriber accepts more now. When this becomes true again, it calls ``Hub/resume(_:)``.
     var isWritable: Bool { get }
-    /// All its subscriptions; only the hub changes them.
+    /// All subscriptions of the subscriber. Only the hub changes them.
     var subscriptions: SubscriptionSet { get set }
 
-    /// Takes whole frames. They may wait until ``flush()``.
+    /// Accepts whole frames. They may wait until ``flush()``.
     func deliver(_ frames: ByteBuffer)
-    /// Sends what was delivered. The hub calls it at the end of a turn for who asked with ``Hub/flushLater(_:)``, and
-    /// in the midst of a delivery to find out whether that makes room.
-    func flush()
-    /// Takes note of something that has its place in the order of the events.
-    func notify(_ notice: SubscriberNotice)
-    /// When its client was last seen to take something though ``isWritable`` does not show it, in milliseconds of a
-    /// monotonic clock: the buffers between them may be large. Asked again and again of one that publishers wait for.
+    /// Sends what was delivered.
     ///
-    /// - Parameter now: on that clock.
+    /// The hub calls it at the end of a turn for subscribers passed to ``Hub/flushLater(_:)``. It also calls it during
+    /// a delivery, to find out whether that makes room.
+    func flush()
+    /// Accepts a notice that has its place in the order of the events.
+    func notify(_ notice: SubscriberNotice)
+    /// When the client was last seen to accept data, in milliseconds of a monotonic clock.
+    ///
+    /// This can progress while ``isWritable`` stays false, because the buffers in between may be large. The hub asks
+    /// repeatedly while publishers wait for the subscriber.
+    ///
+    /// - Parameter now: the current time on that clock.
     func lastTaken(now: Int64) -> Int64
 }
 
@@ -34,13 +40,13 @@ extension Subscriber {
     public func lastTaken(now: Int64) -> Int64 { .min }
 }
 
-/// Whom a subscriber's messages go to.
+/// The remote end of a subscriber.
 public struct SubscriberPeer: Sendable, Equatable {
     /// The number of its connection.
     public var connection: UInt64
-    /// `127.0.0.1:50123`.
+    /// For example `127.0.0.1:50123`.
     public var address: String
-    /// `websocket`, `sse` or `poll`.
+    /// `websocket`, `sse` or `poll`; `process` for a ``PubSub``.
     public var transport: String
 
     public init(connection: UInt64, address: String, transport: String) {
@@ -52,29 +58,33 @@ public struct SubscriberPeer: Sendable, Equatable {
 
 /// What a subscriber is told besides events.
 public enum SubscriberNotice {
-    /// So many of the topic's messages were skipped here; for subscriptions with positions also which.
+    /// `count` messages of the topic were skipped here. Subscriptions with positions also get the range.
     case messagesDropped(Topic, count: UInt64, range: ClosedRange<Offset>?)
-    /// The topic is gone, and the subscription with it. Everything published before has been delivered. A pattern that
-    /// matched it stays, and so does one that waits for the next topic of the name.
+    /// The topic was deleted, and the subscription has ended. Everything published before has been delivered.
+    ///
+    /// A pattern that matched the topic stays, and so does a subscription that waits for the next topic of the name.
     case topicDeleted(Topic, byPattern: Bool, waits: Bool)
-    /// The topic that a subscription waited for is there. With `isUnrecovered` it had asked for what came after a
-    /// position, and that is gone. Its events follow, from the first one on.
+    /// The topic that a subscription waited for exists now. Its events follow, from the first one on.
+    ///
+    /// With `isUnrecovered`, the subscription asked for the messages after a position, and these are lost.
     case topicCreated(Topic, isUnrecovered: Bool)
-    /// A subscription did not keep up and has ended; its policy says that the subscriber must go too.
+    /// A subscription did not keep up and was ended. Its policy demands that the subscriber disconnects.
     case slowConsumer(Topic)
-    /// A subscription is near the bound at which it will be cut.
+    /// A subscription is near the bound at which it will be ended.
     case slowConsumerWarning(Topic, lag: UInt64, queue: Int)
-    /// Somebody else has subscribed to the topic, or is gone from it.
+    /// Another subscriber has subscribed to the topic or has left it.
     case presence(Topic, hasJoined: Bool, clientID: String)
-    /// So many of these were left out because the subscriber took nothing.
+    /// `count` presence notices were left out because the subscriber accepted no data.
     case presenceDropped(Topic, count: UInt64)
-    /// Its patterns match more topics than it may have, or more than ``WaitingSubscription/maxLives`` topics of a name
-    /// it waits for have gone that it has not been told of; it must go.
+    /// The subscriber must disconnect, because it exceeds a limit.
+    ///
+    /// Its patterns match more topics than allowed. Or more than ``WaitingSubscription/maxLives`` topics of a name that
+    /// it waits for were created and deleted before it could be told.
     case overloaded
 }
 
-/// Who published and was told to wait. Lives on its hub's loop.
+/// A publisher that was told to wait. It lives on its hub's loop.
 public protocol WaitingPublisher: AnyObject {
-    /// There may be room now: publish again.
+    /// Publishes again, because the topic may accept it now.
     func publishAgain()
 }

@@ -2,71 +2,72 @@ import ApusProtocol
 import DequeModule
 import NIOCore
 
-/// One subscriber's place in one topic: a cursor into the topic's log. Belongs to its hub's loop.
+/// A subscriber's place in one topic: a cursor into the topic's log. Belongs to its hub's loop.
 public final class Subscription {
     public let clientID: String
-    /// What it is known by in this process.
+    /// Unique in this process.
     let id: UInt64
-    // The hot path reads and writes what is marked so below many times for each delivery, each time with a call of the
-    // runtime that looks for overlapping accesses, some 60 instructions. There are none: everything here is on one
-    // loop, and nobody is called in the midst of a change. (The compiler's flag for it is not allowed in a package
-    // others depend on.)
+    // The hot path accesses the properties marked `@exclusivity(unchecked)` many times for each delivery. Each access
+    // would call the runtime to check for overlapping accesses, some 60 instructions. There are none: everything here
+    // is on one loop, and no other code runs during a change. (The compiler flag for this is not allowed in a package
+    // that others depend on.)
     @exclusivity(unchecked) public internal(set) var options: SubscriptionOptions
     @exclusivity(unchecked) var encoding: EventEncoding
     let subscriber: any Subscriber
     let reader: TopicReader
-    /// The pattern that brought it here.
+    /// The pattern that created this subscription.
     let pattern: PatternSubscription?
-    /// Whether others are told that it comes and goes.
+    /// Whether others are told when it begins and ends.
     let isAnnounced: Bool
     /// When it began, in milliseconds since 1970.
     let since: Int64
     /// The next offset to deliver.
     @exclusivity(unchecked) var cursor: Offset
-    /// The replay the subscriber asked for ends here. What lies before it does not count as lag.
+    /// The end of the replay that the subscriber asked for. Messages before it do not count as lag.
     @exclusivity(unchecked) var replayEnd: Offset
-    /// What it was offered at once and its socket did not take, since it last had everything.
+    /// What it was offered at once and its socket did not accept, since it was last at the head.
     var burst: Burst?
-    /// Skipped since the last delivery, not announced yet; and which those are.
+    /// The messages skipped since the last announcement: their number, and their range.
     @exclusivity(unchecked) var dropped: UInt64 = 0
     var droppedRange: Range<Offset> = 0..<0
-    /// Under drop-newest: what will be skipped when the cursor comes there, in order.
+    /// Under drop-newest: the ranges to skip when the cursor reaches them, in order.
     @exclusivity(unchecked) var skippedRanges = Deque<Range<Offset>>()
     @exclusivity(unchecked) var isActive = true
-    /// Whether its subscriber has taken less than there was, and it has not caught up since.
+    /// Whether its subscriber has accepted less than there was, and it has not caught up since.
     @exclusivity(unchecked) var isLagging = false
     /// Whether it was warned since it last caught up.
     @exclusivity(unchecked) var isWarned = false
-    /// Under latest: below this head there is no need to count what is pending.
+    /// Under latest: below this head there is no need to count pending messages.
     var nextCount: Offset = 0
-    /// Since when, and where, it has stood at its bound under the throttle policy.
+    /// Under throttle: the cursor at which it is stuck at its bound, and since when.
     var stalled: (cursor: Offset, since: Int64)?
-    /// When publishers were last seen to wait for it, and for how long in all, in milliseconds.
+    /// When publishers were last seen to wait for it, and how long they have waited in total, in milliseconds.
     var throttledAt: Int64?
     var throttledTime: Int64 = 0
-    /// The subscriber's subscriptions to deleted topics of the same name: they come to their end before this one
-    /// starts.
+    /// The subscriber's subscriptions to deleted topics of the same name. They must finish before this one starts.
     var predecessors: Succession? {
         didSet { isHeld = predecessors != nil || opening != nil }
     }
-    /// Of one whose topic is gone: who waits for its end.
+    /// If its topic was deleted: the subscriptions that wait for this one to finish.
     var succession: Succession?
-    /// What it is told before its first event.
+    /// What the subscriber is told before the first event.
     var opening: Opening? {
         didSet { isHeld = predecessors != nil || opening != nil }
     }
-    /// Whether any of these two is in its way.
+    /// Whether `predecessors` or `opening` keeps it from starting.
     @exclusivity(unchecked) private(set) var isHeld = false
-    /// What waits on when its topic is gone, and counts for it.
+    /// The waiting subscription that created this one. It continues to wait when the topic is deleted.
+    ///
+    /// It counts against the subscriber's limit in place of this one.
     var waiting: WaitingSubscription?
-    /// News of others' subscriptions with a higher sequence are for it.
+    /// It receives presence news with a higher sequence than this.
     var watchesSince: UInt64 = 0
-    /// What it has not been told of others' subscriptions because its subscriber took nothing.
+    /// Presence news not told yet because its subscriber accepted no data.
     var pendingPresence: PendingPresence?
-    /// All that was delivered to it, and all that was skipped.
+    /// The total numbers of messages delivered and skipped.
     @exclusivity(unchecked) var deliveredCount: UInt64 = 0
     var droppedCount: UInt64 = 0
-    /// Its place in its topic's list, and in its subscriber's.
+    /// Its index in its topic's list, and in its subscriber's list.
     var topicIndex = 0
     var subscriberIndex = 0
 
@@ -97,13 +98,13 @@ public final class Subscription {
 
     public var topic: Topic { reader.topic }
 
-    /// Whether there is nothing to see to before it is given a batch, and none of the batch to be left out.
+    /// Whether a whole batch can be delivered without other work or selection.
     @inline(__always)
     var isPlain: Bool {
         isActive && dropped == 0 && options.echo && skippedRanges.isEmpty && !isHeld
     }
 
-    /// What only a replay reads is not kept in its encoding.
+    /// Encodings that only a replay reads are not kept.
     private var keepsEncodings: Bool { cursor >= replayEnd }
 
     /// The rest of a batch, from the cursor on.
@@ -112,7 +113,7 @@ public final class Subscription {
         return batch.slice(from: cursor, of: frames(of: batch))
     }
 
-    /// At least the frames of a batch from the cursor on.
+    /// The frames of a batch. They cover everything from the cursor on and may begin earlier.
     func frames(of batch: Batch) -> Batch.Frames {
         guard encoding.isDeflated, let deflation = reader.deflation else {
             return batch.frames(from: cursor, in: encoding.inflated, keeps: keepsEncodings)
@@ -120,17 +121,17 @@ public final class Subscription {
         return batch.deflatedFrames(from: cursor, in: encoding, keeps: keepsEncodings, by: deflation)
     }
 
-    /// What lies before this does not count as lag: its replay, and what it was offered at once.
+    /// Messages before this offset do not count as lag: they belong to a replay or to a burst.
     var lagStart: Offset { max(replayEnd, burst?.end ?? 0) }
 
-    /// How many messages it is behind `head`, without those of its replay and those that will be skipped.
+    /// How many messages it is behind `head`, not counting replay, burst and skipped ranges.
     func lag(to head: Offset) -> UInt64 {
         let start = max(cursor, lagStart)
         guard head > start else { return 0 }
         return skippedRanges.isEmpty ? head - start : head - start - heldBack(from: start)
     }
 
-    /// How many messages from `start` on, and before `end`, will be skipped by holes.
+    /// The number of messages in skipped ranges, from `start` on and before `end`.
     func heldBack(from start: Offset, to end: Offset = .max) -> UInt64 {
         skippedRanges.reduce(0) { sum, skippedRange in
             let (lower, upper) = (max(skippedRange.lowerBound, start), min(skippedRange.upperBound, end))
@@ -138,7 +139,7 @@ public final class Subscription {
         }
     }
 
-    /// Moves the cursor on. A hole that it leaves behind is none any more, should it be moved back.
+    /// Moves the cursor forward. Forgets the skipped ranges that it passes, in case the cursor moves back later.
     func pass(to offset: Offset) {
         cursor = offset
         while let skippedRange = skippedRanges.first, skippedRange.lowerBound < offset {
@@ -147,13 +148,13 @@ public final class Subscription {
         }
     }
 
-    /// How many messages up to `head` are still to be delivered, or passed by.
+    /// The number of messages before `head` that are still to be delivered or passed over.
     func pending(to head: Offset) -> UInt64 {
         head > cursor ? head - cursor - heldBack(from: cursor, to: head) : 0
     }
 }
 
-/// News of others' subscriptions that wait for a subscriber to take more; beyond ``limit`` the oldest are dropped.
+/// Presence news that waits until a subscriber accepts data. Beyond ``limit`` the oldest are dropped.
 struct PendingPresence {
     static let limit = 100
 
@@ -169,34 +170,34 @@ struct PendingPresence {
     }
 }
 
-/// More than a socket takes at once: a batch, or what came while its loop was late.
+/// More than a socket accepts at once: a batch, or what was published while its loop was late.
 struct Burst {
-    /// What lies before this does not count as lag; 0 once it does.
+    /// Messages before this offset do not count as lag. 0 once the burst counts as lag.
     var end: Offset
-    /// How much its subscriber had been given when that was last looked at; `nil` until then.
+    /// How much its subscriber had received at the last check; `nil` before the first check.
     var delivered: UInt64?
 }
 
-/// A hub's side of a topic.
+/// A hub's view of a topic.
 final class TopicReader {
     let topic: Topic
     let slot: Int
-    /// What compresses events on this loop, where any are.
+    /// Compresses events on this loop; `nil` without compression.
     let deflation: Deflation?
     @exclusivity(unchecked) var subscriptions = ContiguousArray<Subscription>()
-    /// What the hub knows of the log since it last looked.
+    /// The state of the log when the hub last looked.
     @exclusivity(unchecked) var head: Offset = 1
     @exclusivity(unchecked) var newest: Batch?
-    /// The head at the look before that: where those who keep up are.
+    /// The head at the look before the last one. Subscriptions that keep up are here.
     @exclusivity(unchecked) var seenHead: Offset = 1
-    /// The oldest offset that a subscription has to read, as the topic was told last.
+    /// The oldest offset that a subscription still has to read, as last reported to the topic.
     var lowWaterMark: Offset = .max
     @exclusivity(unchecked) var isDeleted = false
     @exclusivity(unchecked) var isDirty = false
-    /// While the list is walked, subscriptions that end are only marked, and taken out afterwards.
+    /// During a drain, subscriptions that end are only marked. They are removed afterwards.
     @exclusivity(unchecked) var isDraining = false
     @exclusivity(unchecked) var ended: [Subscription] = []
-    /// How many subscriptions have the throttle policy.
+    /// The number of subscriptions with the throttle policy.
     @exclusivity(unchecked) var throttling = 0
 
     init(topic: Topic, slot: Int, deflation: Deflation?) {

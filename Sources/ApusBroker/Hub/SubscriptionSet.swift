@@ -1,6 +1,7 @@
-/// One subscriber's subscriptions, found by topic and client_id, its patterns, and the names it waits for.
+/// The subscriptions of one subscriber, its patterns, and the names that it waits for.
 ///
-/// Most have one or two: up to ``linear`` of them are searched one by one, more through a dictionary.
+/// Subscriptions are found by topic and client_id. Most subscribers have one or two. Up to ``linear`` are searched
+/// linearly, more through a dictionary.
 public struct SubscriptionSet {
     private struct Key: Hashable {
         let topic: ObjectIdentifier
@@ -14,26 +15,26 @@ public struct SubscriptionSet {
     }
 
     private static let linear = 16
-    /// Those to topics by name, and those that patterns brought.
+    /// All subscriptions, including those created by patterns.
     private(set) var all: [Subscription] = []
     private(set) var patterns: [PatternSubscription] = []
     private var matches = 0
     private var waits: [WaitingKey: WaitingSubscription] = [:]
-    /// How many of all have a ``WaitingSubscription`` that counts for them.
+    /// The number of subscriptions that belong to a ``WaitingSubscription``.
     private var held = 0
-    /// How many of these are not the only ones of theirs: the topic of some name is gone, and there is another.
+    /// The number of these beyond the first of each name: the topic was deleted, and there is a newer one.
     private var extraLives = 0
     private var index: [Key: Subscription]?
 
     public init() {}
 
-    /// How many the subscriber has asked for: a pattern is one, whatever it matches, and so is one that waits.
+    /// The number of subscriptions that the subscriber asked for. A pattern or a waiting subscription counts as one.
     public var count: Int { all.count - matches - held + patterns.count + waits.count }
 
-    /// How many its patterns have brought, and names that it waits for have brought once more.
+    /// The number of subscriptions that patterns created, plus the extra ones for names that it waits for.
     public var matchCount: Int { matches + extraLives }
 
-    /// Whether the subscriber has none at all.
+    /// Whether the subscriber has no subscriptions at all.
     public var isEmpty: Bool { all.isEmpty && patterns.isEmpty && waits.isEmpty }
 
     func find(_ topic: Topic, clientID: String, pattern: PatternSubscription? = nil) -> Subscription? {
@@ -90,7 +91,7 @@ public struct SubscriptionSet {
 
     // MARK: Waiting
 
-    /// Whether any of them waits, or would if its topic were gone.
+    /// Whether one of them waits, or would wait if its topic were deleted.
     var hasWaiting: Bool { !waits.isEmpty }
 
     var waiting: some Collection<WaitingSubscription> { waits.values }
@@ -110,7 +111,7 @@ public struct SubscriptionSet {
         if waits.isEmpty { waits = [:] }
     }
 
-    /// Makes a subscription one of those that `waiting` has had so far, or of none.
+    /// Assigns a subscription to `waiting`, or to none.
     mutating func hold(_ subscription: Subscription, by waiting: WaitingSubscription?) {
         guard subscription.waiting !== waiting else { return }
         if let old = subscription.waiting {

@@ -1,18 +1,19 @@
-/// A subscriber's subscriptions to a topic that is gone, and its subscriptions to the topic that has its name now:
-/// these begin when all of the former have come to their end. One object for all of them, however many they are.
-/// Belongs to its hub's loop.
+/// Orders a subscriber's subscriptions to a deleted topic before those to the next topic of the same name.
+///
+/// The next subscriptions begin when all former ones have finished. One object serves all of them. It belongs to its
+/// hub's loop.
 ///
 /// ```
 /// former (deleted) ──counted by left──► Succession ──wakes──► next
 ///                                           └─ earlier: what the former wait for themselves
 /// ```
 final class Succession {
-    /// Where the next ones are.
+    /// The reader of the next subscriptions.
     let reader: TopicReader
     let former: [Subscription]
-    /// How many of the former have not ended.
+    /// The number of former subscriptions that have not ended.
     var left: Int
-    /// Over before this one, unless former ones were ended before their time.
+    /// Ends before this one, unless former subscriptions were ended early.
     let earlier: Succession?
     private(set) weak var later: Succession?
     var next: [Subscription] = []
@@ -30,13 +31,14 @@ final class Succession {
 }
 
 extension Hub {
-    /// The subscriptions of the same subscriber, to a topic of the same name that is gone, which come to their end
-    /// before this one begins.
+    /// The subscriptions that must finish before this one begins.
+    ///
+    /// They belong to the same subscriber, and their topic is deleted and has the same name.
     func predecessors(of subscription: Subscription) -> Succession? {
         guard hasPredecessor(subscription.topic) else { return nil }
         let key = ObjectIdentifier(subscription.subscriber)
         let succession: Succession?
-        // Many of one subscriber may be placed one after the other.
+        // Many subscriptions of one subscriber may be placed in a row.
         if let sibling = subscription.reader.subscriptions.last, sibling.subscriber === subscription.subscriber,
             let known = sibling.predecessors
         {
@@ -62,13 +64,13 @@ extension Hub {
             refresh(other.reader)
             looked = other.reader
         }
-        // A pattern may come to a topic that is gone after the subscriber found the one that took its place.
+        // A pattern may reach a deleted topic after the subscriber has found its successor.
         guard let newest = others.filter(\.reader.isDeleted).max(by: { $0.id < $1.id }) else { return nil }
         if let known = newest.succession, known.reader === subscription.reader { return known }
         return Succession(of: others.filter { $0.reader === newest.reader }, to: subscription.reader)
     }
 
-    /// Has those go on that waited for a subscription which has ended.
+    /// Starts the subscriptions that waited for this one, if it was the last one to end.
     func wakeSuccessors(of subscription: Subscription) {
         guard let succession = subscription.succession.take() else { return }
         succession.left -= 1
@@ -89,7 +91,7 @@ extension Hub {
         return true
     }
 
-    /// Delivers what fits now of what must come to its end first.
+    /// Delivers what the subscriber accepts of the subscriptions that must finish first.
     func catchUp(_ succession: Succession?) {
         guard let succession, !succession.isOver else { return }
         catchUp(succession.earlier)

@@ -1,9 +1,9 @@
-/// The topics a hub published to lately, found by the bytes of their names without a lock or a string.
+/// The topics that a hub recently published to, found by the bytes of their names without a lock or a string.
 ///
-/// A name has ``ways`` places next to each other. When all are taken by others the cache grows, up to ``maxPlaces``;
-/// from there on the newest takes the first of them, and a name that lost its place is looked up in the broker. Before
-/// that comes the topic of the last look-up, as whoever publishes much tends to publish to one. A topic that was
-/// deleted is found out when it is published to, and forgotten.
+/// Each name has ``ways`` adjacent places. When other topics occupy all of them, the cache grows, up to ``maxPlaces``.
+/// Beyond that, a new topic takes the first place, and the displaced topic is looked up in the broker again. The last
+/// topic found is checked first, because a busy publisher tends to publish to one topic. The hub notices a deleted
+/// topic when it publishes to it, and forgets it.
 struct TopicCache {
     private static let ways = 4
     private static let minPlaces = 256
@@ -35,7 +35,7 @@ struct TopicCache {
                 while index < name.count, known[index] == name[index] { index += 1 }
                 return index == name.count
             }
-            // A word at a time; the last one may begin in the one before it.
+            // Compares a word at a time. The last word may overlap the one before it.
             while index + 8 < name.count {
                 guard word(of: known, at: index) == word(of: name, at: index) else { return false }
                 index += 8
@@ -87,7 +87,7 @@ struct TopicCache {
         }
     }
 
-    /// Forgets topics that are gone, and gives back the places that the others do not need.
+    /// Forgets deleted topics, and releases the places that the others do not need.
     mutating func releaseMemory() {
         guard places.count > Self.minPlaces || last != nil else { return }
         let living = places.compactMap { $0 }.filter { !$0.isDeleted }
@@ -95,7 +95,9 @@ struct TopicCache {
         for topic in living { insert(topic) }
     }
 
-    /// A word at a time, multiplied and folded: it only has to spread honest names. A collision costs a slower look-up.
+    /// Hashes a word at a time by multiplying and folding.
+    ///
+    /// It only has to spread well-meant names. A collision costs a slower look-up.
     private func place(_ name: UnsafeRawBufferPointer) -> Int {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(name.count)
         var index = 0

@@ -1,15 +1,15 @@
-/// A subscription to a name, whether it has a topic or not: it brings a ``Subscription`` to each topic of that name,
-/// one after the other. Belongs to its hub's loop.
+/// A subscription to a name, whether a topic of that name exists or not.
+///
+/// It creates a ``Subscription`` to each topic of that name, one after the other. It belongs to its hub's loop.
 ///
 /// ```
 /// waits ──topic made──► topic_created, events ──topic deleted──► topic_deleted ──► waits ──► …
 /// ```
-/// The name stays registered with the broker all that time, so that there is no moment in which a topic could be made
-/// unnoticed. Usually there is one life at the most; those of a subscriber that takes nothing queue up, to
-/// ``maxLives``, and to as many of all its names as its patterns may match topics.
+/// The name stays registered with the broker throughout, so that no topic can be created unnoticed. Usually there is at
+/// most one life. If the subscriber accepts no data, lives queue up: at most ``maxLives``, and over all names at most
+/// as many as topics that its patterns may match.
 public final class WaitingSubscription {
-    /// How many topics of that name may have come and gone without the subscriber having been told; one more and it
-    /// must go.
+    /// The most topics of the name that may queue up without the subscriber having been told. One more disconnects it.
     static let maxLives = 100
 
     let subscriber: any Subscriber
@@ -17,11 +17,11 @@ public final class WaitingSubscription {
     var defaults: SubscriptionOptions
     /// Its registration with the broker.
     let filterID: FilterID
-    /// Whether the request's start has been told of: then a new topic is nothing that could not be recovered.
+    /// Whether the request's start has been answered. A later new topic is then not a failed recovery.
     var hasStarted = false
-    /// Its subscriptions that have not ended, the oldest first; all but the last are to topics that are gone.
+    /// Its subscriptions that have not ended, the oldest first. All but the last are to deleted topics.
     var lives: [Subscription] = []
-    /// How many topics may match its subscriber's patterns; those of a name but the last one count as such.
+    /// How many topics the subscriber's patterns may match. All lives of a name except the last count as matches.
     let maxMatches: Int
 
     init(
@@ -39,8 +39,8 @@ public final class WaitingSubscription {
     }
 }
 
-/// What a subscription that has waited is told when its topic is there.
+/// What a subscriber is told when the topic that a subscription waited for exists.
 struct Opening {
-    /// Whether it asked for what came after a position of an epoch that is gone.
+    /// Whether the request asked for the messages after a position of an epoch that is gone.
     let isUnrecovered: Bool
 }

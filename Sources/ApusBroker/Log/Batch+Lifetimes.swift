@@ -2,27 +2,28 @@ import ApusProtocol
 import BitCollections
 import NIOCore
 
-// Batches whose publications expire, and what is left of them.
+// Batches whose publications expire, and what remains of such a batch.
 
 extension Batch {
-    /// Whether the time of all publications is up.
+    /// Whether all publications have expired.
     ///
-    /// - Parameter now: on the steady clock.
+    /// - Parameter now: in milliseconds on the steady clock.
     func isExpired(now: Int64) -> Bool { (details?.expiresBy ?? .max) <= now }
 
-    /// Whether that of the publication at `offset` is.
+    /// Whether the publication at `offset` has expired.
     ///
-    /// - Parameter now: on the steady clock.
+    /// - Parameter now: in milliseconds on the steady clock.
     func isExpired(at offset: Offset, now: Int64) -> Bool {
         guard let details, !isSpent else { return isSpent }
         return details.all[Int(offset - first)].expires <= now
     }
 
-    /// What a batch takes besides its frames, more or less: it is not cut where that would be more than what goes.
+    /// About how many bytes a batch takes besides its frames. A split that costs more than it frees is not worth it.
     private static let overhead = 512
 
-    /// The same publications in several batches, of which those whose time is up are without contents; `nil` where that
-    /// is not worth it.
+    /// Splits the batch so that runs of expired publications lose their contents.
+    ///
+    /// - Returns: the batches that replace this one; `nil` when the split is not worth it.
     func remains(now: Int64) -> [Batch]? {
         guard !isExpired(now: now) else { return [Batch(spent: first..<end, newest: self)] }
         var runs: [(offsets: Range<Offset>, isExpired: Bool)] = []
@@ -43,7 +44,7 @@ extension Batch {
         bytes(from: offsets.lowerBound) - (offsets.upperBound < end ? bytes(from: offsets.upperBound) : 0)
     }
 
-    /// A part of it, with memory of its own.
+    /// Copies a part of the batch into memory of its own.
     func part(_ offsets: Range<Offset>) -> Batch {
         let indices = Int(offsets.lowerBound - first)..<Int(offsets.upperBound - first)
         let start = base.start(of: indices.lowerBound)

@@ -4,38 +4,39 @@ import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
 
-/// Consecutive publications, encoded as WebSocket frames and never changed again: what all subscribers of a topic
-/// share.
+/// Consecutive publications of one topic, encoded as WebSocket frames that never change.
 ///
 /// ```
 /// frames   │ frame 41 │ frame 42   │ frame 43 │
-/// marks               ▲            ▲            (the last end is the buffer's own)
+/// marks               ▲            ▲            (the buffer's own end is the last one)
 /// ```
-/// The frames are in the base dialect. Other encodings are made from them when their first reader comes, and kept
-/// beside them for the rest, until all have read the batch. Should two loops come first at once, one's work is for
-/// nothing, except that nothing is compressed twice.
+/// All subscribers of the topic share a batch. The frames are in the base dialect. The first reader of another encoding
+/// makes it from these frames. The batch keeps it for other readers until all subscriptions have read the batch. If two
+/// loops make the same encoding at once, one does the work in vain. Compression is the exception: no message is
+/// compressed twice.
 public final class Batch: Sendable {
     /// The offset of the first publication.
     public let first: Offset
-    /// How many publications there are; at least 1.
+    /// The number of publications; at least 1.
     public let count: Int
-    /// The newest publication's stamp, in milliseconds since 1970; stamps need not rise with offsets.
+    /// The newest stamp in the batch, in milliseconds since 1970. Stamps need not rise with offsets.
     let newestTime: Int64
-    /// By how much the wall clock, which stamped them all, was ahead of the steady one.
+    /// How far the wall clock was ahead of the steady clock when it stamped the batch, in milliseconds.
     let lead: Int64
-    /// What some of them have besides a message; `nil` when none has.
+    /// Keys and lifetimes; `nil` when no publication has either.
     let details: BatchDetails?
-    /// Whether all of them had expired and only their places are left.
+    /// Whether all publications have expired and only their offsets remain.
     let isSpent: Bool
 
     let base: Frames
     private let lastOrigin: UInt32
     let template: EventTemplate
     private let others = AtomicLazyReference<OtherEncodings>()
-    /// Whether there are or were any of them: looking for them costs some 500 instructions even where there are none.
+    /// Whether other encodings exist or have existed. Loading the reference costs some 500 instructions even when it is
+    /// empty.
     private let hasOthers = Atomic(false)
 
-    /// Where a frame ends, and who published it.
+    /// Where a frame ends, and which connection published it.
     struct Mark {
         var end: UInt32
         var origin: UInt32
@@ -43,9 +44,9 @@ public final class Batch: Sendable {
 
     struct Frames: Sendable {
         let bytes: ByteBuffer
-        /// Of each frame but the last.
+        /// One mark for each frame except the last.
         let marks: [Mark]
-        /// Which publication of the batch the first frame is.
+        /// The index in the batch of the first frame.
         let firstIndex: Int
 
         init(bytes: ByteBuffer, marks: [Mark], firstIndex: Int = 0) {
@@ -62,10 +63,10 @@ public final class Batch: Sendable {
         }
     }
 
-    /// A handful at the most: searching them one by one is faster than hashing.
+    /// Holds a handful of encodings at most: a linear search is faster than hashing.
     private final class OtherEncodings: Sendable {
         let all = NIOLockedValueBox<[(encoding: EventEncoding, frames: Frames)]>([])
-        /// Held while messages are compressed: who comes meanwhile waits for no longer than it would take him.
+        /// Held during compression. A loop that waits for it waits no longer than its own compression would take.
         let compressing = NIOLock()
     }
 
@@ -81,9 +82,9 @@ public final class Batch: Sendable {
         self.template = template
     }
 
-    /// What is left of publications that have all expired, the last of them in `newest`.
+    /// Makes a batch without contents for publications that have all expired. `newest` holds the last of them.
     ///
-    /// It has details, so that nobody takes it for one that can be handed on as it is, but not of each publication.
+    /// The batch has details, so that no reader hands it on as it is. It has no detail for each publication.
     init(spent offsets: Range<Offset>, newest: Batch) {
         first = offsets.lowerBound
         count = offsets.count
@@ -99,30 +100,30 @@ public final class Batch: Sendable {
     /// The offset after the last publication.
     public var end: Offset { first + UInt64(count) }
 
-    /// When the newest publication was made, on the steady clock.
+    /// The newest stamp, converted to milliseconds on the steady clock.
     var newestSteady: Int64 { newestTime &- lead }
 
-    /// That of its topic.
+    /// The epoch of the batch's topic.
     var epoch: String { template.epoch }
 
-    /// How many bytes the base encoding takes.
+    /// The bytes of the base encoding.
     var size: Int { base.bytes.readableBytes }
 
-    /// The frames from `offset`, which must lie in this batch, to its end.
+    /// The frames from `offset` to the end of the batch. `offset` must lie in this batch.
     ///
-    /// - Parameter keeps: whether others will read them in this encoding too; not of a replay, whose copies would stay
-    ///   for as long as the log.
+    /// - Parameter keeps: whether the batch keeps the encoding for other readers. Pass `false` for a replay: its copies
+    ///   would stay as long as the log.
     public func slice(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> ByteBuffer {
         slice(from: offset, of: frames(from: offset, in: encoding, keeps: keeps))
     }
 
-    /// The part of some frames of this batch from an offset in it to its end.
+    /// The part of `frames` from `offset` to the end of the batch. `offset` must lie in this batch.
     func slice(from offset: Offset, of frames: Frames) -> ByteBuffer {
         let index = Int(offset - first)
         return index == frames.firstIndex ? frames.bytes : Self.cut(frames, from: index, to: count)
     }
 
-    /// The part of some frames of this batch that a range of offsets in it takes.
+    /// The part of `frames` for a range of offsets in this batch.
     func slice(_ range: Range<Offset>, of frames: Frames) -> ByteBuffer {
         Self.cut(frames, from: Int(range.lowerBound - first), to: Int(range.upperBound - first))
     }
@@ -133,18 +134,18 @@ public final class Batch: Sendable {
         return frames.bytes.getSlice(at: frames.bytes.readerIndex + start, length: length) ?? ByteBuffer()
     }
 
-    /// Who published at `offset`.
+    /// The connection that published the message at `offset`.
     func origin(at offset: Offset) -> UInt32 {
         let index = Int(offset - first)
         return index < base.marks.count ? base.marks[index].origin : lastOrigin
     }
 
-    /// How many bytes the publications from `offset` on take in the base encoding.
+    /// The bytes of the publications from `offset` on, in the base encoding.
     func bytes(from offset: Offset) -> Int {
         isSpent ? 0 : size - base.start(of: Int(max(offset, first) - first))
     }
 
-    /// Gives `body` the message at `offset` and its time as RFC 3339.
+    /// Calls `body` with the message at `offset` and its time as RFC 3339 text.
     func withParts<Result>(at offset: Offset, _ body: (EventTemplate.Parts) -> Result) -> Result {
         let index = Int(offset - first)
         return base.bytes.withUnsafeReadableBytes { bytes in
@@ -158,7 +159,7 @@ public final class Batch: Sendable {
         isSpent ? newestTime : withParts(at: offset) { Timestamp.milliseconds(rfc3339: $0.time) ?? newestTime }
     }
 
-    /// At least the frames from `offset` on in an encoding.
+    /// The frames in an encoding. The result covers `offset` to the end of the batch and may begin earlier.
     func frames(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> Frames {
         if encoding == .base { return base }
         if let known = known(encoding) { return known }
@@ -177,10 +178,10 @@ public final class Batch: Sendable {
         others.all.withLockedValue { $0.append((encoding, frames)) }
     }
 
-    /// Whether it has nothing that would have to be made again for a batch that has grown.
+    /// Whether reopening the batch would make nothing stale: it has no details and no other encodings.
     var canBeReopened: Bool { details == nil && !hasOthers.load(ordering: .acquiring) }
 
-    /// Its frames, to be appended to.
+    /// The batch's frames as an open batch, ready for more publications.
     var opened: TopicLog.OpenBatch {
         TopicLog.OpenBatch(
             bytes: base.bytes,
@@ -191,7 +192,7 @@ public final class Batch: Sendable {
         )
     }
 
-    /// Lets go of all encodings but the base: nobody is about to read the batch. Who does makes them again.
+    /// Drops all encodings except the base. A later reader makes them again.
     func dropOtherEncodings() {
         guard hasOthers.load(ordering: .acquiring) else { return }
         others.load()?.all.withLockedValue { $0 = [] }
@@ -221,8 +222,9 @@ public final class Batch: Sendable {
 
     // MARK: Compression
 
-    /// At least the frames from `offset` on, compressed as far as that is worth it; `encoding` is one of those that
-    /// are.
+    /// The frames in a compressed encoding. Messages that compression does not make smaller stay uncompressed.
+    ///
+    /// The result covers `offset` to the end of the batch and may begin earlier. `encoding` must be a compressed one.
     func deflatedFrames(
         from offset: Offset,
         in encoding: EventEncoding,
@@ -245,7 +247,7 @@ public final class Batch: Sendable {
         }
     }
 
-    /// The uncompressed frames themselves where none of them can be made smaller.
+    /// Compresses the frames from `offset` on. Returns the uncompressed frames when no message becomes smaller.
     private func deflated(
         from offset: Offset,
         in encoding: EventEncoding,

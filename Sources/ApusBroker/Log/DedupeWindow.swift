@@ -1,11 +1,11 @@
 import DequeModule
 
-/// The message ids that were published lately, so that a repeat is recognized.
+/// The message ids that were published recently. A topic uses them to recognize duplicates.
 ///
-/// Bounded by time, by count and by ``bytesPerID`` for each: beyond any of these the oldest id is forgotten, as if its
-/// time were up.
+/// The window is bounded by time, by count, and by ``bytesPerID`` times the count. Beyond any of these bounds it
+/// forgets the oldest id, as if that id had left the window.
 struct DedupeWindow {
-    /// What an id may take on average; a UUID takes 36.
+    /// The bytes allowed for an id on average; a UUID takes 36.
     private static let bytesPerID = 64
 
     private let limit: Int
@@ -20,7 +20,7 @@ struct DedupeWindow {
         self.limit = limit
     }
 
-    /// Where a message of that id was published, if that was lately.
+    /// The offset of the message with that id, if it is in the window.
     mutating func offset(of id: ExactText, now: Int64) -> Offset? {
         forget(before: now)
         return offsets[id]
@@ -33,12 +33,12 @@ struct DedupeWindow {
         while order.count > limit || bytes > limit * Self.bytesPerID { forgetOldest() }
     }
 
-    /// Forgets the ids whose time is up.
+    /// Forgets the ids that have left the window.
     mutating func forget(before now: Int64) {
         while let oldest = order.first, now - oldest.time > window { forgetOldest() }
     }
 
-    /// Gives back what was reserved for more ids than there are now.
+    /// Releases capacity for more ids than there are now.
     mutating func releaseRoom() {
         let before = offsets.capacity
         offsets.releaseRoom()

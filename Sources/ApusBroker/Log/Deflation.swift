@@ -2,11 +2,11 @@ import ApusProtocol
 import DequeModule
 import NIOCore
 
-/// What compresses one event loop's events (RFC 7692), and what it has compressed of late for replays.
+/// Compresses one event loop's events (RFC 7692), and keeps what it recently compressed for replays.
 ///
-/// Live events are compressed once for all loops and kept with their batch until all have read them. What a replay
-/// reads would stay for as long as the log, so it is kept here: clients that come back together mostly ask for the
-/// same.
+/// All loops share compressed live events: the batch keeps them until every subscription has read it. Compressed
+/// replays would stay as long as the log, so this class keeps them instead. Clients that reconnect together mostly ask
+/// for the same messages.
 final class Deflation {
     let compressor: MessageCompressor
     var replays = ReplayedFrames()
@@ -16,14 +16,14 @@ final class Deflation {
     }
 }
 
-/// The compressed frames of batches that were replayed last. Bounded by ``limit`` bytes; beyond it the oldest go.
+/// The compressed frames of recently replayed batches, at most ``limit`` bytes. The oldest are dropped first.
 struct ReplayedFrames {
     static let limit = 1 << 20
 
     private struct Key: Hashable {
-        /// That of the topic, which no other has.
+        /// The topic's epoch, which no other topic has.
         let epoch: String
-        /// A batch may have been gone on with since, and have more.
+        /// A batch may have been reopened since, and then holds more publications.
         let publications: Range<Offset>
         let encoding: EventEncoding
     }
@@ -32,7 +32,7 @@ struct ReplayedFrames {
     private var order = Deque<Key>()
     private(set) var bytes = 0
 
-    /// At least the frames of `batch` from its publication `index` on.
+    /// Cached frames that cover `batch` from its publication `index` on, if there are any.
     func find(_ batch: Batch, from index: Int, in encoding: EventEncoding) -> Batch.Frames? {
         let known = frames[Self.key(batch, encoding)]
         return known.flatMap { $0.firstIndex <= index ? $0 : nil }

@@ -2,12 +2,12 @@ import ApusProtocol
 import BitCollections
 import DequeModule
 
-// Where replays start, and what lies between two offsets. All of it asks for a log whose open batch is sealed.
+// Where replays start, and what lies between two offsets. All functions require a log whose open batch is sealed.
 
 extension TopicLog {
-    /// The oldest offset that a replay may start from: history counts publications, not batches.
+    /// The oldest offset that a replay may start from. History counts publications, not batches.
     ///
-    /// - Parameter now: on the steady clock.
+    /// - Parameter now: in milliseconds on the steady clock.
     func firstOfHistory(now: Int64) -> Offset {
         let reach = UInt64(limits.history)
         var first = max(firstKept, head > reach ? head - reach : 1)
@@ -16,22 +16,25 @@ extension TopicLog {
         return min(first, head)
     }
 
-    /// The oldest publication from `start` on that was made at `steady` or later on the steady clock; `head` when there
-    /// is none.
+    /// The oldest publication from `start` on whose time on the steady clock is `steady` or later.
     ///
-    /// - Parameter now: passes by those whose time is up by then.
+    /// - Parameter now: skips publications that have expired by then; `nil` skips none.
+    /// - Returns: `head` when there is no such publication.
     func firstOffset(from start: Offset, madeSince steady: Int64, livingAt now: Int64?) -> Offset {
         firstOffset(from: start, livingAt: now) { batch, stamp in stamp &- batch.lead >= steady }
     }
 
-    /// The oldest publication from `start` on that is stamped with `time` or later; `head` when there is none.
+    /// The oldest publication from `start` on whose wall-clock stamp is `time` or later.
     ///
-    /// - Parameter now: passes by those whose time is up by then.
+    /// - Parameter now: skips publications that have expired by then; `nil` skips none.
+    /// - Returns: `head` when there is no such publication.
     func firstOffset(from start: Offset, stampedSince time: Int64, livingAt now: Int64?) -> Offset {
         firstOffset(from: start, livingAt: now) { _, stamp in stamp >= time }
     }
 
-    /// - Parameter isLate: whether a publication of a batch, with that stamp, is late enough.
+    /// The oldest publication from `start` on for which `isLate` holds; `head` when there is none.
+    ///
+    /// - Parameter isLate: whether a publication of this batch, with this stamp, is late enough.
     private func firstOffset(
         from start: Offset,
         livingAt now: Int64?,
@@ -49,10 +52,9 @@ extension TopicLog {
         return head
     }
 
-    /// The place of the oldest of the newest `count` publications from `first` on whose time is not up; `head` when
-    /// there is none.
+    /// The oldest of the newest `count` unexpired publications from `first` on; `head` when there are none.
     ///
-    /// - Parameter now: on the steady clock.
+    /// - Parameter now: in milliseconds on the steady clock.
     func offset(ofLast count: Int, from first: Offset, now: Int64) -> Offset {
         guard hasLifetimes, count > 0 else { return head - min(UInt64(max(count, 0)), head - first) }
         var found = head
@@ -75,7 +77,7 @@ extension TopicLog {
         return found
     }
 
-    /// The oldest publication of the newest ones that together take no more than `bytes`.
+    /// The oldest of the newest publications that together take at most `bytes`.
     private func firstOffset(within bytes: Int) -> Offset {
         var rest = bytes
         for batch in sealed.reversed() {
@@ -88,29 +90,30 @@ extension TopicLog {
         return firstKept
     }
 
-    /// How many bytes the publications from `offset` on take.
+    /// The bytes of the publications from `offset` on, in the base encoding.
     func bytes(from offset: Offset) -> Int {
         guard let index = index(of: offset) else { return 0 }
         return sealed[index...].reduce(0) { $0 + $1.bytes(from: offset) }
     }
 
-    /// When the publication at `offset` was made, on the steady clock; `nil` when it is not kept.
+    /// When the publication at `offset` was made, in milliseconds on the steady clock; `nil` when it is not kept.
     func steadyTime(at offset: Offset) -> Int64? {
         batch(at: offset).map { $0.time(at: offset) &- $0.lead }
     }
 
-    /// How many batches there are from that with `start` on.
+    /// The number of batches from the batch with `start` on.
     func batchCount(from start: Offset) -> Int {
         index(of: start).map { sealed.endIndex - $0 } ?? 0
     }
 
-    /// How many publications from `start` on have not been superseded by a later one with the same key, as far as is
-    /// known: those that are no longer kept count.
+    /// The number of publications from `start` on that no later publication with the same key has superseded.
+    ///
+    /// Publications that are no longer kept count as not superseded.
     func liveCount(from start: Offset) -> Int {
         guard let index = index(of: start) else { return 0 }
         let gone = Int(max(firstKept, start) - start)
         return sealed[index...].reduce(gone) { total, batch in
-            // They wait for nobody.
+            // Nobody is waiting for expired publications.
             if batch.isSpent { return total }
             guard let details = batch.details, details.haveKeys else {
                 return total + Int(batch.end - max(start, batch.first))
@@ -121,7 +124,7 @@ extension TopicLog {
         }
     }
 
-    /// The place behind the first `count` publications from `start` on that have not been superseded.
+    /// The offset after the first `count` publications from `start` on that have not been superseded.
     func offset(behind count: Int, from start: Offset) -> Offset {
         guard count > 0, let index = index(of: start) else { return start }
         let gone = Int(max(firstKept, start) - start)

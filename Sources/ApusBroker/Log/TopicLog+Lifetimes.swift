@@ -1,15 +1,14 @@
 import DequeModule
 
-// Publications whose time is up: their memory goes, and only their places stay for as long as history wants these.
+// Expired publications: the log frees their memory, and keeps only their offsets for as long as history lasts.
 
 extension TopicLog {
-    /// Lets go of what has expired: batches of which all publications have, and the better part of others.
+    /// Frees the memory of batches whose publications have all expired, and of the larger part of other batches.
     ///
-    /// It leaves batches without contents, so that offsets stay without holes: a cursor passes them by, and a resume
-    /// from before them has missed nothing. A batch is looked at when the last of its publications expires that ever
-    /// does.
+    /// Empty batches remain, so that offsets have no gaps: a cursor passes over them, and a resume from before them has
+    /// missed nothing. The log examines a batch when the last of its expiring publications expires.
     ///
-    /// - Parameter now: on the steady clock.
+    /// - Parameter now: in milliseconds on the steady clock.
     mutating func expire(now: Int64) {
         if isOpen, openDetails.count == openCount, openDetails.allSatisfy({ $0.expires <= now }) { seal() }
         guard now >= nextExpiry else { return }
@@ -32,7 +31,7 @@ extension TopicLog {
         lastLook = (now, kept.last?.end ?? 0)
     }
 
-    /// What takes a batch's place: it itself, but when it has come to its last expiry since the last look.
+    /// The replacement for a batch: the batch itself unless it has reached its last expiry since the last look.
     private mutating func remains(of batch: Batch, now: Int64) -> [Batch] {
         guard let details = batch.details, details.expire else { return [batch] }
         guard details.lastExpiry <= now else {
@@ -45,14 +44,14 @@ extension TopicLog {
         return remains
     }
 
-    /// Makes one of those without contents that follow each other.
+    /// Merges adjacent empty batches into one.
     private static func close(_ spent: inout [Batch], into kept: inout Deque<Batch>) {
         guard let oldest = spent.first, let newest = spent.last else { return }
         kept.append(spent.count == 1 ? oldest : Batch(spent: oldest.first..<newest.end, newest: newest))
         spent.removeAll(keepingCapacity: true)
     }
 
-    /// Gives back what was reserved for more keys than there are now.
+    /// Releases capacity for more keys than there are now.
     mutating func releaseRoom() {
         newestOfKey.releaseRoom()
     }

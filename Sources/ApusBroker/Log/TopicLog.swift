@@ -3,7 +3,7 @@ import BitCollections
 import DequeModule
 import NIOCore
 
-/// The one structure of a topic: fan-out, every subscriber's queue, and replay read from it.
+/// The only data structure of a topic. Fan-out, every subscriber's queue and replay all read from it.
 ///
 /// ```
 ///  sealed batches, oldest first          open batch
@@ -12,17 +12,17 @@ import NIOCore
 /// └─────────┴─────────┴─────────┘   └───────────────┘
 ///   ▲ firstKept                                      ▲ head: the next offset
 /// ```
-/// Owned by a ``Topic`` and only touched under its lock. Bounded: ``trim(needed:retainFrom:now:)`` keeps what history and
-/// the slowest cursor need, and never more than `bytes`, whole batches at a time.
+/// A ``Topic`` owns the log and touches it only under the topic's lock. ``trim(needed:retainFrom:now:)`` keeps what
+/// history and the slowest cursor need, and bounds the log by `bytes`. It drops whole batches.
 struct TopicLog {
     struct Limits: Equatable {
-        /// How many publications are kept for replay.
+        /// The number of publications kept for replay.
         var history: Int
-        /// How old they may be, in milliseconds.
+        /// The maximum age of publications kept for replay, in milliseconds.
         var historyAge: Int64?
-        /// How many bytes they may take.
+        /// The maximum bytes of publications kept for replay.
         var historyBytes: Int?
-        /// How many bytes of frames are kept at the most, whoever needs them.
+        /// The maximum bytes of frames kept, no matter who needs them.
         var bytes: Int
 
         init(history: Int, historyAge: Int64? = nil, historyBytes: Int? = nil, bytes: Int) {
@@ -33,50 +33,54 @@ struct TopicLog {
         }
     }
 
-    /// Frames that are still appended to.
+    /// Frames of the batch that still grows.
     struct OpenBatch {
         var bytes = ByteBuffer()
-        /// Of each frame but the last.
+        /// One mark for each frame except the last.
         var marks: [Batch.Mark] = []
         var lastOrigin: UInt32 = 0
         var newestTime: Int64 = .min
-        /// By how much the wall clock was ahead; once it has been set, what comes is in another batch.
+        /// How far the wall clock is ahead of the steady clock, in milliseconds. When the wall clock is set, a new
+        /// batch begins.
         var lead: Int64 = 0
     }
 
-    /// An open batch is sealed before it outgrows this size, some 900 messages at the most: a slice is one reasonable
-    /// write, and memory goes in small steps. A larger publication is a batch of its own.
+    /// The open batch is sealed before it exceeds this size, which is some 900 messages at most.
+    ///
+    /// A slice is then one reasonable write, and memory is freed in small steps. A larger publication is a batch of its
+    /// own.
     static let batchBytes = 64 * 1024
-    /// Fewer publications than this are not sealed for the sake of memory.
+    /// Fewer publications than this are not sealed just to save memory.
     private static let minPart = 16
-    /// A batch is not gone on with from this size on: should somebody still hold a slice of it, it is copied. Nor from
-    /// this part of a bound in bytes, as a batch is dropped whole.
+    /// A batch of this size or more is not reopened: if somebody still holds a slice of it, appending copies it.
+    ///
+    /// Nor is a batch that takes 1/`reopenedPart` or more of a bound in bytes, because batches are dropped whole.
     private static let (reopenedBytes, reopenedPart) = (16 * 1024, 8)
     private static let allocator = ByteBufferAllocator()
 
     let template: EventTemplate
     var limits: Limits
-    /// The offset the next publication gets.
+    /// The offset that the next publication gets.
     private(set) var head: Offset = 1
     var sealed = Deque<Batch>()
     var sealedBytes = 0
-    /// Changed where it is: its buffer is never shared before it is sealed.
+    /// Changed in place: its buffer is never shared before the batch is sealed.
     private var open = OpenBatch()
     private(set) var isOpen = false
     private var openFirst: Offset = 1
-    /// Of the open batch's publications, up to the last that has any.
+    /// The details of the open batch's publications, up to the last publication that has any.
     private(set) var openDetails: [PublicationDetail] = []
     private var openSuperseded = BitSet()
-    /// What the last batch took: the next one probably takes about as much.
+    /// The size of the last sealed batch. The next one is probably about as large.
     private var expectedBytes = 0
-    /// Batches before this have no other encodings than the base any more.
+    /// Batches before this offset keep only the base encoding.
     private var readTo: Offset = 1
     /// The newest publication of each key in the log.
     var newestOfKey: [[UInt8]: Offset] = [:]
-    /// Before this, and not before the last look, no batch has come to the last expiry of a publication in it.
+    /// Between the last look and this time, no batch reaches its last expiry.
     var nextExpiry = Int64.max
     var lastLook = (now: Int64.min, end: Offset(0))
-    /// Whether there may be publications that expire, or have.
+    /// Whether publications in the log may expire or have expired.
     var hasLifetimes = false
 
     init(template: EventTemplate, limits: Limits) {
@@ -87,10 +91,10 @@ struct TopicLog {
     /// The oldest offset that can still be read; `head` when there is none.
     var firstKept: Offset { sealed.first?.first ?? (isOpen ? openFirst : head) }
 
-    /// How many publications the open batch has.
+    /// The number of publications in the open batch.
     var openCount: Int { isOpen ? open.marks.count + 1 : 0 }
 
-    /// All bytes of frames in the log.
+    /// The bytes of all frames in the log.
     var bytes: Int { sealedBytes + open.bytes.readableBytes }
 
     /// Appends a publication and returns its offset.
@@ -101,7 +105,7 @@ struct TopicLog {
         detail: PublicationDetail? = nil
     ) -> Offset {
         let size = template.frameSize(message: message.count)
-        // Its buffer would have to be moved to grow beyond that.
+        // Beyond this size the buffer would have to move in order to grow.
         if isOpen, open.bytes.readableBytes + size > Self.batchBytes || open.lead != time.lead { seal() }
         if isOpen {
             open.marks.append(Batch.Mark(end: UInt32(open.bytes.readableBytes), origin: open.lastOrigin))
@@ -122,7 +126,9 @@ struct TopicLog {
         return offset
     }
 
-    /// Adds what the publication at the head has besides its message.
+    /// Stores the key and the lifetime of the publication at the head.
+    ///
+    /// Marks the older publication with the same key as superseded.
     private mutating func note(_ detail: PublicationDetail, at index: Int) {
         while openDetails.count < index { openDetails.append(.none) }
         openDetails.append(detail)
@@ -137,7 +143,7 @@ struct TopicLog {
         }
     }
 
-    /// Closes the open batch, so that it can be read.
+    /// Seals the open batch so that it can be read.
     mutating func seal() {
         guard isOpen else { return }
         var frames = OpenBatch()
@@ -158,18 +164,20 @@ struct TopicLog {
         sealed.append(batch)
     }
 
-    /// Seals the open batch when it has a good part of what history keeps: batches are dropped whole, so where nobody
-    /// reads, and nothing else seals them, a log would keep up to ``batchBytes`` too much.
+    /// Seals the open batch when it holds at least a quarter of what history keeps.
+    ///
+    /// Without readers, nothing else seals batches. Because batches are dropped whole, a log would then keep up to
+    /// ``batchBytes`` too much.
     mutating func sealPart() {
         if isOpen, open.marks.count + 1 >= max(Self.minPart, limits.history / 4) { seal() }
     }
 
-    /// Goes on with the newest batch where it was sealed, if it is small and all that are to read it have.
+    /// Reopens the newest batch if it is small and all subscriptions have read it.
     ///
-    /// Where publications come one at a time, and are read at once, each would else be three blocks of memory for as
-    /// long as history wants it: half as much again.
+    /// When publications arrive and are read one at a time, each would otherwise take three blocks of memory for as
+    /// long as it is history. That is half as much again.
     mutating func reopen(readTo lowWaterMark: Offset) {
-        // Of a bound in age, a batch has the age of its newest.
+        // Under a bound in age, a whole batch is as old as its newest publication.
         guard !isOpen, let index = sealed.indices.last, sealed[index].end <= lowWaterMark, limits.historyAge == nil,
             sealed[index].count < limits.history / 4, sealed[index].size < reopenedBytes,
             sealed[index].canBeReopened, isKnownUniquelyReferenced(&sealed[index])
@@ -185,18 +193,20 @@ struct TopicLog {
         min(Self.reopenedBytes, min(limits.bytes, limits.historyBytes ?? .max) / Self.reopenedPart)
     }
 
-    /// Drops the oldest batches: those that neither history nor the cursor at `needed` wants, and those beyond the
-    /// bound in bytes.
+    /// Drops the oldest batches that are no longer needed, and batches beyond the bound in bytes.
     ///
     /// - Parameters:
-    ///   - spared: the oldest offset that publishers wait for somebody to read: from there on everything stays.
-    ///   - now: on the steady clock, for history's bound in age.
+    ///   - needed: the cursor of the slowest subscription.
+    ///   - retainFrom: the oldest offset that publishers wait for a subscription to read. Batches that end after it
+    ///     stay, even beyond the bound in bytes.
+    ///   - now: in milliseconds on the steady clock, for history's bound in age.
     mutating func trim(needed: Offset, retainFrom: Offset, now: Int64 = .min) {
         while let oldest = sealed.first {
             let isNeeded = oldest.end > needed
             if isNeeded || isHistory(oldest, now: now) {
                 guard sealedBytes > limits.bytes, oldest.end <= retainFrom || !isNeeded else { return }
-                // The newest publication stays even when it alone is over the bound: it has not been delivered yet.
+                // The newest publication stays even when it alone exceeds the bound, because it has not been delivered
+                // yet.
                 guard sealed.count > 1 || !isNeeded else { return }
             }
             sealedBytes -= oldest.size
@@ -205,7 +215,7 @@ struct TopicLog {
         }
     }
 
-    /// Has the batches that all readers are through with keep no more than the base encoding.
+    /// Drops all encodings except the base from batches that all readers have finished.
     mutating func dropEncodings(before offset: Offset) {
         guard var index = index(of: readTo) else { return }
         while index < sealed.endIndex, sealed[index].end <= offset {
@@ -215,7 +225,7 @@ struct TopicLog {
         }
     }
 
-    /// Whether the oldest batch has something that a replay may ask for.
+    /// Whether a replay may ask for a publication in the oldest batch.
     private func isHistory(_ oldest: Batch, now: Int64) -> Bool {
         let reach = UInt64(limits.history)
         if head > reach, oldest.end <= head - reach { return false }
@@ -226,7 +236,9 @@ struct TopicLog {
         return true
     }
 
-    /// - Parameter now: only those whose time is up by then.
+    /// Forgets the keys whose newest publication is in this batch.
+    ///
+    /// - Parameter now: only forgets publications that have expired by then.
     mutating func forgetKeys(of batch: Batch, _ details: BatchDetails, expiredBy now: Int64 = .max) {
         for (index, detail) in details.all.enumerated() where detail.expires <= now {
             guard let key = detail.key, newestOfKey[key] == batch.first + UInt64(index) else { continue }
@@ -246,22 +258,24 @@ struct TopicLog {
         hasLifetimes = false
     }
 
-    /// The batch with `offset`, found by bisection; `nil` when it is gone, still open, or not published yet.
+    /// Finds the sealed batch that contains `offset`, by bisection.
+    ///
+    /// - Returns: `nil` when the log has dropped the batch, it is still open, or the offset is not published yet.
     func batch(at offset: Offset) -> Batch? {
         guard let index = index(of: offset), sealed[index].first <= offset else { return nil }
         return sealed[index]
     }
 
-    /// The same, of what is still open too.
+    /// Finds the batch that contains `offset`. Seals the open batch if `offset` is in it.
     mutating func sealedBatch(at offset: Offset) -> Batch? {
         if isOpen, offset >= openFirst { seal() }
         return batch(at: offset)
     }
 
-    /// The place of the first batch that ends behind `offset`.
+    /// The index of the first batch that ends after `offset`.
     func index(of offset: Offset) -> Int? {
         guard let newest, offset < newest.end else { return nil }
-        // Where nearly all look.
+        // Nearly every look-up ends here.
         if offset >= newest.first { return sealed.endIndex - 1 }
         var low = sealed.startIndex
         var high = sealed.endIndex - 1
@@ -272,6 +286,6 @@ struct TopicLog {
         return low
     }
 
-    /// The newest sealed batch: what nearly every subscriber reads next.
+    /// The newest sealed batch, which nearly every subscriber reads next.
     var newest: Batch? { sealed.last }
 }

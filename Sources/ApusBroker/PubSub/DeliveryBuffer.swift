@@ -2,21 +2,21 @@ import DequeModule
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// What a subscription was given and has not taken: the place of a connection's socket.
+/// Buffers what a subscription was given and has not read, like a connection's socket.
 ///
-/// Bounded in bytes: beyond ``limit`` its loop gives it no more, and what comes then waits in the topic's log.
+/// Bounded in bytes: beyond ``limit`` the loop delivers no more. Later messages wait in the topic's log.
 final class DeliveryBuffer: Sendable {
     enum Item: Sendable {
         /// Frames of whole events.
         case frames(ByteBuffer)
         case notice(PubSub.Notice)
-        /// Nothing follows.
+        /// The end: no item follows.
         case end(BrokerError?)
     }
 
     fileprivate struct State {
         var items: Deque<Item> = []
-        /// Of frames, those of ``current`` among them until all of these are taken.
+        /// The bytes of buffered frames. The frames of ``current`` count until all of them have been read.
         var bytes = 0
         var current = EventFrames()
         var end: BrokerError??
@@ -33,7 +33,7 @@ final class DeliveryBuffer: Sendable {
         self.limit = limit
     }
 
-    /// Calls `body` whenever there is room again after there was none.
+    /// Calls `body` whenever the buffer has room again after it was full.
     func whenThereIsRoom(_ body: @escaping @Sendable () -> Void) {
         onRoom.withLockedValue { $0 = body }
     }
@@ -58,7 +58,9 @@ final class DeliveryBuffer: Sendable {
 
     // MARK: The reader's side
 
-    /// The next delivery, once there is one; `nil` at the end, and for a task that is cancelled.
+    /// Waits for the next delivery. Returns `nil` at the end, and when the task is cancelled.
+    ///
+    /// - Throws: the ``BrokerError`` that ended the subscription.
     func next() async throws(BrokerError) -> PubSub.Delivery? {
         while true {
             switch take() {
@@ -93,7 +95,7 @@ final class DeliveryBuffer: Sendable {
             await withCheckedContinuation { continuation in
                 let old = state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
                     guard state.items.isEmpty, !Task.isCancelled else { return continuation }
-                    // Of two who wait one looks again, in vain.
+                    // If two tasks wait, the earlier one wakes and finds nothing.
                     let old = state.waiter
                     state.waiter = continuation
                     return old

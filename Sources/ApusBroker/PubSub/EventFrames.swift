@@ -1,9 +1,9 @@
 import ApusProtocol
 import NIOCore
 
-/// Takes events out of the frames that a hub delivers.
+/// Parses events from the frames that a hub delivers.
 struct EventFrames: Sendable {
-    /// How many bytes it began with.
+    /// The initial number of bytes.
     let size: Int
     private var rest: ByteBuffer
 

@@ -1,11 +1,11 @@
 import ApusProtocol
 import NIOCore
 
-/// Messages that a task publishes, and may have to wait with. Lives on its loop.
+/// The messages that a task publishes. The publisher may have to wait. It lives on its loop.
 final class LocalPublisher: WaitingPublisher {
     struct Messages: Sendable {
         var topic: String
-        /// The JSON of all, one behind the other.
+        /// The JSON of all messages, concatenated.
         var bytes = ByteBuffer()
         var ranges: [Range<Int>] = []
         var ids: [String] = []
@@ -71,7 +71,7 @@ final class LocalPublisher: WaitingPublisher {
         }
     }
 
-    /// The task that waits is not interested any more.
+    /// Stops waiting, because the waiting task was cancelled.
     func cancel() {
         if let topic = waitsFor.take() { hub.stopWaiting(self, for: topic) }
         finish(.failure(BrokerError(.cancelled, "The publish was cancelled while it waited")))

@@ -1,7 +1,7 @@
 import ApusProtocol
 import NIOCore
 
-/// One subscription of a ``PubSub``: what a connection is to a server. Lives on its loop.
+/// One subscription of a ``PubSub``; the counterpart of a server's connection. It lives on its loop.
 final class LocalSubscriber: Subscriber {
     let dialect = Dialect.base
     let framing = EventEncoding.Framing.webSocket
@@ -9,7 +9,7 @@ final class LocalSubscriber: Subscriber {
     let origin: UInt32
     var subscriptions = SubscriptionSet()
     let buffer: DeliveryBuffer
-    /// Whether nothing will come any more.
+    /// Whether nothing more will be delivered.
     private(set) var isOver = false
     private let hub: Hub
 
@@ -20,7 +20,7 @@ final class LocalSubscriber: Subscriber {
         self.buffer = buffer
     }
 
-    /// What there is to say before the first event.
+    /// Sends the notices that precede the first event.
     func begin(_ topic: String, _ receipt: SubscribeReceipt) {
         if receipt.isRecovered == false { tell(topic, .gap(receipt.missed.map { .missed($0) } ?? .newEpoch)) }
         if receipt.isWaiting { tell(topic, .waiting) }

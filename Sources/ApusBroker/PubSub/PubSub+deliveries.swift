@@ -2,34 +2,34 @@ import ApusProtocol
 import FoundationEssentials
 import NIOCore
 
-// What a subscription yields.
+// The elements that a subscription yields.
 
 extension PubSub {
-    /// A published message, or news about the subscription, in their order.
+    /// A published message, or news about the subscription, in order.
     public enum Delivery: Sendable, Hashable {
         case event(Event)
         case notice(Notice)
 
-        /// The event, if it is one.
+        /// The event; `nil` if this is a notice.
         public var event: Event? {
             if case .event(let event) = self { event } else { nil }
         }
 
-        /// The notice, if it is one.
+        /// The notice; `nil` if this is an event.
         public var notice: Notice? {
             if case .notice(let notice) = self { notice } else { nil }
         }
     }
 
-    /// A message published to a topic. Holds the memory that it shares with its neighbours in the topic's log.
+    /// A message published to a topic. It retains the memory that it shares with its neighbours in the topic's log.
     public struct Event: Sendable, Hashable {
-        /// The topic it was published to; under a pattern, one that matches.
+        /// The topic that the message was published to. For a pattern, a topic that matches.
         public let topic: String
-        /// The key it was published with.
+        /// The key of the message, if it has one.
         public let key: String?
-        /// Its place in the topic's log.
+        /// The message's position in the topic's log.
         public let offset: Offset
-        /// When it was published, as RFC 3339 text.
+        /// When the message was published, as RFC 3339 text.
         public let time: String
         private let json: ByteBuffer
 
@@ -41,10 +41,10 @@ extension PubSub {
             self.time = time
         }
 
-        /// The whole message (`id`, `payload` and what else it has), byte for byte as published.
+        /// The whole message (`id`, `payload` and any other fields), byte for byte as published.
         public var message: String { String(buffer: json) }
 
-        /// The publisher's id of the message.
+        /// The id that the publisher gave the message.
         public var id: String {
             json.withUnsafeReadableBytes { bytes in MessageText(bytes).id?.string(in: bytes) ?? "" }
         }
@@ -56,9 +56,9 @@ extension PubSub {
             }
         }
 
-        /// The payload as a value.
+        /// Decodes the payload.
         ///
-        /// - Throws: `DecodingError` when it is not of that type.
+        /// - Throws: `DecodingError` when the payload is not of that type.
         public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
             try JSONDecoder().decode(type, from: Data(payload.utf8))
         }
@@ -66,44 +66,49 @@ extension PubSub {
 
     /// News about a subscription.
     public struct Notice: Sendable, Hashable {
-        /// What a notice tells.
+        /// The kinds of notices.
         public enum Kind: Sendable, Hashable {
-            /// So many messages were skipped because the subscription was behind by more than its queue; and which.
+            /// `count` messages were skipped because the subscription was behind by more than its queue.
+            ///
+            /// `offsets` is the range in which they lie.
             case dropped(count: Int, offsets: ClosedRange<Offset>?)
-            /// Messages that were asked for are gone for good.
+            /// Requested messages are lost.
             case gap(Gap)
-            /// The topic was deleted. The subscription to it has ended, unless it ``SubscribeOptions/waitsForTopic``.
+            /// The topic was deleted.
+            ///
+            /// The sequence ends, unless it is for a pattern or ``SubscribeOptions/waitsForTopic`` is set.
             case topicDeleted
-            /// The topic is not there, and is waited for.
+            /// The topic does not exist. The subscription waits for it.
             case waiting
-            /// The topic that was waited for is there.
+            /// The topic that the subscription waited for exists now.
             case topicCreated
-            /// The subscription will be ended soon under ``OverflowPolicy/disconnect``.
+            /// The subscription is about to be ended under ``OverflowPolicy/disconnect``. `lag` and `queue` are in
+            /// messages.
             case slowConsumerWarning(lag: Int, queue: Int)
-            /// Another subscriber came.
+            /// Another subscriber joined.
             case joined(clientID: String)
-            /// Another subscriber went.
+            /// Another subscriber left.
             case left(clientID: String)
-            /// So many of the last two kinds were left out, because nothing was taken.
+            /// `count` notices of the last two kinds were left out, because the subscription was not read.
             case presenceDropped(count: Int)
         }
 
-        /// The topic it is about.
+        /// The topic that the notice is about.
         public let topic: String
         public let kind: Kind
     }
 
-    /// What is known of messages that could not be recovered.
+    /// What is known about messages that could not be recovered.
     public enum Gap: Sendable, Hashable {
-        /// Exactly the messages with these offsets: the topic's history does not reach back that far.
+        /// Exactly the messages with these offsets. The topic's history does not reach back that far.
         case missed(ClosedRange<Offset>)
-        /// The topic has begun again with another epoch; what its history still holds of that follows.
+        /// The topic was created again and has another epoch. The messages in its history follow.
         case newEpoch
     }
 
-    /// The place of a message in a topic: `epoch:offset`.
+    /// The position of a message in a topic: `epoch:offset`.
     public struct Position: Sendable, Hashable, CustomStringConvertible {
-        /// Which of the topics that had the name one after the other.
+        /// Tells topics of the same name apart that existed one after the other.
         public let epoch: String
         public let offset: Offset
 

@@ -6,39 +6,43 @@ import Synchronization
 extension PubSub {
     /// A message to publish.
     public struct Message: Sendable, Hashable {
-        /// Tells it from others; a topic with a `dedupeWindow` takes each once.
+        /// Identifies the message. A topic with a `dedupeWindow` accepts each id once.
         public let id: String
-        /// JSON.
+        /// JSON text.
         public let payload: String
 
+        /// Creates a message from JSON text.
+        ///
         /// - Parameters:
-        ///   - payload: any JSON value, handed on byte for byte.
-        ///   - id: not empty; a new UUID where none is given.
+        ///   - payload: any JSON value. It is delivered byte for byte.
+        ///   - id: must not be empty; `nil` for a new UUID.
         public init(_ payload: String, id: String? = nil) {
             self.payload = payload
             self.id = id ?? UUID().uuidString.lowercased()
         }
 
-        /// A value as JSON.
+        /// Encodes a value as JSON.
+        ///
+        /// - Throws: the error of `JSONEncoder`.
         public init(encoding value: some Encodable, id: String? = nil) throws {
             self.init(String(decoding: try JSONEncoder().encode(value), as: UTF8.self), id: id)
         }
     }
 
-    /// Where publications went.
+    /// The result of a publish.
     public struct Outcome: Sendable, Hashable {
-        /// The place of the first.
+        /// The position of the first message.
         public let position: Position
-        /// How many were published.
+        /// The number of messages published.
         public let count: Int
-        /// How many were not, because the topic has had their ids within its window.
+        /// The number of messages refused because the topic has seen their ids within its dedupe window.
         public let duplicates: Int
-        /// How many subscriptions they are for.
+        /// The number of subscriptions that the messages are for.
         public let subscribers: Int
-        /// When, as RFC 3339 text.
+        /// When the messages were published, as RFC 3339 text.
         public let time: String
 
-        /// Whether nothing was published.
+        /// Whether nothing was published because all messages are duplicates.
         public var isDuplicate: Bool { count == 0 }
 
         init(_ receipt: PublishReceipt, epoch: String, time: Timestamp) {
@@ -54,12 +58,12 @@ extension PubSub {
 
     /// Publishes a JSON payload.
     ///
-    /// Returns when the message is in the topic's log. Waits before that where a subscription with
-    /// ``OverflowPolicy/throttle`` is at its bound; who is cancelled then has not published.
+    /// Returns when the message is in the topic's log. If a subscription with ``OverflowPolicy/throttle`` is at its
+    /// bound, the call first waits. A task that is cancelled while it waits has not published.
     ///
     /// - Parameters:
-    ///   - key: of messages with the same key, ``OverflowPolicy/latest`` keeps the newest; 1 to 256 bytes.
-    ///   - ttl: how long it is delivered; the topic's where none is given.
+    ///   - key: ``OverflowPolicy/latest`` keeps the newest message of each key; 1 to 256 bytes.
+    ///   - ttl: how long the message is delivered, 1 ms to 100 years; `nil` for the topic's setting.
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge` or
     ///   `.cancelled`.
     @discardableResult
@@ -73,7 +77,10 @@ extension PubSub {
         try await publish(topic, batch: [Message(payload, id: id)], key: key, ttl: ttl)
     }
 
-    /// Publishes several messages, all or none, with no other between them.
+    /// Publishes several messages, all or none. No other message comes between them.
+    ///
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge` or
+    ///   `.cancelled`.
     @discardableResult
     public func publish(
         _ topic: String,

@@ -4,24 +4,23 @@ import FoundationEssentials
 extension PubSub {
     /// How to subscribe.
     public struct SubscribeOptions: Sendable {
-        /// By what other subscribers know it; distinct for each where none is given.
+        /// Identifies the subscriber to others; `nil` for a new UUID.
         public var clientID: String?
-        /// From where on.
+        /// Where the subscription starts.
         public var start: Start
-        /// Messages that it may lag behind; the topic's or the default where none is given.
+        /// How many messages the subscription may lag behind; `nil` for the topic's setting or else the default.
         public var queue: Int?
-        /// What happens beyond that.
+        /// What happens beyond that lag; `nil` for the topic's setting or else the default.
         public var overflow: OverflowPolicy?
-        /// Whether what this very ``PubSub`` publishes is delivered to it.
+        /// Whether the subscription receives what this ``PubSub`` itself publishes.
         public var echo: Bool
-        /// Whether it is told of other subscribers that come and go.
+        /// Whether the subscription is told about other subscribers that join and leave.
         public var hasPresence: Bool
-        /// Whether it waits for a topic that is not there, and for the next one of that name when that is deleted.
+        /// Whether to wait for a topic that does not exist, and for the next topic of that name after a deletion.
         public var waitsForTopic: Bool
-        /// Whether a topic that is not there is created.
+        /// Whether to create a topic that does not exist.
         public var createsTopic: Bool
-        /// Bytes of events that it has before it has read them; what comes after that waits in the topic's log and
-        /// counts as lag.
+        /// Bytes of events buffered before they are read. Later events wait in the topic's log and count as lag.
         public var buffer: Int
 
         public init(
@@ -47,19 +46,19 @@ extension PubSub {
         }
     }
 
-    /// From where on a subscription has its topic's messages.
+    /// Where a subscription to a topic starts.
     public enum Start: Sendable, Hashable {
-        /// Those that are published from now on.
+        /// Only messages published from now on.
         case live
-        /// So many before, as far as history has them.
+        /// Also the last messages before now, as far as history has them.
         case last(Int)
-        /// Those behind a message that was handled.
+        /// The messages after this position, for example after the last handled message.
         case after(Position)
-        /// Those that were published so long ago or later.
+        /// The messages published this long ago or later.
         case age(Duration)
-        /// Those that were published then or later: RFC 3339 text.
+        /// The messages published at this time or later; RFC 3339 text.
         case time(String)
-        /// All that history has.
+        /// All messages in the history.
         case all
 
         var replay: ReplayStart {
@@ -80,9 +79,10 @@ extension PubSub {
         }
     }
 
-    /// Subscribes to a topic, or to all topics that match a pattern: `orders.*`, `orders.>`.
+    /// Subscribes to a topic, or to all topics that match a pattern such as `orders.*` or `orders.>`.
     ///
-    /// What was published before is replayed as the options say, and is followed by what comes, without gap or double.
+    /// The subscription first replays earlier messages as the options say. New messages follow, without gaps or
+    /// duplicates.
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.filterNotAllowed`, `.positionInFuture`,
     ///   `.badRequest`, `.tooManySubscriptions` or `.tooManyTopics`.
@@ -108,22 +108,24 @@ extension PubSub {
         return Subscription(topic: topic, id: id, receipt: receipt, buffer: buffer, core: core)
     }
 
-    /// What was subscribed to, as a sequence of events and notices.
+    /// A subscription, as a sequence of events and notices.
     ///
-    /// Ends when its topic is deleted, by ``cancel()``, or when nobody holds it any more. Throws ``BrokerError``
-    /// `.slowConsumer` where it was behind by more than its queue under ``OverflowPolicy/disconnect``. It is for one
-    /// reader: of two, each gets a part.
+    /// The sequence ends on ``cancel()``, and when its topic is deleted, unless it is for a pattern or waits for the
+    /// topic. The subscription also ends when nobody holds it any more. Use one reader: if two read, each gets a part.
+    ///
+    /// Reading throws ``BrokerError`` `.slowConsumer` if the subscription was behind by more than its queue under
+    /// ``OverflowPolicy/disconnect``.
     public final class Subscription: AsyncSequence, Sendable {
         public typealias Element = Delivery
         public typealias Failure = BrokerError
 
         /// The topic or the pattern.
         public let topic: String
-        /// What comes is behind this; `nil` for a pattern, and while a topic is waited for.
+        /// The position before the first event; `nil` for a pattern, and while the subscription waits for its topic.
         public let position: Position?
-        /// For who asked for what comes after a position: whether all of that follows.
+        /// Whether all messages after the requested position follow; `nil` if no position was requested.
         public let isRecovered: Bool?
-        /// What came after that position and is gone.
+        /// The messages after the requested position that are lost.
         public let missed: ClosedRange<Offset>?
         private let id: UInt64
         private let buffer: DeliveryBuffer
@@ -145,12 +147,14 @@ extension PubSub {
             core.post(.end(id))
         }
 
-        /// Unsubscribes. What was delivered before can still be read, and then the sequence ends.
+        /// Unsubscribes. Events delivered before can still be read; then the sequence ends.
         public func cancel() {
             core.post(.end(id))
         }
 
-        /// The next delivery, once there is one; `nil` at the end, and when the task is cancelled.
+        /// Waits for the next delivery. Returns `nil` at the end, and when the task is cancelled.
+        ///
+        /// - Throws: ``BrokerError`` `.slowConsumer` or `.tooManySubscriptions`.
         public func next() async throws(BrokerError) -> Delivery? { try await buffer.next() }
 
         public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(subscription: self) }

@@ -14,28 +14,29 @@ import Synchronization
 ///     if let event = delivery.event { print(event.payload) }
 /// }
 /// ```
-/// What is promised is what a server promises its clients: every subscriber gets every message once, in the order in
-/// which the topic took it, and what a slow one misses is told to it. A `PubSub` may be used from any task or thread.
-/// It lives for as long as it or one of its subscriptions is held.
+/// The guarantees are those of a server: every subscriber gets every message once, in the order in which the topic
+/// accepted them. A slow subscriber is told what it missed. Use a `PubSub` from any task or thread. It lives as long as
+/// it or one of its subscriptions is held.
 ///
-/// ``ApusService`` of `ApusServer` has one that shares the server's topics.
+/// ``ApusService`` of `ApusServer` has a `PubSub` that shares the server's topics.
 public final class PubSub: Sendable {
     /// Bounds and defaults.
     public struct Options: Sendable {
-        /// Bounds on topics: messages kept for replay (`history`), bytes, how many topics.
+        /// Bounds on topics: messages kept for replay (`history`), bytes, number of topics.
         public var limits: MemoryBroker.Limits
-        /// Messages that a subscription may lag behind, where neither it nor its topic says otherwise.
+        /// How many messages a subscription may lag behind, if neither it nor its topic says otherwise.
         public var queue: Int
-        /// What happens beyond that.
+        /// What happens beyond that lag.
         public var overflow: OverflowPolicy
-        /// The largest message in bytes, `id` and `payload` together.
+        /// The largest message in bytes, including `id` and `payload`.
         public var maxMessage: Int
-        /// How many subscriptions there may be.
+        /// The maximum number of subscriptions.
         public var maxSubscriptions: Int
-        /// Under ``OverflowPolicy/throttle``: a subscription that makes publishers wait and takes nothing for so long
-        /// is ended. Zero: never.
+        /// Under ``OverflowPolicy/throttle``: the time after which a stalled subscription is ended. Zero means never.
+        ///
+        /// A subscription is stalled when it makes publishers wait and accepts nothing.
         public var throttleTimeout: Duration
-        /// For so long publishers wait for other event loops at the most.
+        /// The longest time that publishers wait for other event loops.
         public var liveTimeout: Duration
 
         public init(
@@ -59,17 +60,17 @@ public final class PubSub: Sendable {
 
     let core: PubSubCore
 
-    /// Topics of its own.
+    /// Creates a `PubSub` with topics of its own.
     public convenience init(_ options: Options = Options()) {
         let broker = MemoryBroker(limits: options.limits)
         self.init(PubSubCore(broker: broker, options: options, ownsBroker: true, clock: PubSubCore.systemTime))
     }
 
-    /// The topics of a server, which looks after them.
+    /// Shares the topics of a server. The server maintains them.
     ///
     /// - Parameters:
-    ///   - options: of which the limits on topics are the broker's own.
-    ///   - clock: that of all who use the broker.
+    ///   - options: its limits on topics have no effect, because the broker has its own.
+    ///   - clock: the clock of everyone who uses the broker.
     package convenience init(
         sharing broker: any Broker,
         _ options: Options,
@@ -84,12 +85,12 @@ public final class PubSub: Sendable {
 
     // MARK: Topics
 
-    /// A topic as ``topics`` lists it.
+    /// A topic, as listed by ``topics``.
     public struct TopicInfo: Sendable, Hashable {
         public let name: String
-        /// Subscriptions to it, other processes' too where a server shares it.
+        /// The number of subscriptions, including those of the server's clients if a server shares the topic.
         public let subscribers: Int
-        /// All that were ever published.
+        /// The number of messages ever published to the topic.
         public let messages: Int
     }
 
@@ -100,9 +101,9 @@ public final class PubSub: Sendable {
         try core.broker.createTopic(named: name)
     }
 
-    /// Creates a topic with settings of its own, or changes those of one that exists.
+    /// Creates a topic with its own settings, or changes the settings of an existing topic.
     ///
-    /// - Returns: whether it is new.
+    /// - Returns: whether the topic is new.
     /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
     @discardableResult
     public func putTopic(_ name: String, _ change: (inout TopicSettings) -> Void = { _ in }) throws(BrokerError) -> Bool
@@ -117,7 +118,7 @@ public final class PubSub: Sendable {
         try core.broker.deleteTopic(named: name)
     }
 
-    /// All topics, in no order.
+    /// All topics, in no particular order.
     public var topics: [TopicInfo] {
         core.broker.topics.map { topic in
             TopicInfo(
@@ -130,10 +131,10 @@ public final class PubSub: Sendable {
 
     // MARK: For servers that share it
 
-    /// Its part of the books.
+    /// The counters of its hub.
     package func report() async -> HubCounters { await core.loop.report() }
 
-    /// Its subscriptions, and those that ended lately.
+    /// Its current subscriptions, and those that ended recently.
     package func subscriptionReports(
         of topic: Topic?,
         order: Hub.ReportOrder,

@@ -4,21 +4,21 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
 
-/// What a ``PubSub`` and its subscriptions hold; with the last of them its tasks end.
+/// What a ``PubSub`` and its subscriptions share. Its tasks end when the last of them is released.
 final class PubSubCore: Sendable {
-    /// How often deadlines are looked at.
+    /// How often deadlines are checked.
     private static let tickInterval = Duration.milliseconds(500)
-    /// How many topics are looked at for what has expired, each time.
+    /// The number of topics checked for expired messages at each tick.
     private static let trimmedEachTick = 1000
-    /// Counts down from the greatest: connections of a server, which tell their own messages by such a number, count
-    /// up.
+    /// Counts down from the maximum. A server's connections count up; both use these numbers to recognize their own
+    /// messages.
     private static let lastOrigin = Atomic(UInt32.max)
 
     let broker: any Broker
     let options: PubSub.Options
     let origin: UInt32
     let loop: PubSubLoop
-    /// Whether nobody else looks after the broker's topics.
+    /// Whether this object must maintain the broker's topics.
     private let ownsBroker: Bool
     private let bell: AsyncStream<Void>.Continuation
     private let rings: AsyncStream<Void>
@@ -43,7 +43,7 @@ final class PubSubCore: Sendable {
         for task in tasks.withLockedValue({ $0 }) { task.cancel() }
     }
 
-    /// Has the loop's turns run; called before anything that needs them.
+    /// Starts the loop's tasks. Call it before anything that needs them.
     func start() {
         tasks.withLockedValue { tasks in
             guard tasks.isEmpty else { return }
@@ -63,13 +63,13 @@ final class PubSubCore: Sendable {
         }
     }
 
-    /// Has the loop do something in its next turn.
+    /// Hands work to the loop for its next turn.
     func post(_ work: PubSubLoop.Work) {
         loop.inbox.withLockedValue { $0.append(work) }
         bell.yield()
     }
 
-    /// The wall clock, and one that nobody sets.
+    /// The current wall-clock time and monotonic time, in milliseconds.
     static func systemTime() -> Moment {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

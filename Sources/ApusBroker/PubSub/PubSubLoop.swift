@@ -2,13 +2,13 @@ import ApusProtocol
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// The hub of a ``PubSub``, and those who subscribe and publish through it, one after the other.
+/// The hub of a ``PubSub`` with its subscribers and publishers. The actor runs their work one at a time.
 actor PubSubLoop {
-    /// What others have for it.
+    /// Work that other threads hand to the loop.
     enum Work: Sendable {
-        /// The subscriber of that number takes more again.
+        /// The subscriber with this id accepts data again.
         case resume(UInt64)
-        /// Nobody listens to it any more.
+        /// Nobody reads from the subscriber with this id any more.
         case end(UInt64)
         /// The task that waits to publish was cancelled.
         case cancelPublish(UInt64)
@@ -21,7 +21,9 @@ actor PubSubLoop {
     private var publishers: [UInt64: LocalPublisher] = [:]
     private var lastID: UInt64 = 0
 
-    /// - Parameter ring: has ``turn()`` called soon.
+    /// Creates the loop and its hub.
+    ///
+    /// - Parameter ring: makes ``turn()`` run soon.
     init(broker: any Broker, clock: @escaping @Sendable () -> Moment, ring: @escaping @Sendable () -> Void) {
         self.clock = clock
         hub = Hub(broker: broker, mailbox: HubMailbox(schedule: ring), clock: clock)
@@ -44,7 +46,7 @@ actor PubSubLoop {
             }
         }
         hub.turn()
-        // A subscriber that its policy has ended leaves by itself.
+        // A subscriber that its policy has ended removes its own subscriptions.
         for (id, subscriber) in subscribers where subscriber.isOver { subscribers[id] = nil }
     }
 
@@ -57,7 +59,7 @@ actor PubSubLoop {
         }
     }
 
-    /// Ends all that is left.
+    /// Ends all remaining subscriptions.
     func close() {
         turn()
         for id in Array(subscribers.keys) { end(id) }
@@ -108,9 +110,9 @@ actor PubSubLoop {
 
     // MARK: Publishing
 
-    /// Publishes, or waits until it may, as throttling subscriptions and loops that are behind will have it.
+    /// Publishes. First waits for throttling subscriptions and for loops that are behind.
     ///
-    /// - Parameter id: by which ``Work/cancelPublish(_:)`` knows it.
+    /// - Parameter id: identifies the publish for ``Work/cancelPublish(_:)``.
     func publish(_ messages: LocalPublisher.Messages, origin: UInt32, id: UInt64) async throws(BrokerError)
         -> PubSub.Outcome
     {

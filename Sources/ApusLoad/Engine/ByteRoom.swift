@@ -1,8 +1,8 @@
-/// Memory that grows and is used again and again: without the checks and the copies that an array makes sure of.
+/// Growable, reusable memory without the checks and copies of an array.
 final class ByteRoom {
     private(set) var base: UnsafeMutableRawPointer
     private(set) var capacity: Int
-    /// How many bytes from the beginning are in use.
+    /// The number of bytes in use, from the beginning.
     var count = 0
 
     init(capacity: Int) {
@@ -14,16 +14,16 @@ final class ByteRoom {
         base.deallocate()
     }
 
-    /// What is in use.
+    /// The bytes in use.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
-    /// Makes room for so many bytes behind those in use.
+    /// Makes room for `more` bytes after those in use.
     @inline(__always)
     func reserve(_ more: Int) {
         if count + more > capacity { grow(to: count + more) }
     }
 
-    /// Takes so many bytes into use, and gives where they are.
+    /// Adds `more` bytes to those in use, and returns their address.
     @inline(__always)
     func append(_ more: Int) -> UnsafeMutableRawPointer {
         reserve(more)

@@ -1,11 +1,11 @@
 import Histogram
 
-/// Latencies of one thread.
+/// The latencies of one thread.
 ///
-/// Messages that were sent together and came together have the same latency to the nanosecond: they are counted before
-/// they are looked up in the histogram.
+/// Messages that were sent and received together have the same latency to the nanosecond. Equal latencies are counted
+/// first, so that one look-up in the histogram serves all of them.
 struct LatencyRecorder {
-    /// A 1 µs step at 1 ms, and room for 10 minutes: longer ones count as that.
+    /// A histogram with a resolution of 1 µs at 1 ms, up to 10 minutes. Longer latencies count as 10 minutes.
     static func emptyHistogram() -> Histogram<UInt64> {
         Histogram(
             lowestDiscernibleValue: 64,
@@ -36,7 +36,7 @@ struct LatencyRecorder {
         histogram.record(min(latest, Self.highest), count: count)
     }
 
-    /// All that was recorded.
+    /// Returns all recorded latencies, in nanoseconds.
     mutating func finish() -> Histogram<UInt64> {
         flush()
         count = 0

@@ -6,12 +6,12 @@ enum LoadClock {
         read(CLOCK_MONOTONIC)
     }
 
-    /// How long the calling thread has run, in nanoseconds.
+    /// The processor time of the calling thread, in nanoseconds.
     static func threadTime() -> UInt64 {
         read(CLOCK_THREAD_CPUTIME_ID)
     }
 
-    /// How long all threads of this process have run, in nanoseconds.
+    /// The processor time of all threads of this process, in nanoseconds.
     static func processTime() -> UInt64 {
         read(CLOCK_PROCESS_CPUTIME_ID)
     }
@@ -24,7 +24,7 @@ enum LoadClock {
 }
 
 extension Double {
-    /// These nanoseconds in seconds.
+    /// Converts nanoseconds to seconds.
     init(seconds nanoseconds: UInt64) {
         self = Double(nanoseconds) / 1e9
     }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// A run as others see it while it goes on: how far it is, and a way to end it early.
+/// Shows the progress of a run, and can end the run early.
 public final class LoadControl: Sendable {
-    /// What a run is at.
+    /// The stages of a run.
     public enum Stage: Int, Sendable {
         case connecting
         case warmingUp
@@ -11,7 +11,7 @@ public final class LoadControl: Sendable {
         case finished
     }
 
-    /// How far a run is.
+    /// The progress of a run.
     public struct Progress: Sendable {
         public var stage: Stage
         public var connected: Int
@@ -23,18 +23,18 @@ public final class LoadControl: Sendable {
     private let stops = Atomic(false)
     private let state = Mutex(Progress(stage: .connecting, connected: 0, connections: 0, published: 0, delivered: 0))
 
-    /// Makes a control for one run.
+    /// Creates a control for one run.
     public init() {}
 
-    /// Ends the run soon: what was published until then is waited for, and the result is of that.
+    /// Ends the run soon. The run still waits for what was published until then, and the result covers that.
     public func interrupt() {
         stops.store(true, ordering: .relaxed)
     }
 
-    /// Whether somebody wants it to end.
+    /// Whether the run should end early.
     public var isInterrupted: Bool { stops.load(ordering: .relaxed) }
 
-    /// How far the run is.
+    /// The current progress of the run.
     public var progress: Progress { state.withLock { $0 } }
 
     func update(_ change: (inout Progress) -> Void) {

@@ -2,25 +2,25 @@ import ApusSockets
 import Foundation
 import Synchronization
 
-/// Conducts a run: starts the threads, tells them when to begin and when to end, watches the server, and adds up.
+/// Conducts a run: starts the threads, tells them when to begin and end, samples the server, and adds up the results.
 ///
 /// ```
 /// threads   connect ─────► publish: warm-up, measured time ─────► read the rest ──► stalled ones ──► end
 /// conductor     │ start ▲  │ samples every 100 ms              │ until all is there, or nothing comes
 /// ```
 public struct LoadRun: Sendable {
-    /// How often counters and the server are looked at: every 100 ms, less often in a long run.
+    /// The interval between samples of the counters and the server, in seconds. Longer in a long run.
     private static let sampleSeconds = 0.1
-    /// The most moments of a timeline.
+    /// The maximum number of moments in a timeline.
     private static let momentLimit = 600.0
-    /// How long no connection may become ready, in seconds.
+    /// How long the run waits for another connection to become ready, in seconds.
     private static let connectPatience = 30.0
 
-    /// What is to be done.
+    /// The settings of the run.
     public let settings: LoadSettings
     private let control: LoadControl
 
-    /// Makes a run; nothing is done yet.
+    /// Creates a run without starting it.
     public init(settings: LoadSettings, control: LoadControl = LoadControl()) {
         self.settings = settings
         self.control = control
@@ -28,7 +28,7 @@ public struct LoadRun: Sendable {
 
     /// Runs to the end.
     ///
-    /// Throws what makes a result impossible. Lost messages and the like are in the result.
+    /// - Throws: ``LoadFailure`` if there can be no result. Lost messages and similar faults are part of the result.
     public func run() async throws(LoadFailure) -> LoadResult {
         try settings.validate()
         try settings.claimFiles()
@@ -52,7 +52,7 @@ public struct LoadRun: Sendable {
             .result(isInterrupted: control.isInterrupted)
     }
 
-    /// The threads have nothing in common but `shared`; what they work with is made on them.
+    /// The threads share only `shared`. Each thread creates its other objects itself.
     private func startThreads(_ shared: LoadShared) throws(LoadFailure) {
         let settings = settings
         for index in 0..<settings.threads {
@@ -118,14 +118,14 @@ public struct LoadRun: Sendable {
         }
     }
 
-    /// Gives the server a moment to end what connecting began, so that its memory is that of idle connections.
+    /// Lets the server finish its work for new connections, so that its memory is that of idle connections.
     private func settle(_ shared: LoadShared, ledger: inout RunLedger) async throws(LoadFailure) {
         await Self.sleep(settings.connections > 1_000 ? 1 : 0.2)
         if let failure = shared.failure { throw failure }
         ledger.connectedBytes = ServerSample.take(ledger.pids, details: true)
     }
 
-    /// Takes samples until a time.
+    /// Takes samples until `end`.
     private func watch(_ shared: LoadShared, ledger: inout RunLedger, until end: UInt64) async throws(LoadFailure) {
         let interval = max(Self.sampleSeconds, (settings.warmup + settings.duration) / Self.momentLimit)
         while true {
@@ -154,7 +154,7 @@ public struct LoadRun: Sendable {
         )
     }
 
-    /// Waits until every message is everywhere, or none has come for as long as the run's patience.
+    /// Waits until every message has arrived everywhere, or none has arrived for `patience` seconds.
     private func drain(_ shared: LoadShared) async throws(LoadFailure) {
         while !shared.counters.allSatisfy({ $0.isPublished.load(ordering: .relaxed) }) {
             if let failure = shared.failure { throw failure }
@@ -163,7 +163,7 @@ public struct LoadRun: Sendable {
         let readers = settings.readersByTopic
         let expected = zip(shared.sent, readers).reduce(0) { $0 + $1.0 * $1.1 }
         try await waitUntilQuiet(shared, patience: settings.patience) { shared.sum(\.deliveredCount) >= expected }
-        // One that comes twice comes now.
+        // Duplicates arrive now, if there are any.
         await Self.sleep(0.1)
     }
 
@@ -193,7 +193,7 @@ public struct LoadRun: Sendable {
 }
 
 extension LoadSettings {
-    /// How many subscribers of each topic read all the time.
+    /// For each topic, the number of subscribers that read all the time.
     var readersByTopic: [Int] {
         var readers = [Int](repeating: 0, count: topics)
         for number in 0..<subscribers where !isStalled(number) { readers[number % topics] += 1 }

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// What the threads of a run and the one that conducts them share.
+/// What the threads of a run share with the conductor.
 ///
-/// Each counter has one writer, the thread that it belongs to; everything else is written by the conductor.
+/// Each counter is written only by its own thread. The conductor writes most other values.
 final class LoadShared: Sendable {
-    /// What a thread does; only ever goes forward.
+    /// The phase of all threads. It never goes back.
     enum Phase: Int, Comparable {
-        /// Connect, then wait for `start`, publish, and read what comes.
+        /// Connect, wait for `start`, publish, and read what arrives.
         case loading
         /// Let the stalled subscribers read again.
         case readingStalled
@@ -16,22 +16,22 @@ final class LoadShared: Sendable {
         static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// One thread's counters, totals since the beginning.
+    /// One thread's counters: totals since the beginning.
     final class Counters: Sendable {
         let ready = Atomic(0)
         let published = Atomic(0)
         let acked = Atomic(0)
         let delivered = Atomic(0)
-        /// What the stalled ones got at the end.
+        /// Deliveries to the stalled subscribers at the end.
         let deliveredLate = Atomic(0)
-        /// When all of its connections were ready; 0 before.
+        /// When all connections of the thread were ready; 0 before.
         let readyAt = Atomic<UInt64>(0)
-        /// Whether it publishes no more.
+        /// Whether the thread has finished publishing.
         let isPublished = Atomic(false)
     }
 
     let counters: [Counters]
-    /// When publishing begins; 0 while that is not known.
+    /// When publishing begins; 0 until that is known.
     let start = Atomic<UInt64>(0)
     private let phaseNumber = Atomic(0)
     private let stops = Atomic(false)
@@ -50,7 +50,7 @@ final class LoadShared: Sendable {
         phaseNumber.store(phase.rawValue, ordering: .relaxed)
     }
 
-    /// Whether publishing ends before its time.
+    /// Whether publishing must end early.
     var isStopping: Bool { stops.load(ordering: .relaxed) }
 
     func stop() {
@@ -59,20 +59,20 @@ final class LoadShared: Sendable {
 
     var failure: LoadFailure? { firstFailure.withLock { $0 } }
 
-    /// Ends the run; the first failure is the one that is told.
+    /// Ends the run. Only the first failure is reported.
     func fail(_ failure: LoadFailure) {
         firstFailure.withLock { if $0 == nil { $0 = failure } }
         stop()
     }
 
-    /// Adds what a thread has published to each topic.
+    /// Adds the number of messages that a thread has published to each topic.
     func addSent(_ counts: [Int]) {
         sentByTopic.withLock { sums in
             for topic in counts.indices { sums[topic] += counts[topic] }
         }
     }
 
-    /// What was published to each topic, once all threads have.
+    /// The number of messages published to each topic, once all threads have finished publishing.
     var sent: [Int] { sentByTopic.withLock { $0 } }
 
     func add(_ report: ThreadReport) {

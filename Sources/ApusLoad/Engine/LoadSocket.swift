@@ -1,36 +1,36 @@
 import ApusSockets
 import Glibc
 
-/// One connection of a thread: its socket, what is left over of the last read and the last write, and its books.
+/// One connection of a thread: its socket, the remains of the last read and the last write, and its counters.
 final class LoadSocket: PollTarget {
     enum Phase {
         case connecting
-        /// The protocol's own beginning: a handshake, a subscribe.
+        /// The protocol is starting: a handshake, a subscribe.
         case opening
         case ready
         case closed
     }
 
-    /// The books of a subscriber.
+    /// The state and the counters of a subscriber.
     struct Subscriber {
         let topic: Int
-        /// Where its tracks begin, one for each publisher.
+        /// The index of its first track. It has one for each publisher.
         let firstTrack: Int
         let isStalled: Bool
-        /// Whether its deliveries give credit back.
+        /// Whether its deliveries return credit to publishers.
         let givesCredit: Bool
         var received = 0
         var announced = 0
     }
 
-    /// The books of a publisher.
+    /// The state and the counters of a publisher.
     struct Publisher {
-        /// Where its sequences begin, one for each topic.
+        /// The index of its first sequence. It has one for each topic.
         let firstSequence: Int
         var nextTopic: Int
-        /// How many more it may send now.
+        /// How many more messages it may send now.
         var credit: Int
-        /// Whether it is among those that have credit.
+        /// Whether it is in the list of publishers with credit.
         var isListed = false
         var published: UInt64 = 0
         var sent = SendLog()
@@ -43,11 +43,11 @@ final class LoadSocket: PollTarget {
     @exclusivity(unchecked) var connection: LoadConnection
     @exclusivity(unchecked) var subscriber: Subscriber
     @exclusivity(unchecked) var publisher: Publisher
-    /// Whether what comes is left in the kernel.
+    /// Whether incoming data is left in the kernel.
     @exclusivity(unchecked) var isStalled = false
-    /// The beginning of something that has not all come yet.
+    /// The beginning of an incomplete frame.
     @exclusivity(unchecked) var rest: [UInt8] = []
-    /// What the kernel did not take.
+    /// Bytes that the kernel has not accepted.
     @exclusivity(unchecked) var unsent: [UInt8] = []
     @exclusivity(unchecked) private var unsentStart = 0
 
@@ -77,7 +77,7 @@ final class LoadSocket: PollTarget {
 
     // MARK: Sending
 
-    /// Sends bytes, or keeps what the kernel does not take.
+    /// Sends bytes, and keeps those that the kernel does not accept.
     func send(_ bytes: UnsafeRawBufferPointer) {
         guard unsent.isEmpty else {
             unsent.append(contentsOf: bytes)
@@ -112,12 +112,12 @@ final class LoadSocket: PollTarget {
 
     // MARK: Errors
 
-    /// What errno says.
+    /// The text of `errno`.
     func errorText() -> String {
         String(cString: strerror(errno))
     }
 
-    /// What came of connecting; nil when it is connected.
+    /// The error of a connection attempt; `nil` if the socket is connected.
     func connectError() -> String? {
         var code: CInt = 0
         var size = socklen_t(MemoryLayout<CInt>.size)

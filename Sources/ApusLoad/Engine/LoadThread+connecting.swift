@@ -3,15 +3,16 @@ import Glibc
 import Synchronization
 
 extension LoadThread {
-    /// How many connections are on their way at a time: well under what a listener lets wait.
+    /// How many connection attempts may be pending at a time: well below a listener's backlog.
     private static let connectingLimit = 128
-    /// From how many connections on several source addresses are used, and how many each has.
+    /// The number of connections for each source address. Runs with more connections use several source addresses.
     ///
-    /// The kernel has some 28,000 ports for connections to one address from another, and takes every other one first.
-    /// When that half is used up, it looks through all of it again for each further connection.
+    /// The kernel has some 28,000 ports for connections between two addresses, and uses every other port first. When
+    /// that half is used up, it searches through all ports again for each further connection.
     private static let portsOfAddress = 12_000
 
-    /// Connects this thread's share: subscribers first, so that they are there when something is published.
+    /// Opens this thread's connections. Subscribers come first, so that they are subscribed before anything is
+    /// published.
     func connectAll() {
         while readyCount < subscriberNumbers.count + publisherNumbers.count {
             guard shared.failure == nil, !shared.isStopping else { return }
@@ -54,7 +55,7 @@ extension LoadThread {
     }
 
     private func open(publisher number: Int, place: Int) throws(SocketError) -> LoadSocket {
-        // They begin at different topics, so that not all are at the same one at a time.
+        // Publishers begin at different topics, so that they do not all use the same topic at a time.
         let topic =
             settings.wire.publishersHaveOneTopic
             ? number % settings.topics : number * settings.topics / settings.publishers
@@ -91,7 +92,7 @@ extension LoadThread {
         return load
     }
 
-    /// The kernel has news of a connection that was on its way.
+    /// Handles the end of a pending connection attempt.
     func finishConnecting(_ socket: LoadSocket) {
         if let error = socket.connectError() { return lost(socket, error) }
         socket.phase = .opening
@@ -100,14 +101,14 @@ extension LoadThread {
         sendAnswer(socket)
     }
 
-    /// Sends what the protocol had to say.
+    /// Sends what the protocol has written.
     func sendAnswer(_ socket: LoadSocket) {
         guard !answer.isEmpty else { return }
         answer.withUnsafeBytes { socket.send($0) }
         answer.removeAll(keepingCapacity: true)
     }
 
-    /// The protocol says that the connection is subscribed, or may publish.
+    /// Handles the protocol's report that the connection is subscribed or may publish.
     func becomeReady(_ socket: LoadSocket) {
         guard socket.phase == .opening else { return }
         socket.phase = .ready
@@ -125,7 +126,7 @@ extension LoadThread {
         if let id = socket.id { poller.change(id, of: socket.socket, to: events) }
     }
 
-    /// The connection is at its end, and it was not we who ended it.
+    /// Handles the end of a connection that this program did not end.
     func lost(_ socket: LoadSocket, _ text: String) {
         guard socket.phase != .closed else { return }
         let phase = socket.phase
@@ -156,17 +157,16 @@ extension LoadThread {
         socket.socket.close()
     }
 
-    /// Keeps a text for the result; the first few say enough.
+    /// Keeps a text for the result. Only the first few are kept.
     func note(_ text: String) {
         if report.texts.count < 5 { report.texts.append(text) }
     }
 }
 
 extension Socket {
-    /// Begins to connect; it is writable once that has come to an end.
+    /// Begins to connect. The socket becomes writable when the attempt has ended.
     ///
-    /// With a `source` the connection comes from that loopback address after 127.0.0.1, where the server is on
-    /// loopback.
+    /// - Parameter source: if the server is on loopback, connects from the loopback address this many after 127.0.0.1.
     static func connecting(to address: LoadAddress, source: Int?) throws(SocketError) -> Socket {
         let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let descriptor = Glibc.socket(address.family, kind, 0)
@@ -185,7 +185,7 @@ extension Socket {
 
     private func bindLoopback(_ number: Int) {
         var isOn: CInt = 1
-        // The port is chosen when it connects, so that one port serves several peers.
+        // Choose the port on connecting, so that one port can serve several peers.
         setsockopt(descriptor, CInt(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, &isOn, socklen_t(MemoryLayout<CInt>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -2,14 +2,14 @@ import ApusSockets
 import Synchronization
 
 extension LoadThread {
-    /// How much of a publisher's output may wait for its socket in the open loop: 4 MiB.
+    /// How much output of a publisher may wait for its socket in the open loop: 4 MiB.
     private static let backlogLimit = 4 << 20
-    /// How many bytes of publishes are encoded before they are sent.
+    /// The number of bytes of publishes to encode before sending.
     private static let batchBytes = 256 << 10
-    /// A sleep ends at least so long before the next message is due, and the rest is spun: 100 µs.
+    /// A sleep ends at least this long before the next message is due. The thread spins for the rest. 100 µs.
     private static let wakeMargin: UInt64 = 100_000
 
-    /// Publishes for the run's time, and reads what comes.
+    /// Publishes for the duration of the run, and reads what arrives.
     func publish() {
         let start = shared.start.load(ordering: .acquiring)
         let begin = start + UInt64(settings.warmup * 1e9)
@@ -38,7 +38,7 @@ extension LoadThread {
         }
     }
 
-    /// Has every publisher with credit send as much as that allows.
+    /// Makes every publisher with credit send as much as its credit allows.
     private func spendCredit(now: UInt64) {
         var later: [LoadSocket] = []
         for socket in listed {
@@ -52,14 +52,15 @@ extension LoadThread {
                 left -= 1
             }
             socket.send(output.bytes)
-            // What is left goes after others had their turn; one whose socket is full is listed again when it is not.
+            // The remaining credit waits until the others have had their turn. A publisher with a full socket is listed
+            // again later.
             if socket.publisher.credit > 0, socket.unsentCount == 0 { later.append(socket) }
         }
         listed.removeAll(keepingCapacity: true)
         for socket in later { list(socket) }
     }
 
-    /// Notes that a publisher may publish.
+    /// Lists a publisher that may publish.
     func list(_ socket: LoadSocket) {
         guard !socket.publisher.isListed, socket.publisher.credit > 0, socket.unsentCount == 0 else { return }
         socket.publisher.isListed = true
@@ -108,7 +109,7 @@ extension LoadThread {
         var current: LoadSocket?
         while schedule.due <= now, schedule.due < measured.upperBound {
             let socket = publishers[schedule.turn % publishers.count]
-            // It goes on when the server has taken some; the time that its messages were due stays.
+            // The publisher continues when the server has read some. The due times of its messages stay the same.
             if socket.unsentCount > Self.backlogLimit || socket.phase != .ready { break }
             if socket !== current || output.count > Self.batchBytes {
                 current?.send(output.bytes)
@@ -124,7 +125,7 @@ extension LoadThread {
         current.send(output.bytes)
     }
 
-    /// Sleeps until shortly before the time, in whole milliseconds, or until something comes.
+    /// Sleeps until shortly before `due`, in whole milliseconds, or until something arrives.
     private func sleep(until due: UInt64, now: UInt64) {
         let room = due > now + Self.wakeMargin ? due - now - Self.wakeMargin : 0
         poll(timeout: CInt(min(room / 1_000_000, 1_000)))
@@ -134,15 +135,16 @@ extension LoadThread {
 /// When the messages of one thread are due in the open loop.
 struct OpenSchedule {
     private let start: UInt64
-    /// Nanoseconds from one message of this thread to the next.
+    /// The interval between two messages of this thread, in nanoseconds.
     private let period: Double
-    /// Which message is next.
+    /// The index of the next message.
     private(set) var turn = 0
-    /// When it is due, in nanoseconds of the run's clock.
+    /// When the next message is due, in nanoseconds of the run's clock.
     private(set) var due: UInt64
 
     init(settings: LoadSettings, rate: Double, index: Int, start: UInt64) {
-        // Threads have shares as they have publishers; each begins a little after the one before.
+        // A thread's share of the rate is proportional to its publishers. Each thread begins a little after the one
+        // before.
         let own = (0..<settings.publishers).count { $0 % settings.threads == index }
         period = 1e9 / rate * Double(settings.publishers) / Double(max(1, own))
         self.start = start + UInt64(1e9 / rate * Double(index))
@@ -155,7 +157,7 @@ struct OpenSchedule {
     }
 }
 
-/// How much of the measured time a thread ran, and how much of it it had nothing to do.
+/// Measures how long a thread ran in the measured time, and for how long it had nothing to do.
 struct TimeMeter {
     private let window: Range<UInt64>
     private var began: (wall: UInt64, run: UInt64)?
@@ -166,7 +168,7 @@ struct TimeMeter {
         self.window = window
     }
 
-    /// Once around the loop.
+    /// Records one round of the loop.
     @inline(__always)
     mutating func turn(at now: UInt64, wasIdle: Bool) {
         if now >= window.lowerBound {
@@ -186,7 +188,7 @@ struct TimeMeter {
 }
 
 extension LoadSettings {
-    /// Whether an open loop spins: where nothing else is said, when there is a core for each thread and one more.
+    /// Whether an open loop spins. With `auto`, it does if there are more usable cores than threads.
     var spins: Bool {
         switch waiting {
         case .spin: true

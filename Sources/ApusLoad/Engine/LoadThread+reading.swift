@@ -1,7 +1,7 @@
 import ApusSockets
 
 extension LoadThread {
-    /// Takes what came for a connection, and checks it.
+    /// Reads what has arrived on a connection, and checks it.
     func read(_ socket: LoadSocket) {
         let rest = socket.rest.count
         input.count = 0
@@ -35,7 +35,7 @@ extension LoadThread {
         socket.rest.append(contentsOf: bytes)
     }
 
-    /// Works off the events of one read.
+    /// Processes the events of one read.
     private func take(_ socket: LoadSocket, now: UInt64) {
         let firstTrack = socket.subscriber.firstTrack
         let givesCredit = socket.subscriber.givesCredit
@@ -46,7 +46,7 @@ extension LoadThread {
                 if event.kind == .delivery {
                     let mark = LoadMark(origin: event.first, time: event.second)
                     guard isSubscriber, check(mark, firstTrack: firstTrack) else {
-                        // A publisher has subscribed to nothing.
+                        // A publisher has no subscriptions.
                         if !isSubscriber { report.strange += 1 }
                         continue
                     }
@@ -64,7 +64,7 @@ extension LoadThread {
         if socket.subscriber.isStalled { deliveredLate += received } else { delivered += received }
     }
 
-    /// Whether the message is one that this subscriber had not had.
+    /// Whether the subscriber receives this message for the first time.
     @inline(__always)
     private func check(_ mark: LoadMark, firstTrack: Int) -> Bool {
         guard mark.publisher < settings.publishers, mark.sequence > 0 else {
@@ -119,7 +119,7 @@ extension LoadThread {
         list(publishers[place])
     }
 
-    /// Reads from the stalled subscribers again.
+    /// Resumes reading from the stalled subscribers.
     func resumeStalled() {
         for socket in subscribers where socket.isStalled && socket.phase == .ready {
             socket.isStalled = false

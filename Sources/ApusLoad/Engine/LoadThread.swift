@@ -1,9 +1,9 @@
 import ApusSockets
 import Synchronization
 
-/// One thread of a run: its connections, their books, and the loop that drives them.
+/// One thread of a run: its connections, their counters, and the loop that drives them.
 ///
-/// Everything here belongs to the thread. It tells `LoadShared` how far it is after every poll.
+/// Everything here belongs to the thread. After every poll, it publishes its progress to `LoadShared`.
 ///
 /// ```
 /// connect ──► wait for the start ──► publish and read ──► read what is on its way ──► read the stalled ones ──► report
@@ -27,28 +27,28 @@ final class LoadThread {
 
     @exclusivity(unchecked) var subscribers: [LoadSocket] = []
     @exclusivity(unchecked) var publishers: [LoadSocket] = []
-    /// Publishers that have credit.
+    /// Publishers with credit.
     @exclusivity(unchecked) var listed: [LoadSocket] = []
-    /// `SequenceTrack`s: of each subscriber here, one for each publisher of the run.
+    /// For each subscriber of this thread, one `SequenceTrack` for each publisher of the run.
     let tracks: UnsafeMutableBufferPointer<SequenceTrack>
-    /// The last sequence of each publisher here on each topic.
+    /// For each publisher of this thread, its last sequence on each topic.
     let sequences: UnsafeMutableBufferPointer<UInt64>
 
     @exclusivity(unchecked) var report = ThreadReport()
     @exclusivity(unchecked) var latency = LatencyRecorder()
     @exclusivity(unchecked) var ackLatency = LatencyRecorder()
     @exclusivity(unchecked) var lateness = LatencyRecorder()
-    /// Messages that were sent, or due, in this time count for latencies.
+    /// Latencies count only for messages that were sent or due in this time.
     @exclusivity(unchecked) var measured: Range<UInt64> = 0..<0
     @exclusivity(unchecked) var delivered = 0
     @exclusivity(unchecked) var deliveredLate = 0
     @exclusivity(unchecked) var readyCount = 0
     @exclusivity(unchecked) var connecting = 0
     @exclusivity(unchecked) var nextToConnect = 0
-    /// Whether the last poll or turn had anything to do.
+    /// Whether the last poll or round had anything to do.
     @exclusivity(unchecked) var wasBusy = false
 
-    /// Numbers of the subscribers and publishers that this thread has.
+    /// The numbers of this thread's subscribers and publishers.
     let subscriberNumbers: [Int]
     let publisherNumbers: [Int]
 
@@ -78,7 +78,7 @@ final class LoadThread {
         sequences.deallocate()
     }
 
-    /// Does everything and reports.
+    /// Runs all phases and reports.
     func run() {
         connectAll()
         if shared.failure == nil { wait() }
@@ -91,7 +91,7 @@ final class LoadThread {
         shared.add(finish())
     }
 
-    /// Until all threads are connected and the conductor has said when to start.
+    /// Waits until all threads are connected and the conductor has set the start.
     private func wait() {
         while shared.start.load(ordering: .acquiring) == 0, !shared.isStopping { poll(timeout: 1) }
     }
@@ -100,7 +100,7 @@ final class LoadThread {
         while shared.phase < phase { poll(timeout: 5) }
     }
 
-    /// One look at the sockets.
+    /// Polls the sockets once.
     @inline(__always)
     func poll(timeout: CInt) {
         poller.poll(timeout: timeout)
@@ -116,7 +116,7 @@ final class LoadThread {
         return sums
     }
 
-    /// Closes everything, which ends the ring of references, and adds up.
+    /// Closes all connections, which breaks the reference cycles, and makes the report.
     private func finish() -> ThreadReport {
         report.subscribers = subscribers.map { socket in
             ThreadReport.Subscriber(

@@ -1,13 +1,13 @@
-/// Writes publishes: copies of the template with their own numbers.
+/// Writes publishes: copies of the template with individual numbers.
 struct PublishEncoder {
     private let template: [UInt8]
     private let mark: Int
-    /// These are -1 where the protocol has none.
+    /// Each of these is -1 if the protocol does not have it.
     private let topicDigits: Int
     private let identifier: Int
     private let request: Int
     private let maskingKey: Int
-    /// xorshift64: masking keys need not be secret here.
+    /// The state of xorshift64. Masking keys need not be secret here.
     private var random: UInt64
 
     init(_ template: PublishTemplate, topics: Int, seed: UInt64) {
@@ -20,12 +20,12 @@ struct PublishEncoder {
         random = seed | 1
     }
 
-    /// How long a publish is.
+    /// The size of a publish in bytes.
     var byteCount: Int { template.count }
 
     /// Appends a publish.
     ///
-    /// `number` is which of the publisher's it is, over all topics.
+    /// - Parameter number: the number of the publisher's message, over all topics.
     @inline(__always)
     mutating func encode(_ what: LoadMark, topic: Int, number: UInt64, to room: ByteRoom) {
         let bytes = room.append(template.count)

@@ -1,22 +1,22 @@
-/// What the conductor saw: the server and the counters at the moments that matter, and in between.
+/// What the conductor recorded: samples of the server and the counters at important moments and in between.
 struct RunLedger: Sendable {
-    /// Counters and the server at one moment.
+    /// The counters and the server at one moment.
     struct Sample: Sendable {
         let time: UInt64
         let published: Int
         let acked: Int
         let delivered: Int
         let server: ServerSample
-        /// Nanoseconds that this process has run.
+        /// The processor time of this process, in nanoseconds.
         let generator: UInt64
     }
 
     let pids: [Int32]
     /// Before the first connection.
     let atStart: ServerSample
-    /// With the last connection.
+    /// When the last connection was ready.
     private(set) var atConnected: ServerSample
-    /// The same after a moment of rest: what connections take.
+    /// The same after a moment of rest: the memory of idle connections.
     var connectedBytes: ServerSample
     var connectSeconds = 0.0
     private(set) var measured: Sample?

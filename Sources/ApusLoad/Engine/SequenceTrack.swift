@@ -1,19 +1,19 @@
-/// What one subscriber has had of one publisher: the highest sequence, and which of the 64 up to it came.
+/// What one subscriber has received from one publisher: the highest sequence, and which of the 64 up to it.
 ///
-/// One that comes more than 64 messages late is taken for a doubled one, and so counts as that and as lost.
+/// A message that comes 64 or more behind the highest sequence counts as a duplicate. It then also counts as lost.
 struct SequenceTrack {
-    /// What a message was in its order.
+    /// How a message fits into the order.
     enum Sighting: Equatable {
-        /// The next one, or one after a gap.
+        /// The next message, or one after a gap.
         case new
-        /// One that was passed over before.
+        /// A message that was skipped before.
         case late
-        /// It came before.
+        /// A duplicate.
         case doubled
     }
 
     private var highest: UInt64 = 0
-    /// Bit `n` is set when `highest - n` came.
+    /// Bit `n` is set if `highest - n` was received.
     private var seen: UInt64 = 0
 
     @inline(__always)

@@ -1,11 +1,11 @@
 import Glibc
 
-/// Reads files of proc(5), which have no size before they are read.
+/// Reads files of proc(5), whose size is unknown before they are read.
 enum ProcFile {
-    /// The largest file that is read: 16 MiB, the sockets of a busy machine.
+    /// The most that is read of a file: 16 MiB, enough for the sockets of a busy machine.
     private static let limit = 16 << 20
 
-    /// The file's text; nil when it is gone, or not ours to read.
+    /// The file's text; `nil` when it does not exist or cannot be read.
     static func text(_ path: String) -> String? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
@@ -20,7 +20,7 @@ enum ProcFile {
         return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The names in a folder; empty when it is gone, or not ours to read.
+    /// The names in a folder; empty when it does not exist or cannot be read.
     static func names(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
@@ -34,7 +34,7 @@ enum ProcFile {
         return names
     }
 
-    /// Where a symbolic link leads.
+    /// The target of a symbolic link; `nil` when it cannot be read.
     static func link(_ path: String) -> String? {
         var room = [UInt8](repeating: 0, count: 256)
         let count = room.withUnsafeMutableBytes { bytes -> Int in
@@ -44,13 +44,13 @@ enum ProcFile {
         return count > 0 ? String(decoding: room[..<count], as: UTF8.self) : nil
     }
 
-    /// The number after `name:` in a file of lines such as `VmRSS:  123 kB`.
+    /// The number after `name:` in a file with lines such as `VmRSS:  123 kB`.
     static func number(after name: String, in text: String) -> Int? {
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }) else { return nil }
         return Int(line.dropFirst(name.count + 1).drop { $0 == " " || $0 == "\t" }.prefix { $0.isNumber })
     }
 
-    /// How many cores this process may run on.
+    /// The number of cores that this process may run on.
     static var usableCores: Int {
         guard let text = text("/proc/self/status"),
             let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed:") })

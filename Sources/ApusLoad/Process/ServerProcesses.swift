@@ -2,7 +2,8 @@ import Glibc
 
 /// Finds the processes that listen at an address of this machine.
 enum ServerProcesses {
-    /// The processes that have a listening socket there, with the children of each; empty where none can be seen.
+    /// The processes that hold a listening socket there, including children that inherited it; empty when none are
+    /// visible.
     static func listening(at address: LoadAddress) -> [Int32] {
         guard address.isLocal else { return [] }
         let inodes =
@@ -31,7 +32,7 @@ enum ServerProcesses {
         }
     }
 
-    /// The inodes of sockets that listen at a port, at this address or at all (proc_net_tcp(5)).
+    /// The inodes of sockets that listen at a port, at this address or at all addresses (proc_net_tcp(5)).
     private static func listeningInodes(port: Int, host: [UInt8]) -> [String] {
         let text = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap(ProcFile.text).joined()
         return text.split(separator: "\n").compactMap { line in
@@ -44,7 +45,7 @@ enum ServerProcesses {
         }
     }
 
-    /// Whether a listener's address, hexadecimal in words of the machine's order, takes connections to `host`.
+    /// Whether a listener accepts connections to `host`. Its address is in hexadecimal words in host byte order.
     static func isSame(_ hex: Substring, _ host: [UInt8]) -> Bool {
         if hex.allSatisfy({ $0 == "0" }) { return true }
         var bytes: [UInt8] = []

@@ -1,18 +1,19 @@
 import Glibc
 
-/// What the server's processes have used up at one moment.
+/// The resources that the server's processes have used, at one moment.
 struct ServerSample: Sendable {
-    /// Nanoseconds run and waited for a core, of each thread.
+    /// For each thread, how long it ran and how long it waited for a core, in nanoseconds.
     var threads: [Int32: (ran: UInt64, waited: UInt64)] = [:]
-    /// Processor time of all threads, those that are gone too, in seconds and to the tick (usually 10 ms).
+    /// Processor time of all threads, including ended ones, in seconds. The resolution is one tick, usually 10 ms.
     var ticks = 0.0
     var residentBytes = 0
-    /// Resident bytes with shared pages counted in part; nil unless they were asked for, or where they cannot be had.
+    /// Resident bytes with shared pages counted proportionally; `nil` unless requested and available.
     var proportionalBytes: Int?
 
-    /// Looks at the processes now.
+    /// Takes a sample of the processes.
     ///
-    /// `details` asks for proportional bytes, for which the kernel walks through all of their memory.
+    /// - Parameter details: also takes proportional bytes, for which the kernel walks through all memory of the
+    ///   processes.
     static func take(_ pids: [Int32], details: Bool = false) -> ServerSample {
         var sample = ServerSample()
         for pid in pids { sample.add(pid, details: details) }
@@ -21,7 +22,7 @@ struct ServerSample: Sendable {
 
     private mutating func add(_ pid: Int32, details: Bool) {
         if let text = ProcFile.text("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") {
-            // After the name in parentheses comes the state as field 3; 14 and 15 are user and system time.
+            // The state, field 3, follows the name in parentheses. Fields 14 and 15 are user and system time.
             let fields = text[end...].dropFirst(2).split(separator: " ")
             if fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) {
                 ticks += (user + system) / Double(sysconf(CInt(_SC_CLK_TCK)))
@@ -45,7 +46,7 @@ struct ServerSample: Sendable {
         }
     }
 
-    /// Seconds run from an earlier sample to this one: exact, unless threads ended meanwhile.
+    /// Processor time since an earlier sample, in seconds. Exact, unless threads ended in between.
     func runTime(since earlier: ServerSample) -> Double {
         let isExact = earlier.threads.keys.allSatisfy { threads[$0] != nil }
         guard isExact, !threads.isEmpty else { return max(0, ticks - earlier.ticks) }
@@ -54,12 +55,12 @@ struct ServerSample: Sendable {
         }
     }
 
-    /// Seconds that threads were ready to run and did not.
+    /// How long threads were ready to run but did not run, in seconds.
     func waitTime(since earlier: ServerSample) -> Double {
         threads.reduce(0) { $0 + Self.difference($1.value.waited, earlier.threads[$1.key]?.waited) }
     }
 
-    /// Seconds that the busiest thread ran.
+    /// Processor time of the busiest thread, in seconds.
     func busiestThreadTime(since earlier: ServerSample) -> Double {
         threads.map { Self.difference($0.value.ran, earlier.threads[$0.key]?.ran) }.max() ?? 0
     }

@@ -1,16 +1,16 @@
-/// What came in one read, in its order.
+/// The events of one read, in order.
 ///
-/// A flat list of plain values: the parser fills it, the engine goes over it and empties it, and nothing is allocated
-/// once it has grown. Texts are kept beside it, because they are rare.
+/// A flat list of plain values. The parser fills it, and the engine processes and empties it. Once it has grown,
+/// nothing is allocated. Texts are rare and kept separately.
 public struct LoadEvents {
-    /// The most texts that are kept of one read.
+    /// The most texts kept for one read.
     private static let textLimit = 8
 
     @usableFromInline var list: [LoadEvent] = []
-    /// What the server said with errors and closes, the first few of this read.
+    /// The server's texts with errors and closes; the first few of this read.
     public private(set) var texts: [String] = []
 
-    /// Makes an empty list.
+    /// Creates an empty list.
     public init() {
         list.reserveCapacity(1024)
     }
@@ -23,7 +23,7 @@ public struct LoadEvents {
         list.append(LoadEvent(.ready))
     }
 
-    /// Publishes of this connection were answered, the oldest ones first.
+    /// Publishes of this connection were answered, the oldest first.
     @inlinable
     public mutating func ack(_ count: Int = 1) {
         if let last = list.last, last.kind == .ack {
@@ -33,36 +33,36 @@ public struct LoadEvents {
         }
     }
 
-    /// A message with a mark came.
+    /// A message with a mark arrived.
     @inlinable
     public mutating func delivery(_ mark: LoadMark) {
         list.append(LoadEvent(.delivery, mark.origin, mark.time))
     }
 
-    /// The server says that it left out so many messages here.
+    /// The server announced that it dropped `count` messages here.
     public mutating func dropped(_ count: Int) {
         list.append(LoadEvent(.dropped, UInt64(max(0, count))))
     }
 
-    /// The server refused something; where that was a publish, it counts as its answer.
+    /// The server refused something. If that was a publish, this counts as its answer.
     public mutating func error(_ text: String) {
         keep(text)
         list.append(LoadEvent(.error))
     }
 
-    /// The server ends the connection, or what it sends makes no sense; nothing after this is parsed.
+    /// The server ends the connection, or sends invalid data. Nothing after this is parsed.
     public mutating func closed(_ text: String) {
         keep(text)
         list.append(LoadEvent(.closed))
     }
 
-    /// Something else that is in order, such as a heartbeat.
+    /// Anything else that is valid, such as a heartbeat.
     @inlinable
     public mutating func other() {
         list.append(LoadEvent(.other))
     }
 
-    /// Forgets everything and keeps the room.
+    /// Removes everything, and keeps the capacity.
     @inlinable
     public mutating func removeAll() {
         list.removeAll(keepingCapacity: true)
@@ -79,9 +79,9 @@ public struct LoadEvents {
     }
 }
 
-/// One thing that came.
+/// One event on a connection.
 public struct LoadEvent: Sendable, Equatable {
-    /// What it is.
+    /// The kinds of events.
     public enum Kind: UInt8, Sendable {
         case ready
         case ack
@@ -92,14 +92,14 @@ public struct LoadEvent: Sendable, Equatable {
         case other
     }
 
-    /// What it is.
+    /// The kind of the event.
     public let kind: Kind
-    /// The mark's origin of a delivery; how many, of acks and drops.
+    /// For a delivery, the mark's origin; for acks and drops, the count.
     public var first: UInt64
-    /// The mark's time of a delivery.
+    /// For a delivery, the mark's time.
     public let second: UInt64
 
-    /// Makes an event.
+    /// Creates an event.
     @inlinable
     public init(_ kind: Kind, _ first: UInt64 = 0, _ second: UInt64 = 0) {
         self.kind = kind

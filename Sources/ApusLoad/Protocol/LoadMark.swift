@@ -1,4 +1,4 @@
-/// The numbers that every message carries: who published it, which of its messages it is, and when.
+/// The numbers in every message: its publisher, its sequence, and its time.
 ///
 /// ```
 /// ld-mark:0003000000000a2f0000000123456789
@@ -6,46 +6,46 @@
 ///             └─ sequence on the topic, 12
 /// ```
 ///
-/// Of constant width, so that a message is found and read without parsing what is around it, and of plain ASCII without
-/// anything that JSON would escape.
+/// The width is constant, so that a mark can be found and read without parsing the text around it. The text is plain
+/// ASCII, and JSON need not escape it.
 public struct LoadMark: Sendable, Equatable {
-    /// How many bytes a mark takes.
+    /// The size of a mark in bytes.
     public static let byteCount = 40
-    /// The most publishers that have room in it.
+    /// The maximum number of publishers that a mark can distinguish.
     public static let publisherLimit = 1 << 16
-    /// `ld-mark:` as it is in memory.
+    /// `ld-mark:` as a number in memory.
     @usableFromInline static let magic = UInt64(littleEndian: 0x3A6B_7261_6D2D_646C)
 
-    /// The publisher, and the sequence in the lower 48 bits.
+    /// The publisher in the upper 16 bits, and the sequence in the lower 48.
     public let origin: UInt64
-    /// When it was sent, or was due to be: nanoseconds of the run's clock.
+    /// When the message was sent or due, in nanoseconds of the run's clock.
     public let time: UInt64
 
-    /// Makes a mark of its two numbers.
+    /// Makes a mark from its two numbers.
     @inlinable
     public init(origin: UInt64, time: UInt64) {
         self.origin = origin
         self.time = time
     }
 
-    /// Makes a mark of its parts.
+    /// Makes a mark from its parts.
     @inlinable
     public init(publisher: Int, sequence: UInt64, time: UInt64) {
         self.init(origin: Self.origin(publisher: publisher, sequence: sequence), time: time)
     }
 
-    /// Publisher and sequence in one number.
+    /// Combines publisher and sequence into one number.
     @inlinable
     public static func origin(publisher: Int, sequence: UInt64) -> UInt64 {
         UInt64(publisher) << 48 | sequence
     }
 
-    /// Who published the message.
+    /// The number of the publisher.
     @inlinable public var publisher: Int { Int(origin >> 48) }
-    /// Which message of this publisher on its topic it is, from 1.
+    /// The number of this publisher's message on its topic, from 1.
     @inlinable public var sequence: UInt64 { origin & 0xFFFF_FFFF_FFFF }
 
-    /// Writes the mark.
+    /// Writes the mark. `byteCount` bytes must be writable.
     @inlinable
     public func write(to bytes: UnsafeMutableRawPointer) {
         bytes.storeBytes(of: Self.magic, as: UInt64.self)
@@ -53,7 +53,7 @@ public struct LoadMark: Sendable, Equatable {
         HexDigits.write(time, to: bytes + 24)
     }
 
-    /// The mark at this place; nil when there is none. `byteCount` bytes must be readable.
+    /// The mark at this address; `nil` when there is none. `byteCount` bytes must be readable.
     @inlinable
     public static func read(at bytes: UnsafeRawPointer) -> LoadMark? {
         guard bytes.loadUnaligned(as: UInt64.self) == magic else { return nil }
@@ -61,14 +61,14 @@ public struct LoadMark: Sendable, Equatable {
     }
 }
 
-/// Finds marks in messages: where the last one was, or else by searching.
+/// Finds marks in messages: first at the place of the last mark, then by searching.
 public struct MarkFinder {
     @usableFromInline var place = 0
 
-    /// Makes a finder that has seen nothing yet.
+    /// Creates a finder that has not found a mark yet.
     public init() {}
 
-    /// The mark in a message; nil when it has none.
+    /// The mark in a message; `nil` when it has none.
     @inlinable
     public mutating func find(in message: UnsafeRawBufferPointer) -> LoadMark? {
         guard let base = message.baseAddress else { return nil }
@@ -89,9 +89,9 @@ public struct MarkFinder {
     }
 }
 
-/// Numbers as 16 hexadecimal digits, 8 of them at a time.
+/// Numbers as 16 hexadecimal digits, processed eight at a time.
 public enum HexDigits {
-    /// How many digits a number has.
+    /// The number of digits.
     public static let count = 16
 
     /// Writes all 16 digits.
@@ -101,28 +101,28 @@ public enum HexDigits {
         bytes.storeBytes(of: digits(UInt32(truncatingIfNeeded: value)).littleEndian, toByteOffset: 8, as: UInt64.self)
     }
 
-    /// Reads 16 digits; what comes of others is no number in particular.
+    /// Reads 16 digits. For other characters, the result is unspecified.
     @inlinable
     public static func read(_ bytes: UnsafeRawPointer) -> UInt64 {
         UInt64(number(UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self)))) << 32
             | UInt64(number(UInt64(littleEndian: (bytes + 8).loadUnaligned(as: UInt64.self))))
     }
 
-    /// Spreads the nibbles over bytes, the highest one first in memory, and makes digits of them.
+    /// Spreads the nibbles over bytes, the highest one first in memory, and turns them into digits.
     @inlinable
     static func digits(_ value: UInt32) -> UInt64 {
         var spread = UInt64(value)
         spread = (spread | spread << 16) & 0x0000_FFFF_0000_FFFF
         spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF
         spread = (spread | spread << 4) & 0x0F0F_0F0F_0F0F_0F0F
-        // 1 in each byte that is a letter: adding 6 carries into its upper half.
+        // 1 in each byte that becomes a letter: adding 6 carries into its upper half.
         let letters = ((spread &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
         return (spread &+ 0x3030_3030_3030_3030 &+ letters &* 39).byteSwapped
     }
 
     @inlinable
     static func number(_ digits: UInt64) -> UInt32 {
-        // A letter has bit 6 set, and its lower half begins at 1 for ten.
+        // A letter has bit 6 set, and its lower half is 1 for the value ten.
         var value = (digits & 0x0F0F_0F0F_0F0F_0F0F) &+ ((digits >> 6) & 0x0101_0101_0101_0101) &* 9
         value = value.byteSwapped
         value = (value | value >> 4) & 0x00FF_00FF_00FF_00FF

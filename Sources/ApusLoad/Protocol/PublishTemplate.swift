@@ -1,30 +1,30 @@
-/// A publish as it goes to the socket, and the places in it where each one has its own numbers.
+/// A publish as it goes to the socket, with the offsets of the numbers that differ between publishes.
 ///
-/// Everything is of constant width, so a publish is a copy and a few stores.
+/// All numbers have a constant width. Making a publish takes one copy and a few stores.
 public struct PublishTemplate: Sendable {
-    /// The whole publish, with any numbers.
+    /// The whole publish, with placeholder numbers.
     public var bytes: [UInt8]
-    /// Where the `LoadMark` is.
+    /// The offset of the `LoadMark`.
     public var mark: Int
-    /// Where the last `LoadTopics.digits` digits of the topic's name are; nil where the name is not in it.
+    /// The offset of the last `LoadTopics.digits` digits of the topic's name; `nil` if the name is not in the publish.
     public var topicDigits: Int?
-    /// Where a UUID with dashes is, which is made unique; nil without one.
+    /// The offset of a dashed UUID, which is made unique; `nil` if there is none.
     public var identifier: Int?
-    /// Where 16 hexadecimal digits are that number the publisher's requests; nil without them.
+    /// The offset of the 16 hexadecimal digits that number the publisher's requests; `nil` if there are none.
     public var request: Int?
-    /// Where the masking key of a WebSocket frame is: all that follows is masked with it; nil where nothing is.
+    /// The offset of a WebSocket frame's masking key, which masks everything after it; `nil` if nothing is masked.
     public var maskingKey: Int?
 
-    /// Makes a template of its bytes and the one place that all protocols have.
+    /// Makes a template from its bytes and the one offset that all protocols have.
     public init(bytes: [UInt8], mark: Int) {
         self.bytes = bytes
         self.mark = mark
     }
 
-    /// A payload of exactly so many bytes: a mark, then letters.
+    /// A payload of exactly `count` bytes: a mark, then letters.
     ///
-    /// The letters do not repeat in short periods, so that compression does not find them too easy, and hold nothing
-    /// that JSON would escape.
+    /// The letters do not repeat in short periods, so that the payload does not compress too well. JSON need not escape
+    /// any of them.
     public static func payload(bytes count: Int) -> [UInt8] {
         precondition(count >= LoadMark.byteCount, "a payload holds its mark")
         var payload = [UInt8](repeating: 0, count: count)

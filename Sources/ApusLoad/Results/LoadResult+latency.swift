@@ -1,10 +1,10 @@
 import Histogram
 
 extension LoadResult.Latency {
-    /// Half a step of the percentile curve: so many points for each halving of what is left to 100 %.
+    /// The number of points on the percentile curve for each halving of the distance to 100 %.
     private static let ticks = 5
 
-    /// What a histogram of nanoseconds says; nil when it is empty.
+    /// Summarizes a histogram of nanoseconds; `nil` when it is empty.
     init?(_ histogram: Histogram<UInt64>) {
         guard histogram.totalCount > 0 else { return nil }
         let most = histogram.max

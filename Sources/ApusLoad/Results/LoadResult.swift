@@ -1,17 +1,19 @@
-/// What a run found. Times are in seconds unless a name says otherwise, rates are per second of the measured time.
+/// The result of a run.
+///
+/// Times are in seconds unless a name says otherwise. Rates are per second of the measured time.
 public struct LoadResult: Sendable, Codable {
-    /// What was asked for.
+    /// The options of the run.
     public struct Options: Sendable, Codable {
         public var subscribers: Int
         public var topics: Int
         public var publishers: Int
-        /// Of the closed loop.
+        /// The window of the closed loop, in messages per publisher.
         public var window: Int?
-        /// Of the open loop, in messages a second.
+        /// The rate of the open loop, in messages per second.
         public var rate: Double?
-        /// Bytes of payload.
+        /// The size of a payload in bytes.
         public var payloadBytes: Int
-        /// Bytes of a publish as it goes to the socket.
+        /// The size of a publish on the socket, in bytes.
         public var publishBytes: Int
         public var stalled: Int
         public var credit: LoadSettings.Credit
@@ -20,12 +22,12 @@ public struct LoadResult: Sendable, Codable {
         public var duration: Double
     }
 
-    /// How the connections came to be, and what each takes.
+    /// How long connecting took, and what each connection costs the server.
     public struct Connections: Sendable, Codable {
         public var count: Int
         public var seconds: Double
         public var perSecond: Double
-        /// Of the server; nil where it cannot be seen.
+        /// The costs for the server; `nil` if its processes are not visible.
         public var cpuMicrosecondsEach: Double?
         public var residentBytesEach: Double?
         public var proportionalBytesEach: Double?
@@ -39,40 +41,40 @@ public struct LoadResult: Sendable, Codable {
         public var acksPerSecond: Double
     }
 
-    /// Deliveries to the subscribers that read, each checked.
+    /// Deliveries to the subscribers that read. Each delivery was checked.
     public struct Deliveries: Sendable, Codable {
-        /// What they should have got, of everything that was published.
+        /// The deliveries due for everything that was published.
         public var expected: Int
-        /// What they got, doubled ones not counted.
+        /// The deliveries received, without duplicates.
         public var received: Int
         public var perSecond: Double
-        /// What they did not get: expected less received.
+        /// The deliveries missing: expected less received.
         public var lost: Int
-        /// The part of the lost that the server said it left out.
+        /// The lost deliveries that the server announced as dropped.
         public var announced: Int
-        /// The rest of the lost.
+        /// The other lost deliveries.
         public var unannounced: Int
         public var doubled: Int
         public var outOfOrder: Int
-        /// The fewest that a subscriber got of what it should have, as a share from 0 to 1.
+        /// The smallest share of its expected messages that a subscriber received, from 0 to 1.
         public var worstShare: Double
     }
 
-    /// The subscribers that stopped reading, and what they got when they read again at the end.
+    /// The subscribers that stopped reading, and what they received when they read again at the end.
     public struct Stalled: Sendable, Codable {
         public var subscribers: Int
-        /// How many connections the server ended.
+        /// The number of connections that the server ended.
         public var closed: Int
         public var expected: Int
         public var received: Int
         public var announced: Int
-        /// What those that are still connected did not get and were not told of.
+        /// The messages that still connected subscribers neither received nor were told of.
         public var unannounced: Int
     }
 
     /// Latencies in microseconds.
     public struct Latency: Sendable, Codable {
-        /// A point of the percentile curve.
+        /// A point on the percentile curve.
         public struct Point: Sendable, Codable {
             public var percentile: Double
             public var us: Double
@@ -88,11 +90,11 @@ public struct LoadResult: Sendable, Codable {
         public var curve: [Point]
     }
 
-    /// What the server used up in the measured time.
+    /// The resources that the server used in the measured time.
     public struct Server: Sendable, Codable {
         public var pids: [Int32]
         public var threads: Int
-        /// Per cent of one core, of all threads together and of the busiest one.
+        /// In per cent of one core: all threads together, and the busiest thread.
         public var cpuPercent: Double
         public var busiestThreadPercent: Double
         /// How long threads had to wait for a core, in per cent of the measured time.
@@ -103,12 +105,12 @@ public struct LoadResult: Sendable, Codable {
         public var residentBytesConnected: Int
         public var residentBytesAtEnd: Int
         public var residentBytesPeak: Int
-        /// From before the first message to the end.
+        /// The growth of resident bytes, from before the first message to the end.
         public var growthBytes: Int
         public var proportionalBytesAtEnd: Int?
     }
 
-    /// What this program itself did.
+    /// The resources that this program itself used.
     public struct Generator: Sendable, Codable {
         public var cpuPercent: Double
         /// The share of the measured time in which the busiest thread had something to do, in per cent.
@@ -116,21 +118,21 @@ public struct LoadResult: Sendable, Codable {
         /// Microseconds of processor time for each delivery.
         public var cpuMicrosecondsPerDelivery: Double?
         public var bytesPerRead: Double
-        /// Whether this program, and not the server, set the pace.
+        /// Whether this program, and not the server, limited the throughput.
         public var isBottleneck: Bool
         public var isSpinning: Bool
-        /// How much later than due messages of an open loop went out.
+        /// How much later than due the messages of an open loop were sent.
         public var lateness: Latency?
     }
 
-    /// What the server says of its own event loops, from the first connection to the last delivery.
+    /// What the server reports about its event loops, from the first connection to the last delivery.
     public struct Loops: Sendable, Codable, Equatable {
         public var count: Int
-        /// How late they came to what other loops had for them, in microseconds.
+        /// The mean delay until a loop handled work from other loops, in microseconds.
         public var meanLag: Double
-        /// No more than 1 % came later than so many microseconds; `nil` beyond what the server tells apart.
+        /// At most 1 % of the delays exceeded this, in microseconds; `nil` above the server's largest bucket.
         public var p99LagAtMost: Double?
-        /// Publishes that were put off because a loop was behind.
+        /// Publishes that had to wait because a loop was behind.
         public var heldPublishes: Int
 
         public init(count: Int, meanLag: Double, p99LagAtMost: Double?, heldPublishes: Int) {
@@ -148,9 +150,9 @@ public struct LoadResult: Sendable, Codable {
         }
     }
 
-    /// A moment of the measured time and the warm-up before it.
+    /// A moment of the warm-up or the measured time.
     public struct Moment: Sendable, Codable {
-        /// From the first publish on.
+        /// Seconds since the first publish.
         public var seconds: Double
         public var publishesPerSecond: Double
         public var deliveriesPerSecond: Double
@@ -170,14 +172,14 @@ public struct LoadResult: Sendable, Codable {
     public var latency: Latency?
     public var ackLatency: Latency?
     public var serverUsage: Server?
-    /// Not known to a load run: whoever can ask the server adds it.
+    /// A load run does not fill this in. A caller that can ask the server may add it.
     public var serverLoops: Loops?
     public var generator: Generator
-    /// Errors of the server and connections that it ended.
+    /// The number of server errors, and of connections that the server ended.
     public var errors: Int
     public var closed: Int
     public var errorTexts: [String]
     public var timeline: [Moment]
-    /// What must not be, in words; empty when all is well.
+    /// Faults that must not happen, in words; empty when there are none.
     public var violations: [String]
 }

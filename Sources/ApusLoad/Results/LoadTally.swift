@@ -1,14 +1,14 @@
 import Histogram
 
-/// Adds up what the threads and the conductor found.
+/// Adds up the results of the threads and the conductor.
 struct LoadTally {
     let settings: LoadSettings
     let ledger: RunLedger
     let reports: [ThreadReport]
-    /// What was published to each topic.
+    /// The number of messages published to each topic.
     let sent: [Int]
 
-    /// A thread is at its limit from this share on.
+    /// From this percentage on, a thread is at its limit.
     private static let busyLimit = 97.0
 
     func result(isInterrupted: Bool) -> LoadResult {
@@ -170,7 +170,7 @@ struct LoadTally {
         }
     }
 
-    /// What must not be. A loss that was announced is the server's policy, not its fault.
+    /// Faults that must not happen. An announced loss is the server's policy and not a fault.
     private func violations(_ result: LoadResult) -> [String] {
         var found: [String] = []
         func note(_ count: Int, _ what: String) {
@@ -238,7 +238,7 @@ struct LoadTally {
         guard let begin = ledger.samples.first?.time else { return [] }
         return zip(ledger.samples, ledger.samples.dropFirst()).compactMap { earlier, later in
             let seconds = Double(seconds: later.time - earlier.time)
-            // The samples at the edges of the measured time come right behind others.
+            // The samples at the edges of the measured time come just after others.
             guard seconds > 0.01 else { return nil }
             let isSeen = !ledger.pids.isEmpty
             return LoadResult.Moment(

@@ -1,16 +1,18 @@
 import ApusSockets
 import Glibc
 
-/// Where a server is, resolved once: a run connects thousands of times.
+/// A server's address, resolved once, because a run connects thousands of times.
 public struct LoadAddress: Sendable {
-    /// The name or address as it was given; the path of a Unix socket.
+    /// The name or address as given; the path of a Unix socket.
     public let host: String
     /// The port; 0 for a Unix socket.
     public let port: Int
     /// A `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`.
     private let bytes: [UInt8]
 
-    /// Resolves a name or an address without brackets; throws `unreachable` where there is none.
+    /// Resolves a name, or an address without brackets.
+    ///
+    /// - Throws: ``LoadFailure`` `.unreachable` when it cannot be resolved.
     public init(host: String, port: Int) throws(LoadFailure) {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
@@ -27,7 +29,9 @@ public struct LoadAddress: Sendable {
         bytes = Array(UnsafeRawBufferPointer(start: address, count: Int(entry.pointee.ai_addrlen)))
     }
 
-    /// The Unix socket of this path; throws `unreachable` where it can be none.
+    /// The address of a Unix socket with this path.
+    ///
+    /// - Throws: ``LoadFailure`` `.unreachable` when the path is not usable.
     public init(unixSocket path: String) throws(LoadFailure) {
         do {
             bytes = try Socket.withUnixAddress(path) { address, size throws(SocketError) in
@@ -43,7 +47,7 @@ public struct LoadAddress: Sendable {
     /// `127.0.0.1:8080`, or `unix:/run/apus.sock`.
     var text: String { isUnix ? "unix:\(host)" : "\(host):\(port)" }
 
-    /// Whether it is a Unix socket.
+    /// Whether this is a Unix socket.
     public var isUnix: Bool { family == AF_UNIX }
 
     /// `AF_INET`, `AF_INET6` or `AF_UNIX`.
@@ -51,7 +55,7 @@ public struct LoadAddress: Sendable {
         CInt(bytes.withUnsafeBytes { $0.loadUnaligned(as: sockaddr.self).sa_family })
     }
 
-    /// Calls `body` with what `connect(2)` takes.
+    /// Calls `body` with the arguments for `connect(2)`.
     func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         var storage = sockaddr_storage()
         return withUnsafeMutableBytes(of: &storage) { room in
@@ -61,12 +65,12 @@ public struct LoadAddress: Sendable {
         }
     }
 
-    /// The address without its port, in the order of the network: 4 or 16 bytes. A Unix socket has none.
+    /// The IP address in network byte order: 4 or 16 bytes. Meaningless for a Unix socket.
     var hostBytes: [UInt8] {
         family == AF_INET6 ? Array(bytes[8..<24]) : Array(bytes[4..<8])
     }
 
-    /// Whether it is one of this machine's: only to such a one can a socket be bound.
+    /// Whether the address belongs to this machine: a socket can be bound only to such an address.
     public var isLocal: Bool {
         if isUnix { return true }
         let probe = socket(family, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
@@ -75,7 +79,7 @@ public struct LoadAddress: Sendable {
         return withoutPort().withSocketAddress { bind(probe, $0, $1) == 0 }
     }
 
-    /// Whether it is 127.0.0.0/8, of which every address can be the source of connections.
+    /// Whether the address is in 127.0.0.0/8, where every address can be the source of connections.
     var isIPv4Loopback: Bool { family == AF_INET && hostBytes.first == 127 }
 
     private init(host: String, port: Int, bytes: [UInt8]) {

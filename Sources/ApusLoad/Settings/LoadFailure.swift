@@ -1,18 +1,18 @@
-/// Why a run cannot begin, or was broken off.
+/// Why a run cannot begin or was aborted.
 public struct LoadFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What kind of reason it is, for exit codes.
+    /// The kind of failure, for exit codes.
     public enum Reason: Sendable, Equatable {
-        /// The options cannot be carried out, here or at all.
+        /// The options are not possible, on this machine or at all.
         case impossible
         /// Nobody answers at the address.
         case unreachable
-        /// The server does not take what the run needs.
+        /// The server refuses what the run needs.
         case refused
-        /// Something went wrong on the way.
+        /// Something failed during the run.
         case broken
     }
 
-    /// What kind of reason it is.
+    /// The kind of failure.
     public let reason: Reason
     /// One clause without a full stop.
     public let message: String

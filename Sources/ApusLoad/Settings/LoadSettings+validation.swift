@@ -1,16 +1,18 @@
 import Glibc
 
 extension LoadSettings {
-    /// The most threads.
+    /// The maximum number of threads.
     public static let threadLimit = 64
-    /// The most records of who has which message: subscribers times publishers, or publishers times topics.
+    /// The most records that are kept: subscribers times publishers, and likewise publishers times topics.
     ///
-    /// Each takes 16 bytes, so they take 800 MB at the most.
+    /// A record takes 16 bytes for the former, and 8 bytes for the latter. That is at most 800 MB and 400 MB.
     public static let recordLimit = 50_000_000
-    /// Descriptors that are not connections: epoll, timers, /proc, the terminal, REST.
+    /// Descriptors for other uses than connections: epoll, timers, /proc, the terminal, REST.
     static let spareFiles = 64
 
-    /// Throws `impossible` where these settings cannot be carried out, with the reason in one sentence.
+    /// Checks that these settings are possible.
+    ///
+    /// - Throws: ``LoadFailure`` `.impossible`, with the reason in one sentence.
     public func validate() throws(LoadFailure) {
         func check(_ isPossible: Bool, _ message: @autoclosure () -> String) throws(LoadFailure) {
             if !isPossible { throw LoadFailure(.impossible, message()) }
@@ -77,14 +79,16 @@ extension LoadSettings {
         }
     }
 
-    /// Raises the limit of open files as far as it goes; throws `impossible` where that is too little.
+    /// Raises the limit of open files as far as necessary and possible.
+    ///
+    /// - Throws: ``LoadFailure`` `.impossible` when the limit is too low.
     public func claimFiles() throws(LoadFailure) {
         var limit = rlimit()
         let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         guard getrlimit(kind, &limit) == 0 else { return }
         let needed = rlim_t(connections + Self.spareFiles)
         if limit.rlim_cur < needed {
-            // Root may go beyond the hard limit; for all others this fails.
+            // Root may exceed the hard limit. For all others this fails.
             var raised = rlimit(rlim_cur: needed, rlim_max: max(needed, limit.rlim_max))
             if setrlimit(kind, &raised) != 0 {
                 raised = rlimit(rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max)

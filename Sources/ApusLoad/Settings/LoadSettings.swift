@@ -1,16 +1,16 @@
-/// What a run does.
+/// The settings of a run.
 public struct LoadSettings: Sendable {
     /// When publishers publish.
     public enum Pace: Sendable, Equatable {
-        /// Never: subscribers are connected, and that is all.
+        /// Never. The run only connects subscribers.
         case none
-        /// Closed loop: each publisher has so many messages on their way.
+        /// Closed loop: each publisher keeps this many messages in flight.
         case window(Int)
-        /// Open loop: so many messages a second, of all publishers together, whatever the server does.
+        /// Open loop: all publishers together send this many messages per second, whatever the server does.
         case rate(Double)
     }
 
-    /// What gives a publisher its credit back in the closed loop.
+    /// What returns credit to a publisher in the closed loop.
     public enum Credit: String, Sendable, Codable, CaseIterable {
         /// The server's answer to the publish.
         case ack
@@ -18,43 +18,43 @@ public struct LoadSettings: Sendable {
         case delivery
     }
 
-    /// How the time until the next publish of an open loop is spent.
+    /// How a thread waits for the next publish of an open loop.
     public enum Waiting: String, Sendable, Codable, CaseIterable {
-        /// Spin where the machine has a core for it, else sleep.
+        /// Spin if the machine has a spare core, else sleep.
         case auto
-        /// Look at the sockets all the time: waking up costs nothing, a core does.
+        /// Poll the sockets all the time. This takes a core, but no time to wake up.
         case spin
-        /// Sleep until something comes or the next message is a millisecond away, and spin only then.
+        /// Sleep until something arrives or the next message is about a millisecond away. Spin only then.
         case sleep
     }
 
-    /// What is spoken.
+    /// The wire protocol.
     public var wire: any LoadProtocol
-    /// Where the server is.
+    /// The server's address.
     public var address: LoadAddress
-    /// What the topics' names begin with; the topics must be there.
+    /// The beginning of the topics' names. The topics must exist.
     public var topicPrefix: String
     public var topics = 1
     /// Subscriber `n` subscribes to topic `n % topics`.
     public var subscribers = 1
-    /// Each publisher publishes to all topics in turn.
+    /// Each publisher publishes to all topics in turn, unless the protocol gives it only one topic.
     public var publishers = 1
     public var pace = Pace.window(1)
     public var credit = Credit.ack
     public var waiting = Waiting.auto
-    /// Bytes of payload of each message.
+    /// The payload of each message, in bytes.
     public var payloadBytes = 128
     /// How many of the subscribers stop reading before the first message.
     public var stalled = 0
-    /// Seconds that count.
+    /// The measured time, in seconds.
     public var duration = 5.0
-    /// Seconds before those.
+    /// The time before the measured time, in seconds.
     public var warmup = 1.0
-    /// Threads that share publishers and subscribers.
+    /// The threads, which share publishers and subscribers.
     public var threads = 1
-    /// Processes of the server; nil to find them by the address, empty to measure none.
+    /// The server's processes; `nil` to find them by the address, empty to measure none.
     public var serverPIDs: [Int32]?
-    /// How long nothing may come at the end before what is missing is lost, in seconds.
+    /// At the end, missing messages count as lost after this long without any message, in seconds.
     public var patience = 3.0
 
     /// Makes settings with the defaults.
@@ -64,20 +64,20 @@ public struct LoadSettings: Sendable {
         self.topicPrefix = topicPrefix
     }
 
-    /// How many connections the run has open.
+    /// The number of connections of the run.
     public var connections: Int { subscribers + publishers }
 
     /// Whether anything is published.
     var isPublishing: Bool { pace != .none && publishers > 0 }
 
-    /// Whether subscriber `number` is one that stops reading: they are spread evenly.
+    /// Whether subscriber `number` stops reading. These subscribers are spread evenly.
     func isStalled(_ number: Int) -> Bool {
         stalled > 0 && number * stalled / subscribers != (number + 1) * stalled / subscribers
     }
 
-    /// The thread that has this subscriber.
+    /// The thread of this subscriber.
     ///
-    /// Where credit comes with deliveries, each thread has subscribers of all topics if there are enough.
+    /// If deliveries return credit, each thread has subscribers of all topics, provided that there are enough.
     func thread(ofSubscriber number: Int) -> Int {
         credit == .delivery ? number / topics % threads : number % threads
     }

@@ -1,16 +1,19 @@
-/// Apus' own protocol over WebSocket (docs/protocol.md), and that of any server with the same messages.
+/// The protocol of Apus over WebSocket (docs/protocol.md), and of any server with the same messages.
 public struct ApusWireProtocol: LoadProtocol {
     public let name = "apus"
     public let acknowledgesPublishes = true
     public let announcesDrops = true
-    /// The payload is a JSON string: its quotes count.
+    /// The payload is a JSON string, and its quotes count.
     public var smallestPayload: Int { LoadMark.byteCount + 2 }
 
     private let handshake: [UInt8]
 
     /// Makes the protocol for a server.
     ///
-    /// `host` is the value of the `Host` header, `path` that of the WebSocket endpoint.
+    /// - Parameters:
+    ///   - host: the value of the `Host` header.
+    ///   - path: the path of the WebSocket endpoint.
+    ///   - apiKey: the value of the `X-API-Key` header; `nil` for no header.
     public init(host: String, path: String = "/ws", apiKey: String? = nil) {
         let headers = apiKey.map { [("X-API-Key", $0)] } ?? []
         handshake = WebSocketClient.handshake(host: host, path: path, headers: headers)
@@ -38,7 +41,7 @@ public struct ApusWireProtocol: LoadProtocol {
         Parser(handshake: handshake)
     }
 
-    /// How far a connection is.
+    /// The progress of a connection.
     private enum Step {
         static let handshake = 1
         static let subscribing = 2
@@ -46,10 +49,10 @@ public struct ApusWireProtocol: LoadProtocol {
     }
 
     private struct Parser: LoadParser {
-        /// `e":"ack"`, which stands 5 bytes after the start of an ack as Apus writes it.
+        /// `e":"ack"`, which is 5 bytes after the start of an ack as Apus writes it.
         private static let ackWord = UInt64(littleEndian: 0x226B_6361_223A_2265)
         private static let ackPlace = 5
-        /// From how many bytes on a message's beginning is taken before its end has come.
+        /// From this size on, the beginning of a message is processed before the end has arrived. In bytes.
         private static let largeBytes = 4 << 10
 
         let handshake: [UInt8]
@@ -103,9 +106,9 @@ public struct ApusWireProtocol: LoadProtocol {
 
         // MARK: Large messages
 
-        /// Begins with a message that is not all there yet: once its mark is known, the rest of it is only counted.
+        /// Processes the beginning of an incomplete message. Once its mark is known, the rest is only counted.
         ///
-        /// Kept, a message of 1 MiB for each of 1,000 subscribers would take a GiB.
+        /// Stored, a message of 1 MiB for each of 1,000 subscribers would take a GiB.
         private mutating func begin(_ input: UnsafeRawBufferPointer, connection: inout LoadConnection) -> Int {
             guard connection.role == .subscriber, connection.step == Step.ready,
                 let total = WebSocketFrame.textByteCount(in: input), total > input.count,
@@ -116,7 +119,7 @@ public struct ApusWireProtocol: LoadProtocol {
             return input.count
         }
 
-        /// Passes by what belongs to such a message, and tells of it when all of it is there.
+        /// Skips the rest of such a message, and reports the message when it is complete.
         private func skip(
             _ input: UnsafeRawBufferPointer,
             connection: inout LoadConnection,
@@ -161,7 +164,7 @@ public struct ApusWireProtocol: LoadProtocol {
             rare(text, connection: &connection, events: &events)
         }
 
-        /// What is neither an event nor an ack where they are expected.
+        /// Handles messages other than the events and acks expected on the connection.
         @inline(never)
         private func rare(
             _ text: UnsafeRawBufferPointer,
@@ -183,7 +186,7 @@ public struct ApusWireProtocol: LoadProtocol {
             }
         }
 
-        /// False when the connection is at its end.
+        /// Handles a control frame. Returns `false` when the connection has ended.
         private func control(_ frame: WebSocketFrame, events: inout LoadEvents, output: inout [UInt8]) -> Bool {
             switch frame.opcode {
             case WebSocketFrame.Opcode.ping:

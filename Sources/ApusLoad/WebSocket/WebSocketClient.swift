@@ -1,10 +1,10 @@
-/// What a client of RFC 6455 writes: the handshake, and masked frames.
+/// What a client writes (RFC 6455): the handshake, and masked frames.
 public enum WebSocketClient {
-    /// The nonce and its answer of the example in RFC 6455, section 1.3: a generator needs no secret ones.
+    /// The nonce and its answer from the example in RFC 6455, section 1.3. A load generator needs no secret nonce.
     private static let nonce = "dGhlIHNhbXBsZSBub25jZQ=="
     private static let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
-    /// The request that asks for a WebSocket.
+    /// The request for a WebSocket handshake.
     public static func handshake(host: String, path: String, headers: [(String, String)] = []) -> [UInt8] {
         var text = "GET \(path) HTTP/1.1\r\nHost: \(host)\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         text += "Sec-WebSocket-Key: \(nonce)\r\nSec-WebSocket-Version: 13\r\n"
@@ -12,20 +12,20 @@ public enum WebSocketClient {
         return Array((text + "\r\n").utf8)
     }
 
-    /// What the answer to a handshake is.
+    /// The server's answer to a handshake.
     public enum Answer: Equatable {
-        /// Not there as a whole.
+        /// Not all of it has arrived.
         case incomplete
-        /// A WebSocket from here on; the head took so many bytes.
+        /// The WebSocket is open. The head took `byteCount` bytes.
         case accepted(byteCount: Int)
-        /// Something else; its first line.
+        /// Anything else; with its first line.
         case refused(String)
     }
 
     /// The longest head of an answer: 16 KiB.
     private static let headLimit = 16 << 10
 
-    /// Reads the answer to a handshake.
+    /// Parses the answer to a handshake.
     public static func answer(in input: UnsafeRawBufferPointer) -> Answer {
         guard let end = ByteSearch.first("\r\n\r\n", in: input) else {
             return input.count > headLimit ? .refused("an endless head") : .incomplete
@@ -52,7 +52,7 @@ public enum WebSocketClient {
         output.withUnsafeMutableBytes { mask(UnsafeMutableRawBufferPointer(rebasing: $0[start...]), key: key) }
     }
 
-    /// The template of a text frame around one of a message.
+    /// The template of a text frame around a message template.
     public static func template(around message: PublishTemplate) -> PublishTemplate {
         var bytes: [UInt8] = []
         appendHead(opcode: WebSocketFrame.Opcode.text, length: message.bytes.count, to: &bytes)
@@ -81,7 +81,7 @@ public enum WebSocketClient {
         }
     }
 
-    /// Masks in place, eight bytes at a time; the key as it lies in memory.
+    /// Masks in place, eight bytes at a time. `key` is in memory byte order.
     @inlinable
     public static func mask(_ bytes: UnsafeMutableRawBufferPointer, key: UInt32) {
         guard let base = bytes.baseAddress else { return }
@@ -99,9 +99,9 @@ public enum WebSocketClient {
     }
 }
 
-/// Finds short texts among bytes, where speed does not matter.
+/// Searches for short texts in bytes, where speed does not matter.
 public enum ByteSearch {
-    /// Where the text begins for the first time; nil when it is not there.
+    /// The position of the first occurrence of the text; `nil` when there is none.
     public static func first(_ text: StaticString, in bytes: UnsafeRawBufferPointer) -> Int? {
         let count = text.utf8CodeUnitCount
         guard count > 0, bytes.count >= count else { return nil }
@@ -112,7 +112,7 @@ public enum ByteSearch {
         return nil
     }
 
-    /// The decimal number behind the text, blanks aside; nil when there is none.
+    /// The decimal number after the text, ignoring blanks; `nil` when there is none.
     public static func number(after text: StaticString, in bytes: UnsafeRawBufferPointer) -> Int? {
         guard let start = first(text, in: bytes) else { return nil }
         let rest = bytes[(start + text.utf8CodeUnitCount)...].drop { $0 == UInt8(ascii: " ") }

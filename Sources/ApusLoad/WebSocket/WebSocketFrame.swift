@@ -1,6 +1,6 @@
-/// One frame of a server's, where it lies in the read buffer (RFC 6455, section 5.2).
+/// One frame of a server, in place in the read buffer (RFC 6455, section 5.2).
 public struct WebSocketFrame {
-    /// What a frame is for.
+    /// The opcodes of frames.
     public enum Opcode {
         public static let continuation: UInt8 = 0
         public static let text: UInt8 = 1
@@ -10,14 +10,14 @@ public struct WebSocketFrame {
         public static let pong: UInt8 = 10
     }
 
-    /// The largest payload that is taken: 64 MiB.
+    /// The largest payload accepted: 64 MiB.
     public static let payloadLimit = 64 << 20
 
-    /// What it is for: see `Opcode`.
+    /// The opcode of the frame: see `Opcode`.
     public let opcode: UInt8
-    /// What it carries; valid as long as the read buffer is.
+    /// The payload. Valid as long as the read buffer is.
     public let payload: UnsafeRawBufferPointer
-    /// How long it is, with its head.
+    /// The size of the frame with its head, in bytes.
     public let byteCount: Int
 
     @usableFromInline
@@ -27,15 +27,17 @@ public struct WebSocketFrame {
         self.byteCount = byteCount
     }
 
-    /// The first frame of the input; nil when it is not there as a whole.
+    /// The first frame of the input; `nil` when it is incomplete.
     ///
-    /// Messages must be of one frame, unmasked and without extensions: a server that sends others is not read.
+    /// Every message must be a single frame, unmasked and without extensions.
+    ///
+    /// - Throws: ``WebSocketFault`` for any other frame.
     @inlinable
     public static func first(in input: UnsafeRawBufferPointer) throws(WebSocketFault) -> WebSocketFrame? {
         guard input.count >= 2, let base = input.baseAddress else { return nil }
         let flags = base.load(as: UInt8.self)
         let short = (base + 1).load(as: UInt8.self)
-        // Final, no reserved bit, and no continuation; not masked.
+        // Final, no reserved bit, no continuation, not masked.
         guard flags & 0xF0 == 0x80, flags & 0x0F != 0, short < 0x80 else { throw fault(flags: flags, length: short) }
         var length = Int(short)
         var head = 2
@@ -58,7 +60,7 @@ public struct WebSocketFrame {
         )
     }
 
-    /// How long the text frame is that begins here, with its head; nil where none does.
+    /// The size in bytes of the text frame that begins here, with its head; `nil` if none begins here.
     static func textByteCount(in input: UnsafeRawBufferPointer) -> Int? {
         guard input.count >= 10, let base = input.baseAddress, input[0] == 0x80 | Opcode.text else { return nil }
         switch input[1] {
@@ -84,7 +86,7 @@ public struct WebSocketFrame {
     }
 }
 
-/// What the generator does not read in a server's frames.
+/// What the load generator does not accept in a server's frames.
 public enum WebSocketFault: Error, Equatable {
     case fragmented
     case masked

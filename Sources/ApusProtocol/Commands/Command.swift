@@ -1,23 +1,23 @@
-/// A command of a client, as positions in the text that it came in. Nothing is copied or decoded.
+/// A client's command, as positions in the scanned text. Nothing is copied or decoded.
 public struct Command: Sendable, Equatable {
     public enum Kind: UInt8, Sendable {
         case subscribe, unsubscribe, publish, ping, auth
     }
 
     public var kind: Kind
-    /// The raw JSON token, with its quotes when it is a string, to echo byte for byte.
+    /// The raw JSON token, including the quotes of a string, to echo byte for byte.
     public var requestID: Range<Int>?
-    /// Empty when the command has none; so are the other texts.
+    /// Empty when the command does not have it. The same holds for the other texts.
     public var topic: JSONText
     public var clientID: JSONText
     public var apiKey: JSONText
-    /// How many kept publications to replay; 0 when absent, `Int.max` when the number is larger than that.
+    /// How many stored publications to replay. 0 when absent; `Int.max` when the number exceeds that.
     public var lastN: Int
-    /// Whether it was given.
+    /// Whether the command has `last_n`.
     public var hasLastN: Bool
     /// The raw JSON object to forward byte for byte; empty when the command has none.
     public var message: Range<Int>
-    /// Whether the command has members that only extensions know: then ``CommandScanner`` is asked for them.
+    /// Whether the command has members that only extensions know. If so, ask ``CommandScanner`` for them.
     public var hasExtensions: Bool
 
     @inline(__always)
@@ -34,11 +34,11 @@ public struct Command: Sendable, Equatable {
     }
 }
 
-/// Why a text is no command. Always `BAD_REQUEST` on the wire.
+/// Why a text is not a valid command. Always `BAD_REQUEST` on the wire.
 public struct CommandError: Error, Sendable, Equatable {
-    /// What is wrong with which field, for the client. It may quote the client's own text, at most 64 characters of it.
+    /// For the client: which field is wrong, and why. It may quote at most 64 characters of the client's text.
     public var message: String
-    /// The raw token to echo, when the text was a JSON object with a valid `request_id`.
+    /// The raw token to echo, if the text was a JSON object with a valid `request_id`.
     public var requestID: Range<Int>?
 
     public init(message: String, requestID: Range<Int>? = nil) {

@@ -1,12 +1,12 @@
-/// The members of a command that mean something.
+/// The members of a command that have a meaning.
 enum CommandField: UInt8 {
     case other, type, topic, clientID, apiKey, lastN, message, requestID
-    /// A member that only extensions know; they are read in a pass of their own.
+    /// A member that only extensions know. A separate pass reads these members.
     case `extension`
     /// Members of `message`.
     case messageID, payload
 
-    /// The member of the outermost object with this name.
+    /// The member with this name in the outermost object.
     @inline(__always)
     init(command name: ShortName?) {
         guard let name else {
@@ -51,9 +51,9 @@ enum CommandField: UInt8 {
     }
 }
 
-/// Where the values of a command's fields are. Of a name given twice, the last value counts.
+/// The positions of the values of a command's fields. If a name occurs twice, the last value counts.
 ///
-/// Large, and only ever in one place: so it is never copied.
+/// Large, and used in only one place, so it is never copied.
 struct CommandFields: ~Copyable {
     var type = JSONToken.absent
     var topic = JSONToken.absent
@@ -64,7 +64,7 @@ struct CommandFields: ~Copyable {
     var requestID = JSONToken.absent
     var messageID = JSONToken.absent
     var payload = JSONToken.absent
-    /// Whether there is any member that only extensions know.
+    /// Whether there is a member that only extensions know.
     var hasExtensions = false
 
     @inline(__always)

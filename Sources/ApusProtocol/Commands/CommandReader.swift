@@ -1,7 +1,9 @@
-/// The one pass over a command's text: checks that all of it is JSON, and notes where the known fields are.
+/// The only pass over a command's text. Checks that all of it is JSON, and records where the known fields are.
 ///
-///     {"type":"publish", "message":{"id":"…","payload":[…]}}
-///      └ the command's members      └ those of `message`; deeper is only checked
+/// ```
+/// {"type":"publish", "message":{"id":"…","payload":[…]}}
+///  └ the command's members      └ those of `message`; deeper is only checked
+/// ```
 struct CommandReader {
     let lexer: JSONLexer
     let maxDepth: Int
@@ -12,7 +14,7 @@ struct CommandReader {
         self.maxDepth = maxDepth
     }
 
-    /// Reads the text to its end. What it is, and in `fields` where the known ones are.
+    /// Reads the text to its end and records the known fields in `fields`. Returns the kind of the outermost value.
     @inline(__always)
     func read(into fields: inout CommandFields) throws(JSONError) -> JSONToken.Kind {
         var start = 0
@@ -30,7 +32,7 @@ struct CommandReader {
         return token.kind
     }
 
-    /// Reads the object whose brace is at `start`, and its `message`; both in one loop, as all there is to do is the
+    /// Reads the object whose brace is at `start`, and its `message`. One loop handles both, because the work is the
     /// same.
     @inline(__always)
     private func endOfCommand(at start: Int, into fields: inout CommandFields) throws(JSONError) -> Int {
@@ -60,7 +62,7 @@ struct CommandReader {
                 position = token.end
                 byte = lexer.nextByte(at: &position)
             }
-            // A member has ended, and with it, maybe, `message` and the command.
+            // A member has ended, and perhaps `message` and the command with it.
             while byte == 0x7D {
                 position &+= 1
                 if level == .command { return position }
@@ -80,20 +82,20 @@ struct CommandReader {
         of field: CommandField,
         level: Level
     ) throws(JSONError) -> JSONToken {
-        // An id that is what it should be need not be looked at twice.
+        // A well-formed id need not be scanned twice.
         if field == .messageID, let end = UUIDText.endOfQuoted(at: start, in: lexer) {
             return JSONToken(kind: .uuid, start: start, end: end)
         }
         return try lexer.value(at: start, startingWith: byte, depth: level.rawValue, maxDepth: maxDepth)
     }
 
-    /// Whose members are read; how many containers are around them.
+    /// The object whose members are being read. The raw value is the number of open containers.
     private enum Level: Int {
         case command = 1
         case message = 2
     }
 
-    /// The field that the key at `start`, or behind whitespace there, names; and the end of its colon.
+    /// The field named by the key at `start` or after whitespace there, and the end of its colon.
     @inline(__always)
     private func key(at start: Int, level: Level) throws(JSONError) -> (field: CommandField, end: Int) {
         if let bytes = lexer.sixteenBytes(at: start),

@@ -2,7 +2,7 @@
 struct FieldError: Error {
     var message: String
 
-    /// Kept out of line, so that building texts costs nothing where nothing is wrong.
+    /// Not inlined, so that building messages costs nothing on the success path.
     @inline(never)
     init(_ name: StaticString, _ problem: StaticString) {
         self.message = "'\(name)' \(problem)"
@@ -13,9 +13,11 @@ struct FieldError: Error {
     }
 }
 
-/// The checks of a command's fields, after its text turned out to be a JSON object.
+/// Checks a command's fields, once its text is known to be a JSON object.
 extension CommandScanner {
-    /// - Parameter fields: not changed; lent in this way, because otherwise the compiler copies it.
+    /// Checks the fields and makes the command.
+    ///
+    /// - Parameter fields: not changed. It is `inout` because the compiler would otherwise copy it.
     func command(
         _ fields: inout CommandFields,
         dialect: Dialect,
@@ -50,7 +52,8 @@ extension CommandScanner {
             command.clientID = try clientID(fields.clientID, in: bytes)
         case .publish:
             command.topic = try text(fields.topic, named: "topic", in: bytes)
-            // With extensions there may be `messages` in its place; who reads them makes sure of one or the other.
+            // With extensions, `messages` may replace `message`. The reader of the extensions checks that one of them
+            // is present.
             if fields.hasExtensions, fields.message.isAbsent { break }
             command.message = try message(
                 fields.message,
@@ -97,10 +100,10 @@ extension CommandScanner {
         return try kind(spelled: text, in: bytes)
     }
 
-    /// The slow way, for a type that is written with escapes or unknown.
+    /// The slow path, for a type that is unknown or written with escapes.
     @inline(never)
     private func kind(spelled text: JSONText, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Command.Kind {
-        // Only the start is shown: 64 scalars, as one character of many scalars could be as long as the message.
+        // Shows only the first 64 scalars: a single character of many scalars could be as long as the message.
         switch text.string(in: bytes) {
         case "subscribe": return .subscribe
         case "unsubscribe": return .unsubscribe
@@ -147,7 +150,7 @@ extension CommandScanner {
         return text
     }
 
-    /// An integer that is not negative, or a string that holds one.
+    /// An integer that is not negative, or a string that contains one.
     private func lastN(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Int {
         let value: Int?
         switch token.kind {
@@ -164,7 +167,7 @@ extension CommandScanner {
         return value
     }
 
-    /// The value of `-?[0-9]+`, at most `Int.max`; `nil` for other text and below zero.
+    /// The value of `-?[0-9]+`, at most `Int.max`; `nil` for other text and for negative values.
     private static func count(_ digits: some Collection<UInt8>) -> Int? {
         let isNegative = digits.first == UInt8(ascii: "-")
         let digits = isNegative ? digits.dropFirst() : digits[...]
@@ -180,7 +183,7 @@ extension CommandScanner {
         return isNegative && value != 0 ? nil : value
     }
 
-    /// The object to forward, once its `id` and `payload` are there.
+    /// The object to forward, after checking that its `id` and `payload` are present.
     @inline(__always)
     func message(
         _ message: JSONToken,

@@ -1,17 +1,20 @@
 /// Turns the text of one WebSocket message into a `Command`, in one pass and without allocating.
 ///
-/// The order of checks is part of what clients see: the text (JSON, an object), then `request_id`, so that every later
-/// error can echo it, then `type`, then the fields of that type in the order of the contract. One error at a time.
+/// Clients see the order of the checks. First the text (JSON, an object), then `request_id`, so that every later error
+/// can echo it. Then `type`, then the fields of that type in the order of the contract. Only the first error is
+/// reported.
 public struct CommandScanner: Sendable {
-    /// How long a `request_id` may be, in bytes of UTF-8 after its escapes are decoded.
+    /// The longest `request_id`, in bytes of UTF-8 after decoding its escapes.
     static var maxRequestID: Int { 256 }
 
     let maxDepth: Int
     let maxClientID: Int
 
+    /// Creates a scanner.
+    ///
     /// - Parameters:
-    ///   - maxDepth: how deep a command may nest, the command itself counting as 1; 1…1024, else the nearest of those.
-    ///   - maxClientID: how long a `client_id` may be, in bytes of UTF-8 after its escapes are decoded.
+    ///   - maxDepth: how deep a command may nest, counting the command itself as 1. Clamped to 1…1024.
+    ///   - maxClientID: the longest `client_id`, in bytes of UTF-8 after decoding its escapes.
     public init(maxDepth: Int = 128, maxClientID: Int = 1024) {
         self.maxDepth = min(max(maxDepth, 1), JSONNesting.capacity)
         self.maxClientID = maxClientID
@@ -19,8 +22,9 @@ public struct CommandScanner: Sendable {
 
     /// Scans one whole message, already unmasked. All positions in the result are offsets in `bytes`.
     ///
-    /// `knownValidUTF8` skips the check of the encoding, for a caller that has made it. A caller that is wrong about it
-    /// gets a command with invalid UTF-8 in it, nothing worse.
+    /// - Parameter knownValidUTF8: skips the UTF-8 check, for a caller that has already made it. If the caller is
+    ///   wrong, the command contains invalid UTF-8; nothing worse happens.
+    /// - Throws: ``CommandError``.
     public func scan(
         _ bytes: UnsafeRawBufferPointer,
         dialect: Dialect,

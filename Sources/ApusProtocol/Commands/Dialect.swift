@@ -1,4 +1,4 @@
-/// Which of the two wire dialects a connection speaks.
+/// The wire dialect of a connection.
 public enum Dialect: UInt8, Sendable, CaseIterable {
     /// `/ws`: message ids are UUIDs.
     case base

@@ -4,7 +4,7 @@ enum UUIDText {
         text.hasEscapes ? isValid(escaped: text, in: bytes) : isValid(bytes, in: text.range)
     }
 
-    /// The end of a dashed UUID with its quotes that starts at `start`, if there is one.
+    /// The end of a quoted, dashed UUID at `start`; `nil` if there is none.
     @inline(__always)
     static func endOfQuoted(at start: Int, in lexer: JSONLexer) -> Int? {
         let end = start &+ 38
@@ -33,10 +33,10 @@ enum UUIDText {
         }
     }
 
-    /// Whether 36 bytes are a UUID with its dashes.
+    /// Whether 36 bytes are a dashed UUID.
     @inline(__always)
     private static func isDashed(_ base: UnsafeRawPointer) -> Bool {
-        // 550e8400-e29b-41 d4-a716-44665544 0000: the last block starts in the second, so as to be whole.
+        // 550e8400-e29b-41 d4-a716-44665544 0000: the last block overlaps the second, so that it is a whole block.
         ByteBlock.isHexadecimal(ByteBlock.load(base, at: 0), dashes: ByteBlock.mark(8) | ByteBlock.mark(13))
             && ByteBlock.isHexadecimal(ByteBlock.load(base, at: 16), dashes: ByteBlock.mark(2) | ByteBlock.mark(7))
             && ByteBlock.isHexadecimal(ByteBlock.load(base, at: 20), dashes: ByteBlock.mark(3))

@@ -1,10 +1,10 @@
-/// A key as most clients write it, with its quotes and its colon and nothing between: `"topic":`.
+/// A key as most clients write it, with quotes and colon and without whitespace: `"topic":`.
 ///
-/// The start of a text is compared with it as one integer. What is equal needs no other check; what is not may still be
-/// the same key, written in another way.
+/// The start of a text is compared with it as one integer. A match needs no further check. A text that does not match
+/// may still contain the same key, written in another way.
 struct WrittenKey {
     let field: CommandField
-    /// With the quotes and the colon; at most 16.
+    /// Including the quotes and the colon; at most 16.
     let size: Int
     private let text: UInt128
     private let mask: UInt128
@@ -29,7 +29,7 @@ struct WrittenKey {
         other & mask == text
     }
 
-    /// The key of a command, or of its `message`, that 16 bytes start with.
+    /// The key of a command, or of its `message`, at the start of 16 bytes.
     @inline(__always)
     static func first(in bytes: UInt128, isOfMessage: Bool) -> WrittenKey? {
         if isOfMessage {

@@ -1,34 +1,34 @@
 internal import CZlib
 
-/// Takes compressed messages and bodies apart, one by one and within a bound.
+/// Decompresses messages and bodies one by one, with a size limit.
 ///
-/// For messages one for all connections of an event loop: clients are told `client_no_context_takeover`, so that
-/// nothing has to be kept for a connection between its messages. With context takeover zlib would hold 40 kB for each
-/// that has ever sent one.
+/// One inflater serves the messages of all connections of an event loop. Clients are told `client_no_context_takeover`,
+/// so a connection has no state between its messages. With context takeover, zlib would hold 40 kB for each connection
+/// that has ever sent a compressed message.
 ///
-/// Belongs to one thread. Bounded: what is kept is zlib's state and ``usual`` bytes for what comes out; a larger
-/// message has memory of its own, of at most twice its size, for as long as it is read.
+/// Belongs to one thread. It keeps zlib's state and an output buffer of ``usual`` bytes. A larger message gets memory
+/// of its own, at most twice its size, while it is read.
 public final class Inflater {
-    /// Why a message cannot be read.
+    /// Why a message cannot be decompressed.
     public enum Fault: Error, Equatable {
-        /// It is no DEFLATE data (RFC 1951), or ends in the midst of it.
+        /// The data is not DEFLATE data (RFC 1951), or is truncated.
         case corrupt
-        /// It is larger than it may be.
+        /// The message exceeds the limit.
         case tooLarge
     }
 
-    /// What DEFLATE data (RFC 1951) is wrapped in, and where it ends.
+    /// The format around the DEFLATE data (RFC 1951), and where the data ends.
     public enum Format: Sendable {
-        /// A WebSocket's message: without the end of its last block (RFC 7692 section 7.2.2).
+        /// A WebSocket message, without the end of its last block (RFC 7692 section 7.2.2).
         case message
-        /// One member or several (RFC 1952).
+        /// One gzip member or several (RFC 1952).
         case gzip
-        /// RFC 1950.
+        /// The zlib format (RFC 1950).
         case zlib
-        /// Nothing around it.
+        /// Bare DEFLATE data.
         case raw
 
-        /// What zlib is told. The largest window reads what was written with any.
+        /// zlib's `windowBits` argument. The largest window can read data written with any window.
         fileprivate var windowBits: CInt {
             switch self {
             case .message, .raw: -15
@@ -37,7 +37,7 @@ public final class Inflater {
             }
         }
 
-        /// Whether another stream may follow behind a last block.
+        /// Whether another stream may follow after a last block.
         fileprivate var isRepeatable: Bool { self == .message || self == .gzip }
     }
 
@@ -62,8 +62,9 @@ public final class Inflater {
         usualOutput.deallocate()
     }
 
-    /// Gives `body` the message that `compressed` is, in memory that is its own until it returns. Inflating stops at
-    /// the limit, however much there would be.
+    /// Decompresses `compressed` and passes the result to `body`. The memory is valid until `body` returns.
+    ///
+    /// Decompression stops at `limit` bytes, however large the result would be.
     ///
     /// - Throws: ``Fault``.
     public func withInflated<Result>(
@@ -71,7 +72,7 @@ public final class Inflater {
         limit: Int,
         _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(Fault) -> Result {
-        // Strictly a message is a byte at least. Some send none for an empty one.
+        // Strictly, a compressed message has at least one byte. Some clients send none for an empty message.
         guard !compressed.isEmpty || format != .message else {
             return body(UnsafeRawBufferPointer(start: nil, count: 0))
         }
@@ -83,7 +84,7 @@ public final class Inflater {
             stream.pointee.next_out = nil
         }
         let state = try inflate(compressed, to: &output, limit: limit)
-        // A message may end with a last block, though strictly a byte more should follow (RFC 7692 section 7.2.3.4).
+        // A message may end with a last block, though strictly one more byte should follow (RFC 7692 section 7.2.3.4).
         if state != .ended {
             guard format == .message else { throw .corrupt }
             try inflateTail(to: &output, limit: limit, from: state)
@@ -91,7 +92,7 @@ public final class Inflater {
         return body(UnsafeRawBufferPointer(rebasing: output.memory[..<output.count]))
     }
 
-    /// Of a whole message the tail is an empty block; one that was cut off takes it for something else.
+    /// In a complete message, the tail is an empty block. In a truncated message, it decodes as something else.
     private func inflateTail(to output: inout Output, limit: Int, from start: State) throws(Fault) {
         let count = output.count
         let state = try withUnsafeBytes(of: Deflater.tail) { tail throws(Fault) in
@@ -103,7 +104,7 @@ public final class Inflater {
     private enum State {
         case withinBlock
         case betweenBlocks
-        /// Behind a block that says it is the last.
+        /// After a block that is marked as the last.
         case ended
     }
 
@@ -117,14 +118,15 @@ public final class Inflater {
         stream.pointee.next_in = UnsafeMutablePointer(mutating: input.assumingMemoryBound(to: UInt8.self).baseAddress)
         stream.pointee.avail_in = UInt32(input.count)
         while true {
-            // A last block need not be the message's last (RFC 7692 section 7.2.3.4), nor a member the body's.
+            // A last block need not end the message (RFC 7692 section 7.2.3.4), and a gzip member need not end the
+            // body.
             if state == .ended {
                 guard format.isRepeatable, inflateReset(stream) == Z_OK else { throw .corrupt }
             }
             if output.count == output.memory.count { output.grow(limit: limit) }
             let room = output.memory.count - output.count
             stream.pointee.next_out = output.next
-            // `UInt32` is what zlib counts in; no message is as large.
+            // zlib counts in `UInt32`. No message is that large.
             stream.pointee.avail_out = UInt32(clamping: room)
             let given = Int(stream.pointee.avail_out)
             let result = CZlib.inflate(stream, Z_SYNC_FLUSH)
@@ -134,18 +136,18 @@ public final class Inflater {
             case Z_STREAM_END:
                 state = .ended
             case Z_OK, Z_BUF_ERROR:
-                // zlib tells where it stands: 128 behind a block, 64 in the last one, and how many bits it holds.
+                // zlib reports its state: 128 after a block, 64 in the last block, plus the number of bits it holds.
                 state = stream.pointee.data_type == 128 ? .betweenBlocks : .withinBlock
             default:
                 throw .corrupt
             }
             if stream.pointee.avail_in == 0, state == .ended || stream.pointee.avail_out > 0 { return state }
-            // No progress, though there is room and input.
+            // No progress, although there is room and input.
             if result == Z_BUF_ERROR, stream.pointee.avail_out > 0 { throw .corrupt }
         }
     }
 
-    /// What has come out so far.
+    /// The output so far.
     private struct Output {
         private(set) var memory: UnsafeMutableRawBufferPointer
         var count = 0
@@ -160,7 +162,7 @@ public final class Inflater {
         }
 
         mutating func grow(limit: Int) {
-            // One more byte than allowed tells what is too large from what just fits.
+            // One byte more than allowed tells a result that is too large from one that just fits.
             let larger = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: min(memory.count * 2, limit + 1),
                 alignment: 16

@@ -1,12 +1,12 @@
 public import NIOCore
 
-/// Makes frames of messages for clients with permessage-deflate (RFC 7692): compressed where that is worth it.
+/// Frames messages for clients with permessage-deflate (RFC 7692), compressed if that is worth it.
 ///
-/// One for each event loop. Bounded: two deflaters of some 40 kB, which are made when they are first needed, and
-/// ``usual`` bytes for what they make.
+/// There is one for each event loop. It holds at most two deflaters of some 40 kB each, created on first use, and an
+/// output buffer of ``usual`` bytes.
 public final class MessageCompressor {
     public struct Settings: Sendable, Equatable {
-        /// Smaller messages go as they are.
+        /// Messages below this size in bytes stay uncompressed.
         public var minimumSize: Int
         /// 1, the fastest, to 9, the smallest.
         public var level: Int
@@ -17,12 +17,12 @@ public final class MessageCompressor {
         }
     }
 
-    /// What was compressed so far, in bytes.
+    /// Totals of compressed messages; sizes in bytes.
     public struct Counters: Sendable, Equatable {
         public var messages: UInt64 = 0
-        /// Before.
+        /// Bytes before compression.
         public var input: UInt64 = 0
-        /// After.
+        /// Bytes after compression.
         public var output: UInt64 = 0
 
         public init() {}
@@ -49,10 +49,10 @@ public final class MessageCompressor {
         memory.deallocate()
     }
 
-    /// Appends `message` as one final frame, compressed if it is large enough and gets smaller by it.
+    /// Appends `message` as one final frame, compressed if it is large enough and compression makes it smaller.
     ///
-    /// - Parameter always: whatever its size, and even if it gets larger.
-    /// - Returns: whether it was compressed. A frame that was not is an ordinary one, which any client reads.
+    /// - Parameter always: compresses whatever the size, even if the result is larger.
+    /// - Returns: whether the frame is compressed. Otherwise it is an ordinary frame, which any client can read.
     @discardableResult
     public func append(
         _ message: UnsafeRawBufferPointer,
@@ -75,13 +75,13 @@ public final class MessageCompressor {
         return compressed != nil
     }
 
-    /// In memory that is used again for the next message; `nil` when it would be no smaller.
+    /// Compresses into memory that the next message reuses; `nil` when the result would not be smaller.
     private func compress(
         _ message: UnsafeRawBufferPointer,
         for window: DeflateWindow,
         always: Bool
     ) -> UnsafeRawBufferPointer? {
-        // At the worst a message is stored, in blocks with heads of 5 bytes.
+        // In the worst case a message is stored uncompressed, in blocks with headers of 5 bytes.
         let room = message.count + (always ? message.count / 8 + 64 : Deflater.tailSize)
         if memory.count < room {
             release()
@@ -110,16 +110,16 @@ public final class MessageCompressor {
     }
 }
 
-/// How far back in a message a client can look for repetitions (RFC 7692 section 7.1.2.1).
+/// How far back in a message a client can refer to repetitions (RFC 7692 section 7.1.2.1).
 ///
-/// Two for all clients, so that a message is compressed at most twice, whatever they ask for.
+/// There are two windows for all clients. A message is therefore compressed at most twice, whatever clients ask for.
 public enum DeflateWindow: UInt8, Sendable {
-    /// 4 KiB, which nearly all clients can.
+    /// 4 KiB, which nearly all clients support.
     case usual
-    /// 256 bytes, the least there is.
+    /// 256 bytes, the smallest window.
     case narrow
 
-    /// What zlib is told. It makes no use of a window's last 262 bytes, so that its 512 are 250.
+    /// zlib's `windowBits` argument. zlib does not use the last 262 bytes of a window, so its 512 bytes act as 250.
     var bits: Int {
         switch self {
         case .usual: Deflater.windowBits

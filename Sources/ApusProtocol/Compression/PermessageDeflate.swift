@@ -1,26 +1,26 @@
-/// What client and server have agreed on for a connection: permessage-deflate (RFC 7692 section 7.1).
+/// The permessage-deflate parameters that client and server have agreed on (RFC 7692 section 7.1).
 public struct PermessageDeflate: Sendable, Equatable {
     public static let token = "permessage-deflate"
 
-    /// How the server compresses.
+    /// The window that the server compresses with.
     public let window: DeflateWindow
-    /// The parameter `server_max_window_bits` of the answer; only there where the client asked for it.
+    /// The parameter `server_max_window_bits` of the answer. Present only if the client asked for it.
     let serverWindowBits: Int?
 
-    /// The value of the answer's `Sec-WebSocket-Extensions`.
+    /// The value of `Sec-WebSocket-Extensions` in the answer.
     ///
-    /// Neither side refers to earlier messages: the server so that a message is compressed once for all, the client so
-    /// that the server need not keep its messages. Both may be answered without having been offered (sections 7.1.1.1
-    /// and 7.1.1.2).
+    /// Neither side refers to earlier messages: the server compresses a message once for all clients, and need not keep
+    /// the client's messages. Both parameters may be in the answer without being in the offer (sections 7.1.1.1 and
+    /// 7.1.1.2).
     public var answer: String {
         let bits = serverWindowBits.map { "; server_max_window_bits=\($0)" } ?? ""
         return "\(Self.token); server_no_context_takeover; client_no_context_takeover\(bits)"
     }
 
-    /// Takes the first of a client's offers that can be (RFC 6455 section 9.1); `nil` when none can.
+    /// Accepts the first acceptable offer of a client (RFC 6455 section 9.1); `nil` when there is none.
     ///
-    /// - Parameter header: the value of `Sec-WebSocket-Extensions`, several of them joined with commas. Where it is not
-    ///   written as the RFC has it, there is no extension: the connection does without.
+    /// - Parameter header: the value of `Sec-WebSocket-Extensions`; several values joined with commas. If it violates
+    ///   the grammar of the RFC, the connection does without the extension.
     public init?(offers header: some StringProtocol) {
         guard let extensions = ExtensionList.parse(header) else { return nil }
         for offer in extensions where offer.name == Self.token {
@@ -31,14 +31,14 @@ public struct PermessageDeflate: Sendable, Equatable {
         return nil
     }
 
-    /// Declines, as section 7.1 demands, what has a parameter twice, with a wrong value, or one that is not known.
+    /// Declines an offer with a duplicate or unknown parameter, or with an invalid value, as section 7.1 requires.
     private init?(_ parameters: [ExtensionList.Parameter]) {
         guard Set(parameters.map(\.name)).count == parameters.count else { return nil }
         var serverBits: Int?
         for parameter in parameters {
             switch (parameter.name, parameter.value) {
             case ("server_no_context_takeover", nil), ("client_no_context_takeover", nil),
-                // How far the client looks back is its own affair: the server reads the largest window.
+                // The client may choose its own window: the server can read the largest.
                 ("client_max_window_bits", nil):
                 break
             case ("client_max_window_bits", let value?):
@@ -73,12 +73,12 @@ enum ExtensionList {
         var parameters: [Parameter]
     }
 
-    /// `nil` when it is written in another way.
+    /// Parses a header value; `nil` when it violates the grammar.
     static func parse(_ text: some StringProtocol) -> [Element]? {
         var reader = Reader(rest: Array(text.utf8)[...])
         var elements: [Element] = []
         repeat {
-            // Empty elements of a list are to be passed by (RFC 9110 section 5.6.1.2).
+            // Empty list elements must be ignored (RFC 9110 section 5.6.1.2).
             reader.skipSpace()
             if reader.isAtEnd || reader.isAt(",") { continue }
             guard let element = reader.element() else { return nil }
@@ -100,7 +100,7 @@ enum ExtensionList {
             rest = rest.drop { $0 == 0x20 || $0 == 0x09 }
         }
 
-        /// Takes one character with the space around it.
+        /// Consumes one character and the whitespace around it.
         mutating func take(_ character: Unicode.Scalar) -> Bool {
             skipSpace()
             guard isAt(character) else { return false }
@@ -131,7 +131,7 @@ enum ExtensionList {
             return String(decoding: bytes, as: UTF8.self)
         }
 
-        /// What stands in quotes must be a token too, once its escapes are undone.
+        /// A quoted value must also be a token after unescaping.
         mutating func quotedToken() -> String? {
             rest.removeFirst()
             var bytes: [UInt8] = []

@@ -20,9 +20,9 @@ enum ExtensionField: Int, CaseIterable {
     }
 }
 
-/// The values of those members; of a name given twice the last one counts.
+/// The values of the extension members. If a name occurs twice, the last value counts.
 struct ExtensionFields {
-    /// As many as there are fields.
+    /// The count must equal the number of fields.
     private var values = InlineArray<11, JSONToken>(repeating: .absent)
 
     init(in bytes: UnsafeRawBufferPointer) {
@@ -32,7 +32,7 @@ struct ExtensionFields {
         }
     }
 
-    /// The value of a member; absent when it was not given, or `null`.
+    /// The value of a member; absent when the member is missing or `null`.
     subscript(_ field: ExtensionField) -> JSONToken {
         let value = values[field.rawValue]
         return value.isAbsent ? .absent : value

@@ -1,13 +1,13 @@
-/// What happens to a subscription that lags more than its queue behind.
+/// What happens to a subscription that lags behind by more than its queue.
 public enum OverflowPolicy: String, Sendable, CaseIterable {
-    /// Its oldest pending messages are skipped, the newest kept, and the gap announced.
+    /// Skips the oldest pending messages, keeps the newest, and announces the gap.
     case dropOldest = "drop-oldest"
-    /// What comes is skipped until there is room again, and the gap announced.
+    /// Skips new messages until there is room again, and announces the gap.
     case dropNewest = "drop-newest"
-    /// Of pending messages with the same key only the newest is delivered; beyond the bound the oldest are skipped.
+    /// Delivers only the newest pending message of each key. Beyond the bound, skips the oldest.
     case latest
-    /// It is told SLOW_CONSUMER and its connection is closed.
+    /// Sends SLOW_CONSUMER and closes the connection.
     case disconnect
-    /// Publishers of the topic wait for it, up to a time-out, after which it is disconnected.
+    /// Makes publishers of the topic wait, up to a timeout, and then disconnects the subscriber.
     case throttle
 }

@@ -1,4 +1,4 @@
-/// The fields of `publish` that are no part of the plain contract.
+/// The fields of `publish` beyond the plain contract.
 public struct PublishExtensions: Sendable, Equatable {
     /// One message of a batch.
     public struct Message: Sendable, Equatable {
@@ -12,14 +12,14 @@ public struct PublishExtensions: Sendable, Equatable {
         }
     }
 
-    /// Whether the ack tells what came of it.
+    /// Whether the ack reports the outcome.
     public var outcome = false
-    /// In milliseconds.
+    /// The lifetime in milliseconds.
     public var ttl: Int64?
     public var key: String?
-    /// The batch, when there is one in place of `message`.
+    /// The batch, if there is one instead of `message`.
     public var messages: [Message]?
-    /// Whether any of these was given.
+    /// Whether the command has any of these fields.
     public var isUsed = false
 
     public init() {}
@@ -28,12 +28,12 @@ public struct PublishExtensions: Sendable, Equatable {
 extension CommandScanner {
     /// The longest `key`, in bytes of UTF-8.
     public static var maxKey: Int { 256 }
-    /// The longest `ttl`, in milliseconds: a hundred years. Longer ones are mistakes in the unit.
+    /// The longest `ttl`, in milliseconds: a hundred years. A longer one is probably a mistake in the unit.
     public static var maxTTL: Int64 { 100 * 365 * 86_400_000 }
 
-    /// Reads the extension fields of a `publish` that was scanned, and makes sure that there is something to publish.
+    /// Reads the extension fields of a scanned `publish`, and checks that there is something to publish.
     ///
-    /// - Parameter maxBatch: how many `messages` are taken.
+    /// - Parameter maxBatch: the most `messages` accepted.
     public func publishExtensions(
         of command: Command,
         in bytes: UnsafeRawBufferPointer,
@@ -64,7 +64,7 @@ extension CommandScanner {
         }
     }
 
-    /// The `id` in the message of a `publish` that was scanned.
+    /// The `id` in the message of a scanned `publish`.
     public func messageID(of command: Command, in bytes: UnsafeRawBufferPointer) -> JSONText {
         let range = command.message
         var id = JSONText.empty
@@ -78,7 +78,7 @@ extension CommandScanner {
         return id
     }
 
-    /// A duration such as `"30s"`, or a number of seconds.
+    /// A duration such as `"30s"`, or a number of seconds; in milliseconds.
     private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Int64? {
         guard token.kind != .absent else { return nil }
         guard let value = token.duration(in: bytes), (1...Self.maxTTL).contains(value) else {
@@ -105,7 +105,7 @@ extension CommandScanner {
             do throws(FieldError) {
                 result.append(try message(element, dialect: dialect, in: bytes))
             } catch {
-                // Which of them, as people write it.
+                // Names the faulty message in the usual notation.
                 let text = error.message.replacingPrefix("'message", with: "'messages[\(result.count)]")
                 throw FieldError(message: text)
             }
@@ -114,7 +114,7 @@ extension CommandScanner {
         return result
     }
 
-    /// One message of a batch, checked as `message` is.
+    /// One message of a batch, with the same checks as `message`.
     private func message(
         _ token: JSONToken,
         dialect: Dialect,
@@ -136,7 +136,7 @@ extension CommandScanner {
 }
 
 extension JSONToken {
-    /// A text such as `"30s"` or a number of seconds, in milliseconds.
+    /// The duration in milliseconds. The token is a text such as `"30s"`, or a number of seconds.
     func duration(in bytes: UnsafeRawBufferPointer) -> Int64? {
         switch kind {
         case .string, .escapedString: text?.string(in: bytes).flatMap { DurationText.milliseconds(withUnit: $0) }
@@ -145,10 +145,10 @@ extension JSONToken {
         }
     }
 
-    /// Rounded up to whole milliseconds; `nil` also for less than one, which nobody can keep to.
+    /// Rounded up to whole milliseconds; `nil` also for less than one millisecond, which no timer can meet.
     private static func milliseconds(seconds: Double?) -> Int64? {
         guard let seconds, seconds >= 0, seconds <= Double(CommandScanner.maxTTL) else { return nil }
-        // Within a billionth, 0.1 + 0.2 seconds are 300 milliseconds.
+        // Tolerates rounding errors of a billionth: 0.1 + 0.2 seconds are 300 milliseconds.
         let milliseconds = seconds * 1000 - 1e-6
         guard milliseconds >= 1 - 2e-6 || seconds == 0 else { return nil }
         return Int64(milliseconds.rounded(.up))

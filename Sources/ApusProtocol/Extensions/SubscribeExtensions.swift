@@ -1,17 +1,17 @@
 /// Where a replay starts.
 public enum ReplayStart: Sendable, Equatable {
-    /// So many publications before the head.
+    /// This many publications before the head.
     case lastN(Int)
-    /// Behind a position that was handled.
+    /// After this position.
     case position(epoch: String, offset: UInt64)
-    /// What was published at that moment or later, in milliseconds since 1970.
+    /// At the first publication made at this time or later, in milliseconds since 1970.
     case time(Int64)
-    /// What was published so many milliseconds ago or later.
+    /// At the first publication made this many milliseconds ago or later.
     case age(Int64)
-    /// All that is kept.
+    /// At the oldest publication kept.
     case all
 
-    /// Reads `"10m"`, an RFC 3339 time or `"all"`; `nil` for anything else.
+    /// Parses `"10m"`, an RFC 3339 time or `"all"`; `nil` for anything else.
     public init?(_ text: String) {
         if text == "all" {
             self = .all
@@ -25,31 +25,31 @@ public enum ReplayStart: Sendable, Equatable {
     }
 }
 
-/// The fields of `subscribe` that are no part of the plain contract.
+/// The fields of `subscribe` beyond the plain contract.
 public struct SubscribeExtensions: Sendable, Equatable {
-    /// Whether events and the ack tell their place in the log.
+    /// Whether events and the ack contain positions in the log.
     public var positions = false
     public var since: ReplayStart?
-    /// `nil`: the topic's, or else the server's.
+    /// `nil` for the topic's setting, or else the server's.
     public var overflow: OverflowPolicy?
-    /// `nil`: the topic's, or else the server's.
+    /// `nil` for the topic's setting, or else the server's.
     public var queue: Int?
-    /// Whether the connection's own publishes are delivered to it.
+    /// Whether the subscription receives what its own connection publishes.
     public var echo = true
-    /// Whether others' subscriptions are announced.
+    /// Whether other subscriptions are announced to it.
     public var presence = false
-    /// Whether it waits for its topic where that is not there.
+    /// Whether to wait for a topic that does not exist.
     public var wait = false
-    /// Whether any of these was given: then events also tell their keys.
+    /// Whether the command has any of these fields. Events then also contain their keys.
     public var isUsed = false
 
     public init() {}
 }
 
 extension CommandScanner {
-    /// Reads the extension fields of a `subscribe` that was scanned.
+    /// Reads the extension fields of a scanned `subscribe`.
     ///
-    /// - Parameter maxQueue: the largest `queue` that is taken.
+    /// - Parameter maxQueue: the largest `queue` accepted.
     public func subscribeExtensions(
         of command: Command,
         in bytes: UnsafeRawBufferPointer,

@@ -1,4 +1,4 @@
-/// A topic that is there from the start, with the settings that are named.
+/// A topic that exists from the start, with its declared settings.
 public struct TopicDeclaration: Sendable, Equatable {
     public var name: String
     public var settings: TopicSettingsFields
@@ -8,12 +8,12 @@ public struct TopicDeclaration: Sendable, Equatable {
         self.settings = settings
     }
 
-    /// Reads a JSON list of objects, each with a `name` and the settings of a `PUT /topics/{name}`.
+    /// Parses a JSON list of objects, each with a `name` and the settings of a `PUT /topics/{name}`.
     ///
     /// - Parameters:
-    ///   - maxQueue: the largest `queue` that is taken.
+    ///   - maxQueue: the largest `queue` accepted.
     ///   - isAllowed: whether a topic may have that name.
-    /// - Returns: or what is wrong with which of them.
+    /// - Returns: the topics, or an error that names the faulty topic.
     public static func readList(
         _ text: String,
         maxQueue: Int,
@@ -53,11 +53,11 @@ public struct TopicDeclaration: Sendable, Equatable {
         isAllowed: (String) -> Bool
     ) throws(FieldError) {
         guard token.kind == .object else { throw FieldError(message: "it must be an object") }
-        // The name first, so that what is wrong behind it can be told with it.
+        // Read the name first, so that later errors can mention it.
         var members = JSONMembers(of: token, in: bytes)
         while let (key, value) = members?.nextNamed() {
             guard key == "name" else { continue }
-            // What a file does not put in quotes may look like a number.
+            // An unquoted name in a file may look like a number.
             let isNumber = value.kind == .integer || value.kind == .fraction
             let text = isNumber ? String(decoding: bytes[value.range], as: UTF8.self) : value.text?.string(in: bytes)
             guard let text else { throw FieldError("name", "must be a string") }

@@ -1,7 +1,7 @@
-/// What a `PUT /topics/{name}` asks for: each setting that it names, where `nil` is the server's own again.
+/// The settings that a `PUT /topics/{name}` names. An inner `nil` resets a setting to the server's default.
 public struct TopicSettingsFields: Sendable, Equatable {
     public var history: Int??
-    /// In milliseconds; so are the other times.
+    /// In milliseconds, like the other durations.
     public var historyAge: Int64??
     public var historyBytes: Int??
     public var queue: Int??
@@ -9,14 +9,14 @@ public struct TopicSettingsFields: Sendable, Equatable {
     public var dedupeWindow: Int64??
     public var ttl: Int64??
 
-    /// How many messages a topic may be told to keep.
+    /// The most messages that a topic may be told to keep.
     public static var maxHistory: Int { 100_000_000 }
 
     public init() {}
 
-    /// Reads a body, which must be a JSON object or empty.
+    /// Parses a body, which must be empty or a JSON object.
     ///
-    /// - Parameter maxQueue: the largest `queue` that is taken.
+    /// - Parameter maxQueue: the largest `queue` accepted.
     public static func read(_ bytes: UnsafeRawBufferPointer, maxQueue: Int) -> Result<TopicSettingsFields, CommandError>
     {
         var result = TopicSettingsFields()
@@ -58,7 +58,7 @@ public struct TopicSettingsFields: Sendable, Equatable {
     }
 }
 
-/// One member's value, to be read as what it has to be; `null` is `nil`.
+/// The value of one member. `null` reads as `nil`.
 private struct FieldValue {
     let name: String
     let token: JSONToken
@@ -76,7 +76,7 @@ private struct FieldValue {
         return value
     }
 
-    /// A text such as `"1h"` or a number of seconds, in milliseconds.
+    /// The duration in milliseconds, from a text such as `"1h"` or a number of seconds.
     func duration() throws(FieldError) -> Int64? {
         if token.kind == .null { return nil }
         guard let value = token.duration(in: bytes), (1...CommandScanner.maxTTL).contains(value)

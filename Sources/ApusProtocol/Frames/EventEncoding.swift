@@ -1,26 +1,26 @@
-/// In which form events go to a subscriber. Each is made at most once per batch, for all who read it.
+/// The form in which a subscriber gets its events. Each form is made at most once per batch, for all its readers.
 public struct EventEncoding: Hashable, Sendable {
-    /// How much an event tells.
+    /// How much detail an event contains.
     public enum Detail: UInt8, Sendable {
-        /// What the contract says, and not a byte more.
+        /// Exactly what the contract says.
         case plain
-        /// Its key as well, if it has one.
+        /// Also the key, if the event has one.
         case keyed
-        /// Its key and its offset.
+        /// Also the key and the offset.
         case positioned
     }
 
-    /// What is around an event's JSON.
+    /// The framing around an event's JSON.
     public enum Framing: UInt8, Sendable {
         /// A text frame (RFC 6455 section 5.2).
         case webSocket
-        /// An event of a stream, without an id: for streams of several topics.
+        /// An event of an event stream, without an id: for streams of several topics.
         case eventStream
-        /// An event of a stream whose id is the position.
+        /// An event of an event stream, with its position as the id.
         case eventStreamWithID
-        /// A text frame, compressed where that is worth it (RFC 7692).
+        /// A text frame, compressed if that is worth it (RFC 7692).
         case deflated = 3
-        /// The same for clients that look back less far.
+        /// The same, for clients with a smaller window.
         case deflatedNarrow
 
         public init(_ window: DeflateWindow?) {
@@ -31,7 +31,7 @@ public struct EventEncoding: Hashable, Sendable {
             }
         }
 
-        /// `nil` where nothing is compressed.
+        /// `nil` if nothing is compressed.
         public var window: DeflateWindow? {
             switch self {
             case .webSocket, .eventStream, .eventStreamWithID: nil
@@ -41,7 +41,7 @@ public struct EventEncoding: Hashable, Sendable {
         }
     }
 
-    /// All three in one byte, so that the usual ones are recognized at once.
+    /// All three in one byte, for fast comparison with the usual encodings.
     @usableFromInline let code: UInt8
 
     public init(_ dialect: Dialect, _ detail: Detail = .plain, framing: Framing = .webSocket) {
@@ -55,10 +55,10 @@ public struct EventEncoding: Hashable, Sendable {
     public var detail: Detail { Detail(rawValue: code >> 1 & 3) ?? .plain }
     public var framing: Framing { Framing(rawValue: code >> 3) ?? .webSocket }
 
-    /// Whether events may be compressed in it.
+    /// Whether this encoding may compress events.
     @inlinable
     public var isDeflated: Bool { code >> 3 >= 3 }
 
-    /// The same events, uncompressed.
+    /// The same encoding without compression.
     public var inflated: EventEncoding { isDeflated ? EventEncoding(dialect, detail) : self }
 }

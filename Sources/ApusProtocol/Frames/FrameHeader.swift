@@ -1,4 +1,4 @@
-/// What a WebSocket frame is (RFC 6455 section 5.2).
+/// The type of a WebSocket frame (RFC 6455 section 5.2).
 public enum Opcode: UInt8, Sendable {
     case continuation = 0x0
     case text = 0x1
@@ -13,13 +13,13 @@ public enum Opcode: UInt8, Sendable {
 
 /// The header of a frame as a server sends it: final, unmasked, with the shortest length (RFC 6455 section 5.2).
 public enum FrameHeader {
-    /// How many bytes the header of a frame with that payload takes: 2, 4 or 10.
+    /// The size in bytes of the header of a frame with this payload size: 2, 4 or 10.
     @inlinable
     public static func size(payload: Int) -> Int {
         payload < 126 ? 2 : payload <= 0xFFFF ? 4 : 10
     }
 
-    /// The size of the header of a frame that is so large with it.
+    /// The size in bytes of the header of a frame with this total size.
     @inlinable
     public static func size(ofFrame count: Int) -> Int {
         count - 2 < 126 ? 2 : count - 4 <= 0xFFFF ? 4 : 10
@@ -49,10 +49,9 @@ public enum FrameHeader {
 }
 
 extension FrameHeader {
-    /// Where the payload of the first of some frames is that a server sent: final and not masked (RFC 6455 section
-    /// 5.1).
+    /// The payload of the first frame in `bytes`, which a server sent: final and unmasked (RFC 6455 section 5.1).
     ///
-    /// - Returns: `nil` when the bytes do not hold all of it.
+    /// - Returns: `nil` when `bytes` does not contain the whole frame.
     package static func payload(ofFirstOf bytes: UnsafeRawBufferPointer) -> Range<Int>? {
         guard bytes.count >= 2 else { return nil }
         let (start, count): (Int, Int)

@@ -2,8 +2,8 @@ import NIOCore
 
 /// Writes one text frame of a known payload size piece by piece, without a check per piece.
 ///
-/// The size is reckoned first, so that header and payload go into the buffer in one reservation. Every piece is checked
-/// against that size in debug builds.
+/// The size is computed first, so that one reservation covers header and payload. Debug builds check every piece
+/// against that size.
 struct FrameWriter {
     private var pointer: UnsafeMutableRawPointer
     private let end: UnsafeMutableRawPointer
@@ -51,7 +51,7 @@ extension ByteBuffer {
         let total = FrameHeader.size(payload: payload) + payload
         if writableBytes < total { reserveCapacity(minimumWritableBytes: total) }
         let start = writerIndex
-        // With all of the buffer's memory: it takes longer to be given only the part to be written.
+        // Passes the buffer's whole memory: restricting it to the writable part takes longer.
         withVeryUnsafeMutableBytes { memory in
             guard let base = memory.baseAddress else { return }
             var writer = FrameWriter(pointer: base + start, payload: payload)

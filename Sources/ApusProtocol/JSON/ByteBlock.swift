@@ -1,10 +1,10 @@
-/// Sixteen bytes of text looked at as one vector, for what is longer than a name.
+/// Processes sixteen bytes of text as one vector, for texts longer than a name.
 ///
-/// The tests make a byte of ones of each byte that is marked, exactly. They return all of them as one integer, the
-/// first byte in its lowest bits: zero when none is marked.
+/// A test sets every marked byte to all ones, exactly. It returns the bytes as one integer, with the first byte in the
+/// lowest bits: zero when none is marked.
 ///
-/// Every step is written with its type: only then are the operators those of this very vector, an instruction each, and
-/// not the generic ones, which are loops over the bytes.
+/// Every step states its type. Only then do the operators of this vector type apply, which are single instructions. The
+/// generic operators are loops over the bytes.
 enum ByteBlock {
     typealias Bytes = SIMD16<UInt8>
     private typealias Marks = SIMDMask<SIMD16<Int8>>
@@ -16,10 +16,10 @@ enum ByteBlock {
         base.loadUnaligned(fromByteOffset: offset, as: Bytes.self)
     }
 
-    /// Marks what ends a run of plain JSON string text: a quote, a backslash or a control character.
+    /// Marks the bytes that end a run of plain JSON string text: a quote, a backslash or a control character.
     @inline(__always)
     static func stringStops(in block: Bytes) -> UInt128 {
-        // Flipping bit 1 puts the quote, 0x22, right behind the control characters, and none of those out of its range.
+        // Flipping bit 1 puts the quote, 0x22, just after the control characters, and keeps those in their range.
         let flipped: Bytes = block ^ Bytes(repeating: 0x02)
         let controlsAndQuotes: Marks = flipped .< Bytes(repeating: 0x21)
         let backslashes: Marks = block .== Bytes(repeating: 0x5C)
@@ -27,8 +27,7 @@ enum ByteBlock {
         return integer(all)
     }
 
-    /// Whether all bytes are ASCII hexadecimal digits of either case, but those that `dashes` marks, which must be
-    /// that.
+    /// Whether the bytes that `dashes` marks are dashes, and all others ASCII hexadecimal digits of either case.
     @inline(__always)
     static func isHexadecimal(_ block: Bytes, dashes: UInt128) -> Bool {
         let digits: Marks = (block &- Bytes(repeating: 0x30)) .< Bytes(repeating: 10)
@@ -45,7 +44,7 @@ enum ByteBlock {
         0xFF &<< UInt128(truncatingIfNeeded: index &* 8)
     }
 
-    /// How many bytes come before the lowest mark.
+    /// The number of bytes before the lowest mark.
     @inline(__always)
     static func bytesBefore(_ marks: UInt128) -> Int {
         marks.trailingZeroBitCount &>> 3

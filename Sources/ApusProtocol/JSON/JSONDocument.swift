@@ -1,14 +1,14 @@
-/// Whether a whole text is JSON, by the same strict pass that commands go through (RFC 8259).
+/// Checks whether a whole text is JSON (RFC 8259), by the same strict pass that reads commands.
 public enum JSONDocument {
-    /// How deep a document may nest for ``isValid(_:)``.
+    /// The deepest nesting that ``isValid(_:)`` accepts.
     public static let maxDepth = JSONNesting.capacity
 
-    /// Checks grammar and UTF-8. Costs no memory, whatever the text.
+    /// Checks grammar and UTF-8. Allocates no memory, whatever the text.
     public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
         isValid(bytes, maxDepth: maxDepth)
     }
 
-    /// Checks that it nests no deeper than that, too.
+    /// Also checks that the text nests at most `maxDepth` levels deep.
     public static func isValid(_ bytes: UnsafeRawBufferPointer, maxDepth: Int) -> Bool {
         var validator = UTF8Validator()
         guard let base = bytes.baseAddress, validator.consume(bytes), validator.isComplete else { return false }

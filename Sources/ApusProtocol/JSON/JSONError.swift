@@ -1,16 +1,16 @@
-/// Why a text is not JSON that Apus takes, and where.
+/// Why Apus does not accept a text as JSON, and where.
 struct JSONError: Error, Equatable {
     enum Reason: UInt8 {
         case unexpectedByte, unexpectedEnd, controlCharacter, invalidEscape, invalidNumber, trailingBytes, tooDeep
     }
 
     var reason: Reason
-    /// The byte at fault, counted from 0.
+    /// The position of the faulty byte, counted from 0.
     var offset: Int
 }
 
 extension JSONError: CustomStringConvertible {
-    /// What a client is told.
+    /// The text for the client.
     var description: String {
         switch reason {
         case .unexpectedByte: "not valid JSON: unexpected character at byte \(offset)"

@@ -1,6 +1,6 @@
 public import NIOCore
 
-/// Writes `text` as a JSON string, with its quotes (RFC 8259 section 7). Only what must be escaped is.
+/// Writes `text` as a JSON string with quotes (RFC 8259 section 7). Escapes only what must be escaped.
 public func appendJSONString(_ text: String, to buffer: inout ByteBuffer) {
     var text = text
     text.withUTF8 { utf8 in

@@ -1,7 +1,7 @@
 // Values of which only the end and the kind matter.
 
 extension JSONLexer {
-    /// The value that must start at `start`, where `byte` is, inside of `depth` containers.
+    /// The value that must start at `start` with `byte`, inside `depth` containers.
     @inline(__always)
     func value(at start: Int, startingWith byte: UInt8, depth: Int, maxDepth: Int) throws(JSONError) -> JSONToken {
         guard byte == 0x22 else { return try otherValue(at: start, depth: depth, maxDepth: maxDepth) }
@@ -9,7 +9,7 @@ extension JSONLexer {
         return JSONToken(kind: string.hasEscapes ? .escapedString : .string, start: start, end: string.end)
     }
 
-    /// A value that is no string.
+    /// A value that is not a string.
     @inline(never)
     private func otherValue(at start: Int, depth: Int, maxDepth: Int) throws(JSONError) -> JSONToken {
         let byte = byte(at: start)
@@ -27,7 +27,7 @@ extension JSONLexer {
         var position = start
         var byte = byte(at: start)
         value: while true {
-            // Here `byte` is at `position`, and the first one of a value, or of its key.
+            // Here `byte` is at `position`, and is the first byte of a value or of its key.
             if nesting.isObject {
                 position = try endOfColon(after: try endOfString(at: position).end)
                 byte = nextByte(at: &position)
@@ -45,7 +45,7 @@ extension JSONLexer {
             } else {
                 position = try endOfScalar(at: position).end
             }
-            // A value has ended, and with it, maybe, the containers around it.
+            // A value has ended, and perhaps the containers around it.
             while nesting.depth > 0 {
                 byte = nextByte(at: &position)
                 if byte == 0x2C {
@@ -61,7 +61,7 @@ extension JSONLexer {
         }
     }
 
-    /// The end of the colon behind the key that ends at `start`.
+    /// The end of the colon after the key that ends at `start`.
     @inline(__always)
     func endOfColon(after start: Int) throws(JSONError) -> Int {
         let colon = skipWhitespace(from: start)

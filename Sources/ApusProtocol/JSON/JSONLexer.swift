@@ -1,9 +1,9 @@
-/// Finds where JSON tokens (RFC 8259) end, strictly.
+/// Finds the ends of JSON tokens (RFC 8259), strictly.
 ///
-/// It holds no position: all take one and return one, so that a caller's loop keeps it in a register.
+/// It holds no position. Every method takes one and returns one, so that a caller's loop can keep it in a register.
 ///
-/// Every read of one byte gives 0 past the end: 0 is nothing that JSON allows anywhere, so the end needs no check of
-/// its own until an error is reported. Reads of eight or sixteen bytes happen only where that many are left.
+/// Reading a byte past the end gives 0. JSON allows 0 nowhere, so the end needs no separate check until an error is
+/// reported. Reads of eight or sixteen bytes happen only where that many bytes are left.
 struct JSONLexer {
     let base: UnsafeRawPointer
     let count: Int
@@ -16,14 +16,14 @@ struct JSONLexer {
         position < count ? base.load(fromByteOffset: position, as: UInt8.self) : 0
     }
 
-    /// The next sixteen bytes, the first one lowest; `nil` where fewer are left.
+    /// The next sixteen bytes, the first one lowest; `nil` if fewer are left.
     @inline(__always)
     func sixteenBytes(at position: Int) -> UInt128? {
         guard position &+ 16 <= count else { return nil }
         return UInt128(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt128.self))
     }
 
-    /// The fault of a byte that cannot stand at `position`, or of a text that ends there.
+    /// The error for a byte that is not allowed at `position`, or for a text that ends there.
     @inline(never)
     func fault(at position: Int, _ reason: JSONError.Reason = .unexpectedByte) -> JSONError {
         JSONError(reason: position < count ? reason : .unexpectedEnd, offset: position)
@@ -34,7 +34,7 @@ struct JSONLexer {
         byte(at: start) > 0x20 ? start : endOfWhitespace(from: start)
     }
 
-    /// Moves `position` behind whitespace, and returns the byte there; 0 at the end.
+    /// Moves `position` past whitespace, and returns the byte there; 0 at the end.
     @inline(__always)
     func nextByte(at position: inout Int) -> UInt8 {
         let next = byte(at: position)
@@ -54,7 +54,7 @@ struct JSONLexer {
         }
     }
 
-    /// The end of a string, its quotes included, that must start at `start`; and whether it has escapes.
+    /// The end of a string with its quotes that must start at `start`, and whether it has escapes.
     @inline(__always)
     func endOfString(at start: Int) throws(JSONError) -> (end: Int, hasEscapes: Bool) {
         guard byte(at: start) == 0x22 else { throw fault(at: start) }
@@ -63,7 +63,7 @@ struct JSONLexer {
         return (try endOfEscapedString(from: stop), true)
     }
 
-    /// The end of a string, its quote included, from the first byte in it that is not plain.
+    /// The end of a string with its quote, from the first byte in it that is not plain.
     @inline(never)
     private func endOfEscapedString(from start: Int) throws(JSONError) -> Int {
         var position = start
@@ -77,7 +77,7 @@ struct JSONLexer {
     /// The next quote, backslash or control character at or after `start`, or the end.
     @inline(__always)
     private func endOfPlainText(from start: Int) -> Int {
-        // Most strings are short: they end here, without a loop.
+        // Most strings are short and end here, without a loop.
         guard start &+ ByteBlock.size <= count else { return endOfLongPlainText(from: start) }
         let marks = ByteBlock.stringStops(in: ByteBlock.load(base, at: start))
         return marks != 0 ? start &+ ByteBlock.bytesBefore(marks) : endOfLongPlainText(from: start &+ ByteBlock.size)
@@ -142,7 +142,7 @@ struct JSONLexer {
         var position = byte(at: start) == 0x2D ? start &+ 1 : start
         if byte(at: position) == 0x30 {
             position &+= 1
-            // A leading zero. Left alone, it would be reported as a stray digit.
+            // A leading zero. Without this check it would be reported as a stray digit.
             if isDigit(at: position) { throw fault(at: position, .invalidNumber) }
         } else {
             position = try endOfDigits(at: position)
@@ -160,7 +160,7 @@ struct JSONLexer {
         return (position, kind)
     }
 
-    /// The end of digits, of which there must be one.
+    /// The end of a run of digits, which must contain at least one.
     @inline(__always)
     private func endOfDigits(at start: Int) throws(JSONError) -> Int {
         guard isDigit(at: start) else { throw fault(at: start, .invalidNumber) }

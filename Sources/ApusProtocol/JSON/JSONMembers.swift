@@ -1,11 +1,13 @@
-/// Walks the members of an object, or the elements of an array, in a text that is known to be JSON.
+/// Iterates over the members of an object or the elements of an array, in a text that is known to be JSON.
 ///
-/// For what is read off the hot path: the one strict pass has been made, so nothing is checked again.
+/// For use off the hot path. The strict pass has already run, so nothing is checked again.
 struct JSONMembers {
     private let lexer: JSONLexer
     private var position: Int
     private let isObject: Bool
 
+    /// Starts before the first member; `nil` when `token` is not a container.
+    ///
     /// - Parameters:
     ///   - token: an object or an array.
     ///   - bytes: the text that was scanned.
@@ -23,12 +25,12 @@ struct JSONMembers {
         return token(at: lexer.skipWhitespace(from: 0), in: lexer)
     }
 
-    /// The next member of an object and its name, where that is one that somebody may look for.
+    /// The next member of an object. Its name is `nil` when it is longer than any name in use.
     mutating func nextNamed() -> (name: ShortName?, value: JSONToken)? {
         next().map { (ShortName($0.name, in: lexer), $0.value) }
     }
 
-    /// The next member's value, and its name when this is an object; `nil` after the last.
+    /// The next value, with its name if this is an object; `nil` after the last.
     mutating func next() -> (name: JSONText, value: JSONToken)? {
         position = lexer.skipWhitespace(from: position)
         if lexer.byte(at: position) == UInt8(ascii: ",") { position = lexer.skipWhitespace(from: position + 1) }
@@ -61,7 +63,7 @@ struct JSONMembers {
         }
     }
 
-    /// Brackets balance in what is JSON; only those in strings have to be passed over.
+    /// In valid JSON, brackets balance. Only brackets in strings must be skipped.
     private static func endOfContainer(at start: Int, in lexer: JSONLexer) -> Int {
         var position = start
         var depth = 0

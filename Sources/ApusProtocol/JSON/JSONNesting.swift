@@ -1,12 +1,12 @@
-/// Which containers are open, one bit each: set for an object, clear for an array.
+/// The open containers, one bit each: set for an object, clear for an array.
 ///
-/// `SIMD16` is an array of fixed size here.
+/// `SIMD16` serves as an array of fixed size.
 struct JSONNesting {
-    /// The most levels that fit.
+    /// The maximum number of levels.
     static var capacity: Int { 1024 }
 
     private(set) var depth = 0
-    /// The levels of the innermost started group of 64, the innermost in the lowest bit.
+    /// The levels of the innermost group of up to 64, the innermost in the lowest bit.
     private var group: UInt64 = 0
     /// The full groups outside of it.
     private var outer = SIMD16<UInt64>()
@@ -22,7 +22,7 @@ struct JSONNesting {
     @inline(__always)
     var closing: UInt8 { isObject ? 0x7D : 0x5D }
 
-    /// Opens a container; the caller has checked that `depth` is below the capacity.
+    /// Opens a container. The caller must have checked that `depth` is below the capacity.
     @inline(__always)
     mutating func push(isObject: Bool) {
         if depth & 63 == 0, depth > 0 { outer[depth / 64 - 1] = group }
@@ -30,7 +30,7 @@ struct JSONNesting {
         depth &+= 1
     }
 
-    /// Closes the innermost container, of which there must be one.
+    /// Closes the innermost container. One must be open.
     @inline(__always)
     mutating func pop() {
         depth &-= 1

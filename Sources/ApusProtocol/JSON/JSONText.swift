@@ -1,4 +1,4 @@
-/// A JSON string inside a text that was scanned, not yet decoded.
+/// A JSON string inside a scanned text, not yet decoded.
 public struct JSONText: Sendable, Equatable {
     /// The content, without the quotes.
     public var range: Range<Int>
@@ -13,7 +13,7 @@ public struct JSONText: Sendable, Equatable {
 }
 
 extension JSONText {
-    /// The string with its escapes decoded; `nil` when a lone surrogate makes it no Unicode string.
+    /// The string with its escapes decoded; `nil` when it contains a lone surrogate and is not valid Unicode.
     ///
     /// `bytes` must be the text that was scanned.
     public func string(in bytes: UnsafeRawBufferPointer) -> String? {
@@ -21,20 +21,20 @@ extension JSONText {
         guard hasEscapes else {
             return String(decoding: UnsafeRawBufferPointer(rebasing: bytes[range]), as: UTF8.self)
         }
-        // Every escape is longer than what it stands for.
+        // Every escape is longer than the bytes that it stands for.
         let decoded = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
             count = decode(bytes, into: buffer) ?? 0
         }
-        // An escape stands for at least one byte, so nothing decoded means that decoding failed.
+        // An escape stands for at least one byte, so an empty result means that decoding failed.
         return decoded.isEmpty ? nil : String(decoding: decoded, as: UTF8.self)
     }
 
-    /// How many bytes of UTF-8 the decoded string has; `nil` when it holds a lone surrogate.
+    /// The size of the decoded string in bytes of UTF-8; `nil` when it contains a lone surrogate.
     func decodedLength(in bytes: UnsafeRawBufferPointer) -> Int? {
         hasEscapes ? decode(bytes, into: nil) : range.count
     }
 
-    /// Decodes into `output` when there is one, and counts the bytes; `nil` at a lone surrogate.
+    /// Decodes into `output` if there is one, and counts the bytes; `nil` at a lone surrogate.
     private func decode(_ bytes: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<UInt8>?) -> Int? {
         var length = 0
         var position = range.lowerBound
@@ -55,7 +55,7 @@ extension JSONText {
         return length
     }
 
-    /// What the escape at `position`, where its backslash is, stands for; `nil` for a lone surrogate.
+    /// Decodes the escape whose backslash is at `position`; `nil` for a lone surrogate.
     private static func scalar(of bytes: UnsafeRawBufferPointer, at position: inout Int, end: Int) -> Unicode.Scalar? {
         guard position + 1 < end else { return nil }
         let letter = bytes[position + 1]
@@ -78,12 +78,13 @@ extension JSONText {
         return UTF16.decode(UTF16.EncodedScalar([first, second]))
     }
 
-    /// The UTF-16 code unit written as `\uXXXX` at `position`, when that is what is there.
+    /// The UTF-16 code unit written as `\uXXXX` at `position`; `nil` for any other text.
     private static func unit(of bytes: UnsafeRawBufferPointer, at position: Int, end: Int) -> UInt16? {
         guard position + 6 <= end, bytes[position] == 0x5C, bytes[position + 1] == UInt8(ascii: "u") else { return nil }
         var unit: UInt16 = 0
         for digit in bytes[position + 2..<position + 6] {
-            // '0'…'9' carry their value in the low four bits; letters of both cases are 9 below theirs.
+            // '0'…'9' have their value in the low four bits. For letters of both cases, the low bits are 9 below the
+            // value.
             unit = unit << 4 | UInt16(digit & 0x0F) + (digit > 0x39 ? 9 : 0)
         }
         return unit

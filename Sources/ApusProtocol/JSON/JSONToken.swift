@@ -1,24 +1,24 @@
-/// A JSON value that was read: what it is and where.
+/// The kind and the position of a JSON value.
 struct JSONToken {
     enum Kind: UInt8 {
         case absent, null, boolean, integer, fraction, string, escapedString, array, object
-        /// A string without escapes that is known to be a UUID with its dashes.
+        /// A string without escapes that is known to be a dashed UUID.
         case uuid
     }
 
     var kind: Kind
-    /// With the quotes or brackets.
+    /// Including the quotes or brackets.
     var start: Int
     var end: Int
 
     static var absent: JSONToken { JSONToken(kind: .absent, start: 0, end: 0) }
 
-    /// Whether the field counts as not given.
+    /// Whether the field counts as missing.
     var isAbsent: Bool { kind == .absent || kind == .null }
 
     var range: Range<Int> { Range(uncheckedBounds: (start, end)) }
 
-    /// The string that the token is, if it is one.
+    /// The token's string; `nil` if the token is not a string.
     @inline(__always)
     var text: JSONText? {
         guard kind == .string || kind == .escapedString || kind == .uuid else { return nil }
@@ -27,7 +27,7 @@ struct JSONToken {
 }
 
 extension JSONText {
-    /// The content of a token that has its quotes.
+    /// The content of a token that includes its quotes.
     @inline(__always)
     init(token start: Int, end: Int, hasEscapes: Bool) {
         self.init(range: Range(uncheckedBounds: (start &+ 1, end &- 1)), hasEscapes: hasEscapes)

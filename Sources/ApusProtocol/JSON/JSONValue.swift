@@ -1,18 +1,18 @@
-/// A JSON text as a tree: for what is read once, as a configuration is.
+/// A JSON text as a tree, for texts that are read once, such as a configuration.
 public indirect enum JSONValue: Sendable {
     case null
     case boolean(Bool)
-    /// As it was written.
+    /// As written in the text.
     case number(String)
     case string(String)
     case array([JSONValue])
-    /// In the order of the text, where a name may be there twice.
+    /// In the order of the text. A name may occur twice.
     case object([(name: String, value: JSONValue)])
 
-    /// Reads a text; nil where it is not JSON (RFC 8259), nests deeper than `maxDepth`, or has a string that is not
-    /// Unicode.
+    /// Parses a text.
     ///
-    /// Takes time in proportion to the size of the text times its depth.
+    /// Returns `nil` if the text is not JSON (RFC 8259), nests deeper than `maxDepth`, or contains a string that is not
+    /// Unicode. Takes time in proportion to the size of the text times its depth.
     public init?(_ text: String, maxDepth: Int = 64) {
         var text = text
         let value = text.withUTF8 { utf8 -> JSONValue? in

@@ -1,10 +1,10 @@
-/// A name of at most 16 bytes as two integers, so that comparing it costs no loop.
+/// A name of at most 16 bytes as two integers, so that comparing it needs no loop.
 struct ShortName: Equatable, ExpressibleByStringLiteral {
     static var longest: Int { 16 }
 
     let length: Int
     private let head: UInt64
-    /// The last eight bytes when the name is longer than eight, else 0.
+    /// The last eight bytes if the name is longer than eight bytes, else 0.
     private let tail: UInt64
 
     /// The name in a literal. The optimizer turns this into constants.
@@ -14,7 +14,7 @@ struct ShortName: Equatable, ExpressibleByStringLiteral {
         self.init(base, from: 0, length: literal.utf8CodeUnitCount, readable: literal.utf8CodeUnitCount)
     }
 
-    /// The name that a JSON string is; `nil` when it is too long, or none.
+    /// The name in a JSON string; `nil` when it is too long or invalid.
     @inline(__always)
     init?(_ text: JSONText, in lexer: JSONLexer) {
         guard let name = text.hasEscapes ? Self.decoded(text, in: lexer) : ShortName(text.range, in: lexer) else {
@@ -24,7 +24,7 @@ struct ShortName: Equatable, ExpressibleByStringLiteral {
     }
 
     private static func decoded(_ name: JSONText, in lexer: JSONLexer) -> ShortName? {
-        // A byte is written with six at most, so a longer name need not be decoded.
+        // An escaped byte takes at most six bytes, so a longer text need not be decoded.
         guard name.range.count <= 6 * longest, var text = name.string(in: lexer.bytes) else { return nil }
         return text.withUTF8 { utf8 in
             guard let base = utf8.baseAddress else { return nil }
@@ -40,7 +40,7 @@ struct ShortName: Equatable, ExpressibleByStringLiteral {
         self.init(lexer.base, from: range.lowerBound, length: length, readable: lexer.count)
     }
 
-    /// The name in `length` bytes, at most `longest`, at `start` of a text that has `readable` bytes.
+    /// The name in `length` bytes, at most `longest`, at `start` of a text with `readable` bytes.
     @inline(__always)
     private init(_ base: UnsafeRawPointer, from start: Int, length: Int, readable: Int) {
         self.length = length

@@ -1,23 +1,23 @@
 /// Checks UTF-8 (RFC 3629) that arrives in pieces: no overlong forms, no surrogates, nothing above U+10FFFF.
 ///
-/// A sequence may be cut anywhere. The text is refused at the first byte that makes it hopeless, not at its end, as
-/// RFC 6455 section 8.1 allows and the Autobahn suite asks for.
+/// A sequence may be split anywhere. The validator refuses the text at the first byte that cannot become valid, not at
+/// its end. RFC 6455 section 8.1 allows this, and the Autobahn suite asks for it.
 public struct UTF8Validator: Sendable, Equatable {
-    /// How many continuation bytes the unfinished sequence still needs.
+    /// The number of continuation bytes that the unfinished sequence still needs.
     private var missing: UInt8 = 0
-    /// What the next continuation byte may be. Only the first one after a lead byte is narrower than 80…BF.
+    /// The range of the next continuation byte. Only the first one after a lead byte is narrower than 80…BF.
     private var lowest: UInt8 = 0x80
     private var highest: UInt8 = 0xBF
     private var isHopeless = false
 
     public init() {}
 
-    /// Whether what was consumed is valid and ends with a whole sequence.
+    /// Whether the consumed bytes are valid and end with a complete sequence.
     public var isComplete: Bool {
         missing == 0 && !isHopeless
     }
 
-    /// Takes the next bytes; `false`, from then on, when the text can no longer become valid.
+    /// Consumes the next bytes. Returns `false`, from then on, when the text can no longer become valid.
     public mutating func consume(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard !isHopeless else { return false }
         guard let base = bytes.baseAddress else { return true }
@@ -36,7 +36,7 @@ public struct UTF8Validator: Sendable, Equatable {
         return true
     }
 
-    /// The first position at or after `start` that holds no ASCII, or the end.
+    /// The first position at or after `start` that is not ASCII, or the end.
     @inline(__always)
     private static func endOfASCII(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int {
         var position = start
@@ -51,7 +51,7 @@ public struct UTF8Validator: Sendable, Equatable {
         return position
     }
 
-    /// Takes one byte of a sequence; `false` when it cannot stand there.
+    /// Accepts one byte of a sequence; `false` when it is not allowed there.
     @inline(__always)
     private mutating func accept(_ byte: UInt8) -> Bool {
         if missing > 0 {

@@ -1,4 +1,4 @@
-/// The stable codes that tell a client what went wrong, on WebSocket and REST alike. The one table of them.
+/// The stable error codes for clients, on WebSocket and REST alike. This is the only table of them.
 public enum ErrorCode: String, Sendable, CaseIterable {
     case badRequest = "BAD_REQUEST"
     case unauthorized = "UNAUTHORIZED"
@@ -22,7 +22,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case notImplemented = "NOT_IMPLEMENTED"
     case versionNotSupported = "VERSION_NOT_SUPPORTED"
 
-    /// The HTTP status a REST answer with this code has.
+    /// The HTTP status of a REST response with this code.
     public var status: Int {
         switch self {
         case .badRequest: 400
@@ -46,7 +46,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         }
     }
 
-    /// A short human title, the same for every occurrence (RFC 9457 section 3.1.3).
+    /// A short human-readable title, the same for every occurrence (RFC 9457 section 3.1.3).
     public var title: String {
         switch self {
         case .badRequest: "Bad request"
@@ -77,7 +77,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
 /// Why the server ends a connection: a WebSocket close code and a machine-readable reason (RFC 6455 section 7.4).
 public struct Disconnect: Sendable, Equatable {
     public let code: UInt16
-    /// At most 123 bytes, so that it fits a control frame.
+    /// At most 123 bytes, so that it fits into a control frame.
     public let reason: String
 
     private init(_ code: UInt16, _ reason: String) {

@@ -1,16 +1,16 @@
 public import NIOCore
 
-/// How one topic's events look on the wire: everything of the frame but the message and the time, made once.
+/// The wire format of one topic's events: the whole frame except message and time, prepared once.
 ///
 /// ```
 /// header  {"type":"event","topic":"orders","message":  MESSAGE  ,"ts":"  TIME  "}
 ///         └────────────── prefix ────────────────────┘         └ base: 7 bytes; v1 says "timestamp"
 /// ```
-/// Prefix and suffix have a fixed size, so a frame of one encoding is turned into another's by copying its middle.
+/// Prefix and suffix have a fixed size. Copying the middle therefore turns a frame of one encoding into another.
 public struct EventTemplate: Sendable {
     /// The topic's name as a quoted JSON string.
     public let topicJSON: [UInt8]
-    /// What distinguishes this topic's offsets from those of another of the same name.
+    /// Tells this topic's offsets apart from the offsets of another topic with the same name.
     public let epoch: String
     private let prefix: [UInt8]
 
@@ -29,13 +29,13 @@ public struct EventTemplate: Sendable {
         prefix.count + message + dialect.timeKey.size + Timestamp.textSize + Self.tail.size
     }
 
-    /// How many bytes the frame of a message of that size takes in the base dialect.
+    /// The size in bytes of a frame in the base dialect, for a message of that size.
     public func frameSize(message: Int) -> Int {
         let payload = payloadSize(message: message, dialect: .base)
         return FrameHeader.size(payload: payload) + payload
     }
 
-    /// Appends the frame of `message`, a JSON object that is copied as it is, in the base dialect.
+    /// Appends the frame of `message` in the base dialect. `message` is a JSON object, copied unchanged.
     public func append(_ message: UnsafeRawBufferPointer, time: Timestamp, to buffer: inout ByteBuffer) {
         buffer.writeTextFrame(payload: payloadSize(message: message.count, dialect: .base)) { writer in
             writer.put(prefix)
@@ -46,14 +46,14 @@ public struct EventTemplate: Sendable {
         }
     }
 
-    /// What was published, in a base frame.
+    /// The published parts of a base frame.
     public struct Parts {
         public let message: UnsafeRawBufferPointer
-        /// RFC 3339.
+        /// RFC 3339 text.
         public let time: UnsafeRawBufferPointer
     }
 
-    /// Takes a base frame of this template apart.
+    /// Splits a base frame of this template into its parts.
     public func parts(of frame: UnsafeRawBufferPointer) -> Parts {
         let suffix = Dialect.base.timeKey.size + Timestamp.textSize + Self.tail.size
         let start = FrameHeader.size(ofFrame: frame.count) + prefix.count
@@ -66,11 +66,12 @@ public struct EventTemplate: Sendable {
         )
     }
 
-    /// Appends, in `encoding`, the event whose base frame is `frame`. What is to be compressed is not, here.
+    /// Appends the event of the base frame `frame` in `encoding`. Does not compress it, even if the encoding is
+    /// compressed.
     ///
     /// - Parameters:
     ///   - key: the publication's key as a quoted JSON string, if it has one.
-    ///   - offset: its place in the log.
+    ///   - offset: the publication's position in the log.
     public func transcode(
         _ frame: UnsafeRawBufferPointer,
         to encoding: EventEncoding,
@@ -81,7 +82,7 @@ public struct EventTemplate: Sendable {
         let parts = parts(of: frame)
         var members = ByteBuffer()
         if encoding.detail != .plain {
-            // At once, rather than as it grows: names, quotes and an offset take less than 64.
+            // Reserve once instead of growing: names, quotes and an offset take less than 64 bytes.
             members.reserveCapacity(64 + (key?.count ?? 0))
             if let key {
                 members.writeStaticString(#","key":"#)
@@ -113,8 +114,8 @@ public struct EventTemplate: Sendable {
         }
     }
 
-    /// A line of an event stream ends at any line end. In JSON such a one can only stand between tokens, where one is
-    /// as good as another.
+    /// Any line break ends a line of an event stream. In JSON, a raw line break can only stand between tokens. There,
+    /// one kind of line break is as good as another.
     private func appendLines(_ text: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         guard text.contains(where: { $0 == 0x0A || $0 == 0x0D }) else {
             buffer.writeBytes(text)
@@ -131,7 +132,7 @@ public struct EventTemplate: Sendable {
 }
 
 extension Dialect {
-    /// What stands between a server message's last field and the time's text.
+    /// The text between the last field of a server message and its time.
     @inline(__always)
     public var timeKey: StaticString {
         switch self {

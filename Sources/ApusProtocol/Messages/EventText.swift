@@ -1,14 +1,14 @@
-/// An event's JSON, taken apart: `{"type":"event","topic":…,"message":…,"key":…,"offset":…,"ts":"…"}`.
+/// An event's JSON, split up: `{"type":"event","topic":…,"message":…,"key":…,"offset":…,"ts":"…"}`.
 package struct EventText {
     package var topic = JSONText.empty
     /// The published object.
     package var message = 0..<0
     package var key: JSONText?
     package var offset: UInt64?
-    /// RFC 3339.
+    /// RFC 3339 text.
     package var time = JSONText.empty
 
-    /// - Parameter text: known to be such an event.
+    /// - Parameter text: must be such an event.
     package init(_ text: UnsafeRawBufferPointer) {
         guard var members = JSONMembers(of: JSONMembers.root(of: text), in: text) else { return }
         while let (name, value) = members.next() {
@@ -24,13 +24,14 @@ package struct EventText {
     }
 }
 
-/// A published object's JSON, taken apart: `{"id":"…","payload":…}` and what else is in it. Of what is there twice the
-/// last counts.
+/// A published object's JSON, split up: `{"id":"…","payload":…}` and other members.
+///
+/// If a name occurs twice, the last value counts.
 package struct MessageText {
     package var id: JSONText?
     package var payload: Range<Int>?
 
-    /// - Parameter text: known to be a JSON object.
+    /// - Parameter text: must be a JSON object.
     package init(_ text: UnsafeRawBufferPointer) {
         guard var members = JSONMembers(of: JSONMembers.root(of: text), in: text) else { return }
         while let (name, value) = members.next() {

@@ -1,28 +1,28 @@
 import NIOCore
 
-/// News that the server sends of its own accord, on every transport in the same words.
+/// A message that the server sends on its own initiative, in the same words on every transport.
 public enum InfoMessage: Sendable {
     /// A sign of life.
     case heartbeat
-    /// So many messages were skipped at this place; with positions also from which to which offset.
+    /// `count` messages were skipped at this point. With positions, `range` says which.
     case messagesDropped(topicJSON: [UInt8], count: UInt64, range: ClosedRange<UInt64>?)
     case topicDeleted(topicJSON: [UInt8])
-    /// There is no topic yet: the subscription waits for it.
+    /// The topic does not exist yet. The subscription waits for it.
     case waiting(topicJSON: [UInt8])
-    /// The topic that a subscription waited for is there.
+    /// The topic that a subscription waited for exists now.
     case topicCreated(topicJSON: [UInt8], epoch: String)
-    /// What was asked for after a position is not all there; what follows does after `offset`.
+    /// Some of the messages after the requested position are lost. The events that follow come after `offset`.
     case notRecovered(topicJSON: [UInt8], epoch: String, offset: UInt64, missed: ClosedRange<UInt64>?)
-    /// A subscription that would be cut at `queue` is nearly there.
+    /// A subscription is near the lag of `queue` messages at which it will be ended.
     case slowConsumerWarning(topicJSON: [UInt8], lag: UInt64, queue: Int)
-    /// Somebody else subscribed to the topic, or is gone from it.
+    /// Another subscriber joined or left the topic.
     case presence(topicJSON: [UInt8], hasJoined: Bool, clientID: String)
-    /// So many of such news were left out for a client that did not take them.
+    /// `count` presence messages were left out for a client that did not read.
     case presenceDropped(topicJSON: [UInt8], count: UInt64)
-    /// The server stops; a good time to come back.
+    /// The server stops. Says when to reconnect, in milliseconds from now.
     case shutdown(reconnectAfter: Int64)
 
-    /// The members behind `"type":"info"`, with a comma before each.
+    /// The members after `"type":"info"`, each preceded by a comma.
     public var members: String {
         switch self {
         case .heartbeat:
@@ -57,7 +57,7 @@ public enum InfoMessage: Sendable {
     }
 }
 
-/// `text` as a JSON string, with its quotes.
+/// `text` as a JSON string with quotes.
 public func jsonString(_ text: String) -> String {
     var buffer = ByteBuffer()
     appendJSONString(text, to: &buffer)

@@ -1,6 +1,6 @@
 public import NIOCore
 
-/// Writes the server's replies and pushes, all but events, as WebSocket text frames in one dialect.
+/// Writes the server's replies and pushes, except events, as WebSocket text frames in one dialect.
 ///
 /// `requestID` is the client's own JSON token, echoed byte for byte; `nil` leaves the member out.
 public struct MessageEncoder: Sendable {
@@ -34,7 +34,7 @@ public struct MessageEncoder: Sendable {
         }
     }
 
-    /// An ack with more members, such as `,"count":3`, behind its status.
+    /// An ack with more members after its status, such as `,"count":3`.
     public func ack(
         requestID: UnsafeRawBufferPointer?,
         topicJSON: [UInt8],
@@ -101,7 +101,7 @@ public struct MessageEncoder: Sendable {
 
     @inline(__always)
     private func put(_ time: Timestamp, to writer: inout FrameWriter) {
-        // Each with a literal of its own, of which the optimizer makes a few stores.
+        // Separate literals: the optimizer turns each into a few stores.
         switch dialect {
         case .base: writer.put(Dialect.base.timeKey)
         case .v1: writer.put(Dialect.v1.timeKey)

@@ -1,11 +1,11 @@
-/// What two clocks say at one moment, in milliseconds.
+/// The readings of two clocks at one moment, in milliseconds.
 ///
-/// People are told what the wall clock says, which somebody may set at any time, by hours. How much time has passed is
-/// told by the other, which nobody sets: lifetimes, ages and windows go by it.
+/// The wall clock is for people. Somebody may set it at any time, by hours. The steady clock measures how much time has
+/// passed; nobody sets it. Lifetimes, ages and windows use the steady clock.
 public struct Moment: Hashable, Sendable {
-    /// Since 1970. Only for stamps, and what is compared with stamps.
+    /// Since 1970. Only for stamps, and for comparison with stamps.
     public var wall: Int64
-    /// Since a moment of its own.
+    /// Since an arbitrary moment.
     public var steady: Int64
 
     public init(wall: Int64, steady: Int64) {

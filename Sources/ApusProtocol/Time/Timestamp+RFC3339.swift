@@ -1,12 +1,17 @@
 extension Timestamp {
-    /// The moment that an RFC 3339 text names (section 5.6), with any offset and any number of fraction digits, of
-    /// which those beyond milliseconds are cut off; `nil` for anything else.
+    /// Parses an RFC 3339 text (section 5.6); `nil` for anything else.
+    ///
+    /// Accepts any offset and any number of fraction digits. Digits beyond milliseconds are cut off.
+    ///
+    /// - Returns: milliseconds since 1970-01-01T00:00:00Z.
     public static func milliseconds(rfc3339 text: String) -> Int64? {
         var text = text
         return text.withUTF8 { milliseconds(rfc3339: UnsafeRawBufferPointer($0)) }
     }
 
-    /// The same of bytes.
+    /// Parses the bytes of an RFC 3339 text; `nil` for anything else.
+    ///
+    /// - Returns: milliseconds since 1970-01-01T00:00:00Z.
     public static func milliseconds(rfc3339 text: UnsafeRawBufferPointer) -> Int64? {
         guard text.count >= 20, text.count <= 64,
             text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),
@@ -30,7 +35,7 @@ extension Timestamp {
         }
         guard let offset = offset(text[position...]) else { return nil }
         let days = days(year: year, month: month, day: day)
-        // A leap second is taken for the last one before it: there is no other number for it.
+        // A leap second counts as the second before it, because it has no number of its own.
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + min(second, 59) - offset
         return seconds * 1000 + fraction
     }
@@ -65,7 +70,7 @@ extension Timestamp {
         }
     }
 
-    /// Days since 1970-01-01, the reverse of the reckoning in ``init(milliseconds:)``.
+    /// Days since 1970-01-01: the reverse of the calculation in ``init(milliseconds:)``.
     private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
         let marchYear = month <= 2 ? year - 1 : year
         let era = (marchYear >= 0 ? marchYear : marchYear - 399) / 400

@@ -1,23 +1,23 @@
-/// A moment in UTC with millisecond precision, with its RFC 3339 text at hand: `2025-08-25T10:00:00.123Z`.
+/// A moment in UTC with millisecond precision and its RFC 3339 text: `2025-08-25T10:00:00.123Z`.
 ///
-/// The text is made once per moment and copied into every message of that moment, so that a burst of publishes formats
-/// the time once.
+/// The text is formatted once per moment and copied into every message of that moment. A burst of publishes thus
+/// formats the time once.
 public struct Timestamp: Sendable {
-    /// How many bytes the text always has.
+    /// The size of the text in bytes.
     public static let textSize = 24
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
     public let milliseconds: Int64
-    /// The same moment on the clock that nobody sets: see ``Moment``.
+    /// The same moment on the steady clock, in milliseconds: see ``Moment``.
     public let steady: Int64
     let text: InlineArray<24, UInt8>
 
-    /// A moment of which no time has to pass.
+    /// Makes a moment whose two clocks are equal, for uses that measure no elapsed time.
     public init(milliseconds: Int64) {
         self.init(Moment(wall: milliseconds, steady: milliseconds))
     }
 
-    /// Makes the moment. Years beyond 0–9999 do not fit RFC 3339 and are clamped.
+    /// Formats the moment. Times outside the years 0–9999 do not fit RFC 3339 and are clamped.
     public init(_ moment: Moment) {
         let clamped = min(max(moment.wall, Self.earliest), Self.latest)
         self.milliseconds = clamped
@@ -60,8 +60,9 @@ public struct Timestamp: Sendable {
         return rest < 0 ? rest + modulus : rest
     }
 
-    /// The proleptic Gregorian date of a day count since 1970-01-01, reckoned in 400-year eras that start in March, so
-    /// that the leap day is the last of its year.
+    /// The proleptic Gregorian date of a number of days since 1970-01-01.
+    ///
+    /// Computed in 400-year eras that start in March, so that the leap day is the last day of its year.
     private static func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
         let shifted = Int(days) + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
@@ -77,7 +78,7 @@ public struct Timestamp: Sendable {
 }
 
 extension Timestamp {
-    /// By how much the wall clock is ahead of the other: another number once it has been set.
+    /// How far the wall clock is ahead of the steady clock, in milliseconds. It changes when the wall clock is set.
     public var lead: Int64 { milliseconds &- steady }
 }
 

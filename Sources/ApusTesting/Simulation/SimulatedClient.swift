@@ -1,10 +1,12 @@
 import ApusBroker
 import ApusProtocol
 
-/// A client whose connections come and go. A faithful one resumes each subscription with positions where it stopped,
-/// and must get everything after that exactly once.
+/// A client whose connections come and go.
+///
+/// A faithful client resumes each subscription with positions where it stopped. It must receive everything after that
+/// exactly once.
 final class SimulatedClient {
-    /// A topic that it wants to follow.
+    /// A topic that the client wants to follow.
     struct Wish {
         let name: String
         var queue: Int?
@@ -21,13 +23,13 @@ final class SimulatedClient {
 
     let number: Int
     let isFaithful: Bool
-    /// Whether its socket takes only what it is told to.
+    /// Whether its socket accepts only as much as it is told to.
     let isSlow: Bool
     let waterMark: Int
     let dialect: Dialect
-    /// Every other client takes compressed events, in one of the two ways.
+    /// Every other client reads compressed events, with one of the two windows.
     var window: DeflateWindow? { [nil, .usual, nil, .narrow][number % 4] }
-    /// What its connections subscribe to besides: a pattern, or topics without positions.
+    /// The pattern that its connections also subscribe to; `nil` for topics without positions instead.
     let pattern: String?
     var wishes: [Wish] = []
     var connection: SimulatedConnection?
@@ -49,14 +51,14 @@ final class SimulatedClient {
         self.pattern = pattern
     }
 
-    /// Handles an event; `false` when a faithful client has had it before.
+    /// Handles an event. Returns `false` when a faithful client has received it before.
     func handle(_ offset: Int, of topic: ModelTopic) -> Bool {
         if isFaithful, let last = handled[topic.name], last.epoch == topic.epoch, last.offset >= offset { return false }
         handled[topic.name] = Position(epoch: topic.epoch, offset: offset)
         return true
     }
 
-    /// It was told that a topic's subscription stands there.
+    /// Records the position that a subscribe to a topic returned.
     func handle(_ position: Position, of name: String) {
         handled[name] = position
     }
@@ -68,11 +70,11 @@ final class SimulatedConnection {
     let subscriber: RecordingSubscriber
     let expected: ModelConnection
     var hasPattern = false
-    /// What its pattern's subscriptions have.
+    /// The options of its pattern's subscriptions.
     var patternOptions = SubscriptionOptions()
-    /// After so many more events it is gone, in the midst of whatever brings them.
+    /// After this many more events the connection closes, during the delivery that brings them.
     var endsAfter = Int.max
-    /// Takes note of what comes.
+    /// Receives a line for each record.
     var trace: ((String) -> Void)?
     private var endedAtDelivery: Int?
 
@@ -86,7 +88,7 @@ final class SimulatedConnection {
     var isOver: Bool { expected.isOver }
 
     private func receive(_ record: RecordingSubscriber.Record) {
-        // What came in the delivery in which the connection broke is lost on its way.
+        // Records of the delivery during which the connection broke are lost.
         guard endedAtDelivery == nil || endedAtDelivery != subscriber.deliveries else { return }
         trace?("    connection \(expected.number): \(record)")
         expected.receive(record, presenceTopic: subscriber.presenceTopic)

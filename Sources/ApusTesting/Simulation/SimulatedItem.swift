@@ -8,7 +8,9 @@ struct SimulatedItem: CustomStringConvertible {
     var key: String?
     var ttl: Int64?
 
-    /// - Parameter number: makes the text another one than that of all others.
+    /// Creates a message.
+    ///
+    /// - Parameter number: makes the text unique.
     init(number: Int, id: String, key: String? = nil, ttl: Int64? = nil) {
         text = "{\"id\":\"\(id)\",\"n\":\(number)}"
         self.id = id

@@ -1,7 +1,7 @@
 import ApusBroker
 import ApusProtocol
 
-// Clients that connect, subscribe, stop reading, and are gone.
+// Clients that connect, subscribe, stop reading and disconnect.
 
 extension SimulatedWorld {
     func addClient() {
@@ -18,7 +18,7 @@ extension SimulatedWorld {
         connect(client)
     }
 
-    /// Connects a client and subscribes it to all it wants.
+    /// Connects a client and subscribes it to everything it wants.
     @discardableResult
     func connect(_ client: SimulatedClient) -> SimulatedConnection {
         let index = random(0...(loop.hubs.count - 1))
@@ -54,7 +54,7 @@ extension SimulatedWorld {
         return connection
     }
 
-    /// A client subscribes, anew or again with other options.
+    /// Subscribes a client, for the first time or again with other options.
     func subscribe(_ client: SimulatedClient, to name: String) {
         guard let connection = client.connection, !connection.isOver else {
             connect(client)
@@ -74,7 +74,7 @@ extension SimulatedWorld {
         follow(wish, client, connection)
     }
 
-    /// Subscribes with positions, where the client stopped.
+    /// Subscribes with positions, from where the client stopped.
     private func follow(_ wish: SimulatedClient.Wish, _ client: SimulatedClient, _ connection: SimulatedConnection) {
         guard !connection.isOver else { return }
         let handled = client.handled[wish.name]
@@ -96,7 +96,7 @@ extension SimulatedWorld {
             return
         }
         guard client.isFaithful, !receipt.isWaiting else { return }
-        // What is missed it has been told of. A subscription that is there already has its place.
+        // The receipt reports what is missed. A subscription that exists already keeps its place.
         let isBehind = handled.map { $0.epoch == receipt.epoch && $0.offset > receipt.offset } ?? false
         if !isBehind {
             client.handle(SimulatedClient.Position(epoch: receipt.epoch, offset: Int(receipt.offset)), of: wish.name)
@@ -118,7 +118,7 @@ extension SimulatedWorld {
         _ = subscribe(connection, request)
     }
 
-    /// Any start there is, also such as must be refused.
+    /// A random start, including starts that must be refused.
     func randomStart(_ name: String, handled: SimulatedClient.Position?) -> ReplayStart {
         let epoch = model.topic(named: name)?.epoch ?? "none"
         switch random(0...9) {
@@ -175,7 +175,7 @@ extension SimulatedWorld {
         let (earliest, latest) = placements
         let existing = connection.expected.find(topic, isPositioned: request.detail == .positioned)
         var range = earliest.cursor...latest.cursor
-        // One that is there already stays where it is, if it would get all it asks for anyhow.
+        // An existing subscription keeps its place if it will get everything it asks for anyway.
         if let existing { range = min(range.lowerBound, existing.next)...range.upperBound }
         guard receipt.epoch == topic.epoch, range.contains(cursor) else {
             return fail("\(request) starts at \(cursor), not in \(range)")
@@ -228,7 +228,7 @@ extension SimulatedWorld {
         let ending = connection.expected.subscriptions.filter {
             if isPattern { return $0.isByPattern }
             guard $0.topic.name == name, $0.isPositioned == isPositioned, !$0.isByPattern else { return false }
-            // One that waits is gone altogether, with what it has not got of topics that are gone.
+            // A waiting subscription ends completely, including what it has not received from deleted topics.
             return isWaiting ? $0.waits : !$0.topic.isDeleted
         }
         if !isPattern { markPlaced(on: connection) }
@@ -267,7 +267,7 @@ extension SimulatedWorld {
         if blocks { connection.subscriber.block() } else { connection.subscriber.unblock() }
     }
 
-    /// The connection is gone, now or in the midst of what comes.
+    /// Closes the connection, now or during a later delivery.
     func breakOff(_ client: SimulatedClient) {
         guard let connection = client.connection, !connection.isOver else { return }
         if generator.chance(50) {

@@ -1,12 +1,12 @@
 import ApusBroker
 import ApusProtocol
 
-// Subscriptions to patterns, and the topics that are made after them.
+// Subscriptions to patterns, and the topics that are created after them.
 
 extension SimulatedWorld {
     func subscribeToPattern(_ client: SimulatedClient) {
         guard let connection = client.connection, !connection.isOver, let pattern = client.pattern else { return }
-        // Those that their hub has not placed yet get no replay. Which they are one cannot know, but at rest.
+        // Subscriptions that their hub has not placed yet get no replay. Which ones these are is known only at rest.
         if connection.expected.subscriptions.contains(where: { !$0.isPlaced }) { rest() }
         guard !connection.isOver else { return }
         let request = SubscribeRequest(
@@ -67,7 +67,7 @@ extension SimulatedWorld {
         model.announce(subscription, hasJoined: true)
     }
 
-    /// A topic was made: every pattern that matches has it from its first message on.
+    /// A topic was created. Every pattern that matches receives it from its first message on.
     func promise(_ topic: ModelTopic) {
         for client in clients {
             guard let connection = client.connection, !connection.isOver, connection.hasPattern,
@@ -88,7 +88,7 @@ extension SimulatedWorld {
         }
     }
 
-    /// Whether a pattern matches a name, written down case by case.
+    /// Whether a pattern matches a name, written out case by case.
     static func matches(_ pattern: String, _ name: String) -> Bool {
         switch pattern {
         case ">": true

@@ -1,10 +1,10 @@
 import ApusBroker
 import ApusProtocol
 
-// Quiet moments, and the end: what must hold when nobody has anything left to do.
+// Quiet moments, and the end: what must hold when nothing is left to do.
 
 extension SimulatedWorld {
-    /// Lets the hubs have their turns until none asks for one.
+    /// Lets the hubs take their turns until none asks for one, and checks everything.
     func rest() {
         note("rest")
         loop.runUntilIdle()
@@ -83,7 +83,7 @@ extension SimulatedWorld {
         if sum.published != UInt64(published) { fail("\(sum.published) published, not \(published)") }
     }
 
-    /// Lets everybody read to the end, and then go; nothing may be left behind.
+    /// Lets every client read to the end and then disconnect. Nothing may be left behind.
     func finish() {
         for client in clients {
             client.connection?.endsAfter = .max

@@ -1,15 +1,17 @@
 import ApusBroker
 import ApusProtocol
 
-// Subscriptions that wait for their topic, and again when it is gone.
+// Subscriptions that wait for their topic to be created, and again after it is deleted.
 
 extension SimulatedWorld {
-    /// Whether a connection may have that subscription wait: the model tells at most one of each name from the others.
+    /// Whether this subscription may wait. The model can identify at most one waiting subscription of each name.
     func mayWait(_ connection: SimulatedConnection, _ name: String, as clientID: String) -> Bool {
         connection.expected.waits[name].map { $0.clientID == clientID } ?? true
     }
 
-    /// A hub with one that waits looks at what was promised before it subscribes or unsubscribes.
+    /// Marks the subscriptions that the connection's hub places before it subscribes or unsubscribes.
+    ///
+    /// The hub places its reserved subscriptions then if the connection has a waiting subscription.
     func markPlaced(on connection: SimulatedConnection) {
         guard !connection.expected.waits.isEmpty else { return }
         for client in clients {
@@ -18,7 +20,7 @@ extension SimulatedWorld {
         }
     }
 
-    /// It was told that it waits.
+    /// The receipt said that the subscription waits.
     func wait(_ connection: SimulatedConnection, _ request: SubscribeRequest, _ topic: ModelTopic?) {
         guard topic == nil, request.waits else { return fail("\(request) was told to wait for a topic that is there") }
         connection.expected.waits[request.topic] = ModelWait(
@@ -28,7 +30,7 @@ extension SimulatedWorld {
         )
     }
 
-    /// It was subscribed to a topic that is there.
+    /// The receipt said that the topic exists.
     func noteWaiting(_ connection: SimulatedConnection, _ request: SubscribeRequest, _ topic: ModelTopic) {
         let expected = connection.expected
         let mine = expected.subscriptions.filter { $0.topic.name == request.topic && $0.clientID == request.clientID }
@@ -48,7 +50,7 @@ extension SimulatedWorld {
         }
     }
 
-    /// A topic was made: who waits for it has it from its first message on.
+    /// A topic was created. Subscriptions that wait for it receive it from its first message on.
     func promiseWaiting(_ topic: ModelTopic) {
         for client in clients {
             guard let connection = client.connection, !connection.isOver,

@@ -1,19 +1,19 @@
 import ApusBroker
 import ApusProtocol
 
-/// All that a simulation moves, and the one thing it does next.
+/// Everything in a simulation, and the step that it takes next.
 final class SimulatedWorld {
     var generator: SeededGenerator
     let setup: SimulationSetup
     let loop: ManualLoop
     let model: Model
     var clients: [SimulatedClient] = []
-    /// Those that wait.
+    /// The publishers that wait.
     var publishers: [SimulatedPublisher] = []
     var lastConnection = 0
     var lastMessage = 0
     var recentIDs: [String] = []
-    /// Is given the lines of the journal.
+    /// Receives the lines of the journal.
     let trace: ((String) -> Void)?
 
     init(seed: UInt64, faults: PlantedFaults, trace: ((String) -> Void)?) {
@@ -46,7 +46,7 @@ final class SimulatedWorld {
         finish()
     }
 
-    /// Writes a line of the journal, when there is one.
+    /// Writes a line to the journal, if there is one.
     func note(_ line: @autoclosure () -> String) {
         trace?(line())
     }
@@ -83,7 +83,7 @@ final class SimulatedWorld {
         loop.runNext()
     }
 
-    /// Lets time go by, and cuts those that publishers have waited for too long.
+    /// Lets time pass, and ends subscriptions for which publishers have waited too long.
     private func pass(milliseconds: Int) {
         loop.clock.advance(by: Int64(milliseconds))
         note("\(milliseconds) ms later")
@@ -96,14 +96,14 @@ final class SimulatedWorld {
         if generator.chance(50) { trim() }
     }
 
-    /// Somebody sets the wall clock. Nothing that lasts may change for that.
+    /// Sets the wall clock. This must not affect any duration.
     private func setWallClock() {
         let change = Int64([1, 700, 2500, 7_200_000][random(0...3)]) * (generator.chance(50) ? 1 : -1)
         loop.clock.setWall(by: change)
         note("the wall clock is set by \(change) ms")
     }
 
-    /// What is done in the background: what time has made useless goes.
+    /// Runs the background work: drops what has become too old.
     private func trim() {
         note("what is too old goes")
         loop.broker.trim(now: model.now, limit: .max)
@@ -115,10 +115,10 @@ final class SimulatedWorld {
 
     // MARK: Topics
 
-    /// Makes a topic, or changes its settings.
+    /// Creates a topic, or changes its settings.
     func put(_ name: String) {
         let topic = model.topic(named: name)
-        // What they will be given must not depend on when their hubs hear of the topic.
+        // What these subscriptions receive must not depend on when their hubs hear of the topic.
         if let topic, model.subscriptions(to: topic).contains(where: { !$0.isPlaced }) { return }
         let change = randomChange()
         var settings = topic?.settings ?? TopicSettings()
@@ -187,7 +187,7 @@ final class SimulatedWorld {
                 page.entries.allSatisfy({ topic.messages[Int($0.offset) - 1].isEntry($0) }),
                 page.isRecovered == placements.earliest.isRecovered
             else { return fail("\(page) is not \(expected) of \(first)...\(topic.head - 1)") }
-            // The next page goes on where this one ends.
+            // The next page continues where this one ends.
             guard Int(page.next) < topic.head, !all.contains(where: { $0 <= page.next && !expected.contains($0) }),
                 all.count <= limit || page.next >= UInt64(expected.last ?? 0)
             else { return fail("the next page after \(expected) would be after \(page.next)") }
@@ -202,7 +202,7 @@ final class SimulatedWorld {
         guard let topic = model.topic(named: name) else { return }
         let isBatch = generator.chance(20)
         let items = (0..<(isBatch ? random(1...5) : 1)).map { _ in randomItem(for: topic) }
-        // A connection's own publishes come from its hub.
+        // A connection publishes through its own hub.
         let connection = generator.chance(30) ? clients[random(0...(clients.count - 1))].connection : nil
         let publisher = SimulatedPublisher(
             items,
@@ -220,7 +220,7 @@ final class SimulatedWorld {
         lastMessage += 1
         var id = "i\(lastMessage)"
         if generator.chance(25), let recent = recentIDs.randomElement(using: &generator) {
-            // Where it may be forgotten or not, it is not asked for.
+            // Do not use an id that the topic may or may not have forgotten.
             if case .either = topic.dedupe?.answer(to: recent, now: model.now) ?? .new {} else { id = recent }
         }
         recentIDs.append(id)

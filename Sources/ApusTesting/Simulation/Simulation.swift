@@ -1,22 +1,21 @@
 package import ApusBroker
 
-/// Hubs, topics, publishers and clients in which anything may happen, next to a naive model that says whether it was
-/// right.
+/// Runs hubs, topics, publishers and clients through random steps, next to a naive model that checks the results.
 ///
 /// ```
 ///             ┌─ steps ──► MemoryBroker, Hubs ── what is delivered ─┐
 /// seed ───────┤            (ManualLoop, ManualClock)                ▼
 ///             └─ steps ──────────────────────────────────────────► Model: plain lists
 /// ```
-/// Everything follows from the seed: which of the hubs that are due has its turn, what the clock says, who does what.
-/// No threads, no sleeping, no wall clock. What must hold:
+/// Everything follows from the seed: which of the due hubs takes its turn, what the clocks show, who does what. There
+/// are no threads, no sleeping and no real clock. These rules must hold:
 ///
-/// - A subscription sees offsets strictly increasing, and every gap is announced with its exact range, or excused by a
-///   lifetime, a newer message of the same key, or its own publish.
-/// - An acked publish is in the log at the offset the ack names, for as many subscriptions as it says.
-/// - Only a policy that says so loses anything, only beyond its bound, and at rest nobody is owed more than its bound.
-/// - A replay starts where it was asked to, and says so where it cannot.
-/// - The books add up at every quiet moment, and at the end everything is released.
+/// - A subscription sees strictly increasing offsets. Every gap is announced with its exact range, or excused by a
+///   lifetime, a newer message of the same key, or the subscriber's own publish.
+/// - An acked publish is in the log at the offset that the ack names, for as many subscriptions as it says.
+/// - Only a lossy policy loses messages, and only beyond its bound. At rest, nobody is owed more than its bound.
+/// - A replay starts where it was asked to start, and says so if it cannot.
+/// - The counters balance at every quiet moment, and at the end everything is released.
 public struct Simulation {
     public let seed: UInt64
     private let faults: PlantedFaults
@@ -25,21 +24,25 @@ public struct Simulation {
         self.init(seed: seed, faults: [])
     }
 
-    /// - Parameter faults: what the broker is to do wrong.
+    /// Creates a simulation of a faulty broker.
+    ///
+    /// - Parameter faults: the mistakes that the broker makes.
     package init(seed: UInt64, faults: PlantedFaults) {
         self.seed = seed
         self.faults = faults
     }
 
-    /// Does `steps` things, lets all come to rest, and lets everybody go.
+    /// Takes `steps` steps, lets everything come to rest, and disconnects all clients.
     ///
-    /// - Parameter trace: is given each line of the journal as it is written.
+    /// - Parameter trace: receives each line of the journal as it is written.
+    /// - Returns: the failure; `nil` when the model found no mistake.
     public func run(steps: Int = 60, trace: ((String) -> Void)? = nil) -> SimulationFailure? {
         if let trace { return journaled(steps: steps, trace: trace) }
         let world = SimulatedWorld(seed: seed, faults: faults, trace: nil)
         world.run(steps: steps)
         guard !world.model.mistakes.isEmpty else { return nil }
-        // The journal takes longer to write than all the rest, so only who fails is asked for it: the same comes again.
+        // Writing the journal takes longer than everything else. Only a failed run is repeated with it; the result is
+        // the same.
         return journaled(steps: steps) { _ in }
             ?? SimulationFailure(seed: seed, mistakes: ["another run went well"] + world.model.mistakes, journal: [])
     }
@@ -56,7 +59,7 @@ public struct Simulation {
     }
 }
 
-/// What went wrong in a simulation, and all that was done before.
+/// What went wrong in a simulation, and everything that was done before.
 public struct SimulationFailure: Error, CustomStringConvertible {
     public let seed: UInt64
     public let mistakes: [String]

@@ -1,6 +1,6 @@
 import ApusBroker
 
-/// What a seed decides before anything happens.
+/// What the seed decides before the first step.
 struct SimulationSetup {
     private(set) var limits: MemoryBroker.Limits
     let hubs: Int

@@ -1,9 +1,10 @@
 import ApusBroker
 
-// How far the loops that read a topic are behind those that publish to it.
+// How far the loops that read a topic are behind its publishers.
 
 extension Model {
-    /// Takes note of messages published from a hub's loop, and says whether that should have waited for another.
+    /// Records messages published from a hub's loop. Returns a mistake if the publish should have waited for another
+    /// loop.
     func note(published count: Int, from publisher: Hub, to topic: ModelTopic) -> String? {
         guard let pace = limits.loopPace else { return nil }
         let readers = Set(connections.filter { $0.reads(topic) }.map { ObjectIdentifier($0.hub) })
@@ -15,7 +16,7 @@ extension Model {
         return nil
     }
 
-    /// The hub may have looked at what was published: in its turn, or for somebody who subscribes.
+    /// Records that the hub may have looked at everything published, in its turn or for a new subscription.
     func noteLook(of hub: Hub) {
         unread[ObjectIdentifier(hub)] = nil
     }

@@ -1,19 +1,19 @@
 import ApusBroker
 import ApusProtocol
 
-/// Everything that ever happened, in plain lists, next to a real broker. It shares no code with it.
+/// Everything that ever happened, in plain lists, next to a real broker. The model shares no code with the broker.
 final class Model {
-    /// Every topic there ever was; one made again is another one.
+    /// Every topic that ever existed. A topic that is created again is a new entry.
     private(set) var topics: [ModelTopic] = []
-    /// Those that are open.
+    /// The open connections.
     private(set) var connections: [ModelConnection] = []
     /// Where each message was published. No text is published twice.
     private(set) var places: [String: (topic: ModelTopic, offset: Int)] = [:]
     var mistakes: [String] = []
-    /// Which of the things that happen one after the other it is.
+    /// The number of the current event. Presence news of one moment may come in any order.
     var moment = 0
     let limits: MemoryBroker.Limits
-    /// By hub, and by topic: how much other hubs' publishers have published since it looked, at the most.
+    /// For each hub and topic: the most messages that publishers on other hubs have published since the hub looked.
     var unread: [ObjectIdentifier: [Int: Int]] = [:]
     private let clock: ManualClock
 
@@ -22,9 +22,9 @@ final class Model {
         self.clock = clock
     }
 
-    /// How much time has passed.
+    /// The steady clock, in milliseconds.
     var now: Int64 { clock.now }
-    /// What the wall clock says.
+    /// The wall clock, in milliseconds since 1970.
     var wall: Int64 { clock.wall }
     var time: Moment { clock.moment }
 
@@ -49,14 +49,14 @@ final class Model {
         connections.flatMap { connection in connection.subscriptions.filter { $0.topic === topic } }
     }
 
-    /// How many subscriptions a topic has.
+    /// The number of subscriptions to a topic.
     func count(of topic: ModelTopic) -> Int {
         subscriptions(to: topic).count - connections.reduce(0) { $0 + ($1.halfEnded[topic.number] ?? 0) }
     }
 
     // MARK: Publishing
 
-    /// Checks a receipt, and takes note of what it says was published.
+    /// Checks a receipt, and records the messages that it reports as published.
     func accept(_ receipt: PublishReceipt, for items: [SimulatedItem], to topic: ModelTopic, origin: UInt32) {
         let subscriptions = subscriptions(to: topic)
         for subscription in subscriptions where subscription.options.overflow == .throttle && !subscription.isBoundNew {
@@ -89,12 +89,12 @@ final class Model {
         }
     }
 
-    /// Where an item was published that is not to be published again.
+    /// Where an item was published before, if it is a duplicate.
     private func duplicate(_ item: SimulatedItem, of topic: ModelTopic, _ receipt: PublishReceipt) -> Int? {
         switch topic.dedupe?.answer(to: item.id, now: now) ?? .new {
         case .new: return nil
         case .duplicate(let offset): return offset
-        // Both are right. Only single messages are let come to this.
+        // Both answers are right. The simulation allows this only for single messages.
         case .either(let offset): return receipt.duplicates > 0 ? offset : nil
         }
     }
@@ -105,13 +105,13 @@ final class Model {
         if hasJoined { moment += 1 }
         let topic = subscription.topic
         for other in subscriptions(to: topic) where other !== subscription && other.options.presence {
-            // One that is not placed has not begun to watch.
+            // A subscription that is not placed yet does not watch yet.
             let isOwed = !topic.isDeleted && subscription.isPlaced && other.isPlaced
             other.news.expect(subscription.clientID, hasJoined: hasJoined, isOwed: isOwed, moment: moment)
         }
     }
 
-    /// Takes note of the end of a subscription that has been taken off its connection's list.
+    /// Records the end of a subscription that was removed from its connection's list.
     func end(_ subscription: ModelSubscription, of connection: ModelConnection) {
         if !subscription.isPlaced { subscription.topic.stalePromises += 1 }
         announce(subscription, hasJoined: false)

@@ -3,25 +3,25 @@ import ApusProtocol
 
 /// What one connection must be told: the sum of its subscriptions.
 ///
-/// Events name neither the subscription they are for nor the topic's epoch. But no message is published twice, and a
-/// connection has at most one subscription with positions and one without them on each topic.
+/// Events name neither their subscription nor the topic's epoch. But no message is published twice. And a connection
+/// has at most one subscription with positions and one without positions to each topic.
 final class ModelConnection {
     let number: Int
     let hub: Hub
     let origin: UInt32
     var subscriptions: [ModelSubscription] = []
     var isOver = false
-    /// By name: what waits for its topic, or would if that were gone. At most one for each name.
+    /// For each name, the subscription that waits for its topic, now or after its deletion. At most one for each name.
     var waits: [String: ModelWait] = [:]
-    /// By topic: how many of its subscriptions have ended of which it cannot be known which they are.
+    /// For each topic, the number of subscriptions that have ended without the model knowing which.
     private(set) var halfEnded: [Int: Int] = [:]
-    /// Whether it ever took less than it was given.
+    /// Whether the connection ever accepted less than it was given.
     var mayLag: Bool
-    /// Whether it may be cut now because publishers wait for it.
+    /// Whether the connection may be closed now because publishers wait for it.
     var mayBeStalled = false
-    /// What was handled last, of a client that resumes there.
+    /// Reports each event with a position, for a client that resumes there.
     var onEvent: ((ModelTopic, Int) -> Void)?
-    /// A topic was there that it waited for with positions.
+    /// Reports the creation of a topic that the connection waited for with positions.
     var onOpening: ((ModelTopic) -> Void)?
     private unowned let model: Model
 
@@ -33,7 +33,7 @@ final class ModelConnection {
         self.model = model
     }
 
-    /// How many wait for their topic now.
+    /// The number of subscriptions that wait for their topic now.
     var waitingCount: Int {
         waits.keys.count { name in !subscriptions.contains { $0.topic.name == name && $0.waits } }
     }
@@ -42,7 +42,9 @@ final class ModelConnection {
         subscriptions.first { $0.topic === topic && $0.isPositioned == isPositioned }
     }
 
-    /// - Parameter presenceTopic: where it is news of others' subscriptions: the topic they are to.
+    /// Checks a record against what the connection must be told.
+    ///
+    /// - Parameter presenceTopic: for presence news, the topic of the news.
     func receive(_ record: RecordingSubscriber.Record, presenceTopic: Topic?) {
         guard !isOver else { return fail("\(record) after the end") }
         switch record {
@@ -63,7 +65,7 @@ final class ModelConnection {
             end()
         case .warning(let name, let lag, let queue):
             let candidates = subscriptions.filter { $0.topic.name == name && $0.options.overflow == .disconnect }
-            // It does not say which of several it is for.
+            // The record does not say which of several subscriptions it is for.
             guard candidates.count < 2 else { return candidates.forEach { $0.noteWarningOfOne() } }
             let isRight = candidates.contains {
                 $0.warn(lag: Int(lag), queue: queue, now: model.now, mayLag: mayLag) == nil
@@ -76,7 +78,7 @@ final class ModelConnection {
         }
     }
 
-    /// The connection is gone.
+    /// The connection has closed.
     func end() {
         isOver = true
         model.moment += 1
@@ -87,8 +89,9 @@ final class ModelConnection {
         for subscription in ended { model.end(subscription, of: self) }
     }
 
-    /// A notice does not say which subscription to the topic has ended. Where it may be either of two, both stay until
-    /// the other one's comes.
+    /// Handles a deletion notice, which does not say which subscription to the topic has ended.
+    ///
+    /// If it can be either of two, both stay until the notice for the other one comes.
     private func deletion(of name: String, byPattern: Bool, waits: Bool) {
         model.moment += 1
         let all = subscriptions.filter {
@@ -112,7 +115,7 @@ final class ModelConnection {
         }
     }
 
-    /// A topic is there that a subscription waited for.
+    /// A topic that a subscription waited for was created.
     private func creation(of name: String, epoch: String, isUnrecovered: Bool) {
         let told = subscriptions.first { $0.topic.name == name && $0.topic.epoch == epoch && $0.owedOpening != nil }
         guard let told, told.owedOpening == isUnrecovered else {
@@ -125,7 +128,7 @@ final class ModelConnection {
         if told.isPositioned { onOpening?(told.topic) }
     }
 
-    /// Where topics of one name follow each other, the older come to their end first.
+    /// If topics of one name follow each other, subscriptions to older topics must finish first.
     private func oldest(_ name: String, isPositioned: Bool) -> ModelSubscription? {
         subscriptions.filter { $0.topic.name == name && $0.isPositioned == isPositioned }
             .min { $0.topic.number < $1.topic.number }
@@ -162,7 +165,7 @@ final class ModelConnection {
         }
     }
 
-    /// - Parameter topic: the name is that of topics that are gone, too.
+    /// - Parameter topic: the topic of the news. Deleted topics may have the same name.
     private func presence(_ clientID: String, hasJoined: Bool, of topic: Topic?) {
         let watching = subscriptions.filter { $0.topic.real === topic }
         for subscription in watching where subscription.news.take(clientID, hasJoined: hasJoined) { return }

@@ -1,10 +1,10 @@
-/// What a subscription is to be told of others' subscriptions, in order.
+/// The presence news that a subscription must be told, in order.
 struct ModelNews: CustomStringConvertible {
     private struct Item {
         let clientID: String
         let hasJoined: Bool
         var isOwed: Bool
-        /// What happened at once comes in any order.
+        /// News of the same moment may come in any order.
         let moment: Int
     }
 
@@ -14,14 +14,14 @@ struct ModelNews: CustomStringConvertible {
         items.append(Item(clientID: clientID, hasJoined: hasJoined, isOwed: isOwed, moment: moment))
     }
 
-    /// It is no longer sure that any of it comes.
+    /// From now on, none of the news is certain to come.
     mutating func makeOptional() {
         for index in items.indices { items[index].isOwed = false }
     }
 
-    /// Whether that is what comes next.
+    /// Whether this news is acceptable next. Removes it if so.
     mutating func take(_ clientID: String, hasJoined: Bool) -> Bool {
-        // Of two that it may be, one that need not come and one that must, it is the one that must.
+        // If the news can be an optional or an owed item, it is the owed item.
         let index = items.indices.last { index in
             items[index].clientID == clientID && items[index].hasJoined == hasJoined
                 && items[..<index].allSatisfy { !$0.isOwed || $0.moment == items[index].moment }

@@ -1,10 +1,11 @@
 import ApusBroker
 import ApusProtocol
 
-/// What one subscription must be told next: a place in its topic's list, and what excuses what it does not get.
+/// What one subscription must be told next: a place in its topic's list, and excuses for what it does not get.
 ///
-/// When the real one skips something it cannot know: that depends on when whose turn comes. So it does not foretell
-/// what comes; it says whether what came is right. What answers with a text answers with a mistake.
+/// The model cannot know when the real subscription skips something, because that depends on the order of turns. It
+/// therefore does not predict what comes; it checks whether what came is right. Methods that return a text return a
+/// mistake.
 final class ModelSubscription {
     private static let lossy: Set<OverflowPolicy> = [.dropOldest, .dropNewest, .latest]
     let topic: ModelTopic
@@ -12,39 +13,38 @@ final class ModelSubscription {
     let origin: UInt32
     let isPositioned: Bool
     let isByPattern: Bool
-    /// Whether it goes on waiting when its topic is gone.
+    /// Whether it continues to wait when its topic is deleted.
     var waits = false
-    /// What it has yet to be told before its first event: that its topic is there, and whether that is unrecovered.
+    /// The notice owed before its first event: that its topic exists. The value is whether it is unrecovered.
     var owedOpening: Bool?
     private(set) var options: SubscriptionOptions
-    /// The first offset that it has neither got nor been told of, as far as one can know.
+    /// The first offset that it has neither received nor been told of, as far as the model can know.
     private(set) var next: Int
-    /// What lies before this it asked for itself: no lag. Where that cannot be known, the least and the most it can be.
+    /// The end of its replay, which does not count as lag. If uncertain, the earliest and the latest possible end.
     private var replayEnd: ClosedRange<Int>
-    /// Dropped messages it was told of without being told which.
+    /// The number of dropped messages that were announced without a range.
     private var unannounced = 0
     private var isGapUncertain = false
-    /// Where its replay begins at the latest: what is before that may be no longer kept.
+    /// The latest possible start of its replay. Messages before it may be no longer kept.
     private var startsBy: Int
-    /// What was in force at any time since it last had everything.
+    /// The options that were in force at any time since it last caught up.
     private var policies: [OverflowPolicy]
     private var smallestQueue: Int
     private var largestQueue: Int
     private var echoWasOff: Bool
     /// Whether its hub has placed it.
     private(set) var isPlaced: Bool
-    /// Whether something was published since it has its options, so that its hub has looked whether it is beyond its
-    /// bound.
+    /// Whether something was published since its options changed, so that its hub has checked its bound.
     private var isEnforced = false
     /// Whether publishers may not know its bound yet.
     private(set) var isBoundNew: Bool
-    /// Of what lies in the range no more than its queue may come any more.
+    /// At most a queue of messages from this range may still come.
     private var pendingAtRest: (range: Range<Int>, taken: Int)?
-    /// Before this, what a later one with the same key has superseded must not come.
+    /// Before this offset, superseded messages must not come.
     private var laggedUpTo = 0
-    /// Where it was when it was warned last, and would have caught up.
+    /// The offset at which it would have caught up when it was last warned.
     private var warnedUpTo: Int?
-    /// Whether it was surely this one.
+    /// Whether the last warning was certainly for this subscription.
     private var isWarningSure = true
     private var nextAtPublish: [Int: Int] = [:]
     private var dropped: Set<Int> = []
@@ -78,14 +78,14 @@ final class ModelSubscription {
         isBoundNew = isPromised
     }
 
-    /// Its hub has placed it because it looked at what was promised, before its turn.
+    /// Its hub has placed it before its turn, because it processed the reserved subscriptions.
     func markPlaced() {
         isPlaced = true
     }
 
     // MARK: Excuses
 
-    /// Whether it may never hear of that message.
+    /// Whether it may never hear of this message.
     private func isExcused(_ offset: Int, now: Int64, mayLag: Bool) -> Bool {
         let message = topic.messages[offset - 1]
         if message.expires <= now || offset < startsBy { return true }
@@ -97,11 +97,11 @@ final class ModelSubscription {
         range.reduce(0) { $0 + (isExcused($1, now: now, mayLag: mayLag) ? 0 : 1) }
     }
 
-    /// How many messages it is behind at the least, and at the most.
+    /// The least and the most messages that it can be behind.
     func lag(now: Int64) -> ClosedRange<Int> {
         let most = max(topic.head - max(next, replayEnd.lowerBound), 0)
         let start = max(next, replayEnd.upperBound)
-        // What was skipped and will be announced is no lag.
+        // Skipped messages that will be announced are not lag.
         let isSure = start < topic.head && Self.lossy.isDisjoint(with: policies)
         let least = isSure ? owed(in: start..<topic.head, now: now, mayLag: true) : 0
         return min(least, most)...most
@@ -129,7 +129,7 @@ final class ModelSubscription {
         }
         if let pending = pendingAtRest, pending.range.contains(offset) {
             pendingAtRest?.taken += 1
-            // Who has less room than before keeps what is pending, where the newest are dropped.
+            // Under drop-newest, a subscription whose queue shrinks keeps what is pending.
             let queue = options.overflow == .dropNewest ? largestQueue : options.queue
             guard pending.taken < queue else { return "got more than its queue holds: \(offset)" }
         }
@@ -170,7 +170,7 @@ final class ModelSubscription {
         return nil
     }
 
-    /// Whether, under drop-newest, its queue can have been full when that message came.
+    /// Whether, under drop-newest, its queue can have been full when that message was published.
     private func wasFull(at offset: Int) -> Bool {
         guard let start = nextAtPublish[offset] else { return true }
         let kept = (max(start, replayEnd.lowerBound)..<max(offset, start, replayEnd.lowerBound)).count {
@@ -179,7 +179,7 @@ final class ModelSubscription {
         return kept >= smallestQueue
     }
 
-    /// One of several that it may have been was warned.
+    /// A warning came that may have been for this subscription or for another.
     func noteWarningOfOne() {
         warnedUpTo = topic.head
         isWarningSure = false
@@ -202,7 +202,7 @@ final class ModelSubscription {
 
     /// It was subscribed again, and acked with `cursor` as its next offset.
     ///
-    /// - Parameter mayHaveMoved: whether that may be where the replay starts, and not where it was anyhow.
+    /// - Parameter mayHaveMoved: whether `cursor` may be the start of a new replay rather than its previous place.
     func replace(options: SubscriptionOptions, cursor: Int, mayHaveMoved: Bool) {
         if cursor < next {
             next = cursor
@@ -217,7 +217,7 @@ final class ModelSubscription {
                 unannounced = 0
                 isGapUncertain = true
             }
-            // What was held back, and is asked for now, is a part of the replay.
+            // Skipped messages that are asked for now are part of the replay.
             if mayHaveMoved || policies.contains(.dropNewest) {
                 replayEnd = replayEnd.lowerBound...topic.head
                 laggedUpTo = 0
@@ -234,31 +234,31 @@ final class ModelSubscription {
         pendingAtRest = nil
     }
 
-    /// It was subscribed again, from some place between `earliest` and `latest`, and not told where it stands.
+    /// It was subscribed again, from between `earliest` and `latest`, and was not told its place.
     func replace(options: SubscriptionOptions, between earliest: Int, and latest: Int) {
         if earliest < next { startsBy = max(startsBy, min(latest, next)) }
         let isUncertain = unannounced > 0
         let pending = unannounced
         let (hadNext, hadReplay) = (next, replayEnd)
         replace(options: options, cursor: min(earliest, next), mayHaveMoved: true)
-        // It may have stayed where it was, and its replay too.
+        // It and its replay may have stayed where they were.
         if latest >= hadNext { replayEnd = min(hadReplay.lowerBound, replayEnd.lowerBound)...topic.head }
         guard isUncertain, earliest >= next else { return }
         unannounced = pending
         isGapUncertain = true
     }
 
-    /// Something was published.
+    /// A message was published.
     func note(published offset: Int) {
         if isPlaced { isEnforced = true }
         if policies.contains(.dropNewest) { nextAtPublish[offset] = next }
     }
 
-    /// Takes note of a moment when nothing is left to do.
+    /// Checks the subscription at a moment when nothing is left to do.
     ///
     /// - Parameters:
-    ///   - isWritable: whether its subscriber takes more.
-    ///   - hasPredecessor: whether its turn has not come, as a topic of the same name has not come to its end.
+    ///   - isWritable: whether its subscriber accepts data.
+    ///   - hasPredecessor: whether it still waits for a subscription to an older topic of the same name to finish.
     func rest(isWritable: Bool, hasPredecessor: Bool, now: Int64) -> String? {
         let wasEnforced = isEnforced
         if !isPlaced {
@@ -269,10 +269,10 @@ final class ModelSubscription {
         pendingAtRest = nil
         guard isWritable else {
             let start = max(next, replayEnd.upperBound)
-            // One whose predecessor has not come to its end may not have been looked at yet.
+            // The hub may not have checked a subscription that waits for its predecessor.
             guard !hasPredecessor else { return nil }
             if next < topic.head { laggedUpTo = topic.head }
-            // What was offered at once is not held against it at once.
+            // A burst does not count as lag at once.
             guard wasEnforced, isPlaced, !topic.isTight, !topic.isPaced else { return nil }
             let least = lag(now: now).lowerBound
             switch options.overflow {

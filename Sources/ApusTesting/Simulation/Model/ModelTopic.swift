@@ -1,32 +1,33 @@
 import ApusBroker
 import ApusProtocol
 
-/// A topic as the model has it: the plain list of all that was ever published to it. What has the offset `n` is
-/// `messages[n - 1]`, and offsets are numbers like all others.
+/// A topic of the model: the plain list of everything that was ever published to it.
+///
+/// The message with the offset `n` is `messages[n - 1]`. Offsets are ordinary integers.
 final class ModelTopic {
     struct Message {
         let text: String
         let key: String?
         let origin: UInt32
-        /// What is told of its time.
+        /// The stamp of the wall clock, in milliseconds since 1970.
         let stamp: Int64
-        /// When that was, by the time that has passed.
+        /// The publication time on the steady clock, in milliseconds.
         let time: Int64
-        /// `Int64.max`: never.
+        /// When the message expires, in milliseconds on the steady clock; `Int64.max` means never.
         let expires: Int64
-        /// Of its frame in the base dialect.
+        /// The size of its frame in the base dialect, in bytes.
         let size: Int
 
-        /// Whether that is what is told of it.
+        /// Whether a page's entry shows this message.
         func isEntry(_ entry: TopicPage.Entry) -> Bool {
             entry.message == Array(text.utf8)
                 && entry.time == Array(Timestamp(milliseconds: stamp).description.utf8)
         }
     }
 
-    /// Which of all topics there ever were it is.
+    /// Its index among all topics that ever existed.
     let number: Int
-    /// The real one.
+    /// The real topic.
     let real: Topic
     private let limits: MemoryBroker.Limits
     private(set) var settings: TopicSettings
@@ -34,16 +35,17 @@ final class ModelTopic {
     private var newestOfKey: [String: Int] = [:]
     var dedupe: ModelDedupe?
     var isDeleted = false
-    /// What is before this the settings have at some time not asked to be kept, so that it may be gone.
+    /// At some time, the settings did not ask to keep messages before this offset, so they may be gone.
     private(set) var promised = 1
-    /// Subscriptions that were promised to patterns and ended before their hubs had placed them.
+    /// Reserved subscriptions that ended before their hubs had placed them.
     var stalePromises = 0
-    /// Whose subscriptions were placed some time after they began.
+    /// The client ids whose subscriptions were placed some time after they began.
     var lateJoiners: [String] = []
-    /// Since when there may be a batch, which goes as a whole; and the most messages that one can have.
+    /// The earliest possible start of the current batch, and the most messages that a batch can have. Batches are
+    /// dropped whole.
     private var batchStart = 1
     private var longestBatch = 0
-    /// Whether a subscription has throttled since all was quiet.
+    /// Whether a subscription has throttled since the last rest.
     var mayThrottle = false
 
     init(number: Int, real: Topic, settings: TopicSettings, limits: MemoryBroker.Limits) {
@@ -60,10 +62,10 @@ final class ModelTopic {
     var head: Int { messages.count + 1 }
     var needsPublication: Bool { settings.dedupeWindow != nil || settings.ttl != nil }
 
-    /// Whether publishers wait for loops, and sockets are spared what was offered to them at once.
+    /// Whether publishers wait for loops, and bursts do not count as lag at once.
     var isPaced: Bool { limits.loopPace != nil }
 
-    /// Whether the bound in bytes is so low that anything may be pushed out.
+    /// Whether the bound in bytes is so low that any message may be dropped.
     var isTight: Bool { limits.topicBytes < 100_000 }
 
     func change(to settings: TopicSettings, now: Int64) {
@@ -106,16 +108,16 @@ final class ModelTopic {
 
     // MARK: Memory
 
-    /// All that was published has been read: what comes will be in another batch.
+    /// Everything published has been read, so the next message begins another batch.
     func markSealed() {
-        // A small batch may be gone on with.
+        // The log may reopen a small batch.
         guard head - batchStart >= (settings.history ?? limits.history) / 4 else { return }
         batchStart = head
     }
 
-    /// How many bytes it may hold when nobody is subscribed: history, and the batch that its bound lies in or before.
+    /// The most bytes it may hold without subscriptions: history, and the batch that contains or precedes its bound.
     var mostBytes: Int {
-        // What is too old goes when a newer batch has been read, so that age does not count here.
+        // Old messages are dropped only after a newer batch has been read, so age does not count here.
         guard let time = messages.first?.time else { return 0 }
         let first = max(oldestWanted(now: time) - 1 - longestBatch, 1)
         return messages[(first - 1)...].reduce(0) { $0 + $1.size }
@@ -129,10 +131,10 @@ final class ModelTopic {
         var isRecovered: Bool?
     }
 
-    /// The oldest offset that the settings ask to be kept.
+    /// The oldest offset that the settings ask to keep.
     ///
-    /// - Parameter countsExpired: whether what has expired takes bytes and is of an age. When it ceases to depends on
-    ///   when it was looked at.
+    /// - Parameter countsExpired: whether expired messages count for the bounds in bytes and age. When they cease to
+    ///   count depends on when the broker looks.
     func oldestWanted(now: Int64, countsExpired: Bool = false) -> Int {
         let first = max(1, head - (settings.history ?? limits.history))
         let bytes = settings.historyBytes ?? .max
@@ -149,19 +151,19 @@ final class ModelTopic {
         return oldest
     }
 
-    /// What may be gone stays gone, whatever the settings will be.
+    /// A message that may be gone stays possibly gone, whatever the settings become.
     func keepPromises(now: Int64) {
         promised = max(promised, isTight ? head : oldestWanted(now: now, countsExpired: true))
     }
 
-    /// Whether the time of all that was ever published is up.
+    /// Whether everything that was ever published has expired.
     func isSpent(now: Int64) -> Bool { messages.allSatisfy { $0.expires <= now } }
 
     private func firstOffset(from first: Int, where isLate: (Message) -> Bool) -> Int {
         (first..<max(first, head)).first { isLate(messages[$0 - 1]) } ?? head
     }
 
-    /// Where a replay starts when `first` is the oldest offset that is kept; `nil` when it is refused.
+    /// Where a replay starts if `first` is the oldest offset kept; `nil` when the request is refused.
     func place(_ start: ReplayStart, first: Int, now: Int64) -> Placement? {
         switch start {
         case .lastN(let count):
@@ -180,8 +182,9 @@ final class ModelTopic {
         }
     }
 
-    /// Where a replay starts at the earliest and at the latest: one and the same place, unless settings were changed or
-    /// the bound in bytes is low.
+    /// The earliest and the latest possible start of a replay.
+    ///
+    /// They differ only if settings were changed or the bound in bytes is low.
     func placements(_ start: ReplayStart, now: Int64) -> (earliest: Placement, latest: Placement)? {
         keepPromises(now: now)
         guard let earliest = place(start, first: oldestWanted(now: now), now: now),
@@ -191,13 +194,14 @@ final class ModelTopic {
     }
 }
 
-/// The ids published lately, in a plain list.
+/// The recently published ids, in a plain list.
 struct ModelDedupe {
     private struct Entry {
         let id: String
         let offset: Int
         let time: Int64
-        /// Whether its time was up under a window that is longer now: then it may be forgotten or not.
+        /// Whether the entry expired under a shorter window before the window grew. The topic may or may not have
+        /// forgotten it.
         var isUncertain = false
     }
 

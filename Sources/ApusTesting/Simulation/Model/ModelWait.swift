@@ -1,6 +1,6 @@
 import ApusBroker
 
-/// A subscription that waits for its topic, or would if that were gone.
+/// A subscription that waits for its topic, now or after the topic's deletion.
 struct ModelWait {
     let clientID: String
     var request: SubscribeRequest
