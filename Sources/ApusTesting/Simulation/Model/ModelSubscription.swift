@@ -38,7 +38,7 @@ final class ModelSubscription {
     private var isEnforced = false
     /// Whether publishers may not know its bound yet.
     private(set) var isBoundNew: Bool
-    /// At most a queue of messages from this range may still come.
+    /// At most as many messages of this range may still come as its queue holds.
     private var pendingAtRest: (range: Range<Int>, taken: Int)?
     /// Before this offset, superseded messages must not come.
     private var laggedUpTo = 0
