@@ -113,7 +113,7 @@ final class ModelSubscription {
         return owed(in: gap, now: now, mayLag: mayLag) <= unannounced && (unannounced <= gap.count || isGapUncertain)
     }
 
-    // MARK: What comes
+    // MARK: Checking records
 
     func take(_ offset: Int, now: Int64, mayLag: Bool) -> String? {
         guard offset >= next else { return "got \(offset) after \(next - 1)" }
@@ -198,7 +198,7 @@ final class ModelSubscription {
         return nil
     }
 
-    // MARK: What is done to it
+    // MARK: Changes
 
     /// It was subscribed again, and acked with `cursor` as its next offset.
     ///
