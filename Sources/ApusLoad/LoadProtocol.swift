@@ -65,7 +65,6 @@ public struct LoadConnection: Sendable {
         case subscriber
     }
 
-    /// The purpose of the connection.
     public let role: Role
     /// Its number among the connections of its role, from 0.
     public let number: Int
@@ -78,7 +77,6 @@ public struct LoadConnection: Sendable {
     /// How many bytes of that message are still to come.
     public var missingBytes = 0
 
-    /// Creates a connection that has not begun yet.
     public init(role: Role, number: Int, topic: String) {
         self.role = role
         self.number = number

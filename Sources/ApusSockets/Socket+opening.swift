@@ -11,7 +11,7 @@ extension Socket {
     ///
     /// - Parameter isIPv6Only: whether an IPv6 wildcard address leaves IPv4 to another socket.
     /// - Throws: ``SocketError``. The error of `getaddrinfo` has the code `ENOENT` if there is no such host, and
-    ///   `EAGAIN` if no name server could be reached.
+    ///   `EAGAIN` if name resolution failed temporarily.
     public static func listening(
         on host: String,
         port: Int,

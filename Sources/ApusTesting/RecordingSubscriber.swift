@@ -91,7 +91,7 @@ public final class RecordingSubscriber: Subscriber {
         self.room = room
     }
 
-    // MARK: What the test does
+    // MARK: Test controls
 
     /// Stops accepting data, like a socket with full buffers.
     public func block() {

@@ -20,8 +20,9 @@ struct TopicState {
         /// The head and the published bytes when the hub last looked at the topic.
         var seen: Offset
         var seenBytes: UInt64
-        /// When publishers began to wait for the hub to look. Milliseconds of the monotonic clock. How long they have
-        /// waited before that in total, in milliseconds.
+        /// The start of the current wait for the hub, on the monotonic clock, and the total of earlier waits.
+        ///
+        /// Both in milliseconds.
         var heldSince: Int64?
         var heldTime: Int64 = 0
         /// Whether publishers no longer wait for the hub, because it has not looked for too long.

@@ -91,7 +91,7 @@ extension Hub {
         )
     }
 
-    // MARK: Topics that come
+    // MARK: New topics
 
     /// Places the subscriptions reserved so far, so that a subscribe or an unsubscribe finds them.
     func claimPromised() {
@@ -147,7 +147,7 @@ extension Hub {
         return subscription.isActive
     }
 
-    // MARK: The end
+    // MARK: Ending
 
     /// Unsubscribes a waiting subscription, whether its topic exists or not.
     ///

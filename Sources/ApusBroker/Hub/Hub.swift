@@ -26,7 +26,7 @@ public final class Hub {
     var gone = GoneSubscriptions()
     /// The subscriptions that have a ``Subscription/burst``.
     var bursts: [Subscription] = []
-    /// How long news from other loops has waited for this one.
+    /// How long news from other loops waited for this one, and how late its timers fired.
     public internal(set) var loopLag = LoopLag()
     /// Without it nothing is compressed, whatever encodings subscribers support.
     let deflation: Deflation?

@@ -129,7 +129,7 @@ public final class PubSub: Sendable {
         }
     }
 
-    // MARK: For servers that share it
+    // MARK: For servers that share the topics
 
     /// The counters of its hub.
     package func report() async -> HubCounters { await core.loop.report() }

@@ -23,7 +23,6 @@ public final class LoadControl: Sendable {
     private let stops = Atomic(false)
     private let state = Mutex(Progress(stage: .connecting, connected: 0, connections: 0, published: 0, delivered: 0))
 
-    /// Creates a control for one run.
     public init() {}
 
     /// Ends the run soon. The run still waits for what was published until then, and the result covers that.
@@ -34,7 +33,6 @@ public final class LoadControl: Sendable {
     /// Whether the run should end early.
     public var isInterrupted: Bool { stops.load(ordering: .relaxed) }
 
-    /// The current progress of the run.
     public var progress: Progress { state.withLock { $0 } }
 
     func update(_ change: (inout Progress) -> Void) {

@@ -16,7 +16,6 @@ public struct LoadRun: Sendable {
     /// How long the run waits for another connection to become ready, in seconds.
     private static let connectPatience = 30.0
 
-    /// The settings of the run.
     public let settings: LoadSettings
     private let control: LoadControl
 

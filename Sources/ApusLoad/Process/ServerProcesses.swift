@@ -2,8 +2,9 @@ import Glibc
 
 /// Finds the processes that listen at an address of this machine.
 enum ServerProcesses {
-    /// The processes that hold a listening socket there, including children that inherited it; empty when none are
-    /// visible.
+    /// The processes that hold a listening socket there; empty when none are visible.
+    ///
+    /// They include children that inherited the socket.
     static func listening(at address: LoadAddress) -> [Int32] {
         guard address.isLocal else { return [] }
         let inodes =

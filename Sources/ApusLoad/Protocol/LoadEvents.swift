@@ -10,7 +10,6 @@ public struct LoadEvents {
     /// The server's texts with errors and closes; the first few of this read.
     public private(set) var texts: [String] = []
 
-    /// Creates an empty list.
     public init() {
         list.reserveCapacity(1024)
     }
@@ -92,14 +91,12 @@ public struct LoadEvent: Sendable, Equatable {
         case other
     }
 
-    /// The kind of the event.
     public let kind: Kind
     /// For a delivery, the mark's origin; for acks and drops, the count.
     public var first: UInt64
     /// For a delivery, the mark's time.
     public let second: UInt64
 
-    /// Creates an event.
     @inlinable
     public init(_ kind: Kind, _ first: UInt64 = 0, _ second: UInt64 = 0) {
         self.kind = kind

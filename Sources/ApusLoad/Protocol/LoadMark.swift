@@ -21,14 +21,12 @@ public struct LoadMark: Sendable, Equatable {
     /// When the message was sent or due, in nanoseconds of the run's clock.
     public let time: UInt64
 
-    /// Makes a mark from its two numbers.
     @inlinable
     public init(origin: UInt64, time: UInt64) {
         self.origin = origin
         self.time = time
     }
 
-    /// Makes a mark from its parts.
     @inlinable
     public init(publisher: Int, sequence: UInt64, time: UInt64) {
         self.init(origin: Self.origin(publisher: publisher, sequence: sequence), time: time)
@@ -65,7 +63,6 @@ public struct LoadMark: Sendable, Equatable {
 public struct MarkFinder {
     @usableFromInline var place = 0
 
-    /// Creates a finder that has not found a mark yet.
     public init() {}
 
     /// The mark in a message; `nil` when it has none.

@@ -59,7 +59,7 @@ struct LoadTally {
         return LoadResult.Latency(all)
     }
 
-    // MARK: What was asked and done
+    // MARK: Options, connections and publishes
 
     private func options() -> LoadResult.Options {
         var window: Int?
@@ -116,7 +116,7 @@ struct LoadTally {
         )
     }
 
-    // MARK: What became of it
+    // MARK: Deliveries and violations
 
     private func deliveries() -> LoadResult.Deliveries {
         var deliveries = LoadResult.Deliveries(
@@ -188,7 +188,7 @@ struct LoadTally {
         return found
     }
 
-    // MARK: What it took
+    // MARK: Resource usage
 
     private func serverUsage() -> LoadResult.Server? {
         guard !ledger.pids.isEmpty, let begin = ledger.measured, let end = ledger.end, seconds > 0 else { return nil }

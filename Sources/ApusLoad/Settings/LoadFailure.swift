@@ -12,12 +12,10 @@ public struct LoadFailure: Error, Sendable, Equatable, CustomStringConvertible {
         case broken
     }
 
-    /// The kind of failure.
     public let reason: Reason
     /// One clause without a full stop.
     public let message: String
 
-    /// Makes a failure.
     public init(_ reason: Reason, _ message: String) {
         self.reason = reason
         self.message = message

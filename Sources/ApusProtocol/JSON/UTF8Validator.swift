@@ -63,12 +63,12 @@ public struct UTF8Validator: Sendable, Equatable {
         switch byte {
         case 0x00...0x7F: return true
         case 0xC2...0xDF: missing = 1
-        case 0xE0: (missing, lowest) = (2, 0xA0)  // below is overlong
-        case 0xED: (missing, highest) = (2, 0x9F)  // above are the surrogates
+        case 0xE0: (missing, lowest) = (2, 0xA0)  // lower bytes are overlong
+        case 0xED: (missing, highest) = (2, 0x9F)  // higher bytes are surrogates
         case 0xE1...0xEF: missing = 2
-        case 0xF0: (missing, lowest) = (3, 0x90)  // below is overlong
+        case 0xF0: (missing, lowest) = (3, 0x90)  // lower bytes are overlong
         case 0xF1...0xF3: missing = 3
-        case 0xF4: (missing, highest) = (3, 0x8F)  // above is past U+10FFFF
+        case 0xF4: (missing, highest) = (3, 0x8F)  // higher bytes are past U+10FFFF
         default: return false
         }
         return true

@@ -38,7 +38,7 @@ final class ModelSubscription {
     private var isEnforced = false
     /// Whether publishers may not know its bound yet.
     private(set) var isBoundNew: Bool
-    /// At most a queue of messages from this range may still come.
+    /// At most as many messages of this range may still come as its queue holds.
     private var pendingAtRest: (range: Range<Int>, taken: Int)?
     /// Before this offset, superseded messages must not come.
     private var laggedUpTo = 0
@@ -113,7 +113,7 @@ final class ModelSubscription {
         return owed(in: gap, now: now, mayLag: mayLag) <= unannounced && (unannounced <= gap.count || isGapUncertain)
     }
 
-    // MARK: What comes
+    // MARK: Checking records
 
     func take(_ offset: Int, now: Int64, mayLag: Bool) -> String? {
         guard offset >= next else { return "got \(offset) after \(next - 1)" }
@@ -198,7 +198,7 @@ final class ModelSubscription {
         return nil
     }
 
-    // MARK: What is done to it
+    // MARK: Changes
 
     /// It was subscribed again, and acked with `cursor` as its next offset.
     ///
