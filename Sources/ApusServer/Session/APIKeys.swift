@@ -1,4 +1,4 @@
-/// The keys that open the server; none: it is open to everybody.
+/// The API keys that the server accepts. Without keys, everybody has access.
 struct APIKeys: Sendable {
     private let keys: [[UInt8]]
 
@@ -8,8 +8,8 @@ struct APIKeys: Sendable {
 
     var areRequired: Bool { !keys.isEmpty }
 
-    /// Whether `candidate` is one of the keys. Takes the same time for every candidate of one length, so that a key
-    /// cannot be guessed byte by byte from how long a refusal takes.
+    /// Whether `candidate` is one of the keys. The time depends only on the candidate's length, so nobody can guess a
+    /// key byte by byte by timing refusals.
     func contains(_ candidate: String) -> Bool {
         let candidate = Array(candidate.utf8)
         var found = false
