@@ -1,6 +1,6 @@
 import Glibc
 
-/// The time now as `Date` fields have it (RFC 9110 section 5.6.7).
+/// The current time in the format of a `Date` field (RFC 9110 section 5.6.7).
 func httpDate() -> String {
     var seconds = time(nil)
     var parts = tm()
