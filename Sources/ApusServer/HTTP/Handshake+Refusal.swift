@@ -9,7 +9,7 @@ extension Handshake {
         case malformed(String)
         case wrongKey
         case draining
-        /// The connection limit is reached. The value is the number of connections.
+        /// The connection limit is reached. The value is the limit.
         case tooMany(Int)
         /// The request's head was not complete in time.
         case timedOut

@@ -49,7 +49,7 @@ final class InputPacer: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
-        // Keep reading: another handler that holds reads back without a reader would do so forever.
+        // Read here: a handler that holds reads back because nobody consumes its input would do so forever.
         if isDiscarding { context.read() }
     }
 

@@ -48,7 +48,7 @@ extension Routes {
             lastEventID: HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] },
             settings: settings
         )
-        // A stream has no length, and neither has a body that is not written yet.
+        // A body written by a closure has no length, like that of a stream.
         let body = ResponseBody { try await $0.finish(nil) }
         let response = Response(status: .ok, headers: Self.streamHeaders, body: body)
         guard request.method != .head else {
