@@ -22,7 +22,7 @@ import Synchronization
 ///     │  subscribe   ┌───────────────────────────┴────────────────────────────┐   publish
 ///     ▼              ▼                                                        ▼
 ///   Subscription ◀ EventBuffer ◀ Feed ◀ SubscriptionSession        PublishSession ◀ PublishQueue
-///                  bounded              │ Link: connect, backoff   │ Link         bounded
+///                  bounded              │ reconnecting transport   │ (likewise)   bounded
 ///                                       └────────── WebSocket ─────┘
 /// ```
 public final class ApusClient: Sendable {

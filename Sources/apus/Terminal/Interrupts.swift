@@ -2,16 +2,16 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// SIGINT and SIGTERM as a request to end in good order; a second one ends the program at once.
+/// SIGINT and SIGTERM as requests for an orderly end. A second signal ends the program at once.
 enum Interrupts {
     private static let count = Atomic(0)
-    /// Kept for as long as the process lives: a source that goes away delivers nothing.
+    /// Kept for the lifetime of the process, because a released source delivers nothing.
     private static let sources = Mutex<[any DispatchSourceSignal]>([])
 
-    /// Takes the signals over; when it returns, none is lost any more. One element per signal.
+    /// Takes over the signals. After this returns, no signal is lost. The stream has one element per signal.
     static func requests() async -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        // Dispatch registers a source some time after it was told to; a signal until then would be thrown away.
+        // Dispatch registers a source some time after the request. A signal before that would be lost.
         let registered = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .unbounded)
         sources.withLock { sources in
             for number in [SIGINT, SIGTERM] {

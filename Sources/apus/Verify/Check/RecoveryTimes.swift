@@ -1,4 +1,4 @@
-/// How long things took, as counts in buckets that are at most an eighth wide; of fixed size.
+/// A histogram of durations, of fixed size. Buckets are at most an eighth wide.
 struct RecoveryTimes: Sendable {
     private var buckets = [Int](repeating: 0, count: 64 * 8)
     private(set) var count = 0
@@ -8,7 +8,7 @@ struct RecoveryTimes: Sendable {
         count += 1
     }
 
-    /// The time in microseconds that `fraction` of them did not exceed; nil when there are none.
+    /// The duration in microseconds that `fraction` of the values did not exceed; `nil` if there are no values.
     func quantile(_ fraction: Double) -> Int? {
         guard count > 0 else { return nil }
         let rank = max(1, Int((Double(count) * fraction).rounded(.up)))
@@ -20,7 +20,7 @@ struct RecoveryTimes: Sendable {
         return nil
     }
 
-    /// Up to 8 a bucket each; above, eight buckets for each power of two.
+    /// One bucket per value up to 8; above that, eight buckets per power of two.
     private static func bucket(of value: Int) -> Int {
         guard value >= 8 else { return value }
         let exponent = value.bitWidth - 1 - value.leadingZeroBitCount
