@@ -4,7 +4,7 @@ import NIOWebSocket
 /// The last handler of a client's pipeline. It turns frames into messages for the inbox.
 ///
 /// All state is used only on the channel's event loop. Reading stops while the inbox is full. That fills the socket's
-/// buffers and slows the server: back-pressure from a slow reader. Pings are then not answered either.
+/// buffers and slows the server: back-pressure from a slow reader. Pings wait too, then.
 final class WebSocketClientHandler: ChannelDuplexHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundIn = WebSocketFrame

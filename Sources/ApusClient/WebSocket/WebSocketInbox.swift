@@ -3,10 +3,10 @@ import NIOCore
 
 /// The messages that have arrived and wait for a receiver.
 ///
-/// The connection's event loop fills the inbox, and any task may empty it. One leaf lock guards it. The inbox is bounded
-/// by messages and bytes: at either limit `push` asks the reader to stop, and reading resumes when both are down to half
-/// their limits. Messages of the socket read that is under way still enter, so the inbox exceeds its limits by at most
-/// that.
+/// The connection's event loop fills the inbox, and any task may empty it. One leaf lock guards it. The inbox is
+/// bounded by messages and bytes: at either limit `push` asks the reader to stop, and reading resumes when both are
+/// down to half their limits. Messages of the socket read that is under way still enter, so the inbox exceeds its
+/// limits by at most that.
 final class WebSocketInbox: Sendable {
     private struct State {
         var messages: CircularBuffer<WebSocketMessage> = []

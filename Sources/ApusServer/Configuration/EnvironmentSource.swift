@@ -44,7 +44,7 @@ struct EnvironmentSource {
         guard let name = setting.environmentNames.first,
             let (text, variable) = try variables.secret(name, setting: setting.key)
         else { return }
-        // A file has one key per line.
+        // In a file, the values are separated by line ends or commas.
         let lines = text.split(omittingEmptySubsequences: false) { $0 == "," || $0.isNewline }
         values[setting.key] = setting.isList && variable != name ? .list(lines.map(\.trimmed)) : .text(text)
         names[setting.key] = variable

@@ -5,8 +5,8 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-/// Serves HTTP on connections that the ``Listener`` accepted and that are not WebSockets: NIO channels with
-/// Hummingbird's handlers.
+/// Serves HTTP on the accepted connections that ``PendingConnection`` hands over: NIO channels with Hummingbird's
+/// handlers.
 final class HTTPConnections: Sendable {
     private let loops: any EventLoopGroup
     private let child: ApusChannel

@@ -28,7 +28,7 @@ final class PendingConnection: PollTarget {
     /// The connection's index in its worker's list.
     var workerIndex = 0
 
-    /// - Parameter serveHTTP: takes over a socket whose client does not ask for a WebSocket.
+    /// - Parameter serveHTTP: takes over a socket whose first request is not answered here.
     init(
         socket: Socket,
         peer: PeerAddress,

@@ -86,7 +86,7 @@ struct VerifyRun: Sendable {
         )
     }
 
-    /// Whether the server refuses a subscription with this queue, but accepts one without.
+    /// Whether the server refuses a subscription with a queue of this size.
     private func refuses(queue: Int, _ readers: VerifyReaders, topic: String) async throws -> Bool {
         let transports = settings.transports ?? VerifyTransport.allCases
         guard let transport = transports.first(where: { $0 != .poll }) else { return false }
