@@ -26,7 +26,7 @@ public final class MetricsRegistry: MetricsFactory {
     private let state = NIOLockedValueBox(State())
 
     /// - Parameters:
-    ///   - maxSeries: how many series are kept.
+    ///   - maxSeries: how many series are kept, 10,000 by default.
     ///   - bounds: upper bounds of histogram buckets by label, where the default bounds do not fit. In seconds for
     ///     timers.
     public init(maxSeries: Int = 10_000, bounds: [String: [Double]] = [:]) {
