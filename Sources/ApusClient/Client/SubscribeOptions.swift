@@ -39,7 +39,7 @@ extension ApusClient {
         case last(Int)
         /// After a position, such as a stored ``Subscription/position``.
         case after(Position)
-        /// With the messages published within this time.
+        /// With the messages published within this duration before now.
         case age(Duration)
         /// With the messages published since this time (RFC 3339).
         case time(String)
