@@ -18,7 +18,8 @@ public enum OpenFiles {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// How many sockets the server may accept before it waits for one to close. So `accept` never runs out of file descriptors.
+    /// How many sockets the server may accept before it waits for one to close, so that `accept` does not fail for lack
+    /// of file descriptors.
     static var spareForSockets: Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 512 }
