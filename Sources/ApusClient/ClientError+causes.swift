@@ -6,7 +6,7 @@ import NIOPosix
 import NIOSSL
 
 extension ClientError {
-    /// The error that says what a failed connection or request to `address` means.
+    /// The client error for a failed connection or request to `address`.
     static func network(_ error: any Error, to address: ServerAddress) -> ClientError {
         if let error = error as? ClientError { return error }
         if error is CancellationError { return ClientError(.cancelled, "cancelled", cause: error) }
@@ -21,7 +21,7 @@ extension ClientError {
         return ClientError(.unreachable, "cannot reach \(address.authority): \(reason(of: error))", cause: error)
     }
 
-    /// The error for an answer with an error status; `body` is parsed as problem+json when it is that.
+    /// The client error for an HTTP error status. `body` is parsed if it is problem+json.
     static func refusal(status: Int, body: String, retryAfter: Int? = nil) -> ClientError {
         struct Members: Decodable {
             var code: String?
@@ -57,7 +57,7 @@ extension ClientError {
     private static func reason(of error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError:
-            // Happy Eyeballs tries every address of the host; the last one's failure is as good as any.
+            // Happy Eyeballs tries every address of the host. Report the last failure.
             if let last = error.connectionErrors.last { return reason(of: last.error) }
             return "no such host"
         case let error as IOError:
@@ -73,7 +73,7 @@ extension ClientError {
         }
     }
 
-    /// BoringSSL's own text names source files; these are the cases that people meet.
+    /// BoringSSL's own messages name source files. These texts cover the common cases.
     private static func tlsReason(of error: any Error) -> String {
         let text = "\(error)"
         if text.contains("CERTIFICATE_VERIFY_FAILED") { return "its certificate is not trusted" }

@@ -1,10 +1,10 @@
 import ApusProtocol
 
-/// What can go wrong between a client and a server.
+/// An error between a client and a server.
 ///
-/// `message` is one clear clause without a full stop, fit to be shown to people.
+/// `message` is one clear clause without a full stop, suitable for users.
 public struct ClientError: Error, Sendable {
-    /// What kind of failure it is.
+    /// The kind of an error.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case badAddress
@@ -26,25 +26,25 @@ public struct ClientError: Error, Sendable {
             self.kind = kind
         }
 
-        /// The address is none.
+        /// The address is not valid.
         public static let badAddress = Code(.badAddress)
-        /// No connection could be made: refused, no route, no such host, a failed TLS handshake.
+        /// No connection could be made: refused, no route, no such host, or a failed TLS handshake.
         public static let unreachable = Code(.unreachable)
         /// The server did not answer in time.
         public static let timedOut = Code(.timedOut)
-        /// The server wants another API key (HTTP status 401).
+        /// The server requires another API key (HTTP status 401).
         public static let unauthorized = Code(.unauthorized)
-        /// The server answered with any other error; `problem` has its status.
+        /// The server answered with any other error. `problem` contains its status.
         public static let refused = Code(.refused)
         /// The connection is closed.
         public static let closed = Code(.closed)
-        /// The server broke RFC 6455 or HTTP.
+        /// The server violated RFC 6455 or HTTP.
         public static let protocolViolation = Code(.protocolViolation)
-        /// A message or body is not what the contract says.
+        /// A message or body does not follow the contract.
         public static let badMessage = Code(.badMessage)
-        /// As many publishes wait for their answers as the client's options allow.
+        /// The limit of unanswered publishes in the client's options is reached.
         public static let queueFull = Code(.queueFull)
-        /// The closure that the client was for has ended.
+        /// The client's closure has ended.
         public static let clientClosed = Code(.clientClosed)
         /// The waiting task was cancelled.
         public static let cancelled = Code(.cancelled)
@@ -52,20 +52,20 @@ public struct ClientError: Error, Sendable {
         public var description: String { kind.rawValue }
     }
 
-    /// What kind of failure it is.
+    /// The kind of the error.
     public let code: Code
-    /// What happened, for people: one clear clause.
+    /// What happened, in one clear clause for users.
     public let message: String
-    /// The server's own word on it, where it gave one.
+    /// The server's problem document or error reply, if there is one.
     public let problem: Problem?
-    /// How the server closed the connection, where it did.
+    /// How the server closed the connection, if it did.
     public let close: WebSocketClose?
-    /// The topic it is about, where it is about one.
+    /// The topic that the error concerns, if there is one.
     public let topic: String?
-    /// What it was caused by.
+    /// The underlying error, if there is one.
     public let cause: (any Error)?
 
-    /// Makes an error.
+    /// Creates an error. Everything except the code and the message is optional.
     public init(
         _ code: Code,
         _ message: String,
@@ -82,7 +82,7 @@ public struct ClientError: Error, Sendable {
         self.cause = cause
     }
 
-    /// The error of a connection that the server closed, or that broke.
+    /// The error for a connection that the server closed or that broke.
     init(_ close: WebSocketClose) {
         let name = close.reason.isEmpty ? "\(close.code)" : "\(close.code) \(close.reason)"
         if close.code == WebSocketClose.abnormal {
@@ -93,7 +93,7 @@ public struct ClientError: Error, Sendable {
         }
     }
 
-    /// The error of a command that is larger than the server takes, which the server said by closing the connection.
+    /// The error for a command that is too large for the server, which closed the connection because of it.
     static func tooBig(bytes: Int, topic: String) -> ClientError {
         let message = "the server takes no message of \(bytes) bytes"
         return ClientError(
@@ -105,7 +105,7 @@ public struct ClientError: Error, Sendable {
         )
     }
 
-    /// The error of a command that the server refused.
+    /// The error for a command that the server refused.
     init(_ reply: ServerMessage.ErrorReply, topic: String) {
         self.init(
             reply.code == ErrorCode.unauthorized.rawValue ? .unauthorized : .refused,
@@ -123,20 +123,20 @@ extension ClientError: CustomStringConvertible {
     }
 }
 
-/// An error answer of the server: RFC 9457's members and Apus's stable `code`.
+/// The server's error response: the members of RFC 9457, and Apus's stable `code`.
 public struct Problem: Sendable, Hashable, Codable {
-    /// The HTTP status; 0 of an answer that came over WebSocket.
+    /// The HTTP status; 0 if the response came over WebSocket.
     public let status: Int
-    /// The stable machine code, such as `TOPIC_NOT_FOUND`; absent when something other than Apus answered.
+    /// The stable machine-readable code, such as `TOPIC_NOT_FOUND`; `nil` if the response is not from Apus.
     public let code: String?
-    /// What kind of problem it is, for people.
+    /// The kind of problem, for users.
     public let title: String?
-    /// What is wrong this time, for people.
+    /// What is wrong in this case, for users.
     public let detail: String?
-    /// After how many seconds to try again, where the server said so.
+    /// How many seconds to wait before a retry, if the server says so.
     public let retryAfter: Int?
 
-    /// Makes a problem of its members.
+    /// Creates a problem. All members are optional.
     public init(
         status: Int = 0,
         code: String? = nil,

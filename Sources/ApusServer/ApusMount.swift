@@ -7,7 +7,7 @@ public import NIOCore
 public import NIOPosix
 public import ServiceLifecycle
 
-/// Apus below a path of a Hummingbird application that has routes and a port of its own.
+/// Serves Apus below a path of a Hummingbird application that has its own routes and port.
 ///
 /// ```swift
 /// let apus = try await ApusMount(at: "/live", logger: logger)
@@ -16,13 +16,13 @@ public import ServiceLifecycle
 /// let app = Application(router: router, server: apus.server, services: [apus], logger: logger)
 /// try await app.runService()
 /// ```
-/// WebSockets are at `/live/ws`, topics at `/live/topics`, and so on. Requests below the path do not come to the
-/// application's router, nor through its middleware: who may do what is up to the configuration.
+/// WebSockets are at `/live/ws`, topics at `/live/topics`, and so on. Requests below the path bypass the application's
+/// router and middleware, so only the configuration controls access.
 ///
-/// It must be among the application's services, which starts it and, when the application stops, lets it deliver what
-/// was acknowledged and close its clients' connections.
+/// Add the mount to the application's services. The application then starts it. When the application stops, the mount
+/// delivers every acknowledged message and closes its clients' connections.
 public struct ApusMount: Service {
-    /// The same topics for the program itself.
+    /// The same topics, for use by the program itself.
     public let pubSub: PubSub
     private let broker: any Broker
     private let configuration: ServerConfiguration
@@ -31,11 +31,11 @@ public struct ApusMount: Service {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - path: begins with a slash, and is more than that.
-    ///   - configuration: of which addresses to listen at do not count.
-    ///   - eventLoopGroup: the application's.
-    ///   - metrics: what swift-metrics records for `/metrics`; one of its own when none is given.
-    /// - Throws: ``ConfigurationError``, or when the system has no room for event loops.
+    ///   - path: the path to serve below. It must begin with a slash and must not be only a slash.
+    ///   - configuration: the server's configuration. The mount ignores its listen addresses.
+    ///   - eventLoopGroup: the application's event loop group.
+    ///   - metrics: records the swift-metrics values served at `/metrics`. Defaults to a registry of the mount's own.
+    /// - Throws: ``ConfigurationError``, or an error when the system has no resources for event loops.
     public init(
         at path: String,
         configuration: ServerConfiguration = ServerConfiguration(),
@@ -77,10 +77,10 @@ public struct ApusMount: Service {
         return rest
     }
 
-    /// For the application: serves its router, and Apus below the path.
+    /// Pass this to the application: it serves the application's router, and Apus below the path.
     public var server: HTTPServerBuilder {
         HTTPServerBuilder { [engine, basePath = BasePath(configuration.basePath)] application in
-            // The application's server ends before this service: its connections do not wait for the drain.
+            // The application's server stops before this service, so its connections must not wait for the drain.
             engine.channel(staysForDrain: false) { request, writer, channel in
                 if basePath.rest(of: request.uri.path) != nil {
                     try await engine.responder(request, writer, channel)

@@ -6,24 +6,24 @@ import NIOCore
 import NIOPosix
 public import ServiceLifecycle
 
-/// The whole server as a service: topics, WebSocket and REST, on one port or several.
+/// The whole server as a service: topics, WebSocket and REST API, on one port or several.
 ///
 /// ```swift
 /// let service = ApusService(configuration: configuration, logger: logger)
 /// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
 /// ```
-/// Shutting down gracefully stops the listener, refuses commands, delivers what was acknowledged, closes every socket
-/// with 1001, and takes no longer than the configuration's `drainTimeout`.
+/// On graceful shutdown the service stops listening, refuses commands, delivers every acknowledged message, and closes
+/// every socket with code 1001. This takes at most the configuration's `drainTimeout`.
 public struct ApusService: Service {
-    /// What a WebSocket at `/ws` is for.
+    /// What the WebSocket endpoint `/ws` does.
     public enum Mode: Sendable {
         case pubSub
-        /// Every message is sent back: for test suites of RFC 6455.
+        /// Sends every message back. For RFC 6455 test suites.
         case echo
     }
 
-    /// The same topics for the program that the server is part of. Its subscribers are not the server's to close: when
-    /// that stops, the topics stay for as long as they are held here.
+    /// The server's topics, for use by the program that embeds the server. The server does not close the subscribers of
+    /// this object: they keep working after the server stops, and the topics exist as long as the program holds them.
     public let pubSub: PubSub
     private let broker: any Broker
     private let configuration: ServerConfiguration
@@ -34,12 +34,12 @@ public struct ApusService: Service {
     private let onListening: @Sendable ([ListenAddress]) async -> Void
 
     /// - Parameters:
-    ///   - broker: where topics live; a ``MemoryBroker`` within the configuration's limits when none is given.
-    ///   - metrics: what swift-metrics records for `/metrics`; one of its own when none is given. Bootstrap
-    ///     `MetricsSystem` with the same to have other libraries' metrics there too.
-    ///   - systemd: where the process was started by it: whose sockets are served in place of the configuration's, and
-    ///     who is told how the server is.
-    ///   - onListening: called with the bound addresses once connections are accepted.
+    ///   - broker: stores the topics. Defaults to a ``MemoryBroker`` with the configuration's limits.
+    ///   - metrics: records the swift-metrics values served at `/metrics`. Defaults to a registry of the service's own.
+    ///     Bootstrap `MetricsSystem` with the same registry to include the metrics of other libraries.
+    ///   - systemd: the connection to systemd if it started the process. The service serves the sockets that systemd
+    ///     passes instead of the configured addresses, and reports its state to systemd.
+    ///   - onListening: called with the bound addresses once the service accepts connections.
     public init(
         configuration: ServerConfiguration,
         mode: Mode = .pubSub,
@@ -104,7 +104,7 @@ public struct ApusService: Service {
         let housekeeping = Housekeeping(broker: broker, workers: workers, http: http, releaseAfter: releaseAfter)
         let keepingHouse = Task { await housekeeping.run() }
         defer { keepingHouse.cancel() }
-        // A task of its own, so that HTTP requests that never end can be cut at the deadline.
+        // A separate task, so that the deadline can cancel HTTP requests that never end.
         let serving = Task { await http.run() }
         let watching = Task { [systemd] in await systemd.keepWatch { workers.isAlive } }
         defer { watching.cancel() }
@@ -113,7 +113,7 @@ public struct ApusService: Service {
         try? await gracefulShutdown()
         systemd.tellStopping()
         let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
-        // Not in this task: it may be cancelled, and then could not wait for anything.
+        // Not in this task: it may be cancelled, and a cancelled task cannot wait.
         await Task { [ports] in
             await engine.refuse()
             for port in ports { await port.close() }

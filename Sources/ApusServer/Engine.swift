@@ -5,17 +5,17 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
-/// What serves clients, whoever owns the port that they come by.
+/// Everything that serves clients, independent of who owns the port.
 struct Engine: Sendable {
     let workers: Workers
     let gate: WebSocketGate
     let streams: StreamGate
-    /// Answers requests, those for handshakes and most event streams aside.
+    /// Answers all requests except handshakes and most event streams.
     let responder: HTTPChannelHandler.Responder
     private let configuration: ServerConfiguration
     private let logger: Logger
 
-    /// - Parameter httpLoops: all that HTTP's connections may be on.
+    /// - Parameter httpLoops: all event loops that HTTP connections may run on.
     init(
         _ configuration: ServerConfiguration,
         mode: ApusService.Mode = .pubSub,
@@ -80,7 +80,7 @@ struct Engine: Sendable {
         self.logger = logger
     }
 
-    /// Hummingbird's own lines would say twice what ours do.
+    /// Hummingbird's own log lines would repeat ours.
     var quietLogger: Logger { Self.quiet(logger) }
 
     private static func quiet(_ logger: Logger) -> Logger {
@@ -91,7 +91,7 @@ struct Engine: Sendable {
 
     /// - Parameters:
     ///   - staysForDrain: whether connections without a request stay open until the drain is over.
-    ///   - responder: for what is no handshake.
+    ///   - responder: answers every request that is not a handshake.
     func channel(
         staysForDrain: Bool = true,
         responder: @escaping HTTPChannelHandler.Responder
@@ -110,17 +110,18 @@ struct Engine: Sendable {
         )
     }
 
-    // MARK: The end
+    // MARK: Shutdown
 
-    /// Takes no more clients and commands.
+    /// Stops accepting clients and commands.
     func refuse() async {
         gate.isDraining.set()
         await workers.forEach { $0.refuseCommands() }
     }
 
-    /// Delivers and closes. All loops refuse commands by now, so that everything acknowledged is in the logs.
+    /// Delivers pending messages, then closes the connections. Call it when all loops refuse commands, so that the logs
+    /// already contain every acknowledged message.
     ///
-    /// - Parameter requests: what ends when all HTTP requests are answered; cut at the end of the time.
+    /// - Parameter requests: a task that ends when all HTTP requests are answered. It is cancelled when the time is up.
     func drain(within timeout: Duration, requests: Task<Void, Never>?) async {
         let deadline = ContinuousClock.now + timeout
         logger.info("draining", metadata: ["connections": "\(workers.open.value + workers.streams.value)"])
@@ -142,7 +143,7 @@ struct Engine: Sendable {
         }
     }
 
-    /// Whether `work` has ended before the time is up. Work that does not heed cancellation goes on.
+    /// Returns whether `work` ends before the deadline. Work that ignores cancellation continues in the background.
     private func isOver(by deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async -> Void) async
         -> Bool
     {

@@ -3,20 +3,19 @@ import ApusProtocol
 import CEpoll
 import Glibc
 
-/// What is done every now and then, off the event loops: what time has made useless goes, and memory goes back to the
-/// system when the server is quiet.
+/// Periodic work off the event loops: removes expired data, and returns memory to the system when the server is quiet.
 struct Housekeeping {
-    /// How often topics are looked at, and how many of them at once: with more, it takes several times to look at all.
+    /// How often topics are checked, and how many per check. With more topics, one pass takes several checks.
     private static let (interval, topicsAtOnce) = (Duration.seconds(1), 10_000)
 
     let broker: any Broker
     let workers: Workers
-    /// `nil` where somebody else has them.
+    /// `nil` when the host application owns the HTTP connections.
     let http: HTTPConnections?
-    /// How long the server has to be quiet, in milliseconds; 0 is for ever.
+    /// How long the server must be quiet before it frees memory, in milliseconds; 0 means never.
     let releaseAfter: Int64
 
-    /// Goes on until its task is cancelled.
+    /// Runs until its task is cancelled.
     func run() async {
         var watch = QuietWatch(patience: releaseAfter, now: Worker.monotonicNow(), processorTime: Self.processorTime)
         while !Task.isCancelled {
@@ -30,20 +29,20 @@ struct Housekeeping {
         await workers.releaseMemory()
         http?.releaseMemory()
         broker.releaseMemory()
-        // Free pages amid others' too. Takes up to 25 ms for each 100 MB that are free, and holds up who allocates
-        // meanwhile: that is why it waits for quiet.
+        // Also returns free pages between used ones. It takes up to 25 ms per 100 MB of free memory and blocks
+        // allocations meanwhile, so it waits until the server is quiet.
         malloc_trim(0)
     }
 
-    /// What all threads of the process have taken so far, in milliseconds.
+    /// The processor time of all threads of the process so far, in milliseconds.
     private static var processorTime: Int64 { Int64(cepoll_milliseconds(CLOCK_PROCESS_CPUTIME_ID)) }
 }
 
-/// Says when a server that has worked is quiet. Times in milliseconds.
+/// Detects when a server that was busy becomes quiet. Times are in milliseconds.
 struct QuietWatch {
-    /// What pings and heartbeats of a hundred thousand idle connections take is quiet: percent of one core.
+    /// The load, in percent of one core, that counts as quiet: pings and heartbeats of 100,000 idle connections.
     private static let quietShare: Int64 = 5
-    /// After less work than this, in processor time, there is not much to give back.
+    /// With less processor time used than this, there is not much memory to free.
     private static let leastWork: Int64 = 200
 
     private let patience: Int64
@@ -52,9 +51,9 @@ struct QuietWatch {
     private var released: Int64
 
     /// - Parameters:
-    ///   - patience: for how long it has to be quiet; 0 is for ever.
+    ///   - patience: how long the server must be quiet; 0 means never.
     ///   - now: a monotonic time.
-    ///   - processorTime: what the process has taken so far.
+    ///   - processorTime: the processor time of the process so far.
     init(patience: Int64, now: Int64, processorTime: Int64) {
         self.patience = patience
         last = (now, processorTime)
@@ -62,7 +61,7 @@ struct QuietWatch {
         released = processorTime
     }
 
-    /// Whether memory is to be given back now: once for each time that it has worked and then was quiet.
+    /// Returns whether to free memory now: `true` once after each busy period, when the server has been quiet.
     mutating func isTime(now: Int64, processorTime: Int64) -> Bool {
         if (processorTime - last.processorTime) * 100 > (now - last.now) * Self.quietShare { quietSince = now }
         last = (now, processorTime)

@@ -1,11 +1,11 @@
 import Glibc
 
-/// How many files the process may open: the hard bound on connections.
+/// How many files the process may open. This is the hard limit for connections.
 public enum OpenFiles {
-    /// What the process needs besides its clients' sockets.
+    /// How many files the process needs besides its clients' sockets.
     private static let reserved = 64
 
-    /// Raises the soft limit to the hard one, as servers do, and returns what it is then.
+    /// Raises the soft limit to the hard limit, as servers do, and returns the new soft limit.
     @discardableResult
     public static func raiseLimit() -> Int {
         var limit = rlimit()
@@ -18,7 +18,8 @@ public enum OpenFiles {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// How many sockets may be accepted before the server waits for one to close, rather than fail to accept.
+    /// How many sockets the server may accept before it waits for one to close, so that `accept` does not fail for lack
+    /// of file descriptors.
     static var spareForSockets: Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 512 }

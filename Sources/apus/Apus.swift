@@ -1,7 +1,7 @@
 import ApusProtocol
 import ArgumentParser
 
-/// The program: a server, its clients, its tools.
+/// The program `apus`: the server, its clients and its tools.
 @main
 struct Apus: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,8 +39,8 @@ struct Apus: AsyncParsableCommand {
         ]
     )
 
-    /// Runs a command, as the default implementation does, but that a health check has two exit codes also where its
-    /// arguments are wrong: those who call it give others meanings of their own.
+    /// Runs a command like the default implementation. The difference: a health check has only two exit codes, even for
+    /// wrong arguments, because its callers give other exit codes their own meanings.
     static func main() async {
         do {
             var command = try await asyncParseAsRoot()

@@ -1,7 +1,7 @@
 import ApusServer
 import ArgumentParser
 
-/// Shows or checks what a server would be told, without running one.
+/// Shows or checks a server's configuration without running the server.
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",
@@ -48,7 +48,7 @@ struct ConfigCommand: AsyncParsableCommand {
         }
     }
 
-    /// A reader that went away has seen enough.
+    /// Ignores a closed standard output: its reader has seen enough.
     fileprivate static func print(_ text: String) async throws {
         do {
             try await StandardOutput.write(text)

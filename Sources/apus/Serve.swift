@@ -33,7 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 }
 
-/// A WebSocket echo server on the same connection handler, for suites that test RFC 6455.
+/// A WebSocket echo server on the same connection handler, for RFC 6455 test suites.
 struct EchoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "echo",
@@ -51,7 +51,7 @@ struct EchoCommand: AsyncParsableCommand {
 private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throws {
     let loaded = try options.load()
     var configuration = loaded.configuration
-    // The suites for RFC 6455 send messages of 16 MiB.
+    // RFC 6455 test suites send messages of 16 MiB.
     if mode == .echo { configuration.maxMessage = max(configuration.maxMessage, 64 << 20) }
     let logger = LogOutput.logger(
         label: "apus",
@@ -74,7 +74,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
             logger.notice("listening", metadata: metadata)
         }
         Task {
-            // When the start has settled; a server that is busy by then only reads some of its pages again.
+            // Wait until startup is complete. If the server is busy by then, it only reads some of its pages again.
             try? await Task.sleep(for: .seconds(1))
             StartupPages.release()
         }
@@ -100,8 +100,8 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     logger.info("stopped")
 }
 
-/// What systemd passes and asks for, where it has started this process. Where that cannot be used, says why and exits
-/// with 78.
+/// The sockets and the state socket that systemd passes, if it started this process. If they cannot be used, prints the
+/// reason and exits with code 78.
 private func systemd() throws -> Systemd {
     do throws(ConfigurationError) {
         return try Systemd(environment: ProcessInfo.processInfo.environment)
@@ -111,7 +111,7 @@ private func systemd() throws -> Systemd {
     }
 }
 
-/// What a place at which the server cannot listen means to the one who started it.
+/// What an address at which the server cannot listen means for the user.
 private struct ListenProblem {
     let text: String
     let exitCode: ExitCode
@@ -124,7 +124,7 @@ private struct ListenProblem {
         exitCode = isMistake ? .badConfiguration : .failure
     }
 
-    /// What is wrong, and whether that is for good: then a service manager need not try again.
+    /// The reason for the error, and whether it is permanent. If it is, a service manager need not try again.
     private static func reason(_ error: SocketError) -> (text: String, isMistake: Bool) {
         switch (error.call, error.code) {
         case ("getaddrinfo", ENOENT): ("unknown host", true)

@@ -2,9 +2,10 @@ import ApusServer
 import ArgumentParser
 import Foundation
 
-/// Every setting of the server as a flag, for the commands that need its configuration.
+/// Every server setting as a flag, for the commands that need the server's configuration.
 ///
-/// All are text: a bad value is one of the configuration, with its exit code and message, wherever it comes from.
+/// All flags are text, so an invalid value is a configuration error, with the same exit code and message for every
+/// source.
 struct ServerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("A JSON or YAML file of settings. (env: APUS_CONFIG; default: none)", valueName: "file"),
@@ -103,7 +104,7 @@ struct ServerOptions: ParsableArguments {
     @Option(name: .setting("topics.declare"), help: .setting("topics.declare", "json"))
     var topicsDeclare: String?
 
-    /// What was given, by the key of the setting.
+    /// The given flags' values by the setting's key.
     var flags: [String: [String]] {
         let texts: [(key: String, text: String?)] = [
             ("host", host), ("port", port), ("socket_mode", socketMode), ("base_path", basePath), ("threads", threads),
@@ -130,8 +131,8 @@ struct ServerOptions: ParsableArguments {
         return flags
     }
 
-    /// The configuration of these flags, the environment and the file. Where it cannot be used, says why and exits with
-    /// 78.
+    /// Loads the configuration from these flags, the environment and the file. If it is invalid, prints the reason and
+    /// exits with code 78.
     func load() throws -> LoadedConfiguration {
         do throws(ConfigurationError) {
             return try ServerConfiguration.load(
@@ -147,7 +148,7 @@ struct ServerOptions: ParsableArguments {
 }
 
 extension Setting {
-    /// The row of a key that this file names, which a test does too.
+    /// The setting with a key. This file names only existing keys, which a test checks.
     fileprivate static func row(_ key: String) -> Setting {
         guard let setting = all.first(where: { $0.key == key }) else { preconditionFailure("no setting \(key)") }
         return setting
@@ -161,7 +162,7 @@ extension NameSpecification {
 }
 
 extension ArgumentHelp {
-    /// What the table of settings says, with the name in the environment and the default.
+    /// The help text from the table of settings, with the environment variable and the default.
     fileprivate static func setting(_ key: String, _ valueName: String) -> ArgumentHelp {
         let setting = Setting.row(key)
         let variable = setting.environmentNames.first ?? ""

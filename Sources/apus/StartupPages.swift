@@ -1,16 +1,18 @@
 import Glibc
 
-/// The pages of the program that only its start took: linking, reading arguments and settings, looking conformances up.
+/// Releases memory pages of the program that only its startup used: linking, parsing arguments and settings,
+/// conformance lookups.
 enum StartupPages {
-    /// Unmaps the pages of code and constants, so that those which serving does not use are no longer resident.
+    /// Unmaps the pages of code and constants, so that pages that serving does not use are no longer resident.
     ///
-    /// Nothing is lost: a page that is used again comes back from the page cache, its neighbours with it. Only mappings
-    /// that nothing can have changed are touched: none that is writable, and none with a page of its own, as a
-    /// debugger's breakpoint makes one.
+    /// This loses nothing: a page that is used again comes back from the page cache, with its neighbours. It affects
+    /// only mappings that nothing can have changed: none that is writable, and none with a private page, such as one
+    /// with a debugger's breakpoint.
     static func release() {
         guard let file = fopen("/proc/self/smaps", "re") else { return }
         defer { fclose(file) }
-        // Longer than any line but one with a very long path, the rest of which is a line that means nothing.
+        // Longer than any line except one with a very long path. The rest of such a line is read as a line without
+        // meaning.
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { buffer in
             guard let line = buffer.baseAddress else { return }
             var mapping: UnsafeMutableRawBufferPointer?
@@ -26,8 +28,8 @@ enum StartupPages {
         }
     }
 
-    /// The memory of a mapping that no store can change, by the first line about it:
-    /// `7f5c1000-7f5c3000 r-xp 00002000 fe:00 1234 /usr/bin/apus`.
+    /// The memory of a mapping that no store can change, from the first line about it: `7f5c1000-7f5c3000 r-xp 00002000
+    /// fe:00 1234 /usr/bin/apus`.
     private static func unchanging(_ fields: [Substring]) -> UnsafeMutableRawBufferPointer? {
         let bounds = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
         let isFile = fields[4] != "0"

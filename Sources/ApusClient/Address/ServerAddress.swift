@@ -1,14 +1,14 @@
-/// Where a server is and which dialect to speak with it.
+/// A server's address, and the dialect to use with it.
 ///
-/// Written `http|https|ws|wss://host[:port][/apus][/v1]`, or `unix:/run/apus.sock[:/apus][/v1]` for a Unix socket. `ws`
-/// means the same as `http`, `wss` the same as `https`: the REST base and the WebSocket URL follow from either. A `/ws`
-/// at the end is taken too, since that is what people have at hand.
+/// The text form is `http|https|ws|wss://host[:port][/apus][/v1]`, or `unix:/run/apus.sock[:/apus][/v1]` for a Unix
+/// socket. `ws` means the same as `http`, and `wss` the same as `https`: both lead to the REST base and to the
+/// WebSocket URL. A trailing `/ws` is also accepted, because users often have that URL at hand.
 public struct ServerAddress: Sendable, Hashable {
     /// The two forms of the contract's endpoints and messages.
     public enum Dialect: Sendable, Hashable {
-        /// `/ws`, `/topics`, …; messages carry `ts`.
+        /// `/ws`, `/topics`, …; messages have a member `ts`.
         case base
-        /// `/v1/ws`, `/v1/topics`, …; messages carry `timestamp`.
+        /// `/v1/ws`, `/v1/topics`, …; messages have a member `timestamp`.
         case v1
     }
 
@@ -18,17 +18,17 @@ public struct ServerAddress: Sendable, Hashable {
     public let port: Int
     /// Whether TLS is used.
     public let isSecure: Bool
-    /// The path of a Unix socket's file; nil for TCP.
+    /// The path of a Unix socket's file; `nil` for TCP.
     public let unixSocket: String?
-    /// What the server has before all of its paths, without a slash at the end; empty where it has nothing.
+    /// The prefix of all the server's paths, without a slash at its end; may be empty.
     public let basePath: String
-    /// Which form of the endpoints and messages is spoken.
+    /// The dialect of endpoints and messages.
     public let dialect: Dialect
 
     /// The longest path of a Unix socket, in bytes.
     private static let maximumPathLength = 103
 
-    /// Makes an address of its parts.
+    /// Creates a TCP address.
     public init(host: String, port: Int, isSecure: Bool = false, basePath: String = "", dialect: Dialect = .base) {
         self.host = host
         self.port = port
@@ -38,7 +38,7 @@ public struct ServerAddress: Sendable, Hashable {
         self.dialect = dialect
     }
 
-    /// Makes the address of a Unix socket.
+    /// Creates the address of a Unix socket.
     public init(unixSocket: String, basePath: String = "", dialect: Dialect = .base) {
         self.host = "localhost"
         self.port = 0
@@ -48,7 +48,7 @@ public struct ServerAddress: Sendable, Hashable {
         self.dialect = dialect
     }
 
-    /// The same server, spoken to in a dialect.
+    /// The same server with another dialect.
     public func speaking(_ dialect: Dialect) -> ServerAddress {
         if let unixSocket { return ServerAddress(unixSocket: unixSocket, basePath: basePath, dialect: dialect) }
         return ServerAddress(host: host, port: port, isSecure: isSecure, basePath: basePath, dialect: dialect)
@@ -98,7 +98,7 @@ public struct ServerAddress: Sendable, Hashable {
         self.init(host: host, port: port, isSecure: isSecure, basePath: basePath, dialect: dialect)
     }
 
-    /// What a path says: `/apus/v1/ws` is the v1 dialect of a server below `/apus`.
+    /// Splits a path: `/apus/v1/ws` is the v1 dialect of a server below `/apus`.
     private static func parts(ofPath path: Substring) -> (basePath: String, dialect: Dialect)? {
         var segments = path.split(separator: "/")
         if segments.last == "ws" { segments.removeLast() }
@@ -113,7 +113,7 @@ public struct ServerAddress: Sendable, Hashable {
         return isPlain ? (segments.map { "/\($0)" }.joined(), dialect) : nil
     }
 
-    /// The file and the path of `/run/apus.sock` or `/run/apus.sock:/apus/v1`, either of them after two slashes or not.
+    /// Splits `/run/apus.sock` or `/run/apus.sock:/apus/v1`, with or without two leading slashes, into file and path.
     private static func fileAndPath(_ text: Substring) -> (file: String, path: Substring)? {
         let text = text.hasPrefix("//") ? text.dropFirst(2) : text
         let end = text.firstRange(of: ":/")
@@ -154,17 +154,17 @@ extension ServerAddress: CustomStringConvertible {
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    /// What the `Host` header of a request says.
+    /// The value of a request's `Host` header.
     public var hostHeader: String {
         unixSocket == nil ? authority : host
     }
 
-    /// What the paths of all endpoints start with: the server's own prefix, and `/v1` where that dialect is spoken.
+    /// The prefix of all endpoints: the server's own prefix, and `/v1` in that dialect.
     public var pathPrefix: String {
         dialect == .v1 ? basePath + "/v1" : basePath
     }
 
-    /// The URL that REST paths such as `/topics` are appended to; for a Unix socket in the form of AsyncHTTPClient.
+    /// The URL that REST paths such as `/topics` are appended to. For a Unix socket, in the form of AsyncHTTPClient.
     public var restBase: String {
         if let unixSocket { return "http+unix://\(RESTClient.percentEncoded(unixSocket))\(pathPrefix)" }
         return "\(isSecure ? "https" : "http")://\(authority)\(pathPrefix)"
@@ -175,13 +175,13 @@ extension ServerAddress: CustomStringConvertible {
         pathPrefix + "/ws"
     }
 
-    /// The URL of the WebSocket endpoint; for a Unix socket its address, as ``init(_:)`` takes it.
+    /// The URL of the WebSocket endpoint. For a Unix socket, its address in the form that ``init(_:)`` parses.
     public var webSocketURL: String {
         if unixSocket != nil { return "\(authority):\(webSocketPath)" }
         return "\(isSecure ? "wss" : "ws")://\(authority)\(webSocketPath)"
     }
 
-    /// The address, as ``init(_:)`` takes it.
+    /// The address in the form that ``init(_:)`` parses.
     public var description: String {
         if unixSocket != nil { return pathPrefix.isEmpty ? authority : "\(authority):\(pathPrefix)" }
         return restBase

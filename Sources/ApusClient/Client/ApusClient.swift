@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A client of an Apus server that survives lost connections.
+/// A client of an Apus server that reconnects after lost connections.
 ///
 /// ```swift
 /// try await ApusClient.withConnection(to: ServerAddress("http://localhost:8080")) { client in
@@ -12,17 +12,17 @@ import Synchronization
 /// }
 /// ```
 ///
-/// It lives in a closure: connections, subscriptions and unanswered publishes end with it. Inside, any task may use it.
-/// Subscriptions share one connection, or several where they overlap; publishes have another one, so that acks come
-/// through while a slow consumer holds up the events. Each is opened when it is first needed, and made again when it is
-/// lost.
+/// A client exists inside a closure. When the closure ends, the client's connections, subscriptions and unanswered
+/// publishes end too. Inside the closure, any task may use the client. Subscriptions share one connection, or several
+/// if their topics overlap. Publishes use a separate connection, so that acks arrive even while a slow consumer holds
+/// up the events. The client opens each connection when it is first needed, and reconnects when it is lost.
 ///
 /// ```
 ///   withConnection { … }                     ApusClient
 ///     │  subscribe   ┌───────────────────────────┴────────────────────────────┐   publish
 ///     ▼              ▼                                                        ▼
 ///   Subscription ◀ EventBuffer ◀ Feed ◀ SubscriptionSession        PublishSession ◀ PublishQueue
-///                  bounded              │ Link: connect, backoff   │ Link         bounded
+///                  bounded              │ reconnecting transport   │ (likewise)   bounded
 ///                                       └────────── WebSocket ─────┘
 /// ```
 public final class ApusClient: Sendable {
@@ -33,14 +33,14 @@ public final class ApusClient: Sendable {
         var isClosed = false
     }
 
-    /// Where the server is.
+    /// The address of the server.
     public let address: ServerAddress
-    /// The name of its subscriptions at the server.
+    /// The client's subscriber name on the server.
     public let clientID: String
     let publisher: PublishSession
     private let link: ReconnectingTransport
     private let state = Mutex(State())
-    /// What is run in the client's task group.
+    /// Jobs that run in the client's task group.
     private let jobs: AsyncStream<Job>.Continuation
 
     init(link: ReconnectingTransport, jobs: AsyncStream<Job>.Continuation) {
@@ -53,16 +53,17 @@ public final class ApusClient: Sendable {
         self.jobs = jobs
     }
 
-    /// Connects to a server, runs `body` with a client, and closes everything when it ends.
+    /// Connects to a server, runs `body` with a client, and closes everything when `body` ends.
     ///
-    /// Throws what `body` throws, and the error of the first connection (`unreachable`, `timedOut`, `unauthorized`,
-    /// `refused`) unless ``Options/requiresConnection`` is off. Later losses are repaired by ``Options/reconnect``.
+    /// Throws the errors of `body`. Also throws the error of the first connection attempt (`unreachable`, `timedOut`,
+    /// `unauthorized`, `refused`), unless ``Options/requiresConnection`` is off. Connections that are lost later are
+    /// reopened as ``Options/reconnect`` says.
     ///
     /// - Parameters:
-    ///   - address: where the server is, and which dialect it is spoken to in.
-    ///   - options: the key, the bounds, how lost connections are made again.
-    ///   - isolation: where `body` runs; the caller's.
-    ///   - body: what is done with the client.
+    ///   - address: the server's address and dialect.
+    ///   - options: the API key, the limits, and the reconnect policy.
+    ///   - isolation: the isolation that `body` runs in; by default the caller's.
+    ///   - body: uses the client.
     public static func withConnection<Result: Sendable>(
         to address: ServerAddress,
         options: Options = Options(),
@@ -86,7 +87,7 @@ public final class ApusClient: Sendable {
                 await withDiscardingTaskGroup { sessions in
                     for await job in jobs { sessions.addTask { await job() } }
                 }
-                // Those that were still to be started never will be.
+                // Sessions that have not started yet never will.
                 for session in client.state.withLock({ $0.registry.sessions }) { await session.finish(.clientClosed) }
                 if let spare = link.spare.take() { await link.close(spare) }
             }
@@ -106,7 +107,8 @@ public final class ApusClient: Sendable {
 
     // MARK: Sessions
 
-    /// The sessions for these subscriptions, each with the indices of its own; starts those that are new.
+    /// Assigns each subscription to a session, and starts new sessions. Returns each session with the indices of its
+    /// subscriptions.
     func assign(
         _ filters: [TopicFilter]
     ) throws(ClientError) -> [(session: SubscriptionSession, indices: [Int])] {
@@ -146,7 +148,7 @@ public final class ApusClient: Sendable {
         }
     }
 
-    /// Ends a subscription's feeds, and only then lets others ask for the same.
+    /// Ends a subscription's feeds. Only then may other subscriptions use the same topics.
     func end(_ places: [Subscription.Place]) async {
         for place in places {
             await place.session.remove(place.keys)
@@ -158,7 +160,7 @@ public final class ApusClient: Sendable {
         }
     }
 
-    /// The same for those who cannot wait.
+    /// Does the same in the background, for callers that cannot wait.
     func endSoon(_ places: [Subscription.Place]) {
         jobs.yield { await self.end(places) }
     }

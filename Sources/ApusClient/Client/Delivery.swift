@@ -1,18 +1,18 @@
 extension ApusClient {
-    /// What a subscription yields: a published message, or news about the subscription, in their order.
+    /// An element of a subscription: a published message, or a notice about the subscription. They come in order.
     public enum Delivery: Sendable, Hashable {
         /// A published message.
         case event(Event)
-        /// News about the subscription.
+        /// A notice about the subscription.
         case notice(Notice)
 
-        /// The event, if it is one.
+        /// The event, or `nil` if this is a notice.
         public var event: Event? {
             guard case .event(let event) = self else { return nil }
             return event
         }
 
-        /// The notice, if it is one.
+        /// The notice, or `nil` if this is an event.
         public var notice: Notice? {
             guard case .notice(let notice) = self else { return nil }
             return notice
@@ -21,62 +21,63 @@ extension ApusClient {
 
     /// A message published to a topic.
     public struct Event: Sendable, Hashable {
-        /// The topic it was published to; under a pattern, one that matches.
+        /// The topic of the message. For a pattern, the topic that matches.
         public let topic: String
-        /// The publisher's id of the message.
+        /// The message id, as set by the publisher.
         public let id: String
         /// The payload, byte for byte as published.
         public let payload: JSONText
-        /// The whole message (`id`, `payload` and what else it has), byte for byte as published.
+        /// The whole message (`id`, `payload` and any other members), byte for byte as published.
         public let message: JSONText
-        /// The key it was published with.
+        /// The key that the message was published with.
         public let key: String?
-        /// Its place in the topic; nil under a pattern, and of a server without positions.
+        /// The message's position in the topic; `nil` under a pattern, or if the server does not support positions.
         public let position: Position?
-        /// When it was published, as RFC 3339 text.
+        /// When the message was published, as RFC 3339 text.
         public let time: String
     }
 
-    /// News about a subscription.
+    /// A notice about a subscription.
     public struct Notice: Sendable, Hashable {
-        /// What a notice tells.
+        /// What the notice reports.
         public enum Kind: Sendable, Hashable {
-            /// The server skipped this many messages because the subscription was behind by more than its queue; with
-            /// positions, which ones.
+            /// The server skipped `count` messages because the subscription was further behind than its queue allows.
+            /// `offsets` says which messages, if the subscription has positions.
             case dropped(count: Int, offsets: ClosedRange<Int>?)
-            /// Messages published while there was no connection may be gone for good.
+            /// Messages that were published while there was no connection may be lost.
             case gap(Gap)
-            /// The topic was deleted. The subscription to it has ended, unless it
-            /// ``SubscribeOptions/waitsForTopic``.
+            /// The topic was deleted. Its subscription has ended, unless ``SubscribeOptions/waitsForTopic`` is set.
             case topicDeleted
-            /// The topic is not there, and is waited for; told once, until it is there. After a reconnect it may have
-            /// been deleted, or the server may have been started again and has nobody made it yet.
+            /// The topic does not exist, and the subscription waits for it. Reported once until the topic exists. After
+            /// a reconnect, this means that the topic was deleted, or that the server restarted and nobody has created
+            /// the topic yet.
             case waiting
-            /// The topic that was waited for is there.
+            /// The topic that the subscription waited for exists now.
             case topicCreated
-            /// The server is about to disconnect this subscription under ``OverflowPolicy/disconnect``.
+            /// The server is about to disconnect this subscription because of ``OverflowPolicy/disconnect``.
             case slowConsumerWarning(lag: Int, queue: Int)
-            /// Another subscriber came.
+            /// Another subscriber joined.
             case joined(clientID: String)
-            /// Another subscriber went.
+            /// Another subscriber left.
             case left(clientID: String)
         }
 
-        /// The topic it is about; of a pattern's ``Gap/unknown``, the pattern.
+        /// The topic of the notice. For ``Gap/unknown`` under a pattern, the pattern.
         public let topic: String
         /// What happened.
         public let kind: Kind
-        /// When the server said so, as RFC 3339 text; of what the client found out itself, when it was acked.
+        /// When the server reported it, as RFC 3339 text. For a notice from the client itself, the time of the server's
+        /// ack.
         public let time: String
     }
 
-    /// What is known of messages that could not be recovered.
+    /// What is known about messages that could not be recovered.
     public enum Gap: Sendable, Hashable {
-        /// Exactly the messages with these offsets: the topic's history does not reach back that far.
+        /// Exactly the messages with these offsets are missing: the topic's history does not reach back that far.
         case missed(ClosedRange<Int>)
-        /// The topic has begun again with another epoch; what its history still holds of that follows.
+        /// The topic restarted with a new epoch. The messages that its history still holds follow.
         case newEpoch
-        /// Nothing is known: a pattern's subscription and one without positions cannot be recovered.
+        /// Nothing is known: subscriptions to a pattern or without positions cannot be recovered.
         case unknown
     }
 }

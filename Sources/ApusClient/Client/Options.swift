@@ -1,73 +1,76 @@
 public import Logging
 
 extension ApusClient {
-    /// How a client connects, and the bounds of what it keeps.
+    /// How a client connects, and the limits of its buffers.
     public struct Options: Sendable {
-        /// Sent as `X-API-Key` with the handshake.
+        /// The API key, sent as `X-API-Key` with the handshake.
         public var apiKey: String?
-        /// The subscriber's name at the server; made up when nil.
+        /// The subscriber's name on the server. If `nil`, the client generates one.
         public var clientID: String?
-        /// Whether ``ApusClient/withConnection(to:options:isolation:_:)`` throws when the server cannot be reached at
-        /// first; if not, it goes on trying while the closure runs already.
+        /// Whether ``ApusClient/withConnection(to:options:isolation:_:)`` throws if the first connection attempt fails.
+        /// If `false`, the closure starts anyway while the client keeps trying.
         public var requiresConnection = true
-        /// How lost connections are made again.
+        /// How the client reconnects.
         public var reconnect = ReconnectPolicy()
-        /// The most publishes without an answer, sent or waiting for a connection; one more throws `queueFull`.
+        /// The maximum number of unanswered publishes, sent or waiting for a connection. Beyond it, `publish` throws
+        /// `queueFull`.
         public var publishQueue = 1000
-        /// The most bytes of such publishes; one alone may be larger.
+        /// The maximum size of those publishes, in bytes. A single publish may be larger.
         public var publishQueueBytes = 16 << 20
-        /// How long a publish waits for its topic when that is gone after a reconnect.
+        /// How long a publish waits for its topic if the topic is missing after a reconnect.
         public var publishWait: Duration = .seconds(30)
-        /// A connection on which nothing was heard for this long is asked for a sign of life, and taken for lost when
-        /// it gives none for as long again; 0 is never.
+        /// After this time without input, the client pings the server. After the same time without a response, the
+        /// connection counts as lost. 0 means never.
         public var idleTimeout: Duration = .seconds(30)
-        /// How long a connection may take to close in good order.
+        /// How long a close handshake may take.
         public var closeTimeout: Duration = .seconds(2)
-        /// The handshake's further headers and its time limit, the largest message taken, and the bounds of what is
-        /// read from a socket before it is decoded. Its key and idle timeout are those above.
+        /// The handshake's additional headers and time limit, the largest message, and the limits of what is read from
+        /// a socket before it is decoded. The key and idle timeout above replace its own.
         public var connection = WebSocketConnection.Configuration()
-        /// Told of every connection made and lost, from any thread, in their order for each of the client's
-        /// connections; it must return soon.
+        /// Called for every connection made and lost, on any thread. The calls for one connection are in order. The
+        /// closure must return quickly.
         public var onConnectionChange: (@Sendable (ConnectionChange) -> Void)?
-        /// Written to at debug level.
+        /// The client logs to this at debug level.
         public var logger = Logger(label: "apus.client", factory: { _ in SwiftLogNoOpLogHandler() })
 
-        /// The defaults, with a key if there is one.
+        /// Creates default options, with an optional API key.
         public init(apiKey: String? = nil) {
             self.apiKey = apiKey
         }
     }
 
-    /// What became of one of the client's connections.
+    /// A change of one of the client's connections.
     public enum ConnectionChange: Sendable {
-        /// It was made.
+        /// The connection was made.
         case connected
-        /// It was lost, or could not be made; the next attempt begins after this time.
+        /// The connection was lost or could not be made. The next attempt starts after `retryingAfter`.
         case disconnected(ClientError, retryingAfter: Duration)
-        /// It was lost, or could not be made, and is not tried again: what depends on it fails with this error.
+        /// The connection was lost or could not be made, and the client does not retry. Everything that depends on it
+        /// fails with this error.
         case failed(ClientError)
     }
 
-    /// When lost connections are made again: exponential backoff with full jitter.
+    /// When to reconnect: exponential backoff with full jitter.
     ///
     /// The n-th attempt in a row waits a random time between 0 and `initialDelay × 2ⁿ⁻¹`, at most `maxDelay`. So a
-    /// thousand clients of a server that went away do not come back in waves. A server that says when to come back is
-    /// obeyed instead.
+    /// thousand clients do not all reconnect at once when their server restarts. If the server says when to reconnect,
+    /// the client does that instead.
     public struct ReconnectPolicy: Sendable, Hashable {
         /// The longest wait before the first attempt.
         public var initialDelay: Duration = .milliseconds(100)
         /// The longest wait before any attempt.
         public var maxDelay: Duration = .seconds(20)
-        /// How many attempts in a row may fail before the client gives up; nil is never, 0 is no reconnecting at all.
+        /// How many attempts in a row may fail before the client gives up; `nil` means no limit, 0 means no
+        /// reconnecting.
         public var maxAttempts: Int?
-        /// After a close that asks for patience (too slow, too much, too many) the attempts are only counted anew when
-        /// the next connection has lasted this long.
+        /// How long the next connection must last before attempts are counted anew. This applies after closes for
+        /// overload (too slow, too much data, too many requests).
         public var stableAfter: Duration = .seconds(10)
 
-        /// The defaults.
+        /// Creates the default policy.
         public init() {}
 
-        /// Connections that are lost stay lost.
+        /// A policy that never reconnects.
         public static var never: ReconnectPolicy {
             var policy = ReconnectPolicy()
             policy.maxAttempts = 0

@@ -1,22 +1,22 @@
 extension ApusClient {
-    /// A place in a topic: after the message with this offset, in this epoch of the topic.
+    /// A position in a topic: after the message with this offset, in this epoch of the topic.
     ///
-    /// Offsets count 1, 2, 3, … without holes in one epoch; a topic gets a new epoch when its offsets start over, as
-    /// when it is deleted and created again. A position is valid on every transport of the server: what SSE calls an
-    /// event's id is its ``description``.
+    /// Offsets count 1, 2, 3, … without gaps in one epoch. A topic gets a new epoch when its offsets start over, for
+    /// example when it is deleted and created again. A position is valid on every transport of the server: the id of an
+    /// SSE event is a position's ``description``.
     public struct Position: Sendable, Hashable, Codable, CustomStringConvertible {
         /// The topic's epoch.
         public let epoch: String
-        /// The offset of the last message before this place; 0 is the beginning.
+        /// The offset of the last message before this position; 0 is the start of the epoch.
         public let offset: Int
 
-        /// Makes a position of its parts.
+        /// Creates a position from an epoch and an offset.
         public init(epoch: String, offset: Int) {
             self.epoch = epoch
             self.offset = offset
         }
 
-        /// Takes `EPOCH:OFFSET`; nil when it is none.
+        /// Parses `EPOCH:OFFSET`; `nil` if the text has another form.
         public init?(_ text: String) {
             guard let colon = text.lastIndex(of: ":"), colon > text.startIndex else { return nil }
             let digits = text[colon...].dropFirst()
@@ -24,7 +24,7 @@ extension ApusClient {
             self.init(epoch: String(text[..<colon]), offset: offset)
         }
 
-        /// `EPOCH:OFFSET`.
+        /// The text form `EPOCH:OFFSET`.
         public var description: String { "\(epoch):\(offset)" }
     }
 }

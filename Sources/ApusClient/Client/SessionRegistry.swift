@@ -1,4 +1,4 @@
-/// Which session has which subscriptions: no two of a session may ask for the same topic.
+/// Tracks which session has which subscriptions. Subscriptions of one session must not overlap.
 struct SessionRegistry {
     private struct Slot {
         let session: SubscriptionSession
@@ -19,7 +19,7 @@ struct SessionRegistry {
 
     var sessions: [SubscriptionSession] { slots.map(\.session) }
 
-    /// The session for this subscription: the first where it is not in another's way, or a new one.
+    /// The first session where the subscription overlaps with no other, or a new session.
     mutating func place(_ filter: TopicFilter, makeSession: () -> SubscriptionSession) -> SubscriptionSession {
         let index = slots.firstIndex { $0.hasRoom(for: filter) } ?? slots.endIndex
         if index == slots.endIndex { slots.append(Slot(session: makeSession())) }
@@ -27,7 +27,7 @@ struct SessionRegistry {
         return slots[index].session
     }
 
-    /// The subscription has ended.
+    /// Removes a subscription that has ended.
     mutating func release(_ filter: TopicFilter, of session: SubscriptionSession) {
         guard let index = slots.firstIndex(where: { $0.session === session }) else { return }
         if filter.isPattern {
@@ -37,7 +37,8 @@ struct SessionRegistry {
         }
     }
 
-    /// Removes a session that has nothing any more; but for the first, which is kept for what is to come.
+    /// Removes a session without subscriptions, except the first session, which is kept for later subscriptions.
+    /// Returns whether the session was removed.
     mutating func removeIfLeft(_ session: SubscriptionSession) -> Bool {
         guard let index = slots.firstIndex(where: { $0.session === session }), index > 0, slots[index].isEmpty else {
             return false
@@ -46,7 +47,7 @@ struct SessionRegistry {
         return true
     }
 
-    /// The session has ended, with all that it has.
+    /// Removes a session that has ended, with all its subscriptions.
     mutating func remove(_ session: SubscriptionSession) {
         slots.removeAll { $0.session === session }
     }

@@ -1,27 +1,27 @@
 extension ApusClient {
-    /// What a subscription is to get, and how much of it may wait where.
+    /// What a subscription receives, and how much of it may wait on the server and in the client.
     public struct SubscribeOptions: Sendable, Hashable {
-        /// Where it begins.
+        /// Where the subscription starts.
         public var start: Start
-        /// What the server does when the subscription is behind by more than `queue`; nil is the topic's setting.
+        /// What the server does when the subscription is behind by more than `queue`; `nil` means the topic's setting.
         public var overflow: OverflowPolicy?
-        /// How many messages it may be behind at the server; nil is the topic's setting.
+        /// How many messages the subscription may be behind on the server; `nil` means the topic's setting.
         public var queue: Int?
-        /// Whether the coming and going of other subscribers is told.
+        /// Whether the subscription reports other subscribers that join or leave.
         public var hasPresence = false
-        /// Whether it waits for topics that are not there, or are deleted, rather than being refused and ending.
+        /// Whether the subscription waits for topics that do not exist or are deleted. If not, it is refused, or ends.
         ///
-        /// A subscription that was made once waits in any case for a topic that is gone after a reconnect.
+        /// After a reconnect, an existing subscription always waits for a missing topic.
         public var waitsForTopic = false
-        /// The most events that wait in this process for a consumer that is slow.
+        /// How many events may wait in this process for a slow consumer.
         ///
-        /// When as many wait, the socket is not read any more: the server sees a slow subscriber and does what
-        /// `overflow` says. The client itself drops nothing.
+        /// At this limit, the client stops reading the socket. The server then sees a slow subscriber and applies
+        /// `overflow`. The client itself drops nothing.
         public var buffer = 256
-        /// The most bytes of such events, about; one alone may be larger.
+        /// The approximate size of those events, in bytes. A single event may be larger.
         public var bufferBytes = 4 << 20
 
-        /// The defaults, but for what is given.
+        /// Creates default options, except for the given values.
         public init(start: Start = .live, overflow: OverflowPolicy? = nil, queue: Int? = nil) {
             self.start = start
             self.overflow = overflow
@@ -29,35 +29,35 @@ extension ApusClient {
         }
     }
 
-    /// Where a subscription begins.
+    /// Where a subscription starts.
     ///
     /// `after`, `age`, `time` and `all` need the name of a topic, not a pattern.
     public enum Start: Sendable, Hashable {
-        /// With what is published from now on.
+        /// With the messages published from now on.
         case live
         /// With the last messages that the topic keeps, at most this many.
         case last(Int)
-        /// After a position, as kept from ``Subscription/position``.
+        /// After a position, such as a stored ``Subscription/position``.
         case after(Position)
-        /// With what was published in this time until now.
+        /// With the messages published within this duration before now.
         case age(Duration)
-        /// With what was published since this time (RFC 3339).
+        /// With the messages published since this time (RFC 3339).
         case time(String)
-        /// With all that the topic keeps.
+        /// With all messages that the topic keeps.
         case all
     }
 
     /// What the server does when a subscription falls behind by more than its queue.
     public enum OverflowPolicy: String, Sendable, Hashable, CaseIterable {
-        /// Its oldest pending messages are skipped, and it is told.
+        /// Skips the oldest pending messages and notifies the subscription.
         case dropOldest = "drop-oldest"
-        /// What comes is skipped until there is room again, and it is told.
+        /// Skips new messages until there is room again, and notifies the subscription.
         case dropNewest = "drop-newest"
-        /// Of pending messages with the same key only the newest is kept.
+        /// Keeps only the newest of the pending messages with the same key.
         case latest
-        /// It is disconnected, after a warning; the client reconnects and recovers.
+        /// Disconnects the subscription after a warning. The client reconnects and recovers.
         case disconnect
-        /// The topic's publishers are slowed down to its speed.
+        /// Slows the topic's publishers down to the subscription's speed.
         case throttle
     }
 }

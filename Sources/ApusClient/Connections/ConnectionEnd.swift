@@ -3,24 +3,24 @@ import ApusProtocol
 /// Why and how a connection ended, or why it could not be made.
 struct ConnectionEnd: Sendable {
     var error: ClientError
-    /// The server's word on when to come back.
+    /// When to reconnect, if the server said so.
     var reconnectAfter: Duration?
-    /// Whether a command was carried out on it.
+    /// Whether the server has executed a command on this connection.
     var wasUseful = false
-    /// How long it was there.
+    /// How long the connection lasted.
     var lasted: Duration = .zero
-    /// Whether its session needs another one.
+    /// Whether the session needs another connection.
     var isWanted = true
-    /// Whether it ended for a command that was larger than the server takes, and that was refused for it.
+    /// Whether the connection ended because a command was too large for the server, and that command was refused.
     var isForTooBig = false
 
-    /// What to do about it, by the protocol's table of disconnects.
+    /// What to do next, according to the protocol's table of disconnects.
     enum Reaction: Equatable {
-        /// The network's fault, or the server's: try again.
+        /// The network or the server caused the end: try again.
         case retry
-        /// Ours: try again, but do not take the next success for the end of the trouble.
+        /// The client caused the end: try again, but do not reset the backoff on the next success.
         case retryPatiently
-        /// It would only happen again.
+        /// The same would happen again.
         case giveUp
     }
 
@@ -43,20 +43,20 @@ struct ConnectionEnd: Sendable {
 
     private static func reaction(to close: WebSocketClose) -> Reaction {
         switch (close.code, close.reason) {
-        // Normal closes, protocol errors, too big a message.
+        // Normal closes, protocol errors, and messages that are too big.
         case (1000, _), (1002, _), (1003, _), (1007, _), (1009, _), (1010, _): .giveUp
         case (1008, Disconnect.slowConsumer.reason), (1008, Disconnect.rateLimited.reason),
             (1008, Disconnect.noPong.reason):
             .retryPatiently
         case (1008, _): .giveUp
         case (1013, _): .retryPatiently
-        // 1001 SHUTDOWN, a connection that broke (1005, 1006), and what the table does not name.
+        // 1001 SHUTDOWN, a broken connection (1005, 1006), and everything that the table does not list.
         default: .retry
         }
     }
 }
 
-/// Counts attempts and says how long to wait before the next: exponential backoff with full jitter.
+/// Counts attempts and computes the wait before the next one: exponential backoff with full jitter.
 struct Backoff {
     private let policy: ApusClient.ReconnectPolicy
     private var attempts = 0
@@ -66,9 +66,9 @@ struct Backoff {
         self.policy = policy
     }
 
-    /// How long to wait after this disconnect; nil to give up.
+    /// How long to wait after this disconnect; `nil` to give up.
     ///
-    /// - Parameter random: gives a span between zero and the one it is given.
+    /// - Parameter random: returns a random duration between zero and the given one.
     mutating func delay(after disconnect: ConnectionEnd, random: (Duration) -> Duration) -> Duration? {
         let reaction = disconnect.reaction
         if reaction == .giveUp { return nil }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// One value to come, or the error instead of it; the first `complete` counts.
+/// A future value or error. Only the first `complete` counts.
 final class OneShot<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, ClientError>?
@@ -18,7 +18,7 @@ final class OneShot<Value: Sendable>: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Waits for it; throws `cancelled` when the waiting task is, and then it may still come.
+    /// Waits for the value. Throws `cancelled` if the waiting task is cancelled; the value may still come later.
     func value() async throws(ClientError) -> Value {
         while true {
             if let result = state.withLock({ $0.result }) { return try result.get() }

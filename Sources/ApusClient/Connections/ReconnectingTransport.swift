@@ -2,16 +2,16 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// Keeps one connection to the server: makes it, hands it to its session, and makes it again when it was lost.
+/// Keeps one connection to the server: connects, hands the connection to its session, and reconnects when it is lost.
 struct ReconnectingTransport: Sendable {
-    /// Time and chance, which tests replace.
+    /// Sleep and randomness, which tests replace.
     struct Environment: Sendable {
         var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
         var random: @Sendable (Duration) -> Duration = { $0 * Double.random(in: 0...1) }
         var now: @Sendable () -> ContinuousClock.Instant = { .now }
     }
 
-    /// A connection that was made before anybody wanted one; whichever link needs one first takes it.
+    /// A connection that was made before a session needed one. The first session that needs one takes it.
     final class Spare: Sendable {
         private let connection = Mutex<WebSocketConnection?>(nil)
 
@@ -27,7 +27,7 @@ struct ReconnectingTransport: Sendable {
         }
     }
 
-    /// So that chance makes no burst of attempts.
+    /// The shortest pause, so that small random values do not cause a burst of attempts.
     private static let shortestPause = Duration.milliseconds(50)
 
     let address: ServerAddress
@@ -43,10 +43,11 @@ struct ReconnectingTransport: Sendable {
         return try await WebSocketConnection.connect(to: address, configuration: configuration)
     }
 
-    /// Serves one connection after the other until the task is cancelled or reconnecting is useless; returns why.
+    /// Serves one connection after the other until the task is cancelled or reconnecting is useless. Returns the
+    /// reason.
     ///
-    /// `serve` gets each connection, closes it, and returns how it ended; `onLoss` is told of that, and of each attempt
-    /// that failed, before the wait for the next one.
+    /// `serve` gets each connection, closes it, and returns how it ended. `onLoss` is called for each end and each
+    /// failed attempt, before the wait for the next attempt.
     func run(
         onLoss: @Sendable (ConnectionEnd) -> Void = { _ in },
         _ serve: @Sendable (WebSocketConnection) async -> ConnectionEnd
@@ -66,14 +67,14 @@ struct ReconnectingTransport: Sendable {
                 "connection lost",
                 metadata: ["error": "\(disconnect.error)", "retry.after": "\(delay)"]
             )
-            // A cancelled sleep ends at once, and then the loop does.
+            // A cancelled sleep returns at once, and then the loop ends.
             try? await environment.sleep(delay)
             if Task.isCancelled { return ClientError(.cancelled, "cancelled") }
         }
     }
 
-    /// Waits before the n-th attempt in a row at something on a connection that is there, at most for `limit`; false
-    /// when the task was cancelled.
+    /// Waits, at most for `limit`, before the n-th attempt in a row on an existing connection. Returns `false` if the
+    /// task was cancelled.
     func pause(attempt: Int, atMost limit: Duration? = nil) async -> Bool {
         let pause = environment.random(options.reconnect.ceiling(attempt: attempt))
         try? await environment.sleep(max(Self.shortestPause, min(pause, limit ?? pause)))
@@ -99,8 +100,8 @@ struct ReconnectingTransport: Sendable {
         return disconnect
     }
 
-    /// Ends a connection in good order, or at once when that takes too long; `serve` does it before it returns, so that
-    /// what is still being written fails.
+    /// Closes a connection with a handshake, or at once if that takes too long. `serve` calls this before it returns,
+    /// so that pending writes fail.
     func close(_ connection: WebSocketConnection) async {
         await connection.close(timeout: TimeAmount(options.closeTimeout))
     }

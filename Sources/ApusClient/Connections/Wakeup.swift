@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Something that happened and that a task waits for.
+/// An event that a task waits for.
 ///
-/// `raise` is remembered until somebody waits, so a waiter that looks before it waits misses nothing. Waits end early
-/// when their task is cancelled and may end without a reason: whoever waits looks again.
+/// `raise` is remembered until a task waits, so a task that checks its condition before it waits misses nothing. A wait
+/// ends early if its task is cancelled, and may end without a reason, so the task must check its condition again.
 final class Wakeup: Sendable {
     private struct State {
         var isRaised = false
@@ -25,7 +25,7 @@ final class Wakeup: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isReady = state.withLock { state in
-                    // Asked under the lock: a cancellation after this finds the waiter in the list.
+                    // Checked under the lock: a later cancellation finds the waiter in the list.
                     if state.isRaised || Task.isCancelled {
                         state.isRaised = false
                         return true

@@ -1,8 +1,8 @@
-/// A `subscribe` with the fields of the extensions.
+/// A `subscribe` command with the fields of the extensions.
 struct SubscribeCommand: Hashable {
     enum Since: Hashable {
         case position(ApusClient.Position)
-        /// A span such as `10m`, an RFC 3339 time, or `all`.
+        /// A duration such as `10m`, an RFC 3339 time, or `all`.
         case text(String)
     }
 
@@ -37,7 +37,7 @@ struct SubscribeCommand: Hashable {
     }
 }
 
-/// A `publish` of one message or a batch, with the fields of the extensions.
+/// A `publish` command with one message or a batch, and the fields of the extensions.
 struct PublishCommand: Hashable {
     enum Content: Hashable {
         case message(ApusClient.Message)
@@ -78,7 +78,7 @@ extension ApusClient.Message {
 }
 
 extension Duration {
-    /// The span as the server reads it: whole milliseconds, at least one.
+    /// The duration as the server parses it: whole milliseconds, at least one.
     var wireText: String {
         "\(max(1, Int64((self / .milliseconds(1)).rounded(.up))))ms"
     }

@@ -1,17 +1,17 @@
 /// A command to the server.
 public enum ClientCommand: Sendable, Hashable {
-    /// Wants a topic's events, and its last ones first.
+    /// Subscribes to a topic. The topic's last `lastN` events come first.
     case subscribe(topic: String, clientID: String, lastN: Int = 0)
-    /// Wants them no more.
+    /// Ends a subscription.
     case unsubscribe(topic: String, clientID: String)
     /// Publishes a message.
     case publish(topic: String, id: String, payload: JSONText)
-    /// Asks whether the server is there.
+    /// Asks the server for a pong.
     case ping
-    /// Shows a key, as the first message.
+    /// Sends an API key, as the first message.
     case auth(apiKey: String)
 
-    /// The text message that carries the command.
+    /// The text message for the command.
     public func text(requestID: String? = nil) -> String {
         var text = "{\"type\":"
         switch self {

@@ -1,29 +1,29 @@
 import ApusProtocol
 import Foundation
 
-/// A JSON value, kept as the text it is written in.
+/// A JSON value, stored as its original text.
 ///
-/// Payloads pass through a client byte for byte as they were published; parsing them into numbers and dictionaries
-/// would lose digits, key order and spacing.
+/// Payloads pass through a client byte for byte as published. Parsing them into numbers and dictionaries would lose
+/// digits, key order and spacing.
 public struct JSONText: Sendable, Hashable, CustomStringConvertible {
-    /// The text, as it was written.
+    /// The original text.
     public let text: String
 
     public var description: String { text }
 
-    /// Takes text that is known to be one JSON value.
+    /// Creates a value from text that is known to be one JSON value. The text is not checked.
     public init(unchecked text: String) {
         self.text = text
     }
 
-    /// Takes text if it is one JSON value.
+    /// Creates a value from text; `nil` if the text is not one JSON value.
     public init?(parsing text: String) {
         var text = text
         guard text.withUTF8({ JSONDocument.isValid(UnsafeRawBufferPointer($0)) }) else { return nil }
         self.text = text
     }
 
-    /// Encodes a value with Foundation's encoder; throws what that throws.
+    /// Encodes a value with Foundation's `JSONEncoder`, and throws its errors.
     public init(encoding value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .withoutEscapingSlashes
@@ -60,14 +60,14 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
     /// The value if it is an integer.
     public var integerValue: Int? { Int(text) }
 
-    /// Decodes the value with Foundation's decoder.
+    /// Decodes the value with Foundation's `JSONDecoder`, and throws its errors.
     public func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
         try JSONDecoder().decode(type, from: Data(text.utf8))
     }
 
-    /// The members of the value if it is an object; of a name that comes twice, the last.
+    /// The members of the value if it is an object. Of a duplicate name, the last counts.
     ///
-    /// Looks only as far into the members' values as it takes to find their ends.
+    /// The members' values are scanned only to find their ends.
     public var members: [String: JSONText]? {
         var text = text
         return text.withUTF8 { bytes in
@@ -77,16 +77,16 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// How the text that somebody typed becomes a payload.
+/// How text that a user typed becomes a payload.
 public enum PayloadRule: Sendable, Hashable {
-    /// JSON if it is JSON, a string otherwise.
+    /// JSON if the text is valid JSON, otherwise a string.
     case automatic
     /// Always a string.
     case string
-    /// JSON, or an error.
+    /// JSON; any other text is an error.
     case json
 
-    /// The payload for `text`; nil when the rule demands JSON and it is none.
+    /// The payload for `text`; `nil` if the rule requires JSON and the text is not JSON.
     public func payload(for text: String) -> JSONText? {
         switch self {
         case .automatic: JSONText(parsing: text) ?? .string(text)

@@ -1,6 +1,6 @@
 /// Splits a JSON object into its members without parsing their values.
 ///
-/// It follows strings and brackets only, in one pass and without recursion; text that is no object gives nil.
+/// It follows only strings and brackets, in one pass and without recursion. Text that is not an object gives `nil`.
 struct MemberScanner {
     private let bytes: UnsafeBufferPointer<UInt8>
     private var index = 0

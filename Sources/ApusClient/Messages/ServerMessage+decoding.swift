@@ -1,5 +1,5 @@
 extension ServerMessage {
-    /// Decodes a text message; throws `badMessage` when it is none of the contract's.
+    /// Decodes a text message. Throws `badMessage` if it is not a message of the contract.
     public init(_ text: String) throws(ClientError) {
         guard let members = JSONText(unchecked: text).members, let type = members["type"]?.stringValue else {
             throw ClientError(.badMessage, "the server sent what is no message: \(text.prefix(200))")
@@ -26,7 +26,7 @@ extension ServerMessage {
 extension ServerMessage.Ack {
     fileprivate init(members: [String: JSONText], requestID: String?, topic: String?, time: String) {
         self.init(requestID: requestID, topic: topic, time: time)
-        // Most acks are those of plain commands: type, request_id, topic, status, ts.
+        // Most acks answer plain commands: type, request_id, topic, status, ts.
         guard members.count > 5 || members["epoch"] != nil || members["count"] != nil || members["waiting"] != nil
         else { return }
         epoch = members["epoch"]?.stringValue
@@ -88,7 +88,7 @@ extension JSONText {
     /// The value if it is `true` or `false`.
     fileprivate var booleanValue: Bool? { Bool(text) }
 
-    /// The offsets that the members `from` and `to` name.
+    /// The range of offsets in the members `from` and `to`.
     fileprivate static func offsets(_ members: [String: JSONText]) -> ClosedRange<Int>? {
         guard let from = members["from"]?.integerValue, let to = members["to"]?.integerValue, from <= to else {
             return nil

@@ -1,20 +1,20 @@
 extension ApusClient {
     /// Publishes a message and waits for its ack.
     ///
-    /// Without a connection it waits for one, in a queue that has a bound; after a connection was lost before the ack
-    /// came, the message is sent again with the same id. It may then have been delivered twice, unless the topic has a
-    /// `dedupe_window`; the outcome says so where it has.
+    /// Without a connection, the message waits for one in a bounded queue. If a connection is lost before the ack, the
+    /// client sends the message again with the same id. It may then be delivered twice, unless the topic has a
+    /// `dedupe_window`. With one, the outcome says whether the message was a duplicate.
     ///
-    /// Throws `refused` with the server's code (such as `TOPIC_NOT_FOUND`), `queueFull` when as many publishes wait as
-    /// ``Options/publishQueue`` allows, `closed` when reconnecting is useless, and `cancelled` when the task is: then
-    /// it may have been published or not.
+    /// Throws `refused` with the server's code (such as `TOPIC_NOT_FOUND`), `queueFull` if ``Options/publishQueue``
+    /// publishes are waiting already, `closed` if reconnecting is useless, and `cancelled` if the task is cancelled.
+    /// After `cancelled`, the message may have been published or not.
     ///
     /// - Parameters:
     ///   - topic: the name of a topic.
     ///   - payload: any JSON value.
-    ///   - id: a UUID; made when nil.
+    ///   - id: a UUID; generated if `nil`.
     ///   - key: what the message is about, for ``OverflowPolicy/latest``; at most 256 bytes.
-    ///   - ttl: how long it is worth delivering.
+    ///   - ttl: how long the message is worth delivering.
     @discardableResult
     public func publish(
         _ topic: String,
@@ -28,14 +28,14 @@ extension ApusClient {
 
     /// Publishes messages as one batch, all or none, and waits for the ack.
     ///
-    /// They get consecutive offsets, of which the outcome has the first. Otherwise as
-    /// ``publish(_:_:id:key:ttl:)``; the server takes a limited number at once, 10,000 by default.
+    /// The messages get consecutive offsets; the outcome has the first. Otherwise like ``publish(_:_:id:key:ttl:)``.
+    /// The server limits the size of a batch, to 10,000 messages by default.
     ///
     /// - Parameters:
     ///   - topic: the name of a topic.
     ///   - batch: the messages, at least one.
-    ///   - key: what they all are about.
-    ///   - ttl: how long they are worth delivering.
+    ///   - key: what all the messages are about.
+    ///   - ttl: how long the messages are worth delivering.
     @discardableResult
     public func publish(
         _ topic: String,
@@ -53,19 +53,20 @@ extension ApusClient {
         return try await Receipt(id: first.id, count: batch.count, request, ticket, publisher).outcome()
     }
 
-    /// Hands a message over to be published without waiting for its ack, so that many can be on their way.
+    /// Queues a message for publishing without waiting for its ack, so that many publishes can be under way.
     ///
-    /// Messages are sent in the order of these calls. Throws as ``publish(_:_:id:key:ttl:)`` what is known at once,
-    /// `queueFull` above all; the receipt has the rest. What has no ack when the client's closure ends may be lost.
+    /// Messages are sent in the order of these calls. Throws the errors of ``publish(_:_:id:key:ttl:)`` that are known
+    /// at once, mainly `queueFull`; the receipt reports all others. A message without an ack may be lost when the
+    /// client's closure ends.
     ///
     /// - Parameters:
     ///   - topic: the name of a topic.
     ///   - payload: any JSON value.
-    ///   - id: a UUID; made when nil.
+    ///   - id: a UUID; generated if `nil`.
     ///   - key: what the message is about.
-    ///   - ttl: how long it is worth delivering.
-    ///   - wantsOutcome: whether the server is asked for more than an ack; if not, the outcome has no position, and the
-    ///     publish costs a little less.
+    ///   - ttl: how long the message is worth delivering.
+    ///   - wantsOutcome: whether to ask the server for more than an ack. If `false`, the outcome has no position, and
+    ///     the publish costs a little less.
     public func enqueue(
         _ topic: String,
         _ payload: JSONText,
@@ -81,9 +82,9 @@ extension ApusClient {
         return Receipt(id: message.id, count: 1, request, ticket, publisher)
     }
 
-    /// What stands for a publish until its outcome is there.
+    /// A publish whose outcome is not known yet.
     public struct Receipt: Sendable {
-        /// The message's id, of a batch the first one's.
+        /// The message's id; for a batch, the id of the first message.
         public let id: String
         private let count: Int
         private let request: Int
@@ -104,9 +105,9 @@ extension ApusClient {
             self.session = session
         }
 
-        /// Waits for the outcome; throws as ``ApusClient/ApusClient/publish(_:_:id:key:ttl:)``.
+        /// Waits for the outcome. Throws like ``ApusClient/ApusClient/publish(_:_:id:key:ttl:)``.
         ///
-        /// When the waiting task is cancelled, the message is not published if it was not sent yet.
+        /// If the waiting task is cancelled, a message that was not sent yet is not published.
         public func outcome() async throws(ClientError) -> Outcome {
             do {
                 return Outcome(try await ticket.value(), id: id, count: count)

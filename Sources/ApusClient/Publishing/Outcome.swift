@@ -1,42 +1,43 @@
 import Foundation
 
 extension ApusClient {
-    /// A message to be published.
+    /// A message to publish.
     public struct Message: Sendable, Hashable {
-        /// A UUID (the v1 dialect takes any string that is not empty).
+        /// A UUID. The v1 dialect accepts any non-empty string.
         public let id: String
-        /// What is published.
+        /// The payload.
         public let payload: JSONText
 
-        /// Makes an id when none is given.
+        /// Creates a message. Generates an id if none is given.
         public init(_ payload: JSONText, id: String? = nil) {
             self.id = id ?? UUID().uuidString.lowercased()
             self.payload = payload
         }
     }
 
-    /// What became of a publish.
+    /// The result of a publish.
     public struct Outcome: Sendable, Hashable {
-        /// The message's id, of a batch the first one's.
+        /// The message's id; for a batch, the id of the first message.
         public let id: String
-        /// Where the message is in its topic, of a batch the first one; nil of a server without positions.
+        /// The message's position in its topic; for a batch, that of the first message. `nil` if the server does not
+        /// support positions.
         public let position: Position?
-        /// How many subscriptions it was for when it was published; nil when the server did not say.
+        /// How many subscriptions the message was for when it was published; `nil` if the server did not say.
         public let subscribers: Int?
-        /// What holds it; nil when the server did not say.
+        /// Where the message is stored; `nil` if the server did not say.
         public let storage: Storage?
-        /// Whether it had been published before, within the topic's dedupe window, so that it was not delivered again;
-        /// of a batch, whether all were.
+        /// Whether the message was a duplicate within the topic's dedupe window, and was not delivered again. For a
+        /// batch, whether all messages were.
         public let isDuplicate: Bool
         /// How many messages the publish had.
         public let count: Int
         /// How many of them had been published before.
         public let duplicates: Int
-        /// When the server took it, as RFC 3339 text.
+        /// When the server accepted the publish, as RFC 3339 text.
         public let time: String
     }
 
-    /// What held a message at the time of its ack.
+    /// Where a message was stored at the time of its ack.
     public enum Storage: String, Sendable, Hashable {
         /// The memory of one server.
         case memory
@@ -63,7 +64,7 @@ extension ApusClient.Outcome {
 }
 
 extension ApusClient.Position {
-    /// The position that an ack names.
+    /// The position in an ack; `nil` if the ack has none.
     init?(_ ack: ServerMessage.Ack) {
         guard let epoch = ack.epoch, let offset = ack.offset else { return nil }
         self.init(epoch: epoch, offset: offset)

@@ -1,23 +1,23 @@
 import NIOCore
 
 extension PublishQueue {
-    /// A topic's entries where it is not known whether the topic is there, or that are not taken now.
+    /// The entries of a topic that may be missing, or that the server does not accept now.
     struct Lane {
-        /// The time until the scout is sent again, for whoever can wait.
+        /// A wait until the scout is sent again.
         struct Wait: Hashable {
             let topic: String
             let number: Int
-            /// Counts such times, from 1.
+            /// The number of this wait in a row, from 1.
             let attempt: Int
-            /// It must not take longer than until here.
+            /// The latest end of the wait.
             let deadline: ContinuousClock.Instant
         }
 
-        /// The entry that is sent, or will be after a wait.
+        /// The entry that is sent now, or after a wait.
         var scout: Int
-        /// Those that follow, in their order.
+        /// The entries that follow, in order.
         var behind: ArraySlice<Int> = []
-        /// The number of the wait, while there is one.
+        /// The number of the current wait, if there is one.
         var wait: Int?
         private var waits = 0
 
@@ -25,7 +25,7 @@ extension PublishQueue {
             self.scout = scout
         }
 
-        /// Puts one behind the scout, in its place by age.
+        /// Inserts an entry behind the scout, ordered by age.
         mutating func insert(_ request: Int) {
             let index = behind.firstIndex { $0 > request } ?? behind.endIndex
             behind.insert(request, at: index)
@@ -39,14 +39,14 @@ extension PublishQueue {
     }
 }
 
-/// Which topics were there, and on which of the connections that followed each other.
+/// Remembers which topics existed, and on which connection they were last seen.
 ///
-/// Bounded: beyond `limit` the one that was seen first is forgotten, and then counts as never seen.
+/// Bounded: beyond `limit`, the topic seen first is forgotten and counts as never seen.
 struct TopicMemory {
     private enum Sighting: Equatable {
-        /// After so many lost connections.
+        /// Seen on the connection after this many losses.
         case losses(Int)
-        /// Seen, and known to be deleted since.
+        /// Seen, and deleted later.
         case deleted
     }
 
@@ -62,12 +62,12 @@ struct TopicMemory {
     /// Whether any connection was lost.
     var hasLosses: Bool { losses > 0 }
 
-    /// Whether it may be gone, for a connection was lost since it was last seen.
+    /// Whether the topic may be gone, because a connection was lost since it was last seen.
     func mustBeScouted(_ topic: String) -> Bool {
         hasLosses && sightings[topic] != .losses(losses)
     }
 
-    /// Whether it was seen on any connection, and not deleted since.
+    /// Whether the topic was seen on any connection, and not deleted since.
     func wasThere(_ topic: String) -> Bool {
         sightings[topic] != nil && !isDeleted(topic)
     }
@@ -86,12 +86,12 @@ struct TopicMemory {
         if order.count > limit, let oldest = order.popFirst() { sightings[oldest] = nil }
     }
 
-    /// It is not there. If it was, on this very connection, it was deleted.
+    /// Records that the topic does not exist. If it was seen on this connection, it was deleted.
     mutating func missed(_ topic: String) {
         if sightings[topic] == .losses(losses) { deleted(topic) }
     }
 
-    /// Its deletion was told.
+    /// Records the deletion of the topic.
     mutating func deleted(_ topic: String) {
         if sightings[topic] != nil { sightings[topic] = .deleted }
     }

@@ -1,14 +1,14 @@
 import NIOCore
 
-/// The publishes without an answer, in the order in which they were made.
+/// The unanswered publishes, in the order in which they were made.
 ///
-/// A value without I/O. An entry leaves it with its answer and not before: after a reconnect everything in it is sent
-/// again, with the same ids. Bounded by entries and bytes.
+/// A value without I/O. An entry leaves the queue only when it is answered: after a reconnect, the client sends all
+/// entries again with the same ids. The queue is bounded by entries and bytes.
 ///
-/// After a lost connection topics may be gone, those of a server in memory until somebody makes them again. So a
-/// topic's first entry goes ahead as its scout, and the others follow when that is answered: they keep their order also
-/// where the topic is made in their midst. While there is no such topic the scout is sent again and again, and each
-/// entry waits as long as it may.
+/// After a lost connection, topics may be missing: topics in a server's memory are gone until they are created again.
+/// So the first entry of a topic goes ahead as a scout, and the others follow when the scout is answered. This keeps
+/// their order even if the topic is created in between. While the topic is missing, the scout is sent again and again,
+/// and each entry waits for its maximum time.
 ///
 /// ```
 ///   append ──▶ ready ──▶ sent ──▶ answered        the topic was seen on this connection, or none was ever lost
@@ -16,10 +16,10 @@ import NIOCore
 ///      └▶ Lane ──┘  scout, then those behind it   otherwise
 /// ```
 struct PublishQueue {
-    /// Why an entry is not taken now.
+    /// Why the server does not accept an entry now.
     enum Obstacle {
         case topicMissing
-        /// The server shuts down, or is full.
+        /// The server is shutting down or is full.
         case unavailable
     }
 
@@ -29,15 +29,16 @@ struct PublishQueue {
         let ticket: OneShot<ServerMessage.Ack>
         let topic: String
         var isSent = false
-        /// Whether nobody waits for the answer any more.
+        /// Whether the caller no longer waits for the answer.
         var isAbandoned = false
-        /// Whether it waits for its topic, as a connection was lost since that was there, or since it was made.
+        /// Whether the entry waits for its topic, because a connection was lost after the topic was seen or after the
+        /// entry was made.
         var isPatient = false
-        /// How long it waits; nil until it had to on this connection.
+        /// Until when the entry waits; `nil` until it first has to wait on this connection.
         var deadline: ContinuousClock.Instant?
     }
 
-    /// How long an entry is sent again that the server refuses for the time being without closing the connection.
+    /// How long to send an entry again that the server refuses temporarily without closing the connection.
     private static let unavailableWait = Duration.seconds(30)
 
     private let limit: Int
@@ -45,16 +46,16 @@ struct PublishQueue {
     private let patience: Duration
     private var entries: [Int: Entry] = [:]
     private var bytes = 0
-    /// Requests to be sent, in this order; those without an entry were abandoned.
+    /// Requests to send, in order. Requests without an entry were abandoned.
     private var ready: CircularBuffer<Int> = []
     private var lanes: [String: Lane] = [:]
     private var topics = TopicMemory()
     private var isConnected = false
     private var lastRequest = 0
-    /// The size of the smallest command that the server at the other end did not take.
+    /// The size of the smallest command that the current server did not accept, in bytes.
     private var tooBig = Int.max
 
-    /// - Parameter patience: how long an entry waits for a topic that is gone after a reconnect.
+    /// - Parameter patience: how long an entry waits for a topic that is missing after a reconnect.
     init(limit: Int, byteLimit: Int, patience: Duration) {
         self.limit = limit
         self.byteLimit = byteLimit
@@ -63,7 +64,7 @@ struct PublishQueue {
 
     var isEmpty: Bool { entries.isEmpty }
 
-    /// Adds a publish; throws `queueFull` when there is no room. `text` makes the command for a request id.
+    /// Adds a publish. Throws `queueFull` if there is no room. `text` creates the command for a request id.
     mutating func append(
         topic: String,
         ticket: OneShot<ServerMessage.Ack>,
@@ -89,14 +90,14 @@ struct PublishQueue {
 
     // MARK: Connections
 
-    /// There is a connection: all that is here is to be sent on it.
+    /// Handles a new connection: everything in the queue must be sent on it.
     mutating func connected() {
         isConnected = true
         for request in entries.keys.sorted() { dispatch(request) }
     }
 
-    /// The connection is gone, or could not be made. With `tooBig` it was the size of a command that ended it: then the
-    /// next one is probably to the same server.
+    /// Handles a lost or failed connection. If the size of a command ended it (`tooBig`), the next connection is
+    /// probably to the same server.
     mutating func disconnected(tooBig isTooBig: Bool = false) {
         isConnected = false
         if !isTooBig { tooBig = .max }
@@ -114,8 +115,8 @@ struct PublishQueue {
         }
     }
 
-    /// Takes out what the server closed the connection for: the largest command on its way, since whichever it was,
-    /// that one is larger than it takes too; and all that are as large.
+    /// Removes the command that made the server close the connection: the largest sent command. Whichever command it
+    /// was, the largest is too big as well. Also removes all commands of at least that size.
     mutating func removeTooBig() -> [Entry] {
         let sizes = entries.values.lazy.filter(\.isSent).map(\.text.utf8.count)
         guard let largest = sizes.max() else { return [] }
@@ -124,7 +125,7 @@ struct PublishQueue {
         return refused.compactMap { remove($0) }
     }
 
-    /// What is to be sent now, at most about `byteLimit` bytes; from here on it counts as sent.
+    /// The commands to send now, at most about `byteLimit` bytes. From now on they count as sent.
     mutating func takeUnsent(byteLimit: Int) -> [String] {
         var texts: [String] = []
         var taken = 0
@@ -137,7 +138,7 @@ struct PublishQueue {
         return texts
     }
 
-    /// Sends it, or has it wait for its scout.
+    /// Sends an entry, or lets it wait for its scout.
     private mutating func dispatch(_ request: Int) {
         guard let topic = entries[request]?.topic else { return }
         if lanes[topic] != nil {
@@ -153,7 +154,7 @@ struct PublishQueue {
 
     // MARK: Answers
 
-    /// The entry that is acked, which leaves the queue; nil when there is none.
+    /// Removes and returns the entry that an ack answers; `nil` if there is none.
     mutating func acked(_ requestID: String?) -> Entry? {
         guard let request = sent(requestID), let entry = remove(request) else { return nil }
         topics.saw(entry.topic)
@@ -161,14 +162,15 @@ struct PublishQueue {
         return entry
     }
 
-    /// The entry that is refused for itself, which leaves the queue; nil when there is none.
+    /// Removes and returns the entry that a final refusal answers; `nil` if there is none.
     mutating func refused(_ requestID: String?) -> Entry? {
         guard let request = sent(requestID), let entry = remove(request) else { return nil }
         advance(entry.topic, answered: request, isThere: false)
         return entry
     }
 
-    /// This one is not taken now: what of its topic may not wait leaves the queue; and until when the rest waits.
+    /// Handles an entry that the server does not accept now. Removes and returns the topic's entries that may not wait,
+    /// and returns until when the rest waits.
     mutating func held(
         _ requestID: String?,
         by obstacle: Obstacle,
@@ -179,7 +181,7 @@ struct PublishQueue {
         entries[request]?.isSent = false
         var lane = lanes[topic] ?? Lane(scout: request)
         guard lane.scout == request else {
-            // Sent before there was a scout, it has its place before those that were not.
+            // This entry was sent before there was a scout, so it goes before the entries that were not sent.
             guard mayWait(request, for: obstacle, isBehindAnother: true, now: now) else {
                 return (remove(request).map { [$0] } ?? [], nil)
             }
@@ -205,7 +207,7 @@ struct PublishQueue {
         return (refused, lane.wait(for: topic, until: deadline))
     }
 
-    /// Whether it waits (any longer), from the first time that it had to.
+    /// Whether an entry may wait (any longer), counted from the first time it had to wait.
     private mutating func mayWait(
         _ request: Int,
         for obstacle: Obstacle,
@@ -222,20 +224,21 @@ struct PublishQueue {
         return deadline > now
     }
 
-    /// A wait is over: its scout is sent again, unless it was already.
+    /// Ends a wait: sends the scout again, unless it was sent already.
     mutating func waited(_ wait: Lane.Wait) {
         guard lanes[wait.topic]?.wait == wait.number else { return }
         topicMayBeThere(wait.topic)
     }
 
-    /// Somebody saw the topic elsewhere: who waits for it need not wait any longer.
+    /// Handles news that the topic was seen elsewhere: its entries need not wait any longer.
     mutating func topicMayBeThere(_ topic: String) {
         guard let lane = lanes[topic], lane.wait != nil else { return }
         lanes[topic]?.wait = nil
         ready.append(lane.scout)
     }
 
-    /// The scout is answered: all may go, or where it was refused for itself the next one.
+    /// Handles the answer to the scout. If the topic exists, all entries follow; if only the scout itself was refused,
+    /// the next entry becomes the scout.
     private mutating func advance(_ topic: String, answered request: Int, isThere: Bool) {
         guard let lane = lanes[topic], lane.scout == request || isThere else { return }
         guard !isThere, let next = lane.behind.first else {
@@ -248,14 +251,14 @@ struct PublishQueue {
         ready.append(next)
     }
 
-    /// The deletion of this topic was told: nothing new waits for it.
+    /// Handles news of the topic's deletion: no new entry waits for the topic.
     mutating func topicDeleted(_ topic: String) {
         topics.deleted(topic)
     }
 
     // MARK: Leaving
 
-    /// Nobody waits for this one any more: it is not sent if it was not yet, and its answer is ignored if it was.
+    /// Handles a caller that no longer waits: an unsent entry is dropped, and the answer to a sent entry is ignored.
     mutating func abandon(_ request: Int) {
         guard let entry = entries[request] else { return }
         guard !entry.isSent else {
@@ -276,7 +279,7 @@ struct PublishQueue {
         }
     }
 
-    /// Takes everything out.
+    /// Removes all entries.
     mutating func removeAll() -> [Entry] {
         defer {
             entries = [:]

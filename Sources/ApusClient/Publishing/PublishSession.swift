@@ -1,12 +1,12 @@
 import ApusProtocol
 import Synchronization
 
-/// The client's publishes, over as many connections as it takes.
+/// The client's publishes, across reconnects.
 ///
-/// They have a connection of their own: acks must come through while a slow consumer keeps the subscriptions'
-/// connection from being read, or a consumer that publishes what it made of each event would wait for itself.
+/// They have their own connection. Acks must arrive even while a slow consumer stops the reading of the subscriptions'
+/// connection. Otherwise, a consumer that publishes a result for each event would wait for itself.
 final class PublishSession: Sendable {
-    /// About how much goes into one write.
+    /// The approximate size of one write, in bytes.
     private static let writeBytes = 64 << 10
 
     private struct State {
@@ -18,7 +18,7 @@ final class PublishSession: Sendable {
     private let link: ReconnectingTransport
     private let state: Mutex<State>
     private let news = Wakeup()
-    /// Has `run` called.
+    /// Starts `run`.
     private let start: @Sendable (PublishSession) -> Void
 
     init(link: ReconnectingTransport, start: @escaping @Sendable (PublishSession) -> Void) {
@@ -35,7 +35,7 @@ final class PublishSession: Sendable {
 
     // MARK: Publishing
 
-    /// Puts a publish into the queue; throws `queueFull` when there is no room, and `closed` after the end.
+    /// Adds a publish to the queue. Throws `queueFull` if there is no room, and `closed` after the end.
     func enqueue(_ command: PublishCommand) throws(ClientError) -> (request: Int, ticket: OneShot<ServerMessage.Ack>) {
         let ticket = OneShot<ServerMessage.Ack>()
         let (result, mustStart) = state.withLock { state -> (Result<Int, ClientError>, Bool) in
@@ -56,23 +56,23 @@ final class PublishSession: Sendable {
         return (request, ticket)
     }
 
-    /// Nobody waits for this one any more.
+    /// Records that the caller no longer waits for this publish.
     func abandon(_ request: Int) {
         state.withLock { $0.queue.abandon(request) }
     }
 
-    /// A subscription saw the topic, made again after it was gone.
+    /// Records that a subscription saw the topic, which was missing before.
     func topicIsThere(_ topic: String) {
         state.withLock { $0.queue.topicMayBeThere(topic) }
         news.raise()
     }
 
-    /// A subscription was told that the topic is deleted.
+    /// Records that a subscription was told of the topic's deletion.
     func topicIsDeleted(_ topic: String) {
         state.withLock { $0.queue.topicDeleted(topic) }
     }
 
-    /// Takes no more, and fails what is left.
+    /// Accepts no more publishes, and fails the remaining ones.
     func close() {
         let left = state.withLock { state in
             state.isClosed = true
@@ -83,9 +83,9 @@ final class PublishSession: Sendable {
 
     // MARK: Running
 
-    /// Serves the queue until the task is cancelled or reconnecting is useless; then what is in it fails.
+    /// Serves the queue until the task is cancelled or reconnecting is useless. Then all its publishes fail.
     ///
-    /// What is published later begins anew, with a new connection.
+    /// Later publishes start a new run with a new connection.
     func run() async {
         let error = await link.run { disconnect in
             state.withLock { $0.queue.disconnected(tooBig: disconnect.isForTooBig) }
@@ -113,7 +113,7 @@ final class PublishSession: Sendable {
         return disconnect
     }
 
-    /// Finds out what the server closed the connection for: it does not say.
+    /// Finds the command that was too big for the server, which does not say which one it was.
     private func refuseTooBig(_ disconnect: inout ConnectionEnd) {
         let refused = state.withLock { $0.queue.removeTooBig() }
         disconnect.isForTooBig = !refused.isEmpty
@@ -123,7 +123,8 @@ final class PublishSession: Sendable {
         }
     }
 
-    /// Sends what there is and waits for more; what fails here is lost with the connection and sent on the next.
+    /// Sends what is in the queue, and waits for more. A publish that fails here is lost with the connection and sent
+    /// on the next.
     private func send(on connection: WebSocketConnection) async {
         while !Task.isCancelled {
             let texts = state.withLock { $0.queue.takeUnsent(byteLimit: Self.writeBytes) }
@@ -165,12 +166,12 @@ final class PublishSession: Sendable {
         switch message {
         case .ack(let ack):
             disconnect.wasUseful = true
-            // It may have been a scout, whose followers can go now.
+            // The entry may have been a scout. Its followers can go now.
             let entry = state.withLock { $0.queue.acked(ack.requestID) }
             news.raise()
             entry?.ticket.complete(.success(ack))
         case .error(let reply) where reply.code == ErrorCode.unavailable.rawValue:
-            // If the server is about to close the connection, its successor is given the message.
+            // If the server is about to close the connection, the next connection sends the message again.
             hold(reply, by: .unavailable, &group)
         case .error(let reply) where reply.code == ErrorCode.topicNotFound.rawValue:
             disconnect.wasUseful = true
@@ -187,7 +188,7 @@ final class PublishSession: Sendable {
         }
     }
 
-    /// Refuses what of its topic does not wait, and sends again later what does.
+    /// Fails the topic's publishes that do not wait, and sends the others again later.
     private func hold(
         _ reply: ServerMessage.ErrorReply,
         by obstacle: PublishQueue.Obstacle,
@@ -206,7 +207,7 @@ final class PublishSession: Sendable {
 }
 
 extension ClientError {
-    /// The closure that the client was for has ended.
+    /// The error for a client whose closure has ended.
     static var clientClosed: ClientError { ClientError(.clientClosed, "the client is closed") }
 
     var isClientClosed: Bool { code == .clientClosed }

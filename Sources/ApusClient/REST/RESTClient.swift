@@ -2,33 +2,33 @@ import AsyncHTTPClient
 public import NIOCore
 public import NIOHTTP1
 
-/// The management side of a server: topics, health, statistics.
+/// The management API of a server: topics, health, statistics.
 ///
-/// Every call is one request with its own deadline; nothing is retried. Errors are `ClientError`s: an error status is
-/// `unauthorized` or `refused` with the server's `problem`.
+/// Every call is one request with its own deadline; nothing is retried. All errors are `ClientError`s: an error status
+/// becomes `unauthorized` or `refused` with the server's `problem`.
 public struct RESTClient: Sendable {
-    /// Where the server is.
+    /// The address of the server.
     public let address: ServerAddress
     private let apiKey: String?
     private let timeout: TimeAmount
 
-    /// Lives as long as the process, so that nobody has to shut it down.
+    /// Exists as long as the process, so nobody has to shut it down.
     private static let http = HTTPClient(
         eventLoopGroupProvider: .singleton,
         configuration: {
             var configuration = HTTPClient.Configuration()
             configuration.redirectConfiguration = .disallow
             configuration.connectionPool.idleTimeout = .seconds(30)
-            // Whoever calls is told at once that nobody listens, not when the deadline has passed.
+            // Fail at once if no server is listening, instead of at the deadline.
             configuration.connectionPool.retryConnectionEstablishment = false
             return configuration
         }()
     )
 
-    /// The most bytes that are taken of an answer: 64 MiB, room for a list of several hundred thousand topics.
+    /// The largest response, in bytes. 64 MiB is enough for a list of several hundred thousand topics.
     private static let maxResponseBytes = 64 << 20
 
-    /// Makes a client; nothing is sent yet.
+    /// Creates a client. It sends nothing yet.
     public init(address: ServerAddress, apiKey: String? = nil, timeout: TimeAmount = .seconds(10)) {
         self.address = address
         self.apiKey = apiKey
@@ -40,36 +40,36 @@ public struct RESTClient: Sendable {
         try await get("/topics").decode(TopicList.self).topics
     }
 
-    /// Creates a topic; false when it was there already and the server is set to accept that.
+    /// Creates a topic. Returns `false` if the topic existed already and the server is configured to accept that.
     ///
-    /// Throws `refused` with the problem code `TOPIC_EXISTS` otherwise.
+    /// Otherwise throws `refused` with the problem code `TOPIC_EXISTS` for an existing topic.
     @discardableResult
     public func createTopic(_ name: String) async throws(ClientError) -> Bool {
         let body = "{\"name\":\(JSONText.string(name))}"
         return try await send(.POST, "/topics", body: body).checked().status == 201
     }
 
-    /// Deletes a topic; throws `refused` with the problem code `TOPIC_NOT_FOUND` when there is none.
+    /// Deletes a topic. Throws `refused` with the problem code `TOPIC_NOT_FOUND` if it does not exist.
     public func deleteTopic(_ name: String) async throws(ClientError) {
         _ = try await send(.DELETE, "/topics/\(Self.percentEncoded(name))").checked()
     }
 
-    /// How long the server runs and what it has.
+    /// The server's uptime, and its numbers of topics and subscriptions.
     public func health() async throws(ClientError) -> Health {
         try await get("/health").decode(Health.self)
     }
 
-    /// How much was published to each topic.
+    /// The number of messages published to each topic.
     public func stats() async throws(ClientError) -> Stats {
         try await get("/stats").decode(Stats.self)
     }
 
-    /// GETs a path of the server's dialect and throws on an error status.
+    /// Sends a GET request to a path of the server's dialect. Throws on an error status.
     public func get(_ path: String) async throws(ClientError) -> RESTResponse {
         try await send(.GET, path).checked()
     }
 
-    /// Sends any request to a path of the server's dialect; an error status is returned, not thrown.
+    /// Sends any request to a path of the server's dialect. An error status is returned, not thrown.
     public func send(
         _ method: HTTPMethod,
         _ path: String,
@@ -100,7 +100,7 @@ public struct RESTClient: Sendable {
         }
     }
 
-    /// The name as one path segment: everything but RFC 3986's unreserved characters is encoded, `/` too.
+    /// The name as one path segment. Encodes everything except RFC 3986's unreserved characters, including `/`.
     static func percentEncoded(_ name: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var encoded: [UInt8] = []
@@ -111,7 +111,7 @@ public struct RESTClient: Sendable {
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "~"):
                 encoded.append(byte)
             case UInt8(ascii: ".") where name != "." && name != "..":
-                // A segment of only dots would be taken for a relative path.
+                // A segment of only dots would count as a relative path.
                 encoded.append(byte)
             default:
                 encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]

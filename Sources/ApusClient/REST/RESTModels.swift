@@ -1,7 +1,7 @@
 import Foundation
 public import NIOHTTP1
 
-/// A server's answer to a REST request.
+/// A server's response to a REST request.
 public struct RESTResponse: Sendable {
     /// The HTTP status.
     public let status: Int
@@ -10,7 +10,7 @@ public struct RESTResponse: Sendable {
     /// The body as text.
     public let body: String
 
-    /// The response itself, or the error that its status stands for.
+    /// Returns the response itself, or throws the error for its status.
     func checked() throws(ClientError) -> RESTResponse {
         guard (200..<300).contains(status) else {
             throw ClientError.refusal(status: status, body: body)
@@ -18,7 +18,7 @@ public struct RESTResponse: Sendable {
         return self
     }
 
-    /// The body as a value; throws `badMessage` when it is not one.
+    /// Decodes the body. Throws `badMessage` if that fails.
     public func decode<Value: Decodable>(_ type: Value.Type) throws(ClientError) -> Value {
         do {
             return try JSONDecoder().decode(type, from: Data(body.utf8))
@@ -32,23 +32,23 @@ struct TopicList: Decodable {
     let topics: [TopicSummary]
 }
 
-/// One topic, as `GET /topics` lists it.
+/// A topic in the list of `GET /topics`.
 public struct TopicSummary: Sendable, Hashable, Codable {
     /// The topic's name.
     public let name: String
-    /// How many subscriptions it has.
+    /// How many subscriptions the topic has.
     public let subscribers: Int
 
-    /// Makes a summary of its parts.
+    /// Creates a summary from a name and a number of subscriptions.
     public init(name: String, subscribers: Int) {
         self.name = name
         self.subscribers = subscribers
     }
 }
 
-/// The answer of `GET /health`.
+/// The response to `GET /health`.
 public struct Health: Sendable, Hashable, Decodable {
-    /// For how many seconds it has been running.
+    /// How long the server has been running, in seconds.
     public let uptimeSeconds: Int
     /// How many topics there are.
     public let topics: Int
@@ -70,16 +70,16 @@ public struct Health: Sendable, Hashable, Decodable {
     }
 }
 
-/// The answer of `GET /stats`.
+/// The response to `GET /stats`.
 public struct Stats: Sendable, Hashable, Decodable {
     /// The counts of one topic.
     public struct Topic: Sendable, Hashable, Decodable {
         /// All messages published since the topic was created.
         public let messages: Int
-        /// How many subscriptions it has.
+        /// How many subscriptions the topic has.
         public let subscribers: Int
     }
 
-    /// The topics by their names.
+    /// The topics by name.
     public let topics: [String: Topic]
 }

@@ -1,13 +1,14 @@
 extension ApusClient {
-    /// Subscribes to a topic, or to every topic that matches a pattern such as `orders.*`; returns once the server has
-    /// acked it.
+    /// Subscribes to a topic, or to every topic that matches a pattern such as `orders.*`. Returns once the server has
+    /// acked the subscription.
     ///
-    /// Without a connection it waits for one. Throws `refused` with the server's code (such as `TOPIC_NOT_FOUND`),
-    /// `closed` or `unauthorized` when reconnecting is useless, and `cancelled` when the task is.
+    /// Without a connection, the call waits for one. Throws `refused` with the server's code (such as
+    /// `TOPIC_NOT_FOUND`), `closed` or `unauthorized` if reconnecting is useless, and `cancelled` if the task is
+    /// cancelled.
     ///
     /// - Parameters:
     ///   - topic: a name or a pattern.
-    ///   - options: where to begin, and how much may wait.
+    ///   - options: where to start, and how much may wait.
     public func subscribe(
         _ topic: String,
         _ options: SubscribeOptions = SubscribeOptions()
@@ -15,12 +16,12 @@ extension ApusClient {
         try await subscribe(to: [topic], options)
     }
 
-    /// Subscribes to several topics and patterns, to all or none; their events come in one sequence with one buffer.
+    /// Subscribes to several topics and patterns, to all or none. Their events come in one sequence with one buffer.
     ///
     /// - Parameters:
     ///   - topics: names and patterns, at least one.
-    ///   - options: for each of them, with one buffer for all.
-    ///   - starts: where those begin that do not begin where the options say.
+    ///   - options: the options for each topic, with one buffer for all.
+    ///   - starts: start positions by topic, for the topics that do not start where `options` says.
     public func subscribe(
         to topics: [String],
         _ options: SubscribeOptions = SubscribeOptions(),

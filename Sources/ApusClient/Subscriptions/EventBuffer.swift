@@ -1,10 +1,10 @@
 import NIOCore
 import Synchronization
 
-/// What arrived for a subscription and was not taken yet, and how far the consumer has come.
+/// The deliveries that have arrived for a subscription and wait for the consumer, and the consumer's progress.
 ///
-/// Filled by the sessions of its feeds, emptied by the consumer; one leaf lock guards it. Bounded by messages and
-/// bytes: a full buffer takes no more, and its session waits, which stops the reading of the socket.
+/// The sessions of the subscription's feeds fill the buffer, and the consumer empties it. One leaf lock guards it. The
+/// buffer is bounded by messages and bytes: when it is full, its session waits, which stops the reading of the socket.
 ///
 /// ```
 ///        handled        with the consumer      waiting here              at the server
@@ -15,12 +15,12 @@ import Synchronization
 final class EventBuffer: Sendable {
     struct Item: Sendable {
         let delivery: ApusClient.Delivery
-        /// Which of the subscription's feeds it is from.
+        /// The index of the item's feed in the subscription.
         let feed: Int
-        /// Where that feed stands once this is handled.
+        /// The feed's position once this item is handled.
         let position: ApusClient.Position?
 
-        /// About what it holds in memory: two texts for an event, and what is around them.
+        /// The approximate memory use in bytes: two texts for an event, plus overhead.
         var byteCount: Int {
             128 + (delivery.event.map { $0.message.text.utf8.count + $0.payload.text.utf8.count } ?? 0)
         }
@@ -33,11 +33,11 @@ final class EventBuffer: Sendable {
         var isFinished = false
         var isAbandoned = false
         var failure: ClientError?
-        /// How many feeds may still bring something.
+        /// How many feeds may still deliver items.
         var openFeeds: Int
-        /// By feed: what the consumer has handled.
+        /// The last handled position of each feed.
         var handled: [ApusClient.Position?]
-        /// What it took and is busy with.
+        /// The items that the consumer has taken but not handled yet.
         var taken: [Item] = []
     }
 
@@ -55,7 +55,7 @@ final class EventBuffer: Sendable {
 
     // MARK: Filling
 
-    /// Adds an item; false, and nothing added, when it is full and the item is not forced in.
+    /// Adds an item. Returns `false` and adds nothing if the buffer is full and the item is not forced in.
     func push(_ item: Item, isForced: Bool = false) -> Bool {
         let isTaken = state.withLock { state in
             guard !state.isAbandoned, !state.isFinished else { return true }
@@ -74,19 +74,19 @@ final class EventBuffer: Sendable {
         await room.wait()
     }
 
-    /// Ends a wait for room, there being none.
+    /// Ends a wait for room even if there is none.
     func stopWaiting() {
         room.raise()
     }
 
-    /// The feed stands here before its first item.
+    /// Sets a feed's position before its first item.
     func start(feed: Int, at position: ApusClient.Position?) {
         state.withLock { state in
             if state.handled[feed] == nil { state.handled[feed] = position }
         }
     }
 
-    /// One feed brings nothing more; with the last one all ends.
+    /// Records that one feed delivers nothing more. With the last feed, the buffer ends.
     func endFeed() {
         let isLast = state.withLock { state in
             state.openFeeds -= 1
@@ -95,7 +95,7 @@ final class EventBuffer: Sendable {
         if isLast { finish() }
     }
 
-    /// No more will come: normally, or because of an error.
+    /// Ends the buffer, normally or with an error.
     func finish(_ failure: ClientError? = nil) {
         state.withLock { state in
             if !state.isFinished { state.failure = failure }
@@ -105,7 +105,7 @@ final class EventBuffer: Sendable {
         room.raise()
     }
 
-    /// Nobody will take anything any more.
+    /// Records that no consumer is left.
     func abandon() {
         state.withLock { state in
             state.isAbandoned = true
@@ -117,7 +117,8 @@ final class EventBuffer: Sendable {
 
     // MARK: Emptying
 
-    /// Takes what is there, at most `limit`, waiting for the first; none at the end. What was taken before is handled.
+    /// Waits for the first item, and takes at most `limit` items; returns none at the end. Items taken before count as
+    /// handled.
     func take(limit: Int) async throws(ClientError) -> [ApusClient.Delivery] {
         handleTaken()
         while true {
@@ -127,7 +128,7 @@ final class EventBuffer: Sendable {
         }
     }
 
-    /// The consumer is done with what it took.
+    /// Marks the taken items as handled.
     func handleTaken() {
         state.withLock { state in
             for item in state.taken where item.position != nil { state.handled[item.feed] = item.position }
@@ -153,7 +154,7 @@ final class EventBuffer: Sendable {
         return try result.get()
     }
 
-    /// By feed: what the consumer has handled, which is what a new subscription resumes after.
+    /// The last handled position of each feed. A new subscription can resume there.
     var positions: [ApusClient.Position?] {
         state.withLock(\.handled)
     }

@@ -1,7 +1,7 @@
-/// What one subscription at the server has brought so far, and how it is asked for.
+/// The state of one subscription on the server.
 ///
-/// A value without I/O: it turns what the server says into what the consumer sees, drops what comes twice, and knows
-/// from where to go on after a reconnect.
+/// A value without I/O. It converts the server's messages to deliveries for the consumer, drops duplicates, and knows
+/// where to resume after a reconnect.
 ///
 /// ```
 ///            ack                        topic_deleted
@@ -13,29 +13,29 @@
 /// ```
 struct Feed {
     private enum Stage {
-        /// Not acked on this connection.
+        /// The server has not acked the subscription on this connection.
         case away
-        /// Its topic is not there, and the server will tell when it is, or is to be asked again.
+        /// The topic does not exist. Either the server reports when it does, or the client asks again.
         case waiting
         case live
-        /// The topic is gone, so that it is not to be asked for again.
+        /// The topic is gone, and the client does not ask for it again.
         case over
     }
 
     let filter: TopicFilter
     let options: ApusClient.SubscribeOptions
     private var stage = Stage.away
-    /// After which message the next one is expected; nil without positions.
+    /// The position of the last received message; `nil` without positions.
     private(set) var position: ApusClient.Position?
-    /// Whether the server has answered it, so that `position` and not the options say where to go on.
+    /// Whether the server has answered a subscribe. Then `position`, not the options, says where to resume.
     private(set) var isKnown = false
-    /// Whether it ever was live, so that nothing before its topic's deletion is owed.
+    /// Whether the feed ever was live. If so, it owes nothing from before its topic's deletion.
     private var wasLive = false
-    /// The last command that asked for it.
+    /// The last subscribe command.
     private var asked: SubscribeCommand?
-    /// Whether its topic was not there when last asked for: all that it has by now came later.
+    /// Whether the topic did not exist at the last subscribe. Then all its messages are newer than that.
     private var isAbsent = false
-    /// Whether the consumer knows of that.
+    /// Whether the consumer knows that the topic does not exist.
     private var isAbsenceTold = false
 
     init(filter: TopicFilter, options: ApusClient.SubscribeOptions) {
@@ -46,12 +46,12 @@ struct Feed {
     var isLive: Bool { stage == .live }
     var isOver: Bool { stage == .over }
 
-    /// Whether the server was asked to wait for its topic, and so keeps it also where that is deleted.
+    /// Whether the server was asked to wait for the topic. It then keeps the subscription even if the topic is deleted.
     var isWaitAsked: Bool { asked?.waits ?? false }
 
     // MARK: Subscribing
 
-    /// The command for a connection.
+    /// Creates the subscribe command for a new connection.
     mutating func subscribe(clientID: String) -> SubscribeCommand {
         stage = .away
         var command = SubscribeCommand(topic: filter.text, clientID: clientID)
@@ -59,7 +59,7 @@ struct Feed {
         command.overflow = options.overflow
         command.queue = options.queue
         command.hasPresence = options.hasPresence
-        // One that was made once stays: without its topic it waits.
+        // A subscription that was once made continues: it waits if its topic is missing.
         command.waits = !filter.isPattern && (options.waitsForTopic || isKnown)
         if let position {
             command.since = .position(position)
@@ -83,15 +83,15 @@ struct Feed {
         }
     }
 
-    /// The server acked it: where it stands, and what the consumer must know of it.
+    /// Handles the server's ack. Updates the position and returns the notices for the consumer.
     mutating func acked(_ ack: ServerMessage.Ack) -> [ApusClient.Notice] {
         if ack.isWaiting { return absent(time: ack.time) }
         let known = askedPosition
-        // A recovered subscription goes on after what it was asked for, whatever the ack repeats of it.
+        // A recovered subscription resumes after the requested position, whatever position the ack contains.
         if ack.isRecovered == true, let known { return live(at: known, nil, time: ack.time) }
         let start = ApusClient.Position(ack)
         if isAbsent, asked?.since == .text("all") {
-            // It was made since: nothing is missing if all of it is still kept.
+            // The topic was created after the last subscribe. Nothing is missing if its whole history is kept.
             let gap = start?.offset == 0 ? nil : start.map { ApusClient.Gap.missed(1...$0.offset) } ?? .unknown
             return live(at: start, gap, time: ack.time)
         }
@@ -126,7 +126,7 @@ struct Feed {
         return kinds.map { ApusClient.Notice(topic: filter.text, kind: $0, time: time) }
     }
 
-    /// Its topic is not there, and is waited for.
+    /// Handles a missing topic: the feed waits for it.
     private mutating func absent(time: String) -> [ApusClient.Notice] {
         stage = .waiting
         isKnown = true
@@ -135,7 +135,7 @@ struct Feed {
         return isAbsenceTold ? [] : [ApusClient.Notice(topic: filter.text, kind: .waiting, time: time)]
     }
 
-    /// A server that does not know of waiting says that there is no such topic; nil where that is the last word.
+    /// Handles `TOPIC_NOT_FOUND` from a server that does not support waiting. Returns `nil` if the refusal is final.
     mutating func refusedForItsTopic(time: String) -> [ApusClient.Notice]? {
         isWaitAsked ? absent(time: time) : nil
     }
@@ -150,14 +150,14 @@ struct Feed {
         return position
     }
 
-    /// The connection is gone.
+    /// Handles the loss of the connection.
     mutating func disconnected() {
         if stage != .over { stage = .away }
     }
 
     // MARK: Receiving
 
-    /// The event for the consumer; nil when it had it before, or when it is of an earlier subscription.
+    /// The event for the consumer; `nil` if the event is a duplicate or belongs to an earlier subscription.
     mutating func received(_ event: ServerMessage.Event) -> ApusClient.Event? {
         guard isLive else { return nil }
         if let offset = event.offset, let last = position {
@@ -175,7 +175,7 @@ struct Feed {
         )
     }
 
-    /// The notices for the consumer; none when the info is none of its business.
+    /// The notices for the consumer; empty if the info does not concern this feed.
     mutating func received(_ info: ServerMessage.Info) -> [ApusClient.Notice] {
         guard let topic = info.topic else { return [] }
         if stage == .waiting, info.message == "topic_created" { return created(info) }
@@ -189,13 +189,13 @@ struct Feed {
             stage = .over
             return [notice]
         }
-        // What comes is another topic's, and all of it is wanted.
+        // The next events belong to a new topic, and the consumer needs all of them.
         position = nil
         asked?.since = nil
         return [notice] + absent(time: info.time)
     }
 
-    /// The topic that was waited for is made, and its first event has offset 1.
+    /// Handles the creation of the awaited topic. Its first event has offset 1.
     private mutating func created(_ info: ServerMessage.Info) -> [ApusClient.Notice] {
         let known = askedPosition
         if let known, known.epoch == info.epoch { return live(at: known, nil, time: info.time) }

@@ -1,5 +1,5 @@
 extension ApusClient.Subscription {
-    /// The events alone; each notice goes to the closure, at its place between them.
+    /// The events alone. The closure gets each notice, in order between the events.
     ///
     /// ```swift
     /// for try await event in subscription.events(onNotice: { log($0) }) { … }
@@ -8,7 +8,7 @@ extension ApusClient.Subscription {
         Events(subscription: self, onNotice: onNotice)
     }
 
-    /// The events of a subscription, its notices handled on the way.
+    /// The events of a subscription. A closure handles the notices.
     public struct Events: AsyncSequence, Sendable {
         public typealias Element = ApusClient.Event
         public typealias Failure = ClientError
@@ -30,7 +30,7 @@ extension ApusClient.Subscription {
             Iterator(events: self)
         }
 
-        /// The loop over the events.
+        /// The iterator over the events.
         public struct Iterator: AsyncIteratorProtocol {
             fileprivate let events: Events
 

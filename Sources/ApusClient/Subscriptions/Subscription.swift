@@ -1,7 +1,7 @@
 import Synchronization
 
 extension ApusClient {
-    /// What one `subscribe` brings: a bounded sequence of events and notices, in the server's order per topic.
+    /// A bounded sequence of events and notices from one `subscribe`, in the server's order per topic.
     ///
     /// ```swift
     /// for try await delivery in subscription {
@@ -12,28 +12,29 @@ extension ApusClient {
     /// }
     /// ```
     ///
-    /// It is for one consumer. An event counts as handled when the consumer asks for the next; ``position`` is that of
-    /// the last one handled, to be kept wherever the consumer keeps what it made of the events. A lost connection does
-    /// not end the sequence: what was not received is recovered, each event comes once.
+    /// A subscription is for one consumer. An event counts as handled when the consumer asks for the next one.
+    /// ``position`` is the position of the last handled event: store it together with what you derive from the events.
+    /// A lost connection does not end the sequence: the client recovers what it did not receive, and each event comes
+    /// once.
     ///
-    /// While the consumer is slow at most ``SubscribeOptions/buffer`` events wait here; then the connection is not
-    /// read, which holds up the client's other subscriptions too. A subscription that nobody reads must therefore be
-    /// ended: by ``unsubscribe()``, or by letting go of it.
+    /// While the consumer is slow, at most ``SubscribeOptions/buffer`` events wait here. Then the client stops reading
+    /// the connection, which also holds up its other subscriptions. So end a subscription that nobody reads: call
+    /// ``unsubscribe()``, or release the subscription.
     ///
-    /// The sequence ends when the subscription is ended, when its topics are all deleted, and with the client's
-    /// closure; it throws what made reconnecting useless.
+    /// The sequence ends when the subscription ends, when all its topics are deleted, and when the client's closure
+    /// ends. It throws the error that makes reconnecting useless.
     public final class Subscription: AsyncSequence, Sendable {
         public typealias Element = Delivery
         public typealias Failure = ClientError
 
-        /// What was subscribed to: names and patterns.
+        /// The subscribed names and patterns.
         public let topics: [String]
         private let client: ApusClient
         private let buffer: EventBuffer
-        /// Where its feeds are, until it ends.
+        /// The sessions that have this subscription's feeds; empty after the end.
         private let places: Mutex<[Place]>
 
-        /// Some of its feeds, in the session that has them.
+        /// The feeds of this subscription in one session.
         struct Place: Sendable {
             let session: SubscriptionSession
             let filters: [TopicFilter]
@@ -59,38 +60,38 @@ extension ApusClient {
             }
         }
 
-        /// The position after the last event handled, which a later ``Start/after(_:)`` goes on from.
+        /// The position after the last handled event. A later subscription resumes there with ``Start/after(_:)``.
         ///
-        /// Before the first event it is where the subscription began, so it is of use at once. Nil for a pattern, for
-        /// several topics, and of a server without positions.
+        /// Before the first event, this is where the subscription started, so it is usable at once. `nil` for a
+        /// pattern, for several topics, and if the server does not support positions.
         public var position: Position? {
             topics.count == 1 ? buffer.positions[0] : nil
         }
 
-        /// By topic: the position after its last event handled.
+        /// The position after the last handled event of each topic.
         public var positions: [String: Position] {
             var positions: [String: Position] = [:]
             for (topic, position) in zip(topics, buffer.positions) { positions[topic] = position }
             return positions
         }
 
-        /// The next event or notice; nil at the end. What was taken before counts as handled.
+        /// The next event or notice; `nil` at the end. Deliveries taken before count as handled.
         public func next() async throws(ClientError) -> Delivery? {
             try await buffer.take(limit: 1).first
         }
 
-        /// Waits for events and notices and takes those that are there, at most `limit`; none at the end. All that was
-        /// taken before counts as handled.
+        /// Waits for deliveries and takes at most `limit` of them; returns none at the end. Deliveries taken before
+        /// count as handled.
         public func nextBatch(limit: Int = 64) async throws(ClientError) -> [Delivery] {
             try await buffer.take(limit: Swift.max(1, limit))
         }
 
-        /// Counts what was taken as handled without asking for more, so that ``position`` is after it.
+        /// Marks the taken deliveries as handled without asking for more. ``position`` is then after them.
         public func markHandled() {
             buffer.handleTaken()
         }
 
-        /// Ends the subscription at the server. What has arrived can still be taken.
+        /// Ends the subscription on the server. The consumer can still take what has arrived.
         public func unsubscribe() async {
             buffer.finish()
             await client.end(takePlaces())
@@ -100,7 +101,7 @@ extension ApusClient {
             Iterator(subscription: self)
         }
 
-        /// The loop over the subscription.
+        /// The iterator over the subscription.
         public struct Iterator: AsyncIteratorProtocol {
             fileprivate let subscription: Subscription
 

@@ -1,6 +1,6 @@
 import ApusProtocol
 
-// What the server says, turned into what consumers get.
+// Converts the server's messages to deliveries for the consumers.
 
 extension SubscriptionSession {
     func handle(_ message: ServerMessage) async throws(ClientError) {
@@ -26,7 +26,7 @@ extension SubscriptionSession {
         }
     }
 
-    /// The feed that gets what is said of this topic: there is at most one.
+    /// The feed that a topic's messages are for. There is at most one.
     private func key(of topic: String) -> Key? {
         names[topic] ?? patterns.first { $0.filter.text == topic || $0.filter.matches(topic) }?.key
     }
@@ -48,7 +48,7 @@ extension SubscriptionSession {
         if entry.feed.isOver {
             endTopic(key)
         } else if !knowsWaiting {
-            // Not every server goes on waiting by itself; one of which that is not known is asked.
+            // Not every server keeps a subscription waiting. Ask again unless this server is known to.
             send([key])
         }
     }
@@ -58,7 +58,7 @@ extension SubscriptionSession {
         entries[key]?.attempts = 0
         if ack.isWaiting { knowsWaiting = true }
         if entry.feed.isLive, !entry.feed.filter.isPattern { tell(.there, entry.feed.filter.text) }
-        // First the answer to the one who subscribes: without it nobody makes room for a notice.
+        // First complete the `subscribe` call: until it returns, no consumer makes room for a notice.
         if notices.isEmpty { entry.buffer.start(feed: entry.index, at: entry.feed.position) }
         entry.subscribed.complete(.success(()))
         await push(notices, key)
@@ -82,7 +82,7 @@ extension SubscriptionSession {
         }
         switch reply.code {
         case ErrorCode.unavailable.rawValue, ErrorCode.rateLimited.rawValue, ErrorCode.overloaded.rawValue:
-            // It may well be taken a little later, here or on another connection.
+            // The server may accept the subscription a little later, here or on another connection.
             askLater(key)
         case ErrorCode.internal.rawValue:
             throw ClientError(.closed, error.message, close: WebSocketClose(code: 1013, reason: reply.code))
@@ -92,8 +92,8 @@ extension SubscriptionSession {
         }
     }
 
-    /// The server closed the connection for a message that was too big, and does not say which. Of the commands without
-    /// an answer the largest is too big in any case: it is refused, and the others are asked for again.
+    /// Handles a close for a message that was too big. The server does not say which message. The largest unanswered
+    /// command is too big in any case: this refuses it, and the client sends the others again.
     func refuseLargest() -> Bool {
         let asked = entries.compactMap { key, entry in entry.askedBytes.map { (key: key, bytes: $0) } }
         let largest = asked.max { $0.bytes < $1.bytes }
@@ -106,7 +106,7 @@ extension SubscriptionSession {
 
     private func endTopic(_ key: Key) {
         guard let entry = forget(key) else { return }
-        // A server that was asked to wait does so again, and this one does not.
+        // A server that was asked to wait keeps waiting, but this subscription has ended.
         if entry.feed.isWaitAsked { leave([entry]) }
         entry.buffer.endFeed()
     }
@@ -115,7 +115,7 @@ extension SubscriptionSession {
         for notice in notices { await push(.notice(notice), key) }
     }
 
-    /// Hands it to the consumer, waiting for room if that is possible.
+    /// Hands a delivery to the consumer. Waits for room where possible.
     private func push(_ delivery: ApusClient.Delivery, _ key: Key) async {
         guard let entry = entries[key] else { return }
         let item = EventBuffer.Item(delivery: delivery, feed: entry.index, position: entry.feed.position)

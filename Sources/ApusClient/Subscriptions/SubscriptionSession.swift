@@ -1,27 +1,27 @@
 import ApusProtocol
 
-/// The subscriptions that share a connection, over as many connections as it takes.
+/// The subscriptions that share a connection, across reconnects.
 ///
-/// The server's events name their topic and not the subscription they are for, so no two feeds of a session may ask for
-/// the same topic; `SessionRegistry` sees to that, and opens another session otherwise.
+/// The server's events name their topic but not their subscription. So no two feeds of a session may ask for the same
+/// topic: `SessionRegistry` opens another session instead.
 ///
-/// One task runs `run` and handles what comes in, in order. When a feed's buffer is full it waits right there, so the
-/// socket is not read. It does not wait while a command has no answer yet, since the answer may stand behind the events
-/// that have no room: those that were on their way already are then taken over the bound.
+/// One task runs `run` and handles input in order. When a feed's buffer is full, the task waits, so the socket is not
+/// read. It does not wait while a command is unanswered, because the answer may come after events that have no room.
+/// Those events exceed the buffer's limit.
 actor SubscriptionSession {
     struct Key: Hashable, Sendable {
         let number: Int
     }
 
-    /// A subscription that is wanted.
+    /// A requested subscription.
     struct Request: Sendable {
         let filter: TopicFilter
         let options: ApusClient.SubscribeOptions
-        /// Which of its subscription's feeds it is.
+        /// The index of the feed in its subscription.
         let index: Int
     }
 
-    /// What it learns of topics that may matter to others.
+    /// What the session learns about topics that may concern publishes.
     enum News: Sendable {
         case there
         case deleted
@@ -30,22 +30,22 @@ actor SubscriptionSession {
     struct Entry {
         var feed: Feed
         let buffer: EventBuffer
-        /// Which of its subscription's feeds it is.
+        /// The index of the feed in its subscription.
         let index: Int
-        /// Completed by the first answer that is no refusal.
+        /// Completed by the first answer that is not a refusal.
         let subscribed: OneShot<Void>
-        /// The size of its command while the answer is still to come.
+        /// The size of the unanswered subscribe command, in bytes.
         var askedBytes: Int?
-        /// How often a topic that is not there was asked for again.
+        /// How often the client has asked again for a missing topic.
         var attempts = 0
-        /// Asks for it again.
+        /// The task that asks again.
         var retry: Task<Void, Never>?
     }
 
     private let link: ReconnectingTransport
     private let clientID: String
     private let onNews: @Sendable (News, _ topic: String) -> Void
-    /// Called when it takes no more feeds, before those that it has learn of it.
+    /// Called when the session accepts no more feeds, before its feeds learn of it.
     private let onEnd: @Sendable (SubscriptionSession) -> Void
     var entries: [Key: Entry] = [:]
     private(set) var names: [String: Key] = [:]
@@ -53,11 +53,11 @@ actor SubscriptionSession {
     private var lastKey = 0
     var unanswered = 0
     private var connection: WebSocketConnection?
-    /// The buffer that has no room for what came.
+    /// The buffer that the session waits for.
     var blocking: EventBuffer?
     var reconnectAfter: Duration?
     var wasUseful = false
-    /// Whether the server at the other end is known to wait for topics by itself.
+    /// Whether the current server is known to wait for topics.
     var knowsWaiting = false
     private var isRetired = false
     private var end: ClientError?
@@ -76,7 +76,8 @@ actor SubscriptionSession {
 
     // MARK: Subscribing
 
-    /// Adds feeds that fill `buffer` and waits until the server has acked them; removes them again when it refuses one.
+    /// Adds feeds that fill `buffer`, and waits until the server has acked them. If the server refuses one, removes all
+    /// of them again.
     func add(_ requests: [Request], buffer: EventBuffer) async throws(ClientError) -> [Key] {
         if let end { throw end }
         var added: [Key] = []
@@ -109,7 +110,7 @@ actor SubscriptionSession {
         leave(keys.compactMap { forget($0) }.filter { !$0.feed.isOver || $0.feed.isWaitAsked })
     }
 
-    /// Unsubscribes at the server.
+    /// Unsubscribes on the server.
     func leave(_ entries: [Entry]) {
         let commands = entries.map { ClientCommand.unsubscribe(topic: $0.feed.filter.text, clientID: clientID).text() }
         if !commands.isEmpty { connection?.post(texts: commands) }
@@ -125,7 +126,8 @@ actor SubscriptionSession {
         return entry
     }
 
-    /// Sends the commands of these feeds if there is a connection; a new connection sends those of all.
+    /// Sends the subscribe commands of these feeds if there is a connection. A new connection sends the commands of all
+    /// feeds.
     func send(_ keys: [Key]) {
         guard let connection else { return }
         var commands: [String] = []
@@ -140,7 +142,7 @@ actor SubscriptionSession {
         connection.post(texts: commands)
     }
 
-    /// Asks for one again a little later, on this connection.
+    /// Asks for a feed again a little later, on this connection.
     func askLater(_ key: Key) {
         guard let attempts = entries[key]?.attempts else { return }
         entries[key]?.attempts = attempts + 1
@@ -156,17 +158,17 @@ actor SubscriptionSession {
 
     // MARK: Running
 
-    /// Serves the feeds until the task is cancelled or reconnecting is useless; then all of them end.
+    /// Serves the feeds until the task is cancelled or reconnecting is useless. Then all feeds end.
     func run() async {
         let error = await link.run { await self.serve($0) }
         finish(error.code == .cancelled ? .clientClosed : error)
     }
 
-    /// Ends every feed with this error, or just so if it is that the client is closed.
+    /// Ends every feed with this error, or without an error if the client is closed.
     func finish(_ error: ClientError) {
         if end == nil { end = error }
         onEnd(self)
-        // The closure's end is no failure of a sequence.
+        // The end of the client's closure is not an error for a sequence.
         let failure = error.isClientClosed ? nil : error
         for entry in entries.values {
             entry.retry?.cancel()
@@ -178,7 +180,7 @@ actor SubscriptionSession {
         patterns = []
     }
 
-    /// Ends it, as nothing is left that it is for.
+    /// Ends the session because it has no feeds left.
     func retire() async {
         isRetired = true
         if let connection { await link.close(connection) }
@@ -211,7 +213,7 @@ actor SubscriptionSession {
         return disconnect
     }
 
-    /// Handles what comes in until the connection ends; returns how it ended.
+    /// Handles input until the connection ends, and returns how it ended.
     private func receive(from connection: WebSocketConnection) async -> ClientError {
         do {
             while true {
@@ -232,7 +234,7 @@ actor SubscriptionSession {
 
     private func ended(by close: WebSocketClose) -> ClientError {
         let isDeletion = close.code == WebSocketClose.normal && close.reason == Disconnect.topicDeleted.reason
-        // The deleted topic's subscription has ended; the close is not meant for the others.
+        // The subscription to the deleted topic has ended. The close does not concern the other subscriptions.
         guard isDeletion, wasUseful, !entries.isEmpty else { return ClientError(close) }
         return ClientError(.closed, "the server closed the connection (1000 TOPIC_DELETED)")
     }

@@ -1,6 +1,6 @@
-/// What a subscription asks for: the name of a topic, or a pattern of names.
+/// What a subscription asks for: a topic name, or a pattern of names.
 ///
-/// Names are split at dots; in a pattern `*` is one token and a `>` at the end is one or more.
+/// Names are split at dots. In a pattern, `*` matches one token, and `>` at the end matches one or more.
 struct TopicFilter: Hashable {
     let text: String
 
@@ -9,7 +9,7 @@ struct TopicFilter: Hashable {
     }
 
     var isPattern: Bool {
-        // Neither may stand in a name.
+        // Neither character may occur in a name.
         text.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: ">") }
     }
 
@@ -17,7 +17,7 @@ struct TopicFilter: Hashable {
         text.split(separator: ".", omittingEmptySubsequences: false)
     }
 
-    /// Whether there can be a topic that both ask for.
+    /// Whether a topic can match both filters.
     func overlaps(_ other: TopicFilter) -> Bool {
         guard isPattern || other.isPattern else { return text == other.text }
         let (mine, others) = (tokens, other.tokens)
@@ -29,7 +29,7 @@ struct TopicFilter: Hashable {
         return true
     }
 
-    /// Whether it asks for the topic of this name.
+    /// Whether the filter matches a topic name.
     func matches(_ topic: String) -> Bool {
         overlaps(TopicFilter(topic))
     }

@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Tells a client's handler that bytes have come, before they are whole frames: a long message takes long to come.
+/// Tells the client's handler that bytes have arrived, before they are complete frames: a long message takes long to
+/// arrive.
 final class ByteListener: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 

@@ -1,10 +1,10 @@
 import NIOCore
 import NIOWebSocket
 
-/// Turns a server's frames into messages and checks them against RFC 6455.
+/// Joins a server's frames into messages, and checks them against RFC 6455.
 struct MessageAssembler {
     enum Result: Equatable {
-        /// More fragments must come.
+        /// More fragments must follow.
         case none
         case message(WebSocketMessage)
         case ping(ByteBuffer)

@@ -1,16 +1,16 @@
 import NIOCore
 import NIOHTTP1
 
-/// Reads the HTTP answer of a server that refused the WebSocket handshake.
+/// Reads the HTTP response of a server that refuses the WebSocket handshake.
 ///
-/// Takes at most 64 KiB of body: it is for a problem document, the rest is cut off.
+/// Reads at most 64 KiB of body, which is enough for a problem document. The rest is cut off.
 final class RefusalReader: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
 
     struct Response: Sendable {
         var status: Int
         var body: String
-        /// The seconds of its `Retry-After`.
+        /// The value of `Retry-After`, in seconds.
         var retryAfter: Int?
     }
 
@@ -43,7 +43,7 @@ final class RefusalReader: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The status says enough, even if what follows it is broken.
+        // The status is enough, even if the rest of the response is broken.
         finish()
         context.close(promise: nil)
     }

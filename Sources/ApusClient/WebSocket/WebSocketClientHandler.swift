@@ -1,10 +1,10 @@
 import NIOCore
 import NIOWebSocket
 
-/// The last handler of a client's pipeline: frames in, messages into the inbox.
+/// The last handler of a client's pipeline. It turns frames into messages for the inbox.
 ///
-/// All state lives on the channel's event loop. Reading stops while the inbox is full, which fills the socket's
-/// buffers and so slows the server: the back-pressure of a reader that does not keep up. Pings wait too, then.
+/// All state is used only on the channel's event loop. Reading stops while the inbox is full. That fills the socket's
+/// buffers and slows the server: back-pressure from a slow reader. Pings wait too, then.
 final class WebSocketClientHandler: ChannelDuplexHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundIn = WebSocketFrame
@@ -12,9 +12,9 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
 
     private enum Phase {
         case open
-        /// Our close frame is on its way; the peer's is awaited.
+        /// The client has sent its close frame and waits for the server's.
         case closeSent
-        /// Both are, or the connection failed; only the end of TCP is missing.
+        /// Both sides have sent their close frames, or the connection has failed. Only the end of TCP is missing.
         case closed
     }
 
@@ -30,7 +30,7 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
     private var idleCheck: Scheduled<Void>?
     private var hasHeard = true
     private var isPinged = false
-    /// How many bytes waited for the socket at the last look.
+    /// How many bytes waited for the socket at the last check.
     private var waitingBytes = 0
 
     init(inbox: WebSocketInbox, configuration: WebSocketConnection.Configuration) {
@@ -60,7 +60,7 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Goes on reading: the inbox has room again.
+    /// Resumes reading because the inbox has room again.
     func resume() {
         isPaused = false
         guard wantsRead, let context else { return }
@@ -70,16 +70,16 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if unwrapOutboundIn(data).opcode == .connectionClose {
-            // There is one close frame in each direction (RFC 6455, 5.5.1); the peer's may have been answered already.
+            // Each side sends one close frame (RFC 6455, 5.5.1). The server's may have been answered already.
             guard phase == .open else { return promise?.succeed() ?? () }
             phase = .closeSent
-            // Nobody may be taking messages any more, and the peer's close frame stands behind them.
+            // The receiver may have stopped taking messages, and the server's close frame comes after them.
             resume()
         }
         context.write(data, promise: promise)
     }
 
-    /// Bytes have come: also a part of a frame is a sign of life.
+    /// Records received bytes. Even part of a frame is a sign of life.
     func heard() {
         hasHeard = true
     }
@@ -122,17 +122,17 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
                 context: context
             )
         } else {
-            // A socket that broke (reset, timed out) is a close without a close frame.
+            // A broken socket (reset, timed out) is a close without a close frame.
             context.close(promise: nil)
         }
     }
 
-    /// Looks every `idleTimeout` whether anything came since the last look.
+    /// Checks every `idleTimeout` whether anything arrived since the last check.
     private func checkForLife(context: ChannelHandlerContext) {
         guard let idleTimeout else { return }
         idleCheck = context.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
             guard let context = self.context, self.phase == .open else { return }
-            // Nothing is heard while we do not listen, and a pong may have to wait behind what is being sent.
+            // A paused handler hears nothing, and a pong may have to wait behind data that is being sent.
             if self.hasHeard || self.isPaused || self.isSending(context) {
                 self.isPinged = false
             } else if self.isPinged {
@@ -146,7 +146,7 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Whether the socket has taken something of what waited for it, since the last look.
+    /// Whether the socket has accepted waiting data since the last check.
     private func isSending(_ context: ChannelHandlerContext) -> Bool {
         let waiting = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
         defer { waitingBytes = waiting }
@@ -154,7 +154,8 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
     }
 
     private func deliver(_ message: WebSocketMessage) {
-        // After our close frame the inbox may overflow its bound by what the peer sends until it sees that frame.
+        // After the client's close frame, the inbox may exceed its limit by what the server sends until it sees that
+        // frame.
         if !inbox.push(message), phase == .open { isPaused = true }
     }
 
@@ -181,7 +182,7 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         closeSoon(context: context)
     }
 
-    /// The server is to close TCP first (RFC 6455, 7.1.1); one that does not in a second is not waited for.
+    /// The server should close TCP first (RFC 6455, 7.1.1). The client waits one second for that.
     private func closeSoon(context: ChannelHandlerContext) {
         resume()
         context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) {

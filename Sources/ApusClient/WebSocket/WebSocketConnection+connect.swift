@@ -5,7 +5,7 @@ import NIOSSL
 import NIOWebSocket
 
 extension WebSocketConnection {
-    /// What became of a handshake.
+    /// The result of a handshake.
     private enum Handshake: Sendable {
         case upgraded(any Channel, WebSocketInbox)
         case refused(EventLoopFuture<RefusalReader.Response>)
@@ -13,8 +13,8 @@ extension WebSocketConnection {
 
     /// Connects to a server's WebSocket endpoint.
     ///
-    /// Throws `unreachable` or `timedOut` when there is no connection; `unauthorized` or `refused` with the status
-    /// and the server's problem when it refuses the handshake; `protocolViolation` when it does not speak HTTP and
+    /// Throws `unreachable` or `timedOut` if there is no connection, `unauthorized` or `refused` with the status and
+    /// the server's problem if it refuses the handshake, and `protocolViolation` if it does not speak HTTP and
     /// WebSocket.
     public static func connect(
         to address: ServerAddress,
@@ -78,7 +78,8 @@ extension WebSocketConnection {
         }
     }
 
-    /// Whether the server said something that no WebSocket server says, rather than nothing, or a part of an answer.
+    /// Whether the error means that the server sent something invalid. Otherwise it sent nothing or an incomplete
+    /// response.
     private static func isAnswer(_ error: any Error) -> Bool {
         switch error {
         case HTTPParserError.invalidEOFState, HTTPParserError.closedConnection: false
@@ -96,7 +97,7 @@ extension WebSocketConnection {
     }
 
     private static func addTLS(_ context: NIOSSLContext, host: String, to channel: any Channel) throws {
-        // A server name (SNI) is a name; for an address the certificate is checked against the peer's.
+        // A server name (SNI) must be a name. For an IP address, the certificate is checked against the address.
         let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
         let handler = try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
         try channel.pipeline.syncOperations.addHandler(handler)
@@ -139,7 +140,7 @@ extension WebSocketConnection {
                 }
             )
         )
-        // The server's first frames may come in the same segment as its 101.
+        // The server's first frames may arrive in the same segment as its 101 response.
         pipeline.leftOverBytesStrategy = .forwardBytes
         return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: pipeline)
     }

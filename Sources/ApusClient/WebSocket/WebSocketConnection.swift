@@ -4,37 +4,36 @@ public import NIOWebSocket
 
 /// A client's WebSocket connection.
 ///
-/// Any task may send and receive. Messages that nobody takes are kept up to the configuration's bounds; then the
-/// socket is no longer read. The connection closes abruptly when its last reference goes away, so end it with
-/// `close`.
+/// Any task may send and receive. Messages wait for a receiver up to the configuration's limits; then the client stops
+/// reading the socket. The connection closes abruptly when its last reference is released, so end it with `close`.
 public final class WebSocketConnection: Sendable {
-    /// How a connection is made, and the bounds of what it keeps.
+    /// How to connect, and the limits of the connection's buffers.
     public struct Configuration: Sendable {
-        /// Sent as `X-API-Key` with the handshake.
+        /// The API key, sent as `X-API-Key` with the handshake.
         public var apiKey: String?
-        /// Further headers of the handshake.
+        /// Additional headers of the handshake.
         public var headers: [(name: String, value: String)] = []
-        /// What follows the path after a `?`, as it is to be sent.
+        /// The query after the path's `?`, already encoded.
         public var query: String?
         /// How long connecting, TLS and the handshake may take together.
         public var connectTimeout: TimeAmount = .seconds(10)
-        /// The largest frame and the largest message taken.
+        /// The largest accepted frame and message, in bytes.
         public var maxMessageBytes = 16 << 20
-        /// At most this many messages are kept for the receiver.
+        /// How many messages may wait for the receiver.
         public var inboxMessages = 256
-        /// At most about this many bytes are kept for the receiver.
+        /// The approximate size of the waiting messages, in bytes.
         public var inboxBytes = 4 << 20
-        /// A server that was silent for this long is pinged, and the connection is taken for broken when it stays so
-        /// for as long again; nil is never.
+        /// After this time without input, the client pings the server. After the same time without a response, the
+        /// connection counts as broken. `nil` means never.
         public var idleTimeout: TimeAmount?
-        /// Whether pings are answered; a test may want not to.
+        /// Whether pings are answered. A test may turn this off.
         public var answersPings = true
         /// Whether pings and pongs are delivered.
         public var deliversControlFrames = false
-        /// The kernel's receive buffer (SO_RCVBUF); a test of slow readers wants a small one.
+        /// The size of the kernel's receive buffer (SO_RCVBUF), in bytes. Tests of slow readers use a small one.
         public var receiveBufferBytes: Int?
 
-        /// The defaults, with a key if there is one.
+        /// Creates a default configuration, with an optional API key.
         public init(apiKey: String? = nil) {
             self.apiKey = apiKey
         }
@@ -54,12 +53,12 @@ public final class WebSocketConnection: Sendable {
 
     // MARK: Sending
 
-    /// Sends a text message and waits until the socket has taken it.
+    /// Sends a text message, and waits until the socket has accepted it.
     public func send(text: String) async throws(ClientError) {
         try await send(texts: CollectionOfOne(text))
     }
 
-    /// Sends text messages in one write and waits until the socket has taken them.
+    /// Sends text messages in one write, and waits until the socket has accepted them.
     public func send(texts: some Collection<String> & Sendable) async throws(ClientError) {
         for text in texts.dropLast() {
             channel.write(frame(.text, ByteBuffer(string: text)), promise: nil)
@@ -68,7 +67,7 @@ public final class WebSocketConnection: Sendable {
         try await written(channel.writeAndFlush(frame(.text, ByteBuffer(string: last))))
     }
 
-    /// Sends text messages in one write and does not wait; what cannot be sent is lost with the connection.
+    /// Sends text messages in one write without waiting. Messages that cannot be sent are lost with the connection.
     func post(texts: [String]) {
         for text in texts { channel.write(frame(.text, ByteBuffer(string: text)), promise: nil) }
         channel.flush()
@@ -87,14 +86,14 @@ public final class WebSocketConnection: Sendable {
         try await written(channel.writeAndFlush(frame))
     }
 
-    /// Sends bytes past the WebSocket encoder, for frames that no encoder would make.
+    /// Sends bytes past the WebSocket encoder, for frames that no encoder would produce.
     public func sendRaw(_ bytes: ByteBuffer) async throws(ClientError) {
         let channel = channel
         try await written(
             channel.eventLoop.flatSubmit {
                 do {
                     let encoder = try channel.pipeline.syncOperations.context(handlerType: WebSocketFrameEncoder.self)
-                    // A write at the encoder's context goes on to the handlers before it.
+                    // A write at the encoder's context continues with the handlers before it.
                     return encoder.writeAndFlush(NIOAny(bytes))
                 } catch {
                     return channel.eventLoop.makeFailedFuture(error)
@@ -117,25 +116,25 @@ public final class WebSocketConnection: Sendable {
 
     // MARK: Receiving
 
-    /// The next message; nil after the end.
+    /// The next message; `nil` after the end.
     ///
-    /// The last one is a `close`, also when the connection just broke (code 1006). Throws `protocolViolation` when
-    /// the server broke the protocol and `cancelled` when the task is cancelled.
+    /// The last message is a `close`, even if the connection broke (code 1006). Throws `protocolViolation` if the
+    /// server violated the protocol, and `cancelled` if the task is cancelled.
     public func receive() async throws(ClientError) -> WebSocketMessage? {
         try await inbox.take(limit: 1).first
     }
 
-    /// Waits for messages and takes those that are there, at most `limit`; none after the end.
+    /// Waits for messages and takes at most `limit` of them; returns none after the end.
     public func receiveBatch(limit: Int = 64) async throws(ClientError) -> [WebSocketMessage] {
         try await inbox.take(limit: limit)
     }
 
-    /// The messages from here to the end. Two loops over it share them.
+    /// The messages from now to the end. Two loops over the sequence share the messages.
     public var messages: Messages { Messages(connection: self) }
 
     /// The messages of a connection until its end.
     public struct Messages: AsyncSequence, Sendable {
-        // Held so that the connection lives at least as long as a loop over it.
+        // Keeps the connection alive at least as long as a loop over it.
         fileprivate let connection: WebSocketConnection
 
         public struct AsyncIterator: AsyncIteratorProtocol {
@@ -159,10 +158,10 @@ public final class WebSocketConnection: Sendable {
 
     // MARK: Closing
 
-    /// Does the close handshake: sends a close frame and waits for the server's and the end of TCP, at most for
-    /// `timeout`.
+    /// Does the close handshake: sends a close frame, and waits at most `timeout` for the server's close frame and the
+    /// end of TCP.
     ///
-    /// Messages that come in until then can still be received.
+    /// Messages that arrive until then can still be received.
     public func close(
         code: UInt16 = WebSocketClose.normal,
         reason: String = "",

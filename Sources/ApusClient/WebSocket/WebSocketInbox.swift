@@ -1,11 +1,12 @@
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// The messages that arrived and were not taken yet.
+/// The messages that have arrived and wait for a receiver.
 ///
-/// Filled on the connection's event loop, emptied by any task; one leaf lock guards it. Bounded by messages and
-/// bytes: past either limit `push` asks for reading to stop, and it goes on once half of it is taken. What one
-/// socket read had already brought still comes in, so the bounds are exceeded by at most that.
+/// The connection's event loop fills the inbox, and any task may empty it. One leaf lock guards it. The inbox is
+/// bounded by messages and bytes: at either limit `push` asks the reader to stop, and reading resumes when both are
+/// down to half their limits. Messages of the socket read that is under way still enter, so the inbox exceeds its
+/// limits by at most that.
 final class WebSocketInbox: Sendable {
     private struct State {
         var messages: CircularBuffer<WebSocketMessage> = []
@@ -31,18 +32,18 @@ final class WebSocketInbox: Sendable {
         self.byteLimit = byteLimit
     }
 
-    /// Sets what starts reading again; called once, before the first `push`.
+    /// Sets the closure that resumes reading. Called once, before the first `push`.
     func onResume(_ resume: @escaping @Sendable () -> Void) {
         state.withLockedValue { $0.resume = resume }
     }
 
-    /// Adds a message; false when reading must stop until `onResume`'s closure is called.
+    /// Adds a message. Returns `false` if reading must stop until `onResume`'s closure is called.
     func push(_ message: WebSocketMessage) -> Bool {
         let (goOn, waiters) = state.withLockedValue { state -> (Bool, [CheckedContinuation<Void, Never>]) in
             guard !state.isFinished else { return (true, []) }
             state.messages.append(message)
             state.bytes += message.byteCount
-            // Once paused it stays so until `take` says to go on: what is in between is of a read that was under way.
+            // The inbox stays paused until `take` resumes it. Messages in between come from the read that is under way.
             if state.messages.count >= messageLimit || state.bytes >= byteLimit { state.isPaused = true }
             return (!state.isPaused, state.takeWaiters())
         }
@@ -50,13 +51,13 @@ final class WebSocketInbox: Sendable {
         return goOn
     }
 
-    /// Ends the stream, after what is in it: normally, or with an error.
+    /// Ends the stream after the messages in it, normally or with an error.
     func finish(failure: ClientError? = nil) {
         let waiters = state.withLockedValue { state in
             if !state.isFinished {
                 state.isFinished = true
                 state.failure = failure
-                // It holds the handler, which holds this.
+                // The closure holds the handler, which holds this inbox.
                 state.resume = nil
             }
             return state.takeWaiters()
@@ -64,7 +65,7 @@ final class WebSocketInbox: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Waits for messages and takes at most `limit`; none at the end.
+    /// Waits for messages and takes at most `limit` of them; returns none at the end.
     func take(limit: Int) async throws(ClientError) -> [WebSocketMessage] {
         while true {
             if let taken = try takeNow(limit: limit) { return taken }
@@ -97,7 +98,7 @@ final class WebSocketInbox: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isReady = state.withLockedValue { state in
-                    // Asked under the lock: a cancellation after this finds the waiter in the list.
+                    // Checked under the lock: a later cancellation finds the waiter in the list.
                     if !state.messages.isEmpty || state.isFinished || Task.isCancelled { return true }
                     state.waiters.append(continuation)
                     return false
@@ -105,7 +106,7 @@ final class WebSocketInbox: Sendable {
                 if isReady { continuation.resume() }
             }
         } onCancel: {
-            // Wakes every waiter; those that were not cancelled find nothing and wait again.
+            // Wakes every waiter. Waiters that were not cancelled find nothing and wait again.
             let waiters = state.withLockedValue { $0.takeWaiters() }
             for waiter in waiters { waiter.resume() }
         }

@@ -1,25 +1,25 @@
 public import NIOCore
 
-/// What a WebSocket connection delivers.
+/// A message from a WebSocket connection.
 public enum WebSocketMessage: Sendable, Hashable {
     /// A text message.
     case text(String)
     /// A binary message.
     case binary(ByteBuffer)
-    /// A ping, already answered where `answersPings` is on; only with `deliversControlFrames`.
+    /// A ping, already answered if `answersPings` is on. Delivered only with `deliversControlFrames`.
     case ping(ByteBuffer)
-    /// A pong; only with `deliversControlFrames`.
+    /// A pong. Delivered only with `deliversControlFrames`.
     case pong(ByteBuffer)
-    /// The connection ended; always the last one.
+    /// The end of the connection. Always the last message.
     case close(WebSocketClose)
 
-    /// The text, if it is a text message.
+    /// The text, or `nil` if this is not a text message.
     public var text: String? {
         guard case .text(let text) = self else { return nil }
         return text
     }
 
-    /// The bytes that it counts for in the inbox.
+    /// The size that counts for the inbox's limit, in bytes.
     var byteCount: Int {
         switch self {
         case .text(let text): text.utf8.count
@@ -31,22 +31,22 @@ public enum WebSocketMessage: Sendable, Hashable {
 
 /// How a connection ended.
 public struct WebSocketClose: Sendable, Hashable {
-    /// The peer's close code; 1005 when its close frame had none, 1006 when there was no close frame (RFC 6455, 7.4.1).
+    /// The peer's close code; 1005 if its close frame had no code, 1006 if there was no close frame (RFC 6455, 7.4.1).
     public let code: UInt16
-    /// The peer's reason; empty when it gave none.
+    /// The peer's reason; empty if it gave none.
     public let reason: String
 
-    /// Makes a close of its parts.
+    /// Creates a close from a code and a reason.
     public init(code: UInt16, reason: String = "") {
         self.code = code
         self.reason = reason
     }
 
-    /// The purpose is fulfilled.
+    /// The purpose of the connection is fulfilled.
     public static let normal: UInt16 = 1000
-    /// The peer goes away.
+    /// The peer is going away.
     public static let goingAway: UInt16 = 1001
-    /// A message was larger than the peer takes.
+    /// A message was larger than the peer accepts.
     public static let messageTooBig: UInt16 = 1009
     /// The close frame had no code.
     public static let noCode: UInt16 = 1005

@@ -3,10 +3,11 @@ import ApusProtocol
 import Logging
 
 extension Broker {
-    /// Makes the topics that are not there, and gives those that are the settings that are named. May be called again
-    /// with another list; a topic that is no longer in it stays.
+    /// Creates the missing topics of a list, and applies the given settings to those that exist. May be called again
+    /// with another list; topics that are no longer in the list stay.
     ///
-    /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`; what comes before in the list is done.
+    /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`. Earlier topics of the list are then already
+    ///   declared.
     func declare(_ topics: [TopicDeclaration], logger: Logger) throws(BrokerError) {
         guard !topics.isEmpty else { return }
         var made = 0
@@ -19,7 +20,7 @@ extension Broker {
 }
 
 extension TopicSettings {
-    /// Takes over what was named.
+    /// Applies the settings that are given.
     mutating func change(to fields: TopicSettingsFields) {
         if let value = fields.history { history = value }
         if let value = fields.historyAge { historyAge = value }

@@ -1,6 +1,6 @@
-/// Why a configuration cannot be used, in one line that names the setting, its value and where that came from.
+/// Why a configuration cannot be used. The description is one line that names the setting, its value and its source.
 public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What kind of fault it is.
+    /// The kind of error.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Base: String {
             case invalidValue
@@ -11,30 +11,30 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
 
         private let base: Base
 
-        /// The value is not one of those that the setting takes.
+        /// The setting does not accept the value.
         public static let invalidValue = Code(base: .invalidValue)
-        /// The value is fine, but not together with another setting's.
+        /// The value is valid, but conflicts with another setting's value.
         public static let conflict = Code(base: .conflict)
-        /// A file of settings, or of a secret, cannot be read or understood.
+        /// A file with settings or with a secret cannot be read or parsed.
         public static let unusableFile = Code(base: .unusableFile)
-        /// There is no such setting, but one that protects the server may have been meant.
+        /// There is no such setting, but the name may be a misspelled security setting.
         public static let unknownSetting = Code(base: .unknownSetting)
 
         public var description: String { base.rawValue }
     }
 
     public let code: Code
-    /// The key of the setting, as in a file: `topics.on_delete`.
+    /// The setting's key as in a file: `topics.on_delete`.
     public let setting: String
-    /// The value as it was given; nil where it is secret.
+    /// The value as it was given; `nil` if it is secret.
     public let value: String?
-    /// Where the value came from, `flag --port` for one; nil where only the embedding program knows.
+    /// The source of the value, such as `flag --port`; `nil` if only the embedding program knows it.
     public let source: String?
-    /// What is wrong, to follow the value: `is not a whole number from 0 to 65535`.
+    /// What is wrong, as a phrase that follows the value: `is not a whole number from 0 to 65535`.
     public let reason: String
 
     public var description: String {
-        // Control characters would let a value rewrite the terminal it is shown on.
+        // Escape control characters, so that a value cannot manipulate the terminal.
         let shown = value.map { "'\(PlainText.escaped($0, limit: 200))'" } ?? "the value"
         let origin = source.map { " (from \(PlainText.escaped($0)))" } ?? ""
         return "\(PlainText.escaped(setting, limit: 100)): \(shown)\(origin) \(reason)"

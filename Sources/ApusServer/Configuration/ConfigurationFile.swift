@@ -1,6 +1,7 @@
-/// A JSON or YAML file of settings: read, understood, and flattened to `topics.on_delete` and the like.
+/// A JSON or YAML file of settings: read, parsed, and flattened to keys such as `topics.on_delete`.
 ///
-/// Bounded: a file has at most ``maximumSize`` bytes and ``maximumNodes`` nodes once its YAML aliases are followed.
+/// A file may have at most ``maximumSize`` bytes, and at most ``maximumNodes`` nodes after its YAML aliases are
+/// expanded.
 struct ConfigurationFile {
     static let maximumSize = 1 << 20
     static let maximumNodes = 100_000
@@ -9,7 +10,7 @@ struct ConfigurationFile {
     private(set) var warnings: [String] = []
     private let source: String
 
-    /// - Parameter origin: who named the file, `flag --config` for one.
+    /// - Parameter origin: what named the file, such as `flag --config`.
     init(path: String, origin: String) throws(ConfigurationError) {
         func unusable(_ reason: String) -> ConfigurationError {
             ConfigurationError(code: .unusableFile, setting: "config", value: path, source: origin, reason: reason)
@@ -29,13 +30,13 @@ struct ConfigurationFile {
         source = "file \(path)"
         switch root {
         case .mapping(let members): try takeMembers(members)
-        // Nothing but comments.
+        // The file has only comments.
         case .null: break
         default: throw unusable("is not a mapping of settings to values")
         }
     }
 
-    /// By the name of the file, or else by how it begins.
+    /// Decides by the file's extension, or else by its first characters.
     private static func isJSON(path: String, text: String) -> Bool {
         switch path.split(separator: ".").last?.lowercased() {
         case "json": true
@@ -59,8 +60,8 @@ struct ConfigurationFile {
         }
     }
 
-    /// Refuses a key that may have been meant to protect the server, also where it is inside of others that are not
-    /// known: settings that were moved in by a level are not there.
+    /// Refuses an unknown key that may be a misspelled security setting. Also checks keys nested in unknown keys,
+    /// because a setting at the wrong level has no effect.
     private func refuseProtection(in node: FileNode, of unknown: UnknownSetting) throws(ConfigurationError) {
         if let error = unknown.refusal(value: node.scalarText) { throw error }
         switch node {
@@ -99,14 +100,14 @@ struct ConfigurationFile {
                 reason: reason
             )
         }
-        // A nested key can be written with its dot as well.
+        // A nested key may also be written with a dot.
         guard values[setting.key] == nil else { throw invalid("is given a second time") }
         if setting.isStructured, let json = node.structureJSON {
             values[setting.key] = .text(json)
             return
         }
         switch node {
-        // A template that had no secret to put in leaves this; nobody writes it to ask for none.
+        // A template leaves this value when it has no secret. Nobody writes it to turn authentication off.
         case .null where setting.isSecret: throw invalid("is empty; for none, write []")
         case .null: break
         case .scalar(let text): values[setting.key] = .text(text)

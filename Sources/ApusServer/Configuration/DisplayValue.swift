@@ -1,21 +1,21 @@
-/// A setting's value on its way to people or to a file.
+/// A setting's value, formatted for people or for a file.
 package enum DisplayValue: Sendable, Equatable {
     case number(Int)
-    /// In bytes.
+    /// A size in bytes.
     case size(Int)
-    /// A word that YAML takes for a string, as it is.
+    /// A word that needs no quotes in YAML.
     case word(String)
     case text(String)
     case texts([String])
-    /// A list, as JSON.
+    /// A list as JSON.
     case json(String)
-    /// Something that must not be shown.
+    /// A value that must not be shown.
     case secret
 
-    /// What stands for a secret. Nobody can have it for a key.
+    /// The text shown instead of a secret. It is not allowed as a key.
     static let mask = "***"
 
-    /// One line of YAML.
+    /// The value as one line of YAML.
     var yaml: String {
         switch self {
         case .word(let word): word
@@ -33,7 +33,7 @@ package enum DisplayValue: Sendable, Equatable {
         }
     }
 
-    /// For a help text.
+    /// The value for a help text.
     var plain: String {
         switch self {
         case .number(let number): "\(number)"

@@ -1,21 +1,21 @@
-/// The settings that the environment has.
+/// The settings in the environment.
 struct EnvironmentSource {
-    /// Variables that are for other commands than the server, and for this project's own scripts.
+    /// Variables of the other commands, and of this project's own scripts.
     private static let others = [
         "APUS_CONFIG", "APUS_URL", "APUS_BIN", "APUS_STRICT", "APUS_TALLY", "APUS_SEED", "APUS_BENCH", "APUS_FUZZ_DIR",
     ]
-    /// The client commands' key: taken for one of the server's by mistake, where the server has none.
+    /// The client commands' API key. On a server without keys, it may be there by mistake.
     private static let clientKeys = ["APUS_API_KEY", "APUS_API_KEY" + EnvironmentVariables.fileSuffix]
-    /// How many names a warning has.
+    /// How many names one warning lists.
     private static let shownNames = 5
 
     private let variables: EnvironmentVariables
     private(set) var values: [String: RawValue] = [:]
-    /// The variable that a setting comes from, by its key.
+    /// The variable that a setting comes from, by the setting's key.
     private(set) var names: [String: String] = [:]
     private(set) var warnings: [String] = []
 
-    /// - Throws: for a secret that is there twice, or in a file that cannot be read.
+    /// - Throws: ``ConfigurationError`` for a secret that is given twice, or in a file that cannot be read.
     init(_ variables: EnvironmentVariables, settings: [Setting]) throws(ConfigurationError) {
         self.variables = variables
         for setting in settings {
@@ -44,16 +44,16 @@ struct EnvironmentSource {
         guard let name = setting.environmentNames.first,
             let (text, variable) = try variables.secret(name, setting: setting.key)
         else { return }
-        // In a file, one a line.
+        // In a file, the values are separated by line ends or commas.
         let lines = text.split(omittingEmptySubsequences: false) { $0 == "," || $0.isNewline }
         values[setting.key] = setting.isList && variable != name ? .list(lines.map(\.trimmed)) : .text(text)
         names[setting.key] = variable
     }
 
-    /// What is to be said of variables that are called like ours and are none.
+    /// Warnings about unknown variables whose names start like the server's.
     ///
-    /// - Parameter hasKeys: whether the server asks its clients for a key.
-    /// - Throws: for one that may have been meant to protect the server.
+    /// - Parameter hasKeys: whether the server requires API keys.
+    /// - Throws: ``ConfigurationError`` for a variable that may be a misspelled security setting.
     func unknownNames(hasKeys: Bool) throws(ConfigurationError) -> [String] {
         let known =
             Setting.all.flatMap(\.environmentNames) + Setting.all.compactMap(\.environmentFileName) + Self.others

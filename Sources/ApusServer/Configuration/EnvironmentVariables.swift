@@ -1,30 +1,30 @@
-/// The environment as every command reads it: a variable that is empty is not set, and white space around a value is no
-/// part of it.
+/// The environment as every command reads it. An empty variable counts as not set, and surrounding white space is
+/// removed from values.
 package struct EnvironmentVariables: Sendable {
-    /// What the names of our own begin with.
+    /// The prefix of the project's own variables.
     static let prefix = "APUS_"
-    /// Ends the name of a variable that has the path of a file in place of a secret.
+    /// The suffix of a variable that contains the path of a file with a secret.
     package static let fileSuffix = "_FILE"
 
     private let values: [String: String]
 
     package init(_ environment: [String: String]) {
-        // One of white space alone stays: a key that is missing must not count as none asked for.
+        // Keep a variable that has only white space: a missing key must not count as authentication turned off.
         values = environment.filter { !$0.value.isEmpty }.mapValues(\.trimmed)
     }
 
     package subscript(name: String) -> String? { values[name] }
 
-    /// The names that begin with ``prefix``, as people write it, in order.
+    /// The names that start with ``prefix``, ignoring case and dashes, sorted.
     var ownNames: [String] {
         values.keys.filter { SettingName.uniform($0).hasPrefix(SettingName.uniform(Self.prefix)) }.sorted()
     }
 
-    /// A secret: the variable's value, or the contents of the file that `NAME_FILE` names.
+    /// Reads a secret: the variable's value, or the contents of the file that `NAME_FILE` names.
     ///
-    /// - Parameter setting: what the secret is, for a message.
-    /// - Returns: the secret, with the name of the variable that it comes from; nil where neither is set.
-    /// - Throws: where both are set, and for a file that cannot be read.
+    /// - Parameter setting: the setting's name, for error messages.
+    /// - Returns: the secret, and the name of the variable it comes from; `nil` if neither variable is set.
+    /// - Throws: ``ConfigurationError`` if both variables are set, or if the file cannot be read.
     package func secret(
         _ name: String,
         setting: String
@@ -43,8 +43,7 @@ package struct EnvironmentVariables: Sendable {
         guard self[name] == nil else { throw unusable("cannot be used together with \(name)") }
         do throws(FileFault) {
             var text = try FileText.read(path, limit: FileText.secretLimit)
-            // The one that every editor, and echo(1), puts at the end. A carriage return and a line feed are one
-            // character.
+            // Remove the newline that editors and echo(1) append. A carriage return with a line feed is one character.
             if text.last?.isNewline == true { text.removeLast() }
             return (text, variable)
         } catch {

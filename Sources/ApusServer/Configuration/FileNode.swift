@@ -1,7 +1,7 @@
 import ApusProtocol
 import Yams
 
-/// What JSON and YAML have in common. Scalars are text: every setting reads its own.
+/// The common structure of JSON and YAML. Scalars are text, and every setting parses its own.
 indirect enum FileNode {
     typealias Member = (name: String, node: FileNode)
 
@@ -10,12 +10,12 @@ indirect enum FileNode {
     case list([FileNode])
     case mapping([Member])
 
-    /// The text of a scalar; none of null, which as a member of a list is nothing that anybody means.
+    /// The text of a scalar; `nil` for null, which is never meaningful as an element of a list.
     var scalarText: String? {
         if case .scalar(let text) = self { text } else { nil }
     }
 
-    /// For a message about it.
+    /// The node's description for error messages.
     var description: String {
         switch self {
         case .null: "null"
@@ -28,7 +28,7 @@ indirect enum FileNode {
 }
 
 extension FileNode {
-    /// A list or a mapping as JSON; `nil` of anything else.
+    /// A list or a mapping as JSON; `nil` for anything else.
     var structureJSON: String? {
         switch self {
         case .null, .scalar: nil
@@ -36,7 +36,7 @@ extension FileNode {
         }
     }
 
-    /// What looks like a number becomes one, since a scalar does not say whether it was written with quotes.
+    /// Text that looks like a number becomes a number, because a scalar does not record whether it was quoted.
     private var json: String {
         switch self {
         case .null: "null"
@@ -60,7 +60,7 @@ extension FileNode {
         return try FileNode(value)
     }
 
-    /// Where the fault probably is. What reads YAML finds most faults of JSON too.
+    /// The probable position of the error. The YAML parser finds most JSON errors too.
     private static func position(in text: String) -> String {
         do {
             _ = try Yams.Parser(yaml: text).singleRoot()
@@ -87,12 +87,12 @@ extension FileNode {
         }
     }
 
-    /// A whole number without fraction and exponent: `1000` for `1e3`.
+    /// An integer without fraction and exponent: `1000` for `1e3`.
     private static func plain(number text: String) -> String {
         Int(text) == nil ? Double(text).flatMap { Int(exactly: $0) }.map { "\($0)" } ?? text : text
     }
 
-    /// A mapping, of which each key must be there once: of two values, nobody knows which was meant.
+    /// A mapping with unique keys. With duplicate keys, it is unclear which value is meant.
     private static func mapping(of members: [Member]) throws(FileFault) -> FileNode {
         var names: Set<String> = []
         for (name, _) in members where !names.insert(name).inserted {
@@ -119,8 +119,8 @@ extension FileNode {
         }
     }
 
-    /// - Parameter budget: how many nodes there may still be. An alias is followed each time it stands somewhere, so
-    ///   that a few lines could mean more than there is memory.
+    /// - Parameter budget: how many more nodes are allowed. An alias is expanded each time it is used, so a few lines
+    ///   could need more memory than there is.
     private init(_ node: Yams.Node, budget: inout Int) throws(FileFault) {
         budget -= 1
         guard budget >= 0 else { throw FileFault(reason: "has more than \(ConfigurationFile.maximumNodes) nodes") }
@@ -148,7 +148,7 @@ extension FileNode {
 }
 
 extension YamlError {
-    /// What and where, without the line itself, which may hold a secret.
+    /// The error and its position, without the line itself, which may contain a secret.
     fileprivate var position: String {
         switch self {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),

@@ -1,17 +1,19 @@
 import Foundation
 
-/// Reads files of text whole.
+/// Reads whole text files.
 enum FileText {
-    /// The most bytes of a file with a secret.
+    /// The largest file with a secret, in bytes.
     static let secretLimit = 64 << 10
 
-    /// The contents, without the mark that some editors put first to say that it is UTF-8.
+    /// The file's contents, without a leading byte order mark.
+    ///
+    /// - Throws: ``FileFault`` if the file cannot be read.
     static func read(_ path: String, limit: Int) throws(FileFault) -> String {
         let data: Data
         do {
             let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
             defer { try? file.close() }
-            // One byte more than allowed tells a file that is too large from one that just fits.
+            // Read one byte more than allowed, to detect a file that is too large.
             data = try file.read(upToCount: limit + 1) ?? Data()
         } catch {
             throw FileFault(reason: systemReason(of: error))
@@ -21,7 +23,7 @@ enum FileText {
         return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
     }
 
-    /// What the system said, rather than the sentence that Foundation makes of it.
+    /// The system's error message instead of Foundation's longer sentence.
     private static func systemReason(of error: any Error) -> String {
         let error = error as NSError
         let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
@@ -36,7 +38,7 @@ enum FileText {
     }
 }
 
-/// What is wrong with a file, before it is known who named it.
+/// What is wrong with a file, without the file's name.
 struct FileFault: Error {
     let reason: String
 }

@@ -1,10 +1,10 @@
-/// Variables that have a name of ours, and that somebody else has set for another purpose.
+/// Variables that have the name of a setting, but were set by another program for another purpose.
 enum ForeignVariable {
-    /// Whether a variable is one of those that Kubernetes, or Docker before it, sets for a service of our name.
+    /// Whether a variable is one that Kubernetes (or Docker before it) sets for a service named `apus` or similar.
     ///
-    /// For a service called `apus`: `APUS_SERVICE_HOST`, `APUS_SERVICE_PORT`, `APUS_SERVICE_PORT_HTTP`,
-    /// `APUS_PORT=tcp://10.0.0.1:8080`, `APUS_PORT_8080_TCP`, `APUS_PORT_8080_TCP_ADDR`, …; for one called `apus-eu`
-    /// the same with `APUS_EU`.
+    /// For a service named `apus`: `APUS_SERVICE_HOST`, `APUS_SERVICE_PORT`, `APUS_SERVICE_PORT_HTTP`,
+    /// `APUS_PORT=tcp://10.0.0.1:8080`, `APUS_PORT_8080_TCP`, `APUS_PORT_8080_TCP_ADDR`, …; for a service named
+    /// `apus-eu` the same with `APUS_EU`.
     static func isServiceLink(_ name: String, value: String) -> Bool {
         let words = name.split(separator: "_")
         if words.suffix(2) == ["SERVICE", "HOST"] { return true }
@@ -21,13 +21,13 @@ enum ForeignVariable {
 
     private static let protocols: Set = ["tcp", "udp", "sctp"]
 
-    /// Whether a value is an address as service links have it: `tcp://10.0.0.1:8080`.
+    /// Whether a value is an address as in service links: `tcp://10.0.0.1:8080`.
     static func isServiceAddress(_ value: String) -> Bool {
         guard let scheme = value.firstRange(of: "://") else { return false }
         return protocols.contains(value[..<scheme.lowerBound].lowercased())
     }
 
-    /// Whether a value is the name of a platform, as conda and compilers set `HOST`: `x86_64-conda-linux-gnu`.
+    /// Whether a value is a platform name, as conda and compilers set `HOST`: `x86_64-conda-linux-gnu`.
     static func isPlatform(_ value: String) -> Bool {
         let parts = value.split(separator: "-", omittingEmptySubsequences: false)
         guard (3...5).contains(parts.count), let processor = parts.first?.lowercased() else { return false }
@@ -45,7 +45,8 @@ enum ForeignVariable {
         "linux", "darwin", "macos", "windows", "w64", "freebsd", "netbsd", "openbsd", "wasi", "gnu",
     ]
 
-    /// Why a value of the environment is not one of the setting's, to follow "is ignored:"; nil where it may be one.
+    /// Why an environment value is not meant for the setting, as a phrase that follows "is ignored:"; `nil` if it may
+    /// be meant for it.
     static func reason(_ value: String, for setting: Setting) -> String? {
         guard ["host", "port"].contains(setting.key) else { return nil }
         if isServiceAddress(value) { return "it is the address of a service, as Kubernetes sets it for each" }

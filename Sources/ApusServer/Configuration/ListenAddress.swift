@@ -1,20 +1,19 @@
 import ApusSockets
 
-/// Where a server listens: a port of an address, or a Unix socket.
+/// An address that a server listens at: a host and port, or a Unix socket.
 public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     case tcp(host: String, port: Int)
-    /// The path of its file; where it begins with `@`, it has none (unix(7), abstract sockets).
+    /// The path of the socket's file. A path that begins with `@` has no file (unix(7), abstract sockets).
     case unix(path: String)
 
-    /// How many a server has at the most.
+    /// How many addresses a server may have.
     public static let maximumCount = 16
 
-    /// Reads `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as the log writes it, or
-    /// `unix:/run/apus.sock`.
+    /// Parses `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as in the log, or `unix:/run/apus.sock`.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
             var path = text.dropFirst("unix:".count)
-            // As Docker and gRPC write it.
+            // Docker and gRPC write the path with two leading slashes.
             if path.hasPrefix("//") { path = path.dropFirst(2) }
             guard path.first == "/", path.last != "/", path.utf8.count <= Socket.maximumPathLength,
                 !path.unicodeScalars.contains(where: PlainText.isUnsafe)
@@ -27,13 +26,13 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
                 let port = ValueCodec<Int>.port.read(String(authority[authority.index(after: colon)...])),
                 let host = ValueCodec<String>.host.read(String(authority[..<colon]))
             else { return nil }
-            // Without its brackets an IPv6 address has no port that could be told from it.
+            // Without brackets, an IPv6 address cannot be separated from its port.
             guard authority.first == "[" || !host.contains(":") else { return nil }
             self = .tcp(host: host, port: port)
         }
     }
 
-    /// As ``init(_:)`` reads it.
+    /// The text form that ``init(_:)`` parses.
     public var description: String {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
@@ -41,7 +40,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// What a client on this machine takes: `http://127.0.0.1:8080` or `unix:/run/apus.sock`.
+    /// The URL for a client on this machine: `http://127.0.0.1:8080` or `unix:/run/apus.sock`.
     public var url: String {
         switch self {
         case .tcp: "http://\(self)"
@@ -49,7 +48,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The port; nil for a Unix socket.
+    /// The port; `nil` for a Unix socket.
     public var port: Int? {
         if case .tcp(_, let port) = self { port } else { nil }
     }

@@ -1,6 +1,6 @@
 extension LoadedConfiguration {
-    /// The settings as a YAML file, with the source of each as a comment. Secrets are masked, so a file that is to be
-    /// used has to have them put in again.
+    /// The settings as a YAML file, with each setting's source as a comment. Secrets are masked, so fill them in again
+    /// before using the file.
     public var yaml: String {
         var lines: [(text: String, source: String?)] = []
         var group: String?
@@ -20,7 +20,7 @@ extension LoadedConfiguration {
         }.joined()
     }
 
-    /// One JSON object: `settings`, which is as in a file, and `sources`, by the key of the setting.
+    /// One JSON object with two members: `settings`, as in a file, and `sources`, by the setting's key.
     public var json: String {
         var members: [(name: String, json: String)] = []
         for setting in Setting.all {

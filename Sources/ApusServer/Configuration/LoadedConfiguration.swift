@@ -1,14 +1,14 @@
 import Configuration
 
-/// A configuration and where each of its settings comes from.
+/// A configuration, and the source of each of its settings.
 public struct LoadedConfiguration: Sendable {
     public let configuration: ServerConfiguration
-    /// By the key of the setting: `flag --port`, `environment APUS_PORT`, `file apus.yaml` or `default`.
+    /// The source by the setting's key: `flag --port`, `environment APUS_PORT`, `file apus.yaml` or `default`.
     public let sources: [String: String]
-    /// What is suspicious without being wrong, one clause each; for the log.
+    /// Warnings for the log, about values that are suspicious but valid. One clause each.
     public let warnings: [String]
 
-    /// How many warnings there are at the most; the rest is counted.
+    /// The maximum number of warnings. Further warnings are only counted.
     private static let maximumWarnings = 20
 
     fileprivate init(_ configuration: ServerConfiguration, sources: [String: String], warnings: [String]) {
@@ -20,14 +20,14 @@ public struct LoadedConfiguration: Sendable {
 }
 
 extension ServerConfiguration {
-    /// Reads a configuration from flags, the environment and a file; the first of them that has a setting wins.
+    /// Reads a configuration from flags, the environment and a file. The first source that has a setting wins.
     ///
-    /// Variables that are empty count as not set.
+    /// Empty variables count as not set.
     /// - Parameters:
-    ///   - flags: what was given, by the key of the setting. Of several values the last counts, but a list takes all.
-    ///   - file: a JSON or YAML file; when nil, that of `APUS_CONFIG`.
-    /// - Throws: for a value that its setting does not take, for a file that cannot be used, and for a name that no
-    ///   setting has and that resembles a secret or a limit.
+    ///   - flags: the given flags' values by the setting's key. The last value counts; a list takes all values.
+    ///   - file: a JSON or YAML file. If `nil`, the file that `APUS_CONFIG` names.
+    /// - Throws: ``ConfigurationError`` for an invalid value, for a file that cannot be used, and for an unknown name
+    ///   that resembles a secret or a limit.
     public static func load(
         flags: [String: [String]] = [:],
         environment: [String: String],
@@ -44,10 +44,10 @@ extension ServerConfiguration {
         )
     }
 
-    /// Where the server listens that the environment sets up on this machine, as far as that can be told from it.
+    /// The address of the server that the environment configures on this machine, as far as the environment shows it.
     ///
-    /// Other settings are not looked at: what is wrong with them is the server's business.
-    /// - Throws: for a value that its setting does not take, and for a file that cannot be used.
+    /// Other settings are ignored, because only the server needs them.
+    /// - Throws: ``ConfigurationError`` for an invalid value, and for a file that cannot be used.
     package static func place(in variables: EnvironmentVariables) throws(ConfigurationError) -> ServerConfiguration {
         try ConfigurationSources(
             flags: [:],
@@ -58,11 +58,11 @@ extension ServerConfiguration {
     }
 }
 
-/// Flags, environment and file, in this order.
+/// The sources in order: flags, environment, file.
 private struct ConfigurationSources {
     let environment: EnvironmentSource
     let warnings: [String]
-    /// By the key of the setting.
+    /// The source of each setting by its key, such as `flag --port`.
     let names: [String: String]
     private let layers: [Layer]
     private let settings: [Setting]
@@ -99,9 +99,8 @@ private struct ConfigurationSources {
         }
     }
 
-    /// What is to be said of settings that another one makes useless, where somebody may have meant it otherwise: given
-    /// as flags, or a port that comes from a stronger source. An `APUS_HOST` that the container's image sets nobody
-    /// means.
+    /// Warnings about settings that another setting makes useless and that somebody may have meant: a flag, or a port
+    /// from a stronger source. The `APUS_HOST` that the container image sets is not reported.
     func unused(_ configuration: ServerConfiguration) -> [String] {
         guard !configuration.listen.isEmpty else { return [] }
         return ["host", "port"].compactMap { key in
@@ -112,13 +111,13 @@ private struct ConfigurationSources {
         }
     }
 
-    /// The place of the layer that has a setting: 0 for flags; nil where none has it.
+    /// The index of the layer that has a setting, where flags are 0; `nil` if no layer has it.
     private func rank(of key: String) -> Int? {
         layers.firstIndex { $0.sources[key] != nil }
     }
 }
 
-/// A provider that knows where each of its values comes from, which `ConfigReader` does not tell.
+/// A provider that also knows the source of each value, which `ConfigReader` does not report.
 private struct Layer {
     let provider: InMemoryProvider
     let sources: [String: String]

@@ -9,8 +9,8 @@ import NIOConcurrencyHelpers
 /// 2026-11-21T10:00:00.123Z info listening address=http://127.0.0.1:8080
 /// {"ts":"2026-11-21T10:00:00.123Z","level":"info","message":"listening","address":"http://127.0.0.1:8080"}
 /// ```
-/// Whatever a message or a value contains, a record stays one line. The metadata of the record wins over the
-/// provider's, and that over the logger's.
+/// A record always stays one line, whatever the message and its values contain. The record's metadata takes precedence
+/// over the provider's, and the provider's over the logger's.
 public struct LogOutput: LogHandler {
     public var metadata: Logger.Metadata = [:]
     public var metadataProvider: Logger.MetadataProvider?
@@ -48,7 +48,7 @@ public struct LogOutput: LogHandler {
         self.write = write
     }
 
-    /// A logger that writes to standard error, whatever the process' own logging is.
+    /// A logger that writes to standard error, independent of the process' own logging system.
     public static func logger(
         label: String,
         format: ServerConfiguration.LogFormat,
@@ -65,7 +65,7 @@ public struct LogOutput: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        // `Logger` filters by itself; a handler that is called directly has to.
+        // `Logger` filters by level; a handler that is called directly must do it itself.
         guard event.level >= logLevel else { return }
         var merged = metadata
         if let provided = metadataProvider?.get() {
@@ -87,17 +87,16 @@ public struct LogOutput: LogHandler {
     }
 }
 
-/// Standard error, a line at a time.
+/// Writes lines to standard error.
 private enum StandardErrorLines {
-    /// How long a reader that is stuck may hold the server up, once: after that, records are dropped until it reads
-    /// again.
+    /// How long a stuck reader may block the server, in milliseconds. This happens once; after that, records are
+    /// dropped until the reader continues.
     private static let patience: CInt = 100
-    /// Linux has room for so much in a pipe it calls writable: a write of no more never blocks.
+    /// When Linux reports a pipe as writable, it has room for this many bytes. A write of this size never blocks.
     private static let piece = 4096
 
-    /// Whether the last record found a reader that is stuck. A record may take more than one write, between which
-    /// another thread's must not come: so this is a lock, a leaf, under which nothing is called but write(2) and
-    /// poll(2).
+    /// Whether the reader was stuck at the last record. A record may take several writes, and another thread's writes
+    /// must not come in between. So this is a leaf lock: while it is held, only write(2) and poll(2) are called.
     private static let isStuck = NIOLockedValueBox(false)
 
     static func write(_ line: String) {
@@ -109,7 +108,8 @@ private enum StandardErrorLines {
         }
     }
 
-    /// Whether all of it was written. What the system refuses is dropped: there is nowhere to complain.
+    /// Returns whether everything was written. If the system refuses the data, it is dropped, because there is no other
+    /// place to report the error.
     private static func writeAll(_ bytes: UnsafeRawBufferPointer, patience: CInt) -> Bool {
         var rest = bytes
         while !rest.isEmpty {

@@ -1,12 +1,12 @@
 import ApusProtocol
 import Logging
 
-/// A log record on its way to a line.
+/// A log record to format as one line.
 struct LogRecord {
     var time: Timestamp
     var level: Logger.Level
     var message: String
-    /// Nested dictionaries are flattened: `connection: [id: 5]` is `connection.id=5`.
+    /// Nested dictionaries are flattened: `connection: [id: 5]` becomes `connection.id=5`.
     var metadata: Logger.Metadata
 
     var text: String {
@@ -20,14 +20,14 @@ struct LogRecord {
     var json: String {
         var line = "{\"ts\":\"\(time)\",\"level\":\"\(level.rawValue)\",\"message\":\(PlainText.quoted(message))"
         for (key, value) in members() {
-            // A member twice is not JSON that every reader takes (RFC 8259 section 4).
+            // Not every JSON reader accepts duplicate members (RFC 8259 section 4).
             let name = ["ts", "level", "message"].contains(key) ? "metadata.\(key)" : key
             line += ",\(PlainText.quoted(name)):\(value.json)"
         }
         return line + "}"
     }
 
-    /// In the order of the keys, so that a record always looks the same.
+    /// The members sorted by key, so that equal records look the same.
     private func members() -> [(key: String, value: Logger.MetadataValue)] {
         var flat: [String: Logger.MetadataValue] = [:]
         func flatten(_ metadata: Logger.Metadata, prefix: String) {
@@ -43,7 +43,7 @@ struct LogRecord {
         return flat.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// Whether a scalar would be taken for the end of a key or of a value without quotes.
+    /// Whether a scalar would end a key or value that has no quotes.
     private static func separates(_ scalar: Unicode.Scalar) -> Bool {
         scalar == "\"" || scalar == "=" || scalar.properties.isWhitespace || PlainText.isUnsafe(scalar)
     }

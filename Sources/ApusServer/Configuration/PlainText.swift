@@ -1,6 +1,7 @@
-/// Text made safe for one line of a terminal or a log.
+/// Makes text safe for one line of a terminal or a log.
 enum PlainText {
-    /// Whether a scalar would end the line or steer a terminal: the C0 and C1 controls, DEL, and Unicode's line ends.
+    /// Whether a scalar would end the line or control a terminal: C0 and C1 controls, DEL, and Unicode's line
+    /// separators.
     static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x20, 0x7F...0x9F, 0x2028, 0x2029: true
@@ -18,7 +19,7 @@ enum PlainText {
         return kept.endIndex < text.endIndex ? result + "…" : result
     }
 
-    /// The text as a JSON string with its quotes, which is a YAML one as well.
+    /// The text as a quoted JSON string, which is also valid YAML.
     static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
@@ -40,7 +41,7 @@ enum PlainText {
         case "\r": result += "\\r"
         case "\t": result += "\\t"
         default:
-            // Every unsafe scalar is below U+10000 and so needs no surrogates.
+            // Every unsafe scalar is below U+10000, so it needs no surrogates.
             let digits = String(scalar.value, radix: 16)
             result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
         }
@@ -48,7 +49,7 @@ enum PlainText {
 }
 
 extension StringProtocol {
-    /// Without the white space around it.
+    /// The text without surrounding white space.
     package var trimmed: String {
         let start = drop(while: \.isWhitespace)
         let end = start.reversed().drop(while: \.isWhitespace).startIndex.base

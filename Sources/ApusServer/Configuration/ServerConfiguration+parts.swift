@@ -1,10 +1,10 @@
 public import ApusBroker
 import ApusProtocol
 
-// What of a configuration is for whom.
+// The parts of a configuration that each component uses.
 
 extension ServerConfiguration {
-    /// What a broker of this configuration is bounded by.
+    /// The limits of the broker.
     public var brokerLimits: MemoryBroker.Limits {
         MemoryBroker.Limits(
             history: history,
@@ -54,7 +54,7 @@ extension ServerConfiguration {
 }
 
 extension Duration {
-    /// Rounded down, but never to 0 for what is more than that.
+    /// Whole milliseconds, rounded down. A positive duration becomes at least 1.
     var milliseconds: Int64 {
         self > .zero ? max(Int64(self / .milliseconds(1)), 1) : 0
     }

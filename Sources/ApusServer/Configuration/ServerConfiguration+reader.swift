@@ -2,19 +2,18 @@ import ApusProtocol
 public import Configuration
 
 extension ServerConfiguration {
-    /// Reads a configuration; a setting that no provider has keeps its default.
+    /// Reads a configuration. A setting that no provider has keeps its default.
     ///
-    /// The keys are those of a file (`log_level`, `topics.on_delete`), below whatever `config` is scoped to. Values may
-    /// be of any type that a provider has: `8080` and `"8080"`, `25` and `"25s"`, `["a", "b"]` and `"a,b"` are the
-    /// same.
-    /// - Throws: for the first value that its setting does not take, and for values that do not go together.
+    /// The keys are those of a file (`log_level`, `topics.on_delete`), below the scope of `config`. Values may have any
+    /// type that a provider supports: `8080` and `"8080"`, `25` and `"25s"`, `["a", "b"]` and `"a,b"` are equivalent.
+    /// - Throws: ``ConfigurationError`` for the first invalid value, and for values that conflict.
     public init(config: ConfigReader) throws(ConfigurationError) {
         try self.init(config: config, sources: [:])
     }
 
     /// - Parameters:
-    ///   - settings: those that are read.
-    ///   - sources: where the value of a setting comes from, by its key, for error messages.
+    ///   - settings: the settings to read.
+    ///   - sources: the source of each value by the setting's key, for error messages.
     init(
         config: ConfigReader,
         settings: [Setting] = Setting.all,
@@ -72,9 +71,9 @@ extension ServerConfiguration {
 extension RawValue {
     /// The value of a setting, whatever its type.
     ///
-    /// A reader answers only for the type that it is asked for, and never whether it has a value of another one. So it
-    /// is asked for all: text first, which environments, flags and YAML have for everything, and Boolean last, which
-    /// JSON makes of every number.
+    /// A reader answers only for the requested type, and does not say whether it has a value of another type. So this
+    /// asks for every type: text first, which environment, flags and YAML support for everything, and Boolean last,
+    /// because the JSON provider converts every number to one.
     init?(of setting: Setting, in config: ConfigReader) {
         let key = ConfigKey(setting.key)
         let isSecret = setting.isSecret

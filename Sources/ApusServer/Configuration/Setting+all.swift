@@ -2,10 +2,10 @@ import ApusBroker
 import Logging
 
 extension Setting {
-    /// Every setting, in the order in which `config print` shows them; the members of a group are together.
+    /// All settings, in the order of `config print`. The members of a group are adjacent.
     package static let all: [Setting] = listening + messages + times + limits + topics
 
-    /// The setting of a key.
+    /// The setting with a key.
     static func named(_ key: String) -> Setting? { byKey[key] }
 
     /// Whether a file has a mapping under this key.
@@ -14,12 +14,12 @@ extension Setting {
     private static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
     private static let groups = Set(all.compactMap { $0.group })
 
-    /// What stands before the dot of the key.
+    /// The part of the key before the dot, if there is one.
     var group: String? {
         key.firstIndex(of: ".").map { String(key[..<$0]) }
     }
 
-    /// What stands after it.
+    /// The part of the key after the dot.
     var name: String {
         key.firstIndex(of: ".").map { String(key[key.index(after: $0)...]) } ?? key
     }
@@ -171,8 +171,8 @@ extension Setting {
     private static let longestQueue = 100_000_000
 
     private static let limits: [Setting] = [
-        // Neither bound is for the protocol's sake: below the one no message fits, above the other a buffer cannot
-        // grow.
+        // The bounds are practical, not from the protocol: below the lower one no message fits, and above the upper one
+        // a buffer cannot grow.
         .one("max_message", \.maxMessage, .size(128...1 << 30), "Largest message."),
         .one("max_depth", \.maxDepth, .whole(1...1024), "How deep the JSON of a message may nest."),
         .one("max_client_id", \.maxClientID, .whole(1...65536), "Longest client ID, in bytes."),

@@ -1,10 +1,10 @@
 import ApusBroker
 import ApusProtocol
 
-// Settings that say which topics there are.
+// Settings that declare topics or control their creation.
 
 extension Setting {
-    /// A setting of several of a few words, in any order.
+    /// A setting with several words from a fixed set, in any order.
     static func words<Value: RawRepresentable<String> & CaseIterable & Hashable & Sendable>(
         _ key: String,
         _ path: any WritableKeyPath<ServerConfiguration, Set<Value>> & Sendable,
@@ -39,7 +39,7 @@ extension Setting {
         )
     }
 
-    /// The list of topics, which a file may write as a list of mappings and everything else as JSON.
+    /// The list of topics. A file may write it as a list of mappings; all other sources write it as JSON.
     static func topics(
         _ key: String,
         _ path: any WritableKeyPath<ServerConfiguration, [TopicDeclaration]> & Sendable,
@@ -69,7 +69,7 @@ extension Setting {
 }
 
 extension TopicDeclaration {
-    /// As it may be written in a file.
+    /// The declaration as JSON, as it may appear in a file.
     var json: String {
         var members = [#""name": "# + PlainText.quoted(name)]
         func add<Value>(_ key: String, _ value: Value??, _ text: (Value) -> String) {

@@ -1,45 +1,45 @@
-/// A row of the table of settings (``all``): its names, how its values are read and shown.
+/// A row of the table of settings (``all``): its names, and how its values are parsed and shown.
 ///
-/// Reading, `config print`, the warnings about unknown keys, the flags' help and the test of the documentation go by
-/// this table, so that a setting is added in one place.
+/// Reading settings, `config print`, warnings about unknown keys, the flags' help and the documentation test all use
+/// this table, so a new setting is added in one place.
 package struct Setting: Sendable {
-    /// As in a file; a dot is a level of nesting.
+    /// The key as in a file. A dot separates levels of nesting.
     package let key: String
-    /// The flag, without its dashes.
+    /// The flag without its dashes.
     package let flag: String
-    /// The variables of the environment; the first that is set wins.
+    /// The environment variables. The first that is set wins.
     package let environmentNames: [String]
     package let summary: String
     package let isSecret: Bool
     let isList: Bool
-    /// Whether a file may have lists and mappings for a value; they are read as JSON.
+    /// Whether a file may use lists and mappings as the value. They are read as JSON.
     var isStructured = false
-    /// Puts a value into a configuration, or says what is wrong with it.
+    /// Stores a value in a configuration. Returns what is wrong with the value, or `nil`.
     let apply: @Sendable (RawValue, inout ServerConfiguration) -> String?
-    /// The value, with a secret in the clear.
+    /// The value, with secrets unmasked.
     let reveal: @Sendable (ServerConfiguration) -> DisplayValue
 
-    /// The variable that has the path of a file with the value, for a secret.
+    /// For a secret: the variable with the path of a file that contains the value.
     package var environmentFileName: String? {
         isSecret ? environmentNames.first.map { $0 + EnvironmentVariables.fileSuffix } : nil
     }
 
-    /// The value as anybody may see it.
+    /// The value with secrets masked.
     func show(_ configuration: ServerConfiguration) -> DisplayValue {
         let value = reveal(configuration)
         return isSecret && value != .texts([]) ? .secret : value
     }
 
-    /// The default, for a help text.
+    /// The default for a help text.
     package var defaultText: String { show(ServerConfiguration()).plain }
 }
 
-/// A value as a source gave it.
+/// A value as its source provides it.
 enum RawValue: Sendable, Equatable {
     case text(String)
     case list([String])
 
-    /// The elements of a list, which a text separates with commas.
+    /// The elements of a list. A text separates them with commas.
     var elements: [String] {
         switch self {
         case .text(let text): text.split(separator: ",", omittingEmptySubsequences: false).map(\.trimmed)
@@ -47,7 +47,7 @@ enum RawValue: Sendable, Equatable {
         }
     }
 
-    /// For a message about it.
+    /// The value for error messages.
     var description: String {
         switch self {
         case .text(let text): text
@@ -65,7 +65,7 @@ extension Setting {
         ["APUS_" + key.uppercased().map { $0 == "." ? "_" : String($0) }.joined()] + aliases
     }
 
-    /// A setting of one value.
+    /// A setting with one value.
     static func one<Value>(
         _ key: String,
         _ path: any WritableKeyPath<ServerConfiguration, Value> & Sendable,
@@ -91,7 +91,7 @@ extension Setting {
         )
     }
 
-    /// A list of addresses to listen on.
+    /// A list of addresses to listen at.
     static func addresses(
         _ key: String,
         _ path: any WritableKeyPath<ServerConfiguration, [ListenAddress]> & Sendable,
@@ -106,7 +106,7 @@ extension Setting {
             isList: true,
             apply: { raw, configuration in
                 let addresses = raw.elements.map { ListenAddress($0.trimmed) }
-                // A port that is chosen may be chosen twice.
+                // Port 0 may occur more than once.
                 let fixed = addresses.compactMap(\.self).filter { $0.port != 0 }
                 guard addresses.count <= ListenAddress.maximumCount, !addresses.contains(nil),
                     Set(fixed).count == fixed.count
@@ -123,7 +123,7 @@ extension Setting {
         )
     }
 
-    /// The list of keys, which nobody may see.
+    /// The list of API keys. It is secret.
     static func keys(
         _ key: String,
         _ path: any WritableKeyPath<ServerConfiguration, [String]> & Sendable,
@@ -139,13 +139,13 @@ extension Setting {
             isList: true,
             apply: { raw, configuration in
                 let keys = raw.elements
-                // An empty key among others is a slip that would open the server to everybody who sends none.
+                // An empty key in the list is a mistake that would admit every client without a key.
                 if keys.contains("") { return "has an empty key" }
                 if keys.contains(DisplayValue.mask) { return "is what `config print` shows in place of the keys" }
                 let isPlain = keys.allSatisfy {
                     $0.utf8.count <= 1024 && $0.utf8.allSatisfy { (0x21...0x7E).contains($0) }
                 }
-                // A header cannot carry any other (RFC 9110 section 5.5).
+                // A header field cannot carry other characters (RFC 9110 section 5.5).
                 if !isPlain { return "has a key that is not up to 1024 visible ASCII characters without spaces" }
                 configuration[keyPath: path] = keys
                 return nil

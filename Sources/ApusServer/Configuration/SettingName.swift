@@ -1,23 +1,23 @@
-/// Names that are compared though somebody has mistyped them.
+/// Compares names, tolerating typing errors.
 enum SettingName {
-    /// How many bytes may be off.
+    /// How many bytes may differ.
     private static let tolerance = 2
 
-    /// The same for names that differ in nothing but the case and the kind of dash.
+    /// A normalized name: names that differ only in case and in the kind of dash are equal.
     static func uniform(_ name: some StringProtocol) -> String {
         String(name.lowercased().map { $0 == "-" ? "_" : $0 })
     }
 
-    /// The one of these names that somebody may have meant by `name`.
+    /// The name in `names` that `name` is most likely a misspelling of.
     static func nearest(to name: String, among names: [String]) -> String? {
         let word = uniform(name)
-        // What differs more in length is not looked at.
+        // Skip names whose length differs by more than the tolerance.
         let candidates = names.filter { abs($0.utf8.count - word.utf8.count) <= tolerance }
         let distances = candidates.map { (name: $0, distance: distance(word, uniform($0))) }
         return distances.filter { $0.distance <= tolerance }.min { $0.distance < $1.distance }?.name
     }
 
-    /// How many bytes have to be put in, left out or exchanged to get from one word to the other (Levenshtein).
+    /// How many bytes must be inserted, deleted or replaced to turn one word into the other (Levenshtein distance).
     private static func distance(_ first: String, _ second: String) -> Int {
         let second = Array(second.utf8)
         var row = Array(0...second.count)
@@ -33,9 +33,9 @@ enum SettingName {
         return row[second.count]
     }
 
-    // MARK: What a name is about
+    // MARK: Security settings
 
-    /// What a setting that protects the server is about.
+    /// What a security setting protects.
     enum Protection: String {
         case secret
         case limit
@@ -51,10 +51,10 @@ enum SettingName {
         "max", "maximum", "limit", "limits", "rate", "quota", "burst", "timeout",
     ]
 
-    /// What a name that no setting has may have been meant to be; nil for one that nothing hangs on.
+    /// What an unknown name may have been meant to protect; `nil` if it is harmless.
     ///
-    /// A server that starts as if it were not there would be open where it was to be closed. A word may have a letter
-    /// wrong.
+    /// If the server ignored such a setting, it would be open when it should be closed. A word may have one wrong
+    /// letter.
     static func protection(by name: some StringProtocol) -> Protection? {
         let words = uniform(name).split { !$0.isLetter && !$0.isNumber }.map(String.init)
         if words.contains(where: { isLike($0, anyOf: secretWords) }) { return .secret }
@@ -63,7 +63,7 @@ enum SettingName {
 
     private static func isLike(_ word: String, anyOf known: Set<String>) -> Bool {
         if known.contains(word) { return true }
-        // Of short words too many others are one letter off.
+        // Short words match too many other words with one letter changed.
         return known.contains { other in
             min(word.utf8.count, other.utf8.count) >= 5 && abs(word.utf8.count - other.utf8.count) <= 1
                 && distance(word, other) == 1

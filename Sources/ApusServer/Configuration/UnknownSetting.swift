@@ -1,34 +1,34 @@
-/// A name in a source of settings that no setting has.
+/// A name in a source that no setting has.
 struct UnknownSetting {
     private let name: String
-    /// The names that there are.
+    /// The known names.
     private let known: [String]
     private let source: String
-    /// The one of them that may have been meant.
+    /// The known name that may have been meant.
     private let nearest: String?
 
     init(name: String, known: [String], source: String) {
         self.name = name
         self.known = known
         self.source = source
-        // Of what is deeper than any setting the last name is the one to go by.
+        // For a name that is nested deeper than any setting, also compare its last part.
         let last = name.split(separator: ".").last.map(String.init) ?? name
         nearest = SettingName.nearest(to: name, among: known) ?? SettingName.nearest(to: last, among: known)
     }
 
-    /// What is below it in a file.
+    /// The unknown setting for a member below this one in a file.
     func member(_ member: String) -> UnknownSetting {
         UnknownSetting(name: "\(name).\(member)", known: known, source: source)
     }
 
     var shownName: String { PlainText.escaped(name, limit: 100) }
 
-    /// The name that may have been meant, to follow what is said.
+    /// A suggestion of the name that may have been meant, to append to a message.
     var hint: String { nearest.map { "; did you mean '\($0)'?" } ?? "" }
 
-    /// Why the server does not start in spite of it; nil where it may.
+    /// The error that keeps the server from starting; `nil` if the name is harmless.
     ///
-    /// - Parameter value: nil where there is more than one, of which one may be a secret.
+    /// - Parameter value: the value; `nil` if there are several, because one of them may be a secret.
     func refusal(value: String?) -> ConfigurationError? {
         guard let protection = SettingName.protection(by: name) ?? nearest.flatMap(SettingName.protection) else {
             return nil

@@ -1,9 +1,9 @@
 import ApusProtocol
 import NIOCore
 
-/// How the values of a setting are written: read leniently, shown in one way.
+/// How a setting's values are written: parsed leniently, shown in one form.
 struct ValueCodec<Value: Sendable>: Sendable {
-    /// What a value has to be, to follow "is not".
+    /// What a value must be, as a phrase that follows "is not".
     let expectation: String
     let read: @Sendable (String) -> Value?
     let show: @Sendable (Value) -> DisplayValue
@@ -20,7 +20,7 @@ extension ValueCodec where Value == Int {
 
     static var port: ValueCodec { whole(0...65535) }
 
-    /// The permissions of a file, as chmod(1) takes them.
+    /// The permissions of a file, as in chmod(1).
     static var mode: ValueCodec {
         ValueCodec(
             expectation: "an octal number from 0000 to 0777, such as 0660",
@@ -38,7 +38,7 @@ extension ValueCodec where Value == Int {
         )
     }
 
-    /// Bytes: `1048576`, `64KiB`, `1MB`.
+    /// A size in bytes: `1048576`, `64KiB`, `1MB`.
     static func size(_ range: ClosedRange<Int>) -> ValueCodec {
         let (low, high) = (ByteSize.text(range.lowerBound), ByteSize.text(range.upperBound))
         return ValueCodec(
@@ -50,12 +50,12 @@ extension ValueCodec where Value == Int {
 }
 
 extension ValueCodec where Value == Duration {
-    /// The longest time any setting takes. Longer ones are mistakes in the unit.
+    /// The longest duration of any setting, in milliseconds. Longer values are mistakes in the unit.
     private static var longest: Int64 { 86_400_000 }
 
     /// - Parameters:
-    ///   - shortest: in milliseconds.
-    ///   - zero: whether 0 is allowed too.
+    ///   - shortest: the shortest duration, in milliseconds.
+    ///   - zero: whether 0 is also allowed.
     static func duration(shortest: Int64 = 10, zero: Bool) -> ValueCodec {
         let range = shortest...longest
         let limits = "a duration from \(DurationText.text(shortest)) to 24h, such as 500ms, 25s, 2m or 1h"
@@ -75,7 +75,7 @@ extension ValueCodec where Value == Duration {
 }
 
 extension ValueCodec where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
-    /// One of a few words, in any case: the references' LOG_LEVEL is written INFO as well.
+    /// One of a few words, ignoring case. For example, LOG_LEVEL is also written INFO.
     static func word(synonyms: [String: Value] = [:]) -> ValueCodec {
         ValueCodec(
             expectation: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", "),
@@ -93,7 +93,7 @@ extension ValueCodec where Value == String {
         ValueCodec(
             expectation: "an IP address or a host name",
             read: { text in
-                // As the log and every URL write an IPv6 address.
+                // The log and URLs write an IPv6 address in brackets.
                 if text.hasPrefix("["), text.hasSuffix("]"), text.contains(":") {
                     let address = String(text.dropFirst().dropLast())
                     return isHost(address) ? address : nil
@@ -104,7 +104,7 @@ extension ValueCodec where Value == String {
         )
     }
 
-    /// The path that everything is below: empty, or `/apus` without a slash at the end.
+    /// The prefix of all paths: empty, or `/apus` without a slash at its end.
     static var basePath: ValueCodec {
         ValueCodec(
             expectation: "a path such as /apus, of letters, digits and any of - . _ ~, that does not end in /v1 or /ws",
@@ -119,7 +119,7 @@ extension ValueCodec where Value == String {
     private static func isBasePath(_ path: String) -> Bool {
         guard path.hasPrefix("/"), path.utf8.count <= 255 else { return false }
         let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
-        // In the address of a server these two say what is spoken and what is asked for.
+        // In a server's URL, these two words name the dialect and the endpoint.
         guard let last = segments.last, !["v1", "ws"].contains(last) else { return false }
         return segments.allSatisfy { segment in
             !segment.isEmpty && segment != "." && segment != ".." && segment.utf8.allSatisfy(isUnreserved)
@@ -140,7 +140,7 @@ extension ValueCodec where Value == String {
     private static func isHost(_ text: String) -> Bool {
         guard (1...253).contains(text.utf8.count) else { return false }
         if text.contains(":") {
-            // The zone names an interface and is no part of the address.
+            // The zone names an interface and is not part of the address.
             let address = text.prefix { $0 != "%" }
             return (try? SocketAddress(ipAddress: String(address), port: 0)) != nil
         }

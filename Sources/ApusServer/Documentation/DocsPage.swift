@@ -1,7 +1,7 @@
-/// The page at `/docs`: the REST interface with forms to try it, and a console for the WebSocket.
+/// The page at `/docs`: the REST API with forms to try it, and a console for the WebSocket.
 ///
-/// One document that asks for nothing but `openapi.json` beside it. Whatever it shows it puts into the page as text,
-/// never as markup, and its content policy allows no source but itself.
+/// One document that loads nothing except `openapi.json` next to it. It inserts all data into the page as text, never
+/// as markup, and its content policy allows no other source than the server itself.
 enum DocsPage {
     static let html = """
         <!doctype html>
@@ -36,7 +36,7 @@ enum DocsPage {
         "form-action 'none'",
     ].joined(separator: "; ")
 
-    /// A swift in flight.
+    /// The icon: a flying swift.
     private static let icon =
         "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
         + "%3Cpath fill='%230a7ea4' d='M1 11c7-4 12-3 15 1 3-4 8-5 15-1-6 0-10 2-12 6l-3 11-3-11c-2-4-6-6-12-6z'/%3E"

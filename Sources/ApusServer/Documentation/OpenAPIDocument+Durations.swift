@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    /// Times, each with the pattern of what is taken where it stands.
+    /// Schemas of durations, each with the pattern that its parameter accepts.
     static let durationSchemas = #"""
           "Duration": {
             "type": "string",
@@ -37,10 +37,10 @@ extension OpenAPIDocument {
           }
         """#
 
-    /// What may stand behind a whole number: as much as is a whole number of milliseconds in any unit.
+    /// The decimals after a whole number: only as many as give a whole number of milliseconds in any unit.
     private static let fraction = "([.][0-9]{1,3})?"
 
-    /// A duration that is not 0.
+    /// The pattern of a duration that is not 0.
     private static func lasting(unit seconds: String) -> String {
         let parts = [
             "[1-9][0-9]{0,11}ms",

@@ -1,5 +1,6 @@
 extension OpenAPIDocument {
-    /// The paths that are the same for both dialects: what operators ask, the JavaScript client, this description.
+    /// The paths that are the same for both dialects: operators' endpoints, the JavaScript client, and this
+    /// description.
     static let commonPaths = [probes, metrics, client, descriptions].joined(separator: ",\n")
 
     private static let probes = #"""

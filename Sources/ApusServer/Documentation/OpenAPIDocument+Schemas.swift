@@ -129,7 +129,7 @@ extension OpenAPIDocument {
           }
         """#
 
-    /// The codes that an answer of the REST interface can have.
+    /// The error codes that a REST response can have.
     private static let problemCodes = ErrorCode.allCases
         .filter { $0 != .slowConsumer }
         .map { "\"\($0.rawValue)\"" }

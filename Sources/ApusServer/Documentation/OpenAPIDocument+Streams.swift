@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    /// Event streams, of one topic and of many.
+    /// Event streams of one or several topics.
     static func streams(_ dialect: PathDialect, _ settings: WorkerSettings) -> String {
         let security = security(settings, "ApiKeyAuth", "ApiKeyQuery")
         return #"""
@@ -69,7 +69,7 @@ extension OpenAPIDocument {
         "503": { "$ref": "#/components/responses/Unavailable" }
         """#
 
-    /// Who subscribes, and who is slow.
+    /// Lists of subscribers and of slow subscribers.
     static func subscribers(_ dialect: PathDialect) -> String {
         #"""
         "\#(dialect.prefix)/topics/{name}/subscribers": {

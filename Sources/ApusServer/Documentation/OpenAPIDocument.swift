@@ -1,13 +1,13 @@
 import ApusProtocol
 
-/// The REST interface as an OpenAPI 3.1 document, served at `/openapi.json` and read by the page at `/docs`.
+/// The REST API as an OpenAPI 3.1 document, served at `/openapi.json` and used by the page at `/docs`.
 ///
-/// Written by hand and kept as text: it is part of what the server promises, not derived from how it is built. The
-/// paths of the two dialects are one template, because they differ only in their prefix and a member.
+/// It is written by hand and kept as text, because it is a promise to clients and not derived from the implementation.
+/// The paths of both dialects share one template, because they differ only in their prefix and one member.
 enum OpenAPIDocument {
     /// - Parameters:
-    ///   - basePath: what all paths of the server begin with; empty where they have nothing before them.
-    ///   - settings: what bounds values, and says whether keys are needed.
+    ///   - basePath: the prefix of all paths of the server; may be empty.
+    ///   - settings: the limits of values, and whether API keys are required.
     static func json(basePath: String = "", settings: WorkerSettings = WorkerSettings()) -> String {
         """
         {
@@ -42,17 +42,17 @@ enum OpenAPIDocument {
         """
     }
 
-    /// Who is let in: everybody where there are no keys, else who shows one in one of these ways.
+    /// The security requirement: nothing where the server has no keys, otherwise a key in one of these schemes.
     static func security(_ settings: WorkerSettings, _ schemes: String...) -> String {
         let anonymous = settings.apiKeys.areRequired ? [] : ["{}"]
         return "[\((anonymous + schemes.map { #"{ "\#($0)": [] }"# }).joined(separator: ", "))]"
     }
 
-    /// What differs between the paths of the dialects.
+    /// The differences between the paths of the two dialects.
     struct PathDialect {
         let prefix: String
         let tag: String
-        /// Ends the operation ids, which must be unique in the document.
+        /// The suffix of the operation ids, which must be unique in the document.
         let suffix: String
         let health: String
         let published: String

@@ -5,7 +5,7 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// A server's child channel: HTTP/1.1 for Hummingbird's router, until a WebSocket is asked for.
+/// A server's child channel: HTTP/1.1 for Hummingbird's router, until the client asks for a WebSocket.
 struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
     typealias HTTPChannel = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -60,7 +60,7 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    /// Which framing an answer has depends on the request, which the encoder does not know.
+    /// The response framing depends on the request, which the encoder does not know.
     private static var unframed: HTTPResponseEncoder.Configuration {
         var configuration = HTTPResponseEncoder.Configuration()
         configuration.automaticallySetFramingHeaders = false
@@ -83,7 +83,7 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
             case .webSocket: break
             }
         } catch {
-            // Whoever hung up, or was refused, before a request was there.
+            // The client disconnected or was refused before its first request.
             self.logger.debug("no request came", metadata: ["error": "\(error)"])
         }
     }

@@ -1,7 +1,7 @@
 import Hummingbird
 import NIOCore
 
-/// A request's context: besides what Hummingbird needs, the connection it came on.
+/// A request's context: what Hummingbird needs, and the connection's channel.
 struct ApusRequestContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel

@@ -1,28 +1,28 @@
-/// What all paths of the server begin with, where it shares its address with others: `/apus`, or nothing.
+/// The prefix of all paths of the server when it shares its address with other services: `/apus`, or empty.
 struct BasePath: Sendable {
-    /// Without a slash at its end; empty where there is nothing.
+    /// The prefix without a slash at its end; may be empty.
     let text: String
 
-    /// What the machine's own probes ask, past the proxy that knows of the prefix: it is found without that as well.
+    /// Paths that also work without the prefix: the machine's own probes bypass the proxy that adds it.
     static let probes = ["/livez", "/readyz"]
 
     init(_ text: String) {
         self.text = text
     }
 
-    /// What is below it; nil for a path that is not.
+    /// The part of a path below the prefix; `nil` for a path that is not below it.
     func rest<Path: StringProtocol>(of path: Path) -> Path.SubSequence? where Path.SubSequence == Substring {
         if text.isEmpty { return path[...] }
         let rest = path.dropFirst(text.count)
         return path.hasPrefix(text) && rest.first == "/" ? rest : nil
     }
 
-    /// The path as the routes are named, whatever the prefix; nil for one that is nothing of ours.
+    /// The path as the routes name it, without the prefix; `nil` for a path that is not the server's.
     func route(_ path: String) -> String? {
         rest(of: path).map(String.init) ?? (Self.probes.contains(path) ? path : nil)
     }
 
-    /// Which methods a path takes; nil when there is no such path.
+    /// Which methods a path allows; `nil` when the path does not exist.
     func methods(ofPath path: String) -> String? {
         route(path).flatMap(Routes.methods)
     }

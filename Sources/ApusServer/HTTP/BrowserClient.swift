@@ -1,9 +1,9 @@
-/// The JavaScript client as this server hands it out.
+/// The JavaScript client that the server provides.
 enum BrowserClient {
-    /// What stands in the file for the server's prefix.
+    /// The line of the file that stands for the server's prefix.
     private static let placeholder = #"const BASE_PATH = "";"#
 
-    /// The module; `new Apus()` finds the server below `basePath`.
+    /// The JavaScript module. Its `new Apus()` finds the server below `basePath`.
     static func text(basePath: String) -> String {
         let text = EmbeddedTexts.apus_js
         guard !basePath.isEmpty, let range = text.firstRange(of: placeholder) else { return text }

@@ -2,15 +2,15 @@ import ApusProtocol
 import HTTPTypes
 import NIOCore
 
-/// What was done to a request's body before it was sent (RFC 9110 section 8.4.1).
+/// The encoding of a request's body (RFC 9110 section 8.4.1).
 enum ContentCoding {
     case gzip
     case deflate
 
-    /// How many a body may have, one around the other.
+    /// How many encodings a body may have, one around the other.
     static let maxCodings = 4
 
-    /// Those that the fields of a request name, in the order in which they were applied.
+    /// The encodings that a request's header fields name, in the order in which they were applied.
     static func list(of fields: HTTPFields) throws(Problem) -> [ContentCoding] {
         var codings: [ContentCoding] = []
         for name in (fields[.contentEncoding] ?? "").split(separator: ",") {
@@ -29,9 +29,9 @@ enum ContentCoding {
         Problem(.unsupportedEncoding, detail, headers: [(.acceptEncoding, "gzip, deflate")])
     }
 
-    /// Undoes codings, the last one first.
+    /// Decodes a body, the last encoding first.
     ///
-    /// - Parameter limit: bounds what comes out of each, in bytes: however small a body is, it may stand for gigabytes.
+    /// - Parameter limit: the largest output of each encoding, in bytes. A tiny body may expand to gigabytes.
     static func decode(_ body: ByteBuffer, _ codings: [ContentCoding], limit: Int) throws(Problem) -> ByteBuffer {
         var body = body
         for coding in codings.reversed() {
@@ -58,7 +58,7 @@ enum ContentCoding {
         return try decoded.get()
     }
 
-    /// `deflate` is the zlib format, but some senders leave its head and checksum out (RFC 9110 section 8.4.1.2).
+    /// `deflate` is the zlib format, but some senders omit its header and checksum (RFC 9110 section 8.4.1.2).
     private func format(of body: ByteBuffer) -> Inflater.Format {
         guard self == .deflate else { return .gzip }
         guard let head = body.getInteger(at: body.readerIndex, as: UInt16.self) else { return .raw }

@@ -1,6 +1,6 @@
 import NIOHTTP1
 
-/// A request on its connection, from its head to the end of its answer.
+/// A request on its connection, from its head to the end of its response.
 struct Exchange {
     enum Answer {
         case none
@@ -8,30 +8,30 @@ struct Exchange {
         case ended
     }
 
-    /// The rest of a request that was answered before it was read is thrown away up to this size; beyond it the
-    /// connection ends with the answer.
+    /// The largest rest of a request, in bytes, that is discarded after an early response. With a larger rest the
+    /// connection ends after the response.
     static let discardedBody = 64 * 1024
 
     private let method: HTTPMethod
     private let speaksHTTP10: Bool
     private let body: RequestTerms.Body
-    /// Whether the client holds its body back, as it has not been told to go on.
+    /// Whether the client holds its body back until it gets a `100 Continue`.
     private(set) var awaitsContinue: Bool
-    /// Whether the connection ends with the answer.
+    /// Whether the connection ends after the response.
     private(set) var closes: Bool
-    /// Whether all of the request is there, or nothing more of it counts.
+    /// Whether the request is complete, or its rest is ignored.
     private(set) var isRead = false
-    /// Whether the rest of the request will never come.
+    /// Whether the rest of the request will never arrive.
     private(set) var isBroken = false
     private(set) var answer = Answer.none
-    /// Whether a body follows the head of the answer.
+    /// Whether a body follows the head of the response.
     private(set) var hasBody = false
-    /// Bytes of the body.
+    /// How many bytes of the body have arrived.
     private(set) var received = 0
 
     init(_ head: HTTPRequestHead, _ terms: RequestTerms) {
         method = head.method
-        // Such a client may know no chunks: the end of its answer is that of the connection (RFC 9112 section 6.3).
+        // An HTTP/1.0 client may not know chunks: its response ends with the connection (RFC 9112 section 6.3).
         speaksHTTP10 = head.version == .http1_0
         body = terms.body
         awaitsContinue = terms.awaitsContinue
@@ -53,21 +53,20 @@ struct Exchange {
         closes = true
     }
 
-    /// Whether the client has to be told to go on; it is told once.
+    /// Whether to send a `100 Continue` now. Returns `true` at most once.
     mutating func goesOn() -> Bool {
         defer { awaitsContinue = false }
         return awaitsContinue && answer == .none
     }
 
-    /// Makes an answer's head one that the client can tell the end of.
+    /// Frames a response, so that the client can tell where it ends.
     mutating func begin(_ head: inout HTTPResponseHead) {
         answer = .begun
         head.headers.remove(name: "transfer-encoding")
         if speaksHTTP10 { head.version = .http1_0 }
-        // A route may end the connection, too.
+        // A route may also end the connection.
         if !head.isKeepAlive || !isRead && !discardsBody { closes = true }
-        // To HEAD the answer has the size that it would have for GET, or none; no body follows (RFC 9110 section
-        // 9.3.2).
+        // The response to HEAD has the size of the response to GET, or none; no body follows (RFC 9110 section 9.3.2).
         hasBody = method != .HEAD && head.status.mayHaveResponseBody
         if hasBody, !speaksHTTP10, !head.headers.contains(name: "content-length") {
             head.headers.add(name: "transfer-encoding", value: "chunked")
@@ -79,7 +78,7 @@ struct Exchange {
         answer = .ended
     }
 
-    /// Whether what is left of the request is small enough to be read for nothing.
+    /// Whether the rest of the request is small enough to read and discard.
     private var discardsBody: Bool {
         switch body {
         case .none: true

@@ -5,8 +5,8 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-/// Serves HTTP on connections that the ``Listener`` accepted and that want no WebSocket: NIO channels with
-/// Hummingbird's handlers.
+/// Serves HTTP on the accepted connections that ``PendingConnection`` hands over: NIO channels with Hummingbird's
+/// handlers.
 final class HTTPConnections: Sendable {
     private let loops: any EventLoopGroup
     private let child: ApusChannel
@@ -14,7 +14,7 @@ final class HTTPConnections: Sendable {
     private let logger: Logger
     private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
     private let isQuiescing = DrainFlag()
-    /// Bounded by the budget: each element is an open socket.
+    /// Bounded by the socket budget, because each element is an open socket.
     private let handedOver = AsyncStream.makeStream(of: Socket.self)
 
     init(loops: any EventLoopGroup, child: ApusChannel, budget: SocketBudget, logger: Logger) {
@@ -24,7 +24,7 @@ final class HTTPConnections: Sendable {
         self.logger = logger
     }
 
-    /// Takes over a socket, of which nothing has been read.
+    /// Takes over a socket from which nothing has been read.
     func adopt(_ socket: Socket) {
         if case .terminated = handedOver.continuation.yield(socket) { close(socket) }
     }
@@ -34,13 +34,13 @@ final class HTTPConnections: Sendable {
         budget.release()
     }
 
-    /// Serves until ``quiesce()``, and until every connection is over.
+    /// Serves until ``quiesce()`` is called and every connection has ended.
     func run() async {
         await withDiscardingTaskGroup { group in
             for await socket in handedOver.stream {
                 group.addTask { await self.serve(socket) }
             }
-            // Cancelled, it ends before all was taken.
+            // After cancellation, the loop above ends before it has taken every socket.
             handedOver.continuation.finish()
             for await socket in handedOver.stream { close(socket) }
         }
@@ -70,12 +70,12 @@ final class HTTPConnections: Sendable {
         if isQuiescing.isSet { Self.quiesce(channel) }
     }
 
-    /// Gives back memory that was reserved for more connections than there are now.
+    /// Frees memory that was reserved for more connections than exist now.
     func releaseMemory() {
         channels.withLockedValue { $0.releaseRoom() }
     }
 
-    /// Takes no more connections, and has those there are end when they have been answered.
+    /// Stops accepting connections, and closes each existing connection after its current response.
     func quiesce() {
         isQuiescing.set()
         handedOver.continuation.finish()

@@ -2,18 +2,18 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-/// A publish that came by HTTP: it waits where a WebSocket's publisher would. Lives on its worker's loop.
+/// A publish over HTTP. It waits where a WebSocket's publisher would wait. Used only on its worker's loop.
 final class HTTPPublisher: WaitingPublisher {
-    /// What one message is made of; its bytes are copied out of the request.
+    /// One message. Its bytes are copied out of the request.
     struct Message: Sendable {
         var json: ByteBuffer
         var id: String
-        /// As a quoted JSON string.
+        /// The key as a quoted JSON string.
         var keyJSON: [UInt8]?
         var ttl: Int64?
     }
 
-    /// Where the messages went, and when.
+    /// Where the messages were stored, and when.
     struct Published: Sendable {
         var receipt: PublishReceipt
         var epoch: String
@@ -24,7 +24,7 @@ final class HTTPPublisher: WaitingPublisher {
     private let messages: [Message]
     private let worker: Worker
     private let promise: EventLoopPromise<Published>
-    /// What it waits for: a slow subscriber of the topic, or only a loop that is behind.
+    /// What the publisher waits for: a slow subscriber of the topic, or only a loop that is behind.
     private var waits: (topic: Topic, isThrottled: Bool)?
     private var isAbandoned = false
 
@@ -40,7 +40,7 @@ final class HTTPPublisher: WaitingPublisher {
         self.promise = promise
     }
 
-    /// Whether it was told to wait.
+    /// Whether the publisher has to wait.
     var isWaiting: Bool { waits != nil }
 
     func publishAgain() {
@@ -74,7 +74,7 @@ final class HTTPPublisher: WaitingPublisher {
     }
 
     private func publish(_ time: Timestamp) -> PublishResult {
-        // One piece of memory for all, so that none of it moves while it is read.
+        // One buffer for all messages, so that none of them moves while it is read.
         var all = ByteBuffer()
         var ranges: [Range<Int>] = []
         for message in messages {
@@ -97,15 +97,15 @@ final class HTTPPublisher: WaitingPublisher {
                     publications,
                     toTopicNamed: UnsafeRawBufferPointer(name),
                     time: time,
-                    // No connection has this number, so nobody takes it for their own.
+                    // No connection has this number, so no connection takes the message for its own.
                     origin: 0
                 )
             }
         }
     }
 
-    /// The client is not waited for any more: what a slow subscriber keeps from being published will not be. A loop
-    /// that is behind keeps it for a moment only.
+    /// The client has left. A publish that waits for a slow subscriber is dropped. A publish that waits for a loop that
+    /// is behind takes only a moment, so it continues.
     func abandon() {
         isAbandoned = true
         giveUp()

@@ -2,19 +2,19 @@ import ApusProtocol
 import HTTPTypes
 
 extension Handshake {
-    /// Why a handshake, or a request that should have been one, is refused.
+    /// Why a handshake is refused, or a request that should have been one.
     enum Refusal: Error, Equatable {
         case notUpgrading
         case unsupportedVersion
         case malformed(String)
         case wrongKey
         case draining
-        /// There are so many connections already.
+        /// The connection limit is reached. The value is the limit.
         case tooMany(Int)
-        /// Its head did not end in time.
+        /// The request's head was not complete in time.
         case timedOut
 
-        /// The kinds of refusals, by which they are counted.
+        /// The kinds of refusals, used as a metric label.
         enum Reason: String, CaseIterable {
             case noUpgrade = "no_upgrade"
             case version

@@ -4,20 +4,20 @@ import Foundation
 import HTTPTypes
 import NIOCore
 
-/// What a request for a WebSocket is found to be, before anything is upgraded (RFC 6455 section 4.2.1).
+/// A checked WebSocket handshake, before the connection is upgraded (RFC 6455 section 4.2.1).
 struct Handshake: Equatable {
     var dialect: Dialect
-    /// Whether a valid key came with it, or none is needed. Else the first message has to bring one.
+    /// Whether the request has a valid API key, or needs none. If not, the first message must contain a key.
     var isAuthorized: Bool
-    /// How messages are compressed, if they may be.
+    /// The negotiated compression, if any.
     var deflate: PermessageDeflate?
 
-    /// Whether the client offered the one subprotocol there is, and is answered with it.
+    /// Whether the client offered the subprotocol, which the response then confirms.
     var speaksApus = false
 
     static let subprotocol = "apus"
 
-    /// The dialect a path speaks; `nil` when it is no WebSocket endpoint.
+    /// The dialect of a path; `nil` when the path is not a WebSocket endpoint.
     static func dialect(ofPath path: some StringProtocol) -> Dialect? {
         switch path {
         case "/ws": .base
@@ -26,19 +26,19 @@ struct Handshake: Equatable {
         }
     }
 
-    /// Whether a comma-separated list has a token, in any case.
+    /// Whether a comma-separated list contains a token, ignoring case.
     private static func has(token: String, _ list: String) -> Bool {
         list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces).lowercased() == token }
     }
 
-    /// Of what a client offers to speak, everything else is left unanswered (RFC 6455 section 4.2.2, item 4). These
-    /// names are compared byte for byte.
+    /// Whether the client offers the subprotocol. The response ignores all other offers (RFC 6455 section 4.2.2, item
+    /// 4). Subprotocol names are compared byte for byte.
     private static func offersApus(_ list: String) -> Bool {
         list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces) == subprotocol }
     }
 
-    /// Checks a request's headers, and takes an offer of compression if `compresses`. `header` gives a header's values
-    /// by its lower-case name, as one list.
+    /// Checks a request's headers, and accepts an offer of compression if `compresses`. `header` returns a header's
+    /// values as one list, by its lower-case name.
     static func check(
         dialect: Dialect,
         query: Substring,
@@ -69,13 +69,14 @@ struct Handshake: Equatable {
         return keys.contains(key) ? .success(handshake) : .failure(.wrongKey)
     }
 
-    /// The proof that the handshake was understood (RFC 6455 section 4.2.2, item 5.4). SHA-1 protects nothing here.
+    /// The proof that the server understood the handshake (RFC 6455 section 4.2.2, item 5.4). SHA-1 provides no
+    /// security here.
     static func accept(_ key: String) -> String {
         let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
         return Data(digest).base64EncodedString()
     }
 
-    /// What the client is answered, in whole.
+    /// The complete response to the client.
     func response(to key: String) -> ByteBuffer {
         let extensions = deflate.map { "\r\nSec-WebSocket-Extensions: \($0.answer)" } ?? ""
         let subprotocol = speaksApus ? "\r\nSec-WebSocket-Protocol: \(Self.subprotocol)" : ""
@@ -108,7 +109,7 @@ struct Handshake: Equatable {
     }
 }
 
-/// Undoes percent-encoding (RFC 3986 section 2.1); `nil` when an escape is broken or the bytes are not UTF-8.
+/// Decodes percent-encoding (RFC 3986 section 2.1); `nil` when an escape is malformed or the bytes are not UTF-8.
 func percentDecoded(_ text: Substring) -> String? {
     var bytes: [UInt8] = []
     var rest = text.utf8[...]

@@ -1,7 +1,7 @@
 import CoreMetrics
 import Logging
 
-/// Counts the handshakes that are refused, and logs each with where it came from.
+/// Counts refused handshakes, and logs each with the client's address.
 struct HandshakeRefusals: Sendable {
     private static let label = "apus.handshakes.refused"
 
@@ -17,7 +17,7 @@ struct HandshakeRefusals: Sendable {
         counters = Dictionary(uniqueKeysWithValues: reasons)
     }
 
-    /// - Parameter status: that of the answer.
+    /// - Parameter status: the status code of the response.
     func note(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
         counters[reason]?.increment(by: 1)
         logger.info(

@@ -1,6 +1,6 @@
-/// The value of a `Host` field: the name or number of a host, and perhaps a port (RFC 9110 section 7.2).
+/// The value of a `Host` field: a host name or IP address, and optionally a port (RFC 9110 section 7.2).
 enum HostField {
-    /// Whether `value` is written as the RFC has it, and names a host: an http address has one (section 4.2.1).
+    /// Whether `value` has the RFC's syntax and names a host, which an http URI must do (section 4.2.1).
     static func isValid(_ value: some StringProtocol) -> Bool {
         let bytes = Array(value.utf8)
         let host: ArraySlice<UInt8>
@@ -13,7 +13,7 @@ enum HostField {
             guard !host.isEmpty, isName(host) else { return false }
         }
         let port = bytes[host.endIndex...]
-        // A port may be left out behind its colon (RFC 3986 section 3.2.3).
+        // The port may be empty after its colon (RFC 3986 section 3.2.3).
         guard let first = port.first else { return true }
         return first == UInt8(ascii: ":") && port.count <= 6 && port.dropFirst().allSatisfy(isDigit)
     }
@@ -32,7 +32,7 @@ enum HostField {
         return true
     }
 
-    /// What stands between brackets: an IPv6 address, or one of a later version.
+    /// The text between brackets: an IPv6 address, or an address of a later version.
     private static func isAddressByte(_ byte: UInt8) -> Bool {
         isLetter(byte) || isDigit(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
     }

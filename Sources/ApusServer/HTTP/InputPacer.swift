@@ -1,30 +1,30 @@
 import ApusSockets
 import NIOCore
 
-/// Gives the decoder no more than it can have: nothing while an answer is outstanding, and never much at once. Knows
-/// what of the answers the socket has taken.
+/// Limits what the decoder gets: nothing while a response is outstanding, and only a portion at a time. Also tracks how
+/// much of the responses the socket has accepted.
 ///
 /// ```
 /// socket ──► InputPacer ──► decoder ──► NegotiationHandler
-///            └─ what came behind the request at work, as it came
+///            └─ input behind the current request, not decoded
 /// ```
-/// A client may send requests without waiting for answers. Decoded, each takes many times what it took on the wire; so
-/// all but ``portion`` bytes wait here, and beyond what one read brings, in the kernel. Only the end of the input has
-/// the kernel give up all that it has: as much as its receive buffer holds.
+/// A client may send requests without waiting for responses. A decoded request takes many times its size on the wire.
+/// So all input beyond ``portion`` bytes waits here undecoded, and input beyond one read waits in the kernel. When the
+/// client closes its sending side, the kernel delivers everything it has: up to the size of its receive buffer.
 final class InputPacer: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
-    /// How many bytes are decoded in one piece.
+    /// How many bytes are decoded at a time.
     static let portion = 16 * 1024
 
-    /// Whom the bytes are for.
+    /// The handler that gets the decoded input.
     weak var handler: NegotiationHandler?
     private var context: ChannelHandlerContext?
     private var pending = ByteBuffer()
-    /// The client sends nothing more, and whether the decoder has been told.
+    /// Whether the client has closed its sending side. `isEndTold` says whether the decoder knows.
     private(set) var hasEnded = false
     private var isEndTold = false
     private var isReadHeld = false
@@ -49,7 +49,7 @@ final class InputPacer: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
-        // Whoever else holds reads back, for want of a taker, would do so for ever.
+        // Read here: a handler that holds reads back because nobody consumes its input would do so forever.
         if isDiscarding { context.read() }
     }
 
@@ -66,7 +66,7 @@ final class InputPacer: ChannelDuplexHandler {
 
     private var holds: Bool { !isDiscarding && (pending.readableBytes > 0 || handler?.wantsInput == false) }
 
-    /// Whether something was kept back: bytes, the end of them, or the wish to read more.
+    /// Whether something is held back: bytes, the end of input, or a read request.
     var hasHeld: Bool { pending.readableBytes > 0 || hasEnded && !isEndTold || isReadHeld }
 
     private func pass(_ context: ChannelHandlerContext) {
@@ -83,7 +83,7 @@ final class InputPacer: ChannelDuplexHandler {
         if pending.readableBytes == 0 { pending = ByteBuffer() }
     }
 
-    /// Goes on: the handler wants input again.
+    /// Continues because the handler wants input again.
     func resume() {
         guard let context else { return }
         if pending.readableBytes > 0 || hasEnded && !isEndTold {
@@ -100,14 +100,14 @@ final class InputPacer: ChannelDuplexHandler {
         context.read()
     }
 
-    /// Reads on, for nothing: what comes does not count any more.
+    /// Continues to read, but discards all input.
     func discard() {
         isDiscarding = true
         pending = ByteBuffer()
         context?.read()
     }
 
-    /// What has come and was not passed on.
+    /// Removes and returns the input that was not passed on.
     func takePending() -> ByteBuffer {
         defer { pending = ByteBuffer() }
         return pending
@@ -125,8 +125,8 @@ final class InputPacer: ChannelDuplexHandler {
         (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
-    /// How many bytes have arrived: what a socket has taken tells little of a slow client, as it takes megabytes at
-    /// once.
+    /// How many bytes the peer has acknowledged. What the socket has accepted says little about a slow client, because
+    /// a socket accepts megabytes at once.
     var arrived: Int {
         let inKernel = try? context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self
@@ -134,7 +134,7 @@ final class InputPacer: ChannelDuplexHandler {
         return written &- unsent &- (inKernel ?? 0)
     }
 
-    /// Done when all that was written is in the kernel.
+    /// A future that completes when everything written is in the kernel.
     func whenSent() -> EventLoopFuture<Void>? {
         guard let context else { return nil }
         let sent = context.eventLoop.makePromise(of: Void.self)

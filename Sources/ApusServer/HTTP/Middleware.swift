@@ -5,7 +5,7 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// Set once the server is to stop.
+/// A flag that is set once the server is about to stop.
 final class DrainFlag: Sendable {
     private let flag = Atomic(false)
 
@@ -16,7 +16,7 @@ final class DrainFlag: Sendable {
     }
 }
 
-/// Logs each request, and turns whatever goes wrong into a problem document.
+/// Logs each request, and converts every error to a problem document.
 struct RequestMiddleware: RouterMiddleware {
     let basePath: BasePath
     let log: RequestLog
@@ -27,11 +27,11 @@ struct RequestMiddleware: RouterMiddleware {
         next: (Request, ApusRequestContext) async throws -> Response
     ) async throws -> Response {
         let start = ContinuousClock.now
-        // Not `context.id`, which needs a log handler that keeps metadata.
+        // Not `context.id`, which needs a log handler that stores metadata.
         let id = context.logger[metadataKey: "hb.request.id"].map { "\($0)" } ?? ""
         var response: Response
         do {
-            // The router takes more for a path than it has: a slash twice, or at the end.
+            // The router also accepts paths with a double slash or a slash at the end.
             guard basePath.methods(ofPath: request.uri.path) != nil else { throw HTTPError(.notFound) }
             response = try await next(request, context)
         } catch {
@@ -60,7 +60,7 @@ struct RequestMiddleware: RouterMiddleware {
         switch error {
         case let problem as Problem:
             return problem
-        // Nobody is there any more who would be answered.
+        // The client is gone, so nobody gets this response.
         case is CancellationError, is ChannelError, is IOError:
             return .unavailable("The connection or the server ended before the request was done")
         case let error as any HTTPResponseError where error.status == .notFound:
@@ -82,7 +82,7 @@ struct RequestMiddleware: RouterMiddleware {
     }
 }
 
-/// Lets in who shows a key. Health and documentation are open: they tell nothing that needs one.
+/// Requires an API key. Health and documentation are open because they reveal nothing confidential.
 struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
     let basePath: BasePath
     let keys: APIKeys
@@ -99,7 +99,7 @@ struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
         ]
         let path = basePath.route(request.uri.path)
         guard keys.areRequired, !open.contains(path ?? "") else { return try await next(request, context) }
-        // A browser's event stream can have no header of its own.
+        // A browser's event stream cannot set its own header fields.
         let parameter = request.uri.path.hasSuffix("/events") ? try QueryParameters(request.uri)["api_key"] : nil
         guard let key = Self.header.flatMap({ request.headers[$0] }) ?? parameter, keys.contains(key) else {
             throw Problem.unauthorized

@@ -3,14 +3,14 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-// Requests that break off or can not be served, deadlines, and the end of the connection.
+// Incomplete or malformed requests, deadlines, and the end of the connection.
 
 extension NegotiationHandler {
-    /// The most bytes of a request's head, or of the trailer behind a body in chunks, and of fields in it.
+    /// Limits for a request's head, and for the trailer after a chunked body: bytes, and header fields.
     static let (maxHead, maxFields) = (64 * 1024, 256)
-    /// How many bytes of a body give the client another second to send the rest.
+    /// How many bytes of a received body give the client another second to send the rest.
     static let bodyRate = 8 * 1024
-    /// How long what still comes is read and thrown away behind a last answer.
+    /// How long input is still read and discarded after the last response.
     private static let lingerTime = TimeAmount.seconds(2)
 
     static var decoderLimits: NIOHTTPDecoderLimitConfiguration {
@@ -21,15 +21,15 @@ extension NegotiationHandler {
         return limits
     }
 
-    /// What is known of a head that is not whole.
+    /// Watches a request head that is not complete yet.
     struct HeadWatch {
         private(set) var isBegun = false
-        /// Bytes of the request line, so far.
+        /// How many bytes of the request line have arrived.
         private(set) var line = 0
         private var hasLine = false
 
         mutating func add(_ bytes: ByteBufferView) {
-            // Line ends before a request mean nothing (RFC 9112 section 2.2).
+            // Line ends before a request are ignored (RFC 9112 section 2.2).
             let text = isBegun ? bytes : bytes.drop { $0 == 0x0D || $0 == 0x0A }
             guard !text.isEmpty else { return }
             isBegun = true
@@ -42,14 +42,14 @@ extension NegotiationHandler {
 
     // MARK: Refusals
 
-    /// Answers a request that is not the router's, and ends the connection: what is behind such a head is not
-    /// understood, or not wanted.
+    /// Answers a request that the router cannot serve, and ends the connection: input after such a head cannot be
+    /// parsed, or is not wanted.
     func refuse(_ problem: Problem, to head: HTTPRequestHead? = nil, _ context: ChannelHandlerContext) {
         log.refused(problem, head: head, address: address(context))
         answer(problem, to: head, context)
     }
 
-    /// The same for a handshake.
+    /// Answers a handshake in the same way.
     func refuse(
         _ reason: Handshake.Refusal.Reason,
         _ problem: Problem,
@@ -82,7 +82,7 @@ extension NegotiationHandler {
         linger(context)
     }
 
-    /// Tells the router, when it has not answered yet, that the rest of its request will not come.
+    /// Tells the router that the rest of its request will not arrive, if it has not responded yet.
     func breakOff(_ problem: Problem, _ context: ChannelHandlerContext) {
         guard case .serving(var exchange) = state, !exchange.isRead else { return }
         cancelDeadline()
@@ -114,7 +114,7 @@ extension NegotiationHandler {
 
     // MARK: Deadlines
 
-    /// Some bytes came, which are not decoded yet.
+    /// Handles received bytes that are not decoded yet.
     func inputCame(_ bytes: ByteBuffer) {
         guard let context, case .idle = state, wantsInput else { return }
         headWatch.add(bytes.readableBytesView)
@@ -126,7 +126,7 @@ extension NegotiationHandler {
         deadline = nil
     }
 
-    /// Gives the request its time: what drips in would hold its connection for ever.
+    /// Starts the request's deadline. Without it, a client that sends very slowly could hold its connection forever.
     func startDeadline(_ context: ChannelHandlerContext) {
         setDeadline(in: timeouts.request, since: context.eventLoop.now, context)
     }
@@ -145,7 +145,7 @@ extension NegotiationHandler {
         case .idle where headWatch.isBegun:
             refuse(timeout, context)
         case .serving(let exchange) where !exchange.isRead:
-            // A slow client is not a dead one.
+            // A slow client is not a dead client.
             let allowance = TimeAmount.milliseconds(Int64(exchange.received) * 1000 / Int64(Self.bodyRate))
             let rest = start + timeouts.request + allowance - context.eventLoop.now
             if rest > .zero { setDeadline(in: rest, since: start, context) } else { breakOff(timeout, context) }
@@ -156,12 +156,12 @@ extension NegotiationHandler {
         }
     }
 
-    // MARK: The end
+    // MARK: End of the connection
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch state {
         case .lingering, .upgraded, .streaming:
-            // On its way. A socket that leaves is not to be shut down.
+            // The end is under way already. The socket that leaves the channel must not be shut down.
             return context.channel.closeFuture.cascade(to: promise)
         case .serving(let exchange) where exchange.answer == .ended && mode != .input:
             linger(context)
@@ -173,10 +173,11 @@ extension NegotiationHandler {
         context.channel.closeFuture.cascade(to: promise)
     }
 
-    /// Ends the connection behind the last answer.
+    /// Ends the connection after the last response.
     ///
-    /// To close a socket that has bytes nobody read resets the connection, and the client may never see the answer. So
-    /// only our direction is closed, and the client's read for nothing, until it hangs up or ``lingerTime`` is over.
+    /// Closing a socket with unread bytes resets the connection, and then the client may never see the response. So
+    /// only the server's direction is closed. Input is read and discarded until the client closes or ``lingerTime`` is
+    /// over.
     func linger(_ context: ChannelHandlerContext) {
         state = .lingering
         waiting.removeAll()
@@ -193,7 +194,7 @@ extension NegotiationHandler {
         }
     }
 
-    /// Cuts a client that takes nothing of its answers, as long as they wait.
+    /// Closes the connection if the client accepts nothing of its waiting responses.
     func watchSending(_ context: ChannelHandlerContext) {
         sendingDeadline?.cancel()
         sendingDeadline = nil

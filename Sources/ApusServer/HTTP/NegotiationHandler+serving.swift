@@ -2,7 +2,7 @@ import ApusProtocol
 import NIOCore
 import NIOHTTP1
 
-// Requests on their way to the router, and its answers.
+// Requests on their way to the router, and its responses.
 
 extension NegotiationHandler {
     // MARK: Requests
@@ -27,8 +27,8 @@ extension NegotiationHandler {
         case .failure(let refusal)?:
             refuse(refusal.reason, refusal.problem, to: head, context)
         case nil:
-            // Another protocol was asked for, which need not be answered (RFC 9110 section 7.8). The decoder has
-            // stopped at this request, so it is the connection's last.
+            // The client asks for another protocol. The server may ignore that (RFC 9110 section 7.8). The decoder has
+            // stopped at this request, so it is the last on the connection.
             head.headers.remove(name: "upgrade")
             head.headers.replaceOrAdd(name: "connection", value: "close")
             serve(head, terms, context)
@@ -66,11 +66,11 @@ extension NegotiationHandler {
         finishIfAnswered(context)
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard case .serving(var exchange) = state, exchange.answer != .ended else {
-            // What would have answered the request that a stream did.
+            // Part of the response that an event stream has replaced.
             if case .streaming = state { promise?.succeed() } else { promise?.fail(ChannelError.ioOnClosedChannel) }
             return
         }
@@ -102,7 +102,7 @@ extension NegotiationHandler {
         state = .idle
         headWatch = HeadWatch()
         guard !waiting.isEmpty || pacer.hasHeld else { return }
-        // Not within the write of an answer, the rest of which is not done yet.
+        // Not during the write of a response, which is not complete yet.
         context.eventLoop.assumeIsolated().execute { self.advance(context) }
     }
 

@@ -2,11 +2,11 @@ import ApusSockets
 import NIOCore
 import NIOHTTP1
 
-// Sockets that leave their channel, as WebSockets and event streams.
+// Sockets that leave their channel as WebSockets or event streams.
 
 extension NegotiationHandler {
-    /// Answers the handshake, and gives the socket to a loop of ours once all that was read or written here is
-    /// accounted for.
+    /// Answers the handshake, and gives the socket to a socket loop once everything read or written here is accounted
+    /// for.
     func upgrade(_ head: HTTPRequestHead, _ handshake: Handshake, _ context: ChannelHandlerContext) {
         state = .upgraded
         cancelDeadline()
@@ -14,7 +14,7 @@ extension NegotiationHandler {
         let input = InputCollector()
         do {
             try context.channel.syncOptions?.setOption(.autoRead, value: false)
-            // What the client sent behind its handshake leaves the decoder when that is removed.
+            // When the decoder is removed, it passes on what the client sent after the handshake.
             try pipeline.addHandler(input, position: .after(self))
         } catch {
             negotiated.fail(error)
@@ -41,7 +41,7 @@ extension NegotiationHandler {
         if let socket = duplicateSocket(context) { gate.adopt(socket, after: handshake, input: input) }
     }
 
-    /// Writes the head of a stream's answer, and gives the stream the socket behind it.
+    /// Writes the head of a stream's response, and then gives the socket to the stream.
     func startStream(_ context: ChannelHandlerContext) {
         guard let stream = stream.take() else { return }
         state = .streaming
@@ -60,7 +60,7 @@ extension NegotiationHandler {
         }
     }
 
-    /// The channel's socket, which stays open when the channel is closed.
+    /// A duplicate of the channel's socket, which stays open when the channel is closed.
     private func duplicateSocket(_ context: ChannelHandlerContext) -> Socket? {
         try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self
@@ -68,7 +68,7 @@ extension NegotiationHandler {
     }
 }
 
-/// Keeps what comes behind a handshake.
+/// Collects the input that follows a handshake.
 private final class InputCollector: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private(set) var bytes = ByteBuffer()

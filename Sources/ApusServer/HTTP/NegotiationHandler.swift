@@ -3,22 +3,22 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-/// Takes a connection's requests one by one: WebSocket handshakes are upgraded or refused here, as is what nobody can
-/// serve; anything else is for the router.
+/// Handles a connection's requests one by one. It upgrades or refuses WebSocket handshakes, refuses malformed requests,
+/// and passes all other requests to the router.
 ///
 /// ```
 /// InputPacer ─► decoder ─► NegotiationHandler ─► codec, Hummingbird's handlers ─► router
 ///               encoder ◄─────────┘   └─► upgraded, or answered with an event stream: the socket leaves the channel
 /// ```
-/// A request has its turn when the one before it is answered, so that every answer has its place, and an end of the
-/// connection comes behind all of them. What the router sees is in order: of a body that breaks off, or is not chunked
-/// as it says, it is told by a ``Problem`` as error of the channel.
+/// A request has to wait until the previous request is answered. So responses keep their order, and the end of the
+/// connection comes after all of them. The router sees only well-formed requests. If a body breaks off or its chunks
+/// are malformed, the handler sends a ``Problem`` through the channel as an error.
 ///
-/// A handshake that comes first on its connection hardly gets here: ``PendingConnection`` answers it. But it may be out
-/// of the ordinary, or a proxy may send it on a connection that has carried requests before. NIO's own upgrade handlers
-/// only look at the first request, and lose one that asks for an upgrade in vain.
+/// ``PendingConnection`` usually answers a handshake that comes first on its connection. This handler gets the
+/// handshake if it is out of the ordinary, or if a proxy sends it on a connection that has carried requests before.
+/// NIO's own upgrade handlers check only the first request, and lose a request whose upgrade is declined.
 ///
-/// Bounded by ``InputPacer/portion`` bytes of requests that wait for their turn, and by the decoder's limits.
+/// Memory is bounded by ``InputPacer/portion`` bytes of waiting requests, and by the decoder's limits.
 final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -30,31 +30,31 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     static let hasBody = Problem(.badRequest, "A WebSocket handshake has no body")
 
     struct Timeouts {
-        /// What a request's head may take, and its body besides what ``NegotiationHandler/bodyRate`` allows for.
+        /// How long a request may take. Its body gets additional time according to ``NegotiationHandler/bodyRate``.
         var request: TimeAmount
-        /// How long a client may take nothing of its answers.
+        /// How long a client may accept nothing of its responses.
         var close: TimeAmount
     }
 
     enum State {
-        /// All that was asked for is answered.
+        /// Every request is answered.
         case idle
-        /// A request is the router's.
+        /// The router handles a request.
         case serving(Exchange)
-        /// A valid handshake is there; its end has to follow.
+        /// A valid handshake has arrived; its end must follow.
         case upgrading(HTTPRequestHead, Handshake)
-        /// The socket becomes a WebSocket's.
+        /// The socket becomes a WebSocket.
         case upgraded
-        /// The socket becomes an event stream's.
+        /// The socket becomes an event stream.
         case streaming
-        /// The last answer is on its way: nothing that comes counts any more.
+        /// The last response is on its way; further input is ignored.
         case lingering
     }
 
-    /// What comes from the decoder.
+    /// An event from the decoder.
     enum Arrival {
         case part(HTTPServerRequestPart)
-        /// Nothing behind it can be understood.
+        /// An error; the input after it cannot be parsed.
         case fault(Problem)
         case end
     }
@@ -68,19 +68,19 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     let timeouts: Timeouts
     let staysForDrain: Bool
     let configureHTTP: (any Channel) throws -> ApusChannel.HTTPChannel
-    /// Whether there is a router behind this handler.
+    /// Whether this channel has handlers for the router.
     var isConfigured = false
     private(set) var context: ChannelHandlerContext?
     var state = State.idle
-    /// What has no turn yet.
+    /// Decoded events that wait for their turn.
     var waiting = CircularBuffer<Arrival>()
     var headWatch = HeadWatch()
-    /// When something is done about what the client should have sent by then.
+    /// Ends a request that is not complete in time.
     var deadline: Scheduled<Void>?
-    /// When it is cut, unless it has taken some of its answers.
+    /// Closes the connection unless the client accepts some of its responses in time.
     var sendingDeadline: Scheduled<Void>?
     var atWork: (() -> Void)?
-    /// What gets the socket instead of the answer that is to be written next.
+    /// The stream that gets the socket instead of the response that is written next.
     var stream: OpenStream?
 
     init(
@@ -128,7 +128,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // What the decoder gives up when it is removed is no part of a request.
+        // When the decoder is removed, it returns bytes that belong to no request.
         if case .upgraded = state { return context.fireChannelRead(data) }
         arrived(.part(unwrapInboundIn(data)), context)
     }
@@ -150,7 +150,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (is ChannelShouldQuiesceEvent, .idle) where !isConfigured, (is ChannelShouldQuiesceEvent, .upgrading):
             context.close(promise: nil)
         case (is ChannelShouldQuiesceEvent, _) where staysForDrain:
-            // Until the drain is over a load balancer is told on this connection that the server is not ready.
+            // Until the drain is over, this connection still tells load balancers that the server is not ready.
             let channel = context.channel
             gate.afterDrain(on: context.eventLoop) {
                 if channel.isActive { context.fireUserInboundEventTriggered(event) }
@@ -173,7 +173,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Turns
 
-    /// Whether the decoder may go on: nothing that it has decoded waits.
+    /// Whether the decoder may continue: no decoded event is waiting.
     var wantsInput: Bool { waiting.isEmpty && takesInput }
 
     private var takesInput: Bool {
@@ -188,7 +188,7 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if wantsInput { take(arrival, context) } else { waiting.append(arrival) }
     }
 
-    /// Goes on with what waited for an answer to be over.
+    /// Handles the events that waited for a response to end.
     func advance(_ context: ChannelHandlerContext) {
         guard context.channel.isActive else { return }
         while takesInput, let next = waiting.popFirst() { take(next, context) }
@@ -227,17 +227,17 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Clients that leave
 
-    /// Calls `end` when the client is gone, or says that it sends nothing more, before its answer is over: at once, if
-    /// it has already.
+    /// Calls `end` when the client disconnects or closes its sending side before its response is complete. Calls it at
+    /// once if the client has already done so.
     ///
-    /// Until something is written, a client that closed the connection and one that half-closed it look the same. So
-    /// neither is waited for.
+    /// Until something is written, a closed connection looks the same as a half-closed one. So the handler waits for
+    /// neither.
     func endWithClient(_ end: @escaping () -> Void) {
         guard !pacer.hasEnded, case .serving(let exchange) = state, !exchange.isBroken else { return end() }
         atWork = end
     }
 
-    /// The client sends nothing more, behind what may not even be decoded.
+    /// The client has closed its sending side. There may be input before this that is not decoded yet.
     func inputEnded() {
         endWork()
     }
@@ -247,5 +247,5 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 }
 
-/// Asks for the body that a client holds back until then: an outbound event.
+/// An outbound event that asks for the body of a request with `Expect: 100-continue`.
 struct BodyIsWanted {}

@@ -26,7 +26,7 @@ struct Problem: Error, HTTPResponseError {
         headers: [(.wwwAuthenticate, #"ApiKey realm="apus""#)]
     )
 
-    /// The server can not do it now; the client may try again in a second.
+    /// The server cannot serve the request now. The client may try again in a second.
     static func unavailable(_ detail: String) -> Problem {
         Problem(.unavailable, detail, headers: [(.retryAfter, "1")])
     }
@@ -35,7 +35,7 @@ struct Problem: Error, HTTPResponseError {
 
     static let mediaType = "application/problem+json"
 
-    /// The problem document.
+    /// The problem document as JSON.
     var body: ByteBuffer {
         var body = ByteBuffer()
         body.writeString(#"{"type":"about:blank","title":"#)
@@ -46,7 +46,7 @@ struct Problem: Error, HTTPResponseError {
         return body
     }
 
-    /// The whole of an answer that a connection ends with, for who has no HTTP at hand.
+    /// A complete HTTP response that ends the connection, for callers without an HTTP encoder.
     var lastAnswer: ByteBuffer {
         var answer = ByteBuffer()
         let body = body

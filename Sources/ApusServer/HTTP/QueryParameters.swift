@@ -2,7 +2,8 @@ import ApusProtocol
 import Hummingbird
 import HummingbirdCore
 
-/// The parameters in a request's query, decoded as forms are; each accessor throws a problem that names the parameter.
+/// The parameters of a request's query, decoded like form data. Each accessor throws a ``Problem`` that names the
+/// parameter.
 struct QueryParameters {
     private var values: [String: [String]] = [:]
 
@@ -10,7 +11,7 @@ struct QueryParameters {
         try self.init(uri.query ?? "")
     }
 
-    /// - Parameter query: what stands behind the question mark.
+    /// - Parameter query: the text after the question mark.
     init(_ query: some StringProtocol) throws(Problem) {
         for part in Substring(query).split(separator: "&") {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -42,7 +43,7 @@ struct QueryParameters {
         return value
     }
 
-    /// In milliseconds.
+    /// A duration in milliseconds.
     func duration(_ name: String, _ range: ClosedRange<Int64>) throws(Problem) -> Int64? {
         guard let text = self[name] else { return nil }
         guard let value = DurationText.milliseconds(text), range.contains(value) else {
@@ -70,9 +71,9 @@ struct QueryParameters {
         return text
     }
 
-    /// Where a replay starts, by `last_n` or `since`.
+    /// Where a replay starts, from `last_n` or `since`.
     func start() throws(Problem) -> ReplayStart? {
-        // A count beyond what an integer holds is more than there is.
+        // A count that does not fit an integer is more than the history contains.
         let lastN = self["last_n"].map { Self.isDigits($0) && Int($0) == nil ? "\(Int.max)" : $0 }
         guard let since = self["since"] else {
             guard let lastN else { return nil }
@@ -82,7 +83,7 @@ struct QueryParameters {
             return .lastN(count)
         }
         guard lastN == nil else { throw Problem(.badRequest, "'since' and 'last_n' exclude each other") }
-        // Of `+02:00` an unencoded plus has become a space.
+        // In `+02:00`, an unencoded plus has become a space.
         let text = String(since.map { $0 == " " ? "+" : $0 })
         guard let start = ReplayStart(text) else {
             throw Problem(.badRequest, #"'since' must be a duration such as "10m", an RFC 3339 time or "all""#)
@@ -94,7 +95,7 @@ struct QueryParameters {
         !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
 
-    /// A position as event streams write it: `EPOCH:OFFSET`.
+    /// Parses a position as event streams write it: `EPOCH:OFFSET`.
     static func position(_ text: String, named name: String) throws(Problem) -> ReplayStart {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, let offset = UInt64(parts[1]) else {

@@ -2,9 +2,9 @@ import ApusProtocol
 import Logging
 import NIOHTTP1
 
-/// Where answered requests are counted and logged.
+/// Counts and logs answered requests.
 struct RequestLog: Sendable {
-    /// Asked all the time, and of no interest while the answer is a good one.
+    /// Probes come all the time, and are logged only when they fail.
     private static let probes: Set = ["/health", "/v1/health", "/livez", "/readyz", "/metrics"]
     /// The longest path that is logged, in characters.
     private static let maxPath = 256
@@ -13,7 +13,7 @@ struct RequestLog: Sendable {
     let metrics: RequestMetrics
     let basePath: BasePath
 
-    /// - Parameter address: the client's.
+    /// - Parameter address: the client's address.
     func answered(
         _ id: String,
         method: String,
@@ -35,9 +35,9 @@ struct RequestLog: Sendable {
         )
     }
 
-    /// A request that was refused before a router could see it.
+    /// Logs a request that was refused before it reached the router.
     ///
-    /// - Parameter head: `nil` when not even that could be read.
+    /// - Parameter head: `nil` when the head could not be parsed.
     func refused(_ problem: Problem, head: HTTPRequestHead?, address: String) {
         metrics.count(problem.code.rawValue)
         metrics.count(method: head?.method.rawValue, status: problem.code.status)

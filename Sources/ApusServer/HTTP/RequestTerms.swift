@@ -1,25 +1,25 @@
 import ApusProtocol
 import NIOHTTP1
 
-/// What a request's head says of how it is to be read, whatever it asks for (RFC 9112 sections 3 and 6, RFC 9110
-/// section 10.1.1).
+/// What a request's head says about how to read the request, independent of its target (RFC 9112 sections 3 and 6, RFC
+/// 9110 section 10.1.1).
 struct RequestTerms: Equatable {
     enum Body: Equatable {
         case none
         case size(Int)
-        /// In chunks: its size shows when it is over.
+        /// A chunked body. Its size is known only at its end.
         case chunked
     }
 
     var body: Body
-    /// Whether the client sends the body only when it is told to go on.
+    /// Whether the client sends the body only after a `100 Continue`.
     var awaitsContinue: Bool
 }
 
 extension RequestTerms {
-    /// Checks a head, and brings its target into the form that begins with a slash, whatever form it came in.
+    /// Checks a head, and converts its target to the form that begins with a slash.
     ///
-    /// - Throws: ``Problem`` when the request can not be served by anybody, and nothing behind its head be understood.
+    /// - Throws: ``Problem`` when no handler can serve the request and input after its head cannot be parsed.
     init(_ head: inout HTTPRequestHead) throws(Problem) {
         guard head.method != .CONNECT else { throw Problem(.badRequest, "This server is no proxy") }
         try Self.readTarget(of: &head)
@@ -37,7 +37,7 @@ extension RequestTerms {
         guard !hosts.isEmpty || head.version == .http1_0 else {
             throw Problem(.badRequest, "There is no Host field")
         }
-        // Unlike an empty one, which stands for none, a broken one is never right.
+        // An empty Host field counts as none. A malformed one is always an error.
         let host = hosts.first.map { $0.trimmingBlanks } ?? ""
         guard host.isEmpty || HostField.isValid(host) else {
             throw Problem(.badRequest, "The Host field names no host")
@@ -49,12 +49,12 @@ extension RequestTerms {
             return
         }
         let (authority, target) = try absolute(head.uri)
-        // Whatever Host says besides counts for nothing (RFC 9112 section 3.2.2).
+        // The Host field is ignored in this case (RFC 9112 section 3.2.2).
         head.headers.replaceOrAdd(name: "host", value: authority)
         head.uri = target
     }
 
-    /// Takes a whole address apart, as a client sends it that takes this server for a proxy.
+    /// Splits an absolute URI. Clients send one when they take this server for a proxy.
     private static func absolute(_ uri: String) throws(Problem) -> (authority: String, target: String) {
         let parts = uri.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, schemes.contains(parts[0].lowercased()) else {
@@ -77,7 +77,8 @@ extension RequestTerms {
         guard head.version != .http1_0, sizes.isEmpty else {
             throw Problem(.badRequest, "Transfer-Encoding stands beside what it excludes")
         }
-        // Chunks come last and once, or the body has no end that all would find (RFC 9112 sections 6.1 and 6.3).
+        // `chunked` must come last and only once. Otherwise recipients may disagree on where the body ends (RFC 9112
+        // sections 6.1 and 6.3).
         guard !codings.contains(""), !codings.dropLast().contains("chunked") else {
             throw Problem(.badRequest, "Transfer-Encoding is no list that ends with 'chunked'")
         }
@@ -97,7 +98,7 @@ extension RequestTerms {
 
     private static func expectsContinue(_ head: HTTPRequestHead) throws(Problem) -> Bool {
         let expectations = head.headers.list("expect").filter { !$0.isEmpty }
-        // Who speaks HTTP/1.0 waits for nothing, whatever it says.
+        // An HTTP/1.0 client does not wait, whatever its Expect field says.
         guard !expectations.isEmpty, head.version != .http1_0 else { return false }
         guard expectations.allSatisfy({ $0 == "100-continue" }) else {
             throw Problem(.expectationFailed, "Of expectations only '100-continue' is known here")
@@ -107,7 +108,7 @@ extension RequestTerms {
 }
 
 extension HTTPHeaders {
-    /// The elements of a field that is a list, in lower case; of a field given several times those of all.
+    /// The elements of a list field, in lower case. Several fields of one name count as one list.
     fileprivate func list(_ name: String) -> [String] {
         self[name].flatMap { value in
             value.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingBlanks.lowercased() }
@@ -116,7 +117,7 @@ extension HTTPHeaders {
 }
 
 extension StringProtocol {
-    /// Without the spaces and tabs around it.
+    /// The text without surrounding spaces and tabs.
     var trimmingBlanks: SubSequence {
         let start = firstIndex { $0 != " " && $0 != "\t" } ?? endIndex
         guard let last = lastIndex(where: { $0 != " " && $0 != "\t" }) else { return self[start..<start] }

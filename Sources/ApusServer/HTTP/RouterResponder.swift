@@ -3,7 +3,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
-/// What answers a channel's requests: a router, with what every answer has.
+/// Answers a channel's requests with a router, and adds the header fields of every response.
 struct RouterResponder<Responder: HTTPResponder>: Sendable where Responder.Context == ApusRequestContext {
     let router: Responder
     let logger: Logger
@@ -18,7 +18,7 @@ struct RouterResponder<Responder: HTTPResponder>: Sendable where Responder.Conte
         let context = ApusRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
         var response = try await router.respond(to: request, context: context)
         response.headers[.date] = httpDate()
-        // It is about a body that is not sent (RFC 9110 section 8.6).
+        // The field would describe a body that is not sent (RFC 9110 section 8.6).
         if response.status == .notModified { response.headers[.contentLength] = nil }
         try await writer.write(response: response.head, body: response.body)
     }

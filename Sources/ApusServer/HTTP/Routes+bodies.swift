@@ -3,19 +3,19 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-// Bodies of requests: asked for, read within a bound, and decoded.
+// Request bodies: requested from the client, read up to a limit, and decoded.
 
 extension Routes {
-    /// A request's body, decoded.
+    /// Reads and decodes a request's body.
     ///
-    /// - Throws: ``Problem``, before the client has to send anything where that can be known.
+    /// - Throws: ``Problem``, before the client has to send the body where possible.
     func collect(_ request: Request, _ context: ApusRequestContext, upTo limit: Int) async throws -> ByteBuffer {
         let codings = try ContentCoding.list(of: request.headers)
         let body = try await collectAsSent(request, context, upTo: limit)
         return try ContentCoding.decode(body, codings, limit: limit)
     }
 
-    /// A request's body as it was sent.
+    /// Reads a request's body without decoding it.
     func collectAsSent(_ request: Request, _ context: ApusRequestContext, upTo limit: Int) async throws -> ByteBuffer {
         let tooLarge = Problem(.tooLarge, "The body is larger than \(limit) bytes")
         if let size = request.headers[.contentLength].flatMap({ Int($0) }), size > limit { throw tooLarge }
@@ -37,6 +37,7 @@ extension Routes {
 }
 
 extension Request {
-    /// Whether the client may hold its body back until it is told to go on: what can be refused without it, should be.
+    /// Whether the client may hold its body back until the server asks for it. Refuse such a request without the body
+    /// where possible.
     var awaitsContinue: Bool { headers[.expect] != nil }
 }

@@ -5,14 +5,14 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-// Messages by HTTP: publishing, and history in pages.
+// Messages over HTTP: publishing, and history in pages.
 
 extension Routes {
-    /// The longest message id that a request may give.
+    /// The longest message id that a request may give, in bytes.
     static let maxID = 256
-    /// The most messages of a page, and how many there are if the request does not say.
+    /// How many messages a page may contain, and how many it contains by default.
     static let (maxPage, defaultPage) = (1000, 100)
-    /// The longest a request may wait for messages, in milliseconds.
+    /// The longest time that a request may wait for messages, in milliseconds.
     static let maxWait: Int64 = 300_000
 
     // MARK: Publishing
@@ -54,7 +54,7 @@ extension Routes {
         return .json(receipt.isDuplicate ? .ok : .created, answer)
     }
 
-    /// The payloads in a body, each a JSON value.
+    /// The payloads in a body. Each is a JSON value.
     private func payloads(_ body: ByteBuffer, contentType: String) throws(Problem) -> [ByteBuffer] {
         switch contentType {
         case "text/plain":
@@ -72,13 +72,14 @@ extension Routes {
             for (index, payload) in payloads.enumerated() { try check(payload, "Payload \(index + 1) of the body") }
             return payloads
         default:
-            // curl sends JSON as a form unless it is told what it is.
+            // curl sends JSON as a form unless the user sets a content type.
             try check(body, "The body")
             return [body]
         }
     }
 
-    /// A payload lies in the message, and that in the command or event: it may nest two levels less than these.
+    /// A payload is nested in the message, and the message in the command or event. So the payload may nest two levels
+    /// less than these.
     private func check(_ payload: ByteBuffer, _ what: String) throws(Problem) {
         guard payload.withUnsafeReadableBytes(JSONDocument.isValid) else {
             throw Problem(.badRequest, "\(what) is not valid JSON")
@@ -89,8 +90,8 @@ extension Routes {
         }
     }
 
-    /// The messages' ids: given, or made here. Those of a batch follow from the one given, so that a repeat is
-    /// recognized.
+    /// The messages' ids: given by the client or generated. The ids of a batch are derived from the given id, so that a
+    /// repeated batch is recognized.
     private static func ids(
         _ request: Request,
         _ query: QueryParameters,
@@ -101,7 +102,7 @@ extension Routes {
         guard header.map({ (1...maxID).contains($0.utf8.count) }) ?? true else {
             throw Problem(.badRequest, "'Idempotency-Key' must be 1 to \(maxID) bytes")
         }
-        // Looked at even where the header goes before it.
+        // Validate the query parameter even if the header takes precedence.
         let parameter = try query.text("id", max: maxID)
         guard let id = header ?? parameter else {
             return (0..<count).map { _ in UUID().uuidString.lowercased() }
@@ -116,7 +117,7 @@ extension Routes {
         let query = try QueryParameters(request.uri)
         let limit = try query.integer("limit", 1...Self.maxPage)
         let wait = try query.duration("wait", 0...Self.maxWait) ?? 0
-        // Who waits is a subscriber, and may make the topic as one.
+        // A waiting client is a subscriber, so it may create the topic like one.
         if wait > 0, request.method != .head { try makeTopicToRead(named: name, query) }
         let (start, isAfter) = try historyStart(query, topicName: name)
         var count = limit ?? Self.defaultPage
@@ -134,11 +135,11 @@ extension Routes {
         return .json(.ok, page.json(dialect: dialect, saysRecovered: isAfter))
     }
 
-    /// Makes the topic that a request waits for and that is not there, where a subscribe may do so.
+    /// Creates the missing topic that a request waits for, if the configuration lets a subscribe do so.
     private func makeTopicToRead(named name: String, _ query: QueryParameters) throws {
         guard settings.createOn.contains(.subscribe), broker.topic(named: name) == nil else { return }
         try refuseWhileDraining()
-        // What is refused makes nothing.
+        // A refused request must not create a topic.
         do throws(Problem) {
             _ = try historyStart(query, topicName: name)
         } catch {
@@ -161,7 +162,7 @@ extension Routes {
         }
         if let epoch = query["epoch"] { return (.position(epoch: epoch, offset: UInt64(after)), true) }
         guard let topic = broker.topic(named: topicName) else { throw unknown(topicName) }
-        // Without an epoch, an offset that is not there yet is one of an epoch that is gone.
+        // An offset without an epoch that does not exist yet belongs to an earlier epoch.
         let epoch = after <= topic.publishedCount ? topic.epoch : ""
         return (.position(epoch: epoch, offset: UInt64(after)), true)
     }
@@ -186,7 +187,7 @@ extension Routes {
     }
 }
 
-/// A page of a topic's log as it is answered.
+/// A page of a topic's log, as sent to the client.
 private struct HistoryPage {
     let epoch: String
     let first: Offset

@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-// What operators' tools ask, and what the server has to say about itself: its client for browsers, its documentation.
+// Routes for operators' tools, and for what the server provides about itself: its browser client and its documentation.
 
 extension Routes {
     func addOperations(to router: Router<ApusRequestContext>) {
@@ -20,7 +20,7 @@ extension Routes {
     }
 
     private var documents: [(path: String, document: StaticDocument)] {
-        // Pages of other origins may use them as a module.
+        // Pages of other origins may use these documents as a module.
         let shared: HTTPFields = [.cacheControl: "public, max-age=3600", .accessControlAllowOrigin: "*"]
         let base = basePath.text
         return [
@@ -42,14 +42,14 @@ extension Routes {
         ]
     }
 
-    /// Fails slow: a loop must have been silent for a while before the process is taken for dead.
+    /// Fails slowly: a loop must be silent for a while before the process counts as dead.
     private func live() -> Response {
         workers.isAlive
             ? .json(.ok, ByteBuffer(string: #"{"status":"alive"}"#))
             : .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"stuck"}"#))
     }
 
-    /// Fails at once when the server is to stop, so that no more traffic is sent to it.
+    /// Fails as soon as the server starts to drain, so that it gets no more traffic.
     private func ready() -> Response {
         isDraining.isSet
             ? .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"draining"}"#))

@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-// Event streams that were not opened at the listener.
+// Event streams that the listener did not open.
 
 extension Routes {
     func eventStream(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
@@ -20,12 +20,12 @@ extension Routes {
         request.headers[values: .accept].contains { $0.lowercased().contains("text/event-stream") }
     }
 
-    /// What a client of event streams gets that is refused for the moment: a browser comes back after a stream that
-    /// ends, and never after a 503.
+    /// The response for an event stream that is refused for now. A browser reconnects after a stream that ends, but
+    /// never after a 503.
     private func comeBackLater(_ problem: Problem) -> Response {
         let delay = Int64(EventStream.retry) + workers.reconnectDelay(rate: settings.reconnectRate)
         let body = ByteBuffer(string: ": \(problem.code.rawValue): \(problem.detail)\nretry: \(delay)\n\n")
-        // A stream ends with its connection, whatever length it has.
+        // A stream ends with its connection, even one with a length.
         var headers = Self.streamHeaders
         headers[.connection] = "close"
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
@@ -48,7 +48,7 @@ extension Routes {
             lastEventID: HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] },
             settings: settings
         )
-        // A stream has no length, and what nobody writes has none either.
+        // A body written by a closure has no length, like that of a stream.
         let body = ResponseBody { try await $0.finish(nil) }
         let response = Response(status: .ok, headers: Self.streamHeaders, body: body)
         guard request.method != .head else {
@@ -59,7 +59,7 @@ extension Routes {
         return response
     }
 
-    /// Finds what a stream would be refused for, without opening one.
+    /// Checks for reasons to refuse a stream, without opening one.
     private func check(_ stream: StreamRequest) throws(Problem) {
         try workers.refuseBeyondLimit(settings)
         for request in stream.subscriptions {

@@ -3,10 +3,10 @@ import ApusProtocol
 import Hummingbird
 import NIOCore
 
-// Who subscribes, how far behind, and who is gone.
+// Lists of subscribers: who they are, how far behind they are, and which slow ones are gone.
 
 extension Routes {
-    /// The most subscriptions in one answer.
+    /// How many subscriptions one response may list.
     static let maxListed = 10_000
 
     func topicSubscribers(_ request: Request) async throws -> Response {

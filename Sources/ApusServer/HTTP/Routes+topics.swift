@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-// Topics: making, changing, looking at and deleting them.
+// Topics: creating, changing, listing and deleting them.
 
 extension Routes {
     func listTopics() -> Response {
@@ -72,10 +72,10 @@ extension Routes {
         return .json(.ok, body)
     }
 
-    /// To one digit after the point.
+    /// Rounds to one decimal place.
     private func rounded(_ rate: Double) -> Double { (rate * 10).rounded() / 10 }
 
-    /// The settings that a topic goes by, the server's where it has none of its own.
+    /// The settings that apply to a topic: its own, or the server's where it has none.
     private func settingsJSON(_ own: TopicSettings) -> String {
         func time(_ value: Int64?) -> String { value.map { #""\#(DurationText.shortest($0))""# } ?? "null" }
         let subscription = settings.subscription
@@ -90,7 +90,7 @@ extension Routes {
         try refuseWhileDraining()
         let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name) }
-        // A body means nothing here, but what breaks off is not carried out.
+        // The body is ignored, but an incomplete request must not delete the topic.
         _ = try await collectAsSent(request, context, upTo: Self.maxBody)
         do throws(BrokerError) {
             try broker.deleteTopic(named: name)

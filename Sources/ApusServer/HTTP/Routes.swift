@@ -6,7 +6,7 @@ import NIOCore
 
 /// The REST interface: topics, messages, event streams, health, statistics, documentation.
 struct Routes {
-    /// A `POST /topics` body beyond this is refused.
+    /// The largest `POST /topics` body in bytes. Larger bodies are refused.
     static let maxBody = 64 * 1024
 
     let broker: any Broker
@@ -22,7 +22,7 @@ struct Routes {
     let basePath: BasePath
     let started = ContinuousClock.now
 
-    /// Adds everything to a router.
+    /// Adds all routes to a router.
     func add(to router: Router<ApusRequestContext>) {
         let base = basePath.text
         for (prefix, dialect) in [(base, Dialect.base), (base + "/v1", .v1)] {
@@ -30,7 +30,7 @@ struct Routes {
             addMessages(to: router, prefix, dialect)
             router.get("\(prefix)/health") { _, _ in health(dialect) }
             router.get("\(prefix)/stats") { _, _ in stats() }
-            // Handshakes are taken before the router.
+            // Valid handshakes are handled before the router.
             router.get("\(prefix)/ws") { _, context in try refuseHandshake(context) }
         }
         addOperations(to: router)
@@ -53,7 +53,7 @@ struct Routes {
         router.get("\(prefix)/topics/:name/messages") { request, context in
             try await history(request, context, dialect: dialect)
         }
-        // HEAD has a route of its own: what is made of the answer to GET would have a size.
+        // HEAD has its own route: a response derived from GET would have a size.
         for path in ["\(prefix)/topics/:name/events", "\(prefix)/events"] {
             for method in [HTTPRequest.Method.get, .head] {
                 router.on(RouterPath(path), method: method) { request, context in
@@ -63,7 +63,7 @@ struct Routes {
         }
     }
 
-    /// Which methods a path takes; `nil` when there is no such path.
+    /// Which methods a path allows; `nil` when the path does not exist.
     static func methods(ofPath path: String) -> String? {
         let base = path.hasPrefix("/v1/") ? path.dropFirst(3) : path[...]
         switch base {
@@ -83,7 +83,7 @@ struct Routes {
         }
     }
 
-    /// The topic in a path, so many parts from its end.
+    /// The topic name in a path. `fromEnd` counts the path's segments after it.
     func topicName(ofPath path: String, fromEnd: Int) throws(Problem) -> String {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count > fromEnd, let name = percentDecoded(parts[parts.count - 1 - fromEnd]) else {
@@ -103,7 +103,7 @@ struct Routes {
         throw refusal.problem
     }
 
-    // MARK: What is going on
+    // MARK: Status
 
     private func health(_ dialect: Dialect) -> Response {
         let topics = broker.topics

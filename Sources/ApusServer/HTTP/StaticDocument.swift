@@ -5,13 +5,14 @@ import Hummingbird
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// A document that is the same for as long as the server runs: sent with a validator, and compressed to who takes that.
+/// A document that never changes while the server runs. It is sent with a validator, and compressed for clients that
+/// accept it.
 ///
-/// It is made, hashed and compressed when somebody first asks for it: a server that nobody asks keeps none of it.
+/// It is created, hashed and compressed on the first request, so an unused document takes no memory.
 final class StaticDocument: Sendable {
     private struct Form {
         let body: ByteBuffer
-        /// Names these very bytes (RFC 9110 section 8.8.3): each form has its own.
+        /// The entity tag of exactly these bytes (RFC 9110 section 8.8.3). Each form has its own.
         let tag: String
     }
 
@@ -62,7 +63,7 @@ final class StaticDocument: Sendable {
     }
 }
 
-/// What a client says of content codings (RFC 9110 section 12.5.3).
+/// A client's `Accept-Encoding` field (RFC 9110 section 12.5.3).
 struct AcceptEncoding {
     let takesGzip: Bool
 
@@ -81,10 +82,10 @@ struct AcceptEncoding {
 
 /// The list of an `If-None-Match` field (RFC 9110 section 13.1.2).
 enum EntityTags {
-    /// Whether one of the tags is this one; weak ones are as good as strong ones here.
+    /// Whether one of the tags matches this tag. Weak tags count like strong ones here.
     static func match(_ tag: String, _ values: [String]) -> Bool {
         values.contains { value in
-            // No tag of ours has a comma.
+            // None of the server's tags contains a comma.
             value.split(separator: ",").map(\.trimmed).contains { $0 == "*" || $0 == tag || $0 == "W/" + tag }
         }
     }

@@ -4,11 +4,11 @@ import Hummingbird
 import NIOCore
 
 extension Routes {
-    /// The `name` in the JSON object that a request's body must be.
+    /// The `name` member of the request's body, which must be a JSON object.
     func topicName(from request: Request, _ context: ApusRequestContext) async throws -> String {
         let buffer = try await collect(request, context, upTo: Self.maxBody)
-        // Foundation's parser takes more than JSON, a trailing comma for one. Of a member given twice it takes the
-        // last, as the command scanner does.
+        // Foundation's parser accepts more than JSON, for example a trailing comma. For a duplicate member it takes the
+        // last value, as the command scanner does.
         guard
             buffer.withUnsafeReadableBytes(JSONDocument.isValid),
             let document = try? JSONSerialization.jsonObject(

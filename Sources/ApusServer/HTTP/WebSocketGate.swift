@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-/// Who decides which handshakes become WebSocket connections.
+/// Decides which handshakes become WebSocket connections.
 struct WebSocketGate: Sendable {
     let workers: Workers
     let socketLoops: SocketLoops
@@ -12,18 +12,19 @@ struct WebSocketGate: Sendable {
     let maxConnections: Int
     let isDraining: DrainFlag
     let isEcho: Bool
-    /// Whether offers of compression are taken.
+    /// Whether offers of compression are accepted.
     let compresses: Bool
     let refusals: HandshakeRefusals
     let basePath: BasePath
 
-    /// Whether a request that asks for an upgrade does so where WebSockets are.
+    /// Whether a request asks for an upgrade at a WebSocket endpoint.
     func isHandshake(_ head: HTTPRequestHead) -> Bool {
         guard head.headers.contains(name: "upgrade") else { return false }
         return basePath.rest(of: head.uri.prefix { $0 != "?" }).flatMap { Handshake.dialect(ofPath: $0) } != nil
     }
 
-    /// What a request that asks for an upgrade gets; `nil` when it asks for something else than a WebSocket of ours.
+    /// The result for a request that asks for an upgrade; `nil` when it does not ask for one of the server's
+    /// WebSockets.
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
         guard head.method == .GET, head.version == .http1_1 else { return nil }
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -33,7 +34,8 @@ struct WebSocketGate: Sendable {
         }
     }
 
-    /// The same for a request that came first on its connection; `nil` also for what needs a closer look.
+    /// The same for a request that came first on its connection. Also returns `nil` for a request that needs a closer
+    /// look.
     func check(_ head: RequestHead) -> Result<Handshake, Handshake.Refusal>? {
         for name in ["content-length", "transfer-encoding", "expect"] where head.headers[name] != nil { return nil }
         return check(path: head.path, query: head.query) { head.headers[$0] }
@@ -69,13 +71,13 @@ struct WebSocketGate: Sendable {
         return starts.contains { zip(start, $0.utf8).allSatisfy(==) }
     }
 
-    /// Runs `body` on the loop it is called on, once all WebSockets have been drained.
+    /// Runs `body` on the calling loop, once all WebSockets have been drained.
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
         guard let worker = workers.worker(on: eventLoop) else { return body() }
         worker.afterDrain(body)
     }
 
-    /// The connection that a handshake leads to, with its session; it is not started yet.
+    /// Creates the connection for a handshake, with its session. The connection is not started yet.
     func makeConnection(
         _ handshake: Handshake,
         socket: Socket,
@@ -98,9 +100,9 @@ struct WebSocketGate: Sendable {
         return connection
     }
 
-    /// Takes over the socket of a connection that was HTTP's until now.
+    /// Takes over the socket of a connection that was an HTTP connection until now.
     ///
-    /// - Parameter input: what came behind the handshake and was read already.
+    /// - Parameter input: the input after the handshake that was already read.
     func adopt(_ socket: Socket, after handshake: Handshake, input: ByteBuffer) {
         workers.sockets.take()
         let loop = socketLoops.next()
@@ -114,7 +116,7 @@ struct WebSocketGate: Sendable {
             connection.start(nil)
             var input = input
             input.withUnsafeMutableReadableBytes { connection.received($0) }
-            // It may have been under way while the others were told of the server's end.
+            // The socket may have been on its way here when the other connections were told of the shutdown.
             if worker.mayClose { connection.closeIfDrained() }
         }
     }

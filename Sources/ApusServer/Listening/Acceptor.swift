@@ -2,7 +2,7 @@ import ApusSockets
 import Logging
 import NIOCore
 
-/// Accepts at the server's sockets, and deals connections out to the loops in turn.
+/// Accepts connections at the server's sockets, and distributes them to the loops in turn.
 ///
 /// ```
 /// Listener ──► PendingConnection ──► WebSocketConnection, EventStream
@@ -12,11 +12,11 @@ struct Acceptor: Sendable {
     let gate: WebSocketGate
     let streams: StreamGate
     let http: HTTPConnections
-    /// Milliseconds in which a client has to say what it wants.
+    /// How long a client may take to send its first request, in milliseconds.
     let handshakeTimeout: Int64
     let logger: Logger
 
-    /// A socket at which connections are accepted.
+    /// A socket that accepts connections.
     struct OpenPort: Sendable {
         fileprivate let socket: ListeningSocket
         fileprivate let loop: SocketLoop
@@ -32,7 +32,7 @@ struct Acceptor: Sendable {
         }
     }
 
-    /// - Throws: ``SocketError`` when the socket cannot be waited for.
+    /// - Throws: ``SocketError`` when the poller cannot watch the socket.
     func open(_ socket: ListeningSocket) async throws -> OpenPort {
         let loop = gate.socketLoops.all[0]
         let listening = loop.makePromise(of: NIOLoopBound<Listener>.self)

@@ -2,13 +2,13 @@ import ApusSockets
 import Logging
 import NIOCore
 
-/// Accepts connections, and deals them out to the loops in turn.
+/// Accepts connections, and distributes them to the loops in turn.
 ///
-/// Lives on the loop that it listens on.
+/// Used only on the loop that it listens on.
 final class Listener: PollTarget {
-    /// How many connections are accepted before the loop's other sockets have their turn.
+    /// How many connections are accepted before the loop's other sockets get their turn.
     private static let burst = 64
-    /// How long it waits when there is no room for another socket.
+    /// How long the listener waits when no further socket can be opened.
     private static let pause = TimeAmount.milliseconds(100)
 
     private let socket: Socket
@@ -19,7 +19,7 @@ final class Listener: PollTarget {
     private let dispatch: (Socket, PeerAddress) -> Void
     private var registration: Poller.ID?
 
-    /// - Parameter deal: is given each connection.
+    /// - Parameter deal: called with each connection.
     init(
         socket: Socket,
         poller: Poller,
@@ -46,7 +46,7 @@ final class Listener: PollTarget {
                 guard !budget.isSpent else { return wait() }
                 guard let (accepted, peer) = try socket.accept() else { return }
                 budget.take()
-                // The client's acks and events are small, and none is to wait for another.
+                // Acks and events for the client are small, and none should wait for another.
                 accepted.disableDelay()
                 dispatch(accepted, peer)
             }
@@ -56,7 +56,7 @@ final class Listener: PollTarget {
         }
     }
 
-    /// Looks again later: clients stay in the kernel's queue meanwhile.
+    /// Pauses accepting. Meanwhile clients stay in the kernel's queue.
     private func wait() {
         guard let registration else { return }
         poller.change(registration, of: socket, to: [])
@@ -68,7 +68,7 @@ final class Listener: PollTarget {
         poller.change(registration, of: socket, to: .readable)
     }
 
-    /// Accepts nothing more. Clients that the kernel has queued are turned away.
+    /// Stops accepting. The kernel rejects the clients in its queue.
     func stop() {
         guard let registration = registration.take() else { return }
         poller.remove(registration, of: socket)

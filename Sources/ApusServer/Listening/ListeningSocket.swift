@@ -1,16 +1,16 @@
 public import ApusSockets
 
-/// A socket that is bound and listens, before anybody is accepted.
+/// A socket that is bound and listens, but does not accept connections yet.
 struct ListeningSocket: Sendable {
     let socket: Socket
-    /// Where it really listens: with the port that was chosen, and the number in place of a name.
+    /// The actual address: with the port that the system chose, and the IP address instead of a host name.
     let address: ListenAddress
-    /// The file that goes with it; nil where there is none, or where it belongs to whoever opened the socket.
+    /// The socket's file; `nil` if there is none, or if it belongs to the process that opened the socket.
     private let file: SocketFile?
 
-    /// Opens all sockets of a configuration, or takes those that systemd has passed. All or none.
+    /// Opens all sockets of a configuration, or uses the sockets that systemd passed. All or none.
     ///
-    /// - Throws: ``ListenFailure`` for the first that cannot be opened.
+    /// - Throws: ``ListenFailure`` for the first socket that cannot be opened.
     static func open(
         _ configuration: ServerConfiguration,
         passed: [Socket]
@@ -42,7 +42,7 @@ struct ListeningSocket: Sendable {
             let (socket, file) = try Socket.listening(atPath: path, mode: UInt32(mode))
             return ListeningSocket(socket: socket, file: file)
         case .tcp(let host, let port):
-            // By itself it takes IPv4's connections as well, and then the other could not be opened.
+            // By default, this socket would accept IPv4 connections too, and the IPv4 socket could not be opened.
             let isIPv6Only = host == "::" && all.contains(.tcp(host: "0.0.0.0", port: port))
             return ListeningSocket(socket: try .listening(on: host, port: port, isIPv6Only: isIPv6Only))
         }
@@ -59,13 +59,13 @@ struct ListeningSocket: Sendable {
         }
     }
 
-    /// Removes what would be left of it when it is closed.
+    /// Removes the file that would remain after the socket is closed.
     func removeFile() {
         file?.remove()
     }
 }
 
-/// A place at which the server could not listen.
+/// An address at which the server could not listen.
 public struct ListenFailure: Error, CustomStringConvertible {
     public let address: ListenAddress
     public let cause: SocketError
@@ -74,7 +74,7 @@ public struct ListenFailure: Error, CustomStringConvertible {
 }
 
 extension ServerConfiguration {
-    /// Where to listen: at the addresses of `listen`, or else at `host` and `port`.
+    /// The addresses to listen at: those of `listen`, or `host` and `port` if it is empty.
     public var listenAddresses: [ListenAddress] {
         listen.isEmpty ? [.tcp(host: host, port: port)] : listen
     }

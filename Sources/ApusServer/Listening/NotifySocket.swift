@@ -1,13 +1,12 @@
 import ApusSockets
 import Glibc
 
-/// The socket at which a service manager is told of the server's state, a datagram each time (sd_notify(3)).
+/// The socket that tells a service manager the server's state, one datagram per state (sd_notify(3)).
 struct NotifySocket: Sendable {
-    /// As `NOTIFY_SOCKET` has it: a path, or the name of an abstract socket behind `@`.
+    /// The value of `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
     private let name: String
 
-    /// What else than a path or an abstract name there is, such as `vsock:…`, is for virtual machines and containers as
-    /// a whole.
+    /// Returns `nil` for any other kind of address, such as `vsock:…`: those are for virtual machines and containers.
     init?(_ name: String) {
         guard name.hasPrefix("/") || name.hasPrefix("@"),
             (2...MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1).contains(name.utf8.count)
@@ -15,9 +14,9 @@ struct NotifySocket: Sendable {
         self.name = name
     }
 
-    /// Tells it, if it can be told at once: one that does not listen must not hold up the server.
+    /// Sends a state if that is possible at once: a service manager that does not listen must not block the server.
     ///
-    /// - Returns: whether it was told.
+    /// - Returns: whether the state was sent.
     @discardableResult
     func send(_ state: String) -> Bool {
         let descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -28,7 +27,7 @@ struct NotifySocket: Sendable {
         var bytes = Array(name.utf8)
         if name.hasPrefix("@") { bytes[0] = 0 }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        // Of an abstract name every byte counts, also zeros behind it.
+        // In an abstract name every byte counts, including trailing zeros.
         let size = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
         let message = Array(state.utf8)
         return withUnsafePointer(to: &address) { pointer in

@@ -4,12 +4,12 @@ import Hummingbird
 import Logging
 import NIOCore
 
-/// A socket that was accepted, until it is known what its client wants.
+/// An accepted socket whose client has not sent its first request yet.
 ///
-/// A handshake that is whole and in order becomes a ``WebSocketConnection`` right here, a request for an event stream
-/// an ``EventStream``. Anything else is for the HTTP server, which finds all of its bytes still in the kernel.
+/// A complete, well-formed handshake becomes a ``WebSocketConnection`` right here, and a request for an event stream an
+/// ``EventStream``. All other requests go to the HTTP server, which finds all their bytes still in the kernel.
 final class PendingConnection: PollTarget {
-    /// A head that is longer is not waited for.
+    /// The longest head, in bytes, that is handled here.
     private static let maxHead = 16 * 1024
 
     private let socket: Socket
@@ -20,15 +20,15 @@ final class PendingConnection: PollTarget {
     private let streams: StreamGate
     private let serveHTTP: (Socket) -> Void
     private let deadline: Int64
-    /// A client that gives up within its head is not waited for.
+    /// Includes the end of input: the connection closes at once if the client gives up in the middle of its head.
     private static let interest: PollEvents = [.readable, .inputEnded]
     private var registration: Poller.ID?
-    /// Whether the head came in pieces.
+    /// Whether the head arrived in pieces.
     private var isEdgeTriggered = false
-    /// Its place in its worker's list.
+    /// The connection's index in its worker's list.
     var workerIndex = 0
 
-    /// - Parameter serveHTTP: takes over a socket whose client wants something else than a WebSocket.
+    /// - Parameter serveHTTP: takes over a socket whose first request is not answered here.
     init(
         socket: Socket,
         peer: PeerAddress,
@@ -80,7 +80,8 @@ final class PendingConnection: PollTarget {
         case .incomplete
         where count < Self.maxHead && !events.contains(.inputEnded) && gate.mayBeHandshake(space[..<count]):
             guard let registration, events.isDisjoint(with: .broken) else { return close() }
-            // What is there stays there: only what comes now is news. To ask again would tell of it again.
+            // The bytes stay in the kernel, so only new bytes matter. A level-triggered poller would report the old
+            // ones again.
             guard !isEdgeTriggered else { return }
             isEdgeTriggered = true
             poller.change(registration, of: socket, to: Self.interest.union(.edgeTriggered))
@@ -90,14 +91,14 @@ final class PendingConnection: PollTarget {
     }
 
     private func upgrade(_ head: RequestHead, _ handshake: Handshake, size: Int) {
-        // Exactly the head: what is behind it is for the connection.
+        // Exactly the head: the bytes after it are for the connection.
         let taken = socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[..<size]))
         guard taken == .bytes(size), let registration = leave() else { return close() }
         let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
-        // It counts before its client can know of it.
+        // Count the connection before its client can know about it.
         connection.start(registration)
         let response = handshake.response(to: head.headers["sec-websocket-key"] ?? "")
-        // A fresh socket takes so little at once, or is of no use.
+        // A new socket takes this few bytes at once, or it is unusable.
         let sent = response.withUnsafeReadableBytes { socket.send($0) }
         if sent != .bytes(response.readableBytes) { connection.end() }
     }
@@ -121,7 +122,7 @@ final class PendingConnection: PollTarget {
         )
     }
 
-    /// Lets another target have the socket.
+    /// Hands the socket over to another target.
     private func leave() -> Poller.ID? {
         guard let registration = registration.take() else { return nil }
         worker.remove(self, isClosed: false)
@@ -138,7 +139,7 @@ final class PendingConnection: PollTarget {
 
     func tick(now: Int64) {
         guard now >= deadline else { return }
-        // What nobody read would have the kernel take the answer back.
+        // Closing a socket with unread bytes would make the kernel discard the response.
         if case .bytes(1...) = socket.receive(into: worker.input) { refuse(.timedOut) }
         close()
     }
@@ -146,7 +147,7 @@ final class PendingConnection: PollTarget {
     private func refuse(_ refusal: Handshake.Refusal) {
         let problem = refusal.problem
         gate.refusals.note(refusal.reason, status: problem.code.status, address: "\(peer)")
-        // A fresh socket takes so little at once; nothing depends on it.
+        // A new socket takes this few bytes at once, and nothing depends on it.
         _ = problem.lastAnswer.withUnsafeReadableBytes { socket.send($0) }
     }
 

@@ -1,32 +1,32 @@
 import ApusProtocol
 
-/// The head of an HTTP/1.1 request as a WebSocket client sends it, read as far as a handshake needs.
+/// The head of an HTTP/1.1 request as a WebSocket client sends it, parsed as far as a handshake needs.
 ///
 /// Anything out of the ordinary is left to the HTTP server, which knows how to answer it.
 struct RequestHead {
     enum ParseResult {
-        /// So many bytes are a whole head.
+        /// A complete head of `size` bytes.
         case head(RequestHead, size: Int)
-        /// It may become one.
+        /// The bytes may become a complete head.
         case incomplete
-        /// Something that this does not read.
+        /// The bytes need the HTTP server's parser.
         case other
     }
 
     let path: Substring
     let query: Substring
-    /// By lower-case name; values given twice are joined with a comma.
+    /// By lower-case name. Repeated fields are joined with a comma.
     private(set) var headers: [String: String] = [:]
 
-    /// Whether it says for which host it is, as every request must.
+    /// Whether the request names its host, as every request must.
     var namesHost: Bool { headers["host"].map(HostField.isValid) ?? false }
 
-    /// The most headers that are looked at.
+    /// How many header fields are parsed at most.
     private static let maxHeaders = 64
     private static let method = "GET "
     private static let version = " HTTP/1.1"
 
-    /// Reads the head at the start of `bytes` (RFC 9112 sections 3 and 5).
+    /// Parses the head at the start of `bytes` (RFC 9112 sections 3 and 5).
     static func parse(_ bytes: UnsafeRawBufferPointer) -> ParseResult {
         guard zip(bytes, method.utf8).allSatisfy(==) else { return .other }
         var lines = Lines(bytes: bytes)
@@ -70,17 +70,17 @@ struct RequestHead {
         guard value.allSatisfy({ $0 >= 0x20 && $0 < 0x7F || $0.isBlank }) else { return false }
         let key = String(decoding: name, as: UTF8.self)
         let text = String(decoding: value, as: UTF8.self)
-        // In a list a second one would look like part of a name.
+        // Joined to a list, a second Host field would look like part of the name.
         guard key != "host" || headers[key] == nil else { return false }
         headers[key] = headers[key].map { $0 + "," + text } ?? text
         return true
     }
 
-    /// Lines that end with CR and LF.
+    /// Iterates over lines that end with CR and LF.
     private struct Lines {
         let bytes: UnsafeRawBufferPointer
         private(set) var position = 0
-        /// Whether a line ends otherwise.
+        /// Whether a line has a different ending.
         private(set) var isBroken = false
 
         init(bytes: UnsafeRawBufferPointer) {

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// How many sockets clients may hold: beyond it none is accepted until one is closed, rather than fail to accept.
+/// Limits how many sockets clients may hold. At the limit the server waits for a socket to close, so that `accept` does
+/// not fail.
 final class SocketBudget: Sendable {
     let limit: Int
     private let count = Atomic(0)
@@ -11,12 +12,12 @@ final class SocketBudget: Sendable {
 
     var isSpent: Bool { count.load(ordering: .relaxed) >= limit }
 
-    /// A socket was opened.
+    /// Counts an opened socket.
     func take() {
         count.add(1, ordering: .relaxed)
     }
 
-    /// A socket was closed.
+    /// Counts a closed socket.
     func release() {
         count.subtract(1, ordering: .relaxed)
     }

@@ -3,13 +3,13 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The loops that WebSockets live on, each with a thread of its own.
+/// The event loops of the WebSockets and event streams. Each has its own thread.
 final class SocketLoops: Sendable {
     let all: [SocketLoop]
     private let threads: NIOThreadPool
     private let dispatched = Atomic(0)
 
-    /// Starts so many loops.
+    /// Starts `count` loops.
     init(count: Int) throws(SocketError) {
         var loops: [SocketLoop] = []
         for _ in 0..<count { loops.append(try SocketLoop()) }
@@ -19,13 +19,13 @@ final class SocketLoops: Sendable {
         for loop in loops { threads.submit { _ in loop.run() } }
     }
 
-    /// Each loop in turn.
+    /// The next loop, in turn.
     func next() -> SocketLoop {
         let turn = dispatched.add(1, ordering: .relaxed).oldValue
         return all[turn % all.count]
     }
 
-    /// Ends the loops, once nothing on them is needed any more.
+    /// Stops the loops. Nothing may use them any more.
     func shutdown() async throws {
         for loop in all { try await loop.shutdownGracefully() }
         try await threads.shutdownGracefully()

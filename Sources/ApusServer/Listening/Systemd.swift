@@ -2,18 +2,18 @@ import ApusSockets
 import Glibc
 import Logging
 
-/// What systemd has to do with this process, by the variables that it sets: the sockets that it passes
-/// (sd_listen_fds(3)), and where it is told how the server is (sd_notify(3)).
+/// The connection to systemd, read from the environment: the sockets that systemd passes (sd_listen_fds(3)), and the
+/// socket for reporting the server's state (sd_notify(3)).
 ///
-/// Both are small enough to do without libsystemd: descriptors that begin at 3, and datagrams of a line.
+/// Both protocols are simple enough to do without libsystemd: file descriptors from 3 on, and datagrams of one line.
 public struct Systemd: Sendable {
-    /// Sockets that listen already, to be served in place of those of the configuration.
+    /// Listening sockets to serve instead of those of the configuration.
     let sockets: [Socket]
     private let notifier: NotifySocket?
-    /// How often a sign of life is to be given: twice in the time after which systemd ends a service without.
+    /// How often to report a sign of life: half the time after which systemd stops a silent service.
     let watchdogInterval: Duration?
 
-    /// The first descriptor that is passed.
+    /// The first file descriptor that systemd passes.
     private static let firstDescriptor: CInt = 3
 
     /// No systemd.
@@ -25,9 +25,9 @@ public struct Systemd: Sendable {
         self.watchdogInterval = watchdogInterval
     }
 
-    /// Takes what the environment says is for this process. What was for one whose variables it inherited is not.
+    /// Reads the variables that are for this process. It ignores variables that were inherited from another process.
     ///
-    /// - Throws: where something else than listening sockets was passed, or too many.
+    /// - Throws: ``ConfigurationError`` when too many sockets were passed, or something other than listening sockets.
     public init(environment: [String: String]) throws(ConfigurationError) {
         try self.init(environment: environment, process: getpid())
     }
@@ -68,10 +68,10 @@ public struct Systemd: Sendable {
         return sockets
     }
 
-    /// All that is to be served is open.
+    /// Reports that all sockets are open.
     func tellReady(logger: Logger) {
         guard let notifier, !notifier.send("READY=1") else { return }
-        // It will take the start for one that failed. A sandbox without AF_UNIX does this.
+        // systemd will consider the start failed. This happens in a sandbox without AF_UNIX.
         logger.warning("the service manager cannot be told that the server is ready")
     }
 
@@ -79,7 +79,7 @@ public struct Systemd: Sendable {
         notifier?.send("STOPPING=1")
     }
 
-    /// Gives signs of life for as long as the server is alive, until the task is cancelled.
+    /// Reports signs of life while the server is alive, until the task is cancelled.
     func keepWatch(isAlive: @Sendable () -> Bool) async {
         guard let notifier, let watchdogInterval else { return }
         await Self.keepWatch(every: watchdogInterval, isAlive: isAlive) { notifier.send("WATCHDOG=1") }

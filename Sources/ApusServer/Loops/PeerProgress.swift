@@ -1,39 +1,39 @@
 import ApusSockets
 
-/// When a peer was last seen to take what it is sent. Times in milliseconds of one monotonic clock.
+/// Tracks when a peer last accepted sent data. Times are in milliseconds of one monotonic clock.
 ///
-/// A full socket that has room again shows it, but with large buffers that is seldom; so the kernel is asked, again and
-/// again while it matters, and what it says is compared.
+/// A full socket that becomes writable again shows progress, but with large buffers that is rare. So the caller asks
+/// the kernel repeatedly while the answer matters, and this type compares the results.
 struct PeerProgress {
-    /// How much longer the next sign may take of a peer that takes what it is sent. It tells of room in steps, as large
-    /// as a segment, which on loopback is 64 KiB, or a sixteenth of its buffer.
+    /// How much longer a peer that accepts data may take until the next sign, in milliseconds. The peer's kernel
+    /// reports free space in steps: as large as a segment (64 KiB on loopback) or a sixteenth of its buffer.
     static let patience: Int64 = 5000
-    /// What pings and heartbeats take, which a peer's kernel takes also when the peer itself reads nothing.
+    /// The most bytes that pings and heartbeats use. A peer's kernel accepts them even when the peer reads nothing.
     private static let leastWaiting: Int32 = 256
-    /// A window that grows by less than this, or a sixteenth, may do so by itself.
+    /// A window that grows by less than this many bytes, or by less than a sixteenth, may grow without a read.
     private static let leastGrowth: UInt32 = 4096
 
     private(set) var lastTaken = Int64.min
-    /// What the kernel said first since the last sign.
+    /// The first answer of the kernel since the last sign of progress.
     private var baseline: SocketProgress?
 
-    /// Whether there is something that the peer has yet to take.
+    /// Whether the peer still has sent data to accept.
     var isWaiting: Bool { (baseline?.waiting ?? 0) > Self.leastWaiting }
 
-    /// A socket that was full has room.
+    /// Records that a full socket has become writable.
     mutating func took(now: Int64) {
         lastTaken = now
         baseline = nil
     }
 
-    /// The peer has shown in another way that it lives.
+    /// Records that the peer has shown another sign of life.
     mutating func forget() {
         baseline = nil
     }
 
-    /// Compares what the kernel says now with what it said first.
+    /// Compares the kernel's answer with its first answer.
     ///
-    /// - Returns: whether the peer has taken something.
+    /// - Returns: whether the peer has accepted something in between.
     mutating func look(now: Int64, _ progress: SocketProgress?) -> Bool {
         guard let progress else { return false }
         guard let baseline else {
@@ -41,7 +41,7 @@ struct PeerProgress {
             return false
         }
         let isTaken = baseline.waiting > Self.leastWaiting && progress.acknowledged > baseline.acknowledged
-        // Where all has arrived the peer may still have a buffer to read: then it has more room when it is asked again.
+        // When everything has arrived, the peer may still have to read its buffer. Its window grows when it does.
         let growth = max(baseline.window / 16, Self.leastGrowth)
         guard isTaken || progress.window > baseline.window &+ growth else { return false }
         took(now: now)
@@ -49,9 +49,10 @@ struct PeerProgress {
     }
 }
 
-/// For how long a peer's kernel has acknowledged nothing of what waits for it. Times as above.
+/// Measures for how long a peer's kernel has acknowledged none of the waiting data. Times are in milliseconds.
 ///
-/// One that is gone without a word answers nothing, and where little is sent to it, it fills no socket for hours.
+/// A peer that vanished without closing acknowledges nothing, but with little traffic it takes hours to fill the
+/// socket.
 struct PeerSilence {
     /// How often the kernel is asked.
     private static let interval: Int64 = 15_000
@@ -63,7 +64,7 @@ struct PeerSilence {
         nextLook = now + Self.interval
     }
 
-    /// - Parameter progress: asks the kernel; called now and then only.
+    /// - Parameter progress: asks the kernel. Called at most once per interval.
     mutating func time(now: Int64, _ progress: @autoclosure () -> SocketProgress?) -> Int64 {
         guard now >= nextLook else { return 0 }
         nextLook = now + Self.interval

@@ -3,15 +3,16 @@ import CEpoll
 import Glibc
 import Synchronization
 
-/// What time it is, for whoever stamps messages or lets them age.
+/// The current time, used to stamp messages and to compute their age.
 ///
-/// The wall clock and that of the time since the boot, in which a machine's sleep counts, go at the same rate until the
-/// former is set: then the wall clock's lead is another. Within ``tolerance`` it is the same for all threads, so that
-/// the milliseconds between two readings of clocks do not look like many small steps.
+/// There are two clocks: the wall clock, and the time since boot, which includes machine sleep. They run at the same
+/// rate until somebody sets the wall clock, which changes its lead over the other. All threads use the same lead while
+/// it changes by less than ``tolerance``, so that the milliseconds between two clock readings do not look like many
+/// small steps.
 enum ServerClock {
-    /// In milliseconds: more than two readings in a row lie apart, less than anybody sees of a lifetime.
+    /// In milliseconds: longer than the gap between two consecutive readings, and too short to matter to a lifetime.
     private static let tolerance: Int64 = 10
-    /// How often a reading is repeated that another thread's turn may have torn apart.
+    /// How often a pair of readings is repeated, since a thread switch may fall between the two.
     private static let attempts = 8
     private static let lead = Atomic(Int64.min)
 
@@ -23,7 +24,7 @@ enum ServerClock {
         return Moment(wall: wall, steady: wall &- known)
     }
 
-    /// Takes the wall clock's new lead.
+    /// Stores the wall clock's new lead.
     @inline(never)
     private static func settle() -> Moment {
         var best = (span: Int64.max, moment: Moment(wall: 0, steady: 0))
@@ -35,7 +36,7 @@ enum ServerClock {
         }
         let (wall, steady) = (best.moment.wall, best.moment.steady)
         let drift = wall &- steady &- lead.load(ordering: .relaxed)
-        // It may have been torn apart just the first time.
+        // A thread switch may have fallen between the first two readings only, so compare again.
         if drift < -tolerance || drift > tolerance { lead.store(wall &- steady, ordering: .relaxed) }
         return best.moment
     }
@@ -45,6 +46,6 @@ enum ServerClock {
 }
 
 extension Timestamp {
-    /// The wall clock's time.
+    /// The current time of the wall clock.
     static var now: Timestamp { Timestamp(ServerClock.now) }
 }

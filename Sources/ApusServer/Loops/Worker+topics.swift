@@ -1,7 +1,7 @@
 import ApusBroker
 
 extension Worker {
-    /// Makes the topic that somebody publishes to and that is not there, where a publish may do so.
+    /// Creates the missing topic of a publish if the configuration allows it.
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.tooManyTopics`.
     func makeTopicToPublish(named name: String) throws(BrokerError) {

@@ -4,39 +4,39 @@ import ApusSockets
 import Logging
 import NIOCore
 
-/// One event loop's share of the server: its hub, its WebSocket connections, and the memory they use in turn.
+/// One event loop's share of the server: its hub, its WebSocket connections, and the buffers that they share.
 ///
-/// Lives on its event loop; nothing here is locked.
+/// Used only on its event loop; there are no locks.
 final class Worker {
-    /// The largest buffer of replies that is kept for the next ones, and how many are.
+    /// The largest reply buffer, in bytes, that is kept for reuse, and how many buffers are kept.
     private static let (recycledReplies, maxSpareReplies) = (16 * 1024, 64)
     private static let inputSize = 64 * 1024
-    /// How many times `close_timeout` a client gets at the most that takes slowly what was sent before the end.
+    /// The longest time that a slow but active client gets to take its pending data, as a multiple of `close_timeout`.
     static let closeExtensions: Int64 = 10
 
     let eventLoop: any EventLoop
-    /// `socket-0`, `http-1`: for metrics.
+    /// The loop's name in metrics, such as `socket-0` or `http-1`.
     let loopName: String
     let settings: WorkerSettings
     let hub: Hub
     let broker: any Broker
-    /// What a socket is read into: worked off, or copied, before the next one is read.
+    /// The buffer that sockets are read into. Its bytes are processed or copied before the next read.
     let input: UnsafeMutableRawBufferPointer
     let scanner: CommandScanner
     let logger: Logger
-    /// The replies to what is being read from one connection, until they are handed to its channel in one piece.
+    /// The replies to the commands being read from one connection. The connection's outbox takes them in one piece.
     @exclusivity(unchecked) var replies = ByteBuffer()
-    /// The moment the burst of commands at work came in.
+    /// The time at which the current burst of commands arrived.
     @exclusivity(unchecked) private(set) var now = Timestamp(milliseconds: 0)
-    /// At shutdown: commands are refused, and connections closed as soon as they have got everything.
+    /// Whether the server is shutting down: commands are refused, and a connection closes when everything is delivered.
     @exclusivity(unchecked) private(set) var isDraining = false
-    /// Whether all loops refuse commands, so that who has everything may be let go.
+    /// Whether all loops refuse commands, so that a connection may close as soon as everything is delivered to it.
     private(set) var mayClose = false
     private var isDrained = false
     private var waitingForDrain: [() -> Void] = []
 
     @exclusivity(unchecked) var counters = WorkerCounters()
-    /// Reads what clients compressed; made when the first does.
+    /// Decompresses client messages. Created with the first compressed message.
     lazy var inflater = Inflater()
 
     @exclusivity(unchecked) private var spareReplies: [ByteBuffer] = []
@@ -51,7 +51,7 @@ final class Worker {
     private var streams: [any StreamingSubscriber] = []
     /// When the next tick is due, on the worker's clock.
     private var tickDue: Int64?
-    /// Whether the last tick left out what it would have held against clients for the loop's own lateness.
+    /// Whether the last tick skipped the stall check because the loop itself was late.
     private var wasHeldUp = false
 
     init(
@@ -86,13 +86,13 @@ final class Worker {
 
     // MARK: Connections
 
-    /// A socket that has not said yet what it is for.
+    /// Adds a connection that has not sent its request yet.
     func add(_ connection: PendingConnection) {
         connection.workerIndex = pending.count
         pending.append(connection)
     }
 
-    /// - Parameter isClosed: whether its socket is, rather than handed on.
+    /// - Parameter isClosed: `true` if the socket is closed, `false` if it is handed over.
     func remove(_ connection: PendingConnection, isClosed: Bool) {
         let index = connection.workerIndex
         guard index < pending.count, pending[index] === connection else { return }
@@ -143,26 +143,26 @@ final class Worker {
         openStreams.add(-1)
     }
 
-    /// A socket that was no pending connection's or WebSocket's is closed.
+    /// Records that a socket is closed that belonged to neither a pending connection nor a WebSocket.
     func releaseSocket() {
         sockets.release()
     }
 
-    /// How many event streams there are, and requests that wait.
+    /// The number of event streams and waiting requests.
     var streamCount: Int { streams.count }
 
     var connectionCount: Int { connections.count }
 
     // MARK: Time
 
-    /// Milliseconds of a clock that never goes back.
+    /// The time of a monotonic clock, in milliseconds.
     static func monotonicNow() -> Int64 {
         Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)
     }
 
     func monotonicNow() -> Int64 { Self.monotonicNow() }
 
-    /// Takes the time for what is read now. A burst of commands has one time.
+    /// Reads the clock for the input that follows. All commands of a burst get the same time.
     func beginBurst() {
         let moment = ServerClock.now
         if moment.wall != now.milliseconds || moment.steady != now.steady { now = Timestamp(moment) }
@@ -174,15 +174,15 @@ final class Worker {
         return taken
     }
 
-    /// Uses the memory of replies that were sent for those to come.
+    /// Keeps the buffer of sent replies for later replies.
     func recycle(_ sent: consuming ByteBuffer) {
         guard spareReplies.count < Self.maxSpareReplies, sent.storageCapacity <= Self.recycledReplies else { return }
         sent.clear()
         spareReplies.append(sent)
     }
 
-    /// Has the connection's replies sent when all sockets that are ready have been read: one after the other, so that
-    /// whoever gets them is woken once, and before the fan-out.
+    /// Sends the connection's replies after all ready sockets have been read. The replies then go out one after the
+    /// other: each receiver wakes once, and before the fan-out.
     func flushLater(_ connection: WebSocketConnection) {
         answered.append(connection)
     }
@@ -194,29 +194,30 @@ final class Worker {
         flushing.removeAll(keepingCapacity: true)
     }
 
-    /// Looks at every deadline; called every ``WorkerSettings/tickInterval``.
+    /// Checks every deadline. Called every ``WorkerSettings/tickInterval``.
     func tick() {
         let now = monotonicNow()
         let late = max(tickDue.map { now - $0 } ?? 0, 0)
         hub.noteLate(by: late)
-        // What came while the loop was held up has not been read yet.
+        // Input that arrived while the loop was held up has not been read yet.
         let missed = max(late - settings.tickInterval, 0)
         tickDue = now + settings.tickInterval
         beginBurst()
-        // Connections that end change the list: walk a copy.
+        // Connections that end change the list, so iterate over a copy.
         for connection in connections { connection.tick(now: now, missed: missed) }
         for connection in pending { connection.tick(now: now) }
         for stream in streams { stream.tick(now: now) }
         beat.beat(now: now)
         hub.endBursts()
         if settings.liveTimeout > 0 { hub.passOverStuckLoops(timeout: settings.liveTimeout) }
-        // Nor have sockets been offered anything. But a loop that is late all the time has to go on.
+        // A late loop has not written to its sockets either, so skip the stall check once. A loop that is always late
+        // must still run it.
         let isHeldUp = missed > 0 && !wasHeldUp
         wasHeldUp = isHeldUp
         if settings.throttleTimeout > 0, !isHeldUp { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
     }
 
-    /// Gives back memory that was reserved for more than is there now. Called when there is little else to do.
+    /// Frees memory that was reserved for peak load. Called when the server is quiet.
     func releaseMemory() {
         spareReplies = []
         answered.releaseRoom()
@@ -229,19 +230,20 @@ final class Worker {
 
     // MARK: Shutdown
 
-    /// When a client is to come back after a shutdown, in milliseconds: at random within a span that grows with the
-    /// number of clients, so that ``WorkerSettings/reconnectRate`` of them come in a second.
+    /// How long a client should wait before it reconnects after a shutdown, in milliseconds. The value is random within
+    /// a range that grows with the number of clients, so that about ``WorkerSettings/reconnectRate`` clients reconnect
+    /// per second.
     func reconnectDelay() -> Int64 {
         Workers.reconnectDelay(of: open.value + openStreams.value, rate: settings.reconnectRate)
     }
 
-    /// Refuses commands from now on. What was acknowledged before is in the topics' logs when this returns.
+    /// Refuses commands from now on. When this returns, the topics' logs contain everything acknowledged before.
     func refuseCommands() {
         isDraining = true
         hub.turn()
     }
 
-    /// Closes every connection that has got everything; those that have not yet close when they have.
+    /// Closes every connection that has received everything. The other connections close as soon as they have.
     func drain() {
         mayClose = true
         hub.turn()
@@ -250,12 +252,12 @@ final class Worker {
         for stream in streams { stream.drain() }
     }
 
-    /// Runs `body` when the drain is over: at once, if it is.
+    /// Runs `body` when the drain is over, or at once if it is over already.
     func afterDrain(_ body: @escaping () -> Void) {
         if isDrained { body() } else { waitingForDrain.append(body) }
     }
 
-    /// The drain is over, successful or not.
+    /// Ends the drain, whether or not everything was delivered.
     func finishDrain() {
         isDrained = true
         let waiting = waitingForDrain
@@ -263,12 +265,12 @@ final class Worker {
         for body in waiting { body() }
     }
 
-    /// Cuts what has not asked for anything.
+    /// Closes the connections that have not sent a request.
     func closePending() {
         for connection in pending { connection.close() }
     }
 
-    /// Cuts what is still open.
+    /// Closes everything that is still open.
     func abort() {
         for connection in connections { connection.end() }
         for stream in streams { stream.end() }

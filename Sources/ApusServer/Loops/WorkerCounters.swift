@@ -1,17 +1,17 @@
 import ApusProtocol
 
-/// What one event loop's connections have done since the server began.
+/// Counts what the connections of one event loop have done since the server started.
 struct WorkerCounters: Sendable {
     private var commands = InlineArray<5, UInt64>(repeating: 0)
     var errors: [ErrorCode: UInt64] = [:]
     var opened: UInt64 = 0
-    /// By the reason in the server's close frame; connections that clients ended are not in it.
+    /// Closed connections by the reason in the server's close frame. Connections that clients closed are not included.
     var closed: [String: UInt64] = [:]
     var receivedBytes: UInt64 = 0
     var sentBytes: UInt64 = 0
-    /// Of ``opened``, those with compression.
+    /// How many connections of ``opened`` use compression.
     var openedCompressed: UInt64 = 0
-    /// What clients sent compressed, before and after.
+    /// Bytes of compressed client messages, before and after decompression.
     var inflatedInput: UInt64 = 0
     var inflatedOutput: UInt64 = 0
 

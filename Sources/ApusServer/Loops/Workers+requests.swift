@@ -2,12 +2,12 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-// What HTTP requests have a worker do for them, on the loop of their connection.
+// Work that a worker does for HTTP requests, on the loop of the request's connection.
 
 extension Workers {
     struct NotOnALoop: Error {}
 
-    /// Publishes all messages or none, and waits as long as publishers have to.
+    /// Publishes all messages or none. Waits while publishers are throttled.
     func publish(
         _ messages: [HTTPPublisher.Message],
         to topicName: String,
@@ -24,7 +24,7 @@ extension Workers {
         return try await promise.futureResult.get()
     }
 
-    /// Returns when the topic has something behind that place, when it is deleted, or after `wait` milliseconds.
+    /// Returns when the topic has a message after `start`, when the topic is deleted, or after `wait` milliseconds.
     func waitForMessages(
         in topicName: String,
         after start: ReplayStart,
@@ -44,7 +44,7 @@ extension Workers {
                 _ = try subscribe(poll, request, on: worker)
                 endWithClient(channel) { poll.end() }
             } catch {
-                // Gone since it was looked at: the next look says so.
+                // The topic was deleted after the caller looked it up. The caller's next lookup reports that.
                 poll.end()
             }
         }
@@ -64,7 +64,7 @@ extension Workers {
         )
     }
 
-    /// Has the channel's socket given to the stream when the head of its answer is to be written.
+    /// Gives the channel's socket to the stream when the head of the response is about to be written.
     func handOver(to stream: OpenStream, from channel: any Channel) async throws {
         try await channel.eventLoop.submit {
             guard channel.isActive,
@@ -74,7 +74,7 @@ extension Workers {
         }.get()
     }
 
-    /// Calls `end` when the client is not to be waited for any more: see ``NegotiationHandler/endWithClient(_:)``.
+    /// Calls `end` when the client leaves: see ``NegotiationHandler/endWithClient(_:)``.
     private func endWithClient(_ channel: any Channel, _ end: @escaping () -> Void) {
         guard channel.isActive,
             let negotiation = try? channel.pipeline.syncOperations.handler(type: NegotiationHandler.self)
@@ -82,7 +82,7 @@ extension Workers {
         negotiation.endWithClient(end)
     }
 
-    /// Streams and requests that wait count as connections.
+    /// Refuses the request at the connection limit. Streams and waiting requests count as connections.
     func refuseBeyondLimit(_ settings: WorkerSettings) throws(Problem) {
         let limit = settings.maxConnections
         guard open.value + streams.value < limit else {

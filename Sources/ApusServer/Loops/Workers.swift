@@ -4,23 +4,23 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// All event loops' workers, and how other threads reach them.
+/// The workers of all event loops, and the way to reach them from other threads.
 struct Workers: Sendable {
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>]
     private let loops: [any EventLoop]
     let sockets: SocketBudget
-    /// Over all workers.
+    /// The number of open WebSocket connections over all workers.
     let open: ConnectionCount
-    /// Event streams and requests that wait, over all workers.
+    /// The number of event streams and waiting requests over all workers.
     let streams: ConnectionCount
     let ids = ConnectionIDs()
     private let watch: LoopWatch
 
-    /// Makes a worker on each loop. Call it off the loops.
+    /// Creates a worker on each loop. Do not call this on one of the loops.
     ///
     /// - Parameters:
-    ///   - socketLoops: for WebSockets.
-    ///   - httpLoops: for event streams and what else HTTP's requests ask for.
+    ///   - socketLoops: the loops for WebSockets.
+    ///   - httpLoops: the loops for event streams and all other HTTP requests.
     init(
         socketLoops: [SocketLoop],
         httpLoops: [any EventLoop],
@@ -77,15 +77,15 @@ struct Workers: Sendable {
         self.watch = watch
     }
 
-    /// Whether every loop has given a sign of life lately.
+    /// Whether every loop has responded recently.
     var isAlive: Bool { watch.isAlive(now: Worker.monotonicNow()) }
 
-    /// The worker of a loop of the group; call it on that loop.
+    /// The worker of one of the loops. Call it on that loop.
     func worker(on eventLoop: any EventLoop) -> Worker? {
         byLoop[ObjectIdentifier(eventLoop)]?.value ?? nil
     }
 
-    /// Runs `body` on every worker's loop, all at once, and waits for all of them.
+    /// Runs `body` on all workers' loops at the same time, and waits until all are done.
     func forEach(_ body: @escaping @Sendable (Worker) -> Void) async {
         let done = loops.map { eventLoop in
             eventLoop.submit {
@@ -95,7 +95,7 @@ struct Workers: Sendable {
         for future in done { try? await future.get() }
     }
 
-    /// What `body` makes of every worker, on its loop.
+    /// Runs `body` for every worker on its loop, and returns the results.
     func collect<Value: Sendable>(_ body: @escaping @Sendable (Worker) -> Value) async -> [Value] {
         let done = loops.map { eventLoop in
             eventLoop.submit { worker(on: eventLoop).map(body) }
@@ -107,24 +107,25 @@ struct Workers: Sendable {
         return values
     }
 
-    /// When a client that is refused now is to come back, in milliseconds.
+    /// How long a client that is refused now should wait before it reconnects, in milliseconds.
     func reconnectDelay(rate: Int) -> Int64 {
         Self.reconnectDelay(of: open.value + streams.value, rate: rate)
     }
 
-    /// A time at random, in milliseconds, by which no more than `rate` of so many clients come back each second.
+    /// A random time in milliseconds. If each of `clients` waits such a time, at most `rate` of them reconnect per
+    /// second.
     static func reconnectDelay(of clients: Int, rate: Int) -> Int64 {
         let span = Int64(clients) * 1000 / Int64(max(rate, 1))
         return Int64.random(in: 0...max(span, 1000))
     }
 
-    /// Has every loop give back memory that was reserved for more than is there now.
+    /// Makes every loop free memory that was reserved for peak load.
     func releaseMemory() async {
         await forEach { $0.releaseMemory() }
         for case let loop as SocketLoop in loops { loop.withPoller { $0.releaseMemory() } }
     }
 
-    /// Lets go of all workers; nothing may be connected any more.
+    /// Releases all workers. There must be no open connections.
     func stop() async {
         for eventLoop in loops {
             let slot = byLoop[ObjectIdentifier(eventLoop)]
@@ -133,7 +134,7 @@ struct Workers: Sendable {
     }
 }
 
-/// How many WebSocket connections are open, over all loops.
+/// Counts open connections over all loops.
 final class ConnectionCount: Sendable {
     private let count = Atomic(0)
     private let zeros = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -144,14 +145,14 @@ final class ConnectionCount: Sendable {
 
     var value: Int { count.load(ordering: .acquiring) }
 
-    /// Returns when no connection is open, or when its task is cancelled. For one task at a time.
+    /// Returns when no connection is open, or when the calling task is cancelled. Only one task may wait at a time.
     func waitForZero() async {
         guard value > 0 else { return }
         for await _ in zeros.stream where value == 0 { return }
     }
 }
 
-/// Numbers connections, for logs: 1, 2, 3, …
+/// Numbers connections for logs: 1, 2, 3, …
 final class ConnectionIDs: Sendable {
     private let last = Atomic<UInt64>(0)
 

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// Tells whether every event loop still does its work, for `/livez`.
+/// Detects stuck event loops, for `/livez`.
 ///
-/// Each loop leaves the time on its tick, and whoever asks looks how long ago that was. Slow to say no, as a liveness
-/// probe has to be: who hears it restarts the server, and all its clients come at once. One tick that is late, or
-/// missed, is none of that.
+/// Each loop stores the time on every tick, and a check computes how long ago that was. A liveness probe must fail
+/// slowly: a failure restarts the server, and then all clients reconnect at once. A single late or missed tick is not a
+/// failure.
 ///
-/// Times are milliseconds of one clock that never goes back.
+/// Times are in milliseconds of one monotonic clock.
 final class LoopWatch: Sendable {
     /// One loop's last sign of life.
     final class Beat: Sendable {
@@ -16,7 +16,7 @@ final class LoopWatch: Sendable {
             last = Atomic(now)
         }
 
-        /// Called by the loop, on every tick.
+        /// Records a sign of life. The loop calls this on every tick.
         func beat(now: Int64) {
             last.store(now, ordering: .relaxed)
         }
@@ -26,16 +26,16 @@ final class LoopWatch: Sendable {
         }
     }
 
-    /// So many ticks a loop may always miss, however short the timeout.
+    /// How many ticks a loop may always miss, however short the timeout is.
     private static let leastTicks: Int64 = 3
 
-    /// One for each loop, in their order.
+    /// One beat for each loop, in the order of the loops.
     let beats: [Beat]
     private let timeout: Int64
 
     /// - Parameters:
-    ///   - timeout: after how long without a tick a loop is taken for stuck; 0 for never.
-    ///   - tickInterval: how often a loop ticks. The timeout is at least three times that.
+    ///   - timeout: after how long without a tick a loop counts as stuck; 0 means never.
+    ///   - tickInterval: how often a loop ticks. The effective timeout is at least three times this.
     ///   - now: counts as the first beat of each loop.
     init(loops: Int, timeout: Int64, tickInterval: Int64, now: Int64) {
         self.beats = (0..<loops).map { _ in Beat(now: now) }
@@ -47,7 +47,7 @@ final class LoopWatch: Sendable {
         stuckLoops(now: now).isEmpty
     }
 
-    /// The numbers of the loops that have been silent for the timeout.
+    /// The indices of the loops that have been silent for the timeout.
     func stuckLoops(now: Int64) -> [Int] {
         guard timeout > 0 else { return [] }
         return beats.indices.filter { beats[$0].silence(now: now) >= timeout }

@@ -2,38 +2,38 @@ import CoreMetrics
 import NIOConcurrencyHelpers
 import Synchronization
 
-/// Which series a cell is.
+/// Identifies a series.
 struct SeriesID: Hashable, Sendable {
     let family: String
     let labels: MetricLabels
 }
 
-/// One series' value, written by whoever measures and read by a scrape, each on any thread.
+/// The value of one series. Any thread may write it, and a scrape may read it on any thread.
 protocol MetricCell: AnyObject, Sendable {
-    /// Where the registry keeps it.
+    /// The cell's key in the registry.
     var id: SeriesID { get }
     var value: MetricValue { get }
 }
 
-/// A counter of whole numbers, of fractions, or of both.
+/// A counter of integers, of fractions, or of both.
 final class CounterCell: MetricCell, CounterHandler, FloatingPointCounterHandler {
     let id: SeriesID
-    /// Wraps around: past 2⁶³ it begins again at 0, which Prometheus takes for a restart.
+    /// Wraps around: after 2⁶³ it starts again at 0, which Prometheus takes for a restart.
     private let whole = Atomic<Int>(0)
-    /// A `Double`'s bits.
+    /// The bit pattern of a `Double`.
     private let fractions = Atomic<UInt64>(0)
 
     init(id: SeriesID) {
         self.id = id
     }
 
-    /// Negative amounts are ignored: a counter only grows.
+    /// Ignores negative amounts: a counter only grows.
     func increment(by amount: Int64) {
         guard amount > 0 else { return }
         whole.wrappingAdd(Int(amount), ordering: .relaxed)
     }
 
-    /// What is negative or no finite number is ignored.
+    /// Ignores amounts that are negative or not finite.
     func increment(by amount: Double) {
         guard amount > 0, amount.isFinite else { return }
         var seen = fractions.load(ordering: .relaxed)
@@ -64,7 +64,7 @@ final class CounterCell: MetricCell, CounterHandler, FloatingPointCounterHandler
 /// A value that goes up and down: a meter, or a recorder of the last value.
 final class GaugeCell: MetricCell, MeterHandler, RecorderHandler {
     let id: SeriesID
-    /// A leaf lock: a gauge is an exact integer as long as it is moved by integers.
+    /// A leaf lock. A gauge is an exact integer as long as it changes by integers only.
     private let current = NIOLockedValueBox(MetricValue.integer(0))
 
     init(id: SeriesID) {
@@ -103,7 +103,7 @@ final class GaugeCell: MetricCell, MeterHandler, RecorderHandler {
 /// A distribution: a recorder that aggregates, or a timer, in seconds.
 final class HistogramCell: MetricCell, RecorderHandler, TimerHandler {
     let id: SeriesID
-    /// A leaf lock: count, sum and buckets belong together.
+    /// A leaf lock, because count, sum and buckets must stay consistent.
     private let current: NIOLockedValueBox<HistogramValue>
 
     init(id: SeriesID, bounds: [Double]) {
@@ -119,7 +119,7 @@ final class HistogramCell: MetricCell, RecorderHandler, TimerHandler {
         current.withLockedValue { $0.observe(value) }
     }
 
-    /// A negative duration, as of a clock that was set back, counts as none.
+    /// A negative duration counts as 0. It occurs when a clock is set back.
     func recordNanoseconds(_ duration: Int64) {
         record(Double(max(duration, 0)) / 1_000_000_000)
     }

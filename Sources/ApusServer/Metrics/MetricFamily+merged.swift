@@ -1,9 +1,9 @@
 extension MetricFamily {
-    /// Families as a scrape may have them: each name once, each series once, sorted.
+    /// Merges families for a scrape: each name once, each series once, sorted.
     ///
-    /// Event loops and the registry each give their own. Families of one name and kind become one, and equal series in
-    /// them are added up. A family that would use the name of another one is left out: Prometheus refuses a whole
-    /// scrape for it.
+    /// The event loops and the registry each provide their own families. Families of the same name and kind become one,
+    /// and equal series are added up. A family that would use the name of another one is left out, because Prometheus
+    /// rejects the whole scrape otherwise.
     static func merged(_ families: [MetricFamily]) -> [MetricFamily] {
         var byName: [String: MetricFamily] = [:]
         var taken: Set<String> = []

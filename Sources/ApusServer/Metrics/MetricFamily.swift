@@ -1,11 +1,11 @@
-/// What a metric is to Prometheus.
+/// The kind of a metric in Prometheus.
 enum MetricKind: String, Sendable {
-    /// Only ever grows, while the process lives.
+    /// A value that only grows while the process lives.
     case counter
     case gauge
     case histogram
 
-    /// The names on the lines of a family: no other family may have one of them.
+    /// The names on the lines of a family. No other family may use one of them.
     func sampleNames(of family: String) -> [String] {
         switch self {
         case .counter, .gauge: [family]
@@ -16,7 +16,7 @@ enum MetricKind: String, Sendable {
 
 /// The value of one series at one moment.
 enum MetricValue: Equatable, Sendable {
-    /// Written digit by digit, also where a `Double` would round.
+    /// Written exactly, even where a `Double` would round.
     case integer(Int)
     case floating(Double)
     case histogram(HistogramValue)
@@ -47,7 +47,7 @@ enum MetricValue: Equatable, Sendable {
     }
 }
 
-/// All series of one name, as they are at the moment of a scrape.
+/// All series of one name at the moment of a scrape.
 struct MetricFamily: Equatable, Sendable {
     struct Sample: Equatable, Sendable {
         var labels: MetricLabels
@@ -65,8 +65,9 @@ struct MetricFamily: Equatable, Sendable {
     var samples: [Sample]
 
     /// - Parameters:
-    ///   - name: made a name that Prometheus takes; a counter's ends in `_total`.
-    ///   - help: one sentence on what is measured.
+    ///   - name: the name, which is converted to one that Prometheus accepts. A counter's name gets the suffix
+    ///     `_total`.
+    ///   - help: one sentence about what is measured.
     init(name: String, help: String, kind: MetricKind, samples: [Sample]) {
         precondition(samples.allSatisfy { $0.value.isHistogram == (kind == .histogram) }, "A sample of another kind")
         self.name = MetricName.exported(name, kind)
@@ -75,7 +76,7 @@ struct MetricFamily: Equatable, Sendable {
         self.samples = samples
     }
 
-    /// A family of one series without labels.
+    /// Creates a family with one series without labels.
     init(name: String, help: String, kind: MetricKind, value: MetricValue) {
         self.init(name: name, help: help, kind: kind, samples: [Sample([:], value)])
     }

@@ -1,24 +1,25 @@
-/// The labels of one series: sorted by name, each name once, within bounds.
+/// The labels of one series: sorted by name, each name once, limited in number and length.
 ///
-/// Sorted, so that the same labels in another order are the same series. Values are compared as Swift does: two
-/// spellings of one accented letter are one value.
+/// They are sorted so that the same labels in another order are the same series. Values are compared as Swift strings:
+/// two encodings of one accented letter are equal.
 struct MetricLabels: Hashable, Sendable {
     struct Label: Hashable, Sendable {
         let name: String
         let value: String
     }
 
-    /// Labels beyond this number are left out.
+    /// The most labels of a series. Further labels are dropped.
     static let maxCount = 32
-    /// A longer value is cut, in bytes of UTF-8.
+    /// The longest value, in bytes of UTF-8. Longer values are cut.
     static let maxValueLength = 256
 
-    /// What the series of a family beyond the registry's bound are folded into.
+    /// The labels of the series that collects a family's series beyond the registry's limit.
     static let overflow: MetricLabels = ["overflow": "true"]
 
     let sorted: [Label]
 
-    /// Takes the first of those whose names are the same. An empty value means for Prometheus that there is no label.
+    /// Of several labels with the same name, the first counts. To Prometheus, an empty value means that there is no
+    /// label.
     init(_ dimensions: [(String, String)]) {
         var sorted: [Label] = []
         for (name, value) in dimensions where !value.isEmpty && sorted.count < Self.maxCount {
@@ -29,7 +30,7 @@ struct MetricLabels: Hashable, Sendable {
         self.sorted = sorted
     }
 
-    /// At most as many bytes as allowed, in whole Unicode scalars.
+    /// Cuts a value to the allowed number of bytes, in whole Unicode scalars.
     private static func cut(_ value: String) -> String {
         guard value.utf8.count > maxValueLength else { return value }
         var length = 0

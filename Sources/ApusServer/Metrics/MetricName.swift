@@ -1,13 +1,13 @@
-/// The names of metrics and labels, in the characters that every version of Prometheus takes.
+/// Names of metrics and labels, limited to the characters that every version of Prometheus accepts.
 ///
-/// Newer ones take any UTF-8, in quotes; older ones, and most tools, refuse a whole scrape for one such name.
+/// Newer versions accept any UTF-8 in quotes. Older versions and most tools reject the whole scrape for one such name.
 enum MetricName {
-    /// A longer name is cut, in bytes. Suffixes come on top.
+    /// The longest name, in bytes. Longer names are cut. Suffixes come on top.
     static let maxLength = 200
 
-    /// The name under which a swift-metrics label is exported: `http.requests` as `http_requests_total`.
+    /// The name under which a swift-metrics label is exported: `http_requests_total` for `http.requests`.
     ///
-    /// - Parameter unit: the base unit of what is measured, which the name must end with.
+    /// - Parameter unit: the base unit of the measured values. It becomes a suffix of the name.
     static func exported(_ label: String, _ kind: MetricKind, unit: String? = nil) -> String {
         var name = sanitized(label)
         for suffix in [unit.map { "_" + $0 }, kind == .counter ? "_total" : nil] {
@@ -16,16 +16,16 @@ enum MetricName {
         return name
     }
 
-    /// The name of a label: `http.method` as `http_method`.
+    /// The name of a label: `http_method` for `http.method`.
     ///
-    /// Two underscores in front are Prometheus' own, and `le` is the bound of a histogram's bucket.
+    /// Names with two leading underscores are reserved by Prometheus, and `le` is the bound of a histogram's bucket.
     static func label(_ dimension: String) -> String {
         let name = sanitized(dimension)
         if name == "le" { return "le_" }
         return name.hasPrefix("__") ? "_" + name.drop { $0 == "_" } : name
     }
 
-    /// Letters, digits and underscores, beginning with no digit. Colons are for the names of recording rules.
+    /// Keeps letters, digits and underscores, with no leading digit. Colons are reserved for recording rules.
     private static func sanitized(_ text: String) -> String {
         var name = ""
         for scalar in text.unicodeScalars {

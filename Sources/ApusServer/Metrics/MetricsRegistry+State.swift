@@ -1,8 +1,8 @@
 extension MetricsRegistry {
-    /// Which series exist.
+    /// All registered series.
     struct State {
         private struct Family {
-            /// As swift-metrics has it.
+            /// The label in swift-metrics.
             let label: String
             let kind: MetricKind
             var cells: [MetricLabels: any MetricCell] = [:]
@@ -10,14 +10,14 @@ extension MetricsRegistry {
 
         var help: [String: String] = [:]
         private var byName: [String: Family] = [:]
-        /// Every name that is on a line of a scrape.
+        /// Every name that appears on a line of a scrape.
         private var sampleNames: Set<String> = []
         private var seriesCount = 0
         private var foldedCount = 0
         private var unnamedCount = 0
         private var conflictCount = 0
 
-        /// The cell of a series, or that of its family's overflow; `nil` when it is not to be exported.
+        /// The cell of a series, or that of its family's overflow series; `nil` when the series is not exported.
         mutating func cell<Cell: MetricCell>(
             _ id: SeriesID,
             label: String,
@@ -69,7 +69,7 @@ extension MetricsRegistry {
             return cell
         }
 
-        /// Forgets a series. Many may share an overflow, so that one stays.
+        /// Removes a series. An overflow series stays, because several series may share it.
         mutating func remove(_ cell: any MetricCell) {
             let id = cell.id
             guard let family = byName[id.family], family.cells[id.labels] === cell, id.labels != .overflow else {
@@ -82,7 +82,7 @@ extension MetricsRegistry {
             sampleNames.subtract(family.kind.sampleNames(of: id.family))
         }
 
-        /// A snapshot of everything, and of the registry itself.
+        /// A snapshot of all series, and of the registry's own metrics.
         var families: [MetricFamily] {
             let measured = byName.map { name, family in
                 MetricFamily(

@@ -1,7 +1,7 @@
 public import CoreMetrics
 import NIOConcurrencyHelpers
 
-/// A backend for swift-metrics that keeps everything in memory, for Prometheus to scrape.
+/// A backend for swift-metrics that keeps all values in memory, for Prometheus to scrape.
 ///
 /// ```swift
 /// let registry = MetricsRegistry()
@@ -9,30 +9,32 @@ import NIOConcurrencyHelpers
 /// Counter(label: "orders.shipped", dimensions: [("country", "nz")]).increment()
 /// // orders_shipped_total{country="nz"} 1
 /// ```
-/// Counters end in `_total`; timers, and recorders that aggregate, are histograms, those of timers in `_seconds`. Each
-/// series exists once: whoever asks for the same label and dimensions gets the same one, and destroys it for all.
+/// Counters get the suffix `_total`. Timers and aggregating recorders become histograms; those of timers get the suffix
+/// `_seconds`. Each series exists once: all callers with the same label and dimensions share it, and destroying it
+/// destroys it for all.
 ///
-/// Memory is bounded by the number of series. A series beyond the bound is folded into its family's
-/// `{overflow="true"}`, so that the family's sum stays right; one of a family that does not exist yet is not exported.
-/// Neither is one that would take a name which another kind of metric has. `apus_metrics_refused_total{reason}` counts
-/// all three.
+/// Memory is bounded by the number of series. A series beyond the limit is added to its family's `{overflow="true"}`
+/// series, so that the family's sum stays correct. A series is not exported if it is beyond the limit and its family
+/// does not exist yet, or if a metric of another kind already uses its name. `apus_metrics_refused_total{reason}`
+/// counts all three cases.
 public final class MetricsRegistry: MetricsFactory {
-    /// How many series there are at most; overflowing families have one more each.
+    /// The maximum number of series. Each overflowing family has one more.
     public let maxSeries: Int
 
     private let bounds: [String: [Double]]
-    /// A leaf lock, held for a lookup or a copy. The values are in the cells, with locks of their own.
+    /// A leaf lock, held only for a lookup or a copy. The values are in the cells, which have their own locks.
     private let state = NIOLockedValueBox(State())
 
     /// - Parameters:
-    ///   - maxSeries: how many series are kept, 10,000 unless told.
-    ///   - bounds: upper bounds of the buckets by label, where the usual ones do not fit; seconds for timers.
+    ///   - maxSeries: how many series are kept, 10,000 by default.
+    ///   - bounds: upper bounds of histogram buckets by label, where the default bounds do not fit. In seconds for
+    ///     timers.
     public init(maxSeries: Int = 10_000, bounds: [String: [Double]] = [:]) {
         self.maxSeries = maxSeries
         self.bounds = bounds
     }
 
-    /// Says what is measured under a label, for the scrape's `HELP` line.
+    /// Describes what is measured under a label, for the `HELP` line of the scrape.
     public func setHelp(_ help: String, for label: String) {
         state.withLockedValue { $0.help[label] = help }
     }
@@ -114,7 +116,7 @@ public final class MetricsRegistry: MetricsFactory {
 
     // MARK: Scrape
 
-    /// All series as they are now.
+    /// A snapshot of all series.
     var families: [MetricFamily] {
         state.withLockedValue { $0 }.families
     }

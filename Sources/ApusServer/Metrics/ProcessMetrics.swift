@@ -1,11 +1,11 @@
 import Foundation
 import Glibc
 
-/// What every Prometheus client says about its process, under the names they all use.
+/// The standard process metrics of Prometheus clients, under their usual names.
 ///
-/// Read from `/proc` at the time of a scrape; what can not be read is left out.
+/// Read from `/proc` at the time of a scrape. Values that cannot be read are left out.
 struct ProcessMetrics: Sendable {
-    /// Seconds since 1970. Never changes, so it is read once.
+    /// In seconds since 1970. It never changes, so it is read once.
     private let startTime: Double?
 
     init() {
@@ -47,7 +47,7 @@ struct ProcessMetrics: Sendable {
         return Double(seconds) + Double(microseconds) / 1_000_000
     }
 
-    /// The second field of `statm`, in pages.
+    /// The resident memory in bytes: the second field of `statm`, which is in pages.
     private static var residentMemory: Int? {
         guard let fields = contents(of: "/proc/self/statm")?.split(separator: " "), fields.count > 1 else { return nil }
         return Int(fields[1]).map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
@@ -58,7 +58,7 @@ struct ProcessMetrics: Sendable {
         defer { closedir(folder) }
         var count = 0
         while readdir(folder) != nil { count += 1 }
-        // "." and "..", and the folder itself while it is read.
+        // Do not count ".", ".." and the descriptor of the folder being read.
         return count - 3
     }
 
@@ -68,23 +68,24 @@ struct ProcessMetrics: Sendable {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// The 22nd field of `stat`: how many clock ticks after the boot the process began.
+    /// The process's start time in seconds since 1970. The 22nd field of `stat` is the start time in clock ticks after
+    /// boot.
     ///
-    /// When that was is told by the clock that began then: `/proc/stat` is hidden from services that may see only
-    /// processes.
+    /// The boot time comes from the clock that started at boot, because `/proc/stat` is hidden from services that may
+    /// see only processes.
     private static func readStartTime() -> Double? {
-        // The second field is the program's name in parentheses, with any characters in it.
+        // The second field is the program's name in parentheses, which may contain any characters.
         let fields = contents(of: "/proc/self/stat")?.split(separator: ")").last?.split(separator: " ")
         let ticksPerSecond = sysconf(Int32(_SC_CLK_TCK))
         guard let fields, fields.count > 19, let ticks = Int(fields[19]), ticksPerSecond > 0 else { return nil }
         let clock = ContinuousClock()
         let sinceBoot = (clock.now - clock.systemEpoch) / .seconds(1)
         let start = Date().timeIntervalSince1970 - sinceBoot + Double(ticks) / Double(ticksPerSecond)
-        // No finer than the ticks are.
+        // Round to the precision of the ticks.
         return (start * 100).rounded() / 100
     }
 
-    /// A file of `/proc`: its size is not known before it is read.
+    /// The contents of a file in `/proc`. The size of such a file is unknown before it is read.
     private static func contents(of path: String) -> String? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }

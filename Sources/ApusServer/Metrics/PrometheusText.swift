@@ -12,7 +12,7 @@ struct PrometheusText {
 
     private var text = ByteBuffer()
 
-    /// The answer to a scrape. Families and series that come more than once are merged.
+    /// The response to a scrape. Merges families and series that occur more than once.
     static func write(_ families: [MetricFamily]) -> ByteBuffer {
         var writer = PrometheusText()
         for family in MetricFamily.merged(families) where !family.samples.isEmpty { writer.write(family) }
@@ -33,7 +33,7 @@ struct PrometheusText {
         }
     }
 
-    /// Buckets are written as Prometheus has them: each counts what is in those before it, too.
+    /// Writes a histogram. Prometheus' buckets are cumulative: each includes the counts of the buckets before it.
     private mutating func write(_ histogram: HistogramValue, _ name: String, _ labels: String) {
         var count = 0
         let others = labels.isEmpty ? "" : labels + ","
@@ -52,7 +52,7 @@ struct PrometheusText {
         text.writeString(" \(value)\n")
     }
 
-    /// Byte by byte: to Swift a carriage return and the newline after it are one character.
+    /// Works on bytes, because Swift treats a carriage return and a following newline as one character.
     private static func escaped(_ string: String, quotes: Bool) -> String {
         let escapes: (UInt8) -> StaticString? = { byte in
             switch byte {
@@ -70,7 +70,7 @@ struct PrometheusText {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Without a fraction where there is none, and with as many digits as it takes to read the same number again.
+    /// Writes integers without a fraction, and other numbers with enough digits to read the same number back.
     private static func number(_ value: Double) -> String {
         if let integer = Int(exactly: value) { return "\(integer)" }
         if value.isNaN { return "NaN" }

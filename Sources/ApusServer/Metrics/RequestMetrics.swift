@@ -2,7 +2,7 @@ import CoreMetrics
 
 /// Counts and times HTTP requests.
 struct RequestMetrics: Sendable {
-    /// Any other method counts as `other`: clients may send whatever they like.
+    /// The known methods. Any other method counts as `other`, because clients may send anything.
     private static let methods: Set = [
         "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
     ]
@@ -22,21 +22,21 @@ struct RequestMetrics: Sendable {
         self.duration = registry.makeTimer(label: Self.durations, dimensions: [])
     }
 
-    /// Counts an error by its code, beside those that the event loops count.
+    /// Counts an error by its code. The event loops count their own errors separately.
     func count(_ code: String) {
         registry.makeCounter(label: "apus.errors", dimensions: [("code", code)]).increment(by: 1)
     }
 
-    /// Takes an answered request.
+    /// Records a response and its duration.
     func record(method: String, status: Int, took: Duration) {
         count(method: method, status: status)
         let (seconds, attoseconds) = took.components
         duration.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 
-    /// Takes a request that was answered without being served.
+    /// Counts a request that was refused before it reached the router.
     ///
-    /// - Parameter method: `nil` when it could not be read.
+    /// - Parameter method: `nil` when the request could not be parsed.
     func count(method: String?, status: Int) {
         let method = method.flatMap { Self.methods.contains($0) ? $0 : nil } ?? "other"
         let dimensions = [("method", method), ("status", "\(status)")]

@@ -2,8 +2,8 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-/// What `/metrics` shows: counters that the event loops keep for themselves are gathered when it is asked for, so that
-/// they cost nothing but an addition on the way.
+/// The metrics at `/metrics`. The event loops keep their own counters, which are collected for each scrape, so counting
+/// costs only an addition.
 struct ServerMetrics: Sendable {
     let registry: MetricsRegistry
     let requests: RequestMetrics
@@ -20,7 +20,7 @@ struct ServerMetrics: Sendable {
         self.broker = broker
     }
 
-    /// One loop's share.
+    /// The metrics of one loop.
     fileprivate struct Share: Sendable {
         var hub: HubCounters
         var worker: WorkerCounters
@@ -30,7 +30,7 @@ struct ServerMetrics: Sendable {
         var loopLag: LoopLag
     }
 
-    /// In Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     func text() async -> ByteBuffer {
         let shares = await workers.collect { worker in
             Share(
@@ -60,7 +60,7 @@ struct ServerMetrics: Sendable {
         return PrometheusText.write([Self.build] + all + process.families + registry.families)
     }
 
-    /// One, with what was built among its labels, as is usual: so it can be joined with any other metric.
+    /// The usual build metric: always 1, with the version as a label, so that it can be joined with any other metric.
     private static let build = MetricFamily(
         name: "apus_build_info",
         help: "The version of the server that runs.",

@@ -2,7 +2,7 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-/// Sends every message back as it came: the same connection handler as the product's, for RFC 6455 test suites.
+/// Sends every message back unchanged. It uses the product's connection handler, for RFC 6455 test suites.
 final class EchoSession: WebSocketSession {
     private let connection: WebSocketConnection
 
@@ -13,7 +13,7 @@ final class EchoSession: WebSocketSession {
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
         let opcode: Opcode = isText ? .text : .binary
         if let window = connection.window, let compressor = connection.worker.hub.compressor {
-            // All of them: what test suites send is there to be compressed.
+            // Compress all messages: test suites expect it.
             compressor.append(message, as: opcode, for: window, always: true, to: &connection.worker.replies)
             return true
         }

@@ -3,7 +3,7 @@ import ApusProtocol
 import Logging
 import NIOCore
 
-// What the hub gives to a connection.
+// What the hub delivers to a connection.
 
 extension PubSubSession {
     var isWritable: Bool { connection.isWritable }
@@ -64,14 +64,14 @@ extension PubSubSession {
         disconnect(.slowConsumer)
     }
 
-    /// Tells the client something that has its place among its events.
+    /// Sends an info message that keeps its order among events.
     private func informInOrder(_ info: InfoMessage) {
         var frame = ByteBuffer()
         encoder.info(info, time: worker.now, to: &frame)
         deliver(frame)
     }
 
-    /// Tells the client something that does not wait for events.
+    /// Sends an info message that does not wait for events.
     func inform(_ info: InfoMessage) {
         var frame = ByteBuffer()
         encoder.info(info, time: worker.now, to: &frame)

@@ -2,7 +2,7 @@ import ApusBroker
 import ApusProtocol
 
 extension PubSubSession {
-    /// The plain publish: one message, and an ack that says no more than that it was taken.
+    /// Handles a plain publish: one message, and an ack that only says it was accepted.
     ///
     /// - Returns: `false` when the publisher has to wait.
     func publish(
@@ -29,7 +29,7 @@ extension PubSubSession {
         }
     }
 
-    /// A publish with fields that are no part of the plain contract.
+    /// Handles a publish with fields beyond the plain contract.
     func publishExtended(
         _ command: Command,
         in message: UnsafeRawBufferPointer,
@@ -89,7 +89,7 @@ extension PubSubSession {
         return true
     }
 
-    /// What an ack says of where publications went.
+    /// The fields of an ack that say where the messages were stored.
     static func members(of receipt: PublishReceipt, epoch: String) -> String {
         var members = #","epoch":"\#(epoch)","offset":\#(receipt.offset),"subscribers":\#(receipt.subscribers)"#
         members += #","stored":"memory","duplicate":\#(receipt.isDuplicate)"#
@@ -103,8 +103,7 @@ extension PubSubSession {
         return false
     }
 
-    /// Makes the topic of a publish where it may be made, so that it can be published to; refuses the command
-    /// otherwise.
+    /// Creates the missing topic of a publish if the configuration allows it, and refuses the command otherwise.
     private func makeTopic(
         of command: Command,
         in message: UnsafeRawBufferPointer,

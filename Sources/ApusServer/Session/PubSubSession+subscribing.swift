@@ -67,7 +67,7 @@ extension PubSubSession {
         requestID: UnsafeRawBufferPointer?
     ) {
         let name = text(command.topic, in: message)
-        // What was published before is delivered before the ack of the unsubscribe, and after the acks before it.
+        // Messages published before go out before the ack of the unsubscribe, and after the acks before it.
         connection.sendReplies()
         do throws(BrokerError) {
             let clientID = text(command.clientID, in: message)

@@ -3,21 +3,21 @@ import ApusProtocol
 import Logging
 import NIOCore
 
-/// One connection's conversation in the contract's commands, replies and pushes. Lives on its connection's loop.
+/// The commands, replies and pushes of the contract on one connection. Used only on the connection's loop.
 final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     let dialect: Dialect
     let framing: EventEncoding.Framing
     var subscriptions = SubscriptionSet()
     let connection: WebSocketConnection
     let worker: Worker
-    /// When a client that has not shown its key is let go; `nil` once it has.
+    /// When a client that has not sent its key is disconnected; `nil` once it has.
     private var authDeadline: Int64?
     private var nextHeartbeat: Int64
     /// The topic that makes this connection's publisher wait.
     var throttledBy: Topic?
-    /// Whether the client has used anything beyond the plain contract: only then it is told more.
+    /// Whether the client has used anything beyond the plain contract. Only then does it get the extended messages.
     var isExtended = false
-    /// Why its subscriptions end with the connection, when the server ends it.
+    /// Why the subscriptions end with the connection, if the server ends it.
     var endReason = EndReason.disconnected
 
     init(connection: WebSocketConnection, dialect: Dialect, isAuthorized: Bool) {
@@ -32,7 +32,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     var encoder: MessageEncoder { MessageEncoder(dialect: dialect) }
 
-    /// Which connection it is, where a message's publisher is noted. Only compared with those that are open.
+    /// Identifies this connection as the publisher of a message. Only compared with open connections.
     var origin: UInt32 { UInt32(truncatingIfNeeded: connection.id) }
 
     var peer: SubscriberPeer {
@@ -42,7 +42,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     // MARK: Commands
 
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
-        // Text was checked to be UTF-8 when it came in.
+        // Text was checked for valid UTF-8 when it arrived.
         do throws(CommandError) {
             let command = try worker.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
             let requestID = command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
@@ -75,7 +75,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
                 command.hasExtensions
                 ? publishExtended(command, in: message, requestID: requestID)
                 : publish(command, in: message, requestID: requestID)
-            // One that has to wait comes again.
+            // A publish that has to wait comes again.
             if isDone { worker.counters.count(.publish) }
             return isDone
         }
@@ -90,13 +90,13 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         case .ping:
             encoder.pong(requestID: requestID, time: worker.now, to: &worker.replies)
         case .auth:
-            // Already let in, by a key or because none is needed.
+            // The client is already authorized, by a key or because no key is needed.
             acknowledge(nil, requestID: requestID)
         }
         return true
     }
 
-    /// Gives `body` the bytes of a name: those in the message, unless it is written with escapes.
+    /// Passes the bytes of a name to `body`: straight from the message, or decoded if the name has escapes.
     func withName<Result>(
         _ name: JSONText,
         in message: UnsafeRawBufferPointer,
@@ -107,7 +107,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         return decoded.withUTF8 { body(UnsafeRawBufferPointer($0)) }
     }
 
-    /// The scanner has checked that the text can be decoded.
+    /// The decoded text. The scanner has checked that it can be decoded.
     func text(_ text: JSONText, in message: UnsafeRawBufferPointer) -> String {
         text.string(in: message) ?? ""
     }
@@ -154,7 +154,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         if worker.mayClose { connection.closeIfDrained() }
     }
 
-    /// Whether there is nothing left to deliver.
+    /// Whether nothing is left to deliver.
     var isDrained: Bool { worker.hub.isCaughtUp(self) }
 
     func publishAgain() {
@@ -169,7 +169,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         }
         guard now >= nextHeartbeat else { return }
         nextHeartbeat = now + worker.settings.heartbeat
-        // A client that has not shown its key yet is told nothing; one that reads nothing needs no sign of life.
+        // An unauthorized client gets no heartbeat, and a client that reads nothing does not need one.
         guard authDeadline == nil, isWritable else { return }
         inform(.heartbeat)
         connection.flush()
@@ -188,7 +188,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 }
 
 extension BrokerError {
-    /// The code a client sees.
+    /// The error code on the wire.
     var wireCode: ErrorCode {
         switch code {
         case .topicExists: .topicExists

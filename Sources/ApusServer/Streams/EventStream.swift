@@ -3,23 +3,23 @@ import ApusProtocol
 import ApusSockets
 import NIOCore
 
-/// A client of an event stream on its socket: a subscriber like any other, whose connection goes one way.
+/// The client of an event stream on its socket: a subscriber whose connection carries events only.
 ///
 /// ```
 /// made, subscribed ──► start(on: socket) ──► events ──► finish: what is pending goes out, then the end
 /// ```
-/// Lives on its worker's loop, and owns its socket once that is given to it. The body of the answer has no length and
-/// no chunks: it ends with the connection (RFC 9112 section 6.3), so that frames of the log go out as they are. Holds
-/// ``Outbox/highWater`` bytes and a slice at the most.
+/// Used only on its worker's loop. It owns its socket once it gets one. The response body has neither a length nor
+/// chunks: it ends with the connection (RFC 9112 section 6.3), so frames of the log go out unchanged. The stream
+/// buffers at most ``Outbox/highWater`` bytes and one slice.
 final class EventStream: StreamingSubscriber, PollTarget {
-    /// How long it may be silent before a comment shows that it is alive, in milliseconds.
+    /// How long the stream may be silent before a comment shows that it is alive, in milliseconds.
     static let heartbeat: Int64 = 15_000
-    /// What a client is told to wait before it comes back, in milliseconds.
+    /// How long a client should wait before it reconnects, in milliseconds.
     static let retry = 2000
 
     let dialect: Dialect
     let framing: EventEncoding.Framing
-    /// Of its own: what is published over HTTP is nobody's echo.
+    /// The stream's own: nothing is published with it, so no message counts as the stream's echo.
     var origin: UInt32 { UInt32(truncatingIfNeeded: id) }
     var subscriptions = SubscriptionSet()
     var workerIndex = 0
@@ -36,13 +36,13 @@ final class EventStream: StreamingSubscriber, PollTarget {
     private var endReason = EndReason.disconnected
     /// Whether something was written since the last tick.
     private var hasWritten = true
-    /// When something was last written, as far as ticks have seen it.
+    /// When something was last written, as seen by ticks.
     private var lastSign: Int64
-    /// Since when the socket has taken nothing of what waits for it, or since when it should have closed.
+    /// Since when the socket has accepted nothing of the waiting data, or since when it should have closed.
     private var stuckSince: Int64?
     private var taking = PeerProgress()
     private var silence: PeerSilence
-    /// When the stream ended, of which not all has gone out.
+    /// When the stream finished, while data is still waiting.
     private var finishedAt: Int64?
 
     init(id: UInt64, dialect: Dialect, isPositioned: Bool, worker: Worker, poller: Poller) {
@@ -59,9 +59,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
         SubscriberPeer(connection: id, address: "\(address)", transport: "sse")
     }
 
-    // MARK: Beginning
+    // MARK: Start
 
-    /// What a stream starts with: when to come back, from where, and what else there is to know.
+    /// Writes the start of the stream: the retry time, the resume position, and other news.
     func open(at position: String?, telling news: [InfoMessage]) {
         var start = "retry: \(Self.retry)\n"
         if let position { start += "id: \(position)\n" }
@@ -69,10 +69,10 @@ final class EventStream: StreamingSubscriber, PollTarget {
         for info in news { inform(info) }
     }
 
-    /// Takes over the socket, and sends what there is.
+    /// Takes over the socket, and sends what is waiting.
     ///
     /// - Parameters:
-    ///   - registration: that of the socket with the poller, for ``PollEvents/readable``, when it has one.
+    ///   - registration: the socket's registration with the poller for ``PollEvents/readable``, if it has one.
     func start(on socket: Socket, from address: PeerAddress, _ registration: Poller.ID?) {
         guard !isOver else {
             if let registration { poller.remove(registration, of: socket) }
@@ -92,7 +92,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         }
         flush()
         worker.hub.resume(self)
-        // It may have been under way while the others were told of the server's end.
+        // The socket may have been on its way here when the other streams were told of the shutdown.
         if worker.mayClose { drain() }
     }
 
@@ -102,7 +102,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         if outbox.isBlocked, !events.isDisjoint(with: [.writable, .broken]) { continueWriting() }
         guard let socket else { return }
         if events.contains(.readable) {
-            // Nothing that the client sends counts any more, except that it is gone.
+            // Input from the client is ignored; it only matters whether the client has disconnected.
             switch socket.receive(into: worker.input) {
             case .failed, .bytes(0): end()
             case .bytes, .wouldBlock: break
@@ -137,9 +137,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
         poller.change(registration, of: socket, to: events)
     }
 
-    /// Says that this was all. The client closes the connection then, or is cut after a while.
+    /// Ends the response. The client then closes the connection, or is disconnected after a while.
     private func hangUp() {
-        // At the server's end nobody is waited for: what the kernel has goes out nevertheless.
+        // At shutdown the stream does not wait for the client. The kernel still sends what it has.
         guard !worker.mayClose else { return end() }
         socket?.finishSending()
         stuckSince = worker.monotonicNow()
@@ -193,7 +193,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
         }
     }
 
-    /// The topic that it waited for is there. Who comes back before its first message has a position of it then.
+    /// The topic that the stream waited for exists now. The client gets a position in it, so it can resume even before
+    /// the first message.
     private func created(_ topic: Topic, isUnrecovered: Bool) {
         let topicJSON = topic.template.topicJSON
         let start = framing == .eventStreamWithID ? "\(topic.epoch):0" : nil
@@ -206,7 +207,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         write(#"{"type":"info""# + info.members, at: position)
     }
 
-    /// Writes an `info` event; `json` lacks its time and closing bracket.
+    /// Writes an `info` event. `json` has neither its time nor its closing bracket.
     private func write(_ json: String, at position: String? = nil) {
         let id = position.map { "id: \($0)\n" } ?? ""
         writeText("event: info\n\(id)data: \(json)\(dialect.timeKey)\(worker.now)\"}\n\n")
@@ -216,9 +217,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
         deliver(ByteBuffer(string: text))
     }
 
-    // MARK: The end
+    // MARK: End
 
-    /// Ends the answer once what is pending has gone out.
+    /// Ends the response once pending data has gone out.
     private func finish(_ reason: EndReason) {
         guard !isFinished else { return }
         endReason = reason
@@ -265,8 +266,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
         writeText(":\n\n")
     }
 
-    /// How long the socket may take nothing: as long as a WebSocket may be silent that was pinged; once the stream is
-    /// over, as long as one that was told to close.
+    /// How long the socket may accept nothing. While the stream is open: as long as a pinged WebSocket may be silent.
+    /// After it has finished: as long as a closing WebSocket gets.
     private var patience: Int64 {
         let settings = worker.settings
         if isFinished { return settings.closeTimeout }
@@ -274,7 +275,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         return answers ? settings.pingInterval + settings.pongTimeout + PeerProgress.patience : .max
     }
 
-    /// How long a client may take over what was sent before the end, though it goes on to take some.
+    /// The longest time that a client gets to take pending data after the end, even if it keeps taking some.
     private var longestEnd: Int64 { worker.settings.closeTimeout * Worker.closeExtensions }
 
     func drain() {

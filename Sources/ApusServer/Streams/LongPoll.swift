@@ -2,8 +2,8 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-/// A request that waits for a topic to have something: a subscriber until the first message, or until its time is up.
-/// Lives on its worker's loop.
+/// A request that waits for messages in a topic. It is a subscriber until the first message arrives or its time is up.
+/// Used only on its worker's loop.
 final class LongPoll: StreamingSubscriber {
     let dialect = Dialect.base
     let framing = EventEncoding.Framing.webSocket

@@ -3,8 +3,8 @@ import ApusProtocol
 import ApusSockets
 import NIOCore
 
-/// Who opens event streams: right at the listener where a request comes first on its connection and is in order, or
-/// when the router has found that it is.
+/// Opens event streams. A well-formed request that comes first on its connection is handled at the listener; other
+/// requests come here from the router.
 struct StreamGate: Sendable {
     let workers: Workers
     let socketLoops: SocketLoops
@@ -15,10 +15,10 @@ struct StreamGate: Sendable {
 
     // MARK: At the listener
 
-    /// Opens the stream that a whole head asks for.
+    /// Opens the stream that a complete request head asks for.
     ///
-    /// - Returns: a stream that waits for its socket, with the head of its answer written; `nil` for what the router is
-    ///   to answer: another path, a refusal, anything out of the ordinary.
+    /// - Returns: a stream that waits for its socket, with the head of its response written. `nil` if the router must
+    ///   answer: another path, a refusal, anything out of the ordinary.
     func open(_ head: RequestHead, on worker: Worker, poller: Poller) -> EventStream? {
         guard let path = basePath.rest(of: head.path).flatMap(StreamRequest.Path.init),
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
@@ -30,7 +30,7 @@ struct StreamGate: Sendable {
                 settings: settings
             )
         else { return nil }
-        // Of several, those before one that is refused would have begun.
+        // With several subscriptions, some would have started before one is refused.
         guard request.subscriptions.count == 1 else { return nil }
         return try? open(request, on: worker, poller: poller, writesHead: true)
     }
@@ -43,9 +43,9 @@ struct StreamGate: Sendable {
 
     // MARK: Behind the router
 
-    /// Opens a stream on one of the loops; its socket comes later.
+    /// Opens a stream on one of the socket loops. The stream gets its socket later.
     ///
-    /// - Throws: ``Problem`` when a subscription is refused; then there is no stream.
+    /// - Throws: ``Problem`` if a subscription is refused. Then there is no stream.
     func open(_ request: StreamRequest) async throws -> OpenStream {
         let loop = socketLoops.next()
         let opened = loop.makePromise(of: NIOLoopBound<EventStream>.self)
@@ -103,7 +103,7 @@ struct StreamGate: Sendable {
         }
     }
 
-    /// The head of a stream's answer, whose body ends with the connection.
+    /// The head of a stream's response. The body ends with the connection.
     static func head() -> ByteBuffer {
         var text = "HTTP/1.1 200 OK\r\n"
         for (name, value) in StreamRequest.headers { text += "\(name): \(value)\r\n" }
@@ -113,10 +113,10 @@ struct StreamGate: Sendable {
 }
 
 extension SubscribeReceipt {
-    /// Where a client can resume from; nowhere before there is a topic.
+    /// Where a client can resume from; `nil` while the topic does not exist.
     fileprivate var position: String? { isWaiting ? nil : "\(epoch):\(offset)" }
 
-    /// What a stream says first: that it waits, or could not go on where it was asked to.
+    /// The first info of a stream: that it waits, or that it could not resume at the requested position.
     fileprivate var news: InfoMessage? {
         if isWaiting { return .waiting(topicJSON: topicJSON) }
         guard isRecovered == false else { return nil }
@@ -124,13 +124,13 @@ extension SubscribeReceipt {
     }
 }
 
-/// A stream whose socket still belongs to a channel. Exactly one of ``start(on:)`` and ``cancel()`` must be called.
+/// A stream whose socket still belongs to a channel. Call exactly one of ``start(on:)`` and ``cancel()``.
 struct OpenStream: Sendable {
     fileprivate let stream: NIOLoopBound<EventStream>
     fileprivate let loop: SocketLoop
     fileprivate let sockets: SocketBudget
 
-    /// Gives it a socket of its own, on which the head of the answer has been sent.
+    /// Gives the stream its socket. The head of the response must already be sent.
     func start(on socket: Socket) {
         sockets.take()
         loop.execute { stream.value.start(on: socket, from: socket.peerAddress, nil) }

@@ -1,31 +1,31 @@
 import ApusBroker
 import ApusProtocol
 
-/// A request for an event stream (the WHATWG's HTML standard, section 9.2), read from its address and header fields.
+/// A request for an event stream (WHATWG HTML standard, section 9.2), parsed from its URL and header fields.
 struct StreamRequest: Sendable {
-    /// The topics that one stream may name.
+    /// How many topics one stream may name.
     static let maxTopics = 100
 
     let dialect: Dialect
-    /// One for each topic or pattern.
+    /// One subscription for each topic or pattern.
     let subscriptions: [SubscribeRequest]
 
-    /// Whether its events have positions that a client can resume from: those of one topic.
+    /// Whether events have positions that a client can resume from. Only streams of a single topic have them.
     var isPositioned: Bool {
         subscriptions.count == 1 && !TopicFilter.isPattern(subscriptions[0].topic)
     }
 
-    /// The header fields of every stream's answer, beside `Date` and those that frame the body.
+    /// The header fields of every stream's response, in addition to `Date` and the fields that frame the body.
     static let headers = [
         ("Content-Type", "text/event-stream; charset=utf-8"),
-        // A proxy that changes or collects a stream keeps events back.
+        // A proxy that transforms or buffers a stream delays events.
         ("Cache-Control", "no-cache, no-transform"),
         ("X-Accel-Buffering", "no"),
     ]
 
-    /// Which part of a path names an event stream's topics; `nil` where that is no path of event streams.
+    /// The part of a path that names an event stream's topics; `nil` if the path is not an event stream's.
     enum Path: Equatable {
-        /// `/topics/NAME/events`, the name as it stands there.
+        /// `/topics/NAME/events`, with the name as it appears in the path.
         case topic(Substring, Dialect)
         /// `/events?topic=…`.
         case query(Dialect)
@@ -45,8 +45,8 @@ struct StreamRequest: Sendable {
 
     /// - Parameters:
     ///   - lastEventID: the value of the header field `Last-Event-ID`.
-    ///   - settings: what bounds the values.
-    /// - Throws: ``Problem`` that names what is wrong.
+    ///   - settings: the limits for the values.
+    /// - Throws: ``Problem`` that names the error.
     init(
         _ path: Path,
         query: some StringProtocol,
@@ -90,7 +90,7 @@ struct StreamRequest: Sendable {
         let start = try start(query, of: topics, lastEventID: lastEventID)
         let waits = try waits(query, of: topics, lastEventID: lastEventID)
         let makesTopics = settings.createOn.contains(.subscribe)
-        // Before any topic is made for one of them.
+        // Checked before any topic is created for one of the subscriptions.
         for topic in topics where makesTopics && !TopicFilter.isPattern(topic) && !TopicName.isAllowed(topic) {
             throw Problem(.nameNotAllowed)
         }
@@ -111,7 +111,8 @@ struct StreamRequest: Sendable {
         }
     }
 
-    /// Whether its subscriptions wait for their topics: as the address says, or because it has been there before.
+    /// Whether the subscriptions wait for their topics: because the URL says so, or because the client has connected
+    /// before.
     private static func waits(
         _ query: QueryParameters,
         of topics: [String],
@@ -125,7 +126,7 @@ struct StreamRequest: Sendable {
         return waits
     }
 
-    /// What a browser says when it comes back goes before what the page's address says.
+    /// The position of a reconnecting browser takes precedence over the position in the page's URL.
     private static func start(
         _ query: QueryParameters,
         of topics: [String],
@@ -133,7 +134,7 @@ struct StreamRequest: Sendable {
     ) throws(Problem) -> ReplayStart {
         let given = try query.start()
         let name = lastEventID == nil ? "last_event_id" : "Last-Event-ID"
-        // Looked at even where the header goes before it.
+        // Validate the query parameter even if the header takes precedence.
         if lastEventID != nil, let other = query["last_event_id"], !other.isEmpty {
             _ = try QueryParameters.position(other, named: "last_event_id")
         }

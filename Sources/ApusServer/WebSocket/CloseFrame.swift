@@ -3,9 +3,9 @@ import NIOCore
 
 /// The body of a close frame (RFC 6455 section 5.5.1).
 enum CloseFrame {
-    /// What a client's close frame asks for: the code to send back, or the failure it is.
+    /// What a client's close frame means: a code to send back, or a protocol failure.
     enum Received: Equatable {
-        /// `nil` when the frame had no code.
+        /// `nil` when the frame has no code.
         case code(UInt16?)
         case failure(Disconnect)
     }
@@ -22,8 +22,8 @@ enum CloseFrame {
         return .code(code)
     }
 
-    /// Codes that may stand in a frame: those of section 7.4.1 but for 1004 to 1006 and 1015, and the ranges that
-    /// section 7.4.2 gives to libraries and applications.
+    /// Codes that may appear in a frame: those of section 7.4.1 except 1004 to 1006 and 1015, and the ranges that
+    /// section 7.4.2 reserves for libraries and applications.
     static func isAllowed(_ code: UInt16) -> Bool {
         switch code {
         case 1000...1003, 1007...1014, 3000...4999: true
@@ -41,7 +41,7 @@ enum CloseFrame {
     }
 }
 
-/// Appends a control frame; its body has at most 125 bytes.
+/// Appends a control frame. Its body has at most 125 bytes.
 func writeControlFrame(_ opcode: Opcode, _ body: some Collection<UInt8>, to buffer: inout ByteBuffer) {
     precondition(opcode.isControl && body.count <= 125, "a control frame carries at most 125 bytes")
     buffer.writeInteger(0x80 | opcode.rawValue)

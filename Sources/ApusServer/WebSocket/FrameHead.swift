@@ -1,16 +1,16 @@
 import ApusProtocol
 
-/// The head of a frame that a client sent, checked against RFC 6455 section 5.2 as far as a head can be.
+/// The head of a client's frame, checked against RFC 6455 section 5.2 as far as the head alone allows.
 struct FrameHead: Equatable {
     var isFinal: Bool
     var opcode: Opcode
-    /// As the four bytes lie in memory.
+    /// The masking key, in the memory order of its four bytes.
     var mask: UInt32
     /// The size of the head itself: 6, 8 or 14 bytes.
     var size: Int
     /// How many bytes of payload follow.
     var payload: Int
-    /// Whether the message that the frame begins is compressed (RFC 7692 section 6).
+    /// Whether the message that starts with this frame is compressed (RFC 7692 section 6).
     var isCompressed = false
 
     enum ParseResult: Equatable {
@@ -19,8 +19,8 @@ struct FrameHead: Equatable {
         case failure(Disconnect)
     }
 
-    /// Reads a head at the start of `bytes`. What is wrong in its first two bytes, or in its length, is found before
-    /// the rest has come.
+    /// Parses the head at the start of `bytes`. An error in the first two bytes or in the length is reported before the
+    /// rest of the head arrives.
     ///
     /// - Parameter mayBeCompressed: whether permessage-deflate was negotiated.
     static func parse(
@@ -31,12 +31,13 @@ struct FrameHead: Equatable {
         guard bytes.count >= 2 else { return .incomplete }
         let first = bytes[0]
         let second = bytes[1]
-        // RSV bits belong to extensions; every frame of a client is masked (section 5.1).
+        // RSV bits belong to extensions, and every client frame is masked (section 5.1).
         let reserved = first & 0x70
         guard reserved == 0 || reserved == 0x40 && mayBeCompressed, second & 0x80 != 0,
             let opcode = Opcode(rawValue: first & 0x0F)
         else { return .failure(.protocolError) }
-        // The first frame says it for the whole message; control frames are never compressed (RFC 7692 section 6.1).
+        // The first frame sets the bit for the whole message; control frames are never compressed (RFC 7692 section
+        // 6.1).
         if reserved != 0, opcode != .text, opcode != .binary { return .failure(.protocolError) }
         let isFinal = first & 0x80 != 0
         let short = Int(second & 0x7F)
@@ -76,7 +77,7 @@ struct FrameHead: Equatable {
 }
 
 extension FrameHead {
-    /// Where the frame of a server ends of which byte `position` is a part, in bytes that are whole unmasked frames.
+    /// The end of the server frame that contains the byte at `position`. `bytes` must be whole, unmasked frames.
     static func endOfServerFrame(behind position: Int, in bytes: UnsafeRawBufferPointer) -> Int {
         var end = 0
         while end <= position, end + 2 <= bytes.count {
@@ -97,15 +98,15 @@ extension FrameHead {
     }
 }
 
-/// Copies a payload, or not, when `target` is where it is, and takes its mask off (RFC 6455 section 5.3).
+/// Removes the mask from a payload (RFC 6455 section 5.3). `target` may be the address of the source itself.
 ///
-/// - Returns: whether the payload is all ASCII, which a text need not be checked any further for.
+/// - Returns: whether the payload is all ASCII. Such a text needs no further check.
 @inline(__always)
 func unmask(_ source: UnsafeRawBufferPointer, mask: UInt32, to target: UnsafeMutableRawPointer) -> Bool {
     guard let base = source.baseAddress, source.count >= MaskBlock.size else {
         return unmaskFew(source, mask: mask, to: target)
     }
-    // The last block may overlap the one before it. So it is read first, before that one is written.
+    // The last block may overlap the one before it, so read the last block before writing that one.
     let last = source.count - MaskBlock.size
     let rest = MaskBlock.load(base, at: last) ^ MaskBlock.key(mask, at: last)
     let key = MaskBlock.key(mask, at: 0)
@@ -121,7 +122,7 @@ func unmask(_ source: UnsafeRawBufferPointer, mask: UInt32, to target: UnsafeMut
     return (seen[0] | seen[1]) & 0x8080_8080_8080_8080 == 0
 }
 
-/// A payload that is smaller than a block.
+/// Unmasks a payload that is smaller than a block.
 private func unmaskFew(_ source: UnsafeRawBufferPointer, mask: UInt32, to target: UnsafeMutableRawPointer) -> Bool {
     var key = mask
     var seen: UInt8 = 0
@@ -145,7 +146,7 @@ private enum MaskBlock {
         base.loadUnaligned(fromByteOffset: offset, as: Words.self)
     }
 
-    /// The mask as often as it fits, beginning with the byte of it that belongs to `offset`.
+    /// The mask repeated to fill a block, starting with the mask byte for `offset`.
     @inline(__always)
     static func key(_ mask: UInt32, at offset: Int) -> Words {
         let shift = UInt32(truncatingIfNeeded: offset & 3) &* 8

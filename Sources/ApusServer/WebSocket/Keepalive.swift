@@ -1,10 +1,10 @@
 import ApusSockets
 
-/// When a connection is pinged, and when it has given no sign of life for too long. Times in milliseconds of one
-/// monotonic clock.
+/// Decides when to ping a connection, and when the peer has shown no sign of life for too long. Times are in
+/// milliseconds of one monotonic clock.
 ///
-/// Signs of life are bytes that come, and bytes that the peer takes: a pong may have to wait behind a message that
-/// takes long to come, and a ping behind what the peer has yet to read.
+/// Signs of life are received bytes, and bytes that the peer accepts. A pong alone is not enough: it may have to wait
+/// behind a long message, and the ping may have to wait behind data that the peer has not read yet.
 struct Keepalive {
     enum Action: Equatable {
         case nothing
@@ -12,15 +12,15 @@ struct Keepalive {
         case noPong
     }
 
-    /// Bytes have come since the last tick.
+    /// Whether bytes have arrived since the last tick.
     var hasHeard = false
     private var taking = PeerProgress()
-    /// 0: never.
+    /// The time between pings, in milliseconds; 0 means no pings.
     private let interval: Int64
     private let timeout: Int64
     private var nextPing: Int64
     private var pongDeadline: Int64 = .max
-    /// Whether the deadline has been put off because the peer may be taking something.
+    /// Whether the deadline was extended because the peer may still be accepting data.
     private var isPatient = false
 
     init(now: Int64, settings: WorkerSettings) {
@@ -29,13 +29,13 @@ struct Keepalive {
         nextPing = interval > 0 ? now + interval : .max
     }
 
-    /// When the peer was last seen to take something.
+    /// When the peer last accepted data.
     var lastTaken: Int64 { taking.lastTaken }
 
     /// - Parameters:
-    ///   - isReading: whether what the peer sends is read; else no pong can be seen.
-    ///   - isBlocked: whether something waits for the socket to take more.
-    ///   - progress: asks the kernel; called only when a pong is late.
+    ///   - isReading: whether the connection reads its input. If not, it cannot see a pong.
+    ///   - isBlocked: whether data waits for the socket to become writable.
+    ///   - progress: asks the kernel. Called only when a pong is late.
     mutating func tick(
         now: Int64,
         isReading: Bool,
@@ -60,17 +60,17 @@ struct Keepalive {
         guard now >= nextPing else { return .nothing }
         nextPing = now + interval
         if timeout > 0, pongDeadline == .max { pongDeadline = now + timeout }
-        // Pings that a full socket does not take would only become more.
+        // A full socket would only collect the pings.
         return isReading && !isBlocked ? .ping : .nothing
     }
 
-    /// A socket that was full has room.
+    /// Records that a full socket has become writable.
     mutating func took(now: Int64) {
         taking.took(now: now)
         putOff(now: now)
     }
 
-    /// Takes note of what the kernel says.
+    /// Records the kernel's answer.
     mutating func look(now: Int64, _ progress: SocketProgress?) {
         if taking.look(now: now, progress) { putOff(now: now) }
     }
@@ -80,7 +80,7 @@ struct Keepalive {
         if pongDeadline != .max { pongDeadline = now + interval + timeout + PeerProgress.patience }
     }
 
-    /// Time passed in which the server itself did nothing.
+    /// Extends the deadline by time in which the server itself did nothing.
     mutating func excuse(_ time: Int64) {
         if pongDeadline != .max { pongDeadline += time }
     }

@@ -1,10 +1,11 @@
 import ApusProtocol
 import NIOCore
 
-/// Puts fragments together (RFC 6455 section 5.4) and checks that text is UTF-8, as early as it can be known: of a
-/// compressed message that is not here.
+/// Joins fragments into messages (RFC 6455 section 5.4), and checks text for valid UTF-8 as early as possible. It does
+/// not check the text of compressed messages.
 ///
-/// Bounded by `maxMessage` bytes over all fragments of a message, compressed ones as they came.
+/// Memory is bounded by `maxMessage` bytes over all fragments of a message. Compressed fragments count with their
+/// compressed size.
 struct MessageAssembler {
     let maxMessage: Int
     private var fragments: ByteBuffer?
@@ -15,18 +16,18 @@ struct MessageAssembler {
         self.maxMessage = maxMessage
     }
 
-    /// What the first frame of a message says of it.
+    /// What the first frame of a message says about it.
     struct Kind: Equatable {
         var isText: Bool
         var isCompressed = false
     }
 
     enum Outcome {
-        /// A whole message, in the bytes given when it came in one frame.
+        /// A whole message that came in one frame. Its bytes are those passed in.
         case message(Kind)
-        /// A whole message, put together.
+        /// A whole message, joined from fragments.
         case assembled(ByteBuffer, Kind)
-        /// More fragments have to come.
+        /// More fragments must follow.
         case incomplete
         case failure(Disconnect)
     }

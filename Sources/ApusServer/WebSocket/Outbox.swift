@@ -2,49 +2,50 @@ import ApusSockets
 import DequeModule
 import NIOCore
 
-/// The way out of a connection: straight to the socket, and two lanes for what that does not take.
+/// The sending side of a connection. Data goes straight to the socket; what the socket does not take waits in two
+/// lanes.
 ///
 /// ```
 /// control ──► acks, pongs, heartbeats ─┐
 ///                                      ├─► send(2) ──► socket
-/// events  ──► events, and what has     ┘      └─► what is left of the frame at work goes out before anything else
-///             its place among them
+/// events  ──► events, and replies kept ┘      └─► the rest of a partly sent frame goes out before anything else
+///             in order with them
 /// ```
-/// Once the kernel has taken a part of a frame, the rest of that waits for the socket; meanwhile everything else waits
-/// here, and control goes first: an answer never waits for more events than the kernel has.
+/// When the kernel has taken only part of a frame, the rest of that frame waits for the socket, and everything else
+/// waits here. Control goes first: a reply never waits for more events than the kernel already has.
 ///
-/// Bounded: the owner writes events only while this is writable, so the event lane holds ``highWater`` and a slice at
-/// the most; for the control lane the owner stops reading what would be answered.
+/// Memory is bounded. The owner writes events only while the outbox is writable, so the event lane holds at most
+/// ``highWater`` bytes and one slice. To bound the control lane, the owner stops reading commands.
 struct Outbox {
-    /// How many bytes of events may wait for a flush, or for the socket.
+    /// How many bytes of events may wait for a flush or for the socket.
     static let highWater = 64 * 1024
 
-    /// What is written, and so where something else may go in between.
+    /// What is written. This decides where control data may go in between.
     enum Content {
-        /// WebSocket frames: control goes between any two.
+        /// WebSocket frames: control goes between any two frames.
         case frames
-        /// Text of an event stream: it all keeps its order.
+        /// Text of an event stream: everything keeps its order.
         case text
     }
 
     let content: Content
 
-    /// The only write since the last flush, and whether it is for the event lane.
+    /// The only write since the last flush, and whether it belongs to the event lane.
     private var held: (bytes: ByteBuffer, isEvents: Bool)?
-    /// There only while more than that waits: most connections never have one.
+    /// Exists only while more than ``held`` waits. Most connections never have one.
     private(set) var backlog: Backlog?
 
     /// What waits behind the first write, or for the socket.
     final class Backlog {
-        /// The rest of a frame of which the kernel took a part.
+        /// The rest of a frame that the kernel has taken part of.
         var current: ByteBuffer?
         var control = Deque<ByteBuffer>()
         var events = Deque<ByteBuffer>()
         private(set) var controlBytes = 0
         private(set) var eventBytes = 0
-        /// Of those in the event lane, the bytes of answers that were kept in order.
+        /// How many bytes in the event lane are replies that were kept in order.
         var orderedBytes = 0
-        /// Whether answers have to stay behind the events at hand.
+        /// Whether replies must stay behind the waiting events.
         var isOrdered = false
 
         var isEmpty: Bool { control.isEmpty && events.isEmpty }
@@ -69,7 +70,7 @@ struct Outbox {
             }
         }
 
-        /// The next bytes to send, control first: small buffers of one lane in one piece.
+        /// The next bytes to send, control first. Small buffers of one lane are joined into one piece.
         func takeNext() -> (bytes: ByteBuffer, isEvents: Bool)? {
             if let bytes = Self.takeNext(from: &control, &controlBytes) { return (bytes, false) }
             return Self.takeNext(from: &events, &eventBytes).map { ($0, true) }
@@ -95,39 +96,39 @@ struct Outbox {
         self.content = content
     }
 
-    /// Whether something was written that no flush has tried to send.
+    /// Whether there is data that no flush has tried to send.
     var hasUnflushed: Bool {
         guard let backlog else { return held != nil }
         return backlog.current == nil && (held != nil || !backlog.isEmpty)
     }
 
-    /// Whether nothing is left to be sent.
+    /// Whether nothing is left to send.
     var isDrained: Bool { held == nil && backlog == nil }
 
-    /// Whether the socket has to take more before anything else goes out.
+    /// Whether the socket must become writable before anything else can be sent.
     var isBlocked: Bool { backlog?.current != nil }
 
-    /// How many bytes of answers wait, in whichever lane.
+    /// How many bytes of replies wait, in both lanes.
     var answerBytes: Int {
         let heldBytes = held.map { $0.isEvents ? 0 : $0.bytes.readableBytes } ?? 0
         guard let backlog else { return heldBytes }
         return heldBytes + backlog.controlBytes + backlog.orderedBytes
     }
 
-    /// Whether more events are taken now.
+    /// Whether the outbox accepts more events now.
     var isWritable: Bool {
         let heldBytes = held.map { $0.isEvents ? $0.bytes.readableBytes : 0 } ?? 0
         guard let backlog else { return heldBytes < Self.highWater }
         return backlog.current == nil && heldBytes + backlog.eventBytes < Self.highWater
     }
 
-    /// What a flush left to be done.
+    /// The result of a flush.
     enum Flushed {
-        /// Everything is in the kernel, from this buffer, which may be used again.
+        /// The kernel has everything. It came from this buffer alone, which may be reused.
         case sent(ByteBuffer)
-        /// Everything is in the kernel, or there was nothing.
+        /// The kernel has everything, or there was nothing to send.
         case drained
-        /// The socket has to take more first.
+        /// The socket must become writable first.
         case blocked
         /// The socket is broken.
         case failed
@@ -135,14 +136,14 @@ struct Outbox {
 
     // MARK: Writing
 
-    /// Takes frames that go before events that still wait.
+    /// Writes frames that go before waiting events.
     mutating func writeControl(_ bytes: ByteBuffer) {
         let isOrdered = backlog?.isOrdered ?? false
         if isOrdered { backlog?.orderedBytes += bytes.readableBytes }
         write(bytes, isEvents: isOrdered)
     }
 
-    /// Takes frames that keep their place among events.
+    /// Writes frames that keep their order among events.
     mutating func writeEvents(_ bytes: ByteBuffer) {
         write(bytes, isEvents: true)
     }
@@ -155,7 +156,7 @@ struct Outbox {
         }
     }
 
-    /// Puts what was held alone into its lane.
+    /// Moves the single held write into its lane.
     @discardableResult
     private mutating func queueHeld() -> Backlog {
         let lanes = backlog ?? Backlog()
@@ -164,7 +165,7 @@ struct Outbox {
         return lanes
     }
 
-    /// Keeps answers written from now on behind the events that wait.
+    /// Keeps replies that are written from now on behind the waiting events.
     mutating func keepOrder() {
         guard !isDrained else { return }
         let lanes = queueHeld()
@@ -173,14 +174,14 @@ struct Outbox {
 
     // MARK: Sending
 
-    /// Sends what was written, as far as the socket takes it. Call it again when the socket takes more.
+    /// Sends what was written, as far as the socket takes it. Call this again when the socket becomes writable.
     mutating func flush(to socket: Socket) -> Flushed {
         if backlog == nil {
             guard let (bytes, isEvents) = held.take() else { return .drained }
             return send(bytes, isEvents: isEvents, to: socket) ?? .sent(bytes)
         }
         let lanes = queueHeld()
-        // Only here: what is taken out of a lane may come back into it when the socket does not take it all.
+        // Only here: data taken out of a lane may return to it when the socket does not take everything.
         defer { if lanes.events.isEmpty { lanes.endOrder() } }
         if let rest = lanes.current.take(), let stopped = send(rest, isEvents: nil, to: socket) { return stopped }
         while let (bytes, isEvents) = lanes.takeNext() {
@@ -190,7 +191,8 @@ struct Outbox {
         return .drained
     }
 
-    /// Gives the kernel whole frames, or with `isEvents` of `nil` the rest of one; `nil` when it has taken everything.
+    /// Sends whole frames, or the rest of one frame if `isEvents` is `nil`. Returns `nil` if the kernel has taken
+    /// everything.
     private mutating func send(_ bytes: ByteBuffer, isEvents: Bool?, to socket: Socket) -> Flushed? {
         var sent = 0
         switch bytes.withUnsafeReadableBytes({ socket.send($0) }) {
@@ -198,14 +200,14 @@ struct Outbox {
         case .wouldBlock: break
         case .failed: return .failed
         }
-        // A short count means a full socket: the next attempt would only be told so.
+        // A short count means a full socket; another attempt would only report that.
         guard sent < bytes.readableBytes else { return nil }
         park(bytes, sent: sent, isEvents: isEvents)
         return .blocked
     }
 
-    /// Keeps the frame of which `sent` bytes are out for when the socket takes more, and puts what is behind it back
-    /// into its lane.
+    /// Keeps the frame that is partly sent until the socket becomes writable, and returns the frames after it to their
+    /// lane. `sent` is the number of bytes that the kernel has taken.
     private mutating func park(_ bytes: ByteBuffer, sent: Int, isEvents: Bool?) {
         let lanes = queueHeld()
         var rest = bytes

@@ -2,10 +2,11 @@ import ApusProtocol
 import Logging
 import NIOCore
 
-// The ways in which a connection ends (RFC 6455 section 7).
+// The ways to end a connection (RFC 6455 section 7).
 
 extension WebSocketConnection {
-    /// Ends the connection in good order: close frame, the peer's close frame, end of the socket.
+    /// Ends the connection with a closing handshake: our close frame, the peer's close frame, then the end of the
+    /// socket.
     func disconnect(_ reason: Disconnect) {
         guard phase == .open else { return }
         log("disconnecting", code: reason.code, reason: reason.reason)
@@ -16,7 +17,7 @@ extension WebSocketConnection {
         flush()
     }
 
-    /// Fails the connection (RFC 6455 section 7.1.7): close frame, then nothing of what the peer sends counts.
+    /// Fails the connection (RFC 6455 section 7.1.7): sends a close frame, then ignores everything the peer sends.
     func fail(_ reason: Disconnect) {
         guard phase == .open else { return end() }
         log("client broke the protocol", code: reason.code, reason: reason.reason)
@@ -24,20 +25,20 @@ extension WebSocketConnection {
         writeClose(reason)
         phase = .discarding
         endSession()
-        // Only our direction is closed: hanging up on unread bytes would have the kernel take our close frame back.
+        // Close only our direction: closing a socket with unread bytes would make the kernel discard our close frame.
         hangUpAfterFlush(.sending)
     }
 
     func writeClose(_ reason: Disconnect) {
         worker.counters.closed[reason.reason, default: 0] += 1
-        // What was written before it goes before it, events too.
+        // Everything written before goes out before the close frame, including events.
         keepRepliesInOrder()
         CloseFrame.write(code: reason.code, reason: reason.reason, to: &worker.replies)
         sendReplies()
         startClosing()
     }
 
-    /// Gives the closing handshake its time, from the first reason to close on.
+    /// Starts the time limit of the closing handshake. It counts from the first reason to close.
     private func startClosing() {
         let now = worker.monotonicNow()
         closeDeadline = min(closeDeadline, now + worker.settings.closeTimeout)
@@ -55,13 +56,13 @@ extension WebSocketConnection {
         session.take()?.ended()
         postponed = nil
         partial = nil
-        // What still comes is thrown away, but it has to be read for the close frame to be seen.
+        // Further input is discarded, but it must be read to see the peer's close frame.
         releaseRead()
     }
 
-    /// At shutdown: closes the connection once everything has been delivered.
+    /// At shutdown: closes the connection once everything is delivered.
     func closeIfDrained() {
-        // A publish that was put off is refused like any other command now.
+        // A postponed publish is now refused like any other command.
         continueReading()
         if session?.isDrained ?? true { disconnect(.shutdown) }
     }
@@ -79,9 +80,9 @@ extension WebSocketConnection {
 // MARK: Time
 
 extension WebSocketConnection {
-    /// Called about once a second: pings, and the deadlines of pongs and closes.
+    /// Called about once a second. Sends pings, and checks the deadlines of pongs and closes.
     ///
-    /// - Parameter missed: for how long it should have been called and was not, because the loop was held up.
+    /// - Parameter missed: how late this call is, in milliseconds, because the loop was held up.
     func tick(now: Int64, missed: Int64 = 0) {
         if closeDeadline != .max, outbox.isBlocked { putOffClose(now: now) }
         if now >= closeDeadline { return end() }
@@ -102,14 +103,14 @@ extension WebSocketConnection {
         }
     }
 
-    /// Who still takes what was sent before the close frame has not failed to answer it yet.
+    /// Extends the close deadline while the peer still accepts data that was sent before the close frame.
     private func putOffClose(now: Int64) {
         let deadline = lastTaken(now: now) + worker.settings.closeTimeout
         closeDeadline = max(closeDeadline, min(deadline, closeLimit))
     }
 
-    /// When the peer was last seen to take something, on the worker's clock. To be asked again and again while that
-    /// matters: it is seen in the difference.
+    /// When the peer last accepted data, on the worker's clock. Call this repeatedly while the answer matters, because
+    /// it compares the kernel's answers.
     func lastTaken(now: Int64) -> Int64 {
         keepalive.look(now: now, progress)
         return keepalive.lastTaken

@@ -1,9 +1,9 @@
 import ApusProtocol
 
-// Messages that a client compressed (RFC 7692 section 7.2.2).
+// Messages that a client has compressed (RFC 7692 section 7.2.2).
 
 extension WebSocketConnection {
-    /// Gives the session what a compressed message says, if that can be read and is no larger than a message may be.
+    /// Decompresses a message for the session. Fails the connection if the message is invalid or too large.
     func inflate(_ compressed: UnsafeRawBufferPointer, isText: Bool) {
         do throws(Inflater.Fault) {
             try worker.inflater.withInflated(compressed, limit: assembler.maxMessage) { message in

@@ -2,10 +2,10 @@ import ApusProtocol
 import Logging
 import NIOCore
 
-// Frames in: from bytes to whole messages for the session.
+// Receiving: from bytes to whole messages for the session.
 
 extension WebSocketConnection {
-    /// Keeps what could not be worked off yet, in memory of its own.
+    /// Copies input that cannot be processed yet.
     func keep(_ bytes: UnsafeMutableRawBufferPointer) {
         if partial != nil {
             partial?.writeBytes(bytes)
@@ -14,19 +14,19 @@ extension WebSocketConnection {
         }
     }
 
-    /// Works off what was kept, and keeps what is left of it.
+    /// Processes the kept input, and keeps what remains.
     func consumePartial() {
         guard var bytes = partial.take() else { return }
         let consumed = bytes.withUnsafeMutableReadableBytes { consume($0) }
         guard consumed < bytes.readableBytes, phase == .open || phase == .closing else { return }
         bytes.moveReaderIndex(forwardBy: consumed)
-        // What is worked off would stay in memory with the rest.
+        // A new buffer, so that the processed bytes do not stay in memory.
         partial = consumed > 0 ? ByteBuffer(buffer: bytes) : bytes
     }
 
-    /// Works off whole frames, and takes off their masks where they lie.
+    /// Processes whole frames, and unmasks them in place.
     ///
-    /// - Returns: how many bytes are done with.
+    /// - Returns: how many bytes were processed.
     func consume(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
         var start = 0
         while phase == .open || phase == .closing, postponed == nil {
@@ -62,7 +62,7 @@ extension WebSocketConnection {
         case .ping where phase == .open:
             writeControlFrame(.pong, payload, to: &worker.replies)
         case .continuation, .text, .binary:
-            // After our own close frame no message counts any more.
+            // Messages after our own close frame are ignored.
             guard phase == .open else { return }
             switch assembler.consume(head, payload: payload, isASCII: isASCII) {
             case .message(let kind):
@@ -74,7 +74,7 @@ extension WebSocketConnection {
             case .failure(let disconnect):
                 fail(disconnect)
             }
-        // Bytes that came, like all others.
+        // A sign of life like any other input.
         case .pong, .ping:
             break
         }
@@ -92,7 +92,7 @@ extension WebSocketConnection {
         }
     }
 
-    /// Gives the session the message it put off, and goes on with what came behind it.
+    /// Gives the session its postponed message, and continues with the input after it.
     func continueReading() {
         guard let (message, isText) = postponed.take() else { return }
         worker.beginBurst()
@@ -106,7 +106,8 @@ extension WebSocketConnection {
 
     private func receivedClose(_ body: UnsafeRawBufferPointer) {
         guard phase == .open else {
-            // The answer to our own: the handshake is complete and the server is the one to hang up (section 7.1.1).
+            // The peer answers our close frame. The closing handshake is complete, and the server closes the connection
+            // (section 7.1.1).
             phase = .discarding
             hangUpAfterFlush(.both)
             return

@@ -3,62 +3,62 @@ import ApusSockets
 import Logging
 import NIOCore
 
-/// One WebSocket on its socket: frames in, frames out, pings and the closing handshake (RFC 6455).
+/// One WebSocket connection on its socket: frames, pings and the closing handshake (RFC 6455).
 ///
-/// Lives on its loop, and owns its socket. What it holds is bounded: one message that is not complete yet, one message
-/// its session has put off, and the replies to what it reads: when ``maxPendingReplies`` bytes of these wait for a
-/// socket that takes nothing, it stops reading.
+/// Used only on its loop, and owns its socket. Memory is bounded. The connection holds at most one incomplete message,
+/// one message that its session has postponed, and the replies to its input. When ``maxPendingReplies`` bytes of
+/// replies wait for a blocked socket, the connection stops reading.
 final class WebSocketConnection: PollTarget {
     enum Phase {
         case open
-        /// Our close frame is on its way; the peer's has not come.
+        /// The server has sent its close frame; the peer's close frame has not arrived.
         case closing
-        /// The peer broke the protocol or is being let go: what it still sends is thrown away until it hangs up.
+        /// The peer broke the protocol or is being closed. Its input is discarded until it disconnects.
         case discarding
         case closed
     }
 
-    /// How the socket is closed when the last byte is in the kernel.
+    /// How to close the socket when the kernel has the last byte.
     enum HangUp {
-        /// Nothing more is sent; what comes is still read.
+        /// Close only the sending direction; input is still read.
         case sending
         case both
     }
 
-    /// How many bytes of replies may wait for a peer that sends but does not read, before it is read no more.
+    /// How many bytes of replies may wait for a peer that sends but does not read, before the connection stops reading.
     static let maxPendingReplies = 64 * 1024
 
     let id: UInt64
     let worker: Worker
-    /// How messages are compressed; `nil` when they are not.
+    /// The compression window; `nil` when messages are not compressed.
     let window: DeflateWindow?
     let peerAddress: PeerAddress
     private let socket: Socket
     private let poller: Poller
     private var registration: Poller.ID?
-    /// What the poller is asked for.
+    /// The events that the poller watches.
     private var interest: PollEvents = .readable
     var session: (any WebSocketSession)?
     @exclusivity(unchecked) var phase = Phase.open
     var assembler: MessageAssembler
-    /// The start of a frame whose rest has not come.
+    /// The start of an incomplete frame.
     @exclusivity(unchecked) var partial: ByteBuffer?
-    /// A message the session asked to get again; while there is one, nothing is read.
+    /// A message that the session has postponed. While there is one, no further message is processed.
     @exclusivity(unchecked) var postponed: (message: ByteBuffer, isText: Bool)?
     private var isReadHeld = false
     @exclusivity(unchecked) private(set) var outbox = Outbox()
-    /// Whether all that is unflushed is a buffer of replies, which nobody else holds.
+    /// Whether the only unflushed bytes are one buffer of replies, which has no other owner.
     @exclusivity(unchecked) private var hasOnlyReplies = false
     var hangUpWhenDrained: HangUp?
     @exclusivity(unchecked) var keepalive: Keepalive
-    /// When the connection is cut if the closing handshake has not ended it, on the worker's clock.
+    /// When the connection is closed if the closing handshake is not complete, on the worker's clock.
     var closeDeadline: Int64 = .max
-    /// What that is not put off beyond.
+    /// The latest time that ``closeDeadline`` may be moved to.
     var closeLimit: Int64 = .max
-    /// Its place in its worker's list.
+    /// The connection's index in its worker's list.
     var workerIndex = 0
 
-    /// Takes over a socket on which the handshake is done. Give it its session, then ``start(_:)``.
+    /// Takes over a socket on which the handshake is complete. Set ``session`` next, then call ``start(_:)``.
     init(
         id: UInt64,
         worker: Worker,
@@ -77,9 +77,9 @@ final class WebSocketConnection: PollTarget {
         self.keepalive = Keepalive(now: worker.monotonicNow(), settings: worker.settings)
     }
 
-    /// Begins to read.
+    /// Starts reading.
     ///
-    /// - Parameter registration: that of the socket with its poller, for ``PollEvents/readable``, when it has one.
+    /// - Parameter registration: the socket's registration with its poller for ``PollEvents/readable``, if it has one.
     func start(_ registration: Poller.ID?) {
         worker.add(self)
         do throws(SocketError) {
@@ -111,11 +111,11 @@ final class WebSocketConnection: PollTarget {
     }
 
     private func readSocket() {
-        // One read for each time it is ready: the others have their turn before the rest.
+        // Read once per readiness event, so that other sockets get their turn.
         switch socket.receive(into: worker.input) {
         case .wouldBlock:
             break
-        // The peer sends nothing more. Without a closing handshake there is nobody left to talk to.
+        // The peer has closed its sending side. Without a closing handshake, the connection is over.
         case .failed, .bytes(0):
             end()
         case .bytes(let count):
@@ -123,7 +123,7 @@ final class WebSocketConnection: PollTarget {
         }
     }
 
-    /// Works off what has come; `bytes` are changed.
+    /// Processes input. This changes `bytes`.
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
         guard phase == .open || phase == .closing else { return }
         worker.counters.receivedBytes += UInt64(bytes.count)
@@ -142,7 +142,7 @@ final class WebSocketConnection: PollTarget {
         holdRead()
     }
 
-    /// Stops reading while the session puts a message off, or the peer does not take its replies.
+    /// Stops reading while the session postpones a message, or while the peer does not accept its replies.
     private func holdRead() {
         guard !isReadHeld, postponed != nil || hasTooManyReplies else { return }
         isReadHeld = true
@@ -158,7 +158,7 @@ final class WebSocketConnection: PollTarget {
     /// Sends the replies to what was read in this round.
     func flushReplies() {
         flush()
-        // They counted as waiting until now, and reading may have stopped for that.
+        // The replies counted as waiting until now, and reading may have stopped for that.
         releaseRead()
     }
 
@@ -166,7 +166,7 @@ final class WebSocketConnection: PollTarget {
         phase == .open && outbox.answerBytes > Self.maxPendingReplies
     }
 
-    /// Whether what the peer sends is taken.
+    /// Whether the connection reads from its socket.
     var isReading: Bool { interest.contains(.readable) }
 
     private func updateInterest() {
@@ -186,23 +186,23 @@ final class WebSocketConnection: PollTarget {
         session?.becameWritable()
     }
 
-    // MARK: Frames out
+    // MARK: Sending frames
 
-    /// What the kernel knows of the bytes that the socket was given.
+    /// What the kernel knows of the bytes written to the socket.
     var progress: SocketProgress? { socket.progress }
 
-    /// Whether something waits for the socket to take more.
+    /// Whether data waits for the socket to become writable.
     var isBlocked: Bool { outbox.isBlocked }
 
-    /// Whether the socket takes more now.
+    /// Whether the connection accepts more events now.
     var isWritable: Bool {
         phase == .open && outbox.isWritable
     }
 
-    /// Whether something was written that ``flush()`` has not sent.
+    /// Whether there is data that ``flush()`` has not sent yet.
     var hasUnflushed: Bool { outbox.hasUnflushed }
 
-    /// Writes whole frames that have their place among events; ``flush()`` sends them.
+    /// Writes whole frames that keep their order among events. ``flush()`` sends them.
     func write(_ frames: ByteBuffer) {
         guard phase == .open else { return }
         hasOnlyReplies = false
@@ -210,7 +210,7 @@ final class WebSocketConnection: PollTarget {
         outbox.writeEvents(frames)
     }
 
-    /// Writes whole frames that go before events; ``flush()`` sends them.
+    /// Writes whole frames that go before events. ``flush()`` sends them.
     func writeControl(_ frames: ByteBuffer) {
         guard phase == .open else { return }
         hasOnlyReplies = false
@@ -218,8 +218,8 @@ final class WebSocketConnection: PollTarget {
         outbox.writeControl(frames)
     }
 
-    /// Sends what was written, unless the socket is full: who waits for that is told when it takes more, and not
-    /// before.
+    /// Sends what was written, unless the socket is full. In that case the data goes out when the socket becomes
+    /// writable.
     func flush() {
         if !outbox.isBlocked { send() }
     }
@@ -235,7 +235,7 @@ final class WebSocketConnection: PollTarget {
         }
     }
 
-    /// Writes the replies of this burst, in one piece.
+    /// Writes the replies of this burst in one piece.
     func sendReplies() {
         guard worker.replies.readableBytes > 0 else { return }
         let replies = worker.takeReplies()
@@ -245,12 +245,12 @@ final class WebSocketConnection: PollTarget {
         hasOnlyReplies = isFirst
     }
 
-    /// Keeps the replies from here on behind the events that still wait.
+    /// From now on, replies go after the events that are waiting.
     func keepRepliesInOrder() {
         outbox.keepOrder()
     }
 
-    // MARK: The end
+    // MARK: End of the connection
 
     func close(_ hangUp: HangUp) {
         switch hangUp {
@@ -259,7 +259,7 @@ final class WebSocketConnection: PollTarget {
         }
     }
 
-    /// Closes the socket and lets go of everything.
+    /// Closes the socket and releases everything.
     func end() {
         guard phase != .closed else { return }
         phase = .closed

@@ -1,25 +1,26 @@
 import ApusProtocol
 
-/// What a WebSocket connection is used for: it gets whole messages, and tells what to send through its connection.
+/// The application protocol of a WebSocket connection. The session receives whole messages, and sends messages through
+/// its connection.
 ///
-/// Lives on the connection's event loop.
+/// Used only on the connection's event loop.
 protocol WebSocketSession: AnyObject {
-    /// A whole message came, unmasked. Text has been checked to be UTF-8; a binary message has not.
+    /// Handles a whole, unmasked message. Text is valid UTF-8; a binary message is not checked.
     ///
-    /// - Returns: `false` to get the message again later, and nothing else before it, after
-    ///   ``WebSocketConnection/continueReading()``.
+    /// - Returns: `false` to postpone the message. The session gets it again after
+    ///   ``WebSocketConnection/continueReading()``, and no other message before it.
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool
 
-    /// The socket takes more again after it did not.
+    /// The socket accepts more data again.
     func becameWritable()
 
     /// Whether nothing is left to send, so that the connection may be closed at shutdown.
     var isDrained: Bool { get }
 
-    /// The server is about to close the connection: a last chance to send something.
+    /// The server is about to close the connection. This is the last chance to send something.
     func willDisconnect(_ reason: Disconnect)
 
-    /// The connection is over, or is about to be: nothing more comes, and nothing more will be sent.
+    /// The connection is over or about to be. The session gets no more messages and cannot send any.
     func ended()
 
     /// Called about once a second with a monotonic time in milliseconds.

@@ -3,7 +3,7 @@ import ApusLoad
 import ArgumentParser
 import NIOCore
 
-/// `apus bench`: puts a server under load, checks every delivery, and says how fast it was and what it cost.
+/// `apus bench`: puts a server under load, checks every delivery, and reports speed and cost.
 struct BenchCommand: ServerCommand {
     static let title = "apus bench"
     static let configuration = CommandConfiguration(
@@ -125,7 +125,7 @@ struct BenchCommand: ServerCommand {
         }
     }
 
-    /// Runs with a progress line, until it is done or a signal comes; the topics are gone afterwards.
+    /// Runs with a progress line until the load is complete or a signal arrives. Deletes the topics afterwards.
     private static func run(
         _ settings: LoadSettings,
         topics: BenchTopics,
@@ -135,7 +135,7 @@ struct BenchCommand: ServerCommand {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await BenchProgress(control: control).run() }
             group.addTask {
-                // Ends with the first signal; the run then ends in good order.
+                // Ends with the first signal. The run then ends in an orderly way.
                 for await _ in interrupts { break }
                 if !Task.isCancelled { control.interrupt() }
             }
@@ -213,7 +213,7 @@ extension DurationArgument {
 }
 
 extension CommandFailure {
-    /// The failure for one of the load generator's.
+    /// The failure for a failure of the load generator.
     init(_ failure: LoadFailure) {
         switch failure.reason {
         case .impossible: self.init(failure.message, exitCode: .usage)

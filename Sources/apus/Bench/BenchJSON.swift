@@ -1,7 +1,7 @@
 import ApusLoad
 import Foundation
 
-/// The result for programs: one JSON object, its members in snake case and in alphabetical order.
+/// The result for programs: one JSON object, with members in snake case and in alphabetical order.
 enum BenchJSON {
     static func text(_ result: LoadResult) throws -> String {
         let encoder = JSONEncoder()

@@ -1,8 +1,8 @@
 import ApusLoad
 
-/// The load that the options of `apus bench` ask for: those given, or else the preset's, or else the defaults.
+/// The load for `apus bench`: the given options, then the preset's values, then the defaults.
 struct BenchLoad: Equatable {
-    /// The numbers as they were given.
+    /// The options as given.
     struct Options: Equatable {
         var subscribers: Int?
         var topics: Int?
@@ -21,7 +21,7 @@ struct BenchLoad: Equatable {
     let publishers: Int
     let pace: LoadSettings.Pace
 
-    /// Throws the reason, in one sentence, where options exclude each other.
+    /// Throws the reason, in one sentence, if options exclude each other.
     init(_ options: Options) throws(LoadFailure) {
         func exclude(_ isWrong: Bool, _ why: String) throws(LoadFailure) {
             if isWrong { throw LoadFailure(.impossible, why) }

@@ -2,10 +2,10 @@ import ApusClient
 import ApusLoad
 import NIOHTTP1
 
-/// What the server's loops say of themselves in `/metrics`: how late they were, and what that held up.
+/// The lateness of the server's loops, from `/metrics`.
 struct BenchLoops: Equatable {
-    /// Times that a loop that serves clients came to what others had for it, by upper bounds in seconds, each in one
-    /// bucket.
+    /// How late the loops that serve clients processed work from other loops: counts by upper bound in seconds. Each
+    /// event counts in one bucket.
     private var counts: [Double: Double] = [:]
     private var seconds = 0.0
     private var loops: Set<String> = []
@@ -13,7 +13,7 @@ struct BenchLoops: Equatable {
 
     private static let name = "apus_loop_lag_seconds"
 
-    /// `nil` when the server does not say.
+    /// Reads the metrics; `nil` if the server does not provide them.
     static func read(_ client: RESTClient) async -> BenchLoops? {
         guard let answer = try? await client.send(.GET, "/metrics"), answer.status == 200 else { return nil }
         return BenchLoops(ScrapedMetrics(text: answer.body))
@@ -24,14 +24,14 @@ struct BenchLoops: Equatable {
         self.held = held
         var below: [String: Double] = [:]
         for sample in metrics.samples {
-            // Loops of HTTP only take what is asked of them.
+            // HTTP loops only do work that is requested.
             guard let loop = sample.label("loop"), loop.hasPrefix("socket") else { continue }
             switch sample.name {
             case "\(Self.name)_sum": seconds += sample.value
             case "\(Self.name)_bucket":
                 guard let bound = sample.label("le").flatMap({ Double($0) }) else { continue }
                 loops.insert(String(loop))
-                // Each bucket holds what is in those before it, too.
+                // Buckets are cumulative: each includes the buckets before it.
                 counts[bound, default: 0] += sample.value - below[String(loop), default: 0]
                 below[String(loop)] = sample.value
             default: continue
@@ -40,7 +40,7 @@ struct BenchLoops: Equatable {
         if loops.isEmpty { return nil }
     }
 
-    /// What has happened since then.
+    /// The difference to an earlier reading.
     func since(_ before: BenchLoops) -> LoadResult.Loops {
         let new = counts.map { (bound: $0.key, count: $0.value - before.counts[$0.key, default: 0]) }
         let sorted = new.sorted { $0.bound < $1.bound }

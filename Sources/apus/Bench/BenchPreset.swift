@@ -3,7 +3,7 @@ import ArgumentParser
 /// Four loads within the ranges of a reference system's load tests (R2): 5 to 50 topics, 10 to 100 publishers, 20 to
 /// 200 subscribers.
 ///
-/// They are open loops. The steps between, and the rates, are our choice.
+/// They are open-loop. The steps in between and the rates are our choice.
 enum BenchPreset: String, CaseIterable, ExpressibleByArgument {
     case light
     case medium
@@ -14,7 +14,7 @@ enum BenchPreset: String, CaseIterable, ExpressibleByArgument {
         let topics: Int
         let publishers: Int
         let subscribers: Int
-        /// Messages a second, of all publishers together.
+        /// Messages per second, of all publishers together.
         let rate: Double
     }
 

@@ -1,13 +1,13 @@
 import ApusLoad
 import Foundation
 
-/// Says on standard error how a run is getting on, on one line that is written over; only on a terminal.
+/// Shows a run's progress on standard error, on one line that is overwritten. Only on a terminal.
 struct BenchProgress: Sendable {
     private static let isTerminal = isatty(STDERR_FILENO) == 1
 
     let control: LoadControl
 
-    /// Goes on until it is cancelled.
+    /// Runs until its task is cancelled.
     func run() async {
         guard Self.isTerminal else { return }
         var before = control.progress

@@ -1,10 +1,10 @@
 import ApusLoad
 
-/// The result for people: a line for each thing, what it is on the left.
+/// The result for people: one line per value, with its name on the left.
 struct BenchTable {
     let result: LoadResult
 
-    /// Names and what there is to say.
+    /// A name and its text.
     typealias Row = (name: String, text: String)
 
     var text: String {
@@ -34,7 +34,7 @@ struct BenchTable {
         return rows
     }
 
-    /// What the load was, in one line.
+    /// A description of the load, in one line.
     var loadText: String {
         let options = result.options
         var parts = [counted(options.subscribers, "subscriber"), counted(options.topics, "topic")]
@@ -127,7 +127,7 @@ struct BenchTable {
         return text
     }
 
-    /// The last line: whether all is well.
+    /// The last line: whether the run passed.
     var verdict: String {
         let end = result.isInterrupted ? ", interrupted" : ""
         if !result.violations.isEmpty { return "FAILED: \(result.violations.joined(separator: ", "))\(end)" }

@@ -1,15 +1,15 @@
 import ApusClient
 import ApusLoad
 
-/// The topics of a run: made for it, and deleted after it.
+/// The topics of a run. They are created for it and deleted after it.
 struct BenchTopics: Sendable {
-    /// How many requests are on their way at a time.
+    /// How many requests are sent at a time.
     private static let concurrency = 16
 
     let settings: LoadSettings
     let client: RESTClient
 
-    /// Creates all of them; throws what the server says of the first that it does not take.
+    /// Creates all topics. Throws the server's error for the first topic that it refuses.
     func create(control: LoadControl) async throws {
         try await forEach { name in
             guard !control.isInterrupted else { throw LoadFailure(.broken, "interrupted while creating topics") }
@@ -21,8 +21,7 @@ struct BenchTopics: Sendable {
         }
     }
 
-    /// Deletes those that are there. One that cannot be deleted is said on standard error, unless that is known
-    /// already.
+    /// Deletes the existing topics. Reports a topic that cannot be deleted on standard error, unless `quietly` is set.
     func delete(quietly: Bool = false) async {
         try? await forEach { name in
             do throws(ClientError) {
@@ -36,7 +35,7 @@ struct BenchTopics: Sendable {
         }
     }
 
-    /// Calls `body` for each topic, several at a time; ends with the first error.
+    /// Calls `body` for each topic, several at a time. Ends with the first error.
     private func forEach(_ body: @escaping @Sendable (String) async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<settings.topics {

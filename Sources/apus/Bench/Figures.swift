@@ -1,8 +1,8 @@
 import Foundation
 
-/// Numbers as people read them.
+/// Formats numbers for people.
 enum Figures {
-    /// `1,234,567`.
+    /// Groups digits: `1,234,567`.
     static func grouped(_ value: Int) -> String {
         var digits = Array(String(value.magnitude))
         var place = digits.count - 3
@@ -13,12 +13,12 @@ enum Figures {
         return (value < 0 ? "-" : "") + String(digits)
     }
 
-    /// `1,234,567`, without what is behind the point.
+    /// Groups digits and drops the fraction: `1,234,567`.
     static func grouped(_ value: Double) -> String {
         grouped(Int(clamped: value))
     }
 
-    /// Three digits that matter, with k, M or G: `8.71 M`.
+    /// Three significant digits, with k, M or G: `8.71 M`.
     static func short(_ value: Double) -> String {
         switch abs(value) {
         case 1e9...: digits(value / 1e9) + " G"
@@ -28,7 +28,7 @@ enum Figures {
         }
     }
 
-    /// Three digits that matter.
+    /// Three significant digits.
     static func digits(_ value: Double) -> String {
         switch abs(value) {
         case 100...: String(format: "%.0f", value)
@@ -39,12 +39,12 @@ enum Figures {
         }
     }
 
-    /// Three digits that matter, and none behind the point of a whole number.
+    /// Three significant digits; no fraction for a whole number.
     static func plain(_ value: Double) -> String {
         value == value.rounded() && abs(value) < 1e6 ? String(format: "%.0f", value) : digits(value)
     }
 
-    /// Microseconds with the unit that fits.
+    /// A time in microseconds, shown with a suitable unit.
     static func time(us value: Double) -> String {
         switch value {
         case 1e6...: digits(value / 1e6) + " s"
@@ -53,7 +53,7 @@ enum Figures {
         }
     }
 
-    /// Bytes with the unit that fits.
+    /// A number of bytes, shown with a suitable unit.
     static func bytes(_ value: Double) -> String {
         switch abs(value) {
         case 1_073_741_824...: digits(value / 1_073_741_824) + " GiB"
@@ -65,7 +65,7 @@ enum Figures {
 }
 
 extension Int {
-    /// The nearest number; 0 for what is none.
+    /// The nearest integer; 0 for a value that is not finite.
     fileprivate init(clamped value: Double) {
         self = value.isFinite ? Int(Swift.min(Swift.max(value.rounded(), -9e18), 9e18)) : 0
     }

@@ -1,7 +1,7 @@
 import ApusClient
 import Synchronization
 
-/// Says once that a connection is lost and once that it is back.
+/// Reports once that the connection is lost, and once that it is back.
 final class ConnectionReporter: Sendable {
     private let isLost = Mutex(false)
     private let say: @Sendable (String) -> Void
@@ -21,7 +21,7 @@ final class ConnectionReporter: Sendable {
         case .disconnected(let error, _):
             if !setLost(true) { say("\(CommandFailure(endedBy: error).message); reconnecting") }
         case .failed:
-            // The command fails with it, and says so.
+            // The command fails with this error and reports it.
             break
         }
     }
@@ -35,7 +35,7 @@ final class ConnectionReporter: Sendable {
 }
 
 extension CommandFailure {
-    /// The failure for what ended a client, which knows the topic or the close that it was about.
+    /// The failure for an error that ended a client. The error may name the topic or the close.
     init(endedBy error: ClientError) {
         if let close = error.close {
             self.init(close)

@@ -1,12 +1,12 @@
 import ApusClient
 
-/// Turns events into lines: for people, or as JSON.
+/// Formats events as lines, for people or as JSON.
 struct EventPrinter: Sendable {
-    /// How events look as JSON.
+    /// The form of events as JSON.
     struct Form: Sendable {
-        /// `ts` or `timestamp`, by the dialect.
+        /// `ts` or `timestamp`, depending on the dialect.
         var timeKey = "ts"
-        /// Whether they have their key and offset, as the server sends them to who asks for them.
+        /// Whether events include their key and offset, as for a subscriber that asks for them.
         var isExtended = false
     }
 
@@ -20,16 +20,16 @@ struct EventPrinter: Sendable {
         self.form = form
     }
 
-    /// The line for an event.
+    /// The line for an event, with its line end.
     func line(for event: ApusClient.Event) -> String {
         if isReadable { return readableLine(event.topic, event.payload, event.time) + "\n" }
         let text = json(for: event)
-        // Between its tokens a payload may hold line ends as published; one event stays one line.
+        // A published payload may contain line ends between its tokens. Replace them, so that one event stays one line.
         guard text.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return text + "\n" }
         return String(text.map { $0.isNewline && $0.isASCII ? " " : $0 }) + "\n"
     }
 
-    /// The event as the server sends it, byte for byte but for what it was not asked for.
+    /// The event as the server sends it, byte for byte, except for members that were not asked for.
     private func json(for event: ApusClient.Event) -> String {
         var text = "{\"type\":\"event\",\"topic\":\(JSONText.string(event.topic)),\"message\":\(event.message)"
         if form.isExtended {
@@ -39,7 +39,7 @@ struct EventPrinter: Sendable {
         return text + ",\"\(form.timeKey)\":\(JSONText.string(event.time))}"
     }
 
-    /// `10:00:00.123 orders  {"x":1}`.
+    /// A readable line such as `10:00:00.123 orders {"x":1}`.
     func readableLine(for event: ServerMessage.Event) -> String {
         readableLine(event.topic, event.payload, event.time)
     }

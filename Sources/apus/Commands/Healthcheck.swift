@@ -3,7 +3,7 @@ import ApusServer
 import ArgumentParser
 import NIOCore
 
-/// `apus healthcheck`: asks a server how it is, for containers and monitors.
+/// `apus healthcheck`: asks for a server's health, for containers and monitors.
 struct HealthcheckCommand: ServerCommand {
     static let title = "apus healthcheck"
     static let configuration = CommandConfiguration(
@@ -50,15 +50,15 @@ struct HealthcheckCommand: ServerCommand {
         } catch is OutputClosed {
             return
         } catch {
-            // Whatever the reason: a health check knows two answers.
+            // A health check reports only healthy or unhealthy, whatever the reason.
             throw CommandFailure(quiet ? "" : "unhealthy: \((error as? CommandFailure)?.message ?? "\(error)")")
         }
     }
 }
 
 extension ServerAddress {
-    /// The address to ask for a server's health: the flag's, `APUS_URL`'s, or that of the server that the
-    /// environment configures.
+    /// The server's address for a health check: from the flag, from `APUS_URL`, or of the server that the environment
+    /// configures.
     static func ofThisMachine(url: String?, variables: EnvironmentVariables) throws -> ServerAddress {
         if let url { return try ConnectionOptions.parse(url, origin: "--url", exitCode: .failure) }
         if let url = variables["APUS_URL"] {
@@ -66,14 +66,14 @@ extension ServerAddress {
         }
         let place = try ServerConfiguration.place(in: variables)
         let all = place.listen.isEmpty ? [.tcp(host: place.host, port: place.port)] : place.listen
-        // Which port was chosen only the log says.
+        // Only the log shows which free port the server chose.
         guard let address = all.first(where: { $0.port != 0 }) else {
             throw CommandFailure("the server takes a free port; name it with --url or APUS_URL")
         }
         switch address {
         case .unix(let path): return ServerAddress(unixSocket: path, basePath: place.basePath)
         case .tcp(let host, let port):
-            // A server that listens on every address listens on the loopback one.
+            // A server that listens on all addresses also listens on the loopback address.
             let target = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
             return ServerAddress(host: target, port: port, basePath: place.basePath)
         }

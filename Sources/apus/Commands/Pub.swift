@@ -3,7 +3,7 @@ import ArgumentParser
 import Foundation
 import NIOCore
 
-/// `apus pub`: publishes one message, or one for each line of standard input.
+/// `apus pub`: publishes one message, or one message per line of standard input.
 struct PubCommand: ServerCommand {
     static let title = "apus pub"
     static let configuration = CommandConfiguration(
@@ -67,7 +67,7 @@ struct PubCommand: ServerCommand {
         if let key, !(1...256).contains(key.utf8.count) { throw ValidationError("--key must have 1 to 256 bytes") }
         guard let id else { return }
         if readsInput { throw ValidationError("--id is for a single message, not for standard input") }
-        // The contract takes UUIDs with dashes and without.
+        // The contract accepts UUIDs with and without dashes.
         let isUndashed = id.count == 32 && id.allSatisfy(\.isHexDigit)
         if UUID(uuidString: id) == nil && !isUndashed { throw ValidationError("--id: '\(id)' is not a UUID") }
     }
@@ -109,10 +109,10 @@ struct PubCommand: ServerCommand {
 
     private func options(_ maker: TopicMaker?) throws -> ApusClient.Options {
         var options = ApusClient.Options(apiKey: try connection.key())
-        // The publisher's window is the bound.
+        // The publisher's window is the limit.
         options.publishQueue = Publisher.window
         options.publishQueueBytes = .max
-        // Half a minute, about.
+        // About half a minute.
         options.reconnect.maxAttempts = 10
         let topic = topic
         let reporter = ConnectionReporter(say: Self.say) { maker?.want(topic) }
@@ -135,13 +135,13 @@ struct PubCommand: ServerCommand {
     }
 }
 
-/// How the outcome of a publish looks on standard output.
+/// Formats the outcome of a publish for standard output.
 enum OutcomeText {
     static func line(for outcome: ApusClient.Outcome, topic: String, json: Bool) -> String {
         (json ? self.json(outcome, topic) : text(outcome)) + "\n"
     }
 
-    /// `offset 17 of epoch k3v9, 3 subscribers, memory`.
+    /// Readable text such as `offset 17 of epoch k3v9, 3 subscribers, memory`.
     private static func text(_ outcome: ApusClient.Outcome) -> String {
         var parts: [String] = []
         if let position = outcome.position { parts.append("offset \(position.offset) of epoch \(position.epoch)") }

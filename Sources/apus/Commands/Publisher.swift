@@ -4,8 +4,8 @@ import Foundation
 
 /// Publishes messages and waits for their acks, many at a time.
 ///
-/// At most `window` messages are unanswered; each holds a permit that its answer gives back. So memory stays bounded by
-/// the window whatever the input's size.
+/// At most `window` messages are unanswered. Each holds a permit, which its answer returns. So the window bounds
+/// memory, whatever the input's size.
 struct Publisher: Sendable {
     static let maxLineBytes = 16 << 20
     static let window = 256
@@ -15,7 +15,7 @@ struct Publisher: Sendable {
         case lines(LineReader)
     }
 
-    /// A message on its way, or why it never was.
+    /// A message that was sent, or the reason why it was not.
     private enum Sent: Sendable {
         case receipt(line: Int, ApusClient.Receipt)
         case refused(line: Int, reason: String)
@@ -26,12 +26,12 @@ struct Publisher: Sendable {
     let rule: PayloadRule
     var key: String?
     var timeToLive: Duration?
-    /// Told of each outcome, in the order of the messages, when they are wanted.
+    /// Called with each outcome, in the order of the messages. If set, outcomes are requested from the server.
     var onOutcome: (@Sendable (ApusClient.Outcome) async throws -> Void)?
 
-    /// Publishes everything; returns when all is answered.
+    /// Publishes everything, and returns when all messages are answered.
     ///
-    /// Throws when going on is useless: no such topic, no right, no connection any more.
+    /// Throws if continuing is useless: the topic does not exist, access is denied, or the connection is lost.
     func publish(_ source: Source) async throws -> PublishProgress {
         let (permits, answered) = AsyncStream.makeStream(of: Void.self)
         let (sent, sending) = AsyncStream.makeStream(of: Sent.self)
@@ -45,7 +45,7 @@ struct Publisher: Sendable {
             }
             group.addTask { try await collect(sent, from: source, answered) }
             var progress = PublishProgress()
-            // Whoever throws first ends the other too.
+            // The first error ends the other task too.
             while let finished = try await group.next() { progress = finished ?? progress }
             return progress
         }
@@ -94,7 +94,7 @@ struct Publisher: Sendable {
             )
             return .receipt(line: line, receipt)
         } catch {
-            // One that is known to be too large, say, fails alone.
+            // A message that is known to be too large, for example, fails alone.
             if isFinal(error) { throw error }
             return .refused(line: line, reason: CommandFailure(endedBy: error).message)
         }
@@ -128,7 +128,7 @@ struct Publisher: Sendable {
         return progress
     }
 
-    /// Whether none of the rest would fare better.
+    /// Whether all remaining messages would fail with the same error.
     private func isFinal(_ error: ClientError) -> Bool {
         guard error.code == .refused, let code = error.problem?.code else { return true }
         return [ErrorCode.topicNotFound.rawValue, ErrorCode.unauthorized.rawValue, ErrorCode.forbidden.rawValue]

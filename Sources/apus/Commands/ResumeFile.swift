@@ -1,15 +1,15 @@
 import ApusClient
 import Foundation
 
-/// The positions that `apus sub --resume` keeps: JSON, by topic.
+/// The positions that `apus sub --resume` stores: JSON, by topic.
 ///
-/// It is replaced as a whole each time, so that a reader, or a restart after a crash, finds either the old positions or
-/// the new ones. What it holds for topics that this run does not follow stays.
+/// The whole file is replaced each time, so that a reader, or a restart after a crash, finds either the old positions
+/// or the new ones. Positions of topics that this run does not follow are kept.
 struct ResumeFile: Sendable {
     let path: String
     private(set) var positions: [String: ApusClient.Position]
 
-    /// Reads the file; one that is not there has no positions.
+    /// Reads the file. A missing file has no positions.
     init(path: String) throws {
         self.path = path
         do {
@@ -26,7 +26,7 @@ struct ResumeFile: Sendable {
         }
     }
 
-    /// Writes these positions, and those of other topics, if any changed.
+    /// Writes these positions, together with those of other topics, if any changed.
     mutating func save(_ new: [String: ApusClient.Position]) throws {
         let merged = positions.merging(new) { _, new in new }
         guard merged != positions || !FileManager.default.fileExists(atPath: path) else { return }

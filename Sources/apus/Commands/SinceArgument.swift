@@ -1,7 +1,7 @@
 import ApusClient
 import ArgumentParser
 
-/// Where a subscription begins, on the command line: a position, a time, a span of time, or `all`.
+/// Where a subscription starts, as a command-line argument: a position, a time, a duration, or `all`.
 struct SinceArgument: ExpressibleByArgument {
     let start: ApusClient.Start
 
@@ -9,7 +9,7 @@ struct SinceArgument: ExpressibleByArgument {
         if argument == "all" {
             start = .all
         } else if Self.isTime(argument) {
-            // Before the position: a time with a zone ends like one.
+            // Check for a time before a position, because a time with a zone ends like a position.
             start = .time(argument)
         } else if let age = Self.age(argument) {
             start = .age(age)
@@ -20,7 +20,7 @@ struct SinceArgument: ExpressibleByArgument {
         }
     }
 
-    /// Whether it begins as RFC 3339 has it; the server checks the rest.
+    /// Whether the text starts like an RFC 3339 time. The server checks the rest.
     private static func isTime(_ text: String) -> Bool {
         let date = Array(text.utf8.prefix(11))
         guard date.count == 11 else { return false }

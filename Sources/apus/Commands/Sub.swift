@@ -1,7 +1,7 @@
 import ApusClient
 import ArgumentParser
 
-/// `apus sub`: prints the events of topics as they come.
+/// `apus sub`: prints the events of topics as they arrive.
 struct SubCommand: ServerCommand {
     static let title = "apus sub"
     static let configuration = CommandConfiguration(
@@ -180,7 +180,7 @@ struct SubCommand: ServerCommand {
     }
 }
 
-/// An overflow policy on the command line.
+/// An overflow policy as a command-line argument.
 struct OverflowArgument: ExpressibleByArgument {
     let policy: ApusClient.OverflowPolicy
 

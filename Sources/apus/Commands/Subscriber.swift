@@ -3,11 +3,11 @@ import ApusProtocol
 import NIOCore
 import Synchronization
 
-/// Follows a subscription: prints its events, says its notices, and keeps its position.
+/// Follows a subscription: prints its events, reports its notices, and stores its position.
 final class Subscriber: Sendable {
-    /// The most events that go into one write.
+    /// The most events in one write.
     static let batch = 256
-    /// How long what arrived before a signal may take to be printed.
+    /// How long printing the events that arrived before a signal may take.
     private static let stopTimeout = Duration.seconds(2)
 
     private struct State {
@@ -15,7 +15,7 @@ final class Subscriber: Sendable {
         var isStopped = false
     }
 
-    /// The topics that were deleted while it was connected, until they are there again.
+    /// The topics that were deleted while the client was connected, until they exist again.
     private struct Deletions {
         private(set) var topics: Set<String> = []
         private(set) var last: String?
@@ -37,7 +37,7 @@ final class Subscriber: Sendable {
     private let options: ApusClient.SubscribeOptions
     private let resume: ResumeFile?
     private let printer: EventPrinter
-    /// Creates topics that are not there, if that is wanted.
+    /// Creates missing topics, if the user asked for that.
     let maker: TopicMaker?
     private let state = Mutex(State())
 
@@ -55,7 +55,8 @@ final class Subscriber: Sendable {
         self.maker = maker
     }
 
-    /// Ends after `limit` events, or when it is stopped; throws when the server refuses a topic or the last is deleted.
+    /// Runs until `limit` events are printed or `stop()` is called. Throws if the server refuses a topic, or if the
+    /// last topic is deleted.
     func run(_ client: ApusClient, limit: Int?) async throws {
         let subscription = try await subscribe(client)
         let isStopped = state.withLock { state in
@@ -64,12 +65,12 @@ final class Subscriber: Sendable {
         }
         if isStopped { return }
         var resume = resume
-        // What was subscribed to is known before the first event, so a restart misses nothing from here on.
+        // The start positions are known before the first event, so a restart misses nothing from now on.
         try resume?.save(subscription.positions)
         var left = limit ?? Int.max
         var deleted = Deletions()
         while left > 0 {
-            // Everything that is there goes out in one write, so a line waits for no other.
+            // All events that are there go out in one write, so no line waits for another.
             let deliveries = try await subscription.nextBatch(limit: min(left, Self.batch))
             if deliveries.isEmpty { return try finish(deleted: deleted.last) }
             var output = ByteBuffer()
@@ -80,7 +81,7 @@ final class Subscriber: Sendable {
                     left -= 1
                 case .notice(let notice):
                     deleted.note(notice)
-                    // Somebody's deletion is not undone.
+                    // Do not recreate a topic that somebody deleted.
                     if notice.kind == .waiting, !deleted.topics.contains(notice.topic) { maker?.want(notice.topic) }
                     say(notice)
                 }
@@ -99,13 +100,13 @@ final class Subscriber: Sendable {
             return try await client.subscribe(to: topics, options, starts: starts)
         } catch {
             guard let maker, error.problem?.code == ErrorCode.topicNotFound.rawValue else { throw error }
-            // The server was restarted just now.
+            // The server has just restarted.
             for topic in topics { try await maker.make(topic) }
             return try await client.subscribe(to: topics, options, starts: starts)
         }
     }
 
-    /// Wants nothing more from the server; returns when what has arrived should be printed.
+    /// Ends the subscription on the server. Returns when the events that have arrived should be printed.
     func stop() async {
         let subscription = state.withLock { state in
             state.isStopped = true
@@ -123,7 +124,7 @@ final class Subscriber: Sendable {
     }
 
     private func say(_ notice: ApusClient.Notice) {
-        // The last topic's end is the command's.
+        // The deletion of the last topic ends the command, which reports it.
         let isEnd = notice.kind == .topicDeleted && topics.count == 1 && notice.topic == topics.first
         if isEnd, !options.waitsForTopic { return }
         SubCommand.say(Self.text(of: notice))

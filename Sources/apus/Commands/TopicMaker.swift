@@ -2,14 +2,14 @@ import ApusClient
 import ApusProtocol
 import Synchronization
 
-/// Creates topics that are not there (any more), however long that takes; for `--create`.
+/// Creates missing topics, and retries until that succeeds. For `--create`.
 final class TopicMaker: Sendable {
     private static let firstPause = Duration.milliseconds(250)
     private static let longestPause = Duration.seconds(10)
 
     private let client: RESTClient
     private let say: @Sendable (String) -> Void
-    /// At most as many as the command has topics.
+    /// The topics to create: at most as many as the command has.
     private let wanted = Mutex<Set<String>>([])
     private let (wishes, wish) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
@@ -18,7 +18,7 @@ final class TopicMaker: Sendable {
         self.say = say
     }
 
-    /// Creates a topic unless it is there; throws when that fails.
+    /// Creates a topic unless it exists. Throws if that fails.
     func make(_ topic: String) async throws(ClientError) {
         do throws(ClientError) {
             try await client.createTopic(topic)
@@ -27,13 +27,14 @@ final class TopicMaker: Sendable {
         }
     }
 
-    /// Has `run` create it.
+    /// Tells `run` to create a topic.
     func want(_ topic: String) {
         wanted.withLock { _ = $0.insert(topic) }
         wish.yield()
     }
 
-    /// Creates what is wanted until the task is cancelled. What the server refuses is said, all else is tried again.
+    /// Creates the requested topics until the task is cancelled. Reports a refusal by the server, and retries after any
+    /// other error.
     func run() async {
         for await _ in wishes {
             while let topic = wanted.withLock({ $0.popFirst() }) {
@@ -50,7 +51,7 @@ final class TopicMaker: Sendable {
                 return try await make(topic)
             } catch {
                 if Self.isLasting(error) { return say("cannot create topic '\(topic)': \(error)") }
-                // The server is away, or a proxy says so.
+                // The server is unreachable, or a proxy says so.
                 try? await Task.sleep(for: pause * Double.random(in: 0.5...1))
                 pause = min(pause * 2, Self.longestPause)
             }

@@ -124,7 +124,8 @@ struct TopicsCommand: AsyncParsableCommand {
 }
 
 extension ServerCommand {
-    /// Does something for each topic; says which failed and fails at the end, or at once when all would fail.
+    /// Calls `body` for each topic. Reports each failure and fails at the end, or fails at once if all topics would
+    /// fail.
     fileprivate static func forEach(_ names: [String], _ body: (String) async throws -> Void) async throws {
         var failures = 0
         for name in names {
@@ -142,9 +143,9 @@ extension ServerCommand {
     }
 }
 
-/// How topics look on standard output.
+/// Formats topics for standard output.
 enum TopicTable {
-    /// A table with a header, the names left, the counts right.
+    /// The lines of a table with a header. Names are left-aligned, counts right-aligned.
     static func lines(_ topics: [TopicSummary]) -> [String] {
         let rows = [("TOPIC", "SUBSCRIBERS")] + topics.map { (Terminal.printable($0.name), "\($0.subscribers)") }
         let nameWidth = rows.map(\.0.count).max() ?? 0
@@ -164,13 +165,13 @@ enum TopicTable {
     }
 }
 
-/// `1 topic`, `2 topics`.
+/// A count with its noun: `1 topic`, `2 topics`.
 func counted(_ count: Int, _ noun: String) -> String {
     count == 1 ? "1 \(noun)" : "\(count) \(noun)s"
 }
 
 extension String {
-    /// Without white space at the end.
+    /// The text without trailing white space.
     var trimmedEnd: String {
         var text = self[...]
         while text.last?.isWhitespace == true { text.removeLast() }

@@ -2,9 +2,9 @@ import ApusClient
 import ApusProtocol
 import ArgumentParser
 
-/// Why a command fails: the line for people and the exit code for scripts.
+/// Why a command fails: a line for people, and an exit code for scripts.
 struct CommandFailure: Error {
-    /// One clause without a full stop; empty when all was said already.
+    /// One clause without a full stop; empty if everything was reported already.
     let message: String
     let exitCode: ExitCode
 
@@ -28,7 +28,7 @@ struct CommandFailure: Error {
         }
     }
 
-    /// The failure for an error message of the server.
+    /// The failure for an error message from the server.
     init(_ reply: ServerMessage.ErrorReply, topic: String?, hints: Bool = true) {
         let text = Self.explain(code: reply.code, message: reply.message, topic: topic, hints: hints)
         if reply.code == ErrorCode.unauthorized.rawValue {
@@ -38,7 +38,7 @@ struct CommandFailure: Error {
         }
     }
 
-    /// The failure for a connection that the server ended.
+    /// The failure for a connection that the server closed.
     init(_ close: WebSocketClose) {
         let meaning: String? =
             switch (close.code, close.reason) {
@@ -57,7 +57,7 @@ struct CommandFailure: Error {
         )
     }
 
-    /// The server's words with the code, and what to do about it.
+    /// The server's message with its code, and a hint on what to do.
     private static func explain(code: String?, message: String, topic: String?, hints: Bool) -> String {
         switch (code, topic) {
         case (ErrorCode.topicNotFound.rawValue, let topic?):
@@ -71,7 +71,7 @@ struct CommandFailure: Error {
         }
     }
 
-    /// A word as a shell takes it.
+    /// A word quoted for a shell.
     private static func quoted(_ word: String) -> String {
         let isPlain = word.utf8.allSatisfy { byte in
             switch byte {
@@ -86,12 +86,12 @@ struct CommandFailure: Error {
 }
 
 extension ExitCode {
-    /// EX_USAGE.
+    /// EX_USAGE: the arguments are wrong.
     static let usage = ExitCode(64)
     /// EX_UNAVAILABLE: the server cannot be reached.
     static let unreachable = ExitCode(69)
     /// EX_NOPERM: the key is missing or wrong.
     static let unauthorized = ExitCode(77)
-    /// EX_CONFIG.
+    /// EX_CONFIG: the configuration is invalid.
     static let badConfiguration = ExitCode(78)
 }

@@ -3,7 +3,7 @@ import ApusServer
 import ArgumentParser
 import Foundation
 
-/// Where the server is and which key it is shown; the same for every client command.
+/// The server's address and the API key. The same for every client command.
 struct ConnectionOptions: ParsableArguments {
     static let defaultURL = "http://127.0.0.1:8080"
 
@@ -26,7 +26,7 @@ struct ConnectionOptions: ParsableArguments {
         valueName: "key"
     )
 
-    /// The address from the flag, the environment or the default.
+    /// The address from the flag, the environment, or the default.
     func address() throws -> ServerAddress {
         if let url { return try Self.parse(url, origin: "--url", exitCode: .usage) }
         if let url = Self.environment("APUS_URL") {
@@ -35,17 +35,17 @@ struct ConnectionOptions: ParsableArguments {
         return try Self.parse(Self.defaultURL, origin: "the default", exitCode: .failure)
     }
 
-    /// The key from the flag or the environment.
+    /// The API key from the flag or the environment.
     func key() throws -> String? {
         try Self.key(apiKey)
     }
 
-    /// A WebSocket connection to the server.
+    /// Opens a WebSocket connection to the server.
     func connect() async throws -> WebSocketConnection {
         try await WebSocketConnection.connect(to: address(), configuration: .init(apiKey: key()))
     }
 
-    /// A client for the server's REST endpoints.
+    /// Creates a client for the server's REST endpoints.
     func restClient() throws -> RESTClient {
         RESTClient(address: try address(), apiKey: try key())
     }
@@ -58,9 +58,9 @@ struct ConnectionOptions: ParsableArguments {
         }
     }
 
-    // MARK: The environment
+    // MARK: Environment
 
-    /// A key given by flag, or else that of the environment or of the file that this names.
+    /// The API key from the flag, from the environment, or from the file that the environment names.
     static func key(_ flag: String?) throws -> String? {
         if let flag { return flag }
         do throws(ConfigurationError) {
@@ -72,6 +72,6 @@ struct ConnectionOptions: ParsableArguments {
 
     static var variables: EnvironmentVariables { EnvironmentVariables(ProcessInfo.processInfo.environment) }
 
-    /// A variable of the environment; nil when it is not set or empty.
+    /// A variable of the environment; `nil` if it is not set or empty.
     static func environment(_ name: String) -> String? { variables[name] }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import NIOCore
 
-/// A span of time on the command line: `25s`, `500ms`, `2m`, `1h`, or a bare number of seconds.
+/// A duration as a command-line argument: `25s`, `500ms`, `2m`, `1h`, or a bare number of seconds.
 struct DurationArgument: ExpressibleByArgument {
     let amount: TimeAmount
 

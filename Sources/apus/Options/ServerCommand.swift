@@ -2,9 +2,9 @@ import ApusClient
 import ArgumentParser
 import Foundation
 
-/// A command that talks to a server; says what went wrong in one line and exits with the code for it.
+/// A command that talks to a server. It reports an error in one line and exits with the error's code.
 protocol ServerCommand: AsyncParsableCommand {
-    /// The command as people type it, for the start of an error line.
+    /// The command as the user types it, for the start of an error line.
     static var title: String { get }
 
     func execute() async throws
@@ -12,8 +12,8 @@ protocol ServerCommand: AsyncParsableCommand {
 
 extension ServerCommand {
     mutating func run() async throws {
-        // A reader that goes away shows as EPIPE where we write; the signal would end us in the middle of a close
-        // handshake.
+        // When the reader of standard output exits, writing fails with EPIPE. The signal would end the process in the
+        // middle of a close handshake.
         signal(SIGPIPE, SIG_IGN)
         do {
             try await execute()

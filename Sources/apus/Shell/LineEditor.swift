@@ -1,11 +1,11 @@
-/// A line being typed on a terminal in raw mode: bytes in, the line out.
+/// Edits a line on a terminal in raw mode. It takes bytes and returns the finished line.
 ///
-/// Knows typing, backspace, Ctrl-U (clear), Ctrl-W (last word), Ctrl-L (redraw), Ctrl-D (end, on an empty line),
-/// and the arrow keys up and down for what was entered before. Other control and escape sequences do nothing. Holds
+/// Supports typing, backspace, Ctrl-U (clear), Ctrl-W (delete the last word), Ctrl-L (redraw), Ctrl-D (end of input, on
+/// an empty line), and the up and down arrows for earlier lines. Other control and escape sequences are ignored. Holds
 /// at most 64 KiB of line and 100 earlier lines.
 struct LineEditor {
     enum Action: Equatable {
-        /// The line looks different now.
+        /// The line must be redrawn.
         case redraw
         case submit(String)
         case endOfInput
@@ -22,12 +22,12 @@ struct LineEditor {
 
     private(set) var line = ""
     private var mode = Mode.text
-    /// The first bytes of a character that is not complete.
+    /// The first bytes of an incomplete character.
     private var partial: [UInt8] = []
     private var history: [String] = []
-    /// Which earlier line is shown; the count of them when it is the new one.
+    /// The index of the earlier line that is shown; the number of earlier lines if the new line is shown.
     private var shown = 0
-    /// What was typed before an earlier line was looked at.
+    /// The new line's text while an earlier line is shown.
     private var draft = ""
 
     mutating func feed(_ byte: UInt8) -> Action? {

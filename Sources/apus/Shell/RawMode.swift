@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 
-/// The terminal without its own line editing: every key comes at once and nothing is echoed.
+/// The terminal without its own line editing: every key arrives at once, and nothing is echoed.
 enum RawMode {
-    /// The settings to return to, while raw mode is on.
+    /// The settings to restore; set while raw mode is on.
     private static let saved = Mutex<termios?>(nil)
 
     static func enter() {
@@ -11,7 +11,7 @@ enum RawMode {
             var settings = termios()
             guard saved == nil, tcgetattr(STDIN_FILENO, &settings) == 0 else { return }
             saved = settings
-            // Signals stay on: Ctrl-C is SIGINT as everywhere.
+            // Signals stay enabled, so Ctrl-C is SIGINT as usual.
             settings.c_lflag &= ~tcflag_t(ICANON | ECHO)
             tcsetattr(STDIN_FILENO, TCSANOW, &settings)
         }

@@ -78,12 +78,12 @@ struct ShellCommand: ServerCommand {
         }
     }
 
-    /// Asks for the fields that are missing; nil when the answer to one is empty that must be given.
+    /// Asks for missing fields. Returns `nil` if the answer for a required field is empty.
     private static func complete(_ verb: ShellVerb, _ given: [String], _ screen: ShellScreen) async throws -> [String]?
     {
         var fields = given
         for field in verb.fields.dropFirst(given.count) {
-            // Whoever typed the command itself left an optional field out on purpose.
+            // A user who typed the command with fields left an optional field out on purpose.
             if let fallback = field.fallback, !given.isEmpty {
                 fields.append(fallback)
                 continue

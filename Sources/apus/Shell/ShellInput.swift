@@ -1,4 +1,4 @@
-/// What can be done in the shell, in the order of the menu.
+/// The commands of the shell, in the order of the menu.
 enum ShellVerb: String, CaseIterable {
     case subscribe
     case unsubscribe
@@ -11,10 +11,10 @@ enum ShellVerb: String, CaseIterable {
     case quit
     case help
 
-    /// A word that follows the verb.
+    /// An argument of a command.
     struct Field: Equatable {
         let name: String
-        /// What an empty answer stands for; without one the field must be given.
+        /// The value of an empty answer. Without one, the field is required.
         var fallback: String?
     }
 
@@ -53,7 +53,7 @@ enum ShellVerb: String, CaseIterable {
         }
     }
 
-    /// The menu; its numbers can be entered instead of the words.
+    /// The menu. The user may enter its numbers instead of the words.
     static var menu: String {
         let width = allCases.map(\.usage.count).max() ?? 0
         return allCases.enumerated().map { index, verb in
@@ -64,10 +64,10 @@ enum ShellVerb: String, CaseIterable {
     }
 }
 
-/// A line of the shell, taken apart.
+/// A parsed line of the shell.
 enum ShellInput: Equatable {
     case empty
-    /// A verb and the fields that were given; the missing ones are to be asked for.
+    /// A command and the given fields. The shell asks for missing fields.
     case verb(ShellVerb, [String])
     case unknown(String)
 
@@ -81,7 +81,7 @@ enum ShellInput: Equatable {
             self = .unknown(first)
             return
         }
-        // The last field takes the rest of the line, so that a payload may hold spaces.
+        // The last field takes the rest of the line, so that a payload may contain spaces.
         let rest = words.count > 1 ? words[1] : ""
         let fields = rest.split(maxSplits: max(0, verb.fields.count - 1), whereSeparator: \.isWhitespace).map { field in
             String(field.reversed().drop(while: \.isWhitespace).reversed())

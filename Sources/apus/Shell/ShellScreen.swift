@@ -1,16 +1,16 @@
 import NIOCore
 
-/// The shell's side of the terminal: reads lines and prints others above the one being typed.
+/// The shell's terminal: reads lines, and prints other lines above the one being typed.
 ///
-/// Off a terminal there is no prompt and no editing, only lines in and lines out.
+/// Without a terminal there is no prompt and no editing, only lines of input and output.
 actor ShellScreen {
     private static let eraseLine = "\r\u{1B}[K"
 
     let isInteractive: Bool
     private var editor = LineEditor()
-    /// The prompt that stands on the last line, if one does.
+    /// The prompt on the last line, if there is one.
     private var prompt: String?
-    /// Keys that came with others but after the end of a line.
+    /// Keys that arrived together with others, but after the end of a line.
     private var typed = ByteBuffer()
     private var lines = LineReader(limit: 16 << 20)
 
@@ -18,16 +18,16 @@ actor ShellScreen {
         self.isInteractive = isInteractive
     }
 
-    /// Prints a line; what is being typed moves down unharmed.
+    /// Prints a line. The line being typed moves down unchanged.
     func show(_ text: String) async throws {
         let before = prompt == nil ? "" : Self.eraseLine
         try await StandardOutput.write(before + text + "\n" + lastLine)
     }
 
-    /// The next line entered; nil at the end of the input.
+    /// The next entered line; `nil` at the end of input.
     func readLine(prompt: String) async throws -> String? {
         guard isInteractive else {
-            // The actor's other calls go on while this waits; nobody else reads.
+            // Other calls to the actor continue while this waits; there is no other reader.
             var reader = lines
             defer { lines = reader }
             while let line = try await reader.next() {
@@ -56,14 +56,14 @@ actor ShellScreen {
     }
 
     private func endLine(_ line: String?) async throws -> String? {
-        // Pasted lines were not drawn yet.
+        // Pasted lines have not been drawn yet.
         let drawn = line.map { Self.eraseLine + Terminal.styled(prompt ?? "", .bold) + $0 } ?? ""
         prompt = nil
         try await StandardOutput.write(drawn + "\n")
         return line
     }
 
-    /// The prompt and the end of what is typed, as much as fits beside it.
+    /// The prompt, and as much of the end of the typed text as fits next to it.
     private var lastLine: String {
         guard let prompt else { return "" }
         let room = max(8, Terminal.columns - prompt.count - 1)

@@ -1,7 +1,7 @@
 import ApusClient
 import NIOCore
 
-/// The shell's connection: commands with their answers, and the events in between.
+/// The shell's connection: commands with their answers, and events in between.
 actor ShellSession {
     private static let answerTimeout = Duration.seconds(10)
 
@@ -11,13 +11,13 @@ actor ShellSession {
     private let clientID: String
     private var lastRequest = 0
     private var pending: [String: Pending] = [:]
-    /// How the connection ended, once it has.
+    /// How the connection ended; `nil` while it is open.
     private(set) var end: WebSocketClose?
 
     /// A command that waits for its answer.
     private struct Pending {
         let continuation: CheckedContinuation<ServerMessage, any Error>
-        /// What to say when it is acked.
+        /// The message to print when the command is acked.
         let success: String?
     }
 
@@ -28,9 +28,9 @@ actor ShellSession {
         self.clientID = clientID
     }
 
-    // MARK: Doing
+    // MARK: Commands
 
-    /// Does what was entered and says how it went; false to leave.
+    /// Executes a command and prints the result. Returns `false` to leave the shell.
     func perform(_ verb: ShellVerb, _ fields: [String]) async throws -> Bool {
         let topic = fields.first ?? ""
         do {
@@ -67,7 +67,7 @@ actor ShellSession {
                 return false
             }
         } catch let error as ClientError {
-            // The end of the connection is said once, by the command.
+            // The shell command reports the end of the connection once.
             if error.code == .closed { return true }
             try await screen.show("error: \(CommandFailure(error, topic: topic, hints: false).message)")
         } catch let failure as CommandFailure {
@@ -95,7 +95,7 @@ actor ShellSession {
         "\((milliseconds * 100).rounded() / 100)"
     }
 
-    // MARK: Commands and answers
+    // MARK: Requests and answers
 
     private func acked(_ command: ClientCommand, _ success: String) async throws {
         if case .error(let error) = try await request(command, success: success) {
@@ -128,7 +128,7 @@ actor ShellSession {
         pending.removeValue(forKey: id)?.continuation.resume(with: result)
     }
 
-    /// Prints and hands on what the server sends until the connection ends; returns how it ended.
+    /// Prints and handles the server's messages until the connection ends. Returns how it ended.
     nonisolated func receive() async throws -> WebSocketClose {
         let printer = EventPrinter(topics: [], isReadable: true)
         do {
@@ -142,7 +142,7 @@ actor ShellSession {
                 }
             }
         } catch {
-            // Nobody must go on waiting for an answer.
+            // No command may keep waiting for an answer.
             await finish(WebSocketClose(code: WebSocketClose.abnormal))
             throw error
         }
@@ -162,7 +162,7 @@ actor ShellSession {
             try await screen.show("error: \(CommandFailure(error, topic: nil, hints: false).message)")
         case .ack, .pong, .error:
             guard let id = message.requestID else { break }
-            // Said here and not where the answer is awaited, so that it stands before the events that follow it.
+            // Printed here instead of where the answer is awaited, so that it comes before the events that follow it.
             if case .ack = message, let success = pending[id]?.success { try await screen.show(success) }
             answer(id, .success(message))
         case .info, .unknown:
@@ -176,7 +176,7 @@ actor ShellSession {
         for id in Array(pending.keys) { answer(id, .failure(error)) }
     }
 
-    /// Leaves in good order: what the server sent up to now is still printed.
+    /// Closes the connection after everything that the server has sent so far is printed.
     func close() async {
         _ = try? await request(.ping)
         await connection.close(timeout: .seconds(2))
@@ -184,7 +184,7 @@ actor ShellSession {
 }
 
 extension ClientCommand {
-    /// The topic that the command is about.
+    /// The command's topic, if it has one.
     fileprivate var topic: String? {
         switch self {
         case .subscribe(let topic, _, _), .unsubscribe(let topic, _), .publish(let topic, _, _): topic

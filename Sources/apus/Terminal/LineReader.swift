@@ -1,13 +1,13 @@
 import NIOCore
 
-/// Cuts a stream of bytes into lines.
+/// Splits a stream of bytes into lines.
 ///
-/// Keeps what one read brought beyond the line it gave, and of a long line at most `limit` bytes.
+/// It buffers what a read brought beyond the returned line, and at most `limit` bytes of a long line.
 struct LineReader: Sendable {
     struct Line: Equatable, Sendable {
-        /// Counts from 1.
+        /// The line's number, from 1.
         let number: Int
-        /// Without its line end; nil when it is not UTF-8.
+        /// The line without its line end; `nil` if it is not UTF-8.
         let text: String?
     }
 
@@ -19,7 +19,7 @@ struct LineReader: Sendable {
     private let limit: Int
     private let read: @Sendable () async throws -> ByteBuffer?
     private var buffer = ByteBuffer()
-    /// How many of the buffer's bytes are known to hold no line end.
+    /// How many of the buffer's bytes are known to contain no line end.
     private var searched = 0
     private var count = 0
     private var isAtEnd = false
@@ -34,7 +34,7 @@ struct LineReader: Sendable {
         buffer.readableBytesView.dropFirst(searched).contains(0x0A)
     }
 
-    /// The next line; nil at the end. A last line without a line end counts.
+    /// The next line; `nil` at the end. A last line without a line end counts.
     mutating func next() async throws -> Line? {
         while true {
             if let end = buffer.readableBytesView.dropFirst(searched).firstIndex(of: 0x0A) {
@@ -44,7 +44,7 @@ struct LineReader: Sendable {
             if isAtEnd {
                 return searched == 0 ? nil : try take(searched, lineEnd: 0)
             }
-            // A CR may stand before the line end that is still to come.
+            // A CR may come before the line end that has not arrived yet.
             guard searched <= limit + 1 else { throw TooLong(number: count + 1) }
             if var chunk = try await read() {
                 buffer.discardReadBytes()

@@ -1,12 +1,12 @@
-/// What a server's `/metrics` said: the samples of Prometheus' text format (version 0.0.4).
+/// The samples of a server's `/metrics`, in Prometheus' text format (version 0.0.4).
 struct ScrapedMetrics {
     struct Sample: Equatable {
         let name: Substring
-        /// As they stand between the braces: `loop="socket-0",le="0.1"`.
+        /// The text between the braces: `loop="socket-0",le="0.1"`.
         let labels: Substring
         let value: Double
 
-        /// The text of a label whose values hold neither quotation marks nor commas.
+        /// The value of a label. No label's value may contain quotation marks or commas.
         func label(_ name: String) -> Substring? {
             for label in labels.split(separator: ",") where label.hasPrefix("\(name)=\"") && label.hasSuffix("\"") {
                 return label.dropFirst(name.count + 2).dropLast()
@@ -22,7 +22,7 @@ struct ScrapedMetrics {
             guard line.first != "#" else { return nil }
             let name = line.prefix { $0 != "{" && $0 != " " }
             let rest = line.dropFirst(name.count)
-            // A label's value may hold anything but a bare quotation mark; the number follows the last brace.
+            // A label's value may contain anything except a bare quotation mark. The number follows the last brace.
             let end = rest.lastIndex(of: "}")
             let number = (end.map { rest[$0...].dropFirst() } ?? rest).split(separator: " ").first
             guard let value = number.flatMap({ Double($0) }) else { return nil }
@@ -30,7 +30,7 @@ struct ScrapedMetrics {
         }
     }
 
-    /// The sum of a name's series; `nil` where there is none.
+    /// The sum of a name's series; `nil` if there are none.
     func total(_ name: String) -> Double? {
         let values = samples.filter { $0.name == name }.map(\.value)
         return values.isEmpty ? nil : values.reduce(0, +)

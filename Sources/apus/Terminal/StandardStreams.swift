@@ -2,15 +2,15 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// Whoever read standard output is gone.
+/// The reader of standard output has closed it.
 struct OutputClosed: Error {}
 
-/// Standard output, written on a thread of its own so that a slow reader blocks no task.
+/// Standard output. A separate thread writes it, so that a slow reader blocks no task.
 enum StandardOutput {
     private static let pool = startedPool()
     private static let watcher = startedPool()
 
-    /// Writes everything or throws `OutputClosed`.
+    /// Writes everything, or throws `OutputClosed`.
     static func write(_ bytes: ByteBuffer) async throws {
         try await pool.cancellable {
             try bytes.withUnsafeReadableBytes { try writeAll($0, to: STDOUT_FILENO) }
@@ -21,12 +21,12 @@ enum StandardOutput {
         try await write(ByteBuffer(string: text))
     }
 
-    /// Waits until nobody can read what is written any more, then throws `OutputClosed`; so `sub | head` ends
-    /// without an event.
+    /// Waits until the reader closes standard output, then throws `OutputClosed`. So `sub | head` ends even without an
+    /// event.
     static func waitUntilClosed() async throws {
         try await watcher.cancellable {
             while true {
-                // Without any event asked for, a poll reports only errors and hang-ups.
+                // A poll that asks for no events reports only errors and hang-ups.
                 var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
                 if poll(&output, 1, -1) > 0 { throw OutputClosed() }
             }
@@ -34,7 +34,7 @@ enum StandardOutput {
     }
 }
 
-/// Standard error, for short lines; what cannot be written is dropped.
+/// Standard error, for short lines. Text that cannot be written is dropped.
 enum StandardError {
     static func write(_ text: String) {
         var text = text
@@ -42,12 +42,12 @@ enum StandardError {
     }
 }
 
-/// Standard input, read on a thread of its own, only when it is asked for.
+/// Standard input. A separate thread reads it, and only on request.
 enum StandardInput {
     private static let pool = startedPool()
     private static let chunkBytes = 64 << 10
 
-    /// What is there, at most 64 KiB; nil at the end.
+    /// The available input, at most 64 KiB; `nil` at the end.
     static func read() async throws -> ByteBuffer? {
         try await pool.cancellable {
             var buffer = ByteBufferAllocator().buffer(capacity: chunkBytes)
@@ -62,7 +62,7 @@ enum StandardInput {
     }
 }
 
-/// A pool of one thread that is there until the process ends.
+/// Starts a pool of one thread, which exists until the process ends.
 private func startedPool() -> NIOThreadPool {
     let pool = NIOThreadPool(numberOfThreads: 1)
     pool.start()
@@ -78,7 +78,7 @@ private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) thr
         if count >= 0 {
             rest = rest.dropFirst(count)
         } else if errno == EAGAIN {
-            // Somebody sharing the descriptor made it non-blocking.
+            // Another process that shares the descriptor made it non-blocking.
             var output = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             poll(&output, 1, -1)
         } else if errno != EINTR {
@@ -89,7 +89,8 @@ private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) thr
 }
 
 extension NIOThreadPool {
-    /// Runs blocking work on the pool; when the task is cancelled it goes on there, but nobody waits for it any more.
+    /// Runs blocking work on the pool. After cancellation the work continues there, but the caller no longer waits for
+    /// it.
     fileprivate func cancellable<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value
     {
         let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Value.self)

@@ -1,17 +1,18 @@
 import Foundation
 
-/// What the standard streams are.
+/// The properties of the standard streams.
 enum Terminal {
     static let inputIsTerminal = isatty(STDIN_FILENO) == 1
     static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
 
-    /// Whether standard output takes colours: a terminal that is not dumb, and nobody said NO_COLOR (no-color.org).
+    /// Whether standard output supports colours: it is a terminal that is not dumb, and NO_COLOR is not set
+    /// (no-color.org).
     static let usesColor: Bool = {
         let environment = ProcessInfo.processInfo.environment
         return outputIsTerminal && environment["NO_COLOR", default: ""].isEmpty && environment["TERM"] != "dumb"
     }()
 
-    /// How wide the terminal is, in columns.
+    /// The width of the terminal, in columns.
     static var columns: Int {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
@@ -25,12 +26,12 @@ enum Terminal {
         case yellow = "33"
     }
 
-    /// The text in a style, where colours are taken.
+    /// The text in a style, if colours are supported.
     static func styled(_ text: String, _ style: Style) -> String {
         usesColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
     }
 
-    /// The text with control characters made visible, so that a payload cannot steer the terminal.
+    /// The text with control characters made visible, so that a payload cannot control the terminal.
     static func printable(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         var shown = ""

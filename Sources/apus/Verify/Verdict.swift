@@ -1,24 +1,25 @@
 import ApusClient
 
-/// What a verification found.
+/// The result of a verification.
 struct Verdict: Sendable {
     let settings: VerifySettings
     let sums: VerifyControl.Sums
-    /// Why it was broken off.
+    /// Why the run was aborted; `nil` if it was not.
     let failure: String?
     let isInterrupted: Bool
     let books: ServerBooks.Outcome
-    /// How long was published.
+    /// How long the publishers published, in seconds.
     let seconds: Double
 
-    /// Whether nothing was lost, doubled or reordered, and the server's books say the same.
+    /// Whether no message was lost, duplicated or reordered, and the server's counters agree.
     var isProven: Bool {
         if case .violated = books { return false }
         guard failure == nil, sums.counts.violations == 0, sums.published > 0 else { return false }
         return settings.allowsDrops || (sums.counts.announced == 0 && sums.counts.delivered == sums.expected)
     }
 
-    /// What was delivered of what should have been, cut off after three places; never 100 unless it is all.
+    /// The percentage of expected messages that were delivered, truncated to three decimals. It is 100 only if all were
+    /// delivered.
     var percent: String {
         guard sums.expected > 0, sums.counts.delivered >= 0 else { return "0" }
         if sums.counts.delivered == sums.expected { return "100" }

@@ -2,7 +2,7 @@ import ApusClient
 import ArgumentParser
 import NIOCore
 
-/// `apus verify`: proves that a server loses, doubles and reorders nothing, or shows what it did.
+/// `apus verify`: proves that a server loses, duplicates and reorders no message, or shows what it did.
 struct VerifyCommand: ServerCommand {
     static let title = "apus verify"
     static let configuration = CommandConfiguration(
@@ -85,7 +85,7 @@ struct VerifyCommand: ServerCommand {
         let verdict = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await VerifyProgress(control: control).run() }
             group.addTask {
-                // Ends with the first signal; the run then ends in good order.
+                // Ends with the first signal. The run then ends in an orderly way.
                 for await _ in interrupts { break }
                 if !Task.isCancelled { control.interrupt() }
             }

@@ -1,15 +1,15 @@
 import NIOCore
 import Synchronization
 
-/// What all tasks of a verification share: the phase that it is in, and the sums.
+/// The state that all tasks of a verification share: the current phase, and the sums.
 ///
-/// One leaf lock guards it; nothing in it grows with the length of the run.
+/// One leaf lock guards it. Nothing in it grows with the length of the run.
 final class VerifyControl: Sendable {
     enum Phase: Int, Comparable {
         /// Subscribers find out where the topics stand.
         case starting
         case publishing
-        /// Nothing is published any more; subscribers get the rest.
+        /// Publishing has ended. Subscribers receive the rest.
         case draining
         case done
 
@@ -27,13 +27,13 @@ final class VerifyControl: Sendable {
         var counts = VerifyCounts()
         var byTransport: [VerifyTransport: TransportSums] = [:]
         var recovery = RecoveryTimes()
-        /// How many messages the subscribers should have had.
+        /// How many messages the subscribers should have received.
         var expected = 0
         var published = 0
         var refused = 0
-        /// Sent, but the connection broke before the answer.
+        /// Messages that were sent, but whose connection broke before the answer.
         var unanswered = 0
-        /// Connections that the server ended, by its code.
+        /// How many connections the server ended, by code.
         var ended: [String: Int] = [:]
         var failedConnects = 0
         /// How long publishers waited for the slowest subscriber, in seconds.
@@ -61,7 +61,7 @@ final class VerifyControl: Sendable {
 
     var phase: Phase { state.withLock { $0.phase } }
 
-    /// Why the run cannot go on.
+    /// Why the run cannot continue.
     var failure: String? { state.withLock { $0.failure } }
 
     var isInterrupted: Bool { state.withLock { $0.isInterrupted } }
@@ -77,7 +77,7 @@ final class VerifyControl: Sendable {
         }
     }
 
-    /// The last offset of a topic; nil before it is known.
+    /// The last offset of a topic; `nil` before it is known.
     func final(topic: Int) -> Int? {
         state.withLock { $0.finals.indices.contains(topic) ? $0.finals[topic] : nil }
     }
@@ -92,7 +92,7 @@ final class VerifyControl: Sendable {
         state.withLock { $0.isInterrupted = true }
     }
 
-    /// A subscriber has its first position.
+    /// Records that a subscriber has its first position.
     func subscriberStarted() {
         state.withLock { $0.started += 1 }
     }
@@ -126,7 +126,8 @@ final class VerifyControl: Sendable {
         }
     }
 
-    /// Waits until `isMet`, asking every few milliseconds; false when the run failed or `deadline` passed before.
+    /// Waits until `isMet`, checking every few milliseconds. Returns `false` if the run fails or `deadline` passes
+    /// first.
     func wait(until deadline: NIODeadline = .distantFuture, for isMet: () -> Bool) async throws -> Bool {
         while !isMet() {
             if failure != nil || NIODeadline.now() >= deadline { return false }

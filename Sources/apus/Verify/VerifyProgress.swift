@@ -1,12 +1,12 @@
 import Foundation
 
-/// Says on standard error how a verification is getting on: each second on a terminal, every ten seconds elsewhere.
+/// Shows a verification's progress on standard error: every second on a terminal, every ten seconds elsewhere.
 struct VerifyProgress: Sendable {
     private static let isTerminal = isatty(STDERR_FILENO) == 1
 
     let control: VerifyControl
 
-    /// Goes on until it is cancelled.
+    /// Runs until its task is cancelled.
     func run() async {
         let begin = ContinuousClock.now
         let interval = Self.isTerminal ? 1 : 10
@@ -15,7 +15,7 @@ struct VerifyProgress: Sendable {
             guard !Task.isCancelled else { break }
             let seconds = Int((ContinuousClock.now - begin) / .seconds(1))
             let line = Self.line(control.sums, control.phase, seconds: seconds)
-            // The line is written over the one before.
+            // On a terminal, each line overwrites the previous one.
             StandardError.write(Self.isTerminal ? "\r\u{1B}[K\(line)" : line + "\n")
         }
         if Self.isTerminal { StandardError.write("\r\u{1B}[K") }

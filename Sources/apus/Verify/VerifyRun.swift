@@ -2,7 +2,7 @@ import ApusClient
 import ApusProtocol
 import NIOCore
 
-/// A whole verification: topics, subscribers and publishers against one server, and what came out.
+/// A complete verification: topics, subscribers and publishers against one server, and the result.
 struct VerifyRun: Sendable {
     let settings: VerifySettings
     let control: VerifyControl
@@ -12,7 +12,7 @@ struct VerifyRun: Sendable {
         self.control = control
     }
 
-    /// What is known once the server was asked.
+    /// What is known after the server has been probed.
     private struct Stage {
         let client: RESTClient
         let features: ServerFeatures
@@ -22,12 +22,13 @@ struct VerifyRun: Sendable {
         let booksBefore: ServerBooks?
     }
 
-    /// Runs to the end; the topics are gone afterwards.
+    /// Runs to the end, and then deletes the topics.
     ///
-    /// Throws when it cannot even begin: no server, no right, no positions.
+    /// Throws if the run cannot even start: the server is unreachable, access is denied, or it does not support
+    /// positions.
     func run() async throws -> Verdict {
         let topics = VerifyTopics(settings: settings)
-        // Says whether there is a server at all.
+        // Fails if there is no server at all.
         _ = try await topics.client.get("/health")
         let outcome: (ServerBooks.Outcome, Double)
         do {
@@ -49,7 +50,7 @@ struct VerifyRun: Sendable {
         )
     }
 
-    // MARK: Before
+    // MARK: Preparation
 
     private func prepare(_ topics: VerifyTopics) async throws -> Stage {
         let booksBefore = await ServerBooks.read(topics.client)
@@ -86,7 +87,7 @@ struct VerifyRun: Sendable {
         )
     }
 
-    /// Whether the server does without this queue, but not with it.
+    /// Whether the server refuses a subscription with a queue of this size.
     private func refuses(queue: Int, _ readers: VerifyReaders, topic: String) async throws -> Bool {
         let transports = settings.transports ?? VerifyTransport.allCases
         guard let transport = transports.first(where: { $0 != .poll }) else { return false }
@@ -110,7 +111,7 @@ struct VerifyRun: Sendable {
             control.finish(finals: finals)
             group.cancelAll()
             try await group.waitForAll()
-            // Once more with every subscription gone: what was pending must have gone somewhere.
+            // Check again after all subscriptions have ended: every pending message must have been counted.
             guard case .balanced = open else { return (open, seconds) }
             return (await books(stage), seconds)
         }
@@ -134,7 +135,7 @@ struct VerifyRun: Sendable {
         )
     }
 
-    /// Publishes for the whole duration; gives how long that was in fact.
+    /// Publishes for the whole duration. Returns the actual duration in seconds.
     private func publish(_ stage: Stage) async throws -> Double {
         let isReady = try await control.wait(until: .now() + .seconds(30)) {
             control.started >= settings.subscribers || control.isInterrupted
@@ -166,7 +167,7 @@ struct VerifyRun: Sendable {
         }
     }
 
-    /// WebSocket and HTTP, the base dialect and v1, in turn.
+    /// Assigns the routes in turn: WebSocket and HTTP, base dialect and v1.
     private func route(_ number: Int, _ features: ServerFeatures) -> VerifyPublisher.Route {
         let hasWebSockets = features.transports.contains { $0 == .ws || $0 == .v1 }
         let dialects: [ServerAddress.Dialect] =
@@ -181,9 +182,10 @@ struct VerifyRun: Sendable {
         return isPost ? .http(address) : .webSocket(address)
     }
 
-    // MARK: After
+    // MARK: Drain
 
-    /// Waits until every subscriber has everything, or nothing comes any more; gives where the topics end.
+    /// Waits until every subscriber has received everything, or until nothing arrives any more. Returns the topics'
+    /// last offsets.
     private func drain(_ stage: Stage) async -> [Int] {
         var finals: [Int] = []
         for record in stage.records { finals.append(await final(record, stage)) }
@@ -201,12 +203,12 @@ struct VerifyRun: Sendable {
             }
             try? await Task.sleep(for: .milliseconds(20))
         }
-        // One that comes twice comes now.
+        // Wait for duplicates, which would arrive now.
         try? await Task.sleep(for: .milliseconds(300))
         return finals
     }
 
-    /// The last offset of the topic: the server's word, or what was acked or seen beyond it.
+    /// The last offset of a topic: the server's answer, or a later offset that was acked or seen.
     private func final(_ record: TopicRecord, _ stage: Stage) async -> Int {
         for transport in stage.features.transports {
             let reader = stage.readers.reader(transport, topic: record.name, clientID: "verify-final")

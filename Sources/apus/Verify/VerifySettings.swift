@@ -1,27 +1,27 @@
 import ApusClient
 import ArgumentParser
 
-/// What a verification is to do.
+/// The settings of a verification.
 struct VerifySettings: Sendable {
     var address: ServerAddress
     var apiKey: String?
     var seed: UInt64
-    /// How long is published, in seconds.
+    /// How long to publish, in seconds.
     var duration: Double
     var subscribers: Int
     var publishers: Int
     var topics: Int
     /// Messages per second, of all publishers together.
     var rate: Double
-    /// nil for all that the server has.
+    /// The transports to use; `nil` for all that the server supports.
     var transports: [VerifyTransport]?
-    /// Seconds after which a subscriber's socket is closed.
+    /// The seconds after which a subscriber's socket is closed.
     var dropEvery: ClosedRange<Double>
     var allowsDrops = false
-    /// How long nothing may come at the end before what is missing counts as lost, in seconds.
+    /// How long nothing may arrive at the end, in seconds, before missing messages count as lost.
     var patience = 15.0
 
-    /// What each topic is to keep: a minute of its share of the rate, at least 20,000 messages.
+    /// How many messages each topic should keep: one minute of its share of the rate, between 20,000 and 100,000.
     var history: Int {
         min(100_000, max(20_000, Int(rate / Double(topics) * 60)))
     }
@@ -30,13 +30,13 @@ struct VerifySettings: Sendable {
         "apus-verify-\(seed)-\(index)"
     }
 
-    /// The server in one of the two dialects.
+    /// The server's address in one of the two dialects.
     func address(_ dialect: ServerAddress.Dialect) -> ServerAddress {
         address.speaking(dialect)
     }
 }
 
-/// How a subscriber gets its events.
+/// How a subscriber receives its events.
 enum VerifyTransport: String, CaseIterable, Sendable {
     case ws
     case v1
@@ -44,7 +44,7 @@ enum VerifyTransport: String, CaseIterable, Sendable {
     case poll
 }
 
-/// `ws,v1,sse,poll`.
+/// A list such as `ws,v1,sse,poll`.
 struct TransportList: ExpressibleByArgument {
     let transports: [VerifyTransport]
 
@@ -58,7 +58,7 @@ struct TransportList: ExpressibleByArgument {
     }
 }
 
-/// `0.2..2`: seconds from and to.
+/// A range of seconds such as `0.2..2`.
 struct SecondsRange: ExpressibleByArgument {
     let range: ClosedRange<Double>
 

@@ -2,9 +2,9 @@ import ApusClient
 import ApusProtocol
 import NIOCore
 
-/// Subscribes, is cut off, and comes back, until the run is over; checks all that it gets.
+/// Subscribes, is disconnected and reconnects until the run is over. Checks everything that it receives.
 struct VerifySubscriber: Sendable {
-    /// Without any answer for this long the server counts as gone.
+    /// Without any answer for this long, the server counts as gone.
     private static let patience = TimeAmount.seconds(30)
 
     let number: Int
@@ -12,19 +12,19 @@ struct VerifySubscriber: Sendable {
     let reader: any EventReader
     let record: TopicRecord
     let control: VerifyControl
-    /// Events per second that the topic is to have; slow readers go by it.
+    /// The topic's planned rate in events per second. It sets the pace of slow readers.
     let topicRate: Double
 
-    /// One run's state; used by the subscriber's task only.
+    /// The state of one run. Used only by the subscriber's task.
     private final class Progress {
         let check: SubscriberCheck
         var flushed = VerifyCounts()
-        /// Since when, and up to which offset, it is catching up after a cut.
+        /// Since when, and up to which offset, the subscriber is catching up after a disconnect.
         var recovery: (since: NIODeadline, target: Int)?
-        /// Whether the connection before ended by our doing.
+        /// Whether the subscriber itself ended the previous connection.
         var wasCut = true
         var isAnswered = false
-        /// Since when no connection was answered; nil when the last one was.
+        /// Since when no connection was answered; `nil` if the last one was.
         var failingSince: NIODeadline?
         var code: String?
 
@@ -53,7 +53,8 @@ struct VerifySubscriber: Sendable {
     private func session(_ plan: SessionPlan, _ progress: Progress) async {
         let begin = NIODeadline.now()
         if let position = progress.check.position {
-            // Cut again before it had all, the time starts over: its own pauses are not the server's.
+            // If the subscriber cuts the connection again before it has caught up, the time starts over: its own pauses
+            // are not the server's fault.
             let since = progress.wasCut ? begin : progress.recovery?.since ?? begin
             let target = progress.recovery?.target ?? record.highest
             progress.recovery = target > position.offset ? (since, target) : nil
@@ -75,7 +76,7 @@ struct VerifySubscriber: Sendable {
         if let code = progress.code { await ended(code, progress) }
     }
 
-    /// Takes what a connection brought; false when the connection is to be cut.
+    /// Handles what a connection delivered. Returns `false` if the connection must be cut.
     private func take(
         _ arrivals: [Arrival],
         plan: SessionPlan,
@@ -108,19 +109,19 @@ struct VerifySubscriber: Sendable {
             position.offset >= recovery.target
         else { return }
         progress.recovery = nil
-        // How long a slow reader takes is its own doing.
+        // A slow reader is slow on purpose, so its time does not count.
         guard !schedule.isSlow else { return }
         let time = NIODeadline.now() - recovery.since
         control.update { $0.recovery.record(microseconds: Int(time.nanoseconds / 1000)) }
     }
 
-    // MARK: What goes wrong
+    // MARK: Failures
 
-    /// What the server said when it ended a connection, or refused one.
+    /// Handles the code with which the server ended or refused a connection.
     private func ended(_ code: String, _ progress: Progress) async {
         switch code {
         case "1006", "1005", "1000":
-            // A socket that broke; ours do.
+            // A broken socket, which is normal here: the subscribers break their own.
             return
         case ErrorCode.topicNotFound.rawValue, "TOPIC_DELETED", "404":
             control.fail("topic '\(record.name)' is gone (\(code))")
@@ -161,7 +162,7 @@ struct VerifySubscriber: Sendable {
 
     private func finish(_ progress: Progress) {
         guard let last = control.final(topic: schedule.topic) else { return }
-        // Of a run that was broken off nobody knows what would have come.
+        // If the run was aborted, nobody knows what would have arrived.
         if control.failure == nil { progress.check.finish(last: last) }
         flush(progress)
         let expected = progress.check.expected(last: last)

@@ -1,5 +1,5 @@
 extension HTMLReport {
-    /// Follows the reader's choice of light or dark.
+    /// Follows the reader's preference for light or dark.
     static let style = """
         :root { color-scheme: light dark; --back: #fbfaf8; --text: #23262b; --dim: #6a6f78; --grid: #e3e1dc;
           --card: #ffffff; --a: #1f6f8b; --b: #c2672b; --good: #2c7a4b; --bad: #b3352d; }

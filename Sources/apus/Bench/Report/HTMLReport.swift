@@ -1,6 +1,6 @@
 import ApusLoad
 
-/// A run as one HTML file: a summary, the plots, and every number. It needs nothing from elsewhere, and no scripts.
+/// A run as one HTML file: a summary, the plots, and all numbers. It loads nothing and has no scripts.
 struct HTMLReport {
     let result: LoadResult
 
@@ -35,7 +35,7 @@ struct HTMLReport {
             """
     }
 
-    /// The numbers that one looks for first.
+    /// The most important numbers.
     private var tiles: String {
         var tiles: [(String, String)] = []
         if result.options.publishers > 0 {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Lines over one axis, as SVG that takes its colours from the page's style sheet.
+/// Lines over one axis, as SVG. The page's style sheet defines the colours.
 struct LinePlot {
     /// One line.
     struct Series {
@@ -85,7 +85,7 @@ struct LinePlot {
     }
 }
 
-/// Text in HTML.
+/// Escapes text for HTML.
 enum HTML {
     static func escaped(_ text: String) -> String {
         text.reduce(into: "") { escaped, character in

@@ -1,8 +1,8 @@
 import Foundation
 
-/// One axis of a plot: what it covers, and where it has marks.
+/// One axis of a plot: its range and its ticks.
 struct PlotAxis: Equatable {
-    /// A mark with its text; `place` is from 0 to 1 along the axis.
+    /// A tick with its text. `place` is from 0 to 1 along the axis.
     struct Tick: Equatable {
         let place: Double
         let text: String
@@ -12,7 +12,7 @@ struct PlotAxis: Equatable {
     let isLogarithmic: Bool
     let ticks: [Tick]
 
-    /// An axis in even steps of 1, 2 or 5 times a power of ten.
+    /// A linear axis with steps of 1, 2 or 5 times a power of ten.
     static func linear(_ values: [Double], fromZero: Bool = true, text: (Double) -> String) -> PlotAxis {
         let low = fromZero ? min(0, values.min() ?? 0) : values.min() ?? 0
         let high = max(values.max() ?? 0, low + 1e-9)
@@ -27,7 +27,7 @@ struct PlotAxis: Equatable {
         return PlotAxis(range: range, isLogarithmic: false, ticks: ticks)
     }
 
-    /// An axis by powers of ten; values must be above 0.
+    /// A logarithmic axis with powers of ten. Values must be positive.
     static func logarithmic(_ values: [Double], text: (Double) -> String) -> PlotAxis {
         let low = max(values.min() ?? 1, 1e-9)
         let high = max(values.max() ?? 10, low)
@@ -39,7 +39,7 @@ struct PlotAxis: Equatable {
         return PlotAxis(range: pow(10, first)...pow(10, last), isLogarithmic: true, ticks: ticks)
     }
 
-    /// An axis of the percentiles from 0 to beyond 99.9: each nine takes as much room as the one before.
+    /// An axis of percentiles from 0 to beyond 99.9. Each nine takes the same space.
     static func percentiles(_ values: [Double]) -> PlotAxis {
         let high = values.map(nines).max() ?? 1
         let last = max(high.rounded(.up), 2)
@@ -55,7 +55,7 @@ struct PlotAxis: Equatable {
         -log10(max(1 - percentile / 100, 1e-7))
     }
 
-    /// Where a value is along the axis, from 0 to 1.
+    /// The place of a value along the axis, from 0 to 1.
     func place(_ value: Double) -> Double {
         let (low, high) = (range.lowerBound, range.upperBound)
         let place =

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The file of a report: opened before the run, so that a path that cannot be written is known before the work is done.
+/// The file of a report. It is opened before the run, so that an unwritable path is known before the work is done.
 struct ReportFile {
     private let path: String
     private let file: FileHandle

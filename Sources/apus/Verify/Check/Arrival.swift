@@ -1,30 +1,30 @@
-/// A place in a topic's log.
+/// A position in a topic's log.
 struct LogPosition: Equatable, Sendable {
     let epoch: String
-    /// The last offset that was handled; 0 before the first.
+    /// The last handled offset; 0 before the first.
     var offset: Int
 }
 
-/// What a transport hands to a subscriber.
+/// What a transport delivers to a subscriber.
 enum Arrival: Equatable, Sendable {
     /// The answer to a subscription.
     case started(Start)
     case event(SeenEvent)
-    /// The server skipped messages, and says so.
+    /// The server reports that it skipped messages.
     case dropped(count: Int, from: Int?, to: Int?)
     /// The topic is gone.
     case topicDeleted
-    /// The server refused or broke off; `code` is its machine code or the close code.
+    /// The server refused or ended the connection. `code` is its error code or the close code.
     case ended(code: String)
-    /// Something that the specification does not allow.
+    /// A message that violates the specification.
     case fault(String)
 
     struct Start: Equatable, Sendable {
-        /// Before the first event to come.
+        /// The position before the first event to come.
         let position: LogPosition
-        /// Whether everything after the position asked for follows; nil where the server does not say.
+        /// Whether everything after the requested position follows; `nil` if the server does not say.
         var recovered: Bool?
-        /// The offsets that are gone.
+        /// The offsets that are lost.
         var missed: ClosedRange<Int>?
     }
 }
@@ -32,14 +32,14 @@ enum Arrival: Equatable, Sendable {
 /// An event as a subscriber saw it.
 struct SeenEvent: Equatable, Sendable {
     let offset: Int
-    /// Whose message it is; nil when it is none of ours, or not as we published it.
+    /// The label of the message; `nil` if the message is not from this run, or is damaged.
     let label: MessageLabel?
 }
 
-/// Who published a message, and as which one: the number of its stream and its place there, from 0.
+/// Identifies a message: the number of its stream, and its place in the stream, from 0.
 ///
-/// A stream is what one publisher sent to one topic over one connection. So what became of a message whose ack never
-/// came is known from the order alone: the connection's commands are done one after the other.
+/// A stream is what one publisher sent to one topic over one connection. The server executes a connection's commands in
+/// order. So the order alone shows what happened to a message whose ack never came.
 struct MessageLabel: Hashable, Sendable {
     let stream: UInt32
     let sequence: UInt32

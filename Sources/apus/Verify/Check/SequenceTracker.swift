@@ -1,22 +1,22 @@
-/// Watches numbers that must come one after the other, and tells what came instead.
+/// Checks that numbers arrive consecutively, and reports deviations.
 ///
-/// Keeps the next expected number and the ranges that were passed over, at most 64; what a further gap lacks is only
-/// counted. So memory does not grow with what is watched.
+/// Stores the next expected number and at most 64 skipped ranges. Numbers in further gaps are only counted. So memory
+/// does not grow with the sequence.
 struct SequenceTracker {
     enum Sighting: Equatable {
         case inOrder
-        /// Some before it did not come (yet).
+        /// Some numbers before this one have not arrived (yet).
         case ahead(missing: Int)
-        /// One that was passed over before came after all.
+        /// A number that was skipped before has arrived.
         case late
-        /// It came before.
+        /// The number arrived before.
         case repeated
     }
 
     private static let gapLimit = 64
 
     private(set) var next: Int
-    /// What was passed over, oldest first.
+    /// The skipped ranges, oldest first.
     private(set) var gaps: [Range<Int>] = []
     private var forgotten = 0
 
@@ -24,7 +24,7 @@ struct SequenceTracker {
         self.next = next
     }
 
-    /// How many numbers were passed over and did not come later.
+    /// How many numbers were skipped and did not arrive later.
     var missing: Int {
         gaps.reduce(forgotten) { $0 + $1.count }
     }
@@ -49,7 +49,7 @@ struct SequenceTracker {
         return .late
     }
 
-    /// Goes on after `last`: everything up to it was announced as lost. Gives how many numbers that skips.
+    /// Continues after `last`, because everything up to it was announced as lost. Returns how many numbers that skips.
     mutating func skip(through last: Int) -> Int {
         let skipped = max(0, last + 1 - next)
         next += skipped

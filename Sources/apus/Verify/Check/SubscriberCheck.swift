@@ -1,14 +1,14 @@
 /// Checks what one subscriber receives, across all its connections.
 ///
-/// It keeps the next expected offset and the next expected message of each stream, never a list of what came. Used by
-/// the subscriber's task only.
+/// It stores the next expected offset and the next expected message of each stream, never a list of what arrived. Used
+/// only by the subscriber's task.
 final class SubscriberCheck {
     let number: Int
     let record: TopicRecord
-    /// The last position handled; nil until the server gave the first one.
+    /// The last handled position; `nil` until the server has given the first one.
     private(set) var position: LogPosition?
     private(set) var counts = VerifyCounts()
-    /// Why going on is useless.
+    /// Why continuing is useless.
     private(set) var failure: String?
 
     private var offsets = SequenceTracker(next: 1)
@@ -17,14 +17,14 @@ final class SubscriberCheck {
     private var firstOffset = 0
     private let report: (String) -> Void
 
-    /// `report` takes each violation as a sentence for people.
+    /// Creates a check. `report` gets each violation as a sentence for people.
     init(number: Int, record: TopicRecord, report: @escaping (String) -> Void = { _ in }) {
         self.number = number
         self.record = record
         self.report = report
     }
 
-    /// How many messages it should have had when the topic ends at `last`.
+    /// How many messages the subscriber should have received if the topic ends at `last`.
     func expected(last: Int) -> Int {
         max(0, last - firstOffset)
     }
@@ -49,25 +49,25 @@ final class SubscriberCheck {
         }
     }
 
-    /// Counts what is still missing when the topic ended at `last` and nothing more comes.
+    /// Counts what is still missing when the topic has ended at `last` and nothing more arrives.
     func finish(last: Int) {
         guard position != nil else { return }
         let missing = offsets.skip(through: last)
         if missing > 0 {
             lose(missing, "the last \(missing) up to offset \(last) never came")
         }
-        // A message that its publisher was told is stored but that has no offset at all shows as a hole in its stream.
+        // A message that was acked as stored but has no offset at all shows as a hole in its stream.
         var holes = 0
         for (stream, tracker) in streams {
             holes += tracker.missing - record.refused(stream: stream, in: tracker.gaps)
             holes += max(0, record.acked(stream: stream) - tracker.next)
         }
-        // What is damaged has no label, and so leaves a hole too.
+        // A damaged message has no label, so it leaves a hole too.
         let unexplained = holes - offsets.missing - announcedMissing - missing - counts.damaged
         if unexplained > 0 { lose(unexplained, "\(unexplained) acked messages have no offset") }
     }
 
-    // MARK: One arrival
+    // MARK: Arrivals
 
     private func started(_ start: Arrival.Start) {
         guard let position else {
@@ -107,7 +107,7 @@ final class SubscriberCheck {
         }
     }
 
-    /// Whether the event is one that did not come before.
+    /// Whether the event did not arrive before.
     private func isNew(_ event: SeenEvent) -> Bool {
         guard position != nil else {
             fault("an event came before the first position")
@@ -151,7 +151,7 @@ final class SubscriberCheck {
             counts.reordered += 1
             report("\(record.name): message \(label), at offset \(offset), is behind a later one of its publisher")
         case .inOrder, .ahead, .late:
-            // What is missing in a stream is judged at the end, when it is known which publishes were refused.
+            // Missing messages of a stream are judged at the end, when it is known which publishes were refused.
             break
         }
     }

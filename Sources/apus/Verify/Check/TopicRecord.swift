@@ -1,11 +1,11 @@
 import NIOCore
 import Synchronization
 
-/// What is known of one topic: which message its acks and its subscribers saw at which offset.
+/// What is known about one topic: which message its acks and its subscribers saw at which offset.
 ///
-/// Publishers and subscribers of the topic share it; one leaf lock guards it. An offset is kept until every subscriber
-/// has passed it and its publisher has spoken, so the record is as long as the slowest subscriber's lag, which
-/// `takeRoom` bounds; beyond `capacity` the oldest are forgotten.
+/// The topic's publishers and subscribers share the record, and one leaf lock guards it. An offset is kept until every
+/// subscriber has passed it and its publish is settled. So the record is as long as the slowest subscriber's lag, which
+/// `takeRoom` bounds. Beyond `capacity`, the oldest offsets are forgotten.
 ///
 /// ```
 ///   base                                   highest
@@ -22,12 +22,12 @@ final class TopicRecord: Sendable {
     }
 
     fileprivate struct Stream {
-        /// Where the acked ones end.
+        /// The end of the acked messages.
         var end = 0
-        /// Of refused messages; a publisher ends its stream at the first, so there are few.
+        /// The ranges of refused messages. There are few, because a publisher ends its stream at the first refusal.
         var refused: [Range<Int>] = []
         var isClosed = false
-        /// Messages whose room is taken and that are not answered yet.
+        /// How many messages have taken room and are not answered yet.
         var unanswered = 0
     }
 
@@ -39,7 +39,7 @@ final class TopicRecord: Sendable {
         var highest = 0
         var streams: [Stream] = []
         var positions: [Int: Int] = [:]
-        /// In all streams.
+        /// The number of unanswered messages in all streams.
         var unanswered = 0
     }
 
@@ -60,12 +60,12 @@ final class TopicRecord: Sendable {
         }
     }
 
-    /// Takes the room for `count` messages of the stream; false when the slowest subscriber would be further behind
-    /// than `limit`. Forgets what nobody needs any more.
+    /// Takes room for `count` messages of the stream. Returns `false` if the slowest subscriber would be further behind
+    /// than `limit`. Forgets entries that are no longer needed.
     func takeRoom(stream: UInt32, count: Int, limit: Int) -> Bool {
         state.withLock { state in
             let lag = state.lag()
-            // What is on its way to the server may be ahead of all that is known.
+            // Messages on their way to the server may be ahead of everything that is known.
             guard lag + state.unanswered + count <= limit || lag + state.unanswered == 0 else { return false }
             state.streams[Int(stream)].unanswered += count
             state.unanswered += count
@@ -73,7 +73,7 @@ final class TopicRecord: Sendable {
         }
     }
 
-    /// The stream's connection is gone: what it has unanswered is never answered.
+    /// Closes a stream whose connection is gone. Its unanswered messages will never be answered.
     func closeStream(_ stream: UInt32) {
         state.withLock { state in
             state.answered(stream, state.streams[Int(stream)].unanswered)
@@ -81,8 +81,8 @@ final class TopicRecord: Sendable {
         }
     }
 
-    /// Takes an ack: `count` messages of the stream from `first` on, stored from `offset` on. Gives what contradicts
-    /// it.
+    /// Records an ack: `count` messages of the stream from `first` on, stored from `offset` on. Returns the
+    /// contradictions.
     func acked(stream: UInt32, first: Int, count: Int, at offset: Int, epoch: String) -> [String] {
         state.withLock { state in
             state.answered(stream, count)
@@ -96,7 +96,7 @@ final class TopicRecord: Sendable {
         }
     }
 
-    /// The server did not take messages of the stream, and said so.
+    /// Records that the server refused messages of the stream.
     func refused(stream: UInt32, first: Int, count: Int) {
         state.withLock { state in
             state.answered(stream, count)
@@ -106,12 +106,12 @@ final class TopicRecord: Sendable {
 
     // MARK: Subscribers
 
-    /// A subscriber takes part from here on.
+    /// Adds a subscriber.
     func join(_ subscriber: Int) {
         state.withLock { $0.positions[subscriber] = 0 }
     }
 
-    /// Takes what a subscriber saw and how far it is now. Gives what contradicts acks or other subscribers.
+    /// Records what a subscriber saw, and its position. Returns the contradictions to acks or to other subscribers.
     func seen(_ events: [SeenEvent], by subscriber: Int, position: Int) -> [String] {
         state.withLock { state in
             state.positions[subscriber] = position
@@ -121,7 +121,7 @@ final class TopicRecord: Sendable {
         }
     }
 
-    /// How far the slowest subscriber is; nil without subscribers.
+    /// The position of the slowest subscriber; `nil` without subscribers.
     var slowest: Int? { state.withLock { $0.positions.values.min() } }
 
     // MARK: Sums
@@ -129,7 +129,7 @@ final class TopicRecord: Sendable {
     /// The highest offset that an ack named or a subscriber saw.
     var highest: Int { state.withLock { $0.highest } }
 
-    /// Where the acked messages of a stream end.
+    /// The end of the acked messages of a stream.
     func acked(stream: UInt32) -> Int {
         state.withLock { $0.streams.indices.contains(Int(stream)) ? $0.streams[Int(stream)].end : 0 }
     }
@@ -146,7 +146,7 @@ final class TopicRecord: Sendable {
 }
 
 extension TopicRecord.State {
-    /// Enters what is at an offset; gives the contradiction when something else is known to be there.
+    /// Records the message at an offset. Returns a contradiction if another message is known to be there.
     fileprivate mutating func note(_ label: MessageLabel, at offset: Int, isAck: Bool) -> String? {
         let who = isAck ? "acked" : "seen"
         guard streams.indices.contains(Int(label.stream)) else {
@@ -161,7 +161,7 @@ extension TopicRecord.State {
         while base + entries.count <= offset { entries.append(TopicRecord.Entry()) }
         while entries.count > TopicRecord.capacity { removeFirst() }
         highest = max(highest, offset)
-        // A plain index of the buffer counts from its start.
+        // The buffer's indices must be computed from its start.
         let place = entries.index(entries.startIndex, offsetBy: offset - base)
         if isAck { entries[place].isAcked = true }
         guard let known = entries[place].label else {
@@ -185,7 +185,7 @@ extension TopicRecord.State {
 
     private mutating func trim(through offset: Int) {
         while base <= offset, let first = entries.first {
-            // One that nobody saw may be acked yet.
+            // A message that nobody saw may still be acked.
             let isSettled = first.isAcked || first.label.map { streams[Int($0.stream)].isClosed } ?? false
             guard isSettled else { return }
             removeFirst()

@@ -1,20 +1,20 @@
-/// What was found, in numbers; adds up over subscribers.
+/// The findings as numbers, which add up over subscribers.
 struct VerifyCounts: Equatable, Sendable {
-    /// Events taken for the first time, late ones included.
+    /// Events received for the first time, including late ones.
     var delivered = 0
-    /// Passed over without a word, or not there at the end.
+    /// Messages that were skipped without notice, or missing at the end.
     var lost = 0
-    /// Handed over, or stored, more than once.
+    /// Messages that were delivered, or stored, more than once.
     var doubled = 0
-    /// Handed over after a later one.
+    /// Messages that were delivered after a later one.
     var reordered = 0
-    /// Said to be lost: `messages_dropped`, `recovered: false`.
+    /// Messages that were announced as lost: `messages_dropped`, `recovered: false`.
     var announced = 0
-    /// Seen at another offset than the ack or another subscriber had it.
+    /// Messages that were seen at another offset than in the ack or by another subscriber.
     var misplaced = 0
-    /// Not what was published.
+    /// Messages that differ from what was published.
     var damaged = 0
-    /// Answers that are not what the specification says.
+    /// Answers that violate the specification.
     var faults = 0
 
     /// What must never happen, whatever was announced.

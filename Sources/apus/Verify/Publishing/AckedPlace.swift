@@ -1,12 +1,12 @@
 import ApusClient
 
-/// Where the answer to a publish says that it is stored; the same members over every transport.
+/// Where the messages of a publish are stored, according to its answer. The members are the same on every transport.
 struct AckedPlace: Equatable {
     let epoch: String
-    /// Of the first message.
+    /// The offset of the first message.
     let offset: Int
 
-    /// Reads the members of an answer; what the specification does not allow comes as a text.
+    /// Reads the members of an answer. A violation of the specification is returned as text.
     static func read(
         _ members: [String: JSONText],
         for pending: PublishWindow.Pending

@@ -1,6 +1,6 @@
 import ApusClient
 
-/// The streams of one publisher's connection: one for each topic that it sent to.
+/// The streams of one publisher's connection: one per topic that it has sent to.
 struct PublishStreams {
     let seed: UInt64
     let records: [TopicRecord]
@@ -11,7 +11,7 @@ struct PublishStreams {
         self.records = records
     }
 
-    /// Takes the next places in the stream to a topic for the messages of `send`.
+    /// Takes the next places in the topic's stream for the messages of `send`.
     mutating func take(_ send: PublisherSchedule.Send) -> PublishWindow.Pending {
         let (stream, first) = open[send.topic] ?? (records[send.topic].openStream(), 0)
         open[send.topic] = (stream, first + send.sizes.count)
@@ -24,7 +24,7 @@ struct PublishStreams {
         )
     }
 
-    /// The messages of a publish: what identifies each, and its payload.
+    /// The id and the payload of each message of a publish.
     func messages(_ pending: PublishWindow.Pending, _ send: PublisherSchedule.Send) -> [(id: String, payload: String)] {
         send.sizes.enumerated().map { index, size in
             let label = MessageLabel(stream: pending.stream, sequence: UInt32(pending.first + index))
@@ -35,7 +35,7 @@ struct PublishStreams {
         }
     }
 
-    /// The connection is over: nothing more is sent or answered.
+    /// Closes the streams when the connection is over. Nothing more is sent or answered.
     func close() {
         for (topic, (stream, _)) in open { records[topic].closeStream(stream) }
     }

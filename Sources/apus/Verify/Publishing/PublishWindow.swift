@@ -2,9 +2,9 @@ import ApusClient
 import NIOCore
 import Synchronization
 
-/// The publishes of one connection that are not answered yet, oldest first; at most `limit`.
+/// The unanswered publishes of one connection, oldest first; at most `limit`.
 ///
-/// The task that sends adds, the one that receives takes; a leaf lock guards it.
+/// The sending task adds publishes, and the receiving task takes them. A leaf lock guards them.
 final class PublishWindow: Sendable {
     static let limit = 64
 
@@ -19,7 +19,7 @@ final class PublishWindow: Sendable {
 
     private struct State {
         var pending: CircularBuffer<Pending> = []
-        /// The number of the oldest; the `request_id` it was sent with.
+        /// The number of the oldest publish, which is its `request_id`.
         var oldest = 0
         var isBroken = false
         var refusal: String?
@@ -27,7 +27,7 @@ final class PublishWindow: Sendable {
 
     private let state = Mutex(State())
 
-    /// Adds a publish and gives its `request_id`.
+    /// Adds a publish and returns its `request_id`.
     func add(_ pending: Pending) -> Int {
         state.withLock { state in
             state.pending.append(pending)
@@ -35,7 +35,8 @@ final class PublishWindow: Sendable {
         }
     }
 
-    /// Takes the oldest, which an answer with `requestID` is for; nil when it is not the oldest's.
+    /// Removes and returns the oldest publish, which the answer with `requestID` is for; `nil` if the answer is for
+    /// another one.
     func answered(requestID: String?) -> Pending? {
         state.withLock { state in
             guard requestID == "\(state.oldest)", let pending = state.pending.popFirst() else { return nil }
@@ -48,7 +49,7 @@ final class PublishWindow: Sendable {
         state.withLock { $0.refusal = code }
     }
 
-    /// No further answer comes.
+    /// Records that no further answer will arrive.
     func breakOff() {
         state.withLock { $0.isBroken = true }
     }
@@ -57,11 +58,11 @@ final class PublishWindow: Sendable {
 
     var isEmpty: Bool { state.withLock { $0.pending.isEmpty } }
 
-    /// Whether nothing more is to be sent on this connection.
+    /// Whether nothing more may be sent on this connection.
     var isOver: Bool { state.withLock { $0.isBroken || $0.refusal != nil } }
 
     var isBroken: Bool { state.withLock { $0.isBroken } }
 
-    /// How many messages nobody answered.
+    /// How many messages are unanswered.
     var unanswered: Int { state.withLock { $0.pending.reduce(0) { $0 + $1.count } } }
 }

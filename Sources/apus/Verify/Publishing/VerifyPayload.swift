@@ -1,6 +1,6 @@
 import ApusClient
 
-/// The payload that every message of a verification carries: its label, and padding that shows damage.
+/// The payload of every message of a verification: its label, and padding that reveals damage.
 struct VerifyPayload: Codable, Equatable {
     let stream: UInt32
     let seq: UInt32
@@ -18,14 +18,14 @@ struct VerifyPayload: Codable, Equatable {
         "{\"stream\":\(stream),\"seq\":\(seq),\"size\":\(size),\"pad\":\"\(pad)\"}"
     }
 
-    /// The label; nil when the padding is not as it was published.
+    /// The label; `nil` if the padding is damaged.
     var label: MessageLabel? {
         let label = MessageLabel(stream: stream, sequence: seq)
         guard pad.utf8.count == size, pad.utf8.allSatisfy({ $0 == Self.letter(label) }) else { return nil }
         return label
     }
 
-    /// The label in a payload as it arrived; nil when it is none of ours, or damaged.
+    /// The label in a received payload; `nil` if the payload is not from this run, or is damaged.
     static func label(in payload: JSONText) -> MessageLabel? {
         guard let members = payload.members,
             let stream = members["stream"].flatMap({ UInt32($0.text) }),
@@ -34,7 +34,7 @@ struct VerifyPayload: Codable, Equatable {
         else { return nil }
         let label = MessageLabel(stream: stream, sequence: sequence)
         let letter = letter(label)
-        // The padding's text is in its quotation marks.
+        // The text of the padding is between quotation marks.
         guard pad.count == size + 2, pad.dropFirst().dropLast().allSatisfy({ $0 == letter }) else { return nil }
         return label
     }
@@ -43,7 +43,7 @@ struct VerifyPayload: Codable, Equatable {
         UInt8(ascii: "a") + UInt8((label.sequence &+ label.stream) % 26)
     }
 
-    /// A UUID for the message, the same for the same seed, topic and label.
+    /// A UUID for the message. It is the same for the same seed, topic and label.
     static func id(seed: UInt64, topic: Int, label: MessageLabel) -> String {
         var random = ScheduleRandom(seed: seed, place: "topic \(topic)")
         let high = random.next()

@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 
 extension VerifyPublisher {
-    /// Publishes by POST, one request after the other, until one fails or the publishing is over.
+    /// Publishes by POST, one request after the other, until a request fails or publishing is over.
     func post(to address: ServerAddress, pace: inout Pace) async throws {
         let client = RESTClient(address: address, apiKey: settings.apiKey)
         var streams = PublishStreams(seed: settings.seed, records: records)
@@ -19,7 +19,7 @@ extension VerifyPublisher {
             do {
                 response = try await request(client, send, streams.messages(pending, send))
             } catch {
-                // Nobody knows whether it is stored.
+                // It is unknown whether the messages are stored.
                 control.update { $0.unanswered += pending.count }
                 throw error
             }

@@ -2,10 +2,10 @@ import ApusClient
 import NIOCore
 
 extension VerifyPublisher {
-    /// At most this many commands go into one write.
+    /// The most commands in one write.
     private static let burst = 16
 
-    /// Publishes over one connection, many commands at a time, until it breaks or the publishing is over.
+    /// Publishes over one connection, many commands at a time, until it breaks or publishing is over.
     func publish(over address: ServerAddress, pace: inout Pace) async throws {
         let connection = try await WebSocketConnection.connect(
             to: address,
@@ -36,7 +36,7 @@ extension VerifyPublisher {
         let deadline = NIODeadline.now() + .seconds(10)
         _ = try await control.wait(until: deadline) { window.isEmpty || window.isBroken }
         await connection.close(timeout: .seconds(1))
-        // What came in until the end counts.
+        // Answers that arrive until the end count.
         await answers.value
     }
 

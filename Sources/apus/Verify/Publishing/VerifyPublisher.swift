@@ -2,9 +2,9 @@ import ApusClient
 import ApusProtocol
 import NIOCore
 
-/// Publishes by its schedule until the publishing is over, over a WebSocket or HTTP.
+/// Publishes according to its schedule, over WebSocket or HTTP, until publishing is over.
 ///
-/// A connection that breaks, or a refusal, begins new streams: what is unanswered then may be stored or not, and is
+/// After a broken connection or a refusal, it starts new streams. Unanswered messages may be stored or not, and are
 /// never sent again.
 struct VerifyPublisher: Sendable {
     enum Route: Sendable {
@@ -17,10 +17,10 @@ struct VerifyPublisher: Sendable {
     let settings: VerifySettings
     let records: [TopicRecord]
     let control: VerifyControl
-    /// How far the slowest subscriber of a topic may be behind before nothing more is published there.
+    /// How far a topic's slowest subscriber may be behind before publishing to the topic pauses.
     let lagLimit: Int
 
-    /// When the next message is due.
+    /// Computes when the next message is due.
     struct Pace {
         var schedule: PublisherSchedule
         var due = NIODeadline.now()
@@ -37,7 +37,7 @@ struct VerifyPublisher: Sendable {
                 send = upcoming
             } else {
                 send = schedule.next()
-                // After a wait it goes on at its pace; it does not make up for more than a second.
+                // After a wait, publishing continues at its pace. It catches up at most one second.
                 due = max(due, now - .seconds(1)) + .nanoseconds(Int64(send.delay * 1e9))
                 upcoming = send
             }
@@ -73,7 +73,7 @@ struct VerifyPublisher: Sendable {
         }
     }
 
-    /// Waits until the publish would leave no subscriber too far behind; false when the publishing is over before.
+    /// Waits until the publish leaves no subscriber too far behind. Returns `false` if publishing ends first.
     func waitForRoom(_ pending: PublishWindow.Pending) async throws -> Bool {
         let record = records[pending.topic]
         func takeRoom() -> Bool {
@@ -92,7 +92,7 @@ struct VerifyPublisher: Sendable {
         return false
     }
 
-    /// Enters an answer that says where the messages are.
+    /// Records an answer that says where the messages are stored.
     func stored(_ pending: PublishWindow.Pending, _ members: [String: JSONText]) {
         let (place, fault) = AckedPlace.read(members, for: pending)
         var contradictions: [String] = []
@@ -114,7 +114,7 @@ struct VerifyPublisher: Sendable {
         if let fault { control.report("publisher \(number), \(records[pending.topic].name): \(fault)") }
     }
 
-    /// Enters a refusal; only those that a server may give for a while let the run go on.
+    /// Records a refusal. The run continues only after temporary refusals.
     func refused(_ pending: PublishWindow.Pending, code: String) {
         records[pending.topic].refused(stream: pending.stream, first: pending.first, count: pending.count)
         control.update { $0.refused += pending.count }

@@ -1,12 +1,12 @@
 import ApusClient
 import NIOCore
 
-/// Gets a topic's events over one transport.
+/// Reads a topic's events over one transport.
 protocol EventReader: Sendable {
-    /// Connects, asks for what comes after `position` (nil: for what comes from now on), and hands over what it gets.
+    /// Connects, subscribes after `position` (`nil` means from now on), and passes on everything it receives.
     ///
-    /// Returns when `handle` returns false, when the plan's time is over, or when the server ends it; in the first two
-    /// cases the socket was closed as if the machine had died. Throws when there is no connection.
+    /// Returns when `handle` returns `false`, when the plan's time is over, or when the server ends the connection. In
+    /// the first two cases the socket is closed as if the machine had crashed. Throws if there is no connection.
     func read(
         after position: LogPosition?,
         plan: SessionPlan,
@@ -15,14 +15,14 @@ protocol EventReader: Sendable {
 }
 
 extension EventReader {
-    /// How many messages are taken at once: few where a slow reader is to leave some with the server.
+    /// How many messages are taken at once. A slow reader takes few, so that some stay on the server.
     func batchLimit(_ plan: SessionPlan) -> Int { plan.isSlow ? 8 : 64 }
 }
 
 extension Arrival {
-    /// Reads a message of the server about `topic`; nil for one that tells a subscriber nothing.
+    /// Parses a server message about `topic`; `nil` for a message that is irrelevant to a subscriber.
     ///
-    /// `knownOffset` is the offset that stands outside of the message, as in the `id` of an SSE frame.
+    /// `knownOffset` is an offset from outside the message, such as the `id` of an SSE frame.
     init?(text: String, topic: String, knownOffset: Int? = nil) {
         guard let members = JSONText(unchecked: text).members, let type = members["type"]?.stringValue else {
             self = .fault("not a message: \(text.prefix(200))")
@@ -83,7 +83,7 @@ extension Arrival {
         case "topic_deleted" where about == topic:
             return .topicDeleted
         case "not_recovered" where about == topic:
-            // An event stream has no ack; this stands for what an ack would say.
+            // An event stream has no ack. This message contains the same information.
             return start(members, text: "not_recovered")
         case "messages_dropped", "topic_deleted", "not_recovered":
             return .fault("news of topic \(about ?? "(none)")")
@@ -92,7 +92,7 @@ extension Arrival {
         }
     }
 
-    /// `{"from":42,"to":57}`.
+    /// Parses a range such as `{"from":42,"to":57}`.
     private static func range(_ value: JSONText?) -> ClosedRange<Int>? {
         guard let members = value?.members, let from = members["from"]?.integerValue,
             let to = members["to"]?.integerValue, from <= to

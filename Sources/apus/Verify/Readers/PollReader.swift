@@ -3,9 +3,9 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-/// Reads a topic in pages, waiting at the server for the next: `GET /topics/{name}/messages`.
+/// Reads a topic in pages, with long polling: `GET /topics/{name}/messages`.
 struct PollReader: EventReader {
-    /// The answer to a page's request.
+    /// The response to a request for a page.
     struct Page: Decodable {
         struct Message: Decodable {
             struct Inner: Decodable {
@@ -85,7 +85,7 @@ struct PollReader: EventReader {
             + "&wait=\(Self.waitSeconds)s&limit=\(plan.isSlow ? 20 : 200)"
     }
 
-    /// What a page tells a subscriber that asked for what comes after `position`.
+    /// The arrivals in a page that was requested after `position`.
     static func arrivals(_ page: Page, after position: LogPosition?, isFirst: Bool) -> [Arrival] {
         var arrivals: [Arrival] = []
         if position == nil || isFirst || page.recovered == false || page.epoch != position?.epoch {

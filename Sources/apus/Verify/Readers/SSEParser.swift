@@ -4,13 +4,13 @@ import NIOCore
 struct SSEFrame: Equatable {
     var event = ""
     var id: String?
-    /// nil when it has no data line, as the one that only tells `id` and `retry`.
+    /// `nil` if the frame has no data line, like the frame with only `id` and `retry`.
     var data: String?
 }
 
-/// Cuts an event stream into frames (WHATWG HTML, 9.2.6).
+/// Splits an event stream into frames (WHATWG HTML, 9.2.6).
 ///
-/// Keeps what does not make a whole line yet and the frame that is being read, each at most `limit` bytes.
+/// Buffers an incomplete line and the current frame, each at most `limit` bytes.
 struct SSEParser {
     struct TooLong: Error {}
 
@@ -23,7 +23,7 @@ struct SSEParser {
         self.limit = limit
     }
 
-    /// Takes a piece of the stream and gives the frames that it completes.
+    /// Takes a piece of the stream, and returns the frames that it completes.
     mutating func receive(_ bytes: ByteBuffer) throws -> [SSEFrame] {
         var bytes = bytes
         buffer.discardReadBytes()
@@ -47,7 +47,7 @@ struct SSEParser {
             }
             return isEmpty ? nil : frame
         }
-        // A comment: the heartbeat.
+        // A comment, which is the heartbeat.
         if line.utf8.first == UInt8(ascii: ":") { return nil }
         let colon = line.firstIndex(of: ":") ?? line.endIndex
         var value = line[colon...].dropFirst()

@@ -61,7 +61,7 @@ struct SSEReader: EventReader {
         return Arrival(text: data, topic: topic, knownOffset: frame.event == "message" ? position?.offset : nil)
     }
 
-    /// `EPOCH:OFFSET`.
+    /// Parses `EPOCH:OFFSET`.
     static func position(_ id: String) -> LogPosition? {
         guard let colon = id.lastIndex(of: ":"), let offset = Int(id[colon...].dropFirst()), offset >= 0 else {
             return nil

@@ -5,13 +5,13 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// An HTTP/1.1 connection whose socket can be closed at any moment, in the middle of an answer too.
+/// An HTTP/1.1 connection whose socket can be closed at any moment, even in the middle of a response.
 ///
-/// For the use of one task. What is not taken stays in the socket: the channel reads a few parts ahead only.
+/// For one task only. Unread data stays in the socket, because the channel reads only a few parts ahead.
 struct StreamingHTTP {
     typealias Channel = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
-    /// How long connecting, and then the head of an answer, may take beyond what was asked to be waited for.
+    /// How long connecting may take, and how long the head of a response may take in addition to the requested wait.
     private static let timeout = TimeAmount.seconds(10)
     private static let tls = Mutex<NIOSSLContext?>(nil)
 
@@ -21,7 +21,7 @@ struct StreamingHTTP {
     private let outbound: NIOAsyncChannelOutboundWriter<HTTPClientRequestPart>
     private var inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
 
-    /// Connects and runs `body`; afterwards, or after `life` seconds, the socket is closed.
+    /// Connects and runs `body`. Closes the socket afterwards, or after `life` seconds.
     static func withConnection(
         to address: ServerAddress,
         apiKey: String?,
@@ -51,7 +51,7 @@ struct StreamingHTTP {
         }
     }
 
-    /// Whether the error only says that the socket was closed, be it in the middle of an answer.
+    /// Whether the error only means that the socket was closed, possibly in the middle of a response.
     private static func isBrokenSocket(_ error: any Error) -> Bool {
         error is IOError || error is ChannelError || (error as? HTTPParserError) == .invalidEOFState
     }
@@ -92,7 +92,7 @@ struct StreamingHTTP {
 
     // MARK: Requests
 
-    /// Sends a GET for a path of the address's dialect.
+    /// Sends a GET request for a path of the address's dialect.
     func get(_ path: String, headers: [(String, String)] = []) async throws {
         var fields = HTTPHeaders([("Host", address.hostHeader)])
         if let apiKey { fields.add(name: "X-API-Key", value: apiKey) }
@@ -101,9 +101,9 @@ struct StreamingHTTP {
         try await outbound.write(contentsOf: [.head(head), .end(nil)])
     }
 
-    /// The head of the answer; nil when the connection ended before.
+    /// The head of the response; `nil` if the connection ended before.
     ///
-    /// Closes the connection when it does not come within `wait` seconds and a timeout.
+    /// Closes the connection if the head does not arrive within `wait` seconds plus a timeout.
     mutating func head(wait: Double = 0) async throws -> HTTPResponseHead? {
         let channel = channel
         let late = channel.eventLoop.scheduleTask(in: Self.timeout + .nanoseconds(Int64(wait * 1e9))) {
@@ -116,13 +116,13 @@ struct StreamingHTTP {
         return nil
     }
 
-    /// The next piece of the body; nil at its end, or when the connection ended.
+    /// The next piece of the body; `nil` at its end, or if the connection ended.
     mutating func body() async throws -> ByteBuffer? {
         guard let part = try await inbound.next(), case .body(let bytes) = part else { return nil }
         return bytes
     }
 
-    /// The whole body; nil when the connection ended in the middle of it, or past `limit` bytes.
+    /// The whole body; `nil` if the connection ended before its end, or if the body exceeds `limit` bytes.
     mutating func wholeBody(limit: Int) async throws -> ByteBuffer? {
         var whole = ByteBuffer()
         while let part = try await inbound.next() {

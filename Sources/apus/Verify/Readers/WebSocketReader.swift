@@ -1,13 +1,13 @@
 import ApusClient
 import NIOCore
 
-/// Reads a topic over a WebSocket of either dialect.
+/// Reads a topic over a WebSocket in either dialect.
 struct WebSocketReader: EventReader {
     let address: ServerAddress
     let apiKey: String?
     let topic: String
     let clientID: String
-    /// How many messages the server may keep for the subscription; nil for its own setting.
+    /// How many messages the server may queue for the subscription; `nil` for the server's own setting.
     let queue: Int?
 
     func read(
@@ -30,7 +30,7 @@ struct WebSocketReader: EventReader {
             try await connection.send(text: subscribeCommand(after: position))
             if !plan.cutsAtOnce { try await receive(connection, plan: plan, handle: handle) }
         } catch let error as ClientError {
-            // A socket that broke is what this is about.
+            // A broken socket is part of the test.
             if error.code != .closed { throw error }
         }
         await connection.abort()

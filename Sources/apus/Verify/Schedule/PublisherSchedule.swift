@@ -1,11 +1,11 @@
-/// What one publisher sends and when; follows from the seed alone.
+/// What one publisher sends and when. It depends only on the seed.
 struct PublisherSchedule {
     /// One command or request.
     struct Send: Equatable {
-        /// Seconds after the one before.
+        /// Seconds after the previous send.
         let delay: Double
         let topic: Int
-        /// The padding of each message in bytes; more than one is a batch.
+        /// The padding of each message, in bytes. Several messages are a batch.
         let sizes: [Int]
         let isBatch: Bool
     }
@@ -32,7 +32,7 @@ struct PublisherSchedule {
         )
     }
 
-    /// Mostly small, some large enough to span several reads.
+    /// Mostly small sizes, with some large enough to span several reads.
     private mutating func size() -> Int {
         switch Int.random(in: 0..<100, using: &random) {
         case ..<90: Int.random(in: 0...200, using: &random)

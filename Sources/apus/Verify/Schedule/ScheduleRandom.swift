@@ -1,10 +1,10 @@
-/// The dice of a schedule: the same seed and place throw the same on every machine.
+/// The random numbers of a schedule. The same seed and place give the same numbers on every machine.
 ///
-/// Every publisher and subscriber has its own, so that what one meets on the way changes nothing for another.
+/// Every publisher and subscriber has its own generator, so that one's course of events does not affect another.
 struct ScheduleRandom: RandomNumberGenerator {
     private var state: UInt64
 
-    /// `place` tells the dice of one seed apart.
+    /// Creates a generator. `place` distinguishes the generators of one seed.
     init(seed: UInt64, place: String) {
         state = seed
         for byte in place.utf8 {
@@ -13,7 +13,7 @@ struct ScheduleRandom: RandomNumberGenerator {
         }
     }
 
-    /// SplitMix64.
+    /// The SplitMix64 algorithm.
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state

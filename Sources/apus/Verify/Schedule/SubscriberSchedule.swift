@@ -1,4 +1,4 @@
-/// How a subscriber treats its connections; follows from the seed alone.
+/// When a subscriber connects and disconnects. It depends only on the seed.
 struct SubscriberSchedule {
     let topic: Int
     let transport: VerifyTransport
@@ -7,7 +7,7 @@ struct SubscriberSchedule {
     private let dropEvery: ClosedRange<Double>
     private var isFirst = true
 
-    /// Every tenth reads slowly, beginning with the fourth; topics and transports take turns.
+    /// Every tenth subscriber reads slowly, starting with the fourth. Topics and transports are assigned in turn.
     init(seed: UInt64, number: Int, settings: VerifySettings, transports: [VerifyTransport]) {
         random = ScheduleRandom(seed: seed, place: "subscriber \(number)")
         topic = number % settings.topics
@@ -17,7 +17,7 @@ struct SubscriberSchedule {
     }
 
     mutating func nextSession() -> SessionPlan {
-        // The first is to learn where the topic stands.
+        // The first session finds out where the topic stands.
         let plan = SessionPlan(
             pause: isFirst ? 0 : random.seconds(in: 0...0.3),
             life: random.seconds(in: dropEvery),
@@ -33,32 +33,34 @@ struct SubscriberSchedule {
     }
 }
 
-/// One connection of a subscriber: how long it lives, and how it dies.
+/// One connection of a subscriber: how long it lasts, and how it ends.
 struct SessionPlan: Equatable {
     /// Seconds before connecting.
     let pause: Double
-    /// Seconds until the socket is closed; nil for as long as it goes.
+    /// Seconds until the socket is closed; `nil` means no limit.
     var life: Double?
-    /// Whether it dies with the first events after that, having handled only some of them.
+    /// Whether the connection ends with the first events after that time, with only some of them handled.
     let cutsMidBatch: Bool
-    /// Whether it dies right after it asked for events.
+    /// Whether the connection ends right after the subscriber has asked for events.
     var cutsAtOnce: Bool
-    /// Whether an SSE position goes in the query, not the header.
+    /// Whether an SSE position is sent in the query instead of the header.
     let usesQuery: Bool
-    /// The share of the last batch that is handled when it dies in the middle of one.
+    /// The share of the last batch that is handled when the connection ends in the middle of it.
     let cutShare: Double
-    /// How fast a slow reader takes events, in multiples of the topic's rate; nil for one that takes all at once.
+    /// How fast a slow reader takes events, as a multiple of the topic's rate; `nil` for a reader that takes all at
+    /// once.
     let pace: Double?
 
     var isSlow: Bool { pace != nil }
 
-    /// The kernel's buffer of a slow reader: small, so that what it does not read waits at the server.
+    /// The receive buffer of a slow reader, in bytes. It is small, so that unread data waits on the server.
     var receiveBufferBytes: Int? { isSlow ? 16 << 10 : nil }
 
-    /// How long the socket itself lives; one that dies in the middle of a batch waits a little for that batch.
+    /// How long the socket lasts, in seconds. A connection that ends in the middle of a batch waits briefly for that
+    /// batch.
     var socketLife: Double? { life.map { cutsMidBatch ? $0 + 0.2 : $0 } }
 
-    /// The same without an end, for the time after the last publish.
+    /// The same plan without an end, for the time after the last publish.
     var endless: SessionPlan {
         var plan = self
         plan.life = nil

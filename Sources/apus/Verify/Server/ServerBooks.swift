@@ -2,14 +2,14 @@ import ApusClient
 import NIOCore
 import NIOHTTP1
 
-/// The server's own counters of what became of every match, and whether they add up.
+/// The server's own counters for every matched message, and whether they balance.
 ///
 /// `matched + replayed = delivered + dropped + expired + conflated + own + pending`, at any quiet moment.
 struct ServerBooks: Equatable {
     enum Outcome: Equatable {
         case balanced(String)
         case violated(String)
-        /// Nothing can be said, and why.
+        /// No conclusion is possible, for the given reason.
         case inconclusive(String)
     }
 
@@ -22,12 +22,12 @@ struct ServerBooks: Equatable {
     ]
     private static let published = "apus_messages_published_total"
 
-    /// Reads Prometheus text; a name's series are summed.
+    /// Parses Prometheus text. Series of one name are summed.
     init(text: String) {
         values = ScrapedMetrics(text: text).samples.reduce(into: [:]) { $0[String($1.name), default: 0] += $1.value }
     }
 
-    /// The server's books now; nil when it keeps none.
+    /// The server's current counters; `nil` if it has none.
     static func read(_ client: RESTClient) async -> ServerBooks? {
         guard let answer = try? await client.send(.GET, "/metrics"), answer.status == 200 else { return nil }
         let books = ServerBooks(text: answer.body)
@@ -44,7 +44,7 @@ struct ServerBooks: Equatable {
 
     var delivered: Int { sum([Self.right[0]]) }
 
-    /// Both sides, with the numbers.
+    /// Both sides of the equation, with the numbers.
     var equation: String {
         func side(_ names: [String]) -> String {
             names.map { name in
@@ -55,21 +55,21 @@ struct ServerBooks: Equatable {
         return side(Self.left) + (isBalanced ? " = " : " ≠ ") + side(Self.right)
     }
 
-    /// What is the same in two books when nothing happened in between.
+    /// The values that are equal in two readings if nothing happened in between.
     private var moving: [Int] { (Self.left + Self.right + [Self.published]).map { sum([$0]) } }
 
     // MARK: Checking
 
-    /// What the run did, as its own counts have it.
+    /// What the run did, according to its own counts.
     struct Share {
         let published: Int
-        /// Sent without an answer: stored or not.
+        /// Messages sent without an answer, which may be stored or not.
         let unanswered: Int
-        /// Taken from subscriptions, not from pages.
+        /// Messages received from subscriptions, not from pages.
         let delivered: Int
     }
 
-    /// Reads the books until they are quiet, for at most five seconds, and checks them.
+    /// Reads the counters until they are quiet, for at most five seconds, and checks them.
     static func check(_ client: RESTClient, since before: ServerBooks, share: Share) async -> Outcome {
         let deadline = NIODeadline.now() + .seconds(5)
         var last: ServerBooks?
@@ -87,7 +87,7 @@ struct ServerBooks: Equatable {
         return .violated("the server's books do not add up: \(last.equation)")
     }
 
-    /// Compares balanced books with what the run knows.
+    /// Compares balanced counters with what the run knows.
     static func judge(_ books: ServerBooks, since before: ServerBooks, share: Share) -> Outcome {
         let published = books.published - before.published
         let delivered = books.delivered - before.delivered

@@ -1,14 +1,15 @@
 import ApusClient
 import NIOHTTP1
 
-/// What of the extensions a server has, found out by asking for it.
+/// Which extensions a server supports, found by trying them.
 struct ServerFeatures: Equatable {
-    /// Those that give positions.
+    /// The transports that support positions.
     var transports: [VerifyTransport]
-    /// Whether it takes messages by POST.
+    /// Whether the server accepts messages by POST.
     var takesPosts: Bool
 
-    /// Asks for each transport in `wanted` on a topic that exists; `missing` is told what is not there.
+    /// Tries each transport in `wanted` on an existing topic. `missing` is called with what the server does not
+    /// support.
     static func probe(
         _ wanted: [VerifyTransport],
         topic: String,
@@ -24,13 +25,13 @@ struct ServerFeatures: Equatable {
             case .none(let why): try missing(transport, why)
             }
         }
-        // Without a body it is refused where it is known at all.
+        // A server that supports POST refuses a request without a body.
         let post = try await client.send(.POST, "/topics/\(topic)/messages", body: "")
         return ServerFeatures(transports: transports, takesPosts: post.status == 400)
     }
 }
 
-/// Makes readers for one server.
+/// Creates readers for one server.
 struct VerifyReaders {
     let settings: VerifySettings
     var queue: Int?
@@ -54,14 +55,14 @@ struct VerifyReaders {
     }
 }
 
-/// Where a topic ends, or why that is not to be had.
+/// Where a topic ends, or why that is unknown.
 enum TopicHead: Equatable {
     case position(LogPosition)
     case none(String)
 }
 
 extension EventReader {
-    /// Where the topic ends now, asked for over this transport.
+    /// Asks over this transport where the topic ends now.
     func head() async throws -> TopicHead {
         let plan = SessionPlan(
             pause: 0,

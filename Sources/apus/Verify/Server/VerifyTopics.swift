@@ -2,9 +2,9 @@ import ApusClient
 import ApusProtocol
 import NIOHTTP1
 
-/// The topics of a verification: made for it, and deleted after it.
+/// The topics of a verification. They are created for it and deleted after it.
 struct VerifyTopics: Sendable {
-    /// What a server keeps that cannot be told how much (the contract's defaults).
+    /// The history of a server where it cannot be configured (the contract's default).
     private static let unknownHistory = 100
     private static let defaultQueue = 1_000
 
@@ -13,7 +13,7 @@ struct VerifyTopics: Sendable {
 
     /// How far a subscriber may be behind, and the queue that it asks for.
     struct Room: Equatable {
-        /// In messages; half of what is kept, so that a batch more or less loses nothing.
+        /// In messages. Half of what the server keeps, so that one batch more or less loses nothing.
         let lagLimit: Int
         let queue: Int?
     }
@@ -25,7 +25,7 @@ struct VerifyTopics: Sendable {
 
     /// Creates the topics with the history that the run needs.
     ///
-    /// Where the server knows no `PUT`, they have the history that it gives every topic, and `note` is told.
+    /// If the server does not support `PUT`, the topics have the server's default history, and `note` is called.
     func create(history: Int, note: (String) -> Void) async throws -> Room {
         var isPutKnown = true
         for name in names {
@@ -44,18 +44,19 @@ struct VerifyTopics: Sendable {
         return Room(lagLimit: history / 2, queue: history)
     }
 
-    /// The room where the server takes no queue of that size.
+    /// The room for a server that does not accept a queue of that size.
     static func room(history: Int) -> Room {
         Room(lagLimit: min(history, defaultQueue) / 2, queue: nil)
     }
 
-    /// False when the server does not know how.
+    /// Creates a topic by `PUT`. Returns `false` if the server does not support that.
     private func put(_ name: String, history: Int) async throws -> Bool {
         let body = "{\"history\":\(history),\"overflow\":\"drop-oldest\"}"
         let path = "/topics/\(name)"
         var response = try await client.send(.PUT, path, body: body)
         if response.status == 200 {
-            // One of an earlier run with this seed, which ended hard; its offsets are not ours.
+            // The topic is left over from an earlier run with this seed that ended abruptly. Its offsets are not from
+            // this run.
             try await client.deleteTopic(name)
             response = try await client.send(.PUT, path, body: body)
         }
@@ -81,7 +82,7 @@ struct VerifyTopics: Sendable {
         try await client.createTopic(name)
     }
 
-    /// Deletes those that are there; gives the names of those that it could not.
+    /// Deletes the existing topics. Returns the names of those that could not be deleted.
     func delete() async -> [String] {
         var left: [String] = []
         for name in names {
