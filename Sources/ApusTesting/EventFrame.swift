@@ -62,7 +62,7 @@ public struct EventFrame: Hashable, Sendable {
         else { return nil }
         self.kind = String(kind.dropFirst().dropLast())
         let quoted = Array(topic.utf8)
-        let text = JSONText(range: 1..<(quoted.count - 1), hasEscapes: quoted.contains(UInt8(ascii: "\\")))
+        let text = JSONStringSpan(range: 1..<(quoted.count - 1), hasEscapes: quoted.contains(UInt8(ascii: "\\")))
         guard let name = quoted.withUnsafeBytes({ text.string(in: $0) }) else { return nil }
         self.topic = name
         self.message = message

@@ -2,7 +2,8 @@ public import ApusBroker
 public import ApusProtocol
 import NIOConcurrencyHelpers
 
-/// Two clocks that move only when told to. Lifetimes, ages and windows of a ``PubSub`` that has them go by the steady one.
+/// Two clocks that move only when a test moves them. The lifetimes, ages and windows of a ``PubSub`` follow the steady
+/// one.
 ///
 /// ```swift
 /// let clock = ManualClock()

@@ -245,8 +245,8 @@ struct PublishingTests {
                 waiting.put(())
                 try await Task.sleep(for: .seconds(3600))
             }
-            let link = ReconnectingTransport(address: server.address, options: ApusClient.Options(), environment: environment)
-            try await ApusClient.withConnection(link) { client in
+            let transport = ReconnectingTransport(address: server.address, options: .init(), environment: environment)
+            try await ApusClient.withConnection(transport) { client in
                 let events = try await server.accept()
                 var options = ApusClient.SubscribeOptions()
                 options.waitsForTopic = true

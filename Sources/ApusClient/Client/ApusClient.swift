@@ -38,18 +38,18 @@ public final class ApusClient: Sendable {
     /// The client's subscriber name on the server.
     public let clientID: String
     let publisher: PublishSession
-    private let link: ReconnectingTransport
+    private let transport: ReconnectingTransport
     private let state = Mutex(State())
     /// Jobs that run in the client's task group.
     private let jobs: AsyncStream<Job>.Continuation
 
-    init(link: ReconnectingTransport, jobs: AsyncStream<Job>.Continuation) {
-        address = link.address
-        clientID = link.options.clientID ?? "swift-\(String(UInt32.random(in: .min ... .max), radix: 16))"
-        publisher = PublishSession(link: link) { session in
+    init(transport: ReconnectingTransport, jobs: AsyncStream<Job>.Continuation) {
+        address = transport.address
+        clientID = transport.options.clientID ?? "swift-\(String(UInt32.random(in: .min ... .max), radix: 16))"
+        publisher = PublishSession(transport: transport) { session in
             jobs.yield { await session.run() }
         }
-        self.link = link
+        self.transport = transport
         self.jobs = jobs
     }
 
@@ -70,18 +70,18 @@ public final class ApusClient: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: (ApusClient) async throws -> Result
     ) async throws -> Result {
-        let link = ReconnectingTransport(address: address, options: options, environment: ReconnectingTransport.Environment())
-        return try await withConnection(link, isolation: isolation, body)
+        let transport = ReconnectingTransport(address: address, options: options, environment: .init())
+        return try await withConnection(transport, isolation: isolation, body)
     }
 
     static func withConnection<Result: Sendable>(
-        _ link: ReconnectingTransport,
+        _ transport: ReconnectingTransport,
         isolation: isolated (any Actor)? = #isolation,
         _ body: (ApusClient) async throws -> Result
     ) async throws -> Result {
-        if link.options.requiresConnection { link.spare.put(try await link.connect()) }
+        if transport.options.requiresConnection { transport.spare.put(try await transport.connect()) }
         let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
-        let client = ApusClient(link: link, jobs: continuation)
+        let client = ApusClient(transport: transport, jobs: continuation)
         return try await withThrowingTaskGroup(of: Void.self, isolation: isolation) { group in
             group.addTask {
                 await withDiscardingTaskGroup { sessions in
@@ -89,7 +89,7 @@ public final class ApusClient: Sendable {
                 }
                 // Sessions that have not started yet never will.
                 for session in client.state.withLock({ $0.registry.sessions }) { await session.finish(.clientClosed) }
-                if let spare = link.spare.take() { await link.close(spare) }
+                if let spare = transport.spare.take() { await transport.close(spare) }
             }
             defer {
                 client.close()
@@ -138,7 +138,7 @@ public final class ApusClient: Sendable {
     }
 
     private func makeSession() -> SubscriptionSession {
-        SubscriptionSession(link: link, clientID: clientID) { [publisher] news, topic in
+        SubscriptionSession(transport: transport, clientID: clientID) { [publisher] news, topic in
             switch news {
             case .there: publisher.topicIsThere(topic)
             case .deleted: publisher.topicIsDeleted(topic)

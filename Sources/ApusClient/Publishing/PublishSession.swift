@@ -15,16 +15,16 @@ final class PublishSession: Sendable {
         var isClosed = false
     }
 
-    private let link: ReconnectingTransport
+    private let transport: ReconnectingTransport
     private let state: Mutex<State>
     private let news = Wakeup()
     /// Starts `run`.
     private let start: @Sendable (PublishSession) -> Void
 
-    init(link: ReconnectingTransport, start: @escaping @Sendable (PublishSession) -> Void) {
-        self.link = link
+    init(transport: ReconnectingTransport, start: @escaping @Sendable (PublishSession) -> Void) {
+        self.transport = transport
         self.start = start
-        let options = link.options
+        let options = transport.options
         let queue = PublishQueue(
             limit: options.publishQueue,
             byteLimit: options.publishQueueBytes,
@@ -87,7 +87,7 @@ final class PublishSession: Sendable {
     ///
     /// Later publishes start a new run with a new connection.
     func run() async {
-        let error = await link.run { disconnect in
+        let error = await transport.run { disconnect in
             state.withLock { $0.queue.disconnected(tooBig: disconnect.isForTooBig) }
         } _: {
             await serve($0)
@@ -107,7 +107,7 @@ final class PublishSession: Sendable {
             group.addTask { await self.send(on: connection) }
             await receive(from: connection, &disconnect, &group)
             group.cancelAll()
-            await link.close(connection)
+            await transport.close(connection)
         }
         if disconnect.error.close?.code == WebSocketClose.messageTooBig { refuseTooBig(&disconnect) }
         return disconnect
@@ -194,12 +194,12 @@ final class PublishSession: Sendable {
         by obstacle: PublishQueue.Obstacle,
         _ group: inout DiscardingTaskGroup
     ) {
-        let now = link.environment.now()
+        let now = transport.environment.now()
         let (refused, wait) = state.withLock { $0.queue.held(reply.requestID, by: obstacle, now: now) }
         for entry in refused { entry.ticket.complete(.failure(ClientError(reply, topic: entry.topic))) }
         guard let wait else { return }
         group.addTask {
-            guard await self.link.pause(attempt: wait.attempt, atMost: wait.deadline - now) else { return }
+            guard await self.transport.pause(attempt: wait.attempt, atMost: wait.deadline - now) else { return }
             self.state.withLock { $0.queue.waited(wait) }
             self.news.raise()
         }

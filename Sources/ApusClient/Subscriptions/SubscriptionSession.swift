@@ -42,7 +42,7 @@ actor SubscriptionSession {
         var retry: Task<Void, Never>?
     }
 
-    private let link: ReconnectingTransport
+    private let transport: ReconnectingTransport
     private let clientID: String
     private let onNews: @Sendable (News, _ topic: String) -> Void
     /// Called when the session accepts no more feeds, before its feeds learn of it.
@@ -63,12 +63,12 @@ actor SubscriptionSession {
     private var end: ClientError?
 
     init(
-        link: ReconnectingTransport,
+        transport: ReconnectingTransport,
         clientID: String,
         onNews: @escaping @Sendable (News, _ topic: String) -> Void,
         onEnd: @escaping @Sendable (SubscriptionSession) -> Void
     ) {
-        self.link = link
+        self.transport = transport
         self.clientID = clientID
         self.onNews = onNews
         self.onEnd = onEnd
@@ -146,8 +146,8 @@ actor SubscriptionSession {
     func askLater(_ key: Key) {
         guard let attempts = entries[key]?.attempts else { return }
         entries[key]?.attempts = attempts + 1
-        entries[key]?.retry = Task { [link, weak self] in
-            guard await link.pause(attempt: attempts + 1) else { return }
+        entries[key]?.retry = Task { [transport, weak self] in
+            guard await transport.pause(attempt: attempts + 1) else { return }
             await self?.send([key])
         }
     }
@@ -160,7 +160,7 @@ actor SubscriptionSession {
 
     /// Serves the feeds until the task is cancelled or reconnecting is useless. Then all feeds end.
     func run() async {
-        let error = await link.run { await self.serve($0) }
+        let error = await transport.run { await self.serve($0) }
         finish(error.code == .cancelled ? .clientClosed : error)
     }
 
@@ -183,7 +183,7 @@ actor SubscriptionSession {
     /// Ends the session because it has no feeds left.
     func retire() async {
         isRetired = true
-        if let connection { await link.close(connection) }
+        if let connection { await transport.close(connection) }
     }
 
     private func serve(_ connection: WebSocketConnection) async -> ConnectionEnd {
@@ -195,7 +195,7 @@ actor SubscriptionSession {
         send(entries.keys.sorted { $0.number < $1.number })
         let error = isRetired ? .clientClosed : await receive(from: connection)
         self.connection = nil
-        await link.close(connection)
+        await transport.close(connection)
         let isForTooBig = error.close?.code == WebSocketClose.messageTooBig && refuseLargest()
         for key in entries.keys {
             entries[key]?.feed.disconnected()

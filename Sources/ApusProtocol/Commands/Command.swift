@@ -8,9 +8,9 @@ public struct Command: Sendable, Equatable {
     /// The raw JSON token, including the quotes of a string, to echo byte for byte.
     public var requestID: Range<Int>?
     /// Empty when the command does not have it. The same holds for the other texts.
-    public var topic: JSONText
-    public var clientID: JSONText
-    public var apiKey: JSONText
+    public var topic: JSONStringSpan
+    public var clientID: JSONStringSpan
+    public var apiKey: JSONStringSpan
     /// How many stored publications to replay. 0 when absent; `Int.max` when the number exceeds that.
     public var lastN: Int
     /// Whether the command has `last_n`.

@@ -110,7 +110,7 @@ struct CommandReader {
     private func anyKey(at start: Int, level: Level) throws(JSONError) -> (field: CommandField, end: Int) {
         let start = lexer.skipWhitespace(from: start)
         let key = try lexer.endOfString(at: start)
-        let text = JSONText(token: start, end: key.end, hasEscapes: key.hasEscapes)
+        let text = JSONStringSpan(token: start, end: key.end, hasEscapes: key.hasEscapes)
         let name = ShortName(text, in: lexer)
         let field = level == .command ? CommandField(command: name) : CommandField(message: name)
         return (field, try lexer.endOfColon(after: key.end))

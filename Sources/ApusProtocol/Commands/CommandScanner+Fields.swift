@@ -102,7 +102,8 @@ extension CommandScanner {
 
     /// The slow path, for a type that is unknown or written with escapes.
     @inline(never)
-    private func kind(spelled text: JSONText, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Command.Kind {
+    private func kind(spelled text: JSONStringSpan, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Command.Kind
+    {
         // Shows only the first 64 scalars: a single character of many scalars could be as long as the message.
         switch text.string(in: bytes) {
         case "subscribe": return .subscribe
@@ -121,7 +122,7 @@ extension CommandScanner {
         _ token: JSONToken,
         named name: StaticString,
         in bytes: UnsafeRawBufferPointer
-    ) throws(FieldError) -> JSONText {
+    ) throws(FieldError) -> JSONStringSpan {
         guard let text = token.text, !text.range.isEmpty else {
             throw token.isAbsent ? FieldError(name, "is required") : FieldError(name, "must be a non-empty string")
         }
@@ -131,7 +132,7 @@ extension CommandScanner {
 
     @inline(__always)
     private func decodedLength(
-        of text: JSONText,
+        of text: JSONStringSpan,
         named name: StaticString,
         in bytes: UnsafeRawBufferPointer
     ) throws(FieldError) -> Int {
@@ -142,7 +143,7 @@ extension CommandScanner {
         return length
     }
 
-    private func clientID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> JSONText {
+    private func clientID(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> JSONStringSpan {
         let text = try text(token, named: "client_id", in: bytes)
         guard text.decodedLength(in: bytes) ?? 0 <= maxClientID else {
             throw FieldError(message: "'client_id' must be at most \(maxClientID) bytes")

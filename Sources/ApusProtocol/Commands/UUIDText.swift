@@ -1,6 +1,6 @@
 /// The text form of a UUID: 32 hexadecimal digits of either case, bare or dashed as 8-4-4-4-12 (RFC 9562 section 4).
 enum UUIDText {
-    static func isValid(_ text: JSONText, in bytes: UnsafeRawBufferPointer) -> Bool {
+    static func isValid(_ text: JSONStringSpan, in bytes: UnsafeRawBufferPointer) -> Bool {
         text.hasEscapes ? isValid(escaped: text, in: bytes) : isValid(bytes, in: text.range)
     }
 
@@ -15,7 +15,7 @@ enum UUIDText {
     }
 
     @inline(never)
-    private static func isValid(escaped text: JSONText, in bytes: UnsafeRawBufferPointer) -> Bool {
+    private static func isValid(escaped text: JSONStringSpan, in bytes: UnsafeRawBufferPointer) -> Bool {
         guard text.range.count <= 36 * 6, var string = text.string(in: bytes) else { return false }
         return string.withUTF8 { isValid(UnsafeRawBufferPointer($0), in: $0.indices) }
     }

@@ -4,9 +4,9 @@ public struct PublishExtensions: Sendable, Equatable {
     public struct Message: Sendable, Equatable {
         /// The raw JSON object.
         public var range: Range<Int>
-        public var id: JSONText
+        public var id: JSONStringSpan
 
-        public init(range: Range<Int>, id: JSONText) {
+        public init(range: Range<Int>, id: JSONStringSpan) {
             self.range = range
             self.id = id
         }
@@ -65,9 +65,9 @@ extension CommandScanner {
     }
 
     /// The `id` in the message of a scanned `publish`.
-    public func messageID(of command: Command, in bytes: UnsafeRawBufferPointer) -> JSONText {
+    public func messageID(of command: Command, in bytes: UnsafeRawBufferPointer) -> JSONStringSpan {
         let range = command.message
-        var id = JSONText.empty
+        var id = JSONStringSpan.empty
         var members = JSONMembers(
             of: JSONToken(kind: .object, start: range.lowerBound, end: range.upperBound),
             in: bytes

@@ -31,13 +31,13 @@ struct JSONMembers {
     }
 
     /// The next value, with its name if this is an object; `nil` after the last.
-    mutating func next() -> (name: JSONText, value: JSONToken)? {
+    mutating func next() -> (name: JSONStringSpan, value: JSONToken)? {
         position = lexer.skipWhitespace(from: position)
         if lexer.byte(at: position) == UInt8(ascii: ",") { position = lexer.skipWhitespace(from: position + 1) }
-        var name = JSONText.empty
+        var name = JSONStringSpan.empty
         if isObject {
             guard let key = try? lexer.endOfString(at: position) else { return nil }
-            name = JSONText(token: position, end: key.end, hasEscapes: key.hasEscapes)
+            name = JSONStringSpan(token: position, end: key.end, hasEscapes: key.hasEscapes)
             let colon = lexer.skipWhitespace(from: key.end)
             position = lexer.skipWhitespace(from: colon + 1)
         }

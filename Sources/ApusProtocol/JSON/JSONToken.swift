@@ -20,13 +20,13 @@ struct JSONToken {
 
     /// The token's string; `nil` if the token is not a string.
     @inline(__always)
-    var text: JSONText? {
+    var text: JSONStringSpan? {
         guard kind == .string || kind == .escapedString || kind == .uuid else { return nil }
-        return JSONText(token: start, end: end, hasEscapes: kind == .escapedString)
+        return JSONStringSpan(token: start, end: end, hasEscapes: kind == .escapedString)
     }
 }
 
-extension JSONText {
+extension JSONStringSpan {
     /// The content of a token that includes its quotes.
     @inline(__always)
     init(token start: Int, end: Int, hasEscapes: Bool) {

@@ -16,14 +16,14 @@ struct ShortName: Equatable, ExpressibleByStringLiteral {
 
     /// The name in a JSON string; `nil` when it is too long or invalid.
     @inline(__always)
-    init?(_ text: JSONText, in lexer: JSONLexer) {
+    init?(_ text: JSONStringSpan, in lexer: JSONLexer) {
         guard let name = text.hasEscapes ? Self.decoded(text, in: lexer) : ShortName(text.range, in: lexer) else {
             return nil
         }
         self = name
     }
 
-    private static func decoded(_ name: JSONText, in lexer: JSONLexer) -> ShortName? {
+    private static func decoded(_ name: JSONStringSpan, in lexer: JSONLexer) -> ShortName? {
         // An escaped byte takes at most six bytes, so a longer text need not be decoded.
         guard name.range.count <= 6 * longest, var text = name.string(in: lexer.bytes) else { return nil }
         return text.withUTF8 { utf8 in

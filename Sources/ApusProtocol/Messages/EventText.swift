@@ -1,12 +1,12 @@
 /// An event's JSON, split up: `{"type":"event","topic":…,"message":…,"key":…,"offset":…,"ts":"…"}`.
 package struct EventText {
-    package var topic = JSONText.empty
+    package var topic = JSONStringSpan.empty
     /// The published object.
     package var message = 0..<0
-    package var key: JSONText?
+    package var key: JSONStringSpan?
     package var offset: UInt64?
     /// RFC 3339 text.
-    package var time = JSONText.empty
+    package var time = JSONStringSpan.empty
 
     /// - Parameter text: must be such an event.
     package init(_ text: UnsafeRawBufferPointer) {
@@ -28,7 +28,7 @@ package struct EventText {
 ///
 /// If a name occurs twice, the last value counts.
 package struct MessageText {
-    package var id: JSONText?
+    package var id: JSONStringSpan?
     package var payload: Range<Int>?
 
     /// - Parameter text: must be a JSON object.

@@ -98,7 +98,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     /// Passes the bytes of a name to `body`: straight from the message, or decoded if the name has escapes.
     func withName<Result>(
-        _ name: JSONText,
+        _ name: JSONStringSpan,
         in message: UnsafeRawBufferPointer,
         _ body: (UnsafeRawBufferPointer) -> Result
     ) -> Result {
@@ -108,7 +108,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     /// The decoded text. The scanner has checked that it can be decoded.
-    func text(_ text: JSONText, in message: UnsafeRawBufferPointer) -> String {
+    func text(_ text: JSONStringSpan, in message: UnsafeRawBufferPointer) -> String {
         text.string(in: message) ?? ""
     }
 

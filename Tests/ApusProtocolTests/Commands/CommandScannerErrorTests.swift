@@ -123,9 +123,9 @@ import Testing
     @Test func `a decoded string is nil when it holds a lone surrogate`() {
         let bytes = Array(#""a\ud800b""#.utf8)
         bytes.withUnsafeBytes { bytes in
-            #expect(JSONText(range: 1..<9, hasEscapes: true).string(in: bytes) == nil)
-            #expect(JSONText(range: 1..<2, hasEscapes: false).string(in: bytes) == "a")
-            #expect(JSONText(range: 1..<2, hasEscapes: true).string(in: bytes) == "a")
+            #expect(JSONStringSpan(range: 1..<9, hasEscapes: true).string(in: bytes) == nil)
+            #expect(JSONStringSpan(range: 1..<2, hasEscapes: false).string(in: bytes) == "a")
+            #expect(JSONStringSpan(range: 1..<2, hasEscapes: true).string(in: bytes) == "a")
         }
     }
 }

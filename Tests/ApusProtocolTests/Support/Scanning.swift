@@ -39,7 +39,7 @@ struct Scanned {
         range.map { String(decoding: bytes[$0], as: UTF8.self) }
     }
 
-    func decoded(_ text: JSONText?) -> String? {
+    func decoded(_ text: JSONStringSpan?) -> String? {
         bytes.withUnsafeBytes { bytes in text.flatMap { $0.string(in: bytes) } }
     }
 }

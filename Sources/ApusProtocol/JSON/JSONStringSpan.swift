@@ -1,5 +1,5 @@
 /// A JSON string inside a scanned text, not yet decoded.
-public struct JSONText: Sendable, Equatable {
+public struct JSONStringSpan: Sendable, Equatable {
     /// The content, without the quotes.
     public var range: Range<Int>
     public var hasEscapes: Bool
@@ -9,10 +9,10 @@ public struct JSONText: Sendable, Equatable {
         self.hasEscapes = hasEscapes
     }
 
-    package static var empty: JSONText { JSONText(range: 0..<0, hasEscapes: false) }
+    package static var empty: JSONStringSpan { JSONStringSpan(range: 0..<0, hasEscapes: false) }
 }
 
-extension JSONText {
+extension JSONStringSpan {
     /// The string with its escapes decoded; `nil` when it contains a lone surrogate and is not valid Unicode.
     ///
     /// `bytes` must be the text that was scanned.
