@@ -16,7 +16,7 @@ public final class Topic: Sendable {
     /// Publishers then wait for loops that are behind, and a burst that a loop offers a socket does not count as lag
     /// while the socket still takes it.
     let isPaced: Bool
-    let state: ContendedValueBox<TopicState>
+    let state: NIOLockedValueBox<TopicState>
 
     init(name: String, epoch: String, limits: MemoryBroker.Limits, settings: TopicSettings, reservations: Int = 0) {
         self.name = name
@@ -24,7 +24,7 @@ public final class Topic: Sendable {
         self.template = template
         nameBytes = Array(name.utf8)
         isPaced = limits.loopPace != nil
-        state = ContendedValueBox(
+        state = NIOLockedValueBox(
             TopicState(template: template, limits: limits, settings: settings, reservations: reservations)
         )
     }
