@@ -34,7 +34,6 @@ public struct ApusService: Service {
     private let onListening: @Sendable ([ListenAddress]) async -> Void
 
     /// - Parameters:
-    ///   - broker: stores the topics. Defaults to a ``MemoryBroker`` with the configuration's limits.
     ///   - metrics: records the swift-metrics values served at `/metrics`. Defaults to a registry of the service's own.
     ///     Bootstrap `MetricsSystem` with the same registry to include the metrics of other libraries.
     ///   - systemd: the connection to systemd if it started the process. The service serves the sockets that systemd
@@ -43,7 +42,6 @@ public struct ApusService: Service {
     public init(
         configuration: ServerConfiguration,
         mode: Mode = .pubSub,
-        broker: (any Broker)? = nil,
         metrics: MetricsRegistry? = nil,
         systemd: Systemd = .none,
         logger: Logger,
@@ -51,7 +49,7 @@ public struct ApusService: Service {
     ) {
         self.configuration = configuration
         self.mode = mode
-        let broker = broker ?? MemoryBroker(limits: configuration.brokerLimits)
+        let broker = MemoryBroker(limits: configuration.brokerLimits)
         self.broker = broker
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries)

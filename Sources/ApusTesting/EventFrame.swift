@@ -1,24 +1,24 @@
-public import ApusProtocol
-public import NIOCore
+package import ApusProtocol
+package import NIOCore
 
 /// An event as a client would read it from its socket.
-public struct EventFrame: Hashable, Sendable {
+package struct EventFrame: Hashable, Sendable {
     /// Always `event`.
-    public let kind: String
-    public let topic: String
+    package let kind: String
+    package let topic: String
     /// The published object, byte for byte.
-    public let message: String
+    package let message: String
     /// The key as a JSON string with quotes.
-    public let key: String?
-    public let offset: UInt64?
+    package let key: String?
+    package let offset: UInt64?
     /// When the message was published, as RFC 3339 text.
-    public let time: String
+    package let time: String
 
     /// Decodes all frames of a delivery. Every frame must be a final, unmasked text frame with an event of `dialect`.
     ///
     /// - Parameter inflater: the inflater of a client that also reads compressed frames.
     /// - Returns: `nil` when a frame is anything else.
-    public static func decode(_ bytes: ByteBuffer, dialect: Dialect, inflater: Inflater? = nil) -> [EventFrame]? {
+    package static func decode(_ bytes: ByteBuffer, dialect: Dialect, inflater: Inflater? = nil) -> [EventFrame]? {
         var rest = bytes
         var frames: [EventFrame] = []
         while rest.readableBytes > 0 {

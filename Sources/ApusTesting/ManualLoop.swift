@@ -1,5 +1,5 @@
-public import ApusBroker
-public import ApusProtocol
+package import ApusBroker
+package import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// Event loops without threads or clocks: several hubs over one broker, whose turns run when the test says so.
@@ -10,13 +10,13 @@ import NIOConcurrencyHelpers
 /// hub 2 ─┘                    └─ picked in order, or by a seed  runUntilIdle()  until none is due
 /// ```
 /// A hub's mailbox only records that its turn is due, as an event loop's task queue would. Belongs to one thread.
-public final class ManualLoop {
-    public let broker: MemoryBroker
-    public let hubs: [Hub]
+package final class ManualLoop {
+    package let broker: MemoryBroker
+    package let hubs: [Hub]
     /// The time of all hubs. It stands still unless the test moves it.
-    public let clock: ManualClock
+    package let clock: ManualClock
     /// Called before each turn, with the index of the hub.
-    public var onTurn: ((Int) -> Void)?
+    package var onTurn: ((Int) -> Void)?
     private let due: DueTurns
     private var generator: SeededGenerator?
 
@@ -26,7 +26,7 @@ public final class ManualLoop {
     ///   - count: the number of hubs.
     ///   - compression: the compression settings of the hubs, for subscribers that support it.
     ///   - seed: selects which of the due hubs runs next; `nil` to run them in the order in which they became due.
-    public init(
+    package init(
         hubs count: Int = 1,
         limits: MemoryBroker.Limits = MemoryBroker.Limits(),
         compression: MessageCompressor.Settings? = nil,
@@ -51,13 +51,13 @@ public final class ManualLoop {
     }
 
     /// The hubs whose turn is due, in the order in which they asked for it.
-    public var dueHubs: [Int] { due.all }
+    package var dueHubs: [Int] { due.all }
 
     /// Runs one turn of one hub that is due.
     ///
     /// - Returns: `false` when no hub is due.
     @discardableResult
-    public func runNext() -> Bool {
+    package func runNext() -> Bool {
         let waiting = due.all
         guard let first = waiting.first else { return false }
         var index = first
@@ -70,7 +70,7 @@ public final class ManualLoop {
     }
 
     /// Runs one turn of that hub, due or not: a turn without work must do no harm.
-    public func run(_ index: Int) {
+    package func run(_ index: Int) {
         due.remove(index)
         onTurn?(index)
         hubs[index].turn()
@@ -81,7 +81,7 @@ public final class ManualLoop {
     /// - Parameter limit: more turns than this count as an endless loop and stop the process.
     /// - Returns: the number of turns.
     @discardableResult
-    public func runUntilIdle(limit: Int = 100_000) -> Int {
+    package func runUntilIdle(limit: Int = 100_000) -> Int {
         var count = 0
         while runNext() {
             count += 1

@@ -1,6 +1,6 @@
-public import ApusBroker
-public import ApusProtocol
-public import NIOCore
+package import ApusBroker
+package import ApusProtocol
+package import NIOCore
 
 /// A subscriber that records what it receives, and whose socket the test fills and empties.
 ///
@@ -10,9 +10,9 @@ public import NIOCore
 /// ```
 /// A channel behaves in the same way: a flush may make room at once, and then calls the hub back during its delivery. A
 /// message counts as received when it is delivered. Belongs to one thread.
-public final class RecordingSubscriber: Subscriber {
+package final class RecordingSubscriber: Subscriber {
     /// One thing that the subscriber received.
-    public enum Record: Hashable, Sendable {
+    package enum Record: Hashable, Sendable {
         case event(topic: String, message: String, key: String? = nil, offset: UInt64? = nil)
         case dropped(topic: String, count: UInt64, range: ClosedRange<UInt64>? = nil)
         case deleted(topic: String, byPattern: Bool = false, waits: Bool = false)
@@ -27,36 +27,36 @@ public final class RecordingSubscriber: Subscriber {
     }
 
     /// How much may be pending before the subscriber becomes unwritable.
-    public struct WaterMark: Sendable {
-        public var frames: Int
-        public var bytes: Int
+    package struct WaterMark: Sendable {
+        package var frames: Int
+        package var bytes: Int
 
-        public init(frames: Int = .max, bytes: Int = .max) {
+        package init(frames: Int = .max, bytes: Int = .max) {
             self.frames = frames
             self.bytes = bytes
         }
     }
 
-    public let dialect: Dialect
-    public let framing: EventEncoding.Framing
+    package let dialect: Dialect
+    package let framing: EventEncoding.Framing
     /// The number of its connection.
-    public let origin: UInt32
-    public var peer: SubscriberPeer {
+    package let origin: UInt32
+    package var peer: SubscriberPeer {
         SubscriberPeer(connection: UInt64(origin), address: "recorded", transport: "websocket")
     }
-    public var subscriptions = SubscriptionSet()
-    public private(set) var records: [Record] = []
+    package var subscriptions = SubscriptionSet()
+    package private(set) var records: [Record] = []
     /// The number of calls of ``deliver(_:)`` that brought the records.
-    public private(set) var deliveries = 0
+    package private(set) var deliveries = 0
     /// The last delivery, as it goes to the wire.
-    public private(set) var lastDelivery = ByteBuffer()
+    package private(set) var lastDelivery = ByteBuffer()
     /// Called after each record, during the hub's work.
-    public var onRecord: ((Record) -> Void)?
-    public let waterMark: WaterMark
+    package var onRecord: ((Record) -> Void)?
+    package let waterMark: WaterMark
     /// When its client was last seen to read from the socket's buffers, in milliseconds of a monotonic clock.
-    public var lastTaken = Int64.min
+    package var lastTaken = Int64.min
     /// The topic of the last presence news. Several topics may have had its name.
-    public private(set) var presenceTopic: Topic?
+    package private(set) var presenceTopic: Topic?
 
     private let hub: Hub
     /// The inflater of a client that has negotiated compression.
@@ -74,7 +74,7 @@ public final class RecordingSubscriber: Subscriber {
     /// - Parameters:
     ///   - window: the window of a client that has negotiated compression.
     ///   - room: how many frames the socket accepts until ``take(_:)`` makes more room.
-    public init(
+    package init(
         on hub: Hub,
         dialect: Dialect = .base,
         window: DeflateWindow? = nil,
@@ -94,51 +94,51 @@ public final class RecordingSubscriber: Subscriber {
     // MARK: Test controls
 
     /// Stops accepting data, like a socket with full buffers.
-    public func block() {
+    package func block() {
         isBlocked = true
     }
 
     /// Accepts data again after ``block()``.
-    public func unblock() {
+    package func unblock() {
         isBlocked = false
         if isWritable { hub.resume(self) }
     }
 
     /// The client reads `count` frames, so the socket accepts as many more.
-    public func take(_ count: Int) {
+    package func take(_ count: Int) {
         room += count
         moveToSocket()
     }
 
     /// Closes the connection.
-    public func disconnect() {
+    package func disconnect() {
         hub.removeAll(of: self)
     }
 
     /// Returns the records and forgets them.
     @discardableResult
-    public func takeRecords() -> [Record] {
+    package func takeRecords() -> [Record] {
         defer { records = [] }
         return records
     }
 
     /// The messages among the records.
-    public var messages: [String] {
+    package var messages: [String] {
         records.compactMap { record in
             if case .event(_, let message, _, _) = record { message } else { nil }
         }
     }
 
     /// Whether the hub has forgotten no flush.
-    public var isFlushed: Bool { unflushed == 0 }
+    package var isFlushed: Bool { unflushed == 0 }
 
     // MARK: Subscriber
 
-    public var isWritable: Bool {
+    package var isWritable: Bool {
         !isBlocked && pending.count < waterMark.frames && pending.reduce(0, +) < waterMark.bytes
     }
 
-    public func deliver(_ frames: ByteBuffer) {
+    package func deliver(_ frames: ByteBuffer) {
         deliveries += 1
         lastDelivery = frames
         if unflushed == 0 { hub.flushLater(self) }
@@ -156,14 +156,14 @@ public final class RecordingSubscriber: Subscriber {
         }
     }
 
-    public func lastTaken(now: Int64) -> Int64 { lastTaken }
+    package func lastTaken(now: Int64) -> Int64 { lastTaken }
 
-    public func flush() {
+    package func flush() {
         unflushed = 0
         moveToSocket()
     }
 
-    public func notify(_ notice: SubscriberNotice) {
+    package func notify(_ notice: SubscriberNotice) {
         if case .presence(let topic, _, _) = notice { presenceTopic = topic }
         switch notice {
         case .messagesDropped(let topic, let count, let range):

@@ -1,7 +1,7 @@
 /// The owner of all topics. Hubs and the REST interface use it.
 ///
 /// All event loops share a broker. Any thread may call it.
-public protocol Broker: Sendable {
+package protocol Broker: Sendable {
     /// Creates a topic.
     ///
     /// - Throws: ``BrokerError`` `.topicExists`, `.nameNotAllowed` or `.tooManyTopics`.
@@ -63,7 +63,7 @@ extension Broker {
     /// The topic of that name. Creates it if it does not exist.
     ///
     /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
-    public func topicOrNew(named name: String) throws(BrokerError) -> Topic {
+    package func topicOrNew(named name: String) throws(BrokerError) -> Topic {
         while true {
             if let topic = topic(named: name) { return topic }
             do throws(BrokerError) {
@@ -77,7 +77,7 @@ extension Broker {
 }
 
 /// Identifies a filter or an awaited name of a broker.
-public typealias FilterID = UInt64
+package typealias FilterID = UInt64
 
 /// Why a broker refused a request, or ended a subscription.
 public struct BrokerError: Error, Hashable, Sendable {

@@ -59,25 +59,25 @@ public final class MemoryBroker: Broker {
     /// Creates a broker without topics.
     ///
     /// - Parameter makeEpoch: makes the epoch of a new topic: short text of letters and digits, never the same twice.
-    public init(limits: Limits = Limits(), makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch) {
+    package init(limits: Limits = Limits(), makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch) {
         self.limits = limits
         self.makeEpoch = makeEpoch
     }
 
     /// 64 random bits in base 36: at most 13 letters and digits.
     @Sendable
-    public static func randomEpoch() -> String {
+    package static func randomEpoch() -> String {
         String(UInt64.random(in: .min ... .max), radix: 36)
     }
 
     @discardableResult
-    public func createTopic(named name: String) throws(BrokerError) -> Topic {
+    package func createTopic(named name: String) throws(BrokerError) -> Topic {
         let (topic, isNew) = try find(or: TopicSettings(), named: name)
         guard isNew else { throw BrokerError(.topicExists, "Topic '\(name)' already exists") }
         return topic
     }
 
-    public func putTopic(
+    package func putTopic(
         named name: String,
         change: (inout TopicSettings) -> Void
     ) throws(BrokerError) -> (topic: Topic, isNew: Bool) {
@@ -123,7 +123,7 @@ public final class MemoryBroker: Broker {
         return (topic, filters != nil)
     }
 
-    public func deleteTopic(named name: String) throws(BrokerError) {
+    package func deleteTopic(named name: String) throws(BrokerError) {
         guard
             name.utf8.count <= TopicName.maxSize,
             let topic = state.withLockedValue({ state in
@@ -138,7 +138,7 @@ public final class MemoryBroker: Broker {
         topic.delete()
     }
 
-    public func trim(now: Int64, limit: Int) {
+    package func trim(now: Int64, limit: Int) {
         let due = state.withLockedValue { state in
             if state.untrimmed.isEmpty { state.untrimmed = Array(state.topics.values)[...] }
             let due = state.untrimmed.prefix(limit)
@@ -150,7 +150,7 @@ public final class MemoryBroker: Broker {
         for topic in due { topic.trim(now: now) }
     }
 
-    public func releaseMemory() {
+    package func releaseMemory() {
         for topic in topics { topic.releaseMemory() }
         state.withLockedValue { state in
             state.topics.releaseRoom()
@@ -161,19 +161,19 @@ public final class MemoryBroker: Broker {
         }
     }
 
-    public func topic(named name: String) -> Topic? {
+    package func topic(named name: String) -> Topic? {
         // Checked first: nobody waits for the lock while a name is hashed that no topic can have.
         guard name.utf8.count <= TopicName.maxSize else { return nil }
         return state.withLockedValue { $0.topics[ExactText(name)] }
     }
 
-    public var topics: [Topic] {
+    package var topics: [Topic] {
         state.withLockedValue { Array($0.topics.values) }
     }
 
     // MARK: Filters
 
-    public func addFilter(
+    package func addFilter(
         _ filter: TopicFilter,
         mailbox: HubMailbox,
         limit: Int
@@ -186,7 +186,7 @@ public final class MemoryBroker: Broker {
         }
     }
 
-    public func awaitTopic(named name: String, mailbox: HubMailbox) -> (filter: FilterID, topic: Topic?) {
+    package func awaitTopic(named name: String, mailbox: HubMailbox) -> (filter: FilterID, topic: Topic?) {
         state.withLockedValue { state in
             state.lastFilter += 1
             state.awaited.insert(state.lastFilter, name: name, mailbox: mailbox)
@@ -194,7 +194,7 @@ public final class MemoryBroker: Broker {
         }
     }
 
-    public func removeFilter(_ filter: FilterID) {
+    package func removeFilter(_ filter: FilterID) {
         state.withLockedValue { state in
             if let handle = state.handles.removeValue(forKey: filter) {
                 state.filters.remove(handle)
@@ -204,11 +204,11 @@ public final class MemoryBroker: Broker {
         }
     }
 
-    public var awaitedCount: Int {
+    package var awaitedCount: Int {
         state.withLockedValue { $0.awaited.count }
     }
 
-    public var filterCount: Int {
+    package var filterCount: Int {
         state.withLockedValue { $0.filters.count }
     }
 }

@@ -4,12 +4,12 @@ import NIOConcurrencyHelpers
 
 extension Topic {
     /// The number of subscriptions over all connections, including reserved ones.
-    public var subscriberCount: Int {
+    package var subscriberCount: Int {
         state.withLockedValue { $0.subscriptions }
     }
 
     /// The number of messages published since the topic was created.
-    public var publishedCount: UInt64 {
+    package var publishedCount: UInt64 {
         state.withLockedValue { $0.log.head - 1 }
     }
 
@@ -70,25 +70,25 @@ extension Topic {
     }
 
     /// A snapshot of a topic's settings, history, size and rates.
-    public struct Inspection: Sendable {
-        public let settings: TopicSettings
+    package struct Inspection: Sendable {
+        package let settings: TopicSettings
         /// The oldest offset that a replay may start from; `last` + 1 when there is none.
-        public let first: Offset
+        package let first: Offset
         /// The offset of the last message; 0 when nothing was ever published.
-        public let last: Offset
+        package let last: Offset
         /// The bytes of frames in the log.
-        public let bytes: Int
+        package let bytes: Int
         /// Messages per second, averaged over about the last ten seconds.
-        public let messageRate: Double
+        package let messageRate: Double
         /// Bytes per second, averaged over about the last ten seconds.
-        public let byteRate: Double
-        public let subscribers: Int
+        package let byteRate: Double
+        package let subscribers: Int
     }
 
     /// Takes a snapshot of the topic.
     ///
     /// - Parameter now: in milliseconds on the steady clock.
-    public func inspect(now: Int64) -> Inspection {
+    package func inspect(now: Int64) -> Inspection {
         state.withLockedValue { state in
             state.log.seal()
             let rates = state.rates.rates(now: now)
@@ -105,15 +105,15 @@ extension Topic {
     }
 
     /// The bytes of frames in the log.
-    public var logBytes: Int {
+    package var logBytes: Int {
         state.withLockedValue { $0.log.bytes }
     }
 
     /// How far a cursor is behind the head, in messages, bytes and milliseconds.
-    public struct Lag: Sendable, Equatable {
-        public var messages: UInt64 = 0
-        public var bytes = 0
-        public var milliseconds: Int64 = 0
+    package struct Lag: Sendable, Equatable {
+        package var messages: UInt64 = 0
+        package var bytes = 0
+        package var milliseconds: Int64 = 0
     }
 
     /// Computes how far `cursor` is behind the head.

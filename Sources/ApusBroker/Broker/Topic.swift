@@ -1,4 +1,4 @@
-public import ApusProtocol
+package import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// A named log and the hubs that read it.
@@ -6,10 +6,10 @@ import NIOConcurrencyHelpers
 /// All event loops share a topic. One leaf lock guards all mutable state. While a thread holds the lock, it calls only
 /// the log's own code. A topic sees each hub as one reader, no matter how many subscriptions the hub has. A publish
 /// therefore costs the same for one subscriber as for a thousand.
-public final class Topic: Sendable {
-    public let name: String
+package final class Topic: Sendable {
+    package let name: String
     /// Encodes this topic's event frames, and holds the topic's name as JSON.
-    public let template: EventTemplate
+    package let template: EventTemplate
     let nameBytes: [UInt8]
     /// Whether the broker has a ``LoopPace``.
     ///
@@ -30,7 +30,7 @@ public final class Topic: Sendable {
     }
 
     /// Tells this topic's offsets apart from the offsets of another topic with the same name.
-    public var epoch: String { template.epoch }
+    package var epoch: String { template.epoch }
 
     // MARK: Publishing
 

@@ -1,10 +1,10 @@
 /// The rules for topic names.
-public enum TopicName {
+package enum TopicName {
     /// The longest name, in bytes of UTF-8.
-    public static let maxSize = 255
+    package static let maxSize = 255
 
     /// Whether a topic may have that name: 1–255 bytes of UTF-8 without control characters, `*` or `>`.
-    public static func isAllowed(_ name: String) -> Bool {
+    package static func isAllowed(_ name: String) -> Bool {
         let size = name.utf8.count
         guard size > 0, size <= maxSize else { return false }
         return name.unicodeScalars.allSatisfy { scalar in

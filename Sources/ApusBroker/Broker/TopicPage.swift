@@ -1,28 +1,28 @@
-public import ApusProtocol
+package import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// A section of a topic's log, for clients that fetch instead of subscribing.
-public struct TopicPage: Sendable {
+package struct TopicPage: Sendable {
     /// One publication.
-    public struct Entry: Sendable {
-        public let offset: Offset
+    package struct Entry: Sendable {
+        package let offset: Offset
         /// The published object, byte for byte.
-        public let message: [UInt8]
+        package let message: [UInt8]
         /// The key as a quoted JSON string.
-        public let key: [UInt8]?
+        package let key: [UInt8]?
         /// The time of publication as RFC 3339 text.
-        public let time: [UInt8]
+        package let time: [UInt8]
     }
 
     /// The topic's oldest offset that is kept for replay.
-    public let first: Offset
+    package let first: Offset
     /// The topic's last offset.
-    public let last: Offset
-    public let entries: [Entry]
+    package let last: Offset
+    package let entries: [Entry]
     /// The last offset that was examined. The next page starts after it.
-    public let next: Offset
-    public let isRecovered: Bool?
-    public let missed: ClosedRange<Offset>?
+    package let next: Offset
+    package let isRecovered: Bool?
+    package let missed: ClosedRange<Offset>?
 }
 
 extension Topic {
@@ -34,7 +34,7 @@ extension Topic {
     /// - Parameter now: in milliseconds on the steady clock.
     /// - Returns: `nil` when the topic is deleted.
     /// - Throws: ``BrokerError`` `.positionInFuture`.
-    public func page(from start: ReplayStart, limit: Int, now: Int64) throws(BrokerError) -> TopicPage? {
+    package func page(from start: ReplayStart, limit: Int, now: Int64) throws(BrokerError) -> TopicPage? {
         let place = try state.withLockedValue { state in
             Result { () throws(BrokerError) -> (Attached, first: Offset)? in
                 guard !state.isDeleted else { return nil }

@@ -21,51 +21,51 @@ public struct TopicSettings: Sendable, Equatable {
 }
 
 /// One message to publish, with its options.
-public struct Publication {
+package struct Publication {
     /// A JSON object.
-    public var message: UnsafeRawBufferPointer
+    package var message: UnsafeRawBufferPointer
     /// The decoded `id` of the message. Used only if the topic removes duplicates.
-    public var id: String
+    package var id: String
     /// The key as a quoted JSON string.
-    public var keyJSON: [UInt8]?
+    package var keyJSON: [UInt8]?
     /// The lifetime in milliseconds.
-    public var ttl: Int64?
+    package var ttl: Int64?
 
-    public init(message: UnsafeRawBufferPointer, id: String, keyJSON: [UInt8]? = nil, ttl: Int64? = nil) {
+    package init(message: UnsafeRawBufferPointer, id: String, keyJSON: [UInt8]? = nil, ttl: Int64? = nil) {
         self.message = message
         self.id = id
         self.keyJSON = keyJSON
         self.ttl = ttl
     }
 
-    public init(message: UnsafeRawBufferPointer, id: String, key: String?, ttl: Int64? = nil) {
+    package init(message: UnsafeRawBufferPointer, id: String, key: String?, ttl: Int64? = nil) {
         self.init(message: message, id: id, keyJSON: key.map { Array(jsonString($0).utf8) }, ttl: ttl)
     }
 }
 
 /// The result of a publish.
-public struct PublishReceipt: Sendable, Equatable {
+package struct PublishReceipt: Sendable, Equatable {
     /// The offset of the first new message. If all are duplicates, the offset where the first one was published before.
-    public var offset: Offset
+    package var offset: Offset
     /// The number of messages appended.
-    public var count: Int
+    package var count: Int
     /// The number of messages refused because their ids were within the dedupe window.
-    public var duplicates: Int
+    package var duplicates: Int
     /// The number of subscriptions that the messages are for.
-    public var subscribers: Int
+    package var subscribers: Int
 
-    public init(offset: Offset, count: Int = 1, duplicates: Int = 0, subscribers: Int = 0) {
+    package init(offset: Offset, count: Int = 1, duplicates: Int = 0, subscribers: Int = 0) {
         self.offset = offset
         self.count = count
         self.duplicates = duplicates
         self.subscribers = subscribers
     }
 
-    public var isDuplicate: Bool { count == 0 }
+    package var isDuplicate: Bool { count == 0 }
 }
 
 /// The outcome of a publish.
-public enum PublishOutcome: Sendable, Equatable {
+package enum PublishOutcome: Sendable, Equatable {
     case published(PublishReceipt)
     /// A throttling subscription is at its bound. The hub is told when there is room.
     case throttled
@@ -78,8 +78,8 @@ public enum PublishOutcome: Sendable, Equatable {
 }
 
 /// The topic that was published to, and the outcome.
-public struct PublishResult: Sendable {
+package struct PublishResult: Sendable {
     /// `nil` when there is no topic of that name. The outcome is then ``PublishOutcome/deleted``.
-    public let topic: Topic?
-    public let outcome: PublishOutcome
+    package let topic: Topic?
+    package let outcome: PublishOutcome
 }

@@ -7,10 +7,10 @@
 /// bound on the filters bounds the look-up.
 ///
 /// A value without a lock: its owner guards it.
-public struct FilterTrie<Value> {
+package struct FilterTrie<Value> {
     /// Removes a stored value again.
-    public struct Handle: Hashable, Sendable {
-        public let filter: TopicFilter
+    package struct Handle: Hashable, Sendable {
+        package let filter: TopicFilter
         fileprivate let number: UInt64
     }
 
@@ -18,18 +18,18 @@ public struct FilterTrie<Value> {
     private var nextNumber: UInt64 = 0
 
     /// The number of stored values.
-    public private(set) var count = 0
+    package private(set) var count = 0
 
     /// The number of nodes in use.
     var nodeCount: Int { trie.nodeCount }
 
-    public init() {}
+    package init() {}
 
     /// Releases capacity that is no longer needed.
     mutating func releaseRoom() { trie.releaseRoom() }
 
     /// Stores `value` under `filter`, in addition to the values already stored under it.
-    public mutating func insert(_ filter: TopicFilter, _ value: Value) -> Handle {
+    package mutating func insert(_ filter: TopicFilter, _ value: Value) -> Handle {
         let handle = Handle(filter: filter, number: nextNumber)
         trie.update(filter.tokens) { values in
             if values == nil { values = [:] }
@@ -42,7 +42,7 @@ public struct FilterTrie<Value> {
 
     /// Removes the value for which ``insert(_:_:)`` returned the handle; `nil` when it is removed already.
     @discardableResult
-    public mutating func remove(_ handle: Handle) -> Value? {
+    package mutating func remove(_ handle: Handle) -> Value? {
         let value = trie.update(handle.filter.tokens) { values in
             let value = values?.removeValue(forKey: handle.number)
             if values?.isEmpty == true { values = nil }
@@ -53,7 +53,7 @@ public struct FilterTrie<Value> {
     }
 
     /// The values whose filter matches `name`, in the order in which they were stored.
-    public func matches(of name: String) -> [Value] {
+    package func matches(of name: String) -> [Value] {
         guard count > 0 else { return [] }
         let tokens = ExactText.tokens(of: name)
         var found: [(number: UInt64, value: Value)] = []

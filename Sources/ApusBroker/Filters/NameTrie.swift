@@ -5,7 +5,7 @@
 /// visits every name of two or more tokens. It never visits a node twice.
 ///
 /// A value without a lock: its owner guards it.
-public struct NameTrie<Value> {
+package struct NameTrie<Value> {
     fileprivate struct Entry {
         let number: UInt64
         let value: Value
@@ -15,12 +15,12 @@ public struct NameTrie<Value> {
     private var nextNumber: UInt64 = 0
 
     /// The number of stored names.
-    public private(set) var count = 0
+    package private(set) var count = 0
 
     /// The number of nodes in use.
     var nodeCount: Int { trie.nodeCount }
 
-    public init() {}
+    package init() {}
 
     /// Releases capacity that is no longer needed.
     mutating func releaseRoom() { trie.releaseRoom() }
@@ -29,7 +29,7 @@ public struct NameTrie<Value> {
     ///
     /// - Returns: the replaced value.
     @discardableResult
-    public mutating func insert(_ name: String, _ value: Value) -> Value? {
+    package mutating func insert(_ name: String, _ value: Value) -> Value? {
         let number = nextNumber
         let old = trie.update(Self.path(of: name)) { entry in
             defer { entry = Entry(number: number, value: value) }
@@ -42,7 +42,7 @@ public struct NameTrie<Value> {
 
     /// Removes the value stored under `name`, and returns it.
     @discardableResult
-    public mutating func remove(_ name: String) -> Value? {
+    package mutating func remove(_ name: String) -> Value? {
         let old = trie.update(Self.path(of: name)) { entry in
             defer { entry = nil }
             return entry?.value
@@ -55,7 +55,7 @@ public struct NameTrie<Value> {
     ///
     /// - Parameter limit: the most values to return. To find out whether there are more than n, pass n + 1. Which
     ///   values are found is then unspecified.
-    public func matches(of filter: TopicFilter, limit: Int = .max) -> [Value] {
+    package func matches(of filter: TopicFilter, limit: Int = .max) -> [Value] {
         let tokens = filter.tokens
         var found: [Entry] = []
         var pending = [(node: TokenTrie<Entry>.root, depth: 0)]

@@ -3,7 +3,7 @@
 /// Dots split names and patterns into tokens. `*` is a whole token and matches any one token. `>` is a whole token,
 /// must be the last, and matches one or more tokens. Everything else is compared byte for byte. A token may be empty:
 /// `a..b` is an allowed name of three tokens, and `a.*.b` matches it.
-public struct TopicFilter: Sendable {
+package struct TopicFilter: Sendable {
     /// One part between the dots.
     enum Token: Hashable {
         case literal(ExactText)
@@ -17,13 +17,13 @@ public struct TopicFilter: Sendable {
     let tokens: [Token]
 
     /// The pattern as given.
-    public var text: String { exact.text }
+    package var text: String { exact.text }
 
     /// Parses a pattern of at most ``TopicName/maxSize`` bytes without control characters.
     ///
     /// Returns `nil` when `text` is not a pattern: it is too long, a `*` or `>` is not a whole token, a `>` is not the
     /// last token, or there is neither `*` nor `>`, so that it is a topic's name.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         // Check the size first, so that a text of a megabyte costs nothing.
         guard
             text.utf8.count <= TopicName.maxSize,
@@ -50,12 +50,12 @@ public struct TopicFilter: Sendable {
     /// Whether `name` contains a `*` or `>`, which no topic's name does.
     ///
     /// Such a text is a pattern if it is valid, and nothing else.
-    public static func isPattern(_ name: some StringProtocol) -> Bool {
+    package static func isPattern(_ name: some StringProtocol) -> Bool {
         name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: ">") }
     }
 
     /// Whether the pattern matches a topic of that name.
-    public func matches(_ name: String) -> Bool {
+    package func matches(_ name: String) -> Bool {
         let parts = ExactText.tokens(of: name)
         guard tokens.last == .tail ? parts.count >= tokens.count : parts.count == tokens.count else { return false }
         return zip(tokens, parts).allSatisfy { token, part in
@@ -68,17 +68,17 @@ public struct TopicFilter: Sendable {
 }
 
 extension TopicFilter: Hashable {
-    public static func == (lhs: TopicFilter, rhs: TopicFilter) -> Bool {
+    package static func == (lhs: TopicFilter, rhs: TopicFilter) -> Bool {
         lhs.exact == rhs.exact
     }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         hasher.combine(exact)
     }
 }
 
 extension TopicFilter: CustomStringConvertible {
-    public var description: String { text }
+    package var description: String { text }
 }
 
 extension ExactText {

@@ -2,7 +2,7 @@
 
 extension Hub {
     /// Releases unused capacity, and caches that only speed up repeated work.
-    public func releaseMemory() {
+    package func releaseMemory() {
         while let last = topics.last, last == nil { topics.removeLast() }
         freeSlots.removeAll { $0 >= topics.count }
         topics.releaseRoom()

@@ -38,7 +38,7 @@ extension Hub {
     }
 
     /// Counts a burst as lag if the subscriber has accepted nothing between the last call and this one.
-    public func endBursts() {
+    package func endBursts() {
         guard !bursts.isEmpty else { return }
         var delivered: [ObjectIdentifier: UInt64] = [:]
         bursts.removeAll { subscription in

@@ -1,45 +1,45 @@
-public import ApusProtocol
+package import ApusProtocol
 import DequeModule
 
 /// Why a subscription ended.
-public struct EndReason: Hashable, Sendable {
+package struct EndReason: Hashable, Sendable {
     /// The machine-readable reason. If the server closed the connection, this is the connection's close reason.
-    public let code: String
+    package let code: String
 
-    public init(_ code: String) {
+    package init(_ code: String) {
         self.code = code
     }
 
-    public static let unsubscribed = EndReason("UNSUBSCRIBED")
-    public static let disconnected = EndReason("DISCONNECTED")
+    package static let unsubscribed = EndReason("UNSUBSCRIBED")
+    package static let disconnected = EndReason("DISCONNECTED")
     /// The waiting request got its answer. Reports do not list such subscriptions.
-    public static let answered = EndReason("ANSWERED")
-    public static let slowConsumer = EndReason("SLOW_CONSUMER")
-    public static let topicDeleted = EndReason("TOPIC_DELETED")
+    package static let answered = EndReason("ANSWERED")
+    package static let slowConsumer = EndReason("SLOW_CONSUMER")
+    package static let topicDeleted = EndReason("TOPIC_DELETED")
 }
 
 /// The state of a subscription, for people to look at.
-public struct SubscriptionReport: Sendable {
+package struct SubscriptionReport: Sendable {
     /// Rises with each new subscription.
-    public var id: UInt64
-    public var topicJSON: [UInt8]
-    public var clientID: String
-    public var peer: SubscriberPeer
+    package var id: UInt64
+    package var topicJSON: [UInt8]
+    package var clientID: String
+    package var peer: SubscriberPeer
     /// The pattern that created the subscription.
-    public var pattern: String?
+    package var pattern: String?
     /// When the subscription began, in milliseconds since 1970.
-    public var since: Int64
-    public var overflow: OverflowPolicy
-    public var queue: Int
-    public var delivered: UInt64
-    public var dropped: UInt64
-    public var lag: Topic.Lag
+    package var since: Int64
+    package var overflow: OverflowPolicy
+    package var queue: Int
+    package var delivered: UInt64
+    package var dropped: UInt64
+    package var lag: Topic.Lag
     /// How long publishers have waited for the subscription, in milliseconds.
-    public var throttledTime: Int64
+    package var throttledTime: Int64
     /// How long publishers of the topic have waited for the subscription's loop, in milliseconds.
-    public var heldTime: Int64 = 0
+    package var heldTime: Int64 = 0
     /// For a subscription that has ended: why, and when in milliseconds since 1970.
-    public var end: (reason: EndReason, time: Int64)?
+    package var end: (reason: EndReason, time: Int64)?
 
     init(_ subscription: Subscription, lag: Topic.Lag) {
         id = subscription.id
@@ -73,7 +73,7 @@ struct GoneSubscriptions {
 
 extension Hub {
     /// The hub's counters, with the current state filled in.
-    public func report() -> HubCounters {
+    package func report() -> HubCounters {
         var counters = counters
         for reader in topics {
             guard let reader else { continue }
@@ -95,11 +95,11 @@ extension Hub {
     }
 
     /// The order in which subscriptions are listed.
-    public enum ReportOrder: String, Sendable, CaseIterable {
+    package enum ReportOrder: String, Sendable, CaseIterable {
         case lag, delivered, dropped, since
 
         /// Whether `left` comes before `right` in the list.
-        public func precedes(_ left: SubscriptionReport, _ right: SubscriptionReport) -> Bool {
+        package func precedes(_ left: SubscriptionReport, _ right: SubscriptionReport) -> Bool {
             switch self {
             case .lag: left.lag.messages > right.lag.messages
             case .delivered: left.delivered > right.delivered
@@ -122,7 +122,7 @@ extension Hub {
     /// Reports the first `limit` subscriptions of the hub, or of one topic.
     ///
     /// Only for these does the hub compute the full report.
-    public func subscriptionReports(
+    package func subscriptionReports(
         of topic: Topic? = nil,
         order: ReportOrder = .since,
         limit: Int = .max
@@ -146,7 +146,7 @@ extension Hub {
     }
 
     /// The subscriptions that ended most recently, the latest last.
-    public func goneReports() -> [SubscriptionReport] {
+    package func goneReports() -> [SubscriptionReport] {
         Array(gone.all)
     }
 }

@@ -6,13 +6,13 @@ import Synchronization
 
 extension Hub {
     /// The most subscriptions that one connection may have.
-    public struct SubscriptionLimits: Sendable {
+    package struct SubscriptionLimits: Sendable {
         /// Subscriptions that the connection asks for. A pattern counts as one.
-        public var subscriptions: Int
+        package var subscriptions: Int
         /// Topics that the connection's patterns match.
-        public var matches: Int
+        package var matches: Int
 
-        public init(subscriptions: Int, matches: Int = 100_000) {
+        package init(subscriptions: Int, matches: Int = 100_000) {
             self.subscriptions = subscriptions
             self.matches = matches
         }
@@ -25,7 +25,7 @@ extension Hub {
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.filterNotAllowed`, `.nameNotAllowed`, `.positionInFuture`,
     ///   `.tooManySubscriptions` or `.tooManyTopics`.
-    public func subscribe(
+    package func subscribe(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,
         defaults: SubscriptionOptions,
@@ -227,7 +227,7 @@ extension Hub {
     ///
     /// - Returns: the topic's name, or the pattern, as a quoted JSON string.
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.filterNotAllowed`.
-    public func unsubscribe(
+    package func unsubscribe(
         _ subscriber: any Subscriber,
         from name: String,
         clientID: String
@@ -252,7 +252,7 @@ extension Hub {
     }
 
     /// Ends all subscriptions of a subscriber whose connection has closed.
-    public func removeAll(of subscriber: any Subscriber, reason: EndReason = .disconnected) {
+    package func removeAll(of subscriber: any Subscriber, reason: EndReason = .disconnected) {
         for pattern in subscriber.subscriptions.patterns { remove(pattern) }
         for waiting in Array(subscriber.subscriptions.waiting) { remove(waiting) }
         for subscription in subscriber.subscriptions.all { end(subscription, reason) }

@@ -6,13 +6,13 @@ extension Hub {
     /// Registers a publisher that has to wait. The hub tells it when `topic` may accept a publish.
     ///
     /// - Parameter outcome: the outcome of its publish, ``PublishOutcome/throttled`` or ``PublishOutcome/held``.
-    public func wait(_ publisher: any WaitingPublisher, for topic: Topic, _ outcome: PublishOutcome) {
+    package func wait(_ publisher: any WaitingPublisher, for topic: Topic, _ outcome: PublishOutcome) {
         waiting[ObjectIdentifier(topic), default: WaitingPublishers(topic: topic)].all
             .append((publisher, isHeld: outcome == .held))
     }
 
     /// Removes a waiting publisher whose connection has closed.
-    public func stopWaiting(_ publisher: any WaitingPublisher, for topic: Topic) {
+    package func stopWaiting(_ publisher: any WaitingPublisher, for topic: Topic) {
         let key = ObjectIdentifier(topic)
         waiting[key]?.all.removeAll { $0.publisher === publisher }
         if waiting[key]?.all.isEmpty == true { waiting[key] = nil }
@@ -34,7 +34,7 @@ extension Hub {
     }
 
     /// Lets publishers continue that have waited for another loop for at least `timeout` milliseconds.
-    public func passOverStuckLoops(timeout: Int64) {
+    package func passOverStuckLoops(timeout: Int64) {
         for waiting in waiting.values { waiting.topic.passOverStuck(for: timeout) }
     }
 
@@ -43,7 +43,7 @@ extension Hub {
     /// - Parameters:
     ///   - now: a monotonic time in milliseconds.
     ///   - timeout: in milliseconds.
-    public func cutStalled(now: Int64, timeout: Int64) {
+    package func cutStalled(now: Int64, timeout: Int64) {
         for reader in topics {
             guard let reader, reader.throttling > 0 else { continue }
             for subscription in Array(reader.subscriptions) where subscription.options.overflow == .throttle {

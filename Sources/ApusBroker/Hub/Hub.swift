@@ -1,4 +1,4 @@
-public import ApusProtocol
+package import ApusProtocol
 import NIOCore
 
 /// The local fan-out of one event loop: its subscribers and what they still have to receive.
@@ -9,15 +9,15 @@ import NIOCore
 /// ```
 /// A hub belongs to one loop and needs no lock. Other threads reach it through its ``mailbox``. The loop first
 /// processes the input of its sockets. One turn then delivers everything that was published meanwhile.
-public final class Hub {
-    public let mailbox: HubMailbox
+package final class Hub {
+    package let mailbox: HubMailbox
     let broker: any Broker
     let clock: () -> Moment
     @exclusivity(unchecked) var topics: [TopicReader?] = []
     var freeSlots: [Int] = []
     var slotOfTopic: [ObjectIdentifier: Int] = [:]
     @exclusivity(unchecked) private var cache = TopicCache()
-    @exclusivity(unchecked) public internal(set) var counters = HubCounters()
+    @exclusivity(unchecked) package internal(set) var counters = HubCounters()
     var patterns: [FilterID: PatternSubscription] = [:]
     var waits: [FilterID: WaitingSubscription] = [:]
     /// While new topics are claimed: for each subscriber, its latest reader and the succession found for it.
@@ -27,7 +27,7 @@ public final class Hub {
     /// The subscriptions that have a ``Subscription/burst``.
     var bursts: [Subscription] = []
     /// How long news from other loops waited for this one, and how late its timers fired.
-    public internal(set) var loopLag = LoopLag()
+    package internal(set) var loopLag = LoopLag()
     /// Without it nothing is compressed, whatever encodings subscribers support.
     let deflation: Deflation?
     /// For tests.
@@ -53,7 +53,7 @@ public final class Hub {
     /// Creates a hub. Other threads wake it through `mailbox`.
     ///
     /// - Parameter compression: how to compress events for subscribers that support it; `nil` for no compression.
-    public init(
+    package init(
         broker: any Broker,
         mailbox: HubMailbox,
         compression: MessageCompressor.Settings? = nil,
@@ -66,7 +66,7 @@ public final class Hub {
     }
 
     /// Compresses this loop's messages.
-    public var compressor: MessageCompressor? { deflation?.compressor }
+    package var compressor: MessageCompressor? { deflation?.compressor }
 
     /// The current time in milliseconds on the steady clock. Lifetimes use it.
     var passed: Int64 {
@@ -88,7 +88,7 @@ public final class Hub {
     /// - Parameter origin: the connection that publishes.
     /// - Returns: the topic and the outcome. If the outcome says that the publisher must wait, call ``wait(_:for:_:)``
     ///   and publish again when told.
-    public func publish(
+    package func publish(
         _ message: UnsafeRawBufferPointer,
         toTopicNamed name: UnsafeRawBufferPointer,
         time: Timestamp,
@@ -115,7 +115,7 @@ public final class Hub {
     }
 
     /// Publishes all of `publications` or none, with their ids, keys and lifetimes.
-    public func publish(
+    package func publish(
         _ publications: [Publication],
         toTopicNamed name: UnsafeRawBufferPointer,
         time: Timestamp,
@@ -173,7 +173,7 @@ public final class Hub {
     // MARK: Turns
 
     /// Records that a timer fired `milliseconds` late.
-    public func noteLate(by milliseconds: Int64) {
+    package func noteLate(by milliseconds: Int64) {
         loopLag.add(UInt64(max(milliseconds, 0)) * 1_000_000)
     }
 
@@ -185,13 +185,13 @@ public final class Hub {
     }
 
     /// Makes the hub call the subscriber's ``Subscriber/flush()`` at the end of the turn.
-    public func flushLater(_ subscriber: any Subscriber) {
+    package func flushLater(_ subscriber: any Subscriber) {
         flushing.append(subscriber)
         if !willFlush { requestTurn() }
     }
 
     /// Delivers what was published, lets waiting publishers continue, and wakes the other loops.
-    public func turn() {
+    package func turn() {
         // Set until the inbox is processed. Otherwise processing it would request another turn.
         isTurnRequested = true
         let inbox = mailbox.take()
@@ -270,12 +270,12 @@ public final class Hub {
     }
 
     /// Whether the subscriber has received everything that this hub knows of.
-    public func isCaughtUp(_ subscriber: any Subscriber) -> Bool {
+    package func isCaughtUp(_ subscriber: any Subscriber) -> Bool {
         subscriber.subscriptions.all.allSatisfy { $0.cursor >= $0.reader.head && $0.dropped == 0 }
     }
 
     /// Continues delivery to a subscriber that accepts data again.
-    public func resume(_ subscriber: any Subscriber) {
+    package func resume(_ subscriber: any Subscriber) {
         // A flush during a delivery made room. That delivery continues by itself; the other subscriptions follow later.
         guard !isPumping else {
             resuming.append(subscriber)

@@ -1,4 +1,4 @@
-public import ApusProtocol
+package import ApusProtocol
 
 /// What a hub has done since it was created.
 ///
@@ -7,52 +7,52 @@ public import ApusProtocol
 /// ```
 /// matched + replayed = delivered + dropped + expired + conflated + selfPublished + pending
 /// ```
-public struct HubCounters: Sendable, Equatable {
+package struct HubCounters: Sendable, Equatable {
     /// Messages appended to logs.
-    public var published: UInt64 = 0
+    package var published: UInt64 = 0
     /// For each message, the number of subscriptions that it is for.
-    public var matched: UInt64 = 0
+    package var matched: UInt64 = 0
     /// Messages refused because their ids were within the dedupe window.
-    public var duplicates: UInt64 = 0
+    package var duplicates: UInt64 = 0
     /// Stored messages that subscriptions asked for again.
-    public var replayed: UInt64 = 0
+    package var replayed: UInt64 = 0
     /// Messages passed to a subscriber.
-    public var delivered: UInt64 = 0
+    package var delivered: UInt64 = 0
     /// Messages skipped by the policies drop-oldest and latest.
-    public var droppedOldest: UInt64 = 0
+    package var droppedOldest: UInt64 = 0
     /// Messages skipped by the policy drop-newest.
-    public var droppedNewest: UInt64 = 0
+    package var droppedNewest: UInt64 = 0
     /// Messages that subscriptions missed because of the bound on a topic's bytes.
-    public var droppedBytes: UInt64 = 0
+    package var droppedBytes: UInt64 = 0
     /// Messages that were pending when their subscription ended.
-    public var droppedEnded: UInt64 = 0
+    package var droppedEnded: UInt64 = 0
     /// Messages passed over because they had expired.
-    public var expired: UInt64 = 0
+    package var expired: UInt64 = 0
     /// Messages passed over because a later one with the same key was also pending.
-    public var conflated: UInt64 = 0
+    package var conflated: UInt64 = 0
     /// Messages passed over because the subscriber itself published them.
-    public var selfPublished: UInt64 = 0
+    package var selfPublished: UInt64 = 0
     /// Messages still to be delivered. Filled in by ``Hub/report()``.
-    public var pending: UInt64 = 0
+    package var pending: UInt64 = 0
     /// The largest lag of a subscription, in messages. Filled in by ``Hub/report()``.
-    public var largestLag: UInt64 = 0
+    package var largestLag: UInt64 = 0
     /// How often a publisher had to wait because another loop was behind.
-    public var held: UInt64 = 0
+    package var held: UInt64 = 0
     /// Publishers that wait for a subscription. Filled in by ``Hub/report()``.
-    public var throttledPublishers = 0
+    package var throttledPublishers = 0
     /// Publishers that wait for another loop. Filled in by ``Hub/report()``.
-    public var heldPublishers = 0
+    package var heldPublishers = 0
     /// Subscriptions. Filled in by ``Hub/report()``.
-    public var subscriptions = 0
+    package var subscriptions = 0
     /// Subscriptions that wait for their topic. Filled in by ``Hub/report()``.
-    public var waiting = 0
+    package var waiting = 0
 
     /// Counters of the compressor. Filled in by ``Hub/report()``.
-    public var compression = MessageCompressor.Counters()
+    package var compression = MessageCompressor.Counters()
 
-    public init() {}
+    package init() {}
 
-    public static func + (left: HubCounters, right: HubCounters) -> HubCounters {
+    package static func + (left: HubCounters, right: HubCounters) -> HubCounters {
         var sum = left
         sum.published += right.published
         sum.matched += right.matched
@@ -78,7 +78,7 @@ public struct HubCounters: Sendable, Equatable {
     }
 
     /// The totals of both sides of the equation above.
-    public var books: (owed: UInt64, accounted: UInt64) {
+    package var books: (owed: UInt64, accounted: UInt64) {
         let dropped = droppedOldest + droppedNewest + droppedBytes + droppedEnded
         return (matched + replayed, delivered + dropped + expired + conflated + selfPublished + pending)
     }

@@ -5,7 +5,7 @@ import NIOCore
 ///
 /// One leaf lock guards it. Its size is bounded by ``presenceLimit`` and by the number of topics that the hub reads or
 /// will read, because a topic is posted once until the hub has drained it.
-public final class HubMailbox: Sendable {
+package final class HubMailbox: Sendable {
     /// The most presence news kept for a hub. More news is dropped and counted.
     static let presenceLimit = 10_000
 
@@ -35,7 +35,7 @@ public final class HubMailbox: Sendable {
     /// Creates the mailbox of a hub.
     ///
     /// - Parameter schedule: makes the hub's ``Hub/turn()`` run soon, on its own loop. May be called from any thread.
-    public init(schedule: @escaping @Sendable () -> Void) {
+    package init(schedule: @escaping @Sendable () -> Void) {
         self.schedule = schedule
     }
 

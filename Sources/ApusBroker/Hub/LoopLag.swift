@@ -1,24 +1,24 @@
 /// A histogram of how late an event loop handled its work.
-public struct LoopLag: Sendable, Equatable {
+package struct LoopLag: Sendable, Equatable {
     /// The inclusive upper bounds of the buckets, in seconds. The last bucket is unbounded.
-    public static let bounds = [0.0001, 0.001, 0.01, 0.1, 1, 10]
+    package static let bounds = [0.0001, 0.001, 0.01, 0.1, 1, 10]
     /// The number of values in each bucket. The counts are not cumulative.
-    public private(set) var counts = InlineArray<7, UInt64>(repeating: 0)
+    package private(set) var counts = InlineArray<7, UInt64>(repeating: 0)
     /// The sum of all values, in seconds.
-    public private(set) var sum = 0.0
+    package private(set) var sum = 0.0
 
-    public init() {}
+    package init() {}
 
     /// Adds a value.
     ///
     /// - Parameter nanoseconds: how late the loop was.
-    public mutating func add(_ nanoseconds: UInt64) {
+    package mutating func add(_ nanoseconds: UInt64) {
         let seconds = Double(nanoseconds) / 1e9
         counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
         sum += seconds
     }
 
-    public static func == (left: LoopLag, right: LoopLag) -> Bool {
+    package static func == (left: LoopLag, right: LoopLag) -> Bool {
         left.sum == right.sum && left.counts.indices.allSatisfy { left.counts[$0] == right.counts[$0] }
     }
 }

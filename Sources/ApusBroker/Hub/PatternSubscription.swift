@@ -1,7 +1,7 @@
 /// A subscription to a pattern. It creates a ``Subscription`` to each matching topic.
 ///
 /// It belongs to its hub's loop.
-public final class PatternSubscription {
+package final class PatternSubscription {
     let filter: TopicFilter
     let subscriber: any Subscriber
     var request: SubscribeRequest

@@ -1,10 +1,10 @@
-public import ApusProtocol
-public import NIOCore
+package import ApusProtocol
+package import NIOCore
 
 /// The owner of subscriptions, to which the hub writes: a connection, or a test double.
 ///
 /// It lives on its hub's loop.
-public protocol Subscriber: AnyObject {
+package protocol Subscriber: AnyObject {
     /// The dialect of its events.
     var dialect: Dialect { get }
     /// The framing around its events.
@@ -37,19 +37,19 @@ public protocol Subscriber: AnyObject {
 }
 
 extension Subscriber {
-    public func lastTaken(now: Int64) -> Int64 { .min }
+    package func lastTaken(now: Int64) -> Int64 { .min }
 }
 
 /// The remote end of a subscriber.
-public struct SubscriberPeer: Sendable, Equatable {
+package struct SubscriberPeer: Sendable, Equatable {
     /// The number of its connection.
-    public var connection: UInt64
+    package var connection: UInt64
     /// For example `127.0.0.1:50123`.
-    public var address: String
+    package var address: String
     /// `websocket`, `sse` or `poll`; `process` for a ``PubSub``.
-    public var transport: String
+    package var transport: String
 
-    public init(connection: UInt64, address: String, transport: String) {
+    package init(connection: UInt64, address: String, transport: String) {
         self.connection = connection
         self.address = address
         self.transport = transport
@@ -57,7 +57,7 @@ public struct SubscriberPeer: Sendable, Equatable {
 }
 
 /// What a subscriber is told besides events.
-public enum SubscriberNotice {
+package enum SubscriberNotice {
     /// `count` messages of the topic were skipped here. Subscriptions with positions also get the range.
     case messagesDropped(Topic, count: UInt64, range: ClosedRange<Offset>?)
     /// The topic was deleted, and the subscription has ended. Everything published before has been delivered.
@@ -84,7 +84,7 @@ public enum SubscriberNotice {
 }
 
 /// A publisher that was told to wait. It lives on its hub's loop.
-public protocol WaitingPublisher: AnyObject {
+package protocol WaitingPublisher: AnyObject {
     /// Publishes again, because the topic may accept it now.
     func publishAgain()
 }

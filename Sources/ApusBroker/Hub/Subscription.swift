@@ -3,15 +3,15 @@ import DequeModule
 import NIOCore
 
 /// A subscriber's place in one topic: a cursor into the topic's log. Belongs to its hub's loop.
-public final class Subscription {
-    public let clientID: String
+package final class Subscription {
+    package let clientID: String
     /// Unique in this process.
     let id: UInt64
     // The hot path accesses the properties marked `@exclusivity(unchecked)` many times for each delivery. Each access
     // would call the runtime to check for overlapping accesses, some 60 instructions. There are none: everything here
     // is on one loop, and no other code runs during a change. (The compiler flag for this is not allowed in a package
     // that others depend on.)
-    @exclusivity(unchecked) public internal(set) var options: SubscriptionOptions
+    @exclusivity(unchecked) package internal(set) var options: SubscriptionOptions
     @exclusivity(unchecked) var encoding: EventEncoding
     let subscriber: any Subscriber
     let reader: TopicReader
@@ -96,7 +96,7 @@ public final class Subscription {
         self.replayEnd = replayEnd
     }
 
-    public var topic: Topic { reader.topic }
+    package var topic: Topic { reader.topic }
 
     /// Whether a whole batch can be delivered without other work or selection.
     @inline(__always)

@@ -2,7 +2,7 @@
 ///
 /// Subscriptions are found by topic and client_id. Most subscribers have one or two. Up to ``linear`` are searched
 /// linearly, more through a dictionary.
-public struct SubscriptionSet {
+package struct SubscriptionSet {
     private struct Key: Hashable {
         let topic: ObjectIdentifier
         let pattern: ObjectIdentifier?
@@ -26,16 +26,16 @@ public struct SubscriptionSet {
     private var extraLives = 0
     private var index: [Key: Subscription]?
 
-    public init() {}
+    package init() {}
 
     /// The number of subscriptions that the subscriber asked for. A pattern or a waiting subscription counts as one.
-    public var count: Int { all.count - matches - held + patterns.count + waits.count }
+    package var count: Int { all.count - matches - held + patterns.count + waits.count }
 
     /// The number of subscriptions that patterns created, plus the extra ones for names that it waits for.
-    public var matchCount: Int { matches + extraLives }
+    package var matchCount: Int { matches + extraLives }
 
     /// Whether the subscriber has no subscriptions at all.
-    public var isEmpty: Bool { all.isEmpty && patterns.isEmpty && waits.isEmpty }
+    package var isEmpty: Bool { all.isEmpty && patterns.isEmpty && waits.isEmpty }
 
     func find(_ topic: Topic, clientID: String, pattern: PatternSubscription? = nil) -> Subscription? {
         if let index { return index[Self.key(topic, clientID, pattern)] }

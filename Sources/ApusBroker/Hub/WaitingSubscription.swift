@@ -8,7 +8,7 @@
 /// The name stays registered with the broker throughout, so that no topic can be created unnoticed. Usually there is at
 /// most one life. If the subscriber accepts no data, lives queue up: at most ``maxLives``, and over all names at most
 /// as many as topics that its patterns may match.
-public final class WaitingSubscription {
+package final class WaitingSubscription {
     /// The most topics of the name that may queue up without the subscriber having been told. One more disconnects it.
     static let maxLives = 100
 

@@ -1,7 +1,7 @@
-public import ApusProtocol
+package import ApusProtocol
 import BitCollections
 import NIOConcurrencyHelpers
-public import NIOCore
+package import NIOCore
 import Synchronization
 
 /// Consecutive publications of one topic, encoded as WebSocket frames that never change.
@@ -14,11 +14,11 @@ import Synchronization
 /// makes it from these frames. The batch keeps it for other readers until all subscriptions have read the batch. If two
 /// loops make the same encoding at once, one does the work in vain. Compression is the exception: no message is
 /// compressed twice.
-public final class Batch: Sendable {
+package final class Batch: Sendable {
     /// The offset of the first publication.
-    public let first: Offset
+    package let first: Offset
     /// The number of publications; at least 1.
-    public let count: Int
+    package let count: Int
     /// The newest stamp in the batch, in milliseconds since 1970. Stamps need not rise with offsets.
     let newestTime: Int64
     /// How far the wall clock was ahead of the steady clock when it stamped the batch, in milliseconds.
@@ -98,7 +98,7 @@ public final class Batch: Sendable {
     }
 
     /// The offset after the last publication.
-    public var end: Offset { first + UInt64(count) }
+    package var end: Offset { first + UInt64(count) }
 
     /// The newest stamp, converted to milliseconds on the steady clock.
     var newestSteady: Int64 { newestTime &- lead }
@@ -113,7 +113,7 @@ public final class Batch: Sendable {
     ///
     /// - Parameter keeps: whether the batch keeps the encoding for other readers. Pass `false` for a replay: its copies
     ///   would stay as long as the log.
-    public func slice(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> ByteBuffer {
+    package func slice(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> ByteBuffer {
         slice(from: offset, of: frames(from: offset, in: encoding, keeps: keeps))
     }
 

@@ -16,11 +16,11 @@ package import ApusBroker
 /// - Only a lossy policy loses messages, and only beyond its bound. At rest, nobody is owed more than its bound.
 /// - A replay starts where it was asked to start, and says so if it cannot.
 /// - The counters balance at every quiet moment, and at the end everything is released.
-public struct Simulation {
-    public let seed: UInt64
+package struct Simulation {
+    package let seed: UInt64
     private let faults: PlantedFaults
 
-    public init(seed: UInt64) {
+    package init(seed: UInt64) {
         self.init(seed: seed, faults: [])
     }
 
@@ -36,7 +36,7 @@ public struct Simulation {
     ///
     /// - Parameter trace: receives each line of the journal as it is written.
     /// - Returns: the failure; `nil` when the model found no mistake.
-    public func run(steps: Int = 60, trace: ((String) -> Void)? = nil) -> SimulationFailure? {
+    package func run(steps: Int = 60, trace: ((String) -> Void)? = nil) -> SimulationFailure? {
         if let trace { return journaled(steps: steps, trace: trace) }
         let world = SimulatedWorld(seed: seed, faults: faults, trace: nil)
         world.run(steps: steps)
@@ -60,12 +60,12 @@ public struct Simulation {
 }
 
 /// What went wrong in a simulation, and everything that was done before.
-public struct SimulationFailure: Error, CustomStringConvertible {
-    public let seed: UInt64
-    public let mistakes: [String]
-    public let journal: [String]
+package struct SimulationFailure: Error, CustomStringConvertible {
+    package let seed: UInt64
+    package let mistakes: [String]
+    package let journal: [String]
 
-    public var description: String {
+    package var description: String {
         "seed \(seed): \(mistakes.joined(separator: "\n"))\n" + journal.map { "    \($0)\n" }.joined()
     }
 }
