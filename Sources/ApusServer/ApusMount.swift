@@ -19,6 +19,10 @@ public import ServiceLifecycle
 /// WebSockets are at `/live/ws`, topics at `/live/topics`, and so on. Requests below the path bypass the application's
 /// router and middleware, so only the configuration controls access.
 ///
+/// Clients connect without TLS: use a proxy, and not Hummingbird's TLS, which would end where a socket becomes a WebSocket's.
+/// The application has no WebSockets of its own: a handshake on one of its paths arrives as a plain request. Apus' time
+/// limits for requests and idle connections hold for the application's requests as well.
+///
 /// Add the mount to the application's services. The application then starts it. When the application stops, the mount
 /// delivers every acknowledged message and closes its clients' connections.
 public struct ApusMount: Service {
@@ -51,30 +55,34 @@ public struct ApusMount: Service {
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         try broker.declare(configuration.declaredTopics, logger: logger)
         socketLoops = try SocketLoops(count: configuration.threads > 0 ? configuration.threads : System.coreCount)
-        engine = try await Engine(
-            configuration,
-            broker: broker,
-            pubSub: pubSub,
-            registry: metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries),
-            socketLoops: socketLoops,
-            httpLoops: Array(eventLoopGroup.makeIterator()),
-            logger: logger
-        )
+        do {
+            engine = try await Engine(
+                configuration,
+                broker: broker,
+                pubSub: pubSub,
+                registry: metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries),
+                socketLoops: socketLoops,
+                httpLoops: Array(eventLoopGroup.makeIterator()),
+                logger: logger
+            )
+        } catch {
+            try? await socketLoops.shutdown()
+            throw error
+        }
         self.logger = logger
     }
 
     private static func basePath(_ path: String) throws -> String {
-        let rest = path.hasSuffix("/") ? String(path.dropLast()) : path
-        guard rest.hasPrefix("/"), rest.count > 1 else {
+        guard let base = ValueCodec.basePath.read(path), !base.isEmpty else {
             throw ConfigurationError(
                 code: .invalidValue,
                 setting: "base_path",
                 value: path,
                 source: nil,
-                reason: "is no path to be mounted at: it begins with a slash, and is more than that"
+                reason: "is not \(ValueCodec.basePath.expectation)"
             )
         }
-        return rest
+        return base
     }
 
     /// Pass this to the application: it serves the application's router, and Apus below the path.
@@ -96,7 +104,7 @@ public struct ApusMount: Service {
             broker: broker,
             workers: engine.workers,
             http: nil,
-            releaseAfter: configuration.releaseMemoryAfter.milliseconds
+            releaseAfter: configuration.releaseMemoryAfter.wholeMilliseconds
         )
         let keepingHouse = Task { await housekeeping.run() }
         try? await gracefulShutdown()

@@ -91,14 +91,14 @@ public struct ApusService: Service {
             gate: engine.gate,
             streams: engine.streams,
             http: http,
-            handshakeTimeout: configuration.handshakeTimeout.milliseconds,
+            handshakeTimeout: configuration.handshakeTimeout.wholeMilliseconds,
             logger: logger
         )
         var ports: [Acceptor.OpenPort] = []
         for socket in try ListeningSocket.open(configuration, passed: systemd.sockets) {
             ports.append(try await acceptor.open(socket))
         }
-        let releaseAfter = configuration.releaseMemoryAfter.milliseconds
+        let releaseAfter = configuration.releaseMemoryAfter.wholeMilliseconds
         let housekeeping = Housekeeping(broker: broker, workers: workers, http: http, releaseAfter: releaseAfter)
         let keepingHouse = Task { await housekeeping.run() }
         defer { keepingHouse.cancel() }

@@ -44,7 +44,7 @@ public final class ManualClock: Sendable {
 
     /// Lets time pass on both clocks.
     public func advance(by duration: Duration) {
-        advance(by: Int64(duration / .milliseconds(1)))
+        advance(by: duration.wholeMilliseconds)
     }
 
     /// Moves the wall clock forward or back. No time passes.

@@ -112,3 +112,13 @@ async def test_an_application_that_stops_closes_its_clients_connections_in_good_
                 assert (await stream.next()).json["msg"] == "shutdown"
                 assert await stream.next() is None
                 await until(lambda: app.process.poll() is not None, "the application ends")
+
+
+async def test_an_application_that_stops_does_not_wait_for_requests_that_wait():
+    with App() as app:
+        poll = asyncio.create_task(asyncio.to_thread(app.ask, "GET", "/live/topics/orders/messages?wait=5m"))
+        await until(lambda: json.loads(app.ask("GET", "/live/topics")[1])["topics"][0]["subscribers"] == 1, "it waits")
+        app.process.send_signal(signal.SIGTERM)
+        status, body = await poll
+        assert status == 200 and json.loads(body)["messages"] == []
+        await until(lambda: app.process.poll() is not None, "the application ends")

@@ -16,13 +16,16 @@ final class DeliveryBuffer: Sendable {
 
     fileprivate struct State {
         var items: Deque<Item> = []
-        /// The bytes of buffered frames. The frames of ``current`` count until all of them have been read.
+        /// The bytes of buffered frames and notices.
         var bytes = 0
+        /// How many events and notices were read.
+        var taken: UInt64 = 0
         var current = EventFrames()
         var end: BrokerError??
         /// Whether the loop was told that there is no room.
         var isFull = false
-        var waiter: CheckedContinuation<Void, Never>?
+        var waiters: [(id: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
+        var lastWaiter: UInt64 = 0
     }
 
     private let limit: Int
@@ -33,7 +36,7 @@ final class DeliveryBuffer: Sendable {
         self.limit = limit
     }
 
-    /// Calls `body` whenever the buffer has room again after it was full.
+    /// Calls `body` when the buffer was full and is half empty again.
     func whenThereIsRoom(_ body: @escaping @Sendable () -> Void) {
         onRoom.withLockedValue { $0 = body }
     }
@@ -47,30 +50,34 @@ final class DeliveryBuffer: Sendable {
         }
     }
 
+    /// How many events and notices were read. Rises only.
+    var taken: UInt64 { state.withLockedValue { $0.taken } }
+
     func append(_ item: Item) {
-        let waiter = state.withLockedValue { state in
-            if case .frames(let bytes) = item { state.bytes += bytes.readableBytes }
+        let woken = state.withLockedValue { state in
+            state.bytes += item.size
             state.items.append(item)
-            return state.waiter.take()
+            if case .end = item { return state.takeWaiters(state.waiters.count) }
+            return state.takeWaiters(1)
         }
-        waiter?.resume()
+        for waiter in woken { waiter.resume() }
     }
 
     // MARK: The reader's side
 
-    /// Waits for the next delivery. Returns `nil` at the end, and when the task is cancelled.
+    /// The next delivery, once there is one; `nil` at the end, and for a task that is cancelled.
     ///
     /// - Throws: the ``BrokerError`` that ended the subscription.
     func next() async throws(BrokerError) -> PubSub.Delivery? {
-        while true {
+        while !Task.isCancelled {
             switch take() {
             case .delivery(let delivery): return delivery
             case .end(let error?): throw error
             case .end(nil): return nil
             case .empty: await waitForItem()
             }
-            if Task.isCancelled { return nil }
         }
+        return nil
     }
 
     fileprivate enum Taken {
@@ -80,30 +87,38 @@ final class DeliveryBuffer: Sendable {
     }
 
     private func take() -> Taken {
-        let (taken, hasRoom) = state.withLockedValue { state in
+        let (taken, hasRoom, woken) = state.withLockedValue { state in
             let taken = state.take()
-            let hasRoom = state.isFull && state.bytes < limit
+            let hasRoom = state.isFull && state.bytes <= limit / 2
             if hasRoom { state.isFull = false }
-            return (taken, hasRoom)
+            // One item may hold events for other readers, too.
+            let rest = state.items.isEmpty && state.current.isAtEnd ? 0 : 1
+            return (taken, hasRoom, state.takeWaiters(rest))
         }
+        for waiter in woken { waiter.resume() }
         if hasRoom { onRoom.withLockedValue { $0 }?() }
         return taken
     }
 
     private func waitForItem() async {
+        let id = state.withLockedValue { state in
+            state.lastWaiter += 1
+            return state.lastWaiter
+        }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let old = state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
-                    guard state.items.isEmpty, !Task.isCancelled else { return continuation }
-                    // If two tasks wait, the earlier one wakes and finds nothing.
-                    let old = state.waiter
-                    state.waiter = continuation
-                    return old
+                let mustLook = state.withLockedValue { state in
+                    guard state.items.isEmpty, state.end == nil, !Task.isCancelled else { return true }
+                    state.waiters.append((id, continuation))
+                    return false
                 }
-                old?.resume()
+                if mustLook { continuation.resume() }
             }
         } onCancel: {
-            state.withLockedValue { $0.waiter.take() }?.resume()
+            let waiter = state.withLockedValue { state in
+                state.waiters.firstIndex { $0.id == id }.map { state.waiters.remove(at: $0).continuation }
+            }
+            waiter?.resume()
         }
     }
 }
@@ -111,16 +126,51 @@ final class DeliveryBuffer: Sendable {
 extension DeliveryBuffer.State {
     fileprivate mutating func take() -> DeliveryBuffer.Taken {
         while true {
-            if let event = current.next() { return .delivery(.event(event)) }
-            bytes -= current.size
+            let before = current.bytes
+            if let event = current.next() {
+                bytes -= before - current.bytes
+                taken &+= 1
+                return .delivery(.event(event))
+            }
+            bytes -= before
             current = EventFrames()
             if let end { return .end(end) }
-            switch items.popFirst() {
+            guard let item = items.popFirst() else { return .empty }
+            switch item {
             case .frames(let frames): current = EventFrames(frames)
-            case .notice(let notice): return .delivery(.notice(notice))
+            case .notice(let notice):
+                bytes -= item.size
+                taken &+= 1
+                return .delivery(.notice(notice))
             case .end(let error): end = .some(error)
-            case nil: return .empty
             }
+        }
+    }
+
+    fileprivate mutating func takeWaiters(_ count: Int) -> [CheckedContinuation<Void, Never>] {
+        guard count > 0, !waiters.isEmpty else { return [] }
+        defer { waiters.removeFirst(min(count, waiters.count)) }
+        return waiters.prefix(count).map(\.continuation)
+    }
+}
+
+extension DeliveryBuffer.Item {
+    /// What it counts for, in bytes.
+    fileprivate var size: Int {
+        switch self {
+        case .frames(let frames): frames.readableBytes
+        case .notice(let notice): notice.size
+        case .end: 0
+        }
+    }
+}
+
+extension PubSub.Notice {
+    /// More or less, in bytes.
+    fileprivate var size: Int {
+        switch kind {
+        case .joined(let clientID), .left(let clientID): 128 + topic.utf8.count + clientID.utf8.count
+        default: 128 + topic.utf8.count
         }
     }
 }

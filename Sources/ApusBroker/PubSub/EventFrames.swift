@@ -3,12 +3,13 @@ import NIOCore
 
 /// Parses events from the frames that a hub delivers.
 struct EventFrames: Sendable {
-    /// The initial number of bytes.
-    let size: Int
     private var rest: ByteBuffer
 
+    /// How many bytes are left.
+    var bytes: Int { rest.readableBytes }
+    var isAtEnd: Bool { bytes == 0 }
+
     init(_ frames: ByteBuffer = ByteBuffer()) {
-        size = frames.readableBytes
         rest = frames
     }
 

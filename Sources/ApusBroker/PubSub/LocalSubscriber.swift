@@ -12,12 +12,15 @@ final class LocalSubscriber: Subscriber {
     /// Whether nothing more will be delivered.
     private(set) var isOver = false
     private let hub: Hub
+    private let over: EndedSubscribers
+    private var lastTaken: (count: UInt64, time: Int64) = (0, .min)
 
-    init(id: UInt64, origin: UInt32, hub: Hub, buffer: DeliveryBuffer) {
+    init(id: UInt64, origin: UInt32, hub: Hub, buffer: DeliveryBuffer, over: EndedSubscribers) {
         peer = SubscriberPeer(connection: id, address: "", transport: "process")
         self.origin = origin
         self.hub = hub
         self.buffer = buffer
+        self.over = over
     }
 
     /// Sends the notices that precede the first event.
@@ -33,6 +36,12 @@ final class LocalSubscriber: Subscriber {
     }
 
     func flush() {}
+
+    func lastTaken(now: Int64) -> Int64 {
+        let count = buffer.taken
+        if count != lastTaken.count { lastTaken = (count, now) }
+        return lastTaken.time
+    }
 
     func notify(_ notice: SubscriberNotice) {
         switch notice {
@@ -67,7 +76,22 @@ final class LocalSubscriber: Subscriber {
 
     private func end(_ error: BrokerError?) {
         isOver = true
+        over.add(peer.connection)
         hub.removeAll(of: self)
         buffer.append(.end(error))
+    }
+}
+
+/// The subscribers that their policy or their topic's end has ended in a turn. Belongs to their loop.
+final class EndedSubscribers {
+    private var ids: [UInt64] = []
+
+    func add(_ id: UInt64) {
+        ids.append(id)
+    }
+
+    func take() -> [UInt64] {
+        defer { ids = [] }
+        return ids
     }
 }

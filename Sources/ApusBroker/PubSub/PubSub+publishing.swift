@@ -141,7 +141,7 @@ extension PubSub {
             guard ttl >= .milliseconds(1), ttl <= .milliseconds(CommandScanner.maxTTL) else {
                 throw BrokerError(.badRequest, "A ttl is 1 ms to 100 years")
             }
-            prepared.ttl = ttl.inMilliseconds
+            prepared.ttl = ttl.wholeMilliseconds
         }
         return prepared
     }

@@ -67,7 +67,7 @@ extension PubSub {
                 case .live: return .lastN(0)
                 case .last(let count): return .lastN(max(count, 0))
                 case .after(let position): return .position(epoch: position.epoch, offset: position.offset)
-                case .age(let age): return .age(age.inMilliseconds)
+                case .age(let age): return .age(age.wholeMilliseconds)
                 case .all: return .all
                 case .time(let text):
                     guard let time = Timestamp.milliseconds(rfc3339: text) else {
@@ -94,7 +94,7 @@ extension PubSub {
             topic: topic,
             clientID: options.clientID ?? UUID().uuidString.lowercased(),
             start: try options.start.replay,
-            queue: options.queue.map { max($0, 1) },
+            queue: options.queue.map(PubSub.Options.clampedQueue),
             overflow: options.overflow,
             detail: .positioned,
             echo: options.echo,
@@ -102,6 +102,7 @@ extension PubSub {
         )
         request.waits = options.waitsForTopic
         request.makesTopic = options.createsTopic
+        try options.refuseForPattern(topic)
         core.start()
         let buffer = DeliveryBuffer(limit: options.buffer)
         let (id, receipt) = try await core.loop.subscribe(request, core.options, origin: core.origin, buffer: buffer)
@@ -169,6 +170,26 @@ extension PubSub {
             public func next(isolation actor: isolated (any Actor)?) async throws(BrokerError) -> Delivery? {
                 try await subscription.next()
             }
+        }
+    }
+}
+
+extension PubSub.SubscribeOptions {
+    /// A pattern's subscription can neither resume nor wait, and creates no topic.
+    ///
+    /// - Throws: ``BrokerError`` `.badRequest`.
+    fileprivate func refuseForPattern(_ topic: String) throws(BrokerError) {
+        guard TopicFilter.isPattern(topic) else { return }
+        switch start {
+        case .live, .last: break
+        case .after, .age, .time, .all:
+            throw BrokerError(.badRequest, "A pattern starts live, or with the last messages")
+        }
+        guard !waitsForTopic, !createsTopic else {
+            throw BrokerError(
+                .badRequest,
+                "A pattern waits for no topic and creates none: it has every one that matches"
+            )
         }
     }
 }

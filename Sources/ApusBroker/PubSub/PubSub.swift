@@ -49,13 +49,16 @@ public final class PubSub: Sendable {
             liveTimeout: Duration = .seconds(10)
         ) {
             self.limits = limits
-            self.queue = max(queue, 1)
+            self.queue = Self.clampedQueue(queue)
             self.overflow = overflow
             self.maxMessage = maxMessage
             self.maxSubscriptions = maxSubscriptions
             self.throttleTimeout = throttleTimeout
             self.liveTimeout = liveTimeout
         }
+
+        /// Larger queues are no more than this: a topic's log is bounded by other limits long before.
+        static func clampedQueue(_ queue: Int) -> Int { min(max(queue, 1), 1 << 32) }
     }
 
     let core: PubSubCore

@@ -49,11 +49,11 @@ final class PubSubCore: Sendable {
             guard tasks.isEmpty else { return }
             let (loop, rings, broker, options, trims) = (loop, rings, broker, options, ownsBroker)
             tasks = [
-                Task {
+                Task.detached {
                     for await _ in rings { await loop.turn() }
                     await loop.close()
                 },
-                Task {
+                Task.detached {
                     while (try? await Task.sleep(for: Self.tickInterval)) != nil {
                         await loop.tick(options)
                         if trims { broker.trim(now: await loop.passed, limit: Self.trimmedEachTick) }

@@ -20,6 +20,7 @@ actor PubSubLoop {
     private var subscribers: [UInt64: LocalSubscriber] = [:]
     private var publishers: [UInt64: LocalPublisher] = [:]
     private var lastID: UInt64 = 0
+    private let over = EndedSubscribers()
 
     /// Creates the loop and its hub.
     ///
@@ -46,16 +47,15 @@ actor PubSubLoop {
             }
         }
         hub.turn()
-        // A subscriber that its policy has ended removes its own subscriptions.
-        for (id, subscriber) in subscribers where subscriber.isOver { subscribers[id] = nil }
+        for id in over.take() { subscribers[id] = nil }
     }
 
     func tick(_ options: PubSub.Options) {
         let now = Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)
         hub.endBursts()
-        hub.passOverStuckLoops(timeout: options.liveTimeout.inMilliseconds)
+        hub.passOverStuckLoops(timeout: options.liveTimeout.wholeMilliseconds)
         if options.throttleTimeout > .zero {
-            hub.cutStalled(now: now, timeout: options.throttleTimeout.inMilliseconds)
+            hub.cutStalled(now: now, timeout: options.throttleTimeout.wholeMilliseconds)
         }
     }
 
@@ -96,13 +96,20 @@ actor PubSubLoop {
             )
         }
         lastID += 1
-        let subscriber = LocalSubscriber(id: lastID, origin: origin, hub: hub, buffer: buffer)
-        let receipt = try hub.subscribe(
-            subscriber,
-            request,
-            defaults: SubscriptionOptions(queue: options.queue, overflow: options.overflow),
-            limits: Hub.SubscriptionLimits(subscriptions: 1)
-        )
+        let subscriber = LocalSubscriber(id: lastID, origin: origin, hub: hub, buffer: buffer, over: over)
+        let receipt: SubscribeReceipt
+        do throws(BrokerError) {
+            receipt = try hub.subscribe(
+                subscriber,
+                request,
+                defaults: SubscriptionOptions(queue: options.queue, overflow: options.overflow),
+                limits: Hub.SubscriptionLimits(subscriptions: 1)
+            )
+        } catch {
+            // A part of a pattern may have been placed.
+            hub.removeAll(of: subscriber)
+            throw error
+        }
         subscribers[lastID] = subscriber
         subscriber.begin(request.topic, receipt)
         return (lastID, receipt)
@@ -126,8 +133,4 @@ actor PubSubLoop {
         }
         return try result.get()
     }
-}
-
-extension Duration {
-    var inMilliseconds: Int64 { max(Int64(self / .milliseconds(1)), 1) }
 }

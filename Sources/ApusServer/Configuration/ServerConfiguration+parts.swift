@@ -37,25 +37,18 @@ extension ServerConfiguration {
             maxBatch: maxBatch,
             reconnectRate: reconnectRate,
             subscription: SubscriptionOptions(queue: queue, overflow: overflow),
-            throttleTimeout: throttleTimeout.milliseconds,
-            pingInterval: pingInterval.milliseconds,
-            pongTimeout: pongTimeout.milliseconds,
-            heartbeat: heartbeat.milliseconds,
-            authTimeout: authTimeout.milliseconds,
-            closeTimeout: closeTimeout.milliseconds,
-            liveTimeout: liveTimeout.milliseconds,
+            throttleTimeout: throttleTimeout.wholeMilliseconds,
+            pingInterval: pingInterval.wholeMilliseconds,
+            pongTimeout: pongTimeout.wholeMilliseconds,
+            heartbeat: heartbeat.wholeMilliseconds,
+            authTimeout: authTimeout.wholeMilliseconds,
+            closeTimeout: closeTimeout.wholeMilliseconds,
+            liveTimeout: liveTimeout.wholeMilliseconds,
             disconnectsOnDelete: onDelete == .disconnect,
             createOn: createOn,
             compression: compression == .off
                 ? nil : MessageCompressor.Settings(minimumSize: compressionMinSize, level: compressionLevel),
             apiKeys: APIKeys(apiKeys)
         )
-    }
-}
-
-extension Duration {
-    /// Whole milliseconds, rounded down. A positive duration becomes at least 1.
-    var milliseconds: Int64 {
-        self > .zero ? max(Int64(self / .milliseconds(1)), 1) : 0
     }
 }

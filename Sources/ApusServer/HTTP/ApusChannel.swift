@@ -52,6 +52,11 @@ struct ApusChannel: ServerChildChannel, HTTPChannelHandler {
             )
             pacer.handler = negotiation
             let pipeline = channel.pipeline.syncOperations
+            // A socket leaves its channel as it is: what TLS, or another handler, did to its bytes would end there.
+            guard (try? pipeline.context(name: "handler0")) == nil else {
+                self.logger.error("Apus serves no connections behind TLS or other channel handlers")
+                throw NegotiationHandler.NotNegotiated()
+            }
             try pipeline.addHandler(pacer)
             try pipeline.addHandler(encoder)
             try pipeline.addHandler(decoder)

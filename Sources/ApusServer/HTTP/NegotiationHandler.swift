@@ -155,6 +155,10 @@ final class NegotiationHandler: ChannelDuplexHandler, RemovableChannelHandler {
             gate.afterDrain(on: context.eventLoop) {
                 if channel.isActive { context.fireUserInboundEventTriggered(event) }
             }
+        case (is ChannelShouldQuiesceEvent, .serving):
+            // No drain comes that would end what waits.
+            endWork()
+            context.fireUserInboundEventTriggered(event)
         default:
             context.fireUserInboundEventTriggered(event)
         }

@@ -53,7 +53,7 @@ struct BenchLoops: Equatable {
         return LoadResult.Loops(
             count: loops.count,
             meanLag: total > 0 ? (seconds - before.seconds) / total * 1e6 : 0,
-            p99LagAtMost: p99.flatMap { $0.bound.isFinite ? $0.bound * 1e6 : nil },
+            p99LagAtMost: total == 0 ? nil : p99.flatMap { $0.bound.isFinite ? $0.bound * 1e6 : nil },
             heldPublishes: Int(max(held - before.held, 0))
         )
     }

@@ -171,4 +171,77 @@ import Testing
         #expect(try await apus.subscribe("t", .init(start: .all)).payloads(2) == ["2", "4"])
         #expect(try await apus.subscribe("t", .init(start: .age(.seconds(30)))).payloads(1) == ["4"])
     }
+
+    @Test func `two readers share what comes, and neither works while nothing does`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        let subscription = try await apus.subscribe("t")
+        let readers = (0..<2).map { _ in
+            Task {
+                var payloads: [String] = []
+                while let delivery = try await subscription.next() {
+                    if let event = delivery.event { payloads.append(event.payload) }
+                }
+                return payloads
+            }
+        }
+        for number in 1...100 { try await apus.publish("t", "\(number)") }
+        try apus.deleteTopic("t")
+        var all: [String] = []
+        for reader in readers { all += try await reader.value }
+        #expect(Set(all) == Set((1...100).map(String.init)) && all.count == 100)
+    }
+
+    @Test func `a reader that is cancelled stops, though there is more to read`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        let subscription = try await apus.subscribe("t")
+        for number in 1...10 { try await apus.publish("t", "\(number)") }
+        let reading = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await subscription.next()
+        }
+        #expect(try await reading.value == nil)
+        #expect(try await subscription.payloads(1) == ["1"])
+    }
+
+    @Test func `a reader of news who does not read is given no more than its buffer holds`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        let watcher = try await apus.subscribe("t", .init(hasPresence: true, buffer: 1000))
+        for _ in 0..<2000 { _ = try await apus.subscribe("t") }
+        try await waitUntil { apus.topics[0].subscribers == 1 }
+        try apus.deleteTopic("t")
+        var kinds: [PubSub.Notice.Kind] = []
+        for try await delivery in watcher { if let notice = delivery.notice { kinds.append(notice.kind) } }
+        #expect(kinds.count < 200 && kinds.last == .topicDeleted)
+        #expect(kinds.contains { if case .presenceDropped = $0 { true } else { false } })
+    }
+
+    @Test func `extreme options neither crash nor hold more than they may`() async throws {
+        var options = PubSub.Options(queue: .max, overflow: .disconnect)
+        options.throttleTimeout = .seconds(Int64.max)
+        options.liveTimeout = .seconds(Int64.max)
+        let apus = PubSub(options)
+        try apus.createTopic("t")
+        let start = PubSub.Start.age(.seconds(Int64.max))
+        let subscription = try await apus.subscribe("t", .init(start: start, queue: .max, buffer: 1))
+        for number in 1...100 { try await apus.publish("t", "\(number)") }
+        #expect(try await subscription.payloads(100) == (1...100).map(String.init))
+    }
+
+    @Test func `a pattern neither resumes nor waits, and a refused one leaves nothing behind`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("a.b")
+        let position = try await apus.publish("a.b", "1").position
+        for options in [
+            PubSub.SubscribeOptions(start: .after(position)), .init(start: .all), .init(waitsForTopic: true),
+            .init(createsTopic: true),
+        ] {
+            let error = await #expect(throws: BrokerError.self) { try await apus.subscribe("a.*", options) }
+            #expect(error?.code == .badRequest)
+        }
+        #expect(apus.topics[0].subscribers == 0)
+        #expect(try await apus.subscribe("a.*", .init(start: .last(1))).payloads(1) == ["1"])
+    }
 }
