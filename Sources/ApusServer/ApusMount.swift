@@ -19,9 +19,9 @@ public import ServiceLifecycle
 /// WebSockets are at `/live/ws`, topics at `/live/topics`, and so on. Requests below the path bypass the application's
 /// router and middleware, so only the configuration controls access.
 ///
-/// Clients connect without TLS: use a proxy, and not Hummingbird's TLS, which would end where a socket becomes a WebSocket's.
-/// The application has no WebSockets of its own: a handshake on one of its paths arrives as a plain request. Apus' time
-/// limits for requests and idle connections hold for the application's requests as well.
+/// Clients connect without TLS: use a proxy, and not Hummingbird's TLS, which would end where a socket becomes a
+/// WebSocket's. The application has no WebSockets of its own: a handshake on one of its paths arrives as a plain
+/// request. Apus' time limits for requests and idle connections hold for the application's requests as well.
 ///
 /// Add the mount to the application's services. The application then starts it. When the application stops, the mount
 /// delivers every acknowledged message and closes its clients' connections.

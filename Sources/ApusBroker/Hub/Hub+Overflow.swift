@@ -146,7 +146,8 @@ extension Hub {
     /// Warns an extended subscription at 80 % of its bound, once until it catches up.
     private func warn(_ subscription: Subscription, lag: UInt64) {
         let queue = subscription.options.queue
-        guard subscription.options.detail != .plain, !subscription.isWarned, lag >= UInt64(queue) - UInt64(queue) / 5 else {
+        guard subscription.options.detail != .plain, !subscription.isWarned, lag >= UInt64(queue) - UInt64(queue) / 5
+        else {
             return
         }
         subscription.isWarned = true
