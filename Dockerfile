@@ -13,6 +13,9 @@ RUN swift package resolve
 
 COPY Plugins Plugins
 COPY Sources Sources
+# Not built, but named by Package.swift.
+COPY Benchmarks Benchmarks
+COPY Examples Examples
 COPY Tests Tests
 RUN swift build -c release --product apus --static-swift-stdlib -Xlinker -s \
     && ln -s "$(swift build -c release --show-bin-path)/apus" /apus
