@@ -1,7 +1,4 @@
 public import ApusProtocol
-import NIOConcurrencyHelpers
-import NIOCore
-import Synchronization
 
 /// Topics inside this process: publish and subscribe without a socket.
 ///
