@@ -16,8 +16,7 @@ struct BackPressureTests {
         return options
     }
 
-    @Test("keeps the socket from being read, loses nothing, and can publish meanwhile")
-    func slowConsumer() async throws {
+    @Test func `keeps the socket from being read, loses nothing, and can publish meanwhile`() async throws {
         try await FakeServer.run(sendBuffer: 32768) { server in
             try await withClient(of: server, options: options) { client in
                 let connection = try await server.accept()
@@ -45,8 +44,7 @@ struct BackPressureTests {
         }
     }
 
-    @Test("does not keep another subscription from being made")
-    func subscribing() async throws {
+    @Test func `does not keep another subscription from being made`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -62,8 +60,7 @@ struct BackPressureTests {
         }
     }
 
-    @Test("that goes away lets the others go on")
-    func leaving() async throws {
+    @Test func `that goes away lets the others go on`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -80,8 +77,7 @@ struct BackPressureTests {
         }
     }
 
-    @Test("gets what waits for it after the connection is gone, and then the rest")
-    func disconnected() async throws {
+    @Test func `gets what waits for it after the connection is gone, and then the rest`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -119,8 +115,7 @@ struct EventBufferTests {
         return EventBuffer.Item(delivery: .event(event), feed: 0, position: position)
     }
 
-    @Test("takes no more than its bound, unless it must")
-    func bound() async throws {
+    @Test func `takes no more than its bound, unless it must`() async throws {
         let buffer = EventBuffer(feeds: 1, limit: 2, byteLimit: 1 << 20)
         #expect(buffer.push(item(1)) && buffer.push(item(2)))
         #expect(!buffer.push(item(3)))
@@ -131,15 +126,13 @@ struct EventBufferTests {
         #expect(buffer.push(item(4)))
     }
 
-    @Test("is bounded by bytes, but for one event that is alone")
-    func bytes() {
+    @Test func `is bounded by bytes, but for one event that is alone`() {
         let buffer = EventBuffer(feeds: 1, limit: 100, byteLimit: 1000)
         #expect(buffer.push(item(1, bytes: 2000)))
         #expect(!buffer.push(item(2)))
     }
 
-    @Test("gives what it has before it ends, with the failure last")
-    func end() async throws {
+    @Test func `gives what it has before it ends, with the failure last`() async throws {
         let buffer = EventBuffer(feeds: 2, limit: 9, byteLimit: 1000)
         _ = buffer.push(item(1))
         buffer.endFeed()
@@ -151,8 +144,9 @@ struct EventBufferTests {
         #expect(buffer.positions[0]?.offset == 2)
     }
 
-    @Test("wakes a waiting consumer when something comes, when it is cancelled, and at the end of the last feed")
-    func waking() async throws {
+    @Test func `wakes a waiting consumer when something comes, when it is cancelled, and at the end of the last feed`()
+        async throws
+    {
         let buffer = EventBuffer(feeds: 1, limit: 9, byteLimit: 1000)
         async let first = buffer.take(limit: 1)
         _ = buffer.push(item(1))

@@ -8,51 +8,44 @@ struct BackoffTests {
         ConnectionEnd(error: ClientError(WebSocketClose(code: code, reason: reason)), wasUseful: useful)
     }
 
-    @Test(
-        "follows the table of disconnects",
-        arguments: [
-            (1000, "TOPIC_DELETED", ConnectionEnd.Reaction.giveUp), (1000, "", .giveUp), (1001, "SHUTDOWN", .retry),
-            (1002, "", .giveUp), (1003, "", .giveUp), (1007, "", .giveUp), (1008, "SLOW_CONSUMER", .retryPatiently),
-            (1008, "RATE_LIMITED", .retryPatiently), (1008, "NO_PONG", .retryPatiently),
-            (1008, "UNAUTHORIZED", .giveUp), (1008, "FORBIDDEN", .giveUp), (1008, "", .giveUp),
-            (1009, "MESSAGE_TOO_BIG", .giveUp), (1013, "OVERLOADED", .retryPatiently), (1005, "", .retry),
-            (1006, "", .retry), (1011, "", .retry), (1012, "", .retry),
-        ]
+    @Test(arguments: [
+        (1000, "TOPIC_DELETED", ConnectionEnd.Reaction.giveUp), (1000, "", .giveUp), (1001, "SHUTDOWN", .retry),
+        (1002, "", .giveUp), (1003, "", .giveUp), (1007, "", .giveUp), (1008, "SLOW_CONSUMER", .retryPatiently),
+        (1008, "RATE_LIMITED", .retryPatiently), (1008, "NO_PONG", .retryPatiently),
+        (1008, "UNAUTHORIZED", .giveUp), (1008, "FORBIDDEN", .giveUp), (1008, "", .giveUp),
+        (1009, "MESSAGE_TOO_BIG", .giveUp), (1013, "OVERLOADED", .retryPatiently), (1005, "", .retry),
+        (1006, "", .retry), (1011, "", .retry), (1012, "", .retry),
+    ]
     )
-    func table(code: UInt16, reason: String, reaction: ConnectionEnd.Reaction) {
+    func `follows the table of disconnects`(code: UInt16, reason: String, reaction: ConnectionEnd.Reaction) {
         #expect(lost(code, reason).reaction == reaction)
     }
 
-    @Test(
-        "after a refused handshake depends on the status",
-        arguments: [
-            (400, ConnectionEnd.Reaction.giveUp), (401, .giveUp), (403, .giveUp), (404, .giveUp),
-            (429, .retryPatiently),
-            (500, .retry), (502, .retry), (503, .retryPatiently),
-        ]
+    @Test(arguments: [
+        (400, ConnectionEnd.Reaction.giveUp), (401, .giveUp), (403, .giveUp), (404, .giveUp),
+        (429, .retryPatiently),
+        (500, .retry), (502, .retry), (503, .retryPatiently),
+    ]
     )
-    func statuses(status: Int, reaction: ConnectionEnd.Reaction) {
+    func `after a refused handshake depends on the status`(status: Int, reaction: ConnectionEnd.Reaction) {
         #expect(ConnectionEnd(error: ClientError.refusal(status: status, body: "")).reaction == reaction)
     }
 
-    @Test("waits up to twice as long each time, up to a limit")
-    func exponential() {
+    @Test func `waits up to twice as long each time, up to a limit`() {
         var backoff = Backoff(ApusClient.ReconnectPolicy())
         let waits = (0..<10).map { _ in backoff.delay(after: lost(1006)) { $0 } }
         let milliseconds: [Int64] = [100, 200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]
         #expect(waits == milliseconds.map { .milliseconds($0) })
     }
 
-    @Test("waits for any time from none to the longest")
-    func jitter() {
+    @Test func `waits for any time from none to the longest`() {
         let random = ReconnectingTransport.Environment().random
         let waits = (0..<1000).map { _ in random(.seconds(1)) }
         #expect(waits.allSatisfy { $0 >= .zero && $0 <= .seconds(1) })
         #expect(waits.contains { $0 < .milliseconds(200) } && waits.contains { $0 > .milliseconds(800) })
     }
 
-    @Test("waits as long as the server says")
-    func told() {
+    @Test func `waits as long as the server says`() {
         var backoff = Backoff(ApusClient.ReconnectPolicy())
         var shutdown = lost(1001, "SHUTDOWN")
         shutdown.reconnectAfter = .seconds(7)
@@ -61,8 +54,7 @@ struct BackoffTests {
         #expect(backoff.delay(after: busy) { $0 } == .seconds(3))
     }
 
-    @Test("counts anew after a connection that was of use, unless that one asked for patience")
-    func patience() {
+    @Test func `counts anew after a connection that was of use, unless that one asked for patience`() {
         var backoff = Backoff(ApusClient.ReconnectPolicy())
         #expect(backoff.delay(after: lost(1006)) { $0 } == .milliseconds(100))
         #expect(backoff.delay(after: lost(1006, useful: true)) { $0 } == .milliseconds(100))
@@ -73,8 +65,7 @@ struct BackoffTests {
         #expect(backoff.delay(after: stable) { $0 } == .milliseconds(100))
     }
 
-    @Test("ends with the last attempt that the policy allows")
-    func attempts() {
+    @Test func `ends with the last attempt that the policy allows`() {
         var policy = ApusClient.ReconnectPolicy()
         policy.maxAttempts = 2
         var backoff = Backoff(policy)
@@ -88,15 +79,13 @@ struct BackoffTests {
 
 @Suite("A topic filter")
 struct TopicFilterTests {
-    @Test(
-        "overlaps another when a topic can match both",
-        arguments: [
-            ("a", "a", true), ("a", "b", false), ("a.*", "a.b", true), ("a.*", "a", false), ("a.*", "a.b.c", false),
-            ("a.>", "a.b.c", true), ("a.>", "a", false), ("*.b", "a.*", true), ("*.b", "a.c", false), (">", "x", true),
-            ("a.*.c", "a.>", true), ("a.*.c", "b.>", false), ("*", "a.b", false), ("*.>", "a.b.c", true),
-        ]
+    @Test(arguments: [
+        ("a", "a", true), ("a", "b", false), ("a.*", "a.b", true), ("a.*", "a", false), ("a.*", "a.b.c", false),
+        ("a.>", "a.b.c", true), ("a.>", "a", false), ("*.b", "a.*", true), ("*.b", "a.c", false), (">", "x", true),
+        ("a.*.c", "a.>", true), ("a.*.c", "b.>", false), ("*", "a.b", false), ("*.>", "a.b.c", true),
+    ]
     )
-    func overlap(one: String, other: String, overlaps: Bool) {
+    func `overlaps another when a topic can match both`(one: String, other: String, overlaps: Bool) {
         #expect(TopicFilter(one).overlaps(TopicFilter(other)) == overlaps)
         #expect(TopicFilter(other).overlaps(TopicFilter(one)) == overlaps)
     }
@@ -104,8 +93,7 @@ struct TopicFilterTests {
 
 @Suite("A position")
 struct PositionTests {
-    @Test("is written as epoch and offset")
-    func text() {
+    @Test func `is written as epoch and offset`() {
         let position = ApusClient.Position(epoch: "k3v9", offset: 41)
         #expect(position.description == "k3v9:41")
         #expect(ApusClient.Position("k3v9:41") == position)

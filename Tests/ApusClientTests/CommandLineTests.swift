@@ -17,16 +17,14 @@ struct LineReaderTests {
         return lines
     }
 
-    @Test("are numbered and free of their line ends however they are cut")
-    func cutting() async throws {
+    @Test func `are numbered and free of their line ends however they are cut`() async throws {
         let expected = ["a", "", "bc", "d"].enumerated().map { LineReader.Line(number: $0 + 1, text: $1) }
         #expect(try await lines(["a\n\nb", "c\r", "\nd"]) == expected)
         #expect(try await lines(["a\n\nbc\nd\n"]) == expected)
         #expect(try await lines([]) == [])
     }
 
-    @Test("that are too long are an error that names them")
-    func tooLong() async throws {
+    @Test func `that are too long are an error that names them`() async throws {
         #expect(try await lines(["12345\r\n"], limit: 5).count == 1)
         await #expect(throws: LineReader.TooLong(number: 2)) { try await lines(["1\n123456\n"], limit: 5) }
         await #expect(throws: LineReader.TooLong(number: 1)) { try await lines(["123", "45678", "9"], limit: 5) }
@@ -42,26 +40,22 @@ struct LineEditorTests {
         }
     }
 
-    @Test("takes typing, backspace, and the keys that erase")
-    func editing() {
+    @Test func `takes typing, backspace, and the keys that erase`() {
         #expect(submitted("helo\u{7F}lo\r") == ["hello"])
         #expect(submitted("é日\u{7F}\n") == ["é"])
         #expect(submitted("one two\u{17}three\u{15}four five \u{17}\n") == ["four "])
     }
 
-    @Test("brings earlier lines back and the new one after them")
-    func history() {
+    @Test func `brings earlier lines back and the new one after them`() {
         #expect(submitted("a\nb\n\u{1B}[A\u{1B}[A\n") == ["a", "b", "a"])
         #expect(submitted("a\nxy\u{1B}[A\u{1B}[B\n") == ["a", "xy"])
     }
 
-    @Test("ignores keys that it does not know")
-    func unknownKeys() {
+    @Test func `ignores keys that it does not know`() {
         #expect(submitted("a\u{1B}[1;5Cb\u{1B}OPc\u{1}\n") == ["abc"])
     }
 
-    @Test("ends at Ctrl-D on an empty line only")
-    func endOfInput() {
+    @Test func `ends at Ctrl-D on an empty line only`() {
         var editor = LineEditor()
         #expect(editor.feed(0x04) == .endOfInput)
         _ = editor.feed(UInt8(ascii: "a"))
@@ -71,8 +65,7 @@ struct LineEditorTests {
 
 @Suite("The command line")
 struct CommandLineTests {
-    @Test("of the shell takes words, numbers and payloads with spaces")
-    func shellInput() {
+    @Test func `of the shell takes words, numbers and payloads with spaces`() {
         #expect(ShellInput("  ") == .empty)
         #expect(ShellInput("subscribe orders 5") == .verb(.subscribe, ["orders", "5"]))
         #expect(ShellInput(" publish orders {\"a\": 1}  ") == .verb(.publish, ["orders", "{\"a\": 1}"]))
@@ -84,24 +77,21 @@ struct CommandLineTests {
         #expect(ShellInput("fly") == .unknown("fly"))
     }
 
-    @Test(
-        "takes spans of time",
-        arguments: [
-            ("3s", TimeAmount.seconds(3)), ("500ms", .milliseconds(500)), ("2m", .minutes(2)), ("1h", .hours(1)),
-            ("7", .seconds(7)),
-        ]
+    @Test(arguments: [
+        ("3s", TimeAmount.seconds(3)), ("500ms", .milliseconds(500)), ("2m", .minutes(2)), ("1h", .hours(1)),
+        ("7", .seconds(7)),
+    ]
     )
-    func durations(text: String, amount: TimeAmount) {
+    func `takes spans of time`(text: String, amount: TimeAmount) {
         #expect(DurationArgument(argument: text)?.amount == amount)
     }
 
-    @Test("refuses what is no span of time", arguments: ["", "s", "0", "-1s", "1.5s", "3d", "9999999999999999999"])
-    func badDurations(text: String) {
+    @Test(arguments: ["", "s", "0", "-1s", "1.5s", "3d", "9999999999999999999"])
+    func `refuses what is no span of time`(text: String) {
         #expect(DurationArgument(argument: text) == nil)
     }
 
-    @Test("of a health check finds the server that the environment configures")
-    func healthcheckAddress() throws {
+    @Test func `of a health check finds the server that the environment configures`() throws {
         func address(_ environment: [String: String], url: String? = nil) throws -> String {
             try ServerAddress.ofThisMachine(url: url, variables: EnvironmentVariables(environment)).description
         }
@@ -120,8 +110,7 @@ struct CommandLineTests {
         #expect(throws: CommandFailure.self) { try address(["APUS_PORT": "0"]) }
     }
 
-    @Test("of sub prints an event on one line whatever white space its payload has")
-    func eventLines() throws {
+    @Test func `of sub prints an event on one line whatever white space its payload has`() throws {
         let message = "{\"id\":\"1\",\"payload\":[1,\r\n2]}"
         let text = #"{"type":"event","topic":"t","message":\#(message),"ts":"2025-08-25T10:00:00.123Z"}"#
         guard case .event(let sent) = try ServerMessage(text) else {
@@ -140,8 +129,9 @@ struct CommandLineTests {
         #expect(readable.contains("10:00:00.123") && readable.contains("[1,"))
     }
 
-    @Test("of sub prints key and offset only where they are asked for, under the dialect's name for the time")
-    func eventForms() throws {
+    @Test func `of sub prints key and offset only where they are asked for, under the dialect's name for the time`()
+        throws
+    {
         let event = ApusClient.Event(
             topic: "t",
             id: "1",
@@ -159,8 +149,7 @@ struct CommandLineTests {
         #expect(extended == #"{"type":"event","topic":"t","# + members + "}\n")
     }
 
-    @Test("of sub takes positions, spans, times and all as the beginning")
-    func since() {
+    @Test func `of sub takes positions, spans, times and all as the beginning`() {
         #expect(SinceArgument(argument: "all")?.start == .all)
         #expect(SinceArgument(argument: "10m")?.start == .age(.seconds(600)))
         #expect(SinceArgument(argument: "2d")?.start == .age(.seconds(172_800)))
@@ -173,8 +162,7 @@ struct CommandLineTests {
         }
     }
 
-    @Test("of pub says what became of a message, to people and to programs")
-    func outcomes() {
+    @Test func `of pub says what became of a message, to people and to programs`() {
         let ack = ServerMessage.Ack(
             requestID: "1",
             topic: "t",
@@ -211,8 +199,7 @@ struct ResumeFileTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count <= 1)
     }
 
-    @Test("has no positions at first, then those that were saved, of other topics too")
-    func saving() throws {
+    @Test func `has no positions at first, then those that were saved, of other topics too`() throws {
         try withFile { path in
             var file = try ResumeFile(path: path)
             #expect(file.positions.isEmpty)
@@ -225,8 +212,7 @@ struct ResumeFileTests {
         }
     }
 
-    @Test("that is something else, or cannot be written, is a failure that names it")
-    func failures() throws {
+    @Test func `that is something else, or cannot be written, is a failure that names it`() throws {
         try withFile { path in
             try Data("hello".utf8).write(to: URL(fileURLWithPath: path))
             let error = #expect(throws: CommandFailure.self) { try ResumeFile(path: path) }

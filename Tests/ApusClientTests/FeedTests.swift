@@ -46,8 +46,7 @@ struct FeedTests {
 
     private func kinds(_ notices: [ApusClient.Notice]) -> [Kind] { notices.map(\.kind) }
 
-    @Test("goes on with its first message, after the gap that the restart was")
-    func restart() {
+    @Test func `goes on with its first message, after the gap that the restart was`() {
         var feed = feed()
         #expect(feed.subscribe(clientID: "c").waits == false)
         #expect(feed.acked(ack("e1:7")).isEmpty)
@@ -64,8 +63,7 @@ struct FeedTests {
         #expect(feed.received(event(1))?.position == .init(epoch: "e2", offset: 1))
     }
 
-    @Test("is asked for again where the server does not know of waiting")
-    func oldServer() {
+    @Test func `is asked for again where the server does not know of waiting`() {
         var feed = feed()
         _ = feed.subscribe(clientID: "c")
         #expect(feed.refusedForItsTopic(time: "T") == nil)
@@ -78,11 +76,9 @@ struct FeedTests {
         #expect(kinds(feed.acked(ack("e2:0", recovered: false))) == [.gap(.newEpoch), .topicCreated])
     }
 
-    @Test(
-        "misses nothing of it, made with a connection or without",
-        arguments: [ApusClient.Start.live, .last(3), .age(.seconds(60)), .all]
+    @Test(arguments: [ApusClient.Start.live, .last(3), .age(.seconds(60)), .all]
     )
-    func fromTheFirstMessage(start: ApusClient.Start) {
+    func `misses nothing of it, made with a connection or without`(start: ApusClient.Start) {
         var told = feed(start, waits: true)
         #expect(told.subscribe(clientID: "c").waits)
         #expect(kinds(told.acked(ack(waiting: true))) == [.waiting])
@@ -100,8 +96,7 @@ struct FeedTests {
         #expect(kinds(late.acked(ack("e1:40"))) == [.gap(.missed(1...40)), .topicCreated])
     }
 
-    @Test("tells of a position of an earlier epoch when the topic comes")
-    func lostPosition() {
+    @Test func `tells of a position of an earlier epoch when the topic comes`() {
         let start = ApusClient.Start.after(.init(epoch: "e0", offset: 9))
         for isAway in [false, true] {
             var feed = feed(start, waits: true)
@@ -117,8 +112,7 @@ struct FeedTests {
         }
     }
 
-    @Test("ends with a deletion that is told, unless it is to wait")
-    func deletion() {
+    @Test func `ends with a deletion that is told, unless it is to wait`() {
         var ending = feed()
         _ = ending.subscribe(clientID: "c")
         _ = ending.acked(ack("e1:0"))
@@ -146,8 +140,7 @@ struct FeedTests {
         #expect(kinds(waiting.received(info("topic_created", epoch: "e2"))) == [.topicCreated])
     }
 
-    @Test("never waits as a pattern")
-    func patterns() {
+    @Test func `never waits as a pattern`() {
         var feed = feed(waits: true, "t.*")
         #expect(feed.subscribe(clientID: "c").waits == false)
         _ = feed.acked(ack())

@@ -9,8 +9,7 @@ struct FirstConnectionTests {
         try await FakeServer.run { $0.address }
     }
 
-    @Test("is required, unless the options say that it is not")
-    func required() async throws {
+    @Test func `is required, unless the options say that it is not`() async throws {
         let address = try await nowhere()
         let error = await #expect(throws: ClientError.self) {
             try await ApusClient.withConnection(to: address) { _ in }
@@ -28,8 +27,7 @@ struct FirstConnectionTests {
         }
     }
 
-    @Test("is the one that the first subscription or publish gets")
-    func reuse() async throws {
+    @Test func `is the one that the first subscription or publish gets`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -40,8 +38,8 @@ struct FirstConnectionTests {
         }
     }
 
-    @Test("is used where its caller is isolated") @MainActor
-    func isolation() async throws {
+    @Test @MainActor
+    func `is used where its caller is isolated`() async throws {
         try await FakeServer.run { server in
             var isUsed = false
             try await ApusClient.withConnection(to: server.address) { _ in isUsed = true }

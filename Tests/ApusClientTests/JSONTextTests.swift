@@ -4,23 +4,20 @@ import Testing
 
 @Suite("A payload")
 struct PayloadTests {
-    @Test(
-        "that is JSON is sent as it is written",
-        arguments: [#"{"a": 1.00}"#, "[1,2]", "5", "-0.0", "null", "true", #""x""#]
+    @Test(arguments: [#"{"a": 1.00}"#, "[1,2]", "5", "-0.0", "null", "true", #""x""#]
     )
-    func json(text: String) {
+    func `that is JSON is sent as it is written`(text: String) {
         #expect(PayloadRule.automatic.payload(for: text)?.text == text)
         #expect(PayloadRule.json.payload(for: text)?.text == text)
     }
 
-    @Test("that is not JSON is sent as a string", arguments: ["hello", "{", "01", "nul", "", "a\"b", "{'a':1}"])
-    func text(text: String) {
+    @Test(arguments: ["hello", "{", "01", "nul", "", "a\"b", "{'a':1}"])
+    func `that is not JSON is sent as a string`(text: String) {
         #expect(PayloadRule.automatic.payload(for: text)?.stringValue == text)
         #expect(PayloadRule.json.payload(for: text) == nil)
     }
 
-    @Test("is a string when that is demanded")
-    func string() {
+    @Test func `is a string when that is demanded`() {
         #expect(PayloadRule.string.payload(for: "5")?.text == #""5""#)
         #expect(PayloadRule.string.payload(for: #"{"a":1}"#)?.text == #""{\"a\":1}""#)
     }
@@ -28,20 +25,17 @@ struct PayloadTests {
 
 @Suite("JSON text")
 struct JSONTextTests {
-    @Test(
-        "is a string that decodes to what it was made of",
-        arguments: [
-            "", "plain", "quote \" and \\ slash", "line\nfeed\ttab\r", "\u{0}\u{1}\u{1F}\u{7F}", "é 日本 👩‍👩‍👧", "/",
-        ]
+    @Test(arguments: [
+        "", "plain", "quote \" and \\ slash", "line\nfeed\ttab\r", "\u{0}\u{1}\u{1F}\u{7F}", "é 日本 👩‍👩‍👧", "/",
+    ]
     )
-    func strings(value: String) throws {
+    func `is a string that decodes to what it was made of`(value: String) throws {
         let json = JSONText.string(value)
         #expect(json.stringValue == value)
         #expect(try json.decode(String.self) == value)
     }
 
-    @Test("gives an object's members byte for byte")
-    func members() {
+    @Test func `gives an object's members byte for byte`() {
         let json = JSONText(
             unchecked: #" { "a" : {"x": [1, "}"], "y":"\"" } ,"b":-1.50, "c":"] \\" , "d\u0031":null} "#
         )
@@ -52,25 +46,21 @@ struct JSONTextTests {
         )
     }
 
-    @Test("gives the last of two members with one name")
-    func duplicates() {
+    @Test func `gives the last of two members with one name`() {
         #expect(JSONText(unchecked: #"{"a":1,"a":2}"#).members?["a"]?.integerValue == 2)
     }
 
-    @Test("that nests deeply does not exhaust the stack")
-    func depth() {
+    @Test func `that nests deeply does not exhaust the stack`() {
         let deep = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
         #expect(JSONText(unchecked: "{\"a\":\(deep)}").members?["a"]?.text.utf8.count == 200_000)
     }
 
-    @Test(
-        "has no members when it is no object",
-        arguments: [
-            "", "[]", "1", "{", "{]", #"{"a"}"#, #"{"a":}"#, #"{"a":1"#, #"{"a":1}x"#, #"{"a":"1}"#, #"{a:1}"#,
-            #"{"a":1,}"#,
-        ]
+    @Test(arguments: [
+        "", "[]", "1", "{", "{]", #"{"a"}"#, #"{"a":}"#, #"{"a":1"#, #"{"a":1}x"#, #"{"a":"1}"#, #"{a:1}"#,
+        #"{"a":1,}"#,
+    ]
     )
-    func noObject(text: String) {
+    func `has no members when it is no object`(text: String) {
         #expect(JSONText(unchecked: text).members == nil)
     }
 }

@@ -10,8 +10,7 @@ struct MessageAssemblerTests {
         WebSocketFrame(fin: fin, opcode: opcode, data: ByteBuffer(string: text))
     }
 
-    @Test("become one message when they are fragments, with a ping in between")
-    func fragments() {
+    @Test func `become one message when they are fragments, with a ping in between`() {
         var assembler = MessageAssembler(maxMessageBytes: 100)
         #expect(assembler.receive(frame(.text, "a", fin: false)) == .none)
         #expect(assembler.receive(frame(.ping, "p")) == .ping(ByteBuffer(string: "p")))
@@ -20,8 +19,7 @@ struct MessageAssemblerTests {
         #expect(assembler.receive(frame(.binary, "d")) == .message(.binary(ByteBuffer(string: "d"))))
     }
 
-    @Test("may split a character")
-    func splitCharacter() {
+    @Test func `may split a character`() {
         var assembler = MessageAssembler(maxMessageBytes: 100)
         let bytes = Array("é".utf8)
         _ = assembler.receive(WebSocketFrame(fin: false, opcode: .text, data: ByteBuffer(bytes: bytes[..<1])))
@@ -29,8 +27,7 @@ struct MessageAssemblerTests {
         #expect(assembler.receive(last) == .message(.text("é")))
     }
 
-    @Test("that break RFC 6455 fail the connection with the code for it")
-    func violations() {
+    @Test func `that break RFC 6455 fail the connection with the code for it`() {
         func code(of frames: WebSocketFrame...) -> WebSocketErrorCode? {
             var assembler = MessageAssembler(maxMessageBytes: 4)
             var code: WebSocketErrorCode?
@@ -55,8 +52,7 @@ struct MessageAssemblerTests {
         #expect(code(of: frame(.text, "1234")) == nil)
     }
 
-    @Test("say how the connection ends")
-    func close() {
+    @Test func `say how the connection ends`() {
         var assembler = MessageAssembler(maxMessageBytes: 100)
         #expect(assembler.receive(frame(.connectionClose, "")) == .close(WebSocketClose(code: 1005)))
         let close = frame(.connectionClose, "\u{3}\u{68}SHUTDOWN")
@@ -66,8 +62,7 @@ struct MessageAssemblerTests {
 
 @Suite("The inbox of a connection")
 struct WebSocketInboxTests {
-    @Test("asks for reading to stop when it is full and to go on when half of it is taken")
-    func backPressure() async throws {
+    @Test func `asks for reading to stop when it is full and to go on when half of it is taken`() async throws {
         let inbox = WebSocketInbox(messageLimit: 4, byteLimit: 1000)
         let (resumed, continuation) = AsyncStream.makeStream(of: Void.self)
         inbox.onResume { continuation.yield() }
@@ -82,8 +77,8 @@ struct WebSocketInboxTests {
         #expect(inbox.push(.text("5")))
     }
 
-    @Test("stays paused while the rest of a read comes in, until half of it is taken", .timeLimit(.minutes(1)))
-    func lateMessages() async throws {
+    @Test(.timeLimit(.minutes(1)))
+    func `stays paused while the rest of a read comes in, until half of it is taken`() async throws {
         let inbox = WebSocketInbox(messageLimit: 8, byteLimit: 1000)
         let (resumed, continuation) = AsyncStream.makeStream(of: Void.self)
         inbox.onResume { continuation.yield() }
@@ -95,15 +90,13 @@ struct WebSocketInboxTests {
         await iterator.next()
     }
 
-    @Test("is bounded by bytes too")
-    func bytes() {
+    @Test func `is bounded by bytes too`() {
         let inbox = WebSocketInbox(messageLimit: 100, byteLimit: 10)
         #expect(inbox.push(.text("123456789")))
         #expect(!inbox.push(.text("1")))
     }
 
-    @Test("gives what it has before it ends, with the failure last")
-    func end() async throws {
+    @Test func `gives what it has before it ends, with the failure last`() async throws {
         let inbox = WebSocketInbox(messageLimit: 100, byteLimit: 100)
         _ = inbox.push(.text("1"))
         inbox.finish(failure: ClientError(.protocolViolation, "broken"))
@@ -112,8 +105,7 @@ struct WebSocketInboxTests {
         #expect(error?.code == .protocolViolation)
     }
 
-    @Test("wakes a waiting receiver when a message comes, at the end, and when it is cancelled")
-    func waiting() async throws {
+    @Test func `wakes a waiting receiver when a message comes, at the end, and when it is cancelled`() async throws {
         let inbox = WebSocketInbox(messageLimit: 100, byteLimit: 100)
         async let first = inbox.take(limit: 1)
         _ = inbox.push(.text("1"))

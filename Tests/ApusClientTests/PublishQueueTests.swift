@@ -47,16 +47,14 @@ struct PublishQueueTests {
         return (refused.map(\.request), wait)
     }
 
-    @Test("gives what is unsent in order and once, as much as a write should have")
-    func sending() throws {
+    @Test func `gives what is unsent in order and once, as much as a write should have`() throws {
         var queue = try queue(3)
         #expect(queue.takeUnsent(byteLimit: 6) == ["text1", "text2"])
         #expect(queue.takeUnsent(byteLimit: 6) == ["text3"])
         #expect(queue.takeUnsent(byteLimit: 6) == [])
     }
 
-    @Test("gives everything again after a reconnect but what was answered or abandoned")
-    func again() throws {
+    @Test func `gives everything again after a reconnect but what was answered or abandoned`() throws {
         var queue = try queue(5)
         _ = queue.takeUnsent(byteLimit: 20)
         #expect(queue.acked("1") != nil)
@@ -75,8 +73,7 @@ struct PublishQueueTests {
         #expect(queue.isEmpty)
     }
 
-    @Test("is bounded by messages and bytes, but for one that is alone")
-    func bounds() throws {
+    @Test func `is bounded by messages and bytes, but for one that is alone`() throws {
         var full = try queue(10)
         #expect(throws: ClientError.self) { try add(to: &full) }
         var heavy = try queue(1, byteLimit: 8)
@@ -86,8 +83,7 @@ struct PublishQueueTests {
         #expect(try add(to: &heavy, size: 20) == 2)
     }
 
-    @Test("sends one of each topic ahead after a reconnect, and the others when it is acked")
-    func scouts() throws {
+    @Test func `sends one of each topic ahead after a reconnect, and the others when it is acked`() throws {
         var queue = try reconnected("a", "b", "a", "b", "a")
         #expect(sent(&queue) == ["text1", "text2"])
         #expect(queue.acked("1") != nil)
@@ -99,8 +95,7 @@ struct PublishQueueTests {
         #expect(sent(&queue) == ["text4"])
     }
 
-    @Test("keeps what waits for its topic in order, whatever comes meanwhile")
-    func waiting() throws {
+    @Test func `keeps what waits for its topic in order, whatever comes meanwhile`() throws {
         var queue = try reconnected("a", "a")
         _ = sent(&queue)
         let first = miss(&queue, 1)
@@ -123,8 +118,7 @@ struct PublishQueueTests {
         #expect(sent(&queue) == ["text2", "text3"])
     }
 
-    @Test("refuses each when it has waited long enough, and the last with its topic")
-    func deadlines() throws {
+    @Test func `refuses each when it has waited long enough, and the last with its topic`() throws {
         var queue = try reconnected("a")
         _ = sent(&queue)
         queue.waited(try #require(miss(&queue, 1).wait))
@@ -141,8 +135,9 @@ struct PublishQueueTests {
         #expect(queue.isEmpty)
     }
 
-    @Test("has nothing wait on the first connection, for a topic never seen, or one that is known to be deleted")
-    func impatience() throws {
+    @Test func `has nothing wait on the first connection, for a topic never seen, or one that is known to be deleted`()
+        throws
+    {
         var first = try queue(2)
         _ = sent(&first)
         #expect(miss(&first, 1).refused == [1])
@@ -169,8 +164,7 @@ struct PublishQueueTests {
         #expect(miss(&seen, 2).refused == [2])
     }
 
-    @Test("begins every wait anew with a new connection")
-    func newConnection() throws {
+    @Test func `begins every wait anew with a new connection`() throws {
         var queue = try reconnected("a", "a")
         _ = sent(&queue)
         let wait = try #require(miss(&queue, 1).wait)
@@ -181,8 +175,7 @@ struct PublishQueueTests {
         #expect(miss(&queue, 1, at: 60).wait?.deadline == Self.start + .seconds(90))
     }
 
-    @Test("lets go of what is abandoned wherever it waits, and others take its place")
-    func abandoning() throws {
+    @Test func `lets go of what is abandoned wherever it waits, and others take its place`() throws {
         var queue = try reconnected("a", "a", "a", "a")
         queue.abandon(1)
         #expect(sent(&queue) == ["text2"])
@@ -204,8 +197,7 @@ struct PublishQueueTests {
         #expect(queue.isEmpty)
     }
 
-    @Test("sends again what is refused for the time being, in its order, for half a minute")
-    func unavailable() throws {
+    @Test func `sends again what is refused for the time being, in its order, for half a minute`() throws {
         var queue = try queue(3)
         _ = sent(&queue)
         let wait = try #require(miss(&queue, 1, .unavailable).wait)
@@ -226,8 +218,9 @@ struct PublishQueueTests {
         #expect(miss(&queue, 2, at: 30, .unavailable).refused == [2])
     }
 
-    @Test("blames the largest command on its way, and all that are as large, for a close that says too big")
-    func tooBig() throws {
+    @Test func `blames the largest command on its way, and all that are as large, for a close that says too big`()
+        throws
+    {
         var queue = try queue()
         for size in [10, 90, 40, 90] { _ = try add(to: &queue, size: size) }
         _ = sent(&queue)
@@ -250,8 +243,7 @@ struct PublishQueueTests {
 
 @Suite("The memory of topics")
 struct TopicMemoryTests {
-    @Test("forgets the oldest beyond its bound")
-    func bound() {
+    @Test func `forgets the oldest beyond its bound`() {
         var topics = TopicMemory(limit: 3)
         for number in 0..<10 { topics.saw("t\(number)") }
         for _ in 0..<10 { topics.saw("t9") }

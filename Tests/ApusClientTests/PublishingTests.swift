@@ -4,8 +4,7 @@ import Testing
 
 @Suite("A publish", .timeLimit(.minutes(1)))
 struct PublishingTests {
-    @Test("sends its fields and has the outcome that the server tells")
-    func outcome() async throws {
+    @Test func `sends its fields and has the outcome that the server tells`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -32,8 +31,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("of a batch is one command with one outcome")
-    func batch() async throws {
+    @Test func `of a batch is one command with one outcome`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -55,8 +53,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("that the server refuses throws its code, and the others go on")
-    func refusal() async throws {
+    @Test func `that the server refuses throws its code, and the others go on`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -71,8 +68,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("without an answer is made again on the next connection, in its order and with its id")
-    func republishing() async throws {
+    @Test func `without an answer is made again on the next connection, in its order and with its id`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -94,8 +90,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("that a server refuses because it is going away is made again elsewhere")
-    func unavailable() async throws {
+    @Test func `that a server refuses because it is going away is made again elsewhere`() async throws {
         try await FakeServer.run { server in
             let waits = Waits()
             try await withClient(of: server, waits: waits) { client in
@@ -112,8 +107,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("throws when the queue is full, with a connection or without")
-    func fullQueue() async throws {
+    @Test func `throws when the queue is full, with a connection or without`() async throws {
         try await FakeServer.run { server in
             var options = ApusClient.Options()
             options.publishQueue = 2
@@ -130,8 +124,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("that nobody waits for any more is not sent when it was not yet")
-    func cancelling() async throws {
+    @Test func `that nobody waits for any more is not sent when it was not yet`() async throws {
         try await FakeServer.run { server in
             var options = ApusClient.Options()
             options.requiresConnection = false
@@ -159,8 +152,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("too big for the server fails alone, and the others have a new connection")
-    func tooBig() async throws {
+    @Test func `too big for the server fails alone, and the others have a new connection`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -184,8 +176,9 @@ struct PublishingTests {
         }
     }
 
-    @Test("to a topic that is gone after a reconnect waits for it, with backoff, and keeps its order")
-    func missingTopic() async throws {
+    @Test func `to a topic that is gone after a reconnect waits for it, with backoff, and keeps its order`()
+        async throws
+    {
         try await FakeServer.run { server in
             let waits = Waits()
             try await withClient(of: server, waits: waits) { client in
@@ -206,8 +199,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("to a topic that stays gone fails with that reason when it has waited long enough")
-    func goneTopic() async throws {
+    @Test func `to a topic that stays gone fails with that reason when it has waited long enough`() async throws {
         try await FakeServer.run { server in
             let waits = Waits()
             var options = ApusClient.Options()
@@ -232,8 +224,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("goes out as soon as a subscription sees its topic again")
-    func seenBySubscription() async throws {
+    @Test func `goes out as soon as a subscription sees its topic again`() async throws {
         try await FakeServer.run { server in
             var environment = ReconnectingTransport.Environment()
             let waits = Waits()
@@ -269,8 +260,7 @@ struct PublishingTests {
         }
     }
 
-    @Test("fails when the closure has ended")
-    func closure() async throws {
+    @Test func `fails when the closure has ended`() async throws {
         try await FakeServer.run { server in
             let (escaped, receipt) = try await withClient(of: server) { client in
                 (client, try client.enqueue("orders", .string("x")))

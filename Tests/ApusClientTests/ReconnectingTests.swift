@@ -4,8 +4,7 @@ import Testing
 
 @Suite("After a lost connection", .timeLimit(.minutes(1)))
 struct ReconnectingTests {
-    @Test("a subscription goes on after what it received, and every event comes once")
-    func recovery() async throws {
+    @Test func `a subscription goes on after what it received, and every event comes once`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -27,8 +26,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("a subscription to an empty topic goes on from where that was")
-    func emptyTopic() async throws {
+    @Test func `a subscription to an empty topic goes on from where that was`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -44,8 +42,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("a subscription without its ack is asked for as at first")
-    func lostAck() async throws {
+    @Test func `a subscription without its ack is asked for as at first`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -61,8 +58,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("what is gone is said, with its offsets, at its place")
-    func missed() async throws {
+    @Test func `what is gone is said, with its offsets, at its place`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -85,8 +81,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("a topic that began anew is said, and followed from its beginning")
-    func newEpoch() async throws {
+    @Test func `a topic that began anew is said, and followed from its beginning`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -104,8 +99,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("a pattern and a server without positions cannot recover, which is said")
-    func patterns() async throws {
+    @Test func `a pattern and a server without positions cannot recover, which is said`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -124,8 +118,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("dropped messages are not asked for again")
-    func dropped() async throws {
+    @Test func `dropped messages are not asked for again`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -138,8 +131,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("of a subscribe that is too big, that one alone fails")
-    func tooBig() async throws {
+    @Test func `of a subscribe that is too big, that one alone fails`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -157,8 +149,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("of a deletion that disconnects, the other topics' subscriptions go on")
-    func deletionDisconnects() async throws {
+    @Test func `of a deletion that disconnects, the other topics' subscriptions go on`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -177,14 +168,12 @@ struct ReconnectingTests {
         }
     }
 
-    @Test(
-        "that is not to be made again, everything ends with the close",
-        arguments: [
-            (UInt16(1000), ""), (1002, ""), (1003, ""), (1007, ""), (1008, "UNAUTHORIZED"), (1008, "FORBIDDEN"),
-            (1009, "MESSAGE_TOO_BIG"),
-        ]
+    @Test(arguments: [
+        (UInt16(1000), ""), (1002, ""), (1003, ""), (1007, ""), (1008, "UNAUTHORIZED"), (1008, "FORBIDDEN"),
+        (1009, "MESSAGE_TOO_BIG"),
+    ]
     )
-    func finalCloses(code: UInt16, reason: String) async throws {
+    func `that is not to be made again, everything ends with the close`(code: UInt16, reason: String) async throws {
         try await FakeServer.run { server in
             let waits = Waits()
             try await withClient(of: server, waits: waits) { client in
@@ -203,8 +192,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("the server's own word on when to come back counts")
-    func shutdown() async throws {
+    @Test func `the server's own word on when to come back counts`() async throws {
         try await FakeServer.run { server in
             let waits = Waits()
             try await withClient(of: server, waits: waits) { client in
@@ -221,8 +209,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("attempts wait longer and longer, and begin anew once one was of use")
-    func backoff() async throws {
+    @Test func `attempts wait longer and longer, and begin anew once one was of use`() async throws {
         try await FakeServer.run { server in
             let waits = Waits()
             try await withClient(of: server, waits: waits) { client in
@@ -242,8 +229,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("attempts end when there may be no more")
-    func givingUp() async throws {
+    @Test func `attempts end when there may be no more`() async throws {
         try await FakeServer.run { server in
             var options = ApusClient.Options()
             options.reconnect = .never
@@ -263,8 +249,7 @@ struct ReconnectingTests {
         }
     }
 
-    @Test("a silent server's connection is taken for lost")
-    func silence() async throws {
+    @Test func `a silent server's connection is taken for lost`() async throws {
         try await FakeServer.run { server in
             var options = ApusClient.Options()
             options.idleTimeout = .milliseconds(2)

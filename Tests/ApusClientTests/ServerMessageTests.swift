@@ -4,8 +4,8 @@ import Testing
 
 @Suite("A message of the server")
 struct ServerMessageTests {
-    @Test("says when it was sent in either dialect", arguments: ["ts", "timestamp"])
-    func dialects(name: String) throws {
+    @Test(arguments: ["ts", "timestamp"])
+    func `says when it was sent in either dialect`(name: String) throws {
         let time = "2025-08-25T10:00:00.123Z"
         let message = try ServerMessage(
             #"{"type":"ack","request_id":"r1","topic":"orders","status":"ok","\#(name)":"\#(time)"}"#
@@ -13,8 +13,7 @@ struct ServerMessageTests {
         #expect(message == .ack(.init(requestID: "r1", topic: "orders", time: time)))
     }
 
-    @Test("that is an event keeps the bytes of the message and of the payload")
-    func event() throws {
+    @Test func `that is an event keeps the bytes of the message and of the payload`() throws {
         let message = #"{ "payload": {"n": 1.00, "big": 12345678901234567890123} ,"id":"a-1"}"#
         let decoded = try ServerMessage(#"{"type":"event","topic":"o\u0072ders","message":\#(message),"ts":"t"}"#)
         guard case .event(let event) = decoded else {
@@ -28,16 +27,14 @@ struct ServerMessageTests {
         #expect(event.time == "t")
     }
 
-    @Test("that is an error has the code and the request it answers")
-    func error() throws {
+    @Test func `that is an error has the code and the request it answers`() throws {
         let text = #"{"type":"error","request_id":7,"error":{"code":"TOPIC_NOT_FOUND","message":"no \"x\""},"ts":"t"}"#
         let message = try ServerMessage(text)
         #expect(message == .error(.init(requestID: "7", code: "TOPIC_NOT_FOUND", message: "no \"x\"", time: "t")))
         #expect(message.requestID == "7")
     }
 
-    @Test("that nobody asked for says what happened")
-    func info() throws {
+    @Test func `that nobody asked for says what happened`() throws {
         let dropped = #"{"type":"info","topic":"orders","msg":"messages_dropped","dropped":37,"ts":"t"}"#
         #expect(
             try ServerMessage(dropped)
@@ -50,8 +47,7 @@ struct ServerMessageTests {
         #expect(try ServerMessage(#"{"type":"pong","ts":"t"}"#) == .pong(requestID: nil, time: "t"))
     }
 
-    @Test("has what the extensions add")
-    func extensions() throws {
+    @Test func `has what the extensions add`() throws {
         let subscribed = try ServerMessage(
             #"""
             {"type":"ack","request_id":"1","topic":"t","status":"ok","epoch":"e","offset":57,"recovered":false,
@@ -88,8 +84,7 @@ struct ServerMessageTests {
         #expect(event.key == "k" && event.offset == 42)
     }
 
-    @Test("tells of drops, warnings, others and shutdowns with their numbers")
-    func extendedInfos() throws {
+    @Test func `tells of drops, warnings, others and shutdowns with their numbers`() throws {
         func info(_ members: String) throws -> ServerMessage.Info? {
             guard case .info(let info) = try ServerMessage(#"{"type":"info",\#(members),"ts":"T"}"#) else { return nil }
             return info
@@ -102,25 +97,21 @@ struct ServerMessageTests {
         #expect(try info(#""msg":"shutdown","reconnect_after_ms":250"#)?.reconnectAfterMilliseconds == 250)
     }
 
-    @Test("of a newer server's type is unknown, not an error")
-    func unknown() throws {
+    @Test func `of a newer server's type is unknown, not an error`() throws {
         #expect(try ServerMessage(#"{"type":"presence","x":1}"#) == .unknown(type: "presence"))
     }
 
-    @Test(
-        "that lacks a member is refused",
-        arguments: [
-            "", "hello", "[]", "{}", #"{"type":1}"#, #"{"type":"event","topic":"a","ts":"t"}"#,
-            #"{"type":"event","topic":"a","message":{"id":"1"}}"#, #"{"type":"error","error":{}}"#, #"{"type":"info"}"#,
-        ]
+    @Test(arguments: [
+        "", "hello", "[]", "{}", #"{"type":1}"#, #"{"type":"event","topic":"a","ts":"t"}"#,
+        #"{"type":"event","topic":"a","message":{"id":"1"}}"#, #"{"type":"error","error":{}}"#, #"{"type":"info"}"#,
+    ]
     )
-    func refusals(text: String) {
+    func `that lacks a member is refused`(text: String) {
         let error = #expect(throws: ClientError.self) { try ServerMessage(text) }
         #expect(error?.code == .badMessage)
     }
 
-    @Test("is answered to commands that are valid JSON with every field")
-    func commands() throws {
+    @Test func `is answered to commands that are valid JSON with every field`() throws {
         let subscribe = ClientCommand.subscribe(topic: "a\"b", clientID: "c", lastN: 2).text(requestID: "r")
         #expect(
             JSONText(parsing: subscribe)?.members?.mapValues(\.text)

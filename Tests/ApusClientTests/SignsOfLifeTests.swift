@@ -22,8 +22,7 @@ import Testing
         return channel
     }
 
-    @Test("a message that drips in keeps its connection")
-    func dripping() throws {
+    @Test func `a message that drips in keeps its connection`() throws {
         let channel = try channel()
         try channel.writeInbound(ByteBuffer(bytes: [0x81, 126, 0x10, 0]))
         for _ in 0..<100 {
@@ -35,8 +34,7 @@ import Testing
         #expect(!channel.isActive)
     }
 
-    @Test("a server that is silent is pinged, and then left")
-    func silent() throws {
+    @Test func `a server that is silent is pinged, and then left`() throws {
         let channel = try channel()
         channel.embeddedEventLoop.advanceTime(by: .seconds(60))
         #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == .ping)

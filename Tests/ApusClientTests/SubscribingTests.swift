@@ -4,8 +4,7 @@ import Testing
 
 @Suite("A subscription", .timeLimit(.minutes(1)))
 struct SubscribingTests {
-    @Test("asks for what its options say")
-    func command() async throws {
+    @Test func `asks for what its options say`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -26,14 +25,12 @@ struct SubscribingTests {
         }
     }
 
-    @Test(
-        "begins where it is told",
-        arguments: [
-            (ApusClient.Start.all, "all"), (.age(.seconds(600)), "600000ms"), (.time(ServerText.time), ServerText.time),
-            (.after(.init(epoch: "e", offset: 4)), #"{"epoch":"e","offset":4}"#),
-        ]
+    @Test(arguments: [
+        (ApusClient.Start.all, "all"), (.age(.seconds(600)), "600000ms"), (.time(ServerText.time), ServerText.time),
+        (.after(.init(epoch: "e", offset: 4)), #"{"epoch":"e","offset":4}"#),
+    ]
     )
-    func since(start: ApusClient.Start, text: String) async throws {
+    func `begins where it is told`(start: ApusClient.Start, text: String) async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -47,8 +44,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("gives events and notices in their order, each event with its position")
-    func order() async throws {
+    @Test func `gives events and notices in their order, each event with its position`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -70,8 +66,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("has handled an event when its consumer asks for the next, or says so")
-    func handled() async throws {
+    @Test func `has handled an event when its consumer asks for the next, or says so`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -87,8 +82,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("that the server refuses throws its code and leaves nothing behind")
-    func refusal() async throws {
+    @Test func `that the server refuses throws its code and leaves nothing behind`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -103,8 +97,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("to several topics is all or nothing")
-    func several() async throws {
+    @Test func `to several topics is all or nothing`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -119,8 +112,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("ends at the server when nobody holds it any more, and when told to")
-    func ending() async throws {
+    @Test func `ends at the server when nobody holds it any more, and when told to`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -135,8 +127,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("ends with its topic, after the notice of that")
-    func deletion() async throws {
+    @Test func `ends with its topic, after the notice of that`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -148,8 +139,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("that may get the same topics as another gets a connection of its own")
-    func overlaps() async throws {
+    @Test func `that may get the same topics as another gets a connection of its own`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -168,8 +158,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("waits for a topic that is not there only where it is told to")
-    func waiting() async throws {
+    @Test func `waits for a topic that is not there only where it is told to`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -194,8 +183,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("that overlapped others and has ended leaves no connection behind")
-    func leftConnections() async throws {
+    @Test func `that overlapped others and has ended leaves no connection behind`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()
@@ -214,8 +202,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("whose task is cancelled is taken back, and leaves room for the next")
-    func cancelling() async throws {
+    @Test func `whose task is cancelled is taken back, and leaves room for the next`() async throws {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let connection = try await server.accept()
@@ -231,8 +218,7 @@ struct SubscribingTests {
         }
     }
 
-    @Test("ends with the closure")
-    func closure() async throws {
+    @Test func `ends with the closure`() async throws {
         try await FakeServer.run { server in
             let escaped = try await withClient(of: server) { client in
                 let connection = try await server.accept()

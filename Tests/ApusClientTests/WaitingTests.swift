@@ -4,8 +4,7 @@ import Testing
 
 @Suite("After a reconnect", .timeLimit(.minutes(1)))
 struct WaitingTests {
-    @Test("a topic that is gone is waited for, and holds up no other")
-    func vanishedTopic() async throws {
+    @Test func `a topic that is gone is waited for, and holds up no other`() async throws {
         try await FakeServer.run { server in
             let waits = Waits()
             try await withClient(of: server, waits: waits) { client in
@@ -33,8 +32,9 @@ struct WaitingTests {
         }
     }
 
-    @Test("a topic that is gone is asked for again and again where the server does not know of waiting")
-    func polling() async throws {
+    @Test func `a topic that is gone is asked for again and again where the server does not know of waiting`()
+        async throws
+    {
         try await FakeServer.run { server in
             let waits = Waits()
             try await withClient(of: server, waits: waits) { client in
@@ -56,8 +56,9 @@ struct WaitingTests {
         }
     }
 
-    @Test("a deletion that is told ends a subscription at a server that goes on waiting, or is waited over")
-    func deletionAfterReturn() async throws {
+    @Test func `a deletion that is told ends a subscription at a server that goes on waiting, or is waited over`()
+        async throws
+    {
         try await FakeServer.run { server in
             try await withClient(of: server) { client in
                 let first = try await server.accept()

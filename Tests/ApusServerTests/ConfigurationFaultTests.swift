@@ -38,7 +38,7 @@ import Testing
     ]
 
     @Test(arguments: Setting.all.filter { !$0.isSecret }.map(\.key))
-    func aBadValueNamesItsSettingItselfAndItsSource(key: String) throws {
+    func `a bad value names its setting itself and its source`(key: String) throws {
         let setting = try #require(Setting.named(key))
         for text in try #require(Self.bad[key], "no bad value of \(key) is tried") {
             // A flag that may be given several times is a list of one here.
@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test func aMessageReadsLikeASentence() {
+    @Test func `a message reads like a sentence`() {
         let error = #expect(throws: ConfigurationError.self) {
             try ServerConfiguration.load(environment: ["PUBSUB_PORT": "abc"])
         }
@@ -73,7 +73,7 @@ import Testing
         )
     }
 
-    @Test func aMessageStaysOneLineOfReasonableLength() throws {
+    @Test func `a message stays one line of reasonable length`() throws {
         let error = #expect(throws: ConfigurationError.self) {
             try ServerConfiguration.load(environment: ["PORT": "\u{1b}[2J\n" + String(repeating: "x", count: 1000)])
         }
@@ -83,7 +83,7 @@ import Testing
         #expect(!text.contains("\n"))
     }
 
-    @Test func aTopicMustHoldTheLargestMessage() throws {
+    @Test func `a topic must hold the largest message`() throws {
         let error = #expect(throws: ConfigurationError.self) {
             try ServerConfiguration.load(flags: ["topic_bytes": ["64KiB"]], environment: [:])
         }
@@ -93,7 +93,7 @@ import Testing
         #expect(try ServerConfiguration.load(flags: together, environment: [:]).configuration.topicBytes == 65536)
     }
 
-    @Test func unknownKeysInAFileAreWarnings() throws {
+    @Test func `unknown keys in a file are warnings`() throws {
         let text =
             "queu: 5\nlog-level: info\nunheard_of: {a: 1}\ntopics:\n  creat_existing: ok\n  on_delete: disconnect\n"
         let loaded = try load(text)
@@ -109,7 +109,7 @@ import Testing
         #expect(loaded.configuration.onDelete == .disconnect)
     }
 
-    @Test func nothingThatMayHaveBeenMeantToProtectTheServerIsPassedOver() {
+    @Test func `nothing that may have been meant to protect the server is passed over`() {
         for text in ["api_key: s3cret", "x: {y: [{tokens: s3cret}]}", #""secret\e[2J": s3cret"#, "max_conections: 5"] {
             let error = #expect(throws: ConfigurationError.self) { try load(text) }
             #expect(error?.code == .unknownSetting)
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    @Test func everySettingThatIsMistypedByALetterIsFoundOrRefused() throws {
+    @Test func `every setting that is mistyped by a letter is found or refused`() throws {
         for setting in Setting.all {
             let typo = String(setting.key.dropLast())
             guard Setting.named(typo) == nil, !Setting.isGroup(typo) else { continue }
@@ -150,7 +150,7 @@ import Testing
         ("api_keys: [{a: 1}]", "api_keys"), ("api_keys: [a, null]", "api_keys"), ("api_keys: {a: b}", "api_keys"),
         ("topics.on_delete: info\ntopics: {on_delete: info}", "topics.on_delete"),
     ])
-    func aWrongTypeInAFileIsRefused(text: String, key: String) throws {
+    func `a wrong type in a file is refused`(text: String, key: String) throws {
         let error = #expect(throws: ConfigurationError.self) {
             try load(text)
         }
@@ -164,7 +164,7 @@ import Testing
         ("{\"queue\": 1", "json"), ("queue: 1", "json"), ("[]", "json"), ("", "json"), ("{\"queue\": 1", "conf"),
         ("{queue: 1}", "conf"), ("5", "json"),
     ])
-    func aFileThatCannotBeUnderstoodIsNamed(text: String, suffix: String) throws {
+    func `a file that cannot be understood is named`(text: String, suffix: String) throws {
         try withFile(text, extension: suffix) { file in
             let error = #expect(throws: ConfigurationError.self) {
                 try ServerConfiguration.load(environment: [:], file: file)
@@ -175,7 +175,7 @@ import Testing
         }
     }
 
-    @Test func aFaultyFileDoesNotShowItsSecrets() throws {
+    @Test func `a faulty file does not show its secrets`() throws {
         for text in ["api_keys: [s3cret\nx: [", "api_keys: \"s3cret\nx: y", "api_keys: s3cret: x"] {
             let error = #expect(throws: ConfigurationError.self) {
                 try load(text)
@@ -186,7 +186,7 @@ import Testing
         }
     }
 
-    @Test func aFileOfAliasesIsBounded() throws {
+    @Test func `a file of aliases is bounded`() throws {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         for level in 1...9 {
             let aliases = (0..<10).map { _ in "*a\(level - 1)" }.joined(separator: ", ")
@@ -203,7 +203,7 @@ import Testing
         ("/", "cannot be read: is a directory"),
         ("/dev/zero", "cannot be read: it is larger than 1048576 bytes"),
     ])
-    func aFileThatCannotBeReadIsNamedWithTheReason(path: String, reason: String) {
+    func `a file that cannot be read is named with the reason`(path: String, reason: String) {
         let error = #expect(throws: ConfigurationError.self) {
             try ServerConfiguration.load(environment: ["APUS_CONFIG": path])
         }
@@ -214,13 +214,13 @@ import Testing
         ("", "yaml"), ("# only\n# comments\n", "yaml"), ("port:\ntopics:\n", "yaml"), ("{}", "json"), ("{}", "conf"),
         ("{\"port\": null, \"topics\": null}", "json"),
     ])
-    func aFileMayLeaveEverythingOut(text: String, suffix: String) throws {
+    func `a file may leave everything out`(text: String, suffix: String) throws {
         let loaded = try load(text, extension: suffix)
         #expect(loaded.configuration == ServerConfiguration())
         #expect(loaded.warnings.isEmpty)
     }
 
-    @Test func jsonAndYAMLSayTheSame() throws {
+    @Test func `json and YAML say the same`() throws {
         let json = #"{"queue": 5, "heartbeat": 0.5, "api_keys": ["a,b", "c"], "topics": {"create_existing": "ok"}}"#
         let yaml = "queue: 5\nheartbeat: 500ms\napi_keys:\n  - a,b\n  - c\ntopics:\n  create_existing: ok\n"
         let configurations = try [(json, "json"), (json, "conf"), (json, "yaml"), (yaml, "yaml"), (yaml, "conf")]
@@ -236,17 +236,17 @@ import Testing
         ("0", 0), ("1048576", 1_048_576), ("5B", 5), ("64KiB", 65536), ("1MiB", 1_048_576), ("1GiB", 1 << 30),
         ("1kB", 1000), ("1KB", 1000), ("2MB", 2_000_000), ("3GB", 3_000_000_000),
     ])
-    func aSizeIsReadInItsUnit(text: String, bytes: Int) {
+    func `a size is read in its unit`(text: String, bytes: Int) {
         #expect(ByteSize.bytes(text) == bytes)
     }
 
     @Test(arguments: ["", "KiB", "-1", "1.5MiB", "1 MiB", "1M", "1mib", "1TiB", "9223372036854775807KiB", "1e6"])
-    func whatIsNoSizeIsRefused(text: String) {
+    func `what is no size is refused`(text: String) {
         #expect(ByteSize.bytes(text) == nil)
     }
 
     @Test(arguments: [(0, "0"), (1000, "1000"), (1024, "1KiB"), (1 << 20, "1MiB"), (3 << 30, "3GiB"), (1536, "1536")])
-    func aSizeIsShownInTheLargestUnitThatIsExact(bytes: Int, text: String) {
+    func `a size is shown in the largest unit that is exact`(bytes: Int, text: String) {
         #expect(ByteSize.text(bytes) == text)
         #expect(ByteSize.bytes(text) == bytes)
     }

@@ -9,7 +9,7 @@ import Testing
 @Suite struct ConfigurationTests {
     private static let repository = URL(filePath: #filePath).appending(path: "../../..").standardized
 
-    @Test func theFirstOfFlagEnvironmentFileAndDefaultWins() throws {
+    @Test func `the first of flag environment file and default wins`() throws {
         let flags = ["port": ["1"]]
         let environment = ["APUS_PORT": "2"]
         func port(_ flags: [String: [String]], _ environment: [String: String], _ file: String?) throws -> [String] {
@@ -26,11 +26,11 @@ import Testing
         #expect(try port([:], [:], nil) == ["8080", "default"])
     }
 
-    @Test func withoutAnythingTheConfigurationIsTheDefault() throws {
+    @Test func `without anything the configuration is the default`() throws {
         #expect(try ServerConfiguration.load(environment: [:]).configuration == ServerConfiguration())
     }
 
-    @Test func theTableHasEverySettingOnce() {
+    @Test func `the table has every setting once`() {
         let properties = Mirror(reflecting: ServerConfiguration()).children.count
         #expect(Setting.all.count == properties)
         #expect(Set(Setting.all.map(\.key)).count == properties)
@@ -47,7 +47,7 @@ import Testing
         ("pong_timeout", ["APUS_PONG_TIMEOUT", "PUBSUB_WS_PING_TIMEOUT"]),
         ("history", ["APUS_HISTORY", "PUBSUB_HISTORY_SIZE", "MAX_MESSAGES", "TOPIC_HISTORY_SIZE"]),
     ])
-    func ofTheNamesInTheEnvironmentTheFirstThatIsSetWins(key: String, names: [String]) throws {
+    func `of the names in the environment the first that is set wins`(key: String, names: [String]) throws {
         let values =
             [
                 "host": ["a", "b", "c"], "log_level": ["error", "debug", "trace"],
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func anEmptyVariableCountsAsNotSet() throws {
+    @Test func `an empty variable counts as not set`() throws {
         let loaded = try ServerConfiguration.load(
             environment: ["APUS_PORT": "", "PORT": "7", "APUS_CONFIG": "", "APUS_API_KEYS": ""])
         #expect(loaded.configuration.port == 7)
@@ -88,7 +88,7 @@ import Testing
     ]
 
     @Test(arguments: Setting.all.map(\.key))
-    func aSettingCanBeSetFromEverywhereAndChangesOnlyItself(key: String) throws {
+    func `a setting can be set from everywhere and changes only itself`(key: String) throws {
         let setting = try #require(Setting.named(key))
         let text = try #require(Self.others[key])
         let inEnvironment = try ServerConfiguration.load(environment: [setting.environmentNames[0]: text])
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test func valuesOfAnyTypeComeFromAnyProvider() throws {
+    @Test func `values of any type come from any provider`() throws {
         let reader = ConfigReader(
             provider: InMemoryProvider(values: [
                 ["port"]: 9000, ["heartbeat"]: 0.5, ["ping_interval"]: 10.0, ["queue"]: "7", ["max_message"]: "2KiB",
@@ -121,7 +121,7 @@ import Testing
         #expect(configuration.onDelete == .disconnect)
     }
 
-    @Test func aReaderMayBeScopedAndItsVariablesAreTheServersOwn() throws {
+    @Test func `a reader may be scoped and its variables are the servers own`() throws {
         let provider = EnvironmentVariablesProvider(environmentVariables: [
             "APUS_PORT": "1", "APUS_TOPICS_CREATE_EXISTING": "ok", "APUS_API_KEYS": "a, b",
         ])
@@ -131,14 +131,14 @@ import Testing
         #expect(configuration.apiKeys == ["a", "b"])
     }
 
-    @Test func aWrongTypeFromAProviderIsNotPassedOver() {
+    @Test func `a wrong type from a provider is not passed over`() {
         for value in [ConfigValue(.bool(true), isSecret: false), .init(.intArray([1]), isSecret: false)] {
             let reader = ConfigReader(provider: InMemoryProvider(values: [["port"]: value]))
             #expect(throws: ConfigurationError.self) { try ServerConfiguration(config: reader) }
         }
     }
 
-    @Test func whatIsPrintedCanBeLoadedAgain() throws {
+    @Test func `what is printed can be loaded again`() throws {
         let flags = Self.others.mapValues { [$0] }.filter { $0.key != "api_keys" }
         let loaded = try ServerConfiguration.load(flags: flags, environment: [:])
         let again = try load(loaded.yaml)
@@ -151,7 +151,7 @@ import Testing
         #expect((tree["sources"] as? [String: String]) == loaded.sources)
     }
 
-    @Test func printedLinesNameTheirSources() throws {
+    @Test func `printed lines name their sources`() throws {
         let loaded = try withFile("queue: 5") {
             try ServerConfiguration.load(
                 flags: ["port": ["1"]],
@@ -169,7 +169,7 @@ import Testing
         #expect(lines.contains(" on_delete: info # from default"))
     }
 
-    @Test func secretsAreNeverShown() throws {
+    @Test func `secrets are never shown`() throws {
         let loaded = try ServerConfiguration.load(flags: ["api_keys": ["s3cret"]], environment: [:])
         #expect(loaded.configuration.apiKeys == ["s3cret"])
         #expect(loaded.yaml.contains("api_keys: \"***\""))
@@ -189,7 +189,7 @@ import Testing
         }
     }
 
-    @Test func everySettingIsDocumented() throws {
+    @Test func `every setting is documented`() throws {
         let file = Self.repository.appending(path: "docs/configuration.md")
         guard let text = try? String(contentsOf: file, encoding: .utf8) else { return }
         for setting in Setting.all {
@@ -203,7 +203,7 @@ import Testing
     }
 
     @Test(arguments: ["r0", "r1", "r2", "r3", "r4"])
-    func theReferenceConfigurationsLoadWithoutWarnings(name: String) throws {
+    func `the reference configurations load without warnings`(name: String) throws {
         let path = Self.repository.appending(path: "Configurations/\(name).yaml").path
         #expect(try ServerConfiguration.load(environment: [:], file: path).warnings.isEmpty)
     }

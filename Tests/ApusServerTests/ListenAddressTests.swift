@@ -10,7 +10,7 @@ import Testing
         ("unix:/x", "unix:/x"),
         ("unix:/" + String(repeating: "x", count: 102), "unix:/" + String(repeating: "x", count: 102)),
     ])
-    func anAddressIsReadAsTheLogAndOthersWriteIt(text: String, description: String) throws {
+    func `an address is read as the log and others write it`(text: String, description: String) throws {
         let address = try #require(ListenAddress(text))
         #expect(address.description == description)
         #expect(ListenAddress(description) == address)
@@ -23,11 +23,11 @@ import Testing
         "[]:1", "[localhost]:1", "a b:1", "a:-1", "a:65536", "a:", "https://a:1", "a:1/x",
         "unix:/" + String(repeating: "x", count: 103),
     ])
-    func whatIsNoneIsRefused(text: String) {
+    func `what is none is refused`(text: String) {
         #expect(ListenAddress(text) == nil)
     }
 
-    @Test func aListIsBoundedAndHasNoAddressTwice() throws {
+    @Test func `a list is bounded and has no address twice`() throws {
         func load(_ addresses: [String]) throws -> [ListenAddress] {
             try ServerConfiguration.load(flags: ["listen": addresses], environment: [:]).configuration.listenAddresses
         }

@@ -36,12 +36,12 @@ import Testing
         }
     }
 
-    @Test func textIsTimeLevelMessageAndMetadata() {
+    @Test func `text is time level message and metadata`() {
         logger(.text).info("listening", metadata: ["address": "http://127.0.0.1:8080", "a": "1"])
         #expect(lines.all == ["2026-11-21T10:00:00.123Z info listening a=1 address=http://127.0.0.1:8080\n"])
     }
 
-    @Test func jsonIsAnObjectOfTheSame() {
+    @Test func `json is an object of the same`() {
         logger(.json).info("listening", metadata: ["address": "http://127.0.0.1:8080"])
         #expect(
             lines.all == [
@@ -51,7 +51,7 @@ import Testing
         )
     }
 
-    @Test func whatIsBelowTheLevelIsNotWritten() {
+    @Test func `what is below the level is not written`() {
         var logger = logger(.text, level: .warning)
         logger.info("no")
         logger.warning("yes")
@@ -74,14 +74,14 @@ import Testing
         #expect(lines.all.count == 3)
     }
 
-    @Test func theRecordsMetadataWinsOverTheProvidersAndThatOverTheLoggers() {
+    @Test func `the records metadata wins over the providers and that over the loggers`() {
         var logger = logger(.text, provider: .init { ["b": "provider", "c": "provider"] })
         for key in ["a", "b", "c"] { logger[metadataKey: key] = "logger" }
         logger.info("m", metadata: ["c": "record"])
         #expect(lines.all == ["2026-11-21T10:00:00.123Z info m a=logger b=provider c=record\n"])
     }
 
-    @Test func nestedMetadataIsFlattened() {
+    @Test func `nested metadata is flattened`() {
         let metadata: Logger.Metadata = [
             "connection": ["id": "5", "peer": ["host": "h"]], "list": ["x", "y z"], "number": .stringConvertible(7),
         ]
@@ -101,12 +101,12 @@ import Testing
         ("a\u{1b}[0m", #""a\u001b[0m""#), ("a\u{85}b", #""a\u0085b""#), ("a\u{2028}b", #""a\u2028b""#), ("ü", "ü"),
         ("a\u{7f}", #""a\u007f""#), ("a\\b", "a\\b"),
     ])
-    func aTextValueIsQuotedWhereItHasTo(value: String, written: String) {
+    func `a text value is quoted where it has to`(value: String, written: String) {
         logger(.text).info("m", metadata: ["k": "\(value)"])
         #expect(lines.all == ["2026-11-21T10:00:00.123Z info m k=\(written)\n"])
     }
 
-    @Test func whateverIsLoggedARecordIsOneLine() throws {
+    @Test func `whatever is logged a record is one line`() throws {
         let nasty =
             String(String.UnicodeScalarView((0...0xA0).compactMap { Unicode.Scalar($0) }))
             + "\u{2028}\u{2029}\r\n\u{1F600}"
@@ -127,7 +127,7 @@ import Testing
         #expect(object["error"] as? String == "CancellationError()")
     }
 
-    @Test func metadataCannotTakeTheNamesOfTheRecord() throws {
+    @Test func `metadata cannot take the names of the record`() throws {
         logger(.json).info("m", metadata: ["level": "x", "ts": "y", "message": "z"])
         let object = try #require(JSONSerialization.jsonObject(with: Data(lines.all[0].utf8)) as? [String: String])
         #expect(object["level"] == "info" && object["message"] == "m")

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct ServerOptionsTests {
     @Test(arguments: Setting.all.map(\.key))
-    func everySettingHasAFlag(key: String) throws {
+    func `every setting has a flag`(key: String) throws {
         let setting = try #require(Setting.all.first { $0.key == key })
         let options = try ServerOptions.parse(["--\(setting.flag)", "value"])
         let given = options.flags.filter { !$0.value.isEmpty }
@@ -15,7 +15,7 @@ import Testing
         #expect(help.contains("(env: \(setting.environmentNames[0]); default: \(setting.defaultText))"))
     }
 
-    @Test func keysMayBeGivenSeveralTimes() throws {
+    @Test func `keys may be given several times`() throws {
         let options = try ServerOptions.parse(["--api-key", "a", "--api-key", "b", "--config", "f"])
         #expect(options.flags["api_keys"] == ["a", "b"])
         #expect(options.config == "f")

@@ -9,23 +9,23 @@ import Testing
         "allowed_origins",
         "trusted_proxies", "APUS_KEYS_FILE", "anonymous",
     ])
-    func whatResemblesASecretIsSeen(name: String) {
+    func `what resembles a secret is seen`(name: String) {
         #expect(SettingName.protection(by: name) == .secret)
     }
 
     @Test(arguments: ["max_foo", "topics.max", "LIMITS", "rate", "publish-rate", "burst", "drain_timeot", "quota"])
-    func whatResemblesALimitIsSeen(name: String) {
+    func `what resembles a limit is seen`(name: String) {
         #expect(SettingName.protection(by: name) == .limit)
     }
 
     @Test(arguments: [
         "queu", "topics", "monkey", "keystone", "author", "climax", "keep_alive", "trim", "certain", "", "...", "port",
     ])
-    func whatResemblesNeitherIsNot(name: String) {
+    func `what resembles neither is not`(name: String) {
         #expect(SettingName.protection(by: name) == nil)
     }
 
-    @Test func theNearestNameIsFoundAndNoneThatIsFar() {
+    @Test func `the nearest name is found and none that is far`() {
         let names = ["queue", "max_queue", "topics.on_delete"]
         #expect(SettingName.nearest(to: "Queu", among: names) == "queue")
         #expect(SettingName.nearest(to: "max-queue", among: names) == "max_queue")
@@ -44,7 +44,7 @@ import Testing
         ("APUS_EU_2_PORT_53_UDP_PROTO", "udp"), ("APUS_EU_PORT", "sctp://[fd00::1]:1"),
         ("APUS_KEY_SERVICE_HOST", "10.0.0.1"),
     ])
-    func whatKubernetesSetsForAServiceIsKnown(name: String, value: String) {
+    func `what kubernetes sets for a service is known`(name: String, value: String) {
         #expect(ForeignVariable.isServiceLink(name, value: value))
     }
 
@@ -54,7 +54,7 @@ import Testing
         ("APUS_PORT", "http://a:1"),
         ("", ""), ("_", "://"),
     ])
-    func whatItDoesNotSetIsNot(name: String, value: String) {
+    func `what it does not set is not`(name: String, value: String) {
         #expect(!ForeignVariable.isServiceLink(name, value: value))
     }
 
@@ -63,14 +63,14 @@ import Testing
         "powerpc64le-conda-linux-gnu", "x86_64-pc-linux-gnu", "i686-w64-mingw32", "armv7l-unknown-linux-gnueabihf",
         "riscv64-linux-gnu",
     ])
-    func aPlatformIsNoHost(value: String) {
+    func `a platform is no host`(value: String) {
         #expect(ForeignVariable.isPlatform(value))
     }
 
     @Test(arguments: [
         "localhost", "db-linux-1", "arm-server-3", "x86-64", "::1", "10.0.0.1", "web-eu-linux", "x86_64", "", "-", "--",
     ])
-    func aHostIsNoPlatform(value: String) {
+    func `a host is no platform`(value: String) {
         #expect(!ForeignVariable.isPlatform(value))
     }
 }

@@ -13,8 +13,7 @@ struct ArrivalTests {
         "{\"type\":\"event\",\"topic\":\"\(topic)\",\"message\":{\"id\":\"i\",\"payload\":\(payload)}\(offset),\"ts\":\"\"}"
     }
 
-    @Test("carry the offset and the label")
-    func events() {
+    @Test func `carry the offset and the label`() {
         let payload = VerifyPayload(label: message, size: 100).json
         let seen = Arrival.event(SeenEvent(offset: 42, label: message))
         #expect(Arrival(text: event(payload), topic: "t") == seen)
@@ -23,8 +22,8 @@ struct ArrivalTests {
         #expect(Arrival(text: event(damaged), topic: "t") == .event(SeenEvent(offset: 42, label: nil)))
     }
 
-    @Test("that break the rules are faults", arguments: ["", "{}", "[]", "{\"type\":\"ack\",\"status\":\"ok\"}"])
-    func faults(text: String) {
+    @Test(arguments: ["", "{}", "[]", "{\"type\":\"ack\",\"status\":\"ok\"}"])
+    func `that break the rules are faults`(text: String) {
         #expect(isFault(Arrival(text: text, topic: "t")))
         #expect(isFault(Arrival(text: event("1", offset: ""), topic: "t")))
         #expect(isFault(Arrival(text: event("1"), topic: "t", knownOffset: 43)))
@@ -35,8 +34,7 @@ struct ArrivalTests {
         if case .fault = arrival { true } else { false }
     }
 
-    @Test("tell what is missing")
-    func news() {
+    @Test func `tell what is missing`() {
         let ack =
             #"{"type":"ack","topic":"t","status":"ok","epoch":"e","offset":7,"recovered":false,"missed":{"from":3,"to":7}}"#
         let start = Arrival.Start(position: LogPosition(epoch: "e", offset: 7), recovered: false, missed: 3...7)
@@ -63,8 +61,8 @@ struct SSEParserTests {
         SSEFrame(event: "", id: nil, data: ""),
     ]
 
-    @Test("are the same frames however they are cut", arguments: [1, 2, 3, 7, 1_000])
-    func cutting(size: Int) throws {
+    @Test(arguments: [1, 2, 3, 7, 1_000])
+    func `are the same frames however they are cut`(size: Int) throws {
         var parser = SSEParser()
         var frames: [SSEFrame] = []
         var rest = ByteBuffer(string: Self.stream)
@@ -74,8 +72,7 @@ struct SSEParserTests {
         #expect(frames == Self.frames)
     }
 
-    @Test("are bounded")
-    func bound() throws {
+    @Test func `are bounded`() throws {
         var parser = SSEParser(limit: 10)
         #expect(throws: SSEParser.TooLong.self) { try parser.receive(ByteBuffer(string: "data: 0123456789")) }
         parser = SSEParser(limit: 10)
@@ -83,8 +80,7 @@ struct SSEParserTests {
         #expect(throws: SSEParser.TooLong.self) { for _ in 0..<20 { _ = try parser.receive(line) } }
     }
 
-    @Test("are resumed by a header or a query, and ids are positions")
-    func requests() throws {
+    @Test func `are resumed by a header or a query, and ids are positions`() throws {
         let address = try ServerAddress("http://h")
         let reader = SSEReader(address: address, apiKey: nil, topic: "t", clientID: "c", queue: 5)
         let position = LogPosition(epoch: "a:b", offset: 9)
@@ -109,8 +105,7 @@ struct PageTests {
         return "{\"offset\":\(offset),\"message\":{\"id\":\"i\",\"payload\":\(payload)},\"ts\":\"\"}"
     }
 
-    @Test("give a start, their events, and what is missing")
-    func arrivals() throws {
+    @Test func `give a start, their events, and what is missing`() throws {
         let position = LogPosition(epoch: "e", offset: 4)
         let seen = [5, 6].map { offset in
             Arrival.event(SeenEvent(offset: offset, label: MessageLabel(stream: 0, sequence: UInt32(offset))))
@@ -133,8 +128,7 @@ struct PageTests {
         #expect(PollReader.arrivals(empty, after: nil, isFirst: true) == [.started(first)])
     }
 
-    @Test("must say the truth about the next one")
-    func next() throws {
+    @Test func `must say the truth about the next one`() throws {
         let wrong = try page("{\"epoch\":\"e\",\"first\":1,\"last\":9,\"messages\":[\(message(5))],\"next\":9}")
         let position = LogPosition(epoch: "e", offset: 4)
         let arrivals = PollReader.arrivals(wrong, after: position, isFirst: false)

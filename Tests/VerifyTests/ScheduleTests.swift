@@ -21,8 +21,7 @@ struct ScheduleTests {
         return (0..<200).map { _ in schedule.nextSession() }
     }
 
-    @Test("is the same for the same seed and another for another")
-    func seeds() throws {
+    @Test func `is the same for the same seed and another for another`() throws {
         #expect(sends(seed: 1) == sends(seed: 1))
         #expect(sends(seed: 1) != sends(seed: 2))
         #expect(sends(seed: 1, number: 1) != sends(seed: 1, number: 2))
@@ -31,8 +30,7 @@ struct ScheduleTests {
         #expect(try plans(seed: 1, number: 4) != plans(seed: 1, number: 8))
     }
 
-    @Test("keeps the rate and uses every topic, size and form")
-    func rate() {
+    @Test func `keeps the rate and uses every topic, size and form`() {
         let sends = sends(seed: 7)
         let messages = sends.reduce(0) { $0 + $1.sizes.count }
         let seconds = sends.reduce(0) { $0 + $1.delay }
@@ -42,8 +40,7 @@ struct ScheduleTests {
         #expect(sends.contains { $0.sizes.contains { $0 > 2_000 } })
     }
 
-    @Test("cuts within its bounds, in the middle and at once too")
-    func cuts() throws {
+    @Test func `cuts within its bounds, in the middle and at once too`() throws {
         let plans = try plans(seed: 7)
         #expect(plans.allSatisfy { $0.life.map { (0.2...2).contains($0) } ?? false })
         #expect(plans.contains { $0.cutsMidBatch } && plans.contains { $0.cutsAtOnce })
@@ -51,8 +48,7 @@ struct ScheduleTests {
         #expect(plans[1].endless.life == nil)
     }
 
-    @Test("gives a message an id that is a UUID and its own")
-    func ids() {
+    @Test func `gives a message an id that is a UUID and its own`() {
         let ids = (0..<100).map { number in
             VerifyPayload.id(seed: 1, topic: 0, label: MessageLabel(stream: 1, sequence: UInt32(number)))
         }
@@ -60,8 +56,7 @@ struct ScheduleTests {
         #expect(ids.allSatisfy { $0.utf8.count == 32 && UInt64($0.prefix(16), radix: 16) != nil })
     }
 
-    @Test("options are checked")
-    func options() {
+    @Test func `options are checked`() {
         #expect(SecondsRange(argument: "0.2..2")?.range == 0.2...2)
         #expect(SecondsRange(argument: "2..2")?.range == 2...2)
         for wrong in ["", "1", "..", "2..1", "0..1", "a..b", "1..1e9", "nan..1"] {

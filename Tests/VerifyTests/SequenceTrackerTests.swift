@@ -4,8 +4,7 @@ import Testing
 
 @Suite("A sequence tracker")
 struct SequenceTrackerTests {
-    @Test("tells order, gaps, late ones and repeats apart")
-    func sightings() {
+    @Test func `tells order, gaps, late ones and repeats apart`() {
         var tracker = SequenceTracker(next: 1)
         #expect(tracker.see(1) == .inOrder)
         #expect(tracker.see(5) == .ahead(missing: 3))
@@ -20,8 +19,7 @@ struct SequenceTrackerTests {
         #expect(tracker.see(6) == .inOrder)
     }
 
-    @Test("goes on after what was announced")
-    func skipping() {
+    @Test func `goes on after what was announced`() {
         var tracker = SequenceTracker(next: 10)
         #expect(tracker.skip(through: 12) == 3)
         #expect(tracker.skip(through: 5) == 0)
@@ -29,8 +27,7 @@ struct SequenceTrackerTests {
         #expect(tracker.missing == 0)
     }
 
-    @Test("keeps a bounded number of gaps and counts the rest")
-    func bound() {
+    @Test func `keeps a bounded number of gaps and counts the rest`() {
         var tracker = SequenceTracker(next: 0)
         for number in 1...1_000 { _ = tracker.see(number * 2) }
         #expect(tracker.gaps.count == 64)
@@ -40,8 +37,8 @@ struct SequenceTrackerTests {
 
 @Suite("Recovery times")
 struct RecoveryTimesTests {
-    @Test("give quantiles within an eighth", arguments: [0, 1, 7, 8, 9, 100, 12_345, 3_600_000_000])
-    func precision(value: Int) throws {
+    @Test(arguments: [0, 1, 7, 8, 9, 100, 12_345, 3_600_000_000])
+    func `give quantiles within an eighth`(value: Int) throws {
         var times = RecoveryTimes()
         #expect(times.quantile(0.5) == nil)
         times.record(microseconds: value)
@@ -50,8 +47,7 @@ struct RecoveryTimesTests {
         #expect(Double(quantile) <= Double(value) * 1.125 + 1)
     }
 
-    @Test("take the value at the rank")
-    func ranks() throws {
+    @Test func `take the value at the rank`() throws {
         var times = RecoveryTimes()
         for value in 1...100 { times.record(microseconds: value < 99 ? 2 : 1_000) }
         #expect(times.quantile(0.5) == 2)

@@ -16,8 +16,7 @@ struct ServerBooksTests {
         )
     }
 
-    @Test("sum the series of a name, whatever their labels hold")
-    func parsing() {
+    @Test func `sum the series of a name, whatever their labels hold`() {
         let books = books(
             matched: 20,
             delivered: 10,
@@ -36,8 +35,7 @@ struct ServerBooksTests {
         #expect(!self.books(matched: 2, delivered: 1).isBalanced)
     }
 
-    @Test("are compared with what the run knows")
-    func judging() {
+    @Test func `are compared with what the run knows`() {
         let before = books(matched: 100, delivered: 100, published: 10)
         func outcome(delivered: Int, published: Int) -> ServerBooks.Outcome {
             let now = books(matched: 100 + delivered, delivered: 100 + delivered, published: 10 + published)

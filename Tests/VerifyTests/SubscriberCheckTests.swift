@@ -29,8 +29,7 @@ struct SubscriberCheckTests {
         .started(.init(position: LogPosition(epoch: epoch, offset: offset), recovered: recovered, missed: missed))
     }
 
-    @Test("finds nothing in what comes in order, across reconnects")
-    func inOrder() {
+    @Test func `finds nothing in what comes in order, across reconnects`() {
         check.receive([event(1), event(2)])
         check.receive([resumed(2, recovered: true), event(3)])
         check.finish(last: 3)
@@ -38,66 +37,57 @@ struct SubscriberCheckTests {
         #expect(check.position?.offset == 3)
     }
 
-    @Test("counts an unannounced gap as lost")
-    func gap() {
+    @Test func `counts an unannounced gap as lost`() {
         check.receive([event(1), event(4)])
         check.finish(last: 4)
         #expect(check.counts == VerifyCounts(delivered: 2, lost: 2))
     }
 
-    @Test("counts what never came at the end as lost")
-    func tail() {
+    @Test func `counts what never came at the end as lost`() {
         check.receive([event(1)])
         check.finish(last: 3)
         #expect(check.counts == VerifyCounts(delivered: 1, lost: 2))
     }
 
-    @Test("counts a repeat as doubled")
-    func doubled() {
+    @Test func `counts a repeat as doubled`() {
         check.receive([event(1), event(2), event(2)])
         check.receive([resumed(2, recovered: true), event(2), event(3)])
         #expect(check.counts == VerifyCounts(delivered: 3, doubled: 2))
     }
 
-    @Test("counts one that comes after a later one as reordered, not as lost")
-    func reordered() {
+    @Test func `counts one that comes after a later one as reordered, not as lost`() {
         check.receive([event(1), event(3), event(2), event(4)])
         check.finish(last: 4)
         #expect(check.counts == VerifyCounts(delivered: 4, reordered: 1))
     }
 
-    @Test("counts what the server announced apart")
-    func announced() {
+    @Test func `counts what the server announced apart`() {
         check.receive([event(1), .dropped(count: 2, from: 2, to: 3), event(4)])
         check.receive([resumed(6, recovered: false, missed: 5...6), event(7)])
         check.finish(last: 7)
         #expect(check.counts == VerifyCounts(delivered: 3, announced: 4))
     }
 
-    @Test("does not take an announcement that does not fit")
-    func wrongAnnouncement() {
+    @Test func `does not take an announcement that does not fit`() {
         check.receive([event(1), .dropped(count: 5, from: 3, to: 4), event(5)])
         check.receive([.dropped(count: 1, from: nil, to: nil), .fault("x")])
         #expect(check.counts.faults == 4)
     }
 
-    @Test("finds a message that is stored twice, and one that its publisher sent earlier but stands later")
-    func storage() {
+    @Test func `finds a message that is stored twice, and one that its publisher sent earlier but stands later`() {
         check.receive([event(1, 0), event(2, 0), event(3, 2), event(4, 1), event(5, 3)])
         check.finish(last: 5)
         #expect(check.counts == VerifyCounts(delivered: 5, doubled: 1, reordered: 1))
     }
 
-    @Test("finds acked messages that have no offset, but not refused ones")
-    func holes() {
+    @Test func `finds acked messages that have no offset, but not refused ones`() {
         record.refused(stream: 0, first: 1, count: 1)
         check.receive([event(1, 0), event(2, 3)])
         check.finish(last: 2)
         #expect(check.counts == VerifyCounts(delivered: 2, lost: 1))
     }
 
-    @Test("finds damage, and the acks that others got for an offset")
-    func labels() {
+    @Test func `finds damage, and the acks that others got for an offset`() {
         #expect(record.acked(stream: 0, first: 0, count: 2, at: 1, epoch: "e").isEmpty)
         check.receive([event(1, 0), .event(SeenEvent(offset: 2, label: nil)), event(3, 1)])
         #expect(check.counts.damaged == 1)
@@ -105,8 +95,7 @@ struct SubscriberCheckTests {
         #expect(record.acked(stream: 0, first: 2, count: 1, at: 3, epoch: "e").count == 1)
     }
 
-    @Test("gives up when the epoch changes or the topic goes")
-    func epoch() {
+    @Test func `gives up when the epoch changes or the topic goes`() {
         check.receive([event(1), resumed(0, recovered: false, epoch: "f"), event(1)])
         #expect(check.failure != nil)
         #expect(check.counts == VerifyCounts(delivered: 1))
@@ -115,8 +104,7 @@ struct SubscriberCheckTests {
         #expect(other.failure != nil)
     }
 
-    @Test("reports violations in words")
-    func words() {
+    @Test func `reports violations in words`() {
         let said = Mutex<[String]>([])
         let check = SubscriberCheck(number: 7, record: record) { text in said.withLock { $0.append(text) } }
         check.receive([resumed(0, recovered: true), event(2)])
@@ -128,8 +116,7 @@ struct SubscriberCheckTests {
 struct TopicRecordTests {
     private func label(_ sequence: Int) -> MessageLabel { MessageLabel(stream: 0, sequence: UInt32(sequence)) }
 
-    @Test("keeps what the slowest subscriber has still to see, and no more")
-    func trimming() {
+    @Test func `keeps what the slowest subscriber has still to see, and no more`() {
         let record = TopicRecord(name: "t")
         #expect(record.openStream() == 0)
         record.join(0)
@@ -145,8 +132,7 @@ struct TopicRecordTests {
         #expect(record.acked(stream: 0, first: 10, count: 1, at: 11, epoch: "f").count == 1)
     }
 
-    @Test("waits for the ack of what was seen first, unless its connection is gone")
-    func lateAcks() {
+    @Test func `waits for the ack of what was seen first, unless its connection is gone`() {
         let record = TopicRecord(name: "t")
         let stream = record.openStream()
         record.join(0)
@@ -158,8 +144,7 @@ struct TopicRecordTests {
         #expect(record.highest == 2)
     }
 
-    @Test("gives room up to the limit, and gets it back by acks, refusals and broken connections")
-    func room() {
+    @Test func `gives room up to the limit, and gets it back by acks, refusals and broken connections`() {
         let record = TopicRecord(name: "t")
         record.join(0)
         let stream = record.openStream()
@@ -178,8 +163,7 @@ struct TopicRecordTests {
         #expect(takes(30))
     }
 
-    @Test("takes no offset from nowhere")
-    func bound() {
+    @Test func `takes no offset from nowhere`() {
         let record = TopicRecord(name: "t")
         _ = record.openStream()
         #expect(record.seen([SeenEvent(offset: 1 << 40, label: label(0))], by: 0, position: 0).count == 1)

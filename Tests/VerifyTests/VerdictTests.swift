@@ -26,16 +26,13 @@ struct VerdictTests {
         )
     }
 
-    @Test(
-        "never rounds up to all",
-        arguments: [(10, 10, "100"), (999_999, 1_000_000, "99.999"), (7, 8, "87.500")]
+    @Test(arguments: [(10, 10, "100"), (999_999, 1_000_000, "99.999"), (7, 8, "87.500")]
     )
-    func percent(delivered: Int, expected: Int, percent: String) {
+    func `never rounds up to all`(delivered: Int, expected: Int, percent: String) {
         #expect(verdict(delivered: delivered, of: expected).percent == percent)
     }
 
-    @Test("is a violation for every kind of one")
-    func violations() {
+    @Test func `is a violation for every kind of one`() {
         #expect(verdict(delivered: 5, of: 5).isProven)
         #expect(!verdict(delivered: 4, of: 5).isProven)
         #expect(!verdict(delivered: 5, of: 5, books: .violated("x")).isProven)
@@ -48,8 +45,7 @@ struct VerdictTests {
         }
     }
 
-    @Test("says first what is wrong")
-    func conclusion() {
+    @Test func `says first what is wrong`() {
         let verdict = verdict(delivered: 4, of: 5, books: .violated("x")) { sums in
             sums.counts.lost = 1
             sums.counts.reordered = 2
@@ -59,8 +55,7 @@ struct VerdictTests {
         #expect(self.verdict(delivered: 5, of: 5).text.contains("nothing lost, nothing doubled, nothing reordered"))
     }
 
-    @Test("is one JSON object for programs")
-    func json() throws {
+    @Test func `is one JSON object for programs`() throws {
         let text = verdict(delivered: 5, of: 5) { sums in
             sums.notes = ["a \"note\""]
             sums.byTransport[.sse] = .init(subscribers: 1, delivered: 5, reconnects: 2)

@@ -22,8 +22,7 @@ struct VerifyRunTests {
         }
     }
 
-    @Test("of a server without faults proves it, over every transport")
-    func faultless() async throws {
+    @Test func `of a server without faults proves it, over every transport`() async throws {
         let verdict = try await verdict()
         #expect(verdict.isProven, "\(verdict.text)")
         #expect(verdict.percent == "100")
@@ -39,8 +38,7 @@ struct VerifyRunTests {
         }
     }
 
-    @Test("without the HTTP extensions uses WebSockets alone, and says so")
-    func fallback() async throws {
+    @Test func `without the HTTP extensions uses WebSockets alone, and says so`() async throws {
         let verdict = try await verdict(hasHTTP: false)
         #expect(verdict.isProven, "\(verdict.text)")
         #expect(Set(verdict.sums.byTransport.keys) == [.ws, .v1])
@@ -52,8 +50,8 @@ struct VerifyRunTests {
         }
     }
 
-    @Test("finds loss, doubling, reordering and damage on every transport", arguments: VerifyTransport.allCases)
-    func arrival(transport: VerifyTransport) async throws {
+    @Test(arguments: VerifyTransport.allCases)
+    func `finds loss, doubling, reordering and damage on every transport`(transport: VerifyTransport) async throws {
         // Long connections, so that no reconnect turns one fault into another.
         let calm = 60.0...61.0
         func counts(_ fault: FakeFault) async throws -> VerifyCounts {
@@ -70,8 +68,7 @@ struct VerifyRunTests {
         #expect(try await counts(.damages) == VerifyCounts(damaged: 8))
     }
 
-    @Test("counts what was announced, and is not content with it unless told")
-    func announced() async throws {
+    @Test func `counts what was announced, and is not content with it unless told`() async throws {
         let strict = try await verdict(.announcesDrop, dropEvery: 60...61, transports: [.ws, .sse])
         #expect(!strict.isProven)
         #expect(strict.sums.counts.announced == 8 && strict.sums.counts.violations == 0, "\(strict.text)")
@@ -83,27 +80,24 @@ struct VerifyRunTests {
         #expect(resumed.sums.counts.announced > 0 && resumed.sums.counts.lost == 0, "\(resumed.text)")
     }
 
-    @Test("finds the last message missing")
-    func tail() async throws {
+    @Test func `finds the last message missing`() async throws {
         let verdict = try await verdict(.withholdsLast, dropEvery: 60...61, transports: [.ws]) { $0.patience = 1 }
         #expect(verdict.sums.counts.lost == 8, "\(verdict.text)")
     }
 
-    @Test("finds a resume that begins too late or too early", arguments: VerifyTransport.allCases)
-    func resumes(transport: VerifyTransport) async throws {
+    @Test(arguments: VerifyTransport.allCases)
+    func `finds a resume that begins too late or too early`(transport: VerifyTransport) async throws {
         let late = try await verdict(.resumesLate, transports: [transport])
         #expect(late.sums.counts.lost > 0 && !late.isProven)
         let early = try await verdict(.resumesEarly, transports: [transport])
         #expect(early.sums.counts.doubled > 0 && !early.isProven)
     }
 
-    @Test(
-        "finds what is wrong with acks, storage, epochs and topics",
-        arguments: [
-            FakeFault.acksWrongOffset, .acksWithoutStoring, .storesTwice, .storesBackwards, .changesEpoch, .leaksTopics,
-        ]
+    @Test(arguments: [
+        FakeFault.acksWrongOffset, .acksWithoutStoring, .storesTwice, .storesBackwards, .changesEpoch, .leaksTopics,
+    ]
     )
-    func storage(fault: FakeFault) async throws {
+    func `finds what is wrong with acks, storage, epochs and topics`(fault: FakeFault) async throws {
         let verdict = try await verdict(fault)
         #expect(!verdict.isProven)
         let counts = verdict.sums.counts
@@ -116,8 +110,7 @@ struct VerifyRunTests {
         }
     }
 
-    @Test("finds books that do not add up")
-    func books() async throws {
+    @Test func `finds books that do not add up`() async throws {
         let verdict = try await verdict(.cooksBooks, transports: [.ws])
         #expect(!verdict.isProven)
         #expect(verdict.sums.counts.violations == 0)
@@ -127,18 +120,15 @@ struct VerifyRunTests {
         }
     }
 
-    @Test(
-        "takes refusals and broken publishers for what they are",
-        arguments: [FakeFault.refusesSome, .breaksPublishers]
+    @Test(arguments: [FakeFault.refusesSome, .breaksPublishers]
     )
-    func allowed(fault: FakeFault) async throws {
+    func `takes refusals and broken publishers for what they are`(fault: FakeFault) async throws {
         let verdict = try await verdict(fault)
         #expect(verdict.isProven, "\(verdict.text)")
         #expect(verdict.sums.refused + verdict.sums.unanswered > 0)
     }
 
-    @Test("of a topic that goes away ends early")
-    func topicGone() async throws {
+    @Test func `of a topic that goes away ends early`() async throws {
         try await FakeServer.withServer { port, broker in
             var settings = VerifySettings.forTests(port: port, dropEvery: 0.1...0.5)
             settings.duration = 60
@@ -156,8 +146,7 @@ struct VerifyRunTests {
         }
     }
 
-    @Test("that is interrupted still judges what was, and clears up")
-    func interrupted() async throws {
+    @Test func `that is interrupted still judges what was, and clears up`() async throws {
         try await FakeServer.withServer { port, broker in
             var settings = VerifySettings.forTests(port: port)
             settings.duration = 60
@@ -173,8 +162,7 @@ struct VerifyRunTests {
         }
     }
 
-    @Test("of nobody is unreachable")
-    func unreachable() async throws {
+    @Test func `of nobody is unreachable`() async throws {
         let error = await #expect(throws: ClientError.self) {
             try await VerifyRun(settings: .forTests(port: 1)).run()
         }

@@ -3,7 +3,7 @@ import Testing
 
 /// JSON as a tree.
 @Suite struct JSONValueTests {
-    @Test func everyKindOfValueIsKeptAsItWasWritten() {
+    @Test func `every kind of value is kept as it was written`() {
         let value = JSONValue(#" {"a" : [1e3, -0.50, true,false,null, "\u0071\n"], "a":{}, "\u00e9": ""} "#)
         guard case .object(let members)? = value else {
             Issue.record("no object")
@@ -23,11 +23,11 @@ import Testing
     @Test(arguments: [
         "", " ", "{", "[1,]", "{\"a\":1,}", "nul", "01", "\"\u{1}\"", "{} {}", "{\"a\" 1}", "'a'", "\"\\ud800\"", "NaN",
     ])
-    func whatIsNotJSONIsNothing(text: String) {
+    func `what is not JSON is nothing`(text: String) {
         #expect(JSONValue(text) == nil)
     }
 
-    @Test func aTextNestsAsDeepAsItMay() {
+    @Test func `a text nests as deep as it may`() {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
         }
@@ -40,7 +40,7 @@ import Testing
 
 @Suite struct GzipTests {
     @Test(arguments: [0, 1, 1000, 100_000])
-    func whatIsCompressedComesOutAgain(count: Int) throws {
+    func `what is compressed comes out again`(count: Int) throws {
         let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 / 7) }
         let packed = try #require(Gzip.compress(bytes))
         #expect(packed.prefix(3) == [0x1F, 0x8B, 8])

@@ -4,7 +4,7 @@ import Testing
 @testable import ApusServer
 
 @Suite struct BasePathTests {
-    @Test func withoutAPrefixEveryPathIsItsOwn() {
+    @Test func `without a prefix every path is its own`() {
         let none = BasePath("")
         for path in ["/", "/topics", "/v1/ws", ""] {
             #expect(none.route(path) == path)
@@ -17,20 +17,20 @@ import Testing
         ("/livez", "/livez"),
         ("/readyz", "/readyz"), ("/apus/livez", "/livez"),
     ])
-    func whatIsBelowItIsFound(path: String, route: String) {
+    func `what is below it is found`(path: String, route: String) {
         #expect(BasePath("/apus").route(path) == route)
     }
 
     @Test(arguments: [
         "", "/", "/apus", "/apusx/topics", "/APUS/topics", "/topics", "/v1/apus/topics", "/health", "/apu/s/topics",
     ])
-    func whatIsNotIsNothing(path: String) {
+    func `what is not is nothing`(path: String) {
         #expect(BasePath("/apus").route(path) == nil)
         #expect(BasePath("/apus").methods(ofPath: path) == nil)
     }
 
     @Test(arguments: ["", "/a/b.c"])
-    func theDocumentsKnowOfIt(basePath: String) throws {
+    func `the documents know of it`(basePath: String) throws {
         let document = try JSONSerialization.jsonObject(with: Data(OpenAPIDocument.json(basePath: basePath).utf8))
         let servers = try #require((document as? [String: Any])?["servers"] as? [[String: String]])
         #expect(servers.map { $0["url"] } == [basePath.isEmpty ? "/" : basePath])
@@ -46,19 +46,19 @@ import Testing
         (["gzip;q=x"], false),
         (["gzip;q=0.5, identity"], false), ([",;,=q"], false), (["gzipped"], false),
     ])
-    func gzipIsForThoseWhoTakeItBeforeAnythingElse(values: [String], takes: Bool) {
+    func `gzip is for those who take it before anything else`(values: [String], takes: Bool) {
         #expect(AcceptEncoding(values).takesGzip == takes)
     }
 
     @Test(arguments: [
         ["\"a\""], ["W/\"a\""], ["*"], ["\"b\", \"a\""], ["\"b\"", " W/\"a\" "], [",\"a\","],
     ])
-    func aTagThatIsKnownMatches(values: [String]) {
+    func `a tag that is known matches`(values: [String]) {
         #expect(EntityTags.match("\"a\"", values))
     }
 
     @Test(arguments: [[], [""], ["\"b\""], ["a"], ["W/"], ["\"A\""], ["**"]])
-    func anotherDoesNot(values: [String]) {
+    func `another does not`(values: [String]) {
         #expect(!EntityTags.match("\"a\"", values))
     }
 }

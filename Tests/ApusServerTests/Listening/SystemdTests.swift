@@ -9,7 +9,7 @@ import Testing
         try Systemd(environment: environment, process: 42)
     }
 
-    @Test func withoutItsVariablesThereIsNoSystemd() throws {
+    @Test func `without its variables there is no systemd`() throws {
         let none = try systemd([:])
         #expect(none.sockets.isEmpty && none.watchdogInterval == nil)
         #expect(try systemd(["LISTEN_PID": "42"]).sockets.isEmpty)
@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(arguments: ["41", "", "4 2", "042"])
-    func whatIsForAnotherProcessIsLeftAlone(process: String) throws {
+    func `what is for another process is left alone`(process: String) throws {
         let other = try systemd([
             "LISTEN_PID": process, "LISTEN_FDS": "nonsense", "WATCHDOG_PID": process, "WATCHDOG_USEC": "10",
         ])
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test(arguments: ["nonsense", "-1", "17", "1.5", "99999999999999999999"])
-    func aNumberOfSocketsThatCannotBeIsAMistake(count: String) {
+    func `a number of sockets that cannot be is a mistake`(count: String) {
         let error = #expect(throws: ConfigurationError.self) { try systemd(["LISTEN_PID": "42", "LISTEN_FDS": count]) }
         #expect(error?.value == count && error?.source == "environment LISTEN_FDS")
     }
@@ -35,12 +35,12 @@ import Testing
         ("x", nil),
         ("9223372036854775807", .microseconds(4_611_686_018_427_387_903)),
     ])
-    func aSignOfLifeIsGivenTwiceInTheTime(microseconds: String, interval: Duration?) throws {
+    func `a sign of life is given twice in the time`(microseconds: String, interval: Duration?) throws {
         #expect(try systemd(["WATCHDOG_USEC": microseconds]).watchdogInterval == interval)
         #expect(try systemd(["WATCHDOG_USEC": microseconds, "WATCHDOG_PID": "42"]).watchdogInterval == interval)
     }
 
-    @Test func signsOfLifeAreGivenOnlyWhileTheServerLives() async throws {
+    @Test func `signs of life are given only while the server lives`() async throws {
         let answers = Mutex([true, false, false, true])
         let signs = AsyncStream.makeStream(of: Int.self)
         let watching = Task {
@@ -61,11 +61,11 @@ import Testing
     }
 
     @Test(arguments: ["", "x", "/", "@", "vsock:2:1", "/" + String(repeating: "x", count: 108)])
-    func whatIsNoSocketToNotifyIsNone(name: String) {
+    func `what is no socket to notify is none`(name: String) {
         #expect(NotifySocket(name) == nil)
     }
 
-    @Test func nobodyIsToldWhereNobodyListens() throws {
+    @Test func `nobody is told where nobody listens`() throws {
         #expect(try #require(NotifySocket("/nonexistent/notify")).send("READY=1") == false)
         #expect(try #require(NotifySocket("@apus-nobody")).send("READY=1") == false)
     }
