@@ -102,7 +102,7 @@ public struct ApusMount: Service {
     public func run() async throws {
         let housekeeping = Housekeeping(
             broker: broker,
-            workers: engine.workers,
+            contexts: engine.contexts,
             http: nil,
             releaseAfter: configuration.releaseMemoryAfter.wholeMilliseconds
         )
@@ -113,7 +113,7 @@ public struct ApusMount: Service {
         await Task {
             await engine.refuse()
             await engine.drain(within: drainTimeout, requests: nil)
-            await engine.workers.stop()
+            await engine.contexts.stop()
         }.value
         try await socketLoops.shutdown()
     }

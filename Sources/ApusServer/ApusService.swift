@@ -80,11 +80,11 @@ public struct ApusService: Service {
             httpLoops: Array(httpLoops.makeIterator()),
             logger: logger
         )
-        let workers = engine.workers
+        let contexts = engine.contexts
         let http = HTTPConnections(
             loops: httpLoops,
             child: engine.channel(responder: engine.responder),
-            budget: workers.sockets,
+            budget: contexts.sockets,
             logger: engine.quietLogger
         )
         let acceptor = Acceptor(
@@ -99,12 +99,12 @@ public struct ApusService: Service {
             ports.append(try await acceptor.open(socket))
         }
         let releaseAfter = configuration.releaseMemoryAfter.wholeMilliseconds
-        let housekeeping = Housekeeping(broker: broker, workers: workers, http: http, releaseAfter: releaseAfter)
+        let housekeeping = Housekeeping(broker: broker, contexts: contexts, http: http, releaseAfter: releaseAfter)
         let keepingHouse = Task { await housekeeping.run() }
         defer { keepingHouse.cancel() }
         // A separate task, so that the deadline can cancel HTTP requests that never end.
         let serving = Task { await http.run() }
-        let watching = Task { [systemd] in await systemd.keepWatch { workers.isAlive } }
+        let watching = Task { [systemd] in await systemd.keepWatch { contexts.isAlive } }
         defer { watching.cancel() }
         await onListening(ports.map(\.address))
         systemd.tellReady(logger: logger)
@@ -118,7 +118,7 @@ public struct ApusService: Service {
             http.quiesce()
             await engine.drain(within: drainTimeout, requests: serving)
             await serving.value
-            await workers.stop()
+            await contexts.stop()
         }.value
     }
 }

@@ -7,7 +7,7 @@ import NIOCore
 
 /// Everything that serves clients, independent of who owns the port.
 struct Engine: Sendable {
-    let workers: Workers
+    let contexts: LoopContexts
     let gate: WebSocketGate
     let streams: StreamGate
     /// Answers all requests except handshakes and most event streams.
@@ -26,10 +26,10 @@ struct Engine: Sendable {
         httpLoops: [any EventLoop],
         logger: Logger
     ) async throws {
-        let settings = configuration.workerSettings
+        let settings = configuration.loopSettings
         let basePath = BasePath(configuration.basePath)
         let isDraining = DrainFlag()
-        workers = try await Workers(
+        contexts = try await LoopContexts(
             socketLoops: socketLoops.all,
             httpLoops: httpLoops,
             settings: settings,
@@ -38,7 +38,7 @@ struct Engine: Sendable {
             logger: logger
         )
         gate = WebSocketGate(
-            workers: workers,
+            contexts: contexts,
             socketLoops: socketLoops,
             keys: settings.apiKeys,
             maxConnections: configuration.maxConnections,
@@ -48,9 +48,9 @@ struct Engine: Sendable {
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
         )
-        let metrics = ServerMetrics(registry: registry, workers: workers, pubSub: pubSub, broker: broker)
+        let metrics = ServerMetrics(registry: registry, contexts: contexts, pubSub: pubSub, broker: broker)
         streams = StreamGate(
-            workers: workers,
+            contexts: contexts,
             socketLoops: socketLoops,
             settings: settings,
             isDraining: isDraining,
@@ -65,7 +65,7 @@ struct Engine: Sendable {
         Routes(
             broker: broker,
             pubSub: pubSub,
-            workers: workers,
+            contexts: contexts,
             streams: streams,
             settings: settings,
             defaults: configuration.brokerLimits,
@@ -115,7 +115,7 @@ struct Engine: Sendable {
     /// Stops accepting clients and commands.
     func refuse() async {
         gate.isDraining.set()
-        await workers.forEach { $0.refuseCommands() }
+        await contexts.forEach { $0.refuseCommands() }
     }
 
     /// Delivers pending messages, then closes the connections. Call it when all loops refuse commands, so that the logs
@@ -124,18 +124,18 @@ struct Engine: Sendable {
     /// - Parameter requests: a task that ends when all HTTP requests are answered. It is cancelled when the time is up.
     func drain(within timeout: Duration, requests: Task<Void, Never>?) async {
         let deadline = ContinuousClock.now + timeout
-        logger.info("draining", metadata: ["connections": "\(workers.open.value + workers.streams.value)"])
-        await workers.forEach { $0.drain() }
+        logger.info("draining", metadata: ["connections": "\(contexts.open.value + contexts.streams.value)"])
+        await contexts.forEach { $0.drain() }
         let areClosed = await isOver(by: deadline) {
-            await workers.open.waitForZero()
-            await workers.streams.waitForZero()
+            await contexts.open.waitForZero()
+            await contexts.streams.waitForZero()
         }
         if !areClosed {
-            let left = workers.open.value + workers.streams.value
+            let left = contexts.open.value + contexts.streams.value
             logger.warning("drain timed out", metadata: ["connections": "\(left)"])
-            await workers.forEach { $0.abort() }
+            await contexts.forEach { $0.abort() }
         }
-        await workers.forEach { $0.finishDrain() }
+        await contexts.forEach { $0.finishDrain() }
         guard let requests else { return }
         if await !isOver(by: deadline, { _ = await requests.result }) {
             logger.warning("requests cut off")

@@ -9,7 +9,7 @@ struct Housekeeping {
     private static let (interval, topicsAtOnce) = (Duration.seconds(1), 10_000)
 
     let broker: any Broker
-    let workers: Workers
+    let contexts: LoopContexts
     /// `nil` when the host application owns the HTTP connections.
     let http: HTTPConnections?
     /// How long the server must be quiet before it frees memory, in milliseconds; 0 means never.
@@ -17,16 +17,22 @@ struct Housekeeping {
 
     /// Runs until its task is cancelled.
     func run() async {
-        var watch = QuietWatch(patience: releaseAfter, now: Worker.monotonicNow(), processorTime: Self.processorTime)
+        var watch = QuietWatch(
+            patience: releaseAfter,
+            now: LoopContext.monotonicNow(),
+            processorTime: Self.processorTime
+        )
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.interval)
             broker.trim(now: ServerClock.now.steady, limit: Self.topicsAtOnce)
-            if watch.isTime(now: Worker.monotonicNow(), processorTime: Self.processorTime) { await releaseMemory() }
+            if watch.isTime(now: LoopContext.monotonicNow(), processorTime: Self.processorTime) {
+                await releaseMemory()
+            }
         }
     }
 
     private func releaseMemory() async {
-        await workers.releaseMemory()
+        await contexts.releaseMemory()
         http?.releaseMemory()
         broker.releaseMemory()
         // Also returns free pages between used ones. It takes up to 25 ms per 100 MB of free memory and blocks

@@ -174,7 +174,7 @@ public final class SocketLoop: EventLoop {
         // Releases the old heap outside of the lock: when released, a timer's work may call the loop.
         _ = state.withLockedValue { state in
             let all = state.timers
-            // Few timers wait at a time: workers handle the deadlines of connections.
+            // Few timers wait at a time: loops handle the deadlines of connections.
             state.timers = Heap(all.unordered.filter { $0.id != id })
             return all
         }

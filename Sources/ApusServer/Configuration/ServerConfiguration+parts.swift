@@ -26,8 +26,8 @@ extension ServerConfiguration {
         )
     }
 
-    var workerSettings: WorkerSettings {
-        WorkerSettings(
+    var loopSettings: LoopSettings {
+        LoopSettings(
             maxMessage: maxMessage,
             maxConnections: maxConnections,
             maxDepth: maxDepth,

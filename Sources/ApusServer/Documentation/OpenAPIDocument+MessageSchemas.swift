@@ -1,7 +1,7 @@
 import ApusProtocol
 
 extension OpenAPIDocument {
-    static func settingsSchemas(_ settings: WorkerSettings) -> String {
+    static func settingsSchemas(_ settings: LoopSettings) -> String {
         #"""
           "OverflowPolicy": { "enum": [\#(policies)] },
           "ChangeTopic": {

@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    static func parameters(_ settings: WorkerSettings) -> String {
+    static func parameters(_ settings: LoopSettings) -> String {
         let all = topicParameters + messageParameters + positionParameters + subscriptionParameters(settings)
         return """
             "parameters": {
@@ -119,7 +119,7 @@ extension OpenAPIDocument {
         ),
     ]
 
-    private static func subscriptionParameters(_ settings: WorkerSettings) -> [String] {
+    private static func subscriptionParameters(_ settings: LoopSettings) -> [String] {
         [
             parameter(
                 "ClientID",

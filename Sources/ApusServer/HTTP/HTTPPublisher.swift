@@ -2,7 +2,7 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-/// A publish over HTTP. It waits where a WebSocket's publisher would wait. Used only on its worker's loop.
+/// A publish over HTTP. It waits where a WebSocket's publisher would wait. Used only on its event loop.
 final class HTTPPublisher: WaitingPublisher {
     /// One message. Its bytes are copied out of the request.
     struct Message: Sendable {
@@ -22,7 +22,7 @@ final class HTTPPublisher: WaitingPublisher {
 
     private let topicName: String
     private let messages: [Message]
-    private let worker: Worker
+    private let context: LoopContext
     private let promise: EventLoopPromise<Published>
     /// What the publisher waits for: a slow subscriber of the topic, or only a loop that is behind.
     private var waits: (topic: Topic, isThrottled: Bool)?
@@ -31,12 +31,12 @@ final class HTTPPublisher: WaitingPublisher {
     init(
         _ messages: [Message],
         to topicName: String,
-        on worker: Worker,
+        on context: LoopContext,
         promise: EventLoopPromise<Published>
     ) {
         self.messages = messages
         self.topicName = topicName
-        self.worker = worker
+        self.context = context
         self.promise = promise
     }
 
@@ -45,15 +45,15 @@ final class HTTPPublisher: WaitingPublisher {
 
     func publishAgain() {
         waits = nil
-        worker.beginBurst()
-        guard !worker.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
-        let time = worker.now
+        context.beginBurst()
+        guard !context.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
+        let time = context.now
         do throws(BrokerError) {
             let (topic, outcome) = try publishOrMakeTopic(time)
             switch outcome {
             case .throttled, .held:
                 waits = (topic, outcome == .throttled)
-                worker.hub.wait(self, for: topic, outcome)
+                context.hub.wait(self, for: topic, outcome)
                 if isAbandoned { giveUp() }
             case .published(let receipt):
                 promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
@@ -69,7 +69,7 @@ final class HTTPPublisher: WaitingPublisher {
         while true {
             let result = publish(time)
             if let topic = result.topic { return (topic, result.outcome) }
-            try worker.makeTopicToPublish(named: topicName)
+            try context.makeTopicToPublish(named: topicName)
         }
     }
 
@@ -93,7 +93,7 @@ final class HTTPPublisher: WaitingPublisher {
             }
             var name = topicName
             return name.withUTF8 { name in
-                worker.hub.publish(
+                context.hub.publish(
                     publications,
                     toTopicNamed: UnsafeRawBufferPointer(name),
                     time: time,
@@ -114,7 +114,7 @@ final class HTTPPublisher: WaitingPublisher {
     private func giveUp() {
         guard let (topic, isThrottled) = waits, isThrottled else { return }
         waits = nil
-        worker.hub.stopWaiting(self, for: topic)
+        context.hub.stopWaiting(self, for: topic)
         promise.fail(
             Problem.unavailable("The publish had to wait for a slow subscriber, and the client closed its side")
         )

@@ -44,7 +44,7 @@ extension Routes {
 
     /// Fails slowly: a loop must be silent for a while before the process counts as dead.
     private func live() -> Response {
-        workers.isAlive
+        contexts.isAlive
             ? .json(.ok, ByteBuffer(string: #"{"status":"alive"}"#))
             : .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"stuck"}"#))
     }

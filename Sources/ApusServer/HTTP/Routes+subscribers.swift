@@ -26,8 +26,8 @@ extension Routes {
             let names = Hub.ReportOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, "'sort' must be one of \(names)")
         }
-        var reports = await workers.collect { worker in
-            (worker.hub.subscriptionReports(of: topic, order: order, limit: limit), worker.hub.goneReports())
+        var reports = await contexts.collect { context in
+            (context.hub.subscriptionReports(of: topic, order: order, limit: limit), context.hub.goneReports())
         }
         reports.append(await pubSub.subscriptionReports(of: topic, order: order, limit: limit))
         let present = reports.flatMap(\.0).sorted(by: order.precedes).prefix(limit)

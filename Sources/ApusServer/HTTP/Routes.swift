@@ -11,9 +11,9 @@ struct Routes {
 
     let broker: any Broker
     let pubSub: PubSub
-    let workers: Workers
+    let contexts: LoopContexts
     let streams: StreamGate
-    let settings: WorkerSettings
+    let settings: LoopSettings
     let defaults: MemoryBroker.Limits
     let createExisting: ServerConfiguration.CreateExisting
     let isDraining: DrainFlag

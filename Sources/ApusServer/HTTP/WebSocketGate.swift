@@ -6,7 +6,7 @@ import NIOHTTP1
 
 /// Decides which handshakes become WebSocket connections.
 struct WebSocketGate: Sendable {
-    let workers: Workers
+    let contexts: LoopContexts
     let socketLoops: SocketLoops
     let keys: APIKeys
     let maxConnections: Int
@@ -58,7 +58,7 @@ struct WebSocketGate: Sendable {
         )
         guard case .success = result else { return result }
         guard !isDraining.isSet else { return .failure(.draining) }
-        guard workers.open.value + workers.streams.value < maxConnections else {
+        guard contexts.open.value + contexts.streams.value < maxConnections else {
             return .failure(.tooMany(maxConnections))
         }
         return result
@@ -73,8 +73,8 @@ struct WebSocketGate: Sendable {
 
     /// Runs `body` on the calling loop, once all WebSockets have been drained.
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
-        guard let worker = workers.worker(on: eventLoop) else { return body() }
-        worker.afterDrain(body)
+        guard let context = contexts.context(on: eventLoop) else { return body() }
+        context.afterDrain(body)
     }
 
     /// Creates the connection for a handshake, with its session. The connection is not started yet.
@@ -82,12 +82,12 @@ struct WebSocketGate: Sendable {
         _ handshake: Handshake,
         socket: Socket,
         peer: PeerAddress,
-        on worker: Worker,
+        on context: LoopContext,
         poller: Poller
     ) -> WebSocketConnection {
         let connection = WebSocketConnection(
-            id: workers.ids.next(),
-            worker: worker,
+            id: contexts.ids.next(),
+            context: context,
             socket: socket,
             peer: peer,
             poller: poller,
@@ -104,20 +104,20 @@ struct WebSocketGate: Sendable {
     ///
     /// - Parameter input: the input after the handshake that was already read.
     func adopt(_ socket: Socket, after handshake: Handshake, input: ByteBuffer) {
-        workers.sockets.take()
+        contexts.sockets.take()
         let loop = socketLoops.next()
         loop.withPoller { poller in
-            guard let worker = workers.worker(on: loop) else {
+            guard let context = contexts.context(on: loop) else {
                 socket.close()
-                return workers.sockets.release()
+                return contexts.sockets.release()
             }
             let peer = socket.peerAddress
-            let connection = makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
+            let connection = makeConnection(handshake, socket: socket, peer: peer, on: context, poller: poller)
             connection.start(nil)
             var input = input
             input.withUnsafeMutableReadableBytes { connection.received($0) }
             // The socket may have been on its way here when the other connections were told of the shutdown.
-            if worker.mayClose { connection.closeIfDrained() }
+            if context.mayClose { connection.closeIfDrained() }
         }
     }
 }

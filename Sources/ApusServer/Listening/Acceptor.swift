@@ -41,7 +41,7 @@ struct Acceptor: Sendable {
                 socket: socket.socket,
                 poller: poller,
                 eventLoop: loop,
-                budget: gate.workers.sockets,
+                budget: gate.contexts.sockets,
                 logger: logger
             ) { accepted, peer in
                 let next = gate.socketLoops.next()
@@ -62,15 +62,15 @@ struct Acceptor: Sendable {
     }
 
     private func receive(_ socket: Socket, from peer: PeerAddress, on loop: SocketLoop, _ poller: Poller) {
-        guard let worker = gate.workers.worker(on: loop) else {
+        guard let context = gate.contexts.context(on: loop) else {
             socket.close()
-            return gate.workers.sockets.release()
+            return gate.contexts.sockets.release()
         }
         PendingConnection(
             socket: socket,
             peer: peer,
             poller: poller,
-            worker: worker,
+            context: context,
             gate: gate,
             streams: streams,
             timeout: handshakeTimeout,

@@ -15,7 +15,7 @@ final class PendingConnection: PollTarget {
     private let socket: Socket
     private let peer: PeerAddress
     private let poller: Poller
-    private let worker: Worker
+    private let context: LoopContext
     private let gate: WebSocketGate
     private let streams: StreamGate
     private let serveHTTP: (Socket) -> Void
@@ -25,15 +25,15 @@ final class PendingConnection: PollTarget {
     private var registration: Poller.ID?
     /// Whether the head arrived in pieces.
     private var isEdgeTriggered = false
-    /// The connection's index in its worker's list.
-    var workerIndex = 0
+    /// The connection's index in its loop's list.
+    var loopIndex = 0
 
     /// - Parameter serveHTTP: takes over a socket whose first request is not answered here.
     init(
         socket: Socket,
         peer: PeerAddress,
         poller: Poller,
-        worker: Worker,
+        context: LoopContext,
         gate: WebSocketGate,
         streams: StreamGate,
         timeout: Int64,
@@ -42,26 +42,26 @@ final class PendingConnection: PollTarget {
         self.socket = socket
         self.peer = peer
         self.poller = poller
-        self.worker = worker
+        self.context = context
         self.gate = gate
         self.streams = streams
         self.serveHTTP = serveHTTP
-        self.deadline = worker.monotonicNow() + timeout
+        self.deadline = context.monotonicNow() + timeout
     }
 
     func start() {
-        worker.add(self)
+        context.add(self)
         do throws(SocketError) {
             registration = try poller.add(socket, for: Self.interest, target: self)
-            worker.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
+            context.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
         } catch {
-            worker.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
+            context.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
             close()
         }
     }
 
     func socketIsReady(_ events: PollEvents) {
-        let space = UnsafeMutableRawBufferPointer(rebasing: worker.input[..<Self.maxHead])
+        let space = UnsafeMutableRawBufferPointer(rebasing: context.input[..<Self.maxHead])
         let count: Int
         switch socket.peek(into: space) {
         case .bytes(0), .failed: return close()
@@ -72,7 +72,7 @@ final class PendingConnection: PollTarget {
         case .head(let head, let size) where head.namesHost:
             if case .success(let handshake)? = gate.check(head) {
                 upgrade(head, handshake, size: size)
-            } else if let stream = streams.open(head, on: worker, poller: poller) {
+            } else if let stream = streams.open(head, on: context, poller: poller) {
                 start(stream, head, size: size)
             } else {
                 handOver()
@@ -92,9 +92,9 @@ final class PendingConnection: PollTarget {
 
     private func upgrade(_ head: RequestHead, _ handshake: Handshake, size: Int) {
         // Exactly the head: the bytes after it are for the connection.
-        let taken = socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[..<size]))
+        let taken = socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: context.input[..<size]))
         guard taken == .bytes(size), let registration = leave() else { return close() }
-        let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: worker, poller: poller)
+        let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: context, poller: poller)
         // Count the connection before its client can know about it.
         connection.start(registration)
         let response = handshake.response(to: head.headers["sec-websocket-key"] ?? "")
@@ -105,7 +105,7 @@ final class PendingConnection: PollTarget {
 
     private func start(_ stream: EventStream, _ head: RequestHead, size: Int) {
         let began = ContinuousClock.now
-        guard socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[..<size])) == .bytes(size),
+        guard socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: context.input[..<size])) == .bytes(size),
             let registration = leave()
         else {
             stream.end()
@@ -125,7 +125,7 @@ final class PendingConnection: PollTarget {
     /// Hands the socket over to another target.
     private func leave() -> Poller.ID? {
         guard let registration = registration.take() else { return nil }
-        worker.remove(self, isClosed: false)
+        context.remove(self, isClosed: false)
         if isEdgeTriggered { poller.change(registration, of: socket, to: .readable) }
         return registration
     }
@@ -133,14 +133,14 @@ final class PendingConnection: PollTarget {
     private func handOver() {
         guard let registration = registration.take() else { return }
         poller.remove(registration, of: socket)
-        worker.remove(self, isClosed: false)
+        context.remove(self, isClosed: false)
         serveHTTP(socket)
     }
 
     func tick(now: Int64) {
         guard now >= deadline else { return }
         // Closing a socket with unread bytes would make the kernel discard the response.
-        if case .bytes(1...) = socket.receive(into: worker.input) { refuse(.timedOut) }
+        if case .bytes(1...) = socket.receive(into: context.input) { refuse(.timedOut) }
         close()
     }
 
@@ -154,6 +154,6 @@ final class PendingConnection: PollTarget {
     func close() {
         if let registration = registration.take() { poller.remove(registration, of: socket) }
         socket.close()
-        worker.remove(self, isClosed: true)
+        context.remove(self, isClosed: true)
     }
 }

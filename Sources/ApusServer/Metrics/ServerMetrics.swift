@@ -7,15 +7,15 @@ import NIOCore
 struct ServerMetrics: Sendable {
     let registry: MetricsRegistry
     let requests: RequestMetrics
-    private let workers: Workers
+    private let contexts: LoopContexts
     private let pubSub: PubSub
     private let broker: any Broker
     private let process = ProcessMetrics()
 
-    init(registry: MetricsRegistry, workers: Workers, pubSub: PubSub, broker: any Broker) {
+    init(registry: MetricsRegistry, contexts: LoopContexts, pubSub: PubSub, broker: any Broker) {
         self.registry = registry
         self.requests = RequestMetrics(registry: registry)
-        self.workers = workers
+        self.contexts = contexts
         self.pubSub = pubSub
         self.broker = broker
     }
@@ -23,7 +23,7 @@ struct ServerMetrics: Sendable {
     /// The metrics of one loop.
     fileprivate struct Share: Sendable {
         var hub: HubCounters
-        var worker: WorkerCounters
+        var context: LoopCounters
         var connections: Int
         var streams: Int
         var loop: String
@@ -32,14 +32,14 @@ struct ServerMetrics: Sendable {
 
     /// All metrics in Prometheus' text format.
     func text() async -> ByteBuffer {
-        let shares = await workers.collect { worker in
+        let shares = await contexts.collect { context in
             Share(
-                hub: worker.hub.report(),
-                worker: worker.counters,
-                connections: worker.connectionCount,
-                streams: worker.streamCount,
-                loop: worker.loopName,
-                loopLag: worker.hub.loopLag
+                hub: context.hub.report(),
+                context: context.counters,
+                connections: context.connectionCount,
+                streams: context.streamCount,
+                loop: context.loopName,
+                loopLag: context.hub.loopLag
             )
         }
         let hub = shares.reduce(await pubSub.report()) { $0 + $1.hub }
@@ -135,13 +135,13 @@ struct ServerMetrics: Sendable {
         var errors = Dictionary(uniqueKeysWithValues: ErrorCode.allCases.map { ($0.rawValue, UInt64(0)) })
         var closed: [String: UInt64] = ["DISCONNECTED": 0]
         for share in shares {
-            for (code, count) in share.worker.errors { errors[code.rawValue, default: 0] += count }
+            for (code, count) in share.context.errors { errors[code.rawValue, default: 0] += count }
             var byServer: UInt64 = 0
-            for (reason, count) in share.worker.closed {
+            for (reason, count) in share.context.closed {
                 closed[reason, default: 0] += count
                 byServer += count
             }
-            let ended = share.worker.opened - min(UInt64(share.connections), share.worker.opened)
+            let ended = share.context.opened - min(UInt64(share.connections), share.context.opened)
             closed["DISCONNECTED", default: 0] += ended - min(byServer, ended)
         }
         let kinds: [(String, Command.Kind)] = [
@@ -166,7 +166,7 @@ struct ServerMetrics: Sendable {
                 "Commands of WebSocket clients.",
                 Dictionary(
                     uniqueKeysWithValues: kinds.map { name, kind in
-                        (name, shares.reduce(0) { $0 + $1.worker.count(of: kind) })
+                        (name, shares.reduce(0) { $0 + $1.context.count(of: kind) })
                     }
                 ),
                 label: "type"
@@ -200,7 +200,7 @@ extension MetricFamily {
 }
 
 extension [ServerMetrics.Share] {
-    fileprivate func total(_ path: KeyPath<WorkerCounters, UInt64>) -> UInt64 {
-        reduce(0) { $0 + $1.worker[keyPath: path] }
+    fileprivate func total(_ path: KeyPath<LoopCounters, UInt64>) -> UInt64 {
+        reduce(0) { $0 + $1.context[keyPath: path] }
     }
 }

@@ -12,13 +12,13 @@ final class EchoSession: WebSocketSession {
 
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
         let opcode: Opcode = isText ? .text : .binary
-        if let window = connection.window, let compressor = connection.worker.hub.compressor {
+        if let window = connection.window, let compressor = connection.context.hub.compressor {
             // Compress all messages: test suites expect it.
-            compressor.append(message, as: opcode, for: window, always: true, to: &connection.worker.replies)
+            compressor.append(message, as: opcode, for: window, always: true, to: &connection.context.replies)
             return true
         }
         let size = FrameHeader.size(payload: message.count)
-        connection.worker.replies.writeWithUnsafeMutableBytes(minimumWritableBytes: size + message.count) { space in
+        connection.context.replies.writeWithUnsafeMutableBytes(minimumWritableBytes: size + message.count) { space in
             guard let base = space.baseAddress else { return 0 }
             FrameHeader.write(opcode, payload: message.count, to: base)
             if let source = message.baseAddress { (base + size).copyMemory(from: source, byteCount: message.count) }

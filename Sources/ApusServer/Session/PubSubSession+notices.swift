@@ -9,7 +9,7 @@ extension PubSubSession {
     var isWritable: Bool { connection.isWritable }
 
     func deliver(_ frames: ByteBuffer) {
-        if !connection.hasUnflushed { worker.hub.flushLater(self) }
+        if !connection.hasUnflushed { context.hub.flushLater(self) }
         connection.write(frames)
     }
 
@@ -20,17 +20,17 @@ extension PubSubSession {
     func lastTaken(now: Int64) -> Int64 { connection.lastTaken(now: now) }
 
     func notify(_ notice: SubscriberNotice) {
-        worker.beginBurst()
+        context.beginBurst()
         switch notice {
         case .messagesDropped(let topic, let count, let range):
             informInOrder(.messagesDropped(topicJSON: topic.template.topicJSON, count: count, range: range))
-            worker.logger.debug(
+            context.logger.debug(
                 "messages dropped",
                 metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)", "count": "\(count)"]
             )
         case .topicDeleted(let topic, let byPattern, let waits):
             informInOrder(.topicDeleted(topicJSON: topic.template.topicJSON))
-            if worker.settings.disconnectsOnDelete, !byPattern, !waits { disconnect(.topicDeleted) }
+            if context.settings.disconnectsOnDelete, !byPattern, !waits { disconnect(.topicDeleted) }
         case .topicCreated(let topic, let isUnrecovered):
             let topicJSON = topic.template.topicJSON
             informInOrder(.topicCreated(topicJSON: topicJSON, epoch: topic.epoch))
@@ -54,10 +54,10 @@ extension PubSubSession {
     private func cut(_ topic: Topic) {
         var frame = ByteBuffer()
         let text = "Topic '\(topic.name)': too far behind"
-        worker.counters.errors[.slowConsumer, default: 0] += 1
-        encoder.error(.slowConsumer, text, requestID: nil, time: worker.now, to: &frame)
+        context.counters.errors[.slowConsumer, default: 0] += 1
+        encoder.error(.slowConsumer, text, requestID: nil, time: context.now, to: &frame)
         connection.write(frame)
-        worker.logger.info(
+        context.logger.info(
             "slow consumer cut",
             metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)"]
         )
@@ -67,15 +67,15 @@ extension PubSubSession {
     /// Sends an info message that keeps its order among events.
     private func informInOrder(_ info: InfoMessage) {
         var frame = ByteBuffer()
-        encoder.info(info, time: worker.now, to: &frame)
+        encoder.info(info, time: context.now, to: &frame)
         deliver(frame)
     }
 
     /// Sends an info message that does not wait for events.
     func inform(_ info: InfoMessage) {
         var frame = ByteBuffer()
-        encoder.info(info, time: worker.now, to: &frame)
-        if !connection.hasUnflushed { worker.hub.flushLater(self) }
+        encoder.info(info, time: context.now, to: &frame)
+        if !connection.hasUnflushed { context.hub.flushLater(self) }
         connection.writeControl(frame)
     }
 

@@ -12,7 +12,7 @@ extension PubSubSession {
     ) -> Bool {
         let body = UnsafeRawBufferPointer(rebasing: message[command.message])
         let result = withName(command.topic, in: message) { name in
-            worker.hub.publish(body, toTopicNamed: name, time: worker.now, origin: origin)
+            context.hub.publish(body, toTopicNamed: name, time: context.now, origin: origin)
         }
         guard let topic = result.topic else {
             let isMade = makeTopic(of: command, in: message, requestID: requestID)
@@ -35,8 +35,8 @@ extension PubSubSession {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
-        let maxBatch = worker.settings.maxBatch
-        switch worker.scanner.publishExtensions(of: command, in: message, dialect: dialect, maxBatch: maxBatch) {
+        let maxBatch = context.settings.maxBatch
+        switch context.scanner.publishExtensions(of: command, in: message, dialect: dialect, maxBatch: maxBatch) {
         case .failure(let error):
             refuse(error, in: message)
             return true
@@ -57,7 +57,7 @@ extension PubSubSession {
             ?? [
                 PublishExtensions.Message(
                     range: command.message,
-                    id: worker.scanner.messageID(of: command, in: message)
+                    id: context.scanner.messageID(of: command, in: message)
                 )
             ]
         let keyJSON = extensions.key.map { Array(jsonString($0).utf8) }
@@ -70,7 +70,7 @@ extension PubSubSession {
             )
         }
         let result = withName(command.topic, in: message) { name in
-            worker.hub.publish(publications, toTopicNamed: name, time: worker.now, origin: origin)
+            context.hub.publish(publications, toTopicNamed: name, time: context.now, origin: origin)
         }
         guard let topic = result.topic else {
             let isMade = makeTopic(of: command, in: message, requestID: requestID)
@@ -83,8 +83,8 @@ extension PubSubSession {
             requestID: requestID,
             topicJSON: topic.template.topicJSON,
             members: members,
-            time: worker.now,
-            to: &worker.replies
+            time: context.now,
+            to: &context.replies
         )
         return true
     }
@@ -99,7 +99,7 @@ extension PubSubSession {
 
     private func wait(for topic: Topic, _ outcome: PublishOutcome) -> Bool {
         throttledBy = topic
-        worker.hub.wait(self, for: topic, outcome)
+        context.hub.wait(self, for: topic, outcome)
         return false
     }
 
@@ -110,7 +110,7 @@ extension PubSubSession {
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
         do throws(BrokerError) {
-            try worker.makeTopicToPublish(named: text(command.topic, in: message))
+            try context.makeTopicToPublish(named: text(command.topic, in: message))
             return true
         } catch {
             reply(error.wireCode, error.message, requestID: requestID)

@@ -7,9 +7,9 @@ extension PubSubSession {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) {
-        let maxQueue = worker.settings.maxQueue
+        let maxQueue = context.settings.maxQueue
         let extensions: SubscribeExtensions
-        switch worker.scanner.subscribeExtensions(of: command, in: message, maxQueue: maxQueue) {
+        switch context.scanner.subscribeExtensions(of: command, in: message, maxQueue: maxQueue) {
         case .success(let read): extensions = read
         case .failure(let error): return refuse(error, in: message)
         }
@@ -28,13 +28,13 @@ extension PubSubSession {
         request.echo = extensions.echo
         request.presence = extensions.presence
         request.waits = extensions.wait
-        request.makesTopic = worker.settings.createOn.contains(.subscribe)
+        request.makesTopic = context.settings.createOn.contains(.subscribe)
         do throws(BrokerError) {
-            let receipt = try worker.hub.subscribe(
+            let receipt = try context.hub.subscribe(
                 self,
                 request,
-                defaults: worker.settings.subscription,
-                limits: worker.settings.subscriptionLimits
+                defaults: context.settings.subscription,
+                limits: context.settings.subscriptionLimits
             )
             guard extensions.positions || receipt.isWaiting else {
                 return acknowledge(receipt.topicJSON, requestID: requestID)
@@ -43,8 +43,8 @@ extension PubSubSession {
                 requestID: requestID,
                 topicJSON: receipt.topicJSON,
                 members: Self.members(of: receipt),
-                time: worker.now,
-                to: &worker.replies
+                time: context.now,
+                to: &context.replies
             )
         } catch {
             reply(error.wireCode, error.message, requestID: requestID)
@@ -71,7 +71,7 @@ extension PubSubSession {
         connection.sendReplies()
         do throws(BrokerError) {
             let clientID = text(command.clientID, in: message)
-            let topicJSON = try worker.hub.unsubscribe(self, from: name, clientID: clientID)
+            let topicJSON = try context.hub.unsubscribe(self, from: name, clientID: clientID)
             connection.keepRepliesInOrder()
             acknowledge(topicJSON, requestID: requestID)
         } catch {

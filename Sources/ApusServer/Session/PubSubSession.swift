@@ -9,7 +9,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     let framing: EventEncoding.Framing
     var subscriptions = SubscriptionSet()
     let connection: WebSocketConnection
-    let worker: Worker
+    let context: LoopContext
     /// When a client that has not sent its key is disconnected; `nil` once it has.
     private var authDeadline: Int64?
     private var nextHeartbeat: Int64
@@ -24,10 +24,10 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         self.connection = connection
         self.dialect = dialect
         self.framing = EventEncoding.Framing(connection.window)
-        self.worker = connection.worker
-        let now = worker.monotonicNow()
-        nextHeartbeat = worker.settings.heartbeat > 0 ? now + worker.settings.heartbeat : .max
-        authDeadline = isAuthorized ? nil : now + max(worker.settings.authTimeout, 1)
+        self.context = connection.context
+        let now = context.monotonicNow()
+        nextHeartbeat = context.settings.heartbeat > 0 ? now + context.settings.heartbeat : .max
+        authDeadline = isAuthorized ? nil : now + max(context.settings.authTimeout, 1)
     }
 
     var encoder: MessageEncoder { MessageEncoder(dialect: dialect) }
@@ -44,7 +44,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
         // Text was checked for valid UTF-8 when it arrived.
         do throws(CommandError) {
-            let command = try worker.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
+            let command = try context.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
             let requestID = command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
             guard authDeadline == nil else {
                 authenticate(command, in: message, requestID: requestID)
@@ -66,7 +66,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
-        guard !worker.isDraining else {
+        guard !context.isDraining else {
             reply(.unavailable, "The server is shutting down", requestID: requestID)
             return true
         }
@@ -76,10 +76,10 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
                 ? publishExtended(command, in: message, requestID: requestID)
                 : publish(command, in: message, requestID: requestID)
             // A publish that has to wait comes again.
-            if isDone { worker.counters.count(.publish) }
+            if isDone { context.counters.count(.publish) }
             return isDone
         }
-        worker.counters.count(command.kind)
+        context.counters.count(command.kind)
         switch command.kind {
         case .publish:
             break
@@ -88,7 +88,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         case .unsubscribe:
             unsubscribe(command, in: message, requestID: requestID)
         case .ping:
-            encoder.pong(requestID: requestID, time: worker.now, to: &worker.replies)
+            encoder.pong(requestID: requestID, time: context.now, to: &context.replies)
         case .auth:
             // The client is already authorized, by a key or because no key is needed.
             acknowledge(nil, requestID: requestID)
@@ -119,7 +119,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) {
-        guard command.kind == .auth, worker.settings.apiKeys.contains(text(command.apiKey, in: message)) else {
+        guard command.kind == .auth, context.settings.apiKeys.contains(text(command.apiKey, in: message)) else {
             return refuseUnauthorized(requestID: requestID)
         }
         authDeadline = nil
@@ -134,12 +134,12 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     // MARK: Replies
 
     func acknowledge(_ topicJSON: [UInt8]?, requestID: UnsafeRawBufferPointer?) {
-        encoder.ack(requestID: requestID, topicJSON: topicJSON, time: worker.now, to: &worker.replies)
+        encoder.ack(requestID: requestID, topicJSON: topicJSON, time: context.now, to: &context.replies)
     }
 
     func reply(_ code: ErrorCode, _ message: String, requestID: UnsafeRawBufferPointer?) {
-        worker.counters.errors[code, default: 0] += 1
-        encoder.error(code, message, requestID: requestID, time: worker.now, to: &worker.replies)
+        context.counters.errors[code, default: 0] += 1
+        encoder.error(code, message, requestID: requestID, time: context.now, to: &context.replies)
     }
 
     func refuse(_ error: CommandError, in message: UnsafeRawBufferPointer) {
@@ -150,12 +150,12 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     // MARK: Connection events
 
     func becameWritable() {
-        worker.hub.resume(self)
-        if worker.mayClose { connection.closeIfDrained() }
+        context.hub.resume(self)
+        if context.mayClose { connection.closeIfDrained() }
     }
 
     /// Whether nothing is left to deliver.
-    var isDrained: Bool { worker.hub.isCaughtUp(self) }
+    var isDrained: Bool { context.hub.isCaughtUp(self) }
 
     func publishAgain() {
         throttledBy = nil
@@ -168,7 +168,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             return
         }
         guard now >= nextHeartbeat else { return }
-        nextHeartbeat = now + worker.settings.heartbeat
+        nextHeartbeat = now + context.settings.heartbeat
         // An unauthorized client gets no heartbeat, and a client that reads nothing does not need one.
         guard authDeadline == nil, isWritable else { return }
         inform(.heartbeat)
@@ -178,12 +178,12 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     func willDisconnect(_ reason: Disconnect) {
         endReason = EndReason(reason.reason)
         guard reason == .shutdown, isExtended else { return }
-        inform(.shutdown(reconnectAfter: worker.reconnectDelay()))
+        inform(.shutdown(reconnectAfter: context.reconnectDelay()))
     }
 
     func ended() {
-        worker.hub.removeAll(of: self, reason: endReason)
-        if let throttledBy = throttledBy.take() { worker.hub.stopWaiting(self, for: throttledBy) }
+        context.hub.removeAll(of: self, reason: endReason)
+        if let throttledBy = throttledBy.take() { context.hub.stopWaiting(self, for: throttledBy) }
     }
 }
 

@@ -8,7 +8,7 @@ import NIOCore
 /// ```
 /// made, subscribed ──► start(on: socket) ──► events ──► finish: what is pending goes out, then the end
 /// ```
-/// Used only on its worker's loop. It owns its socket once it gets one. The response body has neither a length nor
+/// Used only on its event loop. It owns its socket once it gets one. The response body has neither a length nor
 /// chunks: it ends with the connection (RFC 9112 section 6.3), so frames of the log go out unchanged. The stream
 /// buffers at most ``Outbox/highWater`` bytes and one slice.
 final class EventStream: StreamingSubscriber, PollTarget {
@@ -22,10 +22,10 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// The stream's own: nothing is published with it, so no message counts as the stream's echo.
     var origin: UInt32 { UInt32(truncatingIfNeeded: id) }
     var subscriptions = SubscriptionSet()
-    var workerIndex = 0
+    var loopIndex = 0
 
     private let id: UInt64
-    private let worker: Worker
+    private let context: LoopContext
     private let poller: Poller
     private var socket: Socket?
     private var address = PeerAddress.unknown
@@ -45,13 +45,13 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// When the stream finished, while data is still waiting.
     private var finishedAt: Int64?
 
-    init(id: UInt64, dialect: Dialect, isPositioned: Bool, worker: Worker, poller: Poller) {
+    init(id: UInt64, dialect: Dialect, isPositioned: Bool, context: LoopContext, poller: Poller) {
         self.id = id
         self.dialect = dialect
         framing = isPositioned ? .eventStreamWithID : .eventStream
-        self.worker = worker
+        self.context = context
         self.poller = poller
-        lastSign = worker.monotonicNow()
+        lastSign = context.monotonicNow()
         silence = PeerSilence(now: lastSign)
     }
 
@@ -91,9 +91,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
             return end()
         }
         flush()
-        worker.hub.resume(self)
+        context.hub.resume(self)
         // The socket may have been on its way here when the other streams were told of the shutdown.
-        if worker.mayClose { drain() }
+        if context.mayClose { drain() }
     }
 
     // MARK: The socket
@@ -103,7 +103,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         guard let socket else { return }
         if events.contains(.readable) {
             // Input from the client is ignored; it only matters whether the client has disconnected.
-            switch socket.receive(into: worker.input) {
+            switch socket.receive(into: context.input) {
             case .failed, .bytes(0): end()
             case .bytes, .wouldBlock: break
             }
@@ -113,12 +113,12 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     private func continueWriting() {
-        taking.took(now: worker.monotonicNow())
+        taking.took(now: context.monotonicNow())
         send()
         guard !isOver, outbox.isDrained else { return }
         if isFinished { return hangUp() }
-        worker.hub.resume(self)
-        if worker.mayClose { drain() }
+        context.hub.resume(self)
+        if context.mayClose { drain() }
     }
 
     private func send() {
@@ -140,9 +140,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// Ends the response. The client then closes the connection, or is disconnected after a while.
     private func hangUp() {
         // At shutdown the stream does not wait for the client. The kernel still sends what it has.
-        guard !worker.mayClose else { return end() }
+        guard !context.mayClose else { return end() }
         socket?.finishSending()
-        stuckSince = worker.monotonicNow()
+        stuckSince = context.monotonicNow()
     }
 
     // MARK: Subscriber
@@ -150,9 +150,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
     var isWritable: Bool { socket != nil && !isFinished && outbox.isWritable }
 
     func deliver(_ frames: ByteBuffer) {
-        if !outbox.hasUnflushed { worker.hub.flushLater(self) }
+        if !outbox.hasUnflushed { context.hub.flushLater(self) }
         hasWritten = true
-        worker.counters.sentBytes += UInt64(frames.readableBytes)
+        context.counters.sentBytes += UInt64(frames.readableBytes)
         outbox.writeEvents(frames)
     }
 
@@ -168,7 +168,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     func notify(_ notice: SubscriberNotice) {
-        worker.beginBurst()
+        context.beginBurst()
         switch notice {
         case .messagesDropped(let topic, let count, let range):
             inform(.messagesDropped(topicJSON: topic.template.topicJSON, count: count, range: range))
@@ -178,7 +178,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         case .topicCreated(let topic, let isUnrecovered):
             created(topic, isUnrecovered: isUnrecovered)
         case .slowConsumer(let topic):
-            worker.counters.errors[.slowConsumer, default: 0] += 1
+            context.counters.errors[.slowConsumer, default: 0] += 1
             let text = jsonString("Topic '\(topic.name)': too far behind")
             write(#"{"type":"error","error":{"code":"SLOW_CONSUMER","message":\#(text)}"#)
             finish(.slowConsumer)
@@ -210,7 +210,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// Writes an `info` event. `json` has neither its time nor its closing bracket.
     private func write(_ json: String, at position: String? = nil) {
         let id = position.map { "id: \($0)\n" } ?? ""
-        writeText("event: info\n\(id)data: \(json)\(dialect.timeKey)\(worker.now)\"}\n\n")
+        writeText("event: info\n\(id)data: \(json)\(dialect.timeKey)\(context.now)\"}\n\n")
     }
 
     private func writeText(_ text: String) {
@@ -225,16 +225,16 @@ final class EventStream: StreamingSubscriber, PollTarget {
         endReason = reason
         isFinished = true
         stuckSince = nil
-        finishedAt = worker.monotonicNow()
-        worker.hub.removeAll(of: self, reason: reason)
-        worker.hub.flushLater(self)
+        finishedAt = context.monotonicNow()
+        context.hub.removeAll(of: self, reason: reason)
+        context.hub.flushLater(self)
     }
 
     func end() {
         guard !isOver else { return }
         isOver = true
-        worker.remove(self)
-        worker.hub.removeAll(of: self, reason: endReason)
+        context.remove(self)
+        context.hub.removeAll(of: self, reason: endReason)
         outbox = Outbox(.text)
         guard let socket = socket.take() else { return }
         if let registration = registration.take() { poller.remove(registration, of: socket) }
@@ -243,10 +243,10 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     private func release(_ socket: Socket) {
         socket.close()
-        worker.releaseSocket()
+        context.releaseSocket()
     }
 
-    // MARK: Worker
+    // MARK: On the loop
 
     func tick(now: Int64) {
         if hasWritten {
@@ -269,19 +269,19 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// How long the socket may accept nothing. While the stream is open: as long as a pinged WebSocket may be silent.
     /// After it has finished: as long as a closing WebSocket gets.
     private var patience: Int64 {
-        let settings = worker.settings
+        let settings = context.settings
         if isFinished { return settings.closeTimeout }
         let answers = settings.pingInterval > 0 && settings.pongTimeout > 0
         return answers ? settings.pingInterval + settings.pongTimeout + PeerProgress.patience : .max
     }
 
     /// The longest time that a client gets to take pending data after the end, even if it keeps taking some.
-    private var longestEnd: Int64 { worker.settings.closeTimeout * Worker.closeExtensions }
+    private var longestEnd: Int64 { context.settings.closeTimeout * LoopContext.closeExtensions }
 
     func drain() {
-        guard !isFinished, socket != nil, worker.hub.isCaughtUp(self) else { return }
-        worker.beginBurst()
-        let delay = worker.reconnectDelay()
+        guard !isFinished, socket != nil, context.hub.isCaughtUp(self) else { return }
+        context.beginBurst()
+        let delay = context.reconnectDelay()
         inform(.shutdown(reconnectAfter: delay))
         writeText("retry: \(delay)\n\n")
         finish(EndReason(Disconnect.shutdown.reason))

@@ -3,24 +3,24 @@ import ApusProtocol
 import NIOCore
 
 /// A request that waits for messages in a topic. It is a subscriber until the first message arrives or its time is up.
-/// Used only on its worker's loop.
+/// Used only on its event loop.
 final class LongPoll: StreamingSubscriber {
     let dialect = Dialect.base
     let framing = EventEncoding.Framing.webSocket
     let peer: SubscriberPeer
     let origin: UInt32 = 0
     var subscriptions = SubscriptionSet()
-    private let worker: Worker
+    private let context: LoopContext
     private let promise: EventLoopPromise<Void>
     private var isOver = false
     private var timeout: Scheduled<Void>?
-    var workerIndex = 0
+    var loopIndex = 0
 
-    init(worker: Worker, peer: SubscriberPeer, wait: Int64, promise: EventLoopPromise<Void>) {
-        self.worker = worker
+    init(context: LoopContext, peer: SubscriberPeer, wait: Int64, promise: EventLoopPromise<Void>) {
+        self.context = context
         self.peer = peer
         self.promise = promise
-        timeout = worker.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) { self.end() }
+        timeout = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) { self.end() }
     }
 
     var isWritable: Bool { !isOver }
@@ -45,8 +45,8 @@ final class LongPoll: StreamingSubscriber {
         guard !isOver else { return }
         isOver = true
         timeout?.cancel()
-        worker.remove(self)
-        worker.hub.removeAll(of: self, reason: .answered)
+        context.remove(self)
+        context.hub.removeAll(of: self, reason: .answered)
         promise.succeed(())
     }
 }

@@ -6,9 +6,9 @@ import NIOCore
 /// Opens event streams. A well-formed request that comes first on its connection is handled at the listener; other
 /// requests come here from the router.
 struct StreamGate: Sendable {
-    let workers: Workers
+    let contexts: LoopContexts
     let socketLoops: SocketLoops
-    let settings: WorkerSettings
+    let settings: LoopSettings
     let isDraining: DrainFlag
     let log: RequestLog
     let basePath: BasePath
@@ -19,7 +19,7 @@ struct StreamGate: Sendable {
     ///
     /// - Returns: a stream that waits for its socket, with the head of its response written. `nil` if the router must
     ///   answer: another path, a refusal, anything out of the ordinary.
-    func open(_ head: RequestHead, on worker: Worker, poller: Poller) -> EventStream? {
+    func open(_ head: RequestHead, on context: LoopContext, poller: Poller) -> EventStream? {
         guard let path = basePath.rest(of: head.path).flatMap(StreamRequest.Path.init),
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
             isAuthorized(head),
@@ -32,7 +32,7 @@ struct StreamGate: Sendable {
         else { return nil }
         // With several subscriptions, some would have started before one is refused.
         guard request.subscriptions.count == 1 else { return nil }
-        return try? open(request, on: worker, poller: poller, writesHead: true)
+        return try? open(request, on: context, poller: poller, writesHead: true)
     }
 
     private func isAuthorized(_ head: RequestHead) -> Bool {
@@ -52,37 +52,37 @@ struct StreamGate: Sendable {
         loop.withPoller { poller in
             opened.completeWith(
                 Result {
-                    guard let worker = workers.worker(on: loop) else { throw Workers.NotOnALoop() }
-                    let stream = try open(request, on: worker, poller: poller, writesHead: false)
+                    guard let context = contexts.context(on: loop) else { throw LoopContexts.NotOnALoop() }
+                    let stream = try open(request, on: context, poller: poller, writesHead: false)
                     return NIOLoopBound(stream, eventLoop: loop)
                 }
             )
         }
-        return OpenStream(stream: try await opened.futureResult.get(), loop: loop, sockets: workers.sockets)
+        return OpenStream(stream: try await opened.futureResult.get(), loop: loop, sockets: contexts.sockets)
     }
 
     // MARK: Opening
 
     private func open(
         _ request: StreamRequest,
-        on worker: Worker,
+        on context: LoopContext,
         poller: Poller,
         writesHead: Bool
     ) throws(Problem) -> EventStream {
-        guard !worker.isDraining, !isDraining.isSet else { throw .unavailable("The server is shutting down") }
-        try workers.refuseBeyondLimit(settings)
+        guard !context.isDraining, !isDraining.isSet else { throw .unavailable("The server is shutting down") }
+        try contexts.refuseBeyondLimit(settings)
         let stream = EventStream(
-            id: workers.ids.next(),
+            id: contexts.ids.next(),
             dialect: request.dialect,
             isPositioned: request.isPositioned,
-            worker: worker,
+            context: context,
             poller: poller
         )
-        worker.add(stream)
+        context.add(stream)
         do throws(BrokerError) {
             var receipts: [SubscribeReceipt] = []
             for subscription in request.subscriptions {
-                let receipt = try worker.hub.subscribe(
+                let receipt = try context.hub.subscribe(
                     stream,
                     subscription,
                     defaults: settings.subscription,
@@ -90,7 +90,7 @@ struct StreamGate: Sendable {
                 )
                 receipts.append(receipt)
             }
-            worker.beginBurst()
+            context.beginBurst()
             if writesHead { stream.deliver(Self.head()) }
             let start = request.isPositioned ? receipts.first.flatMap(\.position) : nil
             stream.open(at: start, telling: receipts.compactMap(\.news))

@@ -51,7 +51,7 @@ struct StreamRequest: Sendable {
         _ path: Path,
         query: some StringProtocol,
         lastEventID: String?,
-        settings: WorkerSettings
+        settings: LoopSettings
     ) throws(Problem) {
         let query = try QueryParameters(query)
         let topics: [String]
@@ -71,7 +71,7 @@ struct StreamRequest: Sendable {
         _ query: QueryParameters,
         to topics: [String],
         lastEventID: String?,
-        settings: WorkerSettings
+        settings: LoopSettings
     ) throws(Problem) -> [SubscribeRequest] {
         guard (1...maxTopics).contains(topics.count) else {
             throw Problem(.badRequest, "'topic' is required, at most \(maxTopics) times")

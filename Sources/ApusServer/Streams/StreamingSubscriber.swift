@@ -1,9 +1,9 @@
 import ApusBroker
 
-/// A subscriber that is served by an HTTP response. Used only on its worker's loop.
+/// A subscriber that is served by an HTTP response. Used only on its event loop.
 protocol StreamingSubscriber: Subscriber {
-    /// The subscriber's index in its worker's list.
-    var workerIndex: Int { get set }
+    /// The subscriber's index in its loop's list.
+    var loopIndex: Int { get set }
 
     /// Called about once a second with a monotonic time in milliseconds.
     func tick(now: Int64)

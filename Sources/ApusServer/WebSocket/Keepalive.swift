@@ -23,7 +23,7 @@ struct Keepalive {
     /// Whether the deadline was extended because the peer may still be accepting data.
     private var isPatient = false
 
-    init(now: Int64, settings: WorkerSettings) {
+    init(now: Int64, settings: LoopSettings) {
         interval = settings.pingInterval
         timeout = settings.pongTimeout
         nextPing = interval > 0 ? now + interval : .max

@@ -30,19 +30,19 @@ extension WebSocketConnection {
     }
 
     func writeClose(_ reason: Disconnect) {
-        worker.counters.closed[reason.reason, default: 0] += 1
+        context.counters.closed[reason.reason, default: 0] += 1
         // Everything written before goes out before the close frame, including events.
         keepRepliesInOrder()
-        CloseFrame.write(code: reason.code, reason: reason.reason, to: &worker.replies)
+        CloseFrame.write(code: reason.code, reason: reason.reason, to: &context.replies)
         sendReplies()
         startClosing()
     }
 
     /// Starts the time limit of the closing handshake. It counts from the first reason to close.
     private func startClosing() {
-        let now = worker.monotonicNow()
-        closeDeadline = min(closeDeadline, now + worker.settings.closeTimeout)
-        closeLimit = min(closeLimit, now + worker.settings.closeTimeout * Worker.closeExtensions)
+        let now = context.monotonicNow()
+        closeDeadline = min(closeDeadline, now + context.settings.closeTimeout)
+        closeLimit = min(closeLimit, now + context.settings.closeTimeout * LoopContext.closeExtensions)
     }
 
     func hangUpAfterFlush(_ hangUp: HangUp) {
@@ -68,7 +68,7 @@ extension WebSocketConnection {
     }
 
     func log(_ message: Logger.Message, code: UInt16?, reason: String = "") {
-        worker.logger.debug(
+        context.logger.debug(
             message,
             metadata: [
                 "connection.id": "\(id)", "close.code": "\(code.map(String.init) ?? "none")", "reason": "\(reason)",
@@ -105,11 +105,11 @@ extension WebSocketConnection {
 
     /// Extends the close deadline while the peer still accepts data that was sent before the close frame.
     private func putOffClose(now: Int64) {
-        let deadline = lastTaken(now: now) + worker.settings.closeTimeout
+        let deadline = lastTaken(now: now) + context.settings.closeTimeout
         closeDeadline = max(closeDeadline, min(deadline, closeLimit))
     }
 
-    /// When the peer last accepted data, on the worker's clock. Call this repeatedly while the answer matters, because
+    /// When the peer last accepted data, on the loop's clock. Call this repeatedly while the answer matters, because
     /// it compares the kernel's answers.
     func lastTaken(now: Int64) -> Int64 {
         keepalive.look(now: now, progress)

@@ -6,9 +6,9 @@ extension WebSocketConnection {
     /// Decompresses a message for the session. Fails the connection if the message is invalid or too large.
     func inflate(_ compressed: UnsafeRawBufferPointer, isText: Bool) {
         do throws(Inflater.Fault) {
-            try worker.inflater.withInflated(compressed, limit: assembler.maxMessage) { message in
-                worker.counters.inflatedInput += UInt64(compressed.count)
-                worker.counters.inflatedOutput += UInt64(message.count)
+            try context.inflater.withInflated(compressed, limit: assembler.maxMessage) { message in
+                context.counters.inflatedInput += UInt64(compressed.count)
+                context.counters.inflatedOutput += UInt64(message.count)
                 var validator = UTF8Validator()
                 guard !isText || validator.consume(message) && validator.isComplete else { return fail(.invalidUTF8) }
                 deliver(message, isText: isText)

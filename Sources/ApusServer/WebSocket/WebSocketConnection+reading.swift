@@ -60,7 +60,7 @@ extension WebSocketConnection {
         case .close:
             receivedClose(payload)
         case .ping where phase == .open:
-            writeControlFrame(.pong, payload, to: &worker.replies)
+            writeControlFrame(.pong, payload, to: &context.replies)
         case .continuation, .text, .binary:
             // Messages after our own close frame are ignored.
             guard phase == .open else { return }
@@ -95,7 +95,7 @@ extension WebSocketConnection {
     /// Gives the session its postponed message, and continues with the input after it.
     func continueReading() {
         guard let (message, isText) = postponed.take() else { return }
-        worker.beginBurst()
+        context.beginBurst()
         let isTaken = message.withUnsafeReadableBytes { session?.received($0, isText: isText) ?? true }
         if !isTaken, phase == .open { postponed = (message, isText) }
         if postponed == nil { consumePartial() }
@@ -118,7 +118,7 @@ extension WebSocketConnection {
         case .code(let code):
             log("closed by the client", code: code)
             keepRepliesInOrder()
-            CloseFrame.write(code: code, reason: "", to: &worker.replies)
+            CloseFrame.write(code: code, reason: "", to: &context.replies)
             sendReplies()
             phase = .discarding
             endSession()

@@ -29,7 +29,7 @@ final class WebSocketConnection: PollTarget {
     static let maxPendingReplies = 64 * 1024
 
     let id: UInt64
-    let worker: Worker
+    let context: LoopContext
     /// The compression window; `nil` when messages are not compressed.
     let window: DeflateWindow?
     let peerAddress: PeerAddress
@@ -51,37 +51,37 @@ final class WebSocketConnection: PollTarget {
     @exclusivity(unchecked) private var hasOnlyReplies = false
     var hangUpWhenDrained: HangUp?
     @exclusivity(unchecked) var keepalive: Keepalive
-    /// When the connection is closed if the closing handshake is not complete, on the worker's clock.
+    /// When the connection is closed if the closing handshake is not complete, on the loop's clock.
     var closeDeadline: Int64 = .max
     /// The latest time that ``closeDeadline`` may be moved to.
     var closeLimit: Int64 = .max
-    /// The connection's index in its worker's list.
-    var workerIndex = 0
+    /// The connection's index in its loop's list.
+    var loopIndex = 0
 
     /// Takes over a socket on which the handshake is complete. Set ``session`` next, then call ``start(_:)``.
     init(
         id: UInt64,
-        worker: Worker,
+        context: LoopContext,
         socket: Socket,
         peer: PeerAddress,
         poller: Poller,
         window: DeflateWindow? = nil
     ) {
         self.id = id
-        self.worker = worker
+        self.context = context
         self.window = window
         self.socket = socket
         self.peerAddress = peer
         self.poller = poller
-        self.assembler = MessageAssembler(maxMessage: worker.settings.maxMessage)
-        self.keepalive = Keepalive(now: worker.monotonicNow(), settings: worker.settings)
+        self.assembler = MessageAssembler(maxMessage: context.settings.maxMessage)
+        self.keepalive = Keepalive(now: context.monotonicNow(), settings: context.settings)
     }
 
     /// Starts reading.
     ///
     /// - Parameter registration: the socket's registration with its poller for ``PollEvents/readable``, if it has one.
     func start(_ registration: Poller.ID?) {
-        worker.add(self)
+        context.add(self)
         do throws(SocketError) {
             if let registration {
                 poller.replace(registration, target: self)
@@ -99,7 +99,7 @@ final class WebSocketConnection: PollTarget {
 
     func socketIsReady(_ events: PollEvents) {
         if outbox.isBlocked, !events.isDisjoint(with: [.writable, .broken]) {
-            if events.contains(.writable) { keepalive.took(now: worker.monotonicNow()) }
+            if events.contains(.writable) { keepalive.took(now: context.monotonicNow()) }
             continueWriting()
         }
         guard phase != .closed else { return }
@@ -112,24 +112,24 @@ final class WebSocketConnection: PollTarget {
 
     private func readSocket() {
         // Read once per readiness event, so that other sockets get their turn.
-        switch socket.receive(into: worker.input) {
+        switch socket.receive(into: context.input) {
         case .wouldBlock:
             break
         // The peer has closed its sending side. Without a closing handshake, the connection is over.
         case .failed, .bytes(0):
             end()
         case .bytes(let count):
-            received(UnsafeMutableRawBufferPointer(rebasing: worker.input[..<count]))
+            received(UnsafeMutableRawBufferPointer(rebasing: context.input[..<count]))
         }
     }
 
     /// Processes input. This changes `bytes`.
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
         guard phase == .open || phase == .closing else { return }
-        worker.counters.receivedBytes += UInt64(bytes.count)
+        context.counters.receivedBytes += UInt64(bytes.count)
         keepalive.hasHeard = true
         guard postponed == nil else { return keep(bytes) }
-        worker.beginBurst()
+        context.beginBurst()
         if partial != nil {
             keep(bytes)
             consumePartial()
@@ -138,7 +138,7 @@ final class WebSocketConnection: PollTarget {
             if consumed < bytes.count { keep(UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])) }
         }
         sendReplies()
-        if outbox.hasUnflushed { if poller.isInRound { worker.flushLater(self) } else { flush() } }
+        if outbox.hasUnflushed { if poller.isInRound { context.flushLater(self) } else { flush() } }
         holdRead()
     }
 
@@ -206,7 +206,7 @@ final class WebSocketConnection: PollTarget {
     func write(_ frames: ByteBuffer) {
         guard phase == .open else { return }
         hasOnlyReplies = false
-        worker.counters.sentBytes += UInt64(frames.readableBytes)
+        context.counters.sentBytes += UInt64(frames.readableBytes)
         outbox.writeEvents(frames)
     }
 
@@ -214,7 +214,7 @@ final class WebSocketConnection: PollTarget {
     func writeControl(_ frames: ByteBuffer) {
         guard phase == .open else { return }
         hasOnlyReplies = false
-        worker.counters.sentBytes += UInt64(frames.readableBytes)
+        context.counters.sentBytes += UInt64(frames.readableBytes)
         outbox.writeControl(frames)
     }
 
@@ -228,7 +228,7 @@ final class WebSocketConnection: PollTarget {
         guard phase != .closed else { return }
         let wasBlocked = outbox.isBlocked
         switch outbox.flush(to: socket) {
-        case .sent(let buffer): if hasOnlyReplies { worker.recycle(buffer) }
+        case .sent(let buffer): if hasOnlyReplies { context.recycle(buffer) }
         case .drained: if wasBlocked { updateInterest() }
         case .blocked: if !wasBlocked { updateInterest() }
         case .failed: end()
@@ -237,8 +237,8 @@ final class WebSocketConnection: PollTarget {
 
     /// Writes the replies of this burst in one piece.
     func sendReplies() {
-        guard worker.replies.readableBytes > 0 else { return }
-        let replies = worker.takeReplies()
+        guard context.replies.readableBytes > 0 else { return }
+        let replies = context.takeReplies()
         guard phase == .open else { return }
         let isFirst = outbox.isDrained
         writeControl(replies)
@@ -267,6 +267,6 @@ final class WebSocketConnection: PollTarget {
         if let registration = registration.take() { poller.remove(registration, of: socket) }
         socket.close()
         outbox = Outbox()
-        worker.remove(self)
+        context.remove(self)
     }
 }

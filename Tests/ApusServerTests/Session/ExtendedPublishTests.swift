@@ -14,7 +14,7 @@ import Testing
     }
 
     @Test func `an outcome tells where the message went`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try publisher.send(
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func `a batch is acked once, with its count, and delivered in its order`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe("t", as: "c", #","positions":true"#))
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func `a batch with one wrong message is not taken at all`() throws {
-        let owner = try EmbeddedWorker.withTopic { $0.maxBatch = 3 }
+        let owner = try EmbeddedLoop.withTopic { $0.maxBatch = 3 }
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         let good = ClientFrame.message(1)
         for (messages, text) in [
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test func `a repeat within the window is acked as one, and not delivered again`() throws {
-        let owner = try EmbeddedWorker.withTopic(dedupeWindow: 60_000)
+        let owner = try EmbeddedLoop.withTopic(dedupeWindow: 60_000)
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test func `names with escapes reach the same topic`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         let message = ClientFrame.message(1)
         try publisher.send(
@@ -114,7 +114,7 @@ import Testing
     }
 
     @Test func `a batch that has to wait comes whole, and once`() throws {
-        let owner = try EmbeddedWorker.withTopic {
+        let owner = try EmbeddedLoop.withTopic {
             $0.subscription = SubscriptionOptions(queue: 2, overflow: .throttle)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test func `on v1 any id will do, in a batch as well`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let publisher = try EmbeddedConnection.pubSub(on: owner, dialect: .v1)
         try publisher.send(.text(#"{"type":"publish","topic":"t","messages":[{"id":"m-1","payload":null}]}"#))
         #expect(try publisher.texts().first?.hasPrefix(Self.ack + #","count":1,"timestamp":"#) == true)

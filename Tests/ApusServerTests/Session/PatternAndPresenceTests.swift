@@ -7,12 +7,12 @@ import Testing
 
 /// Patterns and presence on an embedded connection (extensions.md section 4), and what the server says at its end.
 @Suite struct PatternAndPresenceTests {
-    private let owner: EmbeddedWorker
+    private let owner: EmbeddedLoop
     private let peer: EmbeddedConnection
     private let other: EmbeddedConnection
 
     init() throws {
-        owner = try EmbeddedWorker.withTopic()
+        owner = try EmbeddedLoop.withTopic()
         peer = try EmbeddedConnection.pubSub(on: owner)
         other = try EmbeddedConnection.pubSub(on: owner)
     }
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test func `who matches more than is allowed is let go`() throws {
-        let owner = try EmbeddedWorker.withTopic {
+        let owner = try EmbeddedLoop.withTopic {
             $0.subscriptionLimits = Hub.SubscriptionLimits(subscriptions: 10, matches: 2)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
@@ -153,8 +153,8 @@ import Testing
         try peer.send(.subscribe("t", as: "c", #","echo":true"#))
         try pattern.send(.subscribe("none.*"))
         for connection in [plain, publisher, peer, pattern, other] { _ = try connection.frames() }
-        owner.worker.refuseCommands()
-        owner.worker.drain()
+        owner.context.refuseCommands()
+        owner.context.drain()
         peer.run()
         for connection in [publisher, peer, pattern] {
             let lines = try connection.lines()

@@ -13,14 +13,14 @@ import Testing
     }
 
     /// What a new connection is told that subscribes so.
-    private func lines(on owner: EmbeddedWorker, _ more: String) throws -> [String] {
+    private func lines(on owner: EmbeddedLoop, _ more: String) throws -> [String] {
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe("t", as: "c", more))
         return try peer.lines()
     }
 
     @Test func `an ack and events tell their place, behind everything else`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe("t", as: "c", #","positions":true,"request_id":"r""#))
         try peer.send(.publish(1), .publish(2, #","key":"k\"1""#))
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func `who asks for nothing sees nothing of it`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let other = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -47,7 +47,7 @@ import Testing
             #""echo":true"#, #""queue":5"#, #""overflow":"drop-oldest""#, #""presence":false"#,
             #""positions":false"#,
         ] {
-            let owner = try EmbeddedWorker.withTopic()
+            let owner = try EmbeddedLoop.withTopic()
             let peer = try EmbeddedConnection.pubSub(on: owner)
             try peer.send(.subscribe("t", as: "c", ",\(field)"), .publish(1, #","key":"k""#))
             #expect(try peer.lines() == [Self.ack, Self.ack, event(1, #","key":"k""#)], "\(field)")
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func `the v1 dialect says the same with its own word for the time`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner, dialect: .v1)
         try peer.send(.subscribe("t", as: "c", #","positions":true"#), .publish(1, id: "m"))
         let texts = try peer.texts()
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func `last_n with positions says where it starts`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         for number in 1...5 { try publisher.send(.publish(number)) }
         let start = Self.ack + #","epoch":"E","offset":"#
@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test func `a position that is kept is resumed behind, without gap or double`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         for number in 1...5 { try publisher.send(.publish(number)) }
         for offset in 0...5 {
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func `another epoch is told so, and all that is kept is replayed`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try publisher.send(.publish(1), .publish(2))
         for offset in ["0", "2", "3", "18446744073709551615"] {
@@ -109,7 +109,7 @@ import Testing
     }
 
     @Test func `what is no longer kept is named`() throws {
-        let owner = try EmbeddedWorker.withTopic(history: 2)
+        let owner = try EmbeddedLoop.withTopic(history: 2)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         for number in 1...5 { try publisher.send(.publish(number)) }
         let kept = [event(4, #","offset":4"#), event(5, #","offset":5"#)]
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func `a position from the future is refused, and nothing subscribed`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try publisher.send(.publish(1))
         for offset in ["2", "3", "9223372036854775808", "18446744073709551615"] {
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func `since all, a duration or a time replays without a word of recovery`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         try publisher.send(.publish(1), .publish(2))
         let all = [
@@ -158,7 +158,7 @@ import Testing
     }
 
     @Test func `subscribing again replaces the options`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         let publish = ClientFrame.publish(1, #","key":"k""#)
@@ -179,7 +179,7 @@ import Testing
     }
 
     @Test func `subscribing again with a position replays from there, still one copy`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe("t", as: "c", #","positions":true"#), .publish(1), .publish(2))
         _ = try peer.frames()
@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test func `a wrong field is refused with the request's id, and nothing subscribed`() throws {
-        let owner = try EmbeddedWorker.withTopic { $0.maxQueue = 50 }
+        let owner = try EmbeddedLoop.withTopic { $0.maxQueue = 50 }
         for (field, text) in [
             (#""positions":1"#, "'positions' must be true or false"),
             (#""queue":51"#, "'queue' must be an integer from 1 to 50"),

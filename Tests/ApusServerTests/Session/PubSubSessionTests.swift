@@ -8,14 +8,14 @@ import Testing
 /// The contract's commands on an embedded connection: what is answered, and in which order.
 @Suite struct PubSubSessionTests {
     @Test func `acks come before replays, replays before live messages, and an ack before one's own event`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.publish(1), .publish(2), .subscribe("t", as: "c", #","last_n":2"#), .publish(3))
         #expect(try peer.summary() == ["ack", "ack", "ack", "ack", "event 1", "event 2", "event 3"])
     }
 
     @Test func `an unsubscribe's ack comes after what was published before it`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(
             .subscribe(),
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func `both dialects get each other's messages`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let base = try EmbeddedConnection.pubSub(on: owner)
         let v1 = try EmbeddedConnection.pubSub(on: owner, dialect: .v1)
         try base.send(.subscribe())
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `a topic that was deleted and made again is published to at once`() throws {
-        let owner = try EmbeddedWorker.withTopic()
+        let owner = try EmbeddedLoop.withTopic()
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.publish(1))
         try owner.broker.deleteTopic(named: "t")
@@ -56,7 +56,7 @@ import Testing
 
     @Test func `a deletion tells subscribers, or ends their connections`() throws {
         for disconnects in [false, true] {
-            let owner = try EmbeddedWorker.withTopic { $0.disconnectsOnDelete = disconnects }
+            let owner = try EmbeddedLoop.withTopic { $0.disconnectsOnDelete = disconnects }
             let peer = try EmbeddedConnection.pubSub(on: owner)
             try peer.send(.subscribe(), .publish(1))
             try owner.broker.deleteTopic(named: "t")
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func `drop-oldest tells a slow reader what it missed`() throws {
-        let owner = try EmbeddedWorker.withTopic { $0.subscription = SubscriptionOptions(queue: 2) }
+        let owner = try EmbeddedLoop.withTopic { $0.subscription = SubscriptionOptions(queue: 2) }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let other = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func `disconnect tells a slow reader that it goes`() throws {
-        let owner = try EmbeddedWorker.withTopic {
+        let owner = try EmbeddedLoop.withTopic {
             $0.subscription = SubscriptionOptions(queue: 2, overflow: .disconnect)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func `throttle puts a publisher off, with all that it sent behind it`() throws {
-        let owner = try EmbeddedWorker.withTopic {
+        let owner = try EmbeddedLoop.withTopic {
             $0.subscription = SubscriptionOptions(queue: 2, overflow: .throttle)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test func `at shutdown a publisher that waits is refused and closed like the others`() throws {
-        let owner = try EmbeddedWorker.withTopic {
+        let owner = try EmbeddedLoop.withTopic {
             $0.subscription = SubscriptionOptions(queue: 1, overflow: .throttle)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
@@ -121,8 +121,8 @@ import Testing
         try peer.send(.subscribe())
         peer.setWritable(false)
         try publisher.send(.publish(1), .publish(2))
-        owner.worker.refuseCommands()
-        owner.worker.drain()
+        owner.context.refuseCommands()
+        owner.context.drain()
         #expect(try publisher.summary() == ["ack", "error UNAVAILABLE", "1001 SHUTDOWN"])
         #expect(try peer.summary() == ["ack"])
         peer.setWritable(true)
@@ -131,7 +131,7 @@ import Testing
 
     @Test func `without a key just a key is taken, once and in time`() throws {
         func peer() throws -> EmbeddedConnection {
-            let owner = try EmbeddedWorker.withTopic {
+            let owner = try EmbeddedLoop.withTopic {
                 $0.apiKeys = APIKeys(["k"])
                 $0.authTimeout = 1000
                 $0.heartbeat = 100
@@ -152,7 +152,7 @@ import Testing
             #expect(try bad.summary() == refused)
         }
         let silent = try peer()
-        let now = silent.owner.worker.monotonicNow()
+        let now = silent.owner.context.monotonicNow()
         silent.connection.tick(now: now + 500)
         #expect(try silent.frames().isEmpty)
         silent.connection.tick(now: now + 2000)
@@ -160,12 +160,12 @@ import Testing
     }
 
     @Test func `heartbeats come, but not to one that reads nothing`() throws {
-        let owner = try EmbeddedWorker.withTopic {
+        let owner = try EmbeddedLoop.withTopic {
             $0.heartbeat = 1000
             $0.pingInterval = 0
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
-        let now = owner.worker.monotonicNow()
+        let now = owner.context.monotonicNow()
         peer.connection.tick(now: now + 1500)
         #expect(try peer.summary() == ["info ping"])
         peer.setWritable(false)

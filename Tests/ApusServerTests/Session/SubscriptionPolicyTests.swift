@@ -6,12 +6,12 @@ import Testing
 
 /// Policies of single subscriptions on an embedded connection (extensions.md section 2).
 @Suite struct SubscriptionPolicyTests {
-    private let owner: EmbeddedWorker
+    private let owner: EmbeddedLoop
     private let peer: EmbeddedConnection
     private let publisher: EmbeddedConnection
 
     init() throws {
-        owner = try EmbeddedWorker.withTopic { $0.heartbeat = 0 }
+        owner = try EmbeddedLoop.withTopic { $0.heartbeat = 0 }
         peer = try EmbeddedConnection.pubSub(on: owner)
         publisher = try EmbeddedConnection.pubSub(on: owner)
     }
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func `a plain subscriber is not warned, but cut`() throws {
-        let owner = try EmbeddedWorker.withTopic {
+        let owner = try EmbeddedLoop.withTopic {
             $0.subscription = SubscriptionOptions(queue: 5, overflow: .disconnect)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)

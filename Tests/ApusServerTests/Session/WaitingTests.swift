@@ -8,10 +8,10 @@ import Testing
 @Suite struct WaitingTests {
     private static let wait = #","wait":true"#
 
-    private func owner(_ change: (inout WorkerSettings) -> Void = { _ in }) throws -> EmbeddedWorker {
-        var settings = WorkerSettings()
+    private func owner(_ change: (inout LoopSettings) -> Void = { _ in }) throws -> EmbeddedLoop {
+        var settings = LoopSettings()
         change(&settings)
-        return try EmbeddedWorker(settings: settings)
+        return try EmbeddedLoop(settings: settings)
     }
 
     /// With `E` for the epochs of all topics named `t` there ever were.

@@ -41,16 +41,16 @@ extension ClientFrame {
     }
 }
 
-extension EmbeddedWorker {
-    /// A worker with a topic `t`.
+extension EmbeddedLoop {
+    /// A loop with a topic `t`.
     static func withTopic(
         history: Int? = nil,
         dedupeWindow: Int64? = nil,
-        _ change: (inout WorkerSettings) -> Void = { _ in }
-    ) throws -> EmbeddedWorker {
-        var settings = WorkerSettings()
+        _ change: (inout LoopSettings) -> Void = { _ in }
+    ) throws -> EmbeddedLoop {
+        var settings = LoopSettings()
         change(&settings)
-        let owner = try EmbeddedWorker(settings: settings)
+        let owner = try EmbeddedLoop(settings: settings)
         _ = try owner.broker.putTopic(named: "t") { topic in
             topic.history = history
             topic.dedupeWindow = dedupeWindow

@@ -7,25 +7,25 @@ import NIOEmbedded
 
 @testable import ApusServer
 
-/// A loop without a thread: one worker whose connections are on pairs of sockets.
-final class EmbeddedWorker {
+/// A loop without a thread: one loop whose connections are on pairs of sockets.
+final class EmbeddedLoop {
     let eventLoop = EmbeddedEventLoop()
     let broker = MemoryBroker()
     let open = ConnectionCount()
     let openStreams = ConnectionCount()
     let ids = ConnectionIDs()
     let poller: Poller
-    let worker: Worker
+    let context: LoopContext
 
-    init(settings: WorkerSettings = WorkerSettings()) throws {
+    init(settings: LoopSettings = LoopSettings()) throws {
         poller = try Poller()
         let eventLoop = eventLoop
-        let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
+        let slot = NIOLoopBoundBox<LoopContext?>(nil, eventLoop: eventLoop)
         let mailbox = HubMailbox {
             eventLoop.execute { slot.value?.hub.turn() }
         }
         let watch = LoopWatch(loops: 1, timeout: 0, tickInterval: settings.tickInterval, now: 0)
-        worker = Worker(
+        context = LoopContext(
             eventLoop: eventLoop,
             loopName: "embedded",
             settings: settings,
@@ -37,7 +37,7 @@ final class EmbeddedWorker {
             beat: watch.beats[0],
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )
-        slot.value = worker
+        slot.value = context
     }
 }
 
@@ -46,7 +46,7 @@ final class EmbeddedWorker {
 /// What the peer sends is given to the connection; what the connection sends goes through a pair of sockets.
 final class EmbeddedConnection {
     let connection: WebSocketConnection
-    let owner: EmbeddedWorker
+    let owner: EmbeddedLoop
     private let socket: Socket
     private var isHungUp = false
     private var isStalled = false
@@ -54,16 +54,16 @@ final class EmbeddedConnection {
     private var received: [UInt8] = []
 
     init(
-        on owner: EmbeddedWorker? = nil,
+        on owner: EmbeddedLoop? = nil,
         makeSession: @escaping (WebSocketConnection) -> any WebSocketSession
     ) throws {
-        let owner = try owner ?? EmbeddedWorker()
+        let owner = try owner ?? EmbeddedLoop()
         self.owner = owner
         let (server, client) = try Socket.pair()
         socket = client
         connection = WebSocketConnection(
             id: owner.ids.next(),
-            worker: owner.worker,
+            context: owner.context,
             socket: server,
             peer: .unknown,
             poller: owner.poller
@@ -76,12 +76,12 @@ final class EmbeddedConnection {
         hangUp()
     }
 
-    static func echo(on owner: EmbeddedWorker? = nil) throws -> EmbeddedConnection {
+    static func echo(on owner: EmbeddedLoop? = nil) throws -> EmbeddedConnection {
         try EmbeddedConnection(on: owner) { EchoSession(connection: $0) }
     }
 
     static func pubSub(
-        on owner: EmbeddedWorker? = nil,
+        on owner: EmbeddedLoop? = nil,
         dialect: Dialect = .base,
         isAuthorized: Bool = true
     ) throws -> EmbeddedConnection {

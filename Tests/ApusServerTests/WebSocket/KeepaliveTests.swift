@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct KeepaliveTests {
     private static func keepalive(interval: Int64 = 1000, timeout: Int64 = 300) -> Keepalive {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         settings.pingInterval = interval
         settings.pongTimeout = timeout
         return Keepalive(now: 0, settings: settings)
@@ -75,7 +75,7 @@ import Testing
 /// Peers that are slow, and such as look like them.
 @Suite struct SlowPeerTests {
     private var keepalive = {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         (settings.pingInterval, settings.pongTimeout) = (1000, 1000)
         return Keepalive(now: 0, settings: settings)
     }()

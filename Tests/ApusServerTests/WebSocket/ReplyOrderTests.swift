@@ -19,12 +19,12 @@ import Testing
     }
 
     @Test func `no ping is added to what waits for a full socket`() throws {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         settings.pingInterval = 1000
-        let peer = try EmbeddedConnection.echo(on: EmbeddedWorker(settings: settings))
+        let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
         peer.setWritable(false)
         peer.connection.write(event("event"))
-        peer.connection.tick(now: peer.owner.worker.monotonicNow() + 1500)
+        peer.connection.tick(now: peer.owner.context.monotonicNow() + 1500)
         peer.setWritable(true)
         let opcodes = try peer.frames().map(\.opcode)
         #expect(opcodes == [Opcode.text.rawValue])

@@ -85,10 +85,10 @@ import Testing
         (ClientFrame(opcode: 2, payload: [UInt8](repeating: 0, count: 1001)), "1009 MESSAGE_TOO_BIG"),
     ])
     func `who breaks the protocol is told the code, and heard no more`(frame: ClientFrame, close: String) throws {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         settings.maxMessage = 1000
         for size in [1, 1 << 20] {
-            let peer = try EmbeddedConnection.echo(on: EmbeddedWorker(settings: settings))
+            let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
             let bytes = ClientFrame.text("good").bytes + frame.bytes + ClientFrame.text("after").bytes
             for start in stride(from: 0, to: bytes.count, by: size) where peer.isOpen {
                 try peer.send(bytes: bytes[start..<min(start + size, bytes.count)])
@@ -100,9 +100,9 @@ import Testing
     }
 
     @Test func `a message may be as large as the limit, over all its fragments`() throws {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         settings.maxMessage = 10
-        let peer = try EmbeddedConnection.echo(on: EmbeddedWorker(settings: settings))
+        let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
         try peer.send(.text("0123456789"))
         try peer.send(.text("01234", isFinal: false), .continuation("56789", isFinal: true))
         #expect(try peer.texts() == ["0123456789", "0123456789"])
@@ -126,10 +126,10 @@ import Testing
     }
 
     @Test func `a client that does not answer the close is cut after the time-out`() throws {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         settings.closeTimeout = 500
-        let peer = try EmbeddedConnection.echo(on: EmbeddedWorker(settings: settings))
-        let now = peer.owner.worker.monotonicNow()
+        let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
+        let now = peer.owner.context.monotonicNow()
         peer.connection.disconnect(.shutdown)
         peer.connection.tick(now: now + 400)
         #expect(peer.isOpen)
@@ -139,12 +139,12 @@ import Testing
     }
 
     @Test func `it pings, and lets go who does not answer`() throws {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         settings.pingInterval = 1000
         settings.pongTimeout = 300
         settings.heartbeat = 0
-        let peer = try EmbeddedConnection.echo(on: EmbeddedWorker(settings: settings))
-        let start = peer.owner.worker.monotonicNow()
+        let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
+        let start = peer.owner.context.monotonicNow()
         peer.connection.tick(now: start + 1500)
         #expect(try peer.frames() == [ServerFrame(opcode: Opcode.ping.rawValue, payload: [])])
         try peer.send(.pong())
@@ -215,14 +215,14 @@ import Testing
     }
 
     @Test func `while a message is put off no pong is missed`() throws {
-        var settings = WorkerSettings()
+        var settings = LoopSettings()
         settings.pingInterval = 1000
         settings.pongTimeout = 300
         let session = ScriptedSession()
-        let peer = try EmbeddedConnection(on: EmbeddedWorker(settings: settings)) { _ in session }
+        let peer = try EmbeddedConnection(on: EmbeddedLoop(settings: settings)) { _ in session }
         session.postpones = ["1"]
         try peer.send(.text("1"))
-        let now = peer.owner.worker.monotonicNow()
+        let now = peer.owner.context.monotonicNow()
         for later in [1500, 2000, 100_000] { peer.connection.tick(now: now + Int64(later)) }
         #expect(try peer.frames().isEmpty && peer.isOpen)
     }

@@ -2,9 +2,9 @@ import ApusBroker
 import ApusProtocol
 import NIOCore
 
-// Work that a worker does for HTTP requests, on the loop of the request's connection.
+// Work that is done for HTTP requests on the loop of the request's connection.
 
-extension Workers {
+extension LoopContexts {
     struct NotOnALoop: Error {}
 
     /// Publishes all messages or none. Waits while publishers are throttled.
@@ -15,8 +15,8 @@ extension Workers {
     ) async throws -> HTTPPublisher.Published {
         let promise = channel.eventLoop.makePromise(of: HTTPPublisher.Published.self)
         channel.eventLoop.execute {
-            guard let worker = worker(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
-            let publisher = HTTPPublisher(messages, to: topicName, on: worker, promise: promise)
+            guard let context = context(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
+            let publisher = HTTPPublisher(messages, to: topicName, on: context, promise: promise)
             publisher.publishAgain()
             guard publisher.isWaiting else { return }
             endWithClient(channel) { publisher.abandon() }
@@ -33,15 +33,15 @@ extension Workers {
     ) async throws {
         let promise = channel.eventLoop.makePromise(of: Void.self)
         channel.eventLoop.execute {
-            guard let worker = worker(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
-            do { try refuseBeyondLimit(worker.settings) } catch { return promise.fail(error) }
-            let poll = LongPoll(worker: worker, peer: peer(channel, "poll"), wait: wait, promise: promise)
-            worker.add(poll)
+            guard let context = context(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
+            do { try refuseBeyondLimit(context.settings) } catch { return promise.fail(error) }
+            let poll = LongPoll(context: context, peer: peer(channel, "poll"), wait: wait, promise: promise)
+            context.add(poll)
             var request = SubscribeRequest(topic: topicName, clientID: "poll", start: start)
             request.overflow = .dropOldest
             request.isAnnounced = false
             do throws(BrokerError) {
-                _ = try subscribe(poll, request, on: worker)
+                _ = try subscribe(poll, request, on: context)
                 endWithClient(channel) { poll.end() }
             } catch {
                 // The topic was deleted after the caller looked it up. The caller's next lookup reports that.
@@ -54,13 +54,13 @@ extension Workers {
     private func subscribe(
         _ subscriber: any Subscriber,
         _ request: SubscribeRequest,
-        on worker: Worker
+        on context: LoopContext
     ) throws(BrokerError) -> SubscribeReceipt {
-        try worker.hub.subscribe(
+        try context.hub.subscribe(
             subscriber,
             request,
-            defaults: worker.settings.subscription,
-            limits: worker.settings.subscriptionLimits
+            defaults: context.settings.subscription,
+            limits: context.settings.subscriptionLimits
         )
     }
 
@@ -83,7 +83,7 @@ extension Workers {
     }
 
     /// Refuses the request at the connection limit. Streams and waiting requests count as connections.
-    func refuseBeyondLimit(_ settings: WorkerSettings) throws(Problem) {
+    func refuseBeyondLimit(_ settings: LoopSettings) throws(Problem) {
         let limit = settings.maxConnections
         guard open.value + streams.value < limit else {
             throw .unavailable("There are \(limit) connections already, the most allowed")

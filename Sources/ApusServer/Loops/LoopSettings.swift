@@ -1,8 +1,8 @@
 import ApusBroker
 import ApusProtocol
 
-/// The settings that a worker's connections use. Times are in milliseconds; 0 turns a feature off.
-struct WorkerSettings: Sendable {
+/// The settings that a loop's connections use. Times are in milliseconds; 0 turns a feature off.
+struct LoopSettings: Sendable {
     var maxMessage = 1 << 20
     var maxConnections = 100_000
     var maxDepth = 128

@@ -1,6 +1,6 @@
 import ApusBroker
 
-extension Worker {
+extension LoopContext {
     /// Creates the missing topic of a publish if the configuration allows it.
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.tooManyTopics`.

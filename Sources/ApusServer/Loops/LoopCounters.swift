@@ -1,7 +1,7 @@
 import ApusProtocol
 
 /// Counts what the connections of one event loop have done since the server started.
-struct WorkerCounters: Sendable {
+struct LoopCounters: Sendable {
     private var commands = InlineArray<5, UInt64>(repeating: 0)
     var errors: [ErrorCode: UInt64] = [:]
     var opened: UInt64 = 0

@@ -7,7 +7,7 @@ import NIOCore
 /// One event loop's share of the server: its hub, its WebSocket connections, and the buffers that they share.
 ///
 /// Used only on its event loop; there are no locks.
-final class Worker {
+final class LoopContext {
     /// The largest reply buffer, in bytes, that is kept for reuse, and how many buffers are kept.
     private static let (recycledReplies, maxSpareReplies) = (16 * 1024, 64)
     private static let inputSize = 64 * 1024
@@ -17,7 +17,7 @@ final class Worker {
     let eventLoop: any EventLoop
     /// The loop's name in metrics, such as `socket-0` or `http-1`.
     let loopName: String
-    let settings: WorkerSettings
+    let settings: LoopSettings
     let hub: Hub
     let broker: any Broker
     /// The buffer that sockets are read into. Its bytes are processed or copied before the next read.
@@ -35,7 +35,7 @@ final class Worker {
     private var isDrained = false
     private var waitingForDrain: [() -> Void] = []
 
-    @exclusivity(unchecked) var counters = WorkerCounters()
+    @exclusivity(unchecked) var counters = LoopCounters()
     /// Decompresses client messages. Created with the first compressed message.
     lazy var inflater = Inflater()
 
@@ -49,7 +49,7 @@ final class Worker {
     private let openStreams: ConnectionCount
     private let beat: LoopWatch.Beat
     private var streams: [any StreamingSubscriber] = []
-    /// When the next tick is due, on the worker's clock.
+    /// When the next tick is due, on the loop's clock.
     private var tickDue: Int64?
     /// Whether the last tick skipped the stall check because the loop itself was late.
     private var wasHeldUp = false
@@ -57,7 +57,7 @@ final class Worker {
     init(
         eventLoop: any EventLoop,
         loopName: String,
-        settings: WorkerSettings,
+        settings: LoopSettings,
         broker: any Broker,
         mailbox: HubMailbox,
         sockets: SocketBudget,
@@ -88,24 +88,24 @@ final class Worker {
 
     /// Adds a connection that has not sent its request yet.
     func add(_ connection: PendingConnection) {
-        connection.workerIndex = pending.count
+        connection.loopIndex = pending.count
         pending.append(connection)
     }
 
     /// - Parameter isClosed: `true` if the socket is closed, `false` if it is handed over.
     func remove(_ connection: PendingConnection, isClosed: Bool) {
-        let index = connection.workerIndex
+        let index = connection.loopIndex
         guard index < pending.count, pending[index] === connection else { return }
         let last = pending.removeLast()
         if last !== connection {
             pending[index] = last
-            last.workerIndex = index
+            last.loopIndex = index
         }
         if isClosed { sockets.release() }
     }
 
     func add(_ connection: WebSocketConnection) {
-        connection.workerIndex = connections.count
+        connection.loopIndex = connections.count
         connections.append(connection)
         open.add(1)
         counters.opened += 1
@@ -114,12 +114,12 @@ final class Worker {
     }
 
     func remove(_ connection: WebSocketConnection) {
-        let index = connection.workerIndex
+        let index = connection.loopIndex
         guard index < connections.count, connections[index] === connection else { return }
         let last = connections.removeLast()
         if last !== connection {
             connections[index] = last
-            last.workerIndex = index
+            last.loopIndex = index
         }
         open.add(-1)
         sockets.release()
@@ -127,18 +127,18 @@ final class Worker {
     }
 
     func add(_ stream: any StreamingSubscriber) {
-        stream.workerIndex = streams.count
+        stream.loopIndex = streams.count
         streams.append(stream)
         openStreams.add(1)
     }
 
     func remove(_ stream: any StreamingSubscriber) {
-        let index = stream.workerIndex
+        let index = stream.loopIndex
         guard index < streams.count, streams[index] === stream else { return }
         let last = streams.removeLast()
         if last !== stream {
             streams[index] = last
-            last.workerIndex = index
+            last.loopIndex = index
         }
         openStreams.add(-1)
     }
@@ -194,7 +194,7 @@ final class Worker {
         flushing.removeAll(keepingCapacity: true)
     }
 
-    /// Checks every deadline. Called every ``WorkerSettings/tickInterval``.
+    /// Checks every deadline. Called every ``LoopSettings/tickInterval``.
     func tick() {
         let now = monotonicNow()
         let late = max(tickDue.map { now - $0 } ?? 0, 0)
@@ -231,10 +231,10 @@ final class Worker {
     // MARK: Shutdown
 
     /// How long a client should wait before it reconnects after a shutdown, in milliseconds. The value is random within
-    /// a range that grows with the number of clients, so that about ``WorkerSettings/reconnectRate`` clients reconnect
+    /// a range that grows with the number of clients, so that about ``LoopSettings/reconnectRate`` clients reconnect
     /// per second.
     func reconnectDelay() -> Int64 {
-        Workers.reconnectDelay(of: open.value + openStreams.value, rate: settings.reconnectRate)
+        LoopContexts.reconnectDelay(of: open.value + openStreams.value, rate: settings.reconnectRate)
     }
 
     /// Refuses commands from now on. When this returns, the topics' logs contain everything acknowledged before.

@@ -4,19 +4,19 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// The workers of all event loops, and the way to reach them from other threads.
-struct Workers: Sendable {
-    private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>]
+/// The contexts of all event loops, and the way to reach them from other threads.
+struct LoopContexts: Sendable {
+    private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
     private let loops: [any EventLoop]
     let sockets: SocketBudget
-    /// The number of open WebSocket connections over all workers.
+    /// The number of open WebSocket connections over all loops.
     let open: ConnectionCount
-    /// The number of event streams and waiting requests over all workers.
+    /// The number of event streams and waiting requests over all loops.
     let streams: ConnectionCount
     let ids = ConnectionIDs()
     private let watch: LoopWatch
 
-    /// Creates a worker on each loop. Do not call this on one of the loops.
+    /// Creates a context on each loop. Do not call this on one of the loops.
     ///
     /// - Parameters:
     ///   - socketLoops: the loops for WebSockets.
@@ -24,7 +24,7 @@ struct Workers: Sendable {
     init(
         socketLoops: [SocketLoop],
         httpLoops: [any EventLoop],
-        settings: WorkerSettings,
+        settings: LoopSettings,
         broker: any Broker,
         sockets: SocketBudget,
         logger: Logger
@@ -34,18 +34,18 @@ struct Workers: Sendable {
             loops: all.count,
             timeout: settings.liveTimeout,
             tickInterval: settings.tickInterval,
-            now: Worker.monotonicNow()
+            now: LoopContext.monotonicNow()
         )
-        var byLoop: [ObjectIdentifier: NIOLoopBoundBox<Worker?>] = [:]
+        var byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>] = [:]
         let (open, streams) = (ConnectionCount(), ConnectionCount())
         let names = socketLoops.indices.map { "socket-\($0)" } + httpLoops.indices.map { "http-\($0)" }
         for ((eventLoop, name), beat) in zip(zip(all, names), watch.beats) {
             byLoop[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
-                let slot = NIOLoopBoundBox<Worker?>(nil, eventLoop: eventLoop)
+                let slot = NIOLoopBoundBox<LoopContext?>(nil, eventLoop: eventLoop)
                 let mailbox = HubMailbox {
                     eventLoop.execute { slot.value?.hub.turn() }
                 }
-                slot.value = Worker(
+                slot.value = LoopContext(
                     eventLoop: eventLoop,
                     loopName: name,
                     settings: settings,
@@ -59,8 +59,8 @@ struct Workers: Sendable {
                 )
                 let interval = TimeAmount.milliseconds(settings.tickInterval)
                 eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
-                    guard let worker = slot.value else { return task.cancel() }
-                    worker.tick()
+                    guard let context = slot.value else { return task.cancel() }
+                    context.tick()
                 }
                 return slot
             }.get()
@@ -78,27 +78,27 @@ struct Workers: Sendable {
     }
 
     /// Whether every loop has responded recently.
-    var isAlive: Bool { watch.isAlive(now: Worker.monotonicNow()) }
+    var isAlive: Bool { watch.isAlive(now: LoopContext.monotonicNow()) }
 
-    /// The worker of one of the loops. Call it on that loop.
-    func worker(on eventLoop: any EventLoop) -> Worker? {
+    /// The context of one of the loops. Call it on that loop.
+    func context(on eventLoop: any EventLoop) -> LoopContext? {
         byLoop[ObjectIdentifier(eventLoop)]?.value ?? nil
     }
 
-    /// Runs `body` on all workers' loops at the same time, and waits until all are done.
-    func forEach(_ body: @escaping @Sendable (Worker) -> Void) async {
+    /// Runs `body` on all loops at the same time, and waits until all are done.
+    func forEach(_ body: @escaping @Sendable (LoopContext) -> Void) async {
         let done = loops.map { eventLoop in
             eventLoop.submit {
-                if let worker = worker(on: eventLoop) { body(worker) }
+                if let context = context(on: eventLoop) { body(context) }
             }
         }
         for future in done { try? await future.get() }
     }
 
-    /// Runs `body` for every worker on its loop, and returns the results.
-    func collect<Value: Sendable>(_ body: @escaping @Sendable (Worker) -> Value) async -> [Value] {
+    /// Runs `body` for every context on its loop, and returns the results.
+    func collect<Value: Sendable>(_ body: @escaping @Sendable (LoopContext) -> Value) async -> [Value] {
         let done = loops.map { eventLoop in
-            eventLoop.submit { worker(on: eventLoop).map(body) }
+            eventLoop.submit { context(on: eventLoop).map(body) }
         }
         var values: [Value] = []
         for future in done {
@@ -125,7 +125,7 @@ struct Workers: Sendable {
         for case let loop as SocketLoop in loops { loop.withPoller { $0.releaseMemory() } }
     }
 
-    /// Releases all workers. There must be no open connections.
+    /// Releases all contexts. There must be no open connections.
     func stop() async {
         for eventLoop in loops {
             let slot = byLoop[ObjectIdentifier(eventLoop)]
