@@ -165,7 +165,7 @@ let package = Package(
         // Benchmarks of what is inside the libraries; those of the whole server are a package of their own.
         .executableTarget(
             name: "filter-bench",
-            dependencies: ["ApusBroker"],
+            dependencies: ["ApusBroker", "ApusProtocol"],
             path: "Benchmarks/Sources/filter-bench",
             swiftSettings: swiftSettings
         ),

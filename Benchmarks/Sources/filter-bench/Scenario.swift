@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 
 /// Filters of one kind: ten that match every name looked up, and as many as wanted that match none.
 struct Scenario: Sendable {

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// The hubs to notify when a topic of a given name is created. A value without a lock: its owner guards it.
 ///
 /// This is a dictionary and not a ``FilterTrie`` of names. It finds a name by its hash, and needs no node for each

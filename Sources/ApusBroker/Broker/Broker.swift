@@ -1,3 +1,5 @@
+package import ApusProtocol
+
 /// The owner of all topics. Hubs and the REST interface use it.
 ///
 /// All event loops share a broker. Any thread may call it.

@@ -1,3 +1,4 @@
+package import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// A broker that keeps everything in this process's memory.

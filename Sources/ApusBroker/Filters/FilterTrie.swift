@@ -1,3 +1,5 @@
+package import ApusProtocol
+
 /// Values stored under patterns, found by the name of a topic.
 ///
 /// At each node, the look-up of a name follows the child of the name's next token and the child at `*`, and collects

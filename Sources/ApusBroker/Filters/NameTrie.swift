@@ -1,3 +1,5 @@
+package import ApusProtocol
+
 /// Values stored under the names of topics, one for each name, found by a pattern.
 ///
 /// The look-up of a filter follows the one child of a literal, all children at `*`, and everything below at `>`. Its

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// A tree whose edges are tokens and whose nodes may hold content. ``FilterTrie`` and ``NameTrie`` are made of it.
 ///
 /// ```

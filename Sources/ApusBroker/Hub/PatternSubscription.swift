@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// A subscription to a pattern. It creates a ``Subscription`` to each matching topic.
 ///
 /// It belongs to its hub's loop.

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// The subscriptions of one subscriber, its patterns, and the names that it waits for.
 ///
 /// Subscriptions are found by topic and client_id. Most subscribers have one or two. Up to ``linear`` are searched

@@ -1,3 +1,4 @@
+import ApusProtocol
 import DequeModule
 
 /// The message ids that were published recently. A topic uses them to recognize duplicates.

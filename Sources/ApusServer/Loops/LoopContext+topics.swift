@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 
 extension LoopContext {
     /// Creates the missing topic of a publish if the configuration allows it.

@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 import ApusTesting
 import Testing
 

@@ -1,3 +1,4 @@
+import ApusProtocol
 import ApusTesting
 import Testing
 

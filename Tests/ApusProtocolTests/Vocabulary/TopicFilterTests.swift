@@ -1,6 +1,5 @@
+import ApusProtocol
 import Testing
-
-@testable import ApusBroker
 
 @Suite struct TopicFilterTests {
     @Test(arguments: [

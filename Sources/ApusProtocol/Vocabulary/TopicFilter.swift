@@ -5,7 +5,7 @@
 /// `a..b` is an allowed name of three tokens, and `a.*.b` matches it.
 package struct TopicFilter: Sendable {
     /// One part between the dots.
-    enum Token: Hashable {
+    package enum Token: Hashable, Sendable {
         case literal(ExactText)
         /// `*`
         case one
@@ -14,7 +14,7 @@ package struct TopicFilter: Sendable {
     }
 
     private let exact: ExactText
-    let tokens: [Token]
+    package let tokens: [Token]
 
     /// The pattern as given.
     package var text: String { exact.text }
@@ -50,6 +50,7 @@ package struct TopicFilter: Sendable {
     /// Whether `name` contains a `*` or `>`, which no topic's name does.
     ///
     /// Such a text is a pattern if it is valid, and nothing else.
+    @inlinable
     package static func isPattern(_ name: some StringProtocol) -> Bool {
         name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: ">") }
     }
@@ -85,7 +86,7 @@ extension ExactText {
     /// The tokens of `name`: one more than it has dots, including empty ones.
     ///
     /// Splits bytes and not characters: as a `Character`, a dot followed by a combining accent would not be a dot.
-    static func tokens(of name: String) -> [ExactText] {
+    package static func tokens(of name: String) -> [ExactText] {
         name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { part in
             ExactText(String(Substring(part)))
         }
