@@ -53,14 +53,14 @@ public struct ApusMount: Service {
         let broker = MemoryBroker(limits: configuration.brokerLimits)
         self.broker = broker
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
-        try broker.declare(configuration.declaredTopics, logger: logger)
+        try broker.declare(configuration.topics.declared, logger: logger)
         socketLoops = try SocketLoops(count: configuration.threads > 0 ? configuration.threads : System.coreCount)
         do {
             engine = try await Engine(
                 configuration,
                 broker: broker,
                 pubSub: pubSub,
-                registry: metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries),
+                registry: metrics ?? MetricsRegistry(maxSeries: configuration.limits.maxSeries),
                 socketLoops: socketLoops,
                 httpLoops: Array(eventLoopGroup.makeIterator()),
                 logger: logger
@@ -73,13 +73,13 @@ public struct ApusMount: Service {
     }
 
     private static func basePath(_ path: String) throws -> String {
-        guard let base = ValueCodec.basePath.read(path), !base.isEmpty else {
+        guard let base = try? ValueCodec.basePath.read(.text(path)), !base.isEmpty else {
             throw ConfigurationError(
                 code: .invalidValue,
                 setting: "base_path",
                 value: path,
                 source: nil,
-                reason: "is not \(ValueCodec.basePath.expectation)"
+                reason: "is not \(ValueCodec.basePathExpectation)"
             )
         }
         return base
@@ -104,12 +104,12 @@ public struct ApusMount: Service {
             broker: broker,
             contexts: engine.contexts,
             http: nil,
-            releaseAfter: configuration.releaseMemoryAfter.wholeMilliseconds
+            releaseAfter: configuration.timeouts.releaseMemoryAfter.wholeMilliseconds
         )
         let keepingHouse = Task { await housekeeping.run() }
         try? await gracefulShutdown()
         keepingHouse.cancel()
-        let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
+        let drainTimeout = Task.isCancelled ? .zero : configuration.timeouts.drain
         await Task {
             await engine.refuse()
             await engine.drain(within: drainTimeout, requests: nil)

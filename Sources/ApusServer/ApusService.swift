@@ -13,7 +13,7 @@ public import ServiceLifecycle
 /// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
 /// ```
 /// On graceful shutdown the service stops listening, refuses commands, delivers every acknowledged message, and closes
-/// every socket with code 1001. This takes at most the configuration's `drainTimeout`.
+/// every socket with code 1001. This takes at most the configuration's `timeouts.drain`.
 public struct ApusService: Service {
     /// What the WebSocket endpoint `/ws` does.
     public enum Mode: Sendable {
@@ -52,7 +52,7 @@ public struct ApusService: Service {
         let broker = MemoryBroker(limits: configuration.brokerLimits)
         self.broker = broker
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
-        self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.maxSeries)
+        self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.limits.maxSeries)
         self.systemd = systemd
         self.logger = logger
         self.onListening = onListening
@@ -69,7 +69,7 @@ public struct ApusService: Service {
     }
 
     private func run(on socketLoops: SocketLoops, _ httpLoops: MultiThreadedEventLoopGroup) async throws {
-        try broker.declare(configuration.declaredTopics, logger: logger)
+        try broker.declare(configuration.topics.declared, logger: logger)
         let engine = try await Engine(
             configuration,
             mode: mode,
@@ -91,14 +91,14 @@ public struct ApusService: Service {
             gate: engine.gate,
             streams: engine.streams,
             http: http,
-            handshakeTimeout: configuration.handshakeTimeout.wholeMilliseconds,
+            handshakeTimeout: configuration.timeouts.handshake.wholeMilliseconds,
             logger: logger
         )
         var ports: [Acceptor.OpenPort] = []
         for socket in try ListeningSocket.open(configuration, passed: systemd.sockets) {
             ports.append(try await acceptor.open(socket))
         }
-        let releaseAfter = configuration.releaseMemoryAfter.wholeMilliseconds
+        let releaseAfter = configuration.timeouts.releaseMemoryAfter.wholeMilliseconds
         let housekeeping = Housekeeping(broker: broker, contexts: contexts, http: http, releaseAfter: releaseAfter)
         let keepingHouse = Task { await housekeeping.run() }
         defer { keepingHouse.cancel() }
@@ -110,7 +110,7 @@ public struct ApusService: Service {
         systemd.tellReady(logger: logger)
         try? await gracefulShutdown()
         systemd.tellStopping()
-        let drainTimeout = Task.isCancelled ? .zero : configuration.drainTimeout
+        let drainTimeout = Task.isCancelled ? .zero : configuration.timeouts.drain
         // Not in this task: it may be cancelled, and a cancelled task cannot wait.
         await Task { [ports] in
             await engine.refuse()

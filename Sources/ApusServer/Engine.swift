@@ -26,13 +26,13 @@ struct Engine: Sendable {
         httpLoops: [any EventLoop],
         logger: Logger
     ) async throws {
-        let settings = configuration.loopSettings
+        let keys = APIKeys(configuration.access.apiKeys)
         let basePath = BasePath(configuration.basePath)
         let isDraining = DrainFlag()
         contexts = try await LoopContexts(
             socketLoops: socketLoops.all,
             httpLoops: httpLoops,
-            settings: settings,
+            settings: configuration,
             broker: broker,
             sockets: SocketBudget(limit: OpenFiles.spareForSockets),
             logger: logger
@@ -40,11 +40,9 @@ struct Engine: Sendable {
         gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
-            keys: settings.apiKeys,
-            maxConnections: configuration.maxConnections,
+            keys: keys,
             isDraining: isDraining,
             isEcho: mode == .echo,
-            compresses: configuration.compression == .on,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
         )
@@ -52,7 +50,7 @@ struct Engine: Sendable {
         streams = StreamGate(
             contexts: contexts,
             socketLoops: socketLoops,
-            settings: settings,
+            keys: keys,
             isDraining: isDraining,
             log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
             basePath: basePath
@@ -60,16 +58,13 @@ struct Engine: Sendable {
         let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
         router.addMiddleware { [streams] in
             RequestMiddleware(basePath: basePath, log: streams.log)
-            APIKeyMiddleware(basePath: basePath, keys: settings.apiKeys)
+            APIKeyMiddleware(basePath: basePath, keys: keys)
         }
         Routes(
             broker: broker,
             pubSub: pubSub,
             contexts: contexts,
             streams: streams,
-            settings: settings,
-            defaults: configuration.brokerLimits,
-            createExisting: configuration.createExisting,
             isDraining: isDraining,
             metrics: metrics,
             refusals: gate.refusals,
@@ -101,10 +96,10 @@ struct Engine: Sendable {
             gate: gate,
             log: streams.log,
             timeouts: NegotiationHandler.Timeouts(
-                request: TimeAmount(configuration.handshakeTimeout),
-                close: TimeAmount(configuration.closeTimeout)
+                request: TimeAmount(configuration.timeouts.handshake),
+                close: TimeAmount(configuration.timeouts.close)
             ),
-            idleTimeout: configuration.idleTimeout > .zero ? TimeAmount(configuration.idleTimeout) : nil,
+            idleTimeout: configuration.timeouts.idle > .zero ? TimeAmount(configuration.timeouts.idle) : nil,
             staysForDrain: staysForDrain,
             logger: logger
         )

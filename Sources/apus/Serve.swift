@@ -52,11 +52,11 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     let loaded = try options.load()
     var configuration = loaded.configuration
     // RFC 6455 test suites send messages of 16 MiB.
-    if mode == .echo { configuration.maxMessage = max(configuration.maxMessage, 64 << 20) }
+    if mode == .echo { configuration.limits.maxMessage = max(configuration.limits.maxMessage, 64 << 20) }
     let logger = LogOutput.logger(
         label: "apus",
-        format: configuration.logFormat,
-        level: configuration.logLevel
+        format: configuration.log.format,
+        level: configuration.log.level
     )
     for warning in loaded.warnings { logger.warning("\(warning)") }
     OpenFiles.raiseLimit()

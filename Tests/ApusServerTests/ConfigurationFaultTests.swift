@@ -90,7 +90,7 @@ import Testing
         #expect(error?.code == .conflict)
         #expect(error?.setting == "topic_bytes")
         let together = ["topic_bytes": ["64KiB"], "max_message": ["64KiB"]]
-        #expect(try ServerConfiguration.load(flags: together, environment: [:]).configuration.topicBytes == 65536)
+        #expect(try ServerConfiguration.load(flags: together, environment: [:]).configuration.topics.bytes == 65536)
     }
 
     @Test func `unknown keys in a file are warnings`() throws {
@@ -106,7 +106,7 @@ import Testing
                 "unknown key 'topics.creat_existing' in \(file); did you mean 'topics.create_existing'?",
             ]
         )
-        #expect(loaded.configuration.onDelete == .disconnect)
+        #expect(loaded.configuration.topics.onDelete == .disconnect)
     }
 
     @Test func `nothing that may have been meant to protect the server is passed over`() {
@@ -225,8 +225,8 @@ import Testing
         let yaml = "queue: 5\nheartbeat: 500ms\napi_keys:\n  - a,b\n  - c\ntopics:\n  create_existing: ok\n"
         let configurations = try [(json, "json"), (json, "conf"), (json, "yaml"), (yaml, "yaml"), (yaml, "conf")]
             .map { text, suffix in try load(text, extension: suffix).configuration }
-        #expect(configurations[0].apiKeys == ["a,b", "c"])
-        #expect(configurations[0].heartbeat == .milliseconds(500))
+        #expect(configurations[0].access.apiKeys == ["a,b", "c"])
+        #expect(configurations[0].timeouts.heartbeat == .milliseconds(500))
         #expect(configurations.allSatisfy { $0 == configurations[0] })
     }
 }

@@ -31,11 +31,22 @@ import Testing
     }
 
     @Test func `the table has every setting once`() {
-        let properties = Mirror(reflecting: ServerConfiguration()).children.count
+        let properties = Self.properties(of: ServerConfiguration())
         #expect(Setting.all.count == properties)
         #expect(Set(Setting.all.map(\.key)).count == properties)
         #expect(Set(Setting.all.map(\.flag)).count == properties)
         #expect(Set(Setting.all.flatMap(\.environmentNames)).count == properties + 14)
+    }
+
+    /// Counts a configuration's properties, with those of its groups.
+    private static func properties(of group: Any) -> Int {
+        Mirror(reflecting: group).children.reduce(0) { count, child in
+            let mirror = Mirror(reflecting: child.value)
+            let isGroup =
+                mirror.displayStyle == .struct
+                && String(reflecting: mirror.subjectType).hasPrefix("ApusServer.ServerConfiguration.")
+            return count + (isGroup ? properties(of: child.value) : 1)
+        }
     }
 
     @Test(arguments: [
@@ -113,12 +124,12 @@ import Testing
         )
         let configuration = try ServerConfiguration(config: reader)
         #expect(configuration.port == 9000)
-        #expect(configuration.heartbeat == .milliseconds(500))
-        #expect(configuration.pingInterval == .seconds(10))
-        #expect(configuration.queue == 7)
-        #expect(configuration.maxMessage == 2048)
-        #expect(configuration.apiKeys == ["a", "b"])
-        #expect(configuration.onDelete == .disconnect)
+        #expect(configuration.timeouts.heartbeat == .milliseconds(500))
+        #expect(configuration.timeouts.pingInterval == .seconds(10))
+        #expect(configuration.delivery.queue == 7)
+        #expect(configuration.limits.maxMessage == 2048)
+        #expect(configuration.access.apiKeys == ["a", "b"])
+        #expect(configuration.topics.onDelete == .disconnect)
     }
 
     @Test func `a reader may be scoped and its variables are the servers own`() throws {
@@ -127,8 +138,8 @@ import Testing
         ])
         let configuration = try ServerConfiguration(config: ConfigReader(provider: provider).scoped(to: "apus"))
         #expect(configuration.port == 1)
-        #expect(configuration.createExisting == .ok)
-        #expect(configuration.apiKeys == ["a", "b"])
+        #expect(configuration.topics.createExisting == .ok)
+        #expect(configuration.access.apiKeys == ["a", "b"])
     }
 
     @Test func `a wrong type from a provider is not passed over`() {
@@ -171,7 +182,7 @@ import Testing
 
     @Test func `secrets are never shown`() throws {
         let loaded = try ServerConfiguration.load(flags: ["api_keys": ["s3cret"]], environment: [:])
-        #expect(loaded.configuration.apiKeys == ["s3cret"])
+        #expect(loaded.configuration.access.apiKeys == ["s3cret"])
         #expect(loaded.yaml.contains("api_keys: \"***\""))
         #expect(!loaded.yaml.contains("s3cret") && !loaded.json.contains("s3cret"))
         // The mask must not become a key that everybody knows.
@@ -189,7 +200,7 @@ import Testing
         }
     }
 
-    @Test func `every setting is documented`() throws {
+    @Test func `every setting is documented with its names and its default`() throws {
         let file = Self.repository.appending(path: "docs/configuration.md")
         guard let text = try? String(contentsOf: file, encoding: .utf8) else { return }
         for setting in Setting.all {
@@ -199,6 +210,9 @@ import Testing
                 #expect(documented.contains("`\(name)`"), "docs/configuration.md does not name \(name)")
             }
             if let name = setting.environmentFileName { #expect(documented.contains("`\(name)`")) }
+            let column = documented.split(separator: "|").map { $0.filter { $0 != "`" }.trimmed }[3]
+            let shown = setting.key == "threads" ? "cores" : setting.defaultText
+            #expect(column.hasPrefix(shown.isEmpty ? "none" : shown), "docs/configuration.md: \(setting.key)")
         }
     }
 

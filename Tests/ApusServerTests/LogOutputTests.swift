@@ -20,7 +20,7 @@ import Testing
     private let lines = Lines()
 
     private func logger(
-        _ format: ServerConfiguration.LogFormat,
+        _ format: ServerConfiguration.Log.Format,
         level: Logger.Level = .info,
         provider: Logger.MetadataProvider? = nil
     ) -> Logger {
@@ -110,7 +110,7 @@ import Testing
         let nasty =
             String(String.UnicodeScalarView((0...0xA0).compactMap { Unicode.Scalar($0) }))
             + "\u{2028}\u{2029}\r\n\u{1F600}"
-        for format in ServerConfiguration.LogFormat.allCases {
+        for format in ServerConfiguration.Log.Format.allCases {
             logger(format).info(
                 "\(nasty)",
                 error: CancellationError(),

@@ -12,6 +12,7 @@ import Testing
         let given = options.flags.filter { !$0.value.isEmpty }
         #expect(given == [key: ["value"]])
         let help = ServerOptions.helpMessage(columns: 1000)
+        #expect(help.contains("--\(setting.flag) <\(setting.valueName)>"))
         #expect(help.contains("(env: \(setting.environmentNames[0]); default: \(setting.defaultText))"))
     }
 

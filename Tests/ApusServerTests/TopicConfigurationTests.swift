@@ -22,14 +22,14 @@ import Testing
         var settings = TopicSettingsFields()
         settings.history = .some(1000)
         settings.ttl = .some(30_000)
-        let declared = try load(yaml).configuration.declaredTopics
+        let declared = try load(yaml).configuration.topics.declared
         #expect(declared.count == 2 && declared[0] == TopicDeclaration(name: "orders", settings: settings))
         #expect(declared[1].name == "7" && declared[1].settings.queue == .some(nil))
         let others = [
             try load("{\"topics\":{\"declare\":\(json)}}", extension: "json"), try load("topics.declare: '\(json)'"),
             try ServerConfiguration.load(environment: ["APUS_TOPICS_DECLARE": json]),
         ]
-        for other in others { #expect(other.configuration.declaredTopics == declared) }
+        for other in others { #expect(other.configuration.topics.declared == declared) }
     }
 
     @Test(arguments: [
@@ -59,11 +59,11 @@ import Testing
     @Test func `what is not there is made, what is takes the settings that are named, any number of times`() throws {
         let broker = MemoryBroker()
         let there = try broker.putTopic(named: "a") { $0.ttl = 5000 }.topic
-        let first = try load("topics: {declare: [{name: a, history: 7}, {name: b}]}").configuration.declaredTopics
+        let first = try load("topics: {declare: [{name: a, history: 7}, {name: b}]}").configuration.topics.declared
         try broker.declare(first, logger: Self.logger)
         #expect(broker.topic(named: "a") === there && Set(broker.topics.map(\.name)) == ["a", "b"])
         #expect(there.inspect(now: 0).settings.history == 7 && there.inspect(now: 0).settings.ttl == 5000)
-        let second = try load("topics: {declare: [{name: a, ttl: null}]}").configuration.declaredTopics
+        let second = try load("topics: {declare: [{name: a, ttl: null}]}").configuration.topics.declared
         try broker.declare(second, logger: Self.logger)
         #expect(there.inspect(now: 0).settings.ttl == nil && there.inspect(now: 0).settings.history == 7)
         #expect(broker.topics.count == 2)
@@ -75,7 +75,7 @@ import Testing
         ("[]", []),
     ])
     func `what makes topics is a list of commands, or both or none`(text: String, commands: [String]) throws {
-        let loaded = try load("topics: {create_on: \(text)}").configuration.createOn
+        let loaded = try load("topics: {create_on: \(text)}").configuration.topics.createOn
         #expect(loaded.map(\.rawValue).sorted() == commands)
     }
 

@@ -23,8 +23,8 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
             var authority = text.hasPrefix("http://") ? text.dropFirst("http://".count) : text[...]
             if authority.last == "/" { authority.removeLast() }
             guard let colon = authority.lastIndex(of: ":"),
-                let port = ValueCodec<Int>.port.read(String(authority[authority.index(after: colon)...])),
-                let host = ValueCodec<String>.host.read(String(authority[..<colon]))
+                let port = try? ValueCodec<Int>.port.read(.text(String(authority[authority.index(after: colon)...]))),
+                let host = try? ValueCodec<String>.host.read(.text(String(authority[..<colon])))
             else { return nil }
             // Without brackets, an IPv6 address cannot be separated from its port.
             guard authority.first == "[" || !host.contains(":") else { return nil }

@@ -16,12 +16,12 @@ public struct LogOutput: LogHandler {
     public var metadataProvider: Logger.MetadataProvider?
     public var logLevel: Logger.Level
 
-    private let format: ServerConfiguration.LogFormat
+    private let format: ServerConfiguration.Log.Format
     private let write: @Sendable (String) -> Void
     private let now: @Sendable () -> Timestamp
 
     public init(
-        format: ServerConfiguration.LogFormat,
+        format: ServerConfiguration.Log.Format,
         level: Logger.Level,
         metadataProvider: Logger.MetadataProvider? = nil
     ) {
@@ -35,7 +35,7 @@ public struct LogOutput: LogHandler {
     }
 
     init(
-        format: ServerConfiguration.LogFormat,
+        format: ServerConfiguration.Log.Format,
         level: Logger.Level,
         metadataProvider: Logger.MetadataProvider? = nil,
         now: @escaping @Sendable () -> Timestamp,
@@ -51,7 +51,7 @@ public struct LogOutput: LogHandler {
     /// A logger that writes to standard error, independent of the process' own logging system.
     public static func logger(
         label: String,
-        format: ServerConfiguration.LogFormat,
+        format: ServerConfiguration.Log.Format,
         level: Logger.Level
     ) -> Logger {
         Logger(label: label) { _, provider in

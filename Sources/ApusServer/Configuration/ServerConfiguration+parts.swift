@@ -1,54 +1,47 @@
 public import ApusBroker
 import ApusProtocol
 
-// The parts of a configuration that each component uses.
+// The settings in the form in which the broker and its hubs take them.
 
 extension ServerConfiguration {
     /// The limits of the broker.
     public var brokerLimits: MemoryBroker.Limits {
         MemoryBroker.Limits(
-            history: history,
-            topicBytes: topicBytes,
-            topics: maxTopics,
-            dedupe: maxDedupe,
-            loopPace: LoopPace(deliveries: loopLag, bytes: loopLagBytes)
+            history: topics.history,
+            topicBytes: topics.bytes,
+            topics: limits.maxTopics,
+            dedupe: limits.maxDedupe,
+            loopPace: LoopPace(deliveries: delivery.loopLag, bytes: delivery.loopLagBytes)
         )
     }
 
     var pubSubOptions: PubSub.Options {
         PubSub.Options(
             limits: brokerLimits,
-            queue: queue,
-            overflow: overflow,
-            maxMessage: maxMessage,
-            throttleTimeout: throttleTimeout,
-            liveTimeout: liveTimeout
+            queue: delivery.queue,
+            overflow: delivery.overflow,
+            maxMessage: limits.maxMessage,
+            throttleTimeout: timeouts.throttle,
+            liveTimeout: timeouts.live
         )
     }
+}
 
-    var loopSettings: LoopSettings {
-        LoopSettings(
-            maxMessage: maxMessage,
-            maxConnections: maxConnections,
-            maxDepth: maxDepth,
-            maxClientID: maxClientID,
-            subscriptionLimits: Hub.SubscriptionLimits(subscriptions: maxSubscriptions, matches: maxMatches),
-            maxQueue: maxQueue,
-            maxBatch: maxBatch,
-            reconnectRate: reconnectRate,
-            subscription: SubscriptionOptions(queue: queue, overflow: overflow),
-            throttleTimeout: throttleTimeout.wholeMilliseconds,
-            pingInterval: pingInterval.wholeMilliseconds,
-            pongTimeout: pongTimeout.wholeMilliseconds,
-            heartbeat: heartbeat.wholeMilliseconds,
-            authTimeout: authTimeout.wholeMilliseconds,
-            closeTimeout: closeTimeout.wholeMilliseconds,
-            liveTimeout: liveTimeout.wholeMilliseconds,
-            disconnectsOnDelete: onDelete == .disconnect,
-            createOn: createOn,
-            compression: compression == .off
-                ? nil : MessageCompressor.Settings(minimumSize: compressionMinSize, level: compressionLevel),
-            apiKeys: APIKeys(apiKeys)
-        )
+extension ServerConfiguration.Delivery {
+    /// What applies to a subscription that asks for nothing else.
+    var subscription: SubscriptionOptions { SubscriptionOptions(queue: queue, overflow: overflow) }
+}
+
+extension ServerConfiguration.Limits {
+    /// What one connection may subscribe to.
+    var subscriptions: Hub.SubscriptionLimits {
+        Hub.SubscriptionLimits(subscriptions: maxSubscriptions, matches: maxMatches)
+    }
+}
+
+extension ServerConfiguration.Compression {
+    /// The settings of the hubs' compressors; `nil` if nothing is compressed.
+    var compressor: MessageCompressor.Settings? {
+        isOn ? MessageCompressor.Settings(minimumSize: minSize, level: level) : nil
     }
 }

@@ -22,13 +22,15 @@ extension ServerConfiguration {
         self.init()
         for setting in settings {
             guard let raw = RawValue(of: setting, in: config) else { continue }
-            if let reason = setting.apply(raw, &self) {
+            do throws(ValueFault) {
+                try setting.apply(raw, &self)
+            } catch {
                 throw ConfigurationError(
                     code: .invalidValue,
                     setting: setting.key,
                     value: setting.isSecret ? nil : raw.description,
                     source: sources[setting.key],
-                    reason: reason
+                    reason: error.reason
                 )
             }
         }
@@ -46,22 +48,24 @@ extension ServerConfiguration {
                 reason: reason
             )
         }
-        guard declaredTopics.count <= maxTopics else {
-            throw conflict("\(declaredTopics.count) topics", "are more than max_topics, which is \(maxTopics)")
+        let (count, maxTopics, maxQueue) = (topics.declared.count, limits.maxTopics, limits.maxQueue)
+        guard count <= maxTopics else {
+            throw conflict("\(count) topics", "are more than max_topics, which is \(maxTopics)")
         }
-        for topic in declaredTopics {
+        for topic in topics.declared {
             guard case .some(.some(let queue)) = topic.settings.queue, queue > maxQueue else { continue }
             throw conflict(topic.name, "has a queue of \(queue), which is more than max_queue, \(maxQueue)")
         }
     }
 
     private func checkTogether(sources: [String: String]) throws(ConfigurationError) {
-        guard topicBytes < maxMessage else { return }
+        let maxMessage = limits.maxMessage
+        guard topics.bytes < maxMessage else { return }
         let origin = sources["max_message"].map { " (from \($0))" } ?? ""
         throw ConfigurationError(
             code: .conflict,
             setting: "topic_bytes",
-            value: "\(topicBytes)",
+            value: "\(topics.bytes)",
             source: sources["topic_bytes"],
             reason: "is less than max_message, which is \(maxMessage)\(origin): a topic could not keep one message"
         )

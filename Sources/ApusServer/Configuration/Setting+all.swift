@@ -25,143 +25,155 @@ extension Setting {
     }
 
     private static let listening: [Setting] = [
-        .one("host", \.host, .host, aliases: ["PUBSUB_HOST", "HOST"], "Address to listen on."),
-        .one(
+        .init("host", \.host, .host, aliases: ["PUBSUB_HOST", "HOST"], "Address to listen on."),
+        .init(
             "port",
             \.port,
             .port,
             aliases: ["PUBSUB_PORT", "PORT"],
             "Port to listen on; 0 takes a free one."
         ),
-        .addresses(
+        .init(
             "listen",
             \.listen,
+            .addresses,
             "Address to listen on in place of host and port, such as unix:/run/apus.sock; may be given several times."
         ),
-        .one("socket_mode", \.socketMode, .mode, "Permissions of a Unix socket's file."),
-        .one("base_path", \.basePath, .basePath, "Path that everything is below, such as /apus."),
-        .one("threads", \.threads, .whole(0...1024), "Event loops; 0 is one for each core."),
-        .one(
+        .init("socket_mode", \.socketMode, .mode, "Permissions of a Unix socket's file."),
+        .init("base_path", \.basePath, .basePath, "Path that everything is below, such as /apus."),
+        .init("threads", \.threads, .whole(0...1024), "Event loops; 0 is one for each core."),
+        .init(
             "log_level",
-            \.logLevel,
-            .word(synonyms: ["warn": .warning]),
+            \.log.level,
+            .word("level", synonyms: ["warn": .warning]),
             aliases: ["PUBSUB_LOG_LEVEL", "LOG_LEVEL"],
             "What to log: trace, debug, info, notice, warning, error or critical."
         ),
-        .one("log_format", \.logFormat, .word(), "How to log: text or json, one record a line, on standard error."),
-        .keys(
+        .init(
+            "log_format",
+            \.log.format,
+            .word("format"),
+            "How to log: text or json, one record a line, on standard error."
+        ),
+        .init(
             "api_keys",
-            \.apiKeys,
+            \.access.apiKeys,
+            .keys,
             flag: "api-key",
             "An API key, any of which opens the server; may be given several times."
         ),
     ]
 
     private static let messages: [Setting] = [
-        .one(
+        .init(
             "history",
-            \.history,
+            \.topics.history,
             .whole(0...100_000_000),
             aliases: ["PUBSUB_HISTORY_SIZE", "MAX_MESSAGES", "TOPIC_HISTORY_SIZE"],
             "Messages that a topic keeps for replay."
         ),
-        .one("topic_bytes", \.topicBytes, .size(1024...1 << 40), "Bytes of messages that a topic keeps at most."),
-        .one(
+        .init("topic_bytes", \.topics.bytes, .size(1024...1 << 40), "Bytes of messages that a topic keeps at most."),
+        .init(
             "loop_lag",
-            \.loopLag,
+            \.delivery.loopLag,
             .whole(1...1_000_000_000),
             "Deliveries of a topic that an event loop may be behind before publishers on other loops wait."
         ),
-        .one(
+        .init(
             "loop_lag_bytes",
-            \.loopLagBytes,
+            \.delivery.loopLagBytes,
             .size(1...1 << 40),
             "Bytes of a topic's messages that it may be behind before they wait."
         ),
-        .one(
+        .init(
             "queue",
-            \.queue,
+            \.delivery.queue,
             .whole(1...100_000_000),
             aliases: ["PUBSUB_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE", "MAX_SUBSCRIBER_QUEUE_SIZE"],
             "Messages that a subscription may lag behind."
         ),
-        .one(
+        .init(
             "overflow",
-            \.overflow,
-            .word(),
+            \.delivery.overflow,
+            .word("policy"),
             "What happens then: drop-oldest, drop-newest, latest, disconnect or throttle."
         ),
-        .one(
+        .init(
             "throttle_timeout",
-            \.throttleTimeout,
+            \.timeouts.throttle,
             .duration(zero: true),
             "How long a subscriber may hold publishers back; 0 is for ever."
         ),
-        .one(
+        .init(
             "compression",
-            \.compression,
-            .word(synonyms: ["true": .on, "false": .off]),
+            \.compression.isOn,
+            .onOff,
             "Whether WebSocket messages are compressed for clients that offer it: on or off."
         ),
-        .one(
+        .init(
             "compression_min_size",
-            \.compressionMinSize,
+            \.compression.minSize,
             .size(0...1 << 30),
             "Smallest event that is compressed."
         ),
-        .one(
+        .init(
             "compression_level",
-            \.compressionLevel,
-            .whole(1...9),
+            \.compression.level,
+            .whole(1...9, "level"),
             "How hard to compress: 1 is the fastest, 9 the smallest."
         ),
     ]
 
     private static let times: [Setting] = [
-        .one(
+        .init(
             "ping_interval",
-            \.pingInterval,
+            \.timeouts.pingInterval,
             .duration(zero: true),
             aliases: ["PUBSUB_WS_PING_INTERVAL"],
             "Time between WebSocket pings; 0 sends none."
         ),
-        .one(
+        .init(
             "pong_timeout",
-            \.pongTimeout,
+            \.timeouts.pong,
             .duration(zero: true),
             aliases: ["PUBSUB_WS_PING_TIMEOUT"],
             "How long a pong may take; 0 is for ever."
         ),
-        .one("heartbeat", \.heartbeat, .duration(zero: true), "Time between heartbeat messages; 0 sends none."),
-        .one(
+        .init(
+            "heartbeat",
+            \.timeouts.heartbeat,
+            .duration(zero: true),
+            "Time between heartbeat messages; 0 sends none."
+        ),
+        .init(
             "handshake_timeout",
-            \.handshakeTimeout,
+            \.timeouts.handshake,
             .duration(zero: false),
             "How long a new connection may take to its first request."
         ),
-        .one("auth_timeout", \.authTimeout, .duration(zero: false), "How long a client may take to show its key."),
-        .one(
+        .init("auth_timeout", \.timeouts.auth, .duration(zero: false), "How long a client may take to show its key."),
+        .init(
             "idle_timeout",
-            \.idleTimeout,
+            \.timeouts.idle,
             .duration(zero: true),
             "How long an HTTP connection may be idle; 0 is for ever."
         ),
-        .one("close_timeout", \.closeTimeout, .duration(zero: false), "How long a closing handshake may take."),
-        .one(
+        .init("close_timeout", \.timeouts.close, .duration(zero: false), "How long a closing handshake may take."),
+        .init(
             "drain_timeout",
-            \.drainTimeout,
+            \.timeouts.drain,
             .duration(shortest: 0, zero: true),
             "How long delivery goes on after SIGTERM."
         ),
-        .one(
+        .init(
             "live_timeout",
-            \.liveTimeout,
+            \.timeouts.live,
             .duration(shortest: 1000, zero: false),
             "How long an event loop may be silent before /livez fails."
         ),
-        .one(
+        .init(
             "release_memory_after",
-            \.releaseMemoryAfter,
+            \.timeouts.releaseMemoryAfter,
             .duration(zero: true),
             "How long the server is quiet before it gives memory back; 0 is never."
         ),
@@ -173,47 +185,63 @@ extension Setting {
     private static let limits: [Setting] = [
         // The bounds are practical, not from the protocol: below the lower one no message fits, and above the upper one
         // a buffer cannot grow.
-        .one("max_message", \.maxMessage, .size(128...1 << 30), "Largest message."),
-        .one("max_depth", \.maxDepth, .whole(1...1024), "How deep the JSON of a message may nest."),
-        .one("max_client_id", \.maxClientID, .whole(1...65536), "Longest client ID, in bytes."),
-        .one("max_connections", \.maxConnections, .whole(1...10_000_000), "Open WebSocket connections."),
-        .one("max_subscriptions", \.maxSubscriptions, .whole(1...10_000_000), "Subscriptions of one connection."),
-        .one("max_topics", \.maxTopics, .whole(1...10_000_000), "Topics."),
-        .one("max_matches", \.maxMatches, .whole(1...10_000_000), "Topics that one connection's patterns match."),
-        .one("max_queue", \.maxQueue, .whole(1...longestQueue), "Longest queue a subscription may ask for."),
-        .one("max_batch", \.maxBatch, .whole(1...1_000_000), "Messages of one publish."),
-        .one("max_dedupe", \.maxDedupe, .whole(1...100_000_000), "Message IDs a topic with a dedupe window remembers."),
-        .one("max_series", \.maxSeries, .whole(100...10_000_000), "Series of metrics."),
-        .one(
+        .init("max_message", \.limits.maxMessage, .size(128...1 << 30), "Largest message."),
+        .init("max_depth", \.limits.maxDepth, .whole(1...1024), "How deep the JSON of a message may nest."),
+        .init("max_client_id", \.limits.maxClientID, .whole(1...65536, "size"), "Longest client ID, in bytes."),
+        .init("max_connections", \.limits.maxConnections, .whole(1...10_000_000), "Open WebSocket connections."),
+        .init(
+            "max_subscriptions",
+            \.limits.maxSubscriptions,
+            .whole(1...10_000_000),
+            "Subscriptions of one connection."
+        ),
+        .init("max_topics", \.limits.maxTopics, .whole(1...10_000_000), "Topics."),
+        .init(
+            "max_matches",
+            \.limits.maxMatches,
+            .whole(1...10_000_000),
+            "Topics that one connection's patterns match."
+        ),
+        .init("max_queue", \.limits.maxQueue, .whole(1...longestQueue), "Longest queue a subscription may ask for."),
+        .init("max_batch", \.limits.maxBatch, .whole(1...1_000_000), "Messages of one publish."),
+        .init(
+            "max_dedupe",
+            \.limits.maxDedupe,
+            .whole(1...100_000_000),
+            "Message IDs a topic with a dedupe window remembers."
+        ),
+        .init("max_series", \.limits.maxSeries, .whole(100...10_000_000), "Series of metrics."),
+        .init(
             "reconnect_rate",
-            \.reconnectRate,
+            \.limits.reconnectRate,
             .whole(1...10_000_000),
             "Clients that are asked to come back each second after a shutdown."
         ),
     ]
 
     private static let topics: [Setting] = [
-        .one(
+        .init(
             "topics.create_existing",
-            \.createExisting,
-            .word(),
+            \.topics.createExisting,
+            .word("answer"),
             "What creating a topic that exists is: a conflict (409), ok (200) or created (201)."
         ),
-        .one(
+        .init(
             "topics.on_delete",
-            \.onDelete,
-            .word(),
+            \.topics.onDelete,
+            .word("action"),
             "What a deleted topic's subscribers get: info, or disconnect as well."
         ),
-        .words(
+        .init(
             "topics.create_on",
-            \.createOn,
+            \.topics.createOn,
+            .words("commands"),
             "What makes a topic that is not there: publish, subscribe, both or none."
         ),
-        .topics(
+        .init(
             "topics.declare",
-            \.declaredTopics,
-            maxQueue: longestQueue,
+            \.topics.declared,
+            .topics(maxQueue: longestQueue),
             "Topics that are made at start, with their settings: a JSON list."
         ),
     ]

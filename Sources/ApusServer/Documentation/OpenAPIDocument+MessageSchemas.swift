@@ -1,7 +1,7 @@
 import ApusProtocol
 
 extension OpenAPIDocument {
-    static func settingsSchemas(_ settings: LoopSettings) -> String {
+    static func settingsSchemas(_ settings: ServerConfiguration) -> String {
         #"""
           "OverflowPolicy": { "enum": [\#(policies)] },
           "ChangeTopic": {
@@ -12,7 +12,7 @@ extension OpenAPIDocument {
               "history": { "type": ["integer", "null"], "minimum": 0, "maximum": \#(TopicSettingsFields.maxHistory) },
               "history_age": { "$ref": "#/components/schemas/SettingDuration" },
               "history_bytes": { "type": ["integer", "null"], "minimum": 0, "maximum": \#(1 << 40) },
-              "queue": { "type": ["integer", "null"], "minimum": 1, "maximum": \#(max(settings.maxQueue, 1)) },
+              "queue": { "type": ["integer", "null"], "minimum": 1, "maximum": \#(max(settings.limits.maxQueue, 1)) },
               "overflow": { "enum": [\#(policies), null] },
               "dedupe_window": { "$ref": "#/components/schemas/SettingDuration" },
               "ttl": { "$ref": "#/components/schemas/SettingDuration" }

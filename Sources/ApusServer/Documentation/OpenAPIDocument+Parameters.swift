@@ -1,5 +1,5 @@
 extension OpenAPIDocument {
-    static func parameters(_ settings: LoopSettings) -> String {
+    static func parameters(_ settings: ServerConfiguration) -> String {
         let all = topicParameters + messageParameters + positionParameters + subscriptionParameters(settings)
         return """
             "parameters": {
@@ -119,14 +119,14 @@ extension OpenAPIDocument {
         ),
     ]
 
-    private static func subscriptionParameters(_ settings: LoopSettings) -> [String] {
+    private static func subscriptionParameters(_ settings: ServerConfiguration) -> [String] {
         [
             parameter(
                 "ClientID",
                 "client_id",
                 "The subscriber's name in listings and presence.",
                 schema:
-                    #"{ "type": "string", "minLength": 1, "maxLength": \#(settings.maxClientID), "default": "sse" }"#
+                    #"{ "type": "string", "minLength": 1, "maxLength": \#(settings.limits.maxClientID), "default": "sse" }"#
             ),
             parameter(
                 "Overflow",
@@ -138,7 +138,7 @@ extension OpenAPIDocument {
                 "Queue",
                 "queue",
                 "How many messages it may lag behind, at most `max_queue`; else the topic's or the server's.",
-                schema: #"{ "type": "integer", "minimum": 1, "maximum": \#(max(settings.maxQueue, 1)) }"#
+                schema: #"{ "type": "integer", "minimum": 1, "maximum": \#(max(settings.limits.maxQueue, 1)) }"#
             ),
             parameter(
                 "WaitForTopic",

@@ -1,6 +1,6 @@
 extension OpenAPIDocument {
     /// The path items of one dialect, as members of `paths`.
-    static func paths(of dialect: PathDialect, _ settings: LoopSettings) -> String {
+    static func paths(of dialect: PathDialect, _ settings: ServerConfiguration) -> String {
         [
             topics(dialect), topic(dialect), messages(dialect), streams(dialect, settings), subscribers(dialect),
             state(dialect), socket(dialect),

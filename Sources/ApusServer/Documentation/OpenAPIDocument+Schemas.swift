@@ -1,7 +1,7 @@
 import ApusProtocol
 
 extension OpenAPIDocument {
-    static func schemas(_ settings: LoopSettings) -> String {
+    static func schemas(_ settings: ServerConfiguration) -> String {
         """
         "schemas": {
         \([topicSchemas, durationSchemas, settingsSchemas(settings), messageSchemas, subscriberSchemas, stateSchemas].joined(separator: ",\n"))

@@ -1,6 +1,6 @@
 extension OpenAPIDocument {
     /// Event streams of one or several topics.
-    static func streams(_ dialect: PathDialect, _ settings: LoopSettings) -> String {
+    static func streams(_ dialect: PathDialect, _ settings: ServerConfiguration) -> String {
         let security = security(settings, "ApiKeyAuth", "ApiKeyQuery")
         return #"""
             "\#(dialect.prefix)/topics/{name}/events": {

@@ -8,7 +8,7 @@ enum OpenAPIDocument {
     /// - Parameters:
     ///   - basePath: the prefix of all paths of the server; may be empty.
     ///   - settings: the limits of values, and whether API keys are required.
-    static func json(basePath: String = "", settings: LoopSettings = LoopSettings()) -> String {
+    static func json(basePath: String = "", settings: ServerConfiguration = ServerConfiguration()) -> String {
         """
         {
         "openapi": "3.1.0",
@@ -43,8 +43,8 @@ enum OpenAPIDocument {
     }
 
     /// The security requirement: nothing where the server has no keys, otherwise a key in one of these schemes.
-    static func security(_ settings: LoopSettings, _ schemes: String...) -> String {
-        let anonymous = settings.apiKeys.areRequired ? [] : ["{}"]
+    static func security(_ settings: ServerConfiguration, _ schemes: String...) -> String {
+        let anonymous = settings.access.apiKeys.isEmpty ? ["{}"] : []
         return "[\((anonymous + schemes.map { #"{ "\#($0)": [] }"# }).joined(separator: ", "))]"
     }
 

@@ -22,7 +22,7 @@ extension Routes {
         let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
         let query = try QueryParameters(request.uri)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name, toPublish: true) }
-        let body = try await collect(request, context, upTo: settings.maxMessage)
+        let body = try await collect(request, context, upTo: settings.limits.maxMessage)
         let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.trimmingBlanks.lowercased() ?? ""
         let payloads = try payloads(body, contentType: contentType)
         let isBatch = contentType == "application/x-ndjson"
@@ -66,8 +66,8 @@ extension Routes {
             let lines = body.readableBytesView.split(separator: UInt8(ascii: "\n")).map { ByteBuffer(bytes: $0) }
             let payloads = lines.filter { !$0.readableBytesView.allSatisfy { $0 == 0x20 || $0 == 0x0D || $0 == 0x09 } }
             guard !payloads.isEmpty else { throw Problem(.badRequest, "The body has no line with a payload") }
-            guard payloads.count <= settings.maxBatch else {
-                throw Problem(.badRequest, "The body must be at most \(settings.maxBatch) lines")
+            guard payloads.count <= settings.limits.maxBatch else {
+                throw Problem(.badRequest, "The body must be at most \(settings.limits.maxBatch) lines")
             }
             for (index, payload) in payloads.enumerated() { try check(payload, "Payload \(index + 1) of the body") }
             return payloads
@@ -84,7 +84,7 @@ extension Routes {
         guard payload.withUnsafeReadableBytes(JSONDocument.isValid) else {
             throw Problem(.badRequest, "\(what) is not valid JSON")
         }
-        let depth = settings.maxDepth - 2
+        let depth = settings.limits.maxDepth - 2
         guard payload.withUnsafeReadableBytes({ JSONDocument.isValid($0, maxDepth: max(depth, 1)) }) else {
             throw Problem(.badRequest, "\(what) is nested too deep: the most is \(depth)")
         }
@@ -137,7 +137,7 @@ extension Routes {
 
     /// Creates the missing topic that a request waits for, if the configuration lets a subscribe do so.
     private func makeTopicToRead(named name: String, _ query: QueryParameters) throws {
-        guard settings.createOn.contains(.subscribe), broker.topic(named: name) == nil else { return }
+        guard settings.topics.createOn.contains(.subscribe), broker.topic(named: name) == nil else { return }
         try refuseWhileDraining()
         // A refused request must not create a topic.
         do throws(Problem) {

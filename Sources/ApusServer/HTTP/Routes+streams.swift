@@ -23,7 +23,7 @@ extension Routes {
     /// The response for an event stream that is refused for now. A browser reconnects after a stream that ends, but
     /// never after a 503.
     private func comeBackLater(_ problem: Problem) -> Response {
-        let delay = Int64(EventStream.retry) + contexts.reconnectDelay(rate: settings.reconnectRate)
+        let delay = Int64(EventStream.retry) + contexts.reconnectDelay()
         let body = ByteBuffer(string: ": \(problem.code.rawValue): \(problem.detail)\nretry: \(delay)\n\n")
         // A stream ends with its connection, even one with a length.
         var headers = Self.streamHeaders
@@ -61,7 +61,7 @@ extension Routes {
 
     /// Checks for reasons to refuse a stream, without opening one.
     private func check(_ stream: StreamRequest) throws(Problem) {
-        try contexts.refuseBeyondLimit(settings)
+        try contexts.refuseBeyondLimit()
         for request in stream.subscriptions {
             guard !TopicFilter.isPattern(request.topic) else {
                 guard TopicFilter(request.topic) != nil else {

@@ -27,7 +27,7 @@ extension Routes {
             return topicStatus(.created, "created", name)
         } catch {
             guard error.code == .topicExists else { throw Problem(error) }
-            switch createExisting {
+            switch settings.topics.createExisting {
             case .conflict: throw Problem(error)
             case .ok: return topicStatus(.ok, "exists", name)
             case .created: return topicStatus(.created, "created", name)
@@ -39,7 +39,7 @@ extension Routes {
         try refuseWhileDraining()
         let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
         let body = try await collect(request, context, upTo: Self.maxBody)
-        let read = body.withUnsafeReadableBytes { TopicSettingsFields.read($0, maxQueue: settings.maxQueue) }
+        let read = body.withUnsafeReadableBytes { TopicSettingsFields.read($0, maxQueue: settings.limits.maxQueue) }
         let fields: TopicSettingsFields
         switch read {
         case .success(let value): fields = value
@@ -78,8 +78,8 @@ extension Routes {
     /// The settings that apply to a topic: its own, or the server's where it has none.
     private func settingsJSON(_ own: TopicSettings) -> String {
         func time(_ value: Int64?) -> String { value.map { #""\#(DurationText.shortest($0))""# } ?? "null" }
-        let subscription = settings.subscription
-        return #"{"history":\#(own.history ?? defaults.history),"history_age":\#(time(own.historyAge))"#
+        let subscription = settings.delivery.subscription
+        return #"{"history":\#(own.history ?? settings.topics.history),"history_age":\#(time(own.historyAge))"#
             + #","history_bytes":\#(own.historyBytes.map(String.init) ?? "null")"#
             + #","queue":\#(own.queue ?? subscription.queue)"#
             + #","overflow":"\#((own.overflow ?? subscription.overflow).rawValue)""#

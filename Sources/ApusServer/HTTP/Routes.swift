@@ -13,14 +13,13 @@ struct Routes {
     let pubSub: PubSub
     let contexts: LoopContexts
     let streams: StreamGate
-    let settings: LoopSettings
-    let defaults: MemoryBroker.Limits
-    let createExisting: ServerConfiguration.CreateExisting
     let isDraining: DrainFlag
     let metrics: ServerMetrics
     let refusals: HandshakeRefusals
     let basePath: BasePath
     let started = ContinuousClock.now
+
+    var settings: ServerConfiguration { contexts.settings }
 
     /// Adds all routes to a router.
     func add(to router: Router<ApusRequestContext>) {

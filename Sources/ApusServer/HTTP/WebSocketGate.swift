@@ -9,11 +9,8 @@ struct WebSocketGate: Sendable {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let keys: APIKeys
-    let maxConnections: Int
     let isDraining: DrainFlag
     let isEcho: Bool
-    /// Whether offers of compression are accepted.
-    let compresses: Bool
     let refusals: HandshakeRefusals
     let basePath: BasePath
 
@@ -53,11 +50,12 @@ struct WebSocketGate: Sendable {
             dialect: dialect,
             query: query,
             keys: keys,
-            compresses: compresses,
+            compresses: contexts.settings.compression.isOn,
             header: header
         )
         guard case .success = result else { return result }
         guard !isDraining.isSet else { return .failure(.draining) }
+        let maxConnections = contexts.settings.limits.maxConnections
         guard contexts.open.value + contexts.streams.value < maxConnections else {
             return .failure(.tooMany(maxConnections))
         }

@@ -6,7 +6,7 @@ extension LoopContext {
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed` or `.tooManyTopics`.
     func makeTopicToPublish(named name: String) throws(BrokerError) {
-        guard settings.createOn.contains(.publish), TopicName.isAllowed(name) else {
+        guard settings.topics.createOn.contains(.publish), TopicName.isAllowed(name) else {
             throw .noTopic(named: name, toPublish: true)
         }
         _ = try broker.topicOrNew(named: name)

@@ -17,7 +17,8 @@ final class LoopContext {
     let eventLoop: any EventLoop
     /// The loop's name in metrics, such as `socket-0` or `http-1`.
     let loopName: String
-    let settings: LoopSettings
+    let settings: ServerConfiguration
+    let apiKeys: APIKeys
     let hub: Hub
     let broker: any Broker
     /// The buffer that sockets are read into. Its bytes are processed or copied before the next read.
@@ -49,6 +50,8 @@ final class LoopContext {
     private let openStreams: ConnectionCount
     private let beat: LoopWatch.Beat
     private var streams: [any StreamingSubscriber] = []
+    /// How often deadlines are checked, in milliseconds.
+    private let tickInterval: Int64
     /// When the next tick is due, on the loop's clock.
     private var tickDue: Int64?
     /// Whether the last tick skipped the stall check because the loop itself was late.
@@ -57,7 +60,7 @@ final class LoopContext {
     init(
         eventLoop: any EventLoop,
         loopName: String,
-        settings: LoopSettings,
+        settings: ServerConfiguration,
         broker: any Broker,
         mailbox: HubMailbox,
         sockets: SocketBudget,
@@ -69,11 +72,15 @@ final class LoopContext {
         self.eventLoop = eventLoop
         self.loopName = loopName
         self.settings = settings
+        self.apiKeys = APIKeys(settings.access.apiKeys)
+        self.tickInterval = settings.timeouts.tickInterval
         self.broker = broker
-        self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression) { ServerClock.now }
+        self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression.compressor) {
+            ServerClock.now
+        }
         self.input = .allocate(byteCount: Self.inputSize, alignment: 16)
         self.sockets = sockets
-        self.scanner = CommandScanner(maxDepth: settings.maxDepth, maxClientID: settings.maxClientID)
+        self.scanner = CommandScanner(maxDepth: settings.limits.maxDepth, maxClientID: settings.limits.maxClientID)
         self.open = open
         self.openStreams = openStreams
         self.beat = beat
@@ -194,14 +201,14 @@ final class LoopContext {
         flushing.removeAll(keepingCapacity: true)
     }
 
-    /// Checks every deadline. Called every ``LoopSettings/tickInterval``.
+    /// Checks every deadline. Called every ``tickInterval``.
     func tick() {
         let now = monotonicNow()
         let late = max(tickDue.map { now - $0 } ?? 0, 0)
         hub.noteLate(by: late)
         // Input that arrived while the loop was held up has not been read yet.
-        let missed = max(late - settings.tickInterval, 0)
-        tickDue = now + settings.tickInterval
+        let missed = max(late - tickInterval, 0)
+        tickDue = now + tickInterval
         beginBurst()
         // Connections that end change the list, so iterate over a copy.
         for connection in connections { connection.tick(now: now, missed: missed) }
@@ -209,12 +216,13 @@ final class LoopContext {
         for stream in streams { stream.tick(now: now) }
         beat.beat(now: now)
         hub.endBursts()
-        if settings.liveTimeout > 0 { hub.passOverStuckLoops(timeout: settings.liveTimeout) }
+        let (live, throttle) = (settings.timeouts.live, settings.timeouts.throttle)
+        if live > .zero { hub.passOverStuckLoops(timeout: live.wholeMilliseconds) }
         // A late loop has not written to its sockets either, so skip the stall check once. A loop that is always late
         // must still run it.
         let isHeldUp = missed > 0 && !wasHeldUp
         wasHeldUp = isHeldUp
-        if settings.throttleTimeout > 0, !isHeldUp { hub.cutStalled(now: now, timeout: settings.throttleTimeout) }
+        if throttle > .zero, !isHeldUp { hub.cutStalled(now: now, timeout: throttle.wholeMilliseconds) }
     }
 
     /// Frees memory that was reserved for peak load. Called when the server is quiet.
@@ -231,10 +239,10 @@ final class LoopContext {
     // MARK: Shutdown
 
     /// How long a client should wait before it reconnects after a shutdown, in milliseconds. The value is random within
-    /// a range that grows with the number of clients, so that about ``LoopSettings/reconnectRate`` clients reconnect
+    /// a range that grows with the number of clients, so that about `reconnect_rate` clients reconnect
     /// per second.
     func reconnectDelay() -> Int64 {
-        LoopContexts.reconnectDelay(of: open.value + openStreams.value, rate: settings.reconnectRate)
+        LoopContexts.reconnectDelay(of: open.value + openStreams.value, rate: settings.limits.reconnectRate)
     }
 
     /// Refuses commands from now on. When this returns, the topics' logs contain everything acknowledged before.

@@ -34,7 +34,7 @@ extension LoopContexts {
         let promise = channel.eventLoop.makePromise(of: Void.self)
         channel.eventLoop.execute {
             guard let context = context(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
-            do { try refuseBeyondLimit(context.settings) } catch { return promise.fail(error) }
+            do { try refuseBeyondLimit() } catch { return promise.fail(error) }
             let poll = LongPoll(context: context, peer: peer(channel, "poll"), wait: wait, promise: promise)
             context.add(poll)
             var request = SubscribeRequest(topic: topicName, clientID: "poll", start: start)
@@ -59,8 +59,8 @@ extension LoopContexts {
         try context.hub.subscribe(
             subscriber,
             request,
-            defaults: context.settings.subscription,
-            limits: context.settings.subscriptionLimits
+            defaults: context.settings.delivery.subscription,
+            limits: context.settings.limits.subscriptions
         )
     }
 
@@ -83,8 +83,8 @@ extension LoopContexts {
     }
 
     /// Refuses the request at the connection limit. Streams and waiting requests count as connections.
-    func refuseBeyondLimit(_ settings: LoopSettings) throws(Problem) {
-        let limit = settings.maxConnections
+    func refuseBeyondLimit() throws(Problem) {
+        let limit = settings.limits.maxConnections
         guard open.value + streams.value < limit else {
             throw .unavailable("There are \(limit) connections already, the most allowed")
         }

@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 import ApusSockets
 import Logging
 import NIOCore
@@ -6,6 +7,7 @@ import Synchronization
 
 /// The contexts of all event loops, and the way to reach them from other threads.
 struct LoopContexts: Sendable {
+    let settings: ServerConfiguration
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
     private let loops: [any EventLoop]
     let sockets: SocketBudget
@@ -24,16 +26,17 @@ struct LoopContexts: Sendable {
     init(
         socketLoops: [SocketLoop],
         httpLoops: [any EventLoop],
-        settings: LoopSettings,
+        settings: ServerConfiguration,
         broker: any Broker,
         sockets: SocketBudget,
         logger: Logger
     ) async throws {
         let all: [any EventLoop] = socketLoops + httpLoops
+        let tickInterval = settings.timeouts.tickInterval
         let watch = LoopWatch(
             loops: all.count,
-            timeout: settings.liveTimeout,
-            tickInterval: settings.tickInterval,
+            timeout: settings.timeouts.live.wholeMilliseconds,
+            tickInterval: tickInterval,
             now: LoopContext.monotonicNow()
         )
         var byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>] = [:]
@@ -57,7 +60,7 @@ struct LoopContexts: Sendable {
                     beat: beat,
                     logger: logger
                 )
-                let interval = TimeAmount.milliseconds(settings.tickInterval)
+                let interval = TimeAmount.milliseconds(tickInterval)
                 eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
                     guard let context = slot.value else { return task.cancel() }
                     context.tick()
@@ -69,6 +72,7 @@ struct LoopContexts: Sendable {
             let slot = byLoop[ObjectIdentifier(loop)]
             loop.withPoller { $0.afterRound = { slot?.value?.flushReplies() } }
         }
+        self.settings = settings
         self.byLoop = byLoop
         self.loops = all
         self.sockets = sockets
@@ -108,8 +112,8 @@ struct LoopContexts: Sendable {
     }
 
     /// How long a client that is refused now should wait before it reconnects, in milliseconds.
-    func reconnectDelay(rate: Int) -> Int64 {
-        Self.reconnectDelay(of: open.value + streams.value, rate: rate)
+    func reconnectDelay() -> Int64 {
+        Self.reconnectDelay(of: open.value + streams.value, rate: settings.limits.reconnectRate)
     }
 
     /// A random time in milliseconds. If each of `clients` waits such a time, at most `rate` of them reconnect per

@@ -30,7 +30,7 @@ extension PubSubSession {
             )
         case .topicDeleted(let topic, let byPattern, let waits):
             informInOrder(.topicDeleted(topicJSON: topic.template.topicJSON))
-            if context.settings.disconnectsOnDelete, !byPattern, !waits { disconnect(.topicDeleted) }
+            if context.settings.topics.onDelete == .disconnect, !byPattern, !waits { disconnect(.topicDeleted) }
         case .topicCreated(let topic, let isUnrecovered):
             let topicJSON = topic.template.topicJSON
             informInOrder(.topicCreated(topicJSON: topicJSON, epoch: topic.epoch))

@@ -35,7 +35,7 @@ extension PubSubSession {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) -> Bool {
-        let maxBatch = context.settings.maxBatch
+        let maxBatch = context.settings.limits.maxBatch
         switch context.scanner.publishExtensions(of: command, in: message, dialect: dialect, maxBatch: maxBatch) {
         case .failure(let error):
             refuse(error, in: message)

@@ -7,7 +7,7 @@ extension PubSubSession {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) {
-        let maxQueue = context.settings.maxQueue
+        let maxQueue = context.settings.limits.maxQueue
         let extensions: SubscribeExtensions
         switch context.scanner.subscribeExtensions(of: command, in: message, maxQueue: maxQueue) {
         case .success(let read): extensions = read
@@ -28,13 +28,13 @@ extension PubSubSession {
         request.echo = extensions.echo
         request.presence = extensions.presence
         request.waits = extensions.wait
-        request.makesTopic = context.settings.createOn.contains(.subscribe)
+        request.makesTopic = context.settings.topics.createOn.contains(.subscribe)
         do throws(BrokerError) {
             let receipt = try context.hub.subscribe(
                 self,
                 request,
-                defaults: context.settings.subscription,
-                limits: context.settings.subscriptionLimits
+                defaults: context.settings.delivery.subscription,
+                limits: context.settings.limits.subscriptions
             )
             guard extensions.positions || receipt.isWaiting else {
                 return acknowledge(receipt.topicJSON, requestID: requestID)

@@ -26,8 +26,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         self.framing = EventEncoding.Framing(connection.window)
         self.context = connection.context
         let now = context.monotonicNow()
-        nextHeartbeat = context.settings.heartbeat > 0 ? now + context.settings.heartbeat : .max
-        authDeadline = isAuthorized ? nil : now + max(context.settings.authTimeout, 1)
+        let timeouts = context.settings.timeouts
+        nextHeartbeat = timeouts.heartbeat > .zero ? now + timeouts.heartbeat.wholeMilliseconds : .max
+        authDeadline = isAuthorized ? nil : now + max(timeouts.auth.wholeMilliseconds, 1)
     }
 
     var encoder: MessageEncoder { MessageEncoder(dialect: dialect) }
@@ -119,7 +120,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
     ) {
-        guard command.kind == .auth, context.settings.apiKeys.contains(text(command.apiKey, in: message)) else {
+        guard command.kind == .auth, context.apiKeys.contains(text(command.apiKey, in: message)) else {
             return refuseUnauthorized(requestID: requestID)
         }
         authDeadline = nil
@@ -168,7 +169,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             return
         }
         guard now >= nextHeartbeat else { return }
-        nextHeartbeat = now + context.settings.heartbeat
+        nextHeartbeat = now + context.settings.timeouts.heartbeat.wholeMilliseconds
         // An unauthorized client gets no heartbeat, and a client that reads nothing does not need one.
         guard authDeadline == nil, isWritable else { return }
         inform(.heartbeat)

@@ -269,14 +269,16 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// How long the socket may accept nothing. While the stream is open: as long as a pinged WebSocket may be silent.
     /// After it has finished: as long as a closing WebSocket gets.
     private var patience: Int64 {
-        let settings = context.settings
-        if isFinished { return settings.closeTimeout }
-        let answers = settings.pingInterval > 0 && settings.pongTimeout > 0
-        return answers ? settings.pingInterval + settings.pongTimeout + PeerProgress.patience : .max
+        let timeouts = context.settings.timeouts
+        if isFinished { return timeouts.close.wholeMilliseconds }
+        guard timeouts.pingInterval > .zero, timeouts.pong > .zero else { return .max }
+        return (timeouts.pingInterval + timeouts.pong).wholeMilliseconds + PeerProgress.patience
     }
 
     /// The longest time that a client gets to take pending data after the end, even if it keeps taking some.
-    private var longestEnd: Int64 { context.settings.closeTimeout * LoopContext.closeExtensions }
+    private var longestEnd: Int64 {
+        context.settings.timeouts.close.wholeMilliseconds * LoopContext.closeExtensions
+    }
 
     func drain() {
         guard !isFinished, socket != nil, context.hub.isCaughtUp(self) else { return }

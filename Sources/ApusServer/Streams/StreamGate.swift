@@ -8,7 +8,7 @@ import NIOCore
 struct StreamGate: Sendable {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
-    let settings: LoopSettings
+    let keys: APIKeys
     let isDraining: DrainFlag
     let log: RequestLog
     let basePath: BasePath
@@ -27,7 +27,7 @@ struct StreamGate: Sendable {
                 path,
                 query: head.query,
                 lastEventID: head.headers["last-event-id"],
-                settings: settings
+                settings: contexts.settings
             )
         else { return nil }
         // With several subscriptions, some would have started before one is refused.
@@ -36,9 +36,9 @@ struct StreamGate: Sendable {
     }
 
     private func isAuthorized(_ head: RequestHead) -> Bool {
-        guard settings.apiKeys.areRequired else { return true }
+        guard keys.areRequired else { return true }
         let key = head.headers["x-api-key"] ?? (try? QueryParameters(head.query))?["api_key"]
-        return key.map(settings.apiKeys.contains) ?? false
+        return key.map(keys.contains) ?? false
     }
 
     // MARK: Behind the router
@@ -70,7 +70,7 @@ struct StreamGate: Sendable {
         writesHead: Bool
     ) throws(Problem) -> EventStream {
         guard !context.isDraining, !isDraining.isSet else { throw .unavailable("The server is shutting down") }
-        try contexts.refuseBeyondLimit(settings)
+        try contexts.refuseBeyondLimit()
         let stream = EventStream(
             id: contexts.ids.next(),
             dialect: request.dialect,
@@ -85,8 +85,8 @@ struct StreamGate: Sendable {
                 let receipt = try context.hub.subscribe(
                     stream,
                     subscription,
-                    defaults: settings.subscription,
-                    limits: settings.subscriptionLimits
+                    defaults: context.settings.delivery.subscription,
+                    limits: context.settings.limits.subscriptions
                 )
                 receipts.append(receipt)
             }

@@ -51,7 +51,7 @@ struct StreamRequest: Sendable {
         _ path: Path,
         query: some StringProtocol,
         lastEventID: String?,
-        settings: LoopSettings
+        settings: ServerConfiguration
     ) throws(Problem) {
         let query = try QueryParameters(query)
         let topics: [String]
@@ -71,14 +71,14 @@ struct StreamRequest: Sendable {
         _ query: QueryParameters,
         to topics: [String],
         lastEventID: String?,
-        settings: LoopSettings
+        settings: ServerConfiguration
     ) throws(Problem) -> [SubscribeRequest] {
         guard (1...maxTopics).contains(topics.count) else {
             throw Problem(.badRequest, "'topic' is required, at most \(maxTopics) times")
         }
         guard !topics.contains("") else { throw Problem(.badRequest, "'topic' must not be empty") }
-        let clientID = try query.text("client_id", max: settings.maxClientID) ?? "sse"
-        let queue = try query.integer("queue", 1...settings.maxQueue)
+        let clientID = try query.text("client_id", max: settings.limits.maxClientID) ?? "sse"
+        let queue = try query.integer("queue", 1...settings.limits.maxQueue)
         let presence = try query.flag("presence") ?? false
         let echo = try query.flag("echo") ?? true
         var overflow: OverflowPolicy?
@@ -89,7 +89,7 @@ struct StreamRequest: Sendable {
         }
         let start = try start(query, of: topics, lastEventID: lastEventID)
         let waits = try waits(query, of: topics, lastEventID: lastEventID)
-        let makesTopics = settings.createOn.contains(.subscribe)
+        let makesTopics = settings.topics.createOn.contains(.subscribe)
         // Checked before any topic is created for one of the subscriptions.
         for topic in topics where makesTopics && !TopicFilter.isPattern(topic) && !TopicName.isAllowed(topic) {
             throw Problem(.nameNotAllowed)

@@ -1,3 +1,4 @@
+import ApusProtocol
 import ApusSockets
 
 /// Decides when to ping a connection, and when the peer has shown no sign of life for too long. Times are in
@@ -23,9 +24,9 @@ struct Keepalive {
     /// Whether the deadline was extended because the peer may still be accepting data.
     private var isPatient = false
 
-    init(now: Int64, settings: LoopSettings) {
-        interval = settings.pingInterval
-        timeout = settings.pongTimeout
+    init(now: Int64, _ timeouts: ServerConfiguration.Timeouts) {
+        interval = timeouts.pingInterval.wholeMilliseconds
+        timeout = timeouts.pong.wholeMilliseconds
         nextPing = interval > 0 ? now + interval : .max
     }
 

@@ -41,8 +41,9 @@ extension WebSocketConnection {
     /// Starts the time limit of the closing handshake. It counts from the first reason to close.
     private func startClosing() {
         let now = context.monotonicNow()
-        closeDeadline = min(closeDeadline, now + context.settings.closeTimeout)
-        closeLimit = min(closeLimit, now + context.settings.closeTimeout * LoopContext.closeExtensions)
+        let timeout = context.settings.timeouts.close.wholeMilliseconds
+        closeDeadline = min(closeDeadline, now + timeout)
+        closeLimit = min(closeLimit, now + timeout * LoopContext.closeExtensions)
     }
 
     func hangUpAfterFlush(_ hangUp: HangUp) {
@@ -105,7 +106,7 @@ extension WebSocketConnection {
 
     /// Extends the close deadline while the peer still accepts data that was sent before the close frame.
     private func putOffClose(now: Int64) {
-        let deadline = lastTaken(now: now) + context.settings.closeTimeout
+        let deadline = lastTaken(now: now) + context.settings.timeouts.close.wholeMilliseconds
         closeDeadline = max(closeDeadline, min(deadline, closeLimit))
     }
 

@@ -73,8 +73,8 @@ final class WebSocketConnection: PollTarget {
         self.socket = socket
         self.peerAddress = peer
         self.poller = poller
-        self.assembler = MessageAssembler(maxMessage: context.settings.maxMessage)
-        self.keepalive = Keepalive(now: context.monotonicNow(), settings: context.settings)
+        self.assembler = MessageAssembler(maxMessage: context.settings.limits.maxMessage)
+        self.keepalive = Keepalive(now: context.monotonicNow(), context.settings.timeouts)
     }
 
     /// Starts reading.

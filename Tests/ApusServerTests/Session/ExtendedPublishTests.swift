@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func `a batch with one wrong message is not taken at all`() throws {
-        let owner = try EmbeddedLoop.withTopic { $0.maxBatch = 3 }
+        let owner = try EmbeddedLoop.withTopic { $0.limits.maxBatch = 3 }
         let publisher = try EmbeddedConnection.pubSub(on: owner)
         let good = ClientFrame.message(1)
         for (messages, text) in [
@@ -115,7 +115,7 @@ import Testing
 
     @Test func `a batch that has to wait comes whole, and once`() throws {
         let owner = try EmbeddedLoop.withTopic {
-            $0.subscription = SubscriptionOptions(queue: 2, overflow: .throttle)
+            ($0.delivery.queue, $0.delivery.overflow) = (2, .throttle)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)

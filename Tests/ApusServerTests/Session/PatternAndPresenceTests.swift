@@ -86,7 +86,7 @@ import Testing
 
     @Test func `who matches more than is allowed is let go`() throws {
         let owner = try EmbeddedLoop.withTopic {
-            $0.subscriptionLimits = Hub.SubscriptionLimits(subscriptions: 10, matches: 2)
+            ($0.limits.maxSubscriptions, $0.limits.maxMatches) = (10, 2)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe("*"))

@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test func `a wrong field is refused with the request's id, and nothing subscribed`() throws {
-        let owner = try EmbeddedLoop.withTopic { $0.maxQueue = 50 }
+        let owner = try EmbeddedLoop.withTopic { $0.limits.maxQueue = 50 }
         for (field, text) in [
             (#""positions":1"#, "'positions' must be true or false"),
             (#""queue":51"#, "'queue' must be an integer from 1 to 50"),

@@ -56,7 +56,7 @@ import Testing
 
     @Test func `a deletion tells subscribers, or ends their connections`() throws {
         for disconnects in [false, true] {
-            let owner = try EmbeddedLoop.withTopic { $0.disconnectsOnDelete = disconnects }
+            let owner = try EmbeddedLoop.withTopic { $0.topics.onDelete = disconnects ? .disconnect : .info }
             let peer = try EmbeddedConnection.pubSub(on: owner)
             try peer.send(.subscribe(), .publish(1))
             try owner.broker.deleteTopic(named: "t")
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func `drop-oldest tells a slow reader what it missed`() throws {
-        let owner = try EmbeddedLoop.withTopic { $0.subscription = SubscriptionOptions(queue: 2) }
+        let owner = try EmbeddedLoop.withTopic { $0.delivery.queue = 2 }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let other = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe())
@@ -82,7 +82,7 @@ import Testing
 
     @Test func `disconnect tells a slow reader that it goes`() throws {
         let owner = try EmbeddedLoop.withTopic {
-            $0.subscription = SubscriptionOptions(queue: 2, overflow: .disconnect)
+            ($0.delivery.queue, $0.delivery.overflow) = (2, .disconnect)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let other = try EmbeddedConnection.pubSub(on: owner)
@@ -97,7 +97,7 @@ import Testing
 
     @Test func `throttle puts a publisher off, with all that it sent behind it`() throws {
         let owner = try EmbeddedLoop.withTopic {
-            $0.subscription = SubscriptionOptions(queue: 2, overflow: .throttle)
+            ($0.delivery.queue, $0.delivery.overflow) = (2, .throttle)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
@@ -114,7 +114,7 @@ import Testing
 
     @Test func `at shutdown a publisher that waits is refused and closed like the others`() throws {
         let owner = try EmbeddedLoop.withTopic {
-            $0.subscription = SubscriptionOptions(queue: 1, overflow: .throttle)
+            ($0.delivery.queue, $0.delivery.overflow) = (1, .throttle)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)
@@ -132,9 +132,9 @@ import Testing
     @Test func `without a key just a key is taken, once and in time`() throws {
         func peer() throws -> EmbeddedConnection {
             let owner = try EmbeddedLoop.withTopic {
-                $0.apiKeys = APIKeys(["k"])
-                $0.authTimeout = 1000
-                $0.heartbeat = 100
+                $0.access.apiKeys = ["k"]
+                $0.timeouts.auth = .milliseconds(1000)
+                $0.timeouts.heartbeat = .milliseconds(100)
             }
             return try EmbeddedConnection.pubSub(on: owner, isAuthorized: false)
         }
@@ -161,8 +161,8 @@ import Testing
 
     @Test func `heartbeats come, but not to one that reads nothing`() throws {
         let owner = try EmbeddedLoop.withTopic {
-            $0.heartbeat = 1000
-            $0.pingInterval = 0
+            $0.timeouts.heartbeat = .milliseconds(1000)
+            $0.timeouts.pingInterval = .zero
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let now = owner.context.monotonicNow()

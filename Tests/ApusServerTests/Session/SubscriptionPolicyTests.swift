@@ -11,7 +11,7 @@ import Testing
     private let publisher: EmbeddedConnection
 
     init() throws {
-        owner = try EmbeddedLoop.withTopic { $0.heartbeat = 0 }
+        owner = try EmbeddedLoop.withTopic { $0.timeouts.heartbeat = .zero }
         peer = try EmbeddedConnection.pubSub(on: owner)
         publisher = try EmbeddedConnection.pubSub(on: owner)
     }
@@ -117,7 +117,7 @@ import Testing
 
     @Test func `a plain subscriber is not warned, but cut`() throws {
         let owner = try EmbeddedLoop.withTopic {
-            $0.subscription = SubscriptionOptions(queue: 5, overflow: .disconnect)
+            ($0.delivery.queue, $0.delivery.overflow) = (5, .disconnect)
         }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         let publisher = try EmbeddedConnection.pubSub(on: owner)

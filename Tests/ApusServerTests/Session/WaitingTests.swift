@@ -8,8 +8,8 @@ import Testing
 @Suite struct WaitingTests {
     private static let wait = #","wait":true"#
 
-    private func owner(_ change: (inout LoopSettings) -> Void = { _ in }) throws -> EmbeddedLoop {
-        var settings = LoopSettings()
+    private func owner(_ change: (inout ServerConfiguration) -> Void = { _ in }) throws -> EmbeddedLoop {
+        var settings = ServerConfiguration()
         change(&settings)
         return try EmbeddedLoop(settings: settings)
     }
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func `one that waits is not disconnected when its topic is deleted, one that does not is`() throws {
-        let owner = try owner { $0.disconnectsOnDelete = true }
+        let owner = try owner { $0.topics.onDelete = .disconnect }
         try owner.broker.createTopic(named: "t")
         let (waiting, plain) = try (EmbeddedConnection.pubSub(on: owner), EmbeddedConnection.pubSub(on: owner))
         try waiting.send(.subscribe("t", as: "c", Self.wait))
@@ -110,7 +110,7 @@ import Testing
     // MARK: topics.create_on
 
     @Test func `a publish makes its topic where that is set, a subscribe does not`() throws {
-        let owner = try owner { $0.createOn = [.publish] }
+        let owner = try owner { $0.topics.createOn = [.publish] }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe(), .publish(1), .publish(2, to: "u", #","outcome":true,"key":"k""#), .subscribe())
         #expect(
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test func `a subscribe makes its topic where that is set, a publish does not`() throws {
-        let owner = try owner { $0.createOn = [.subscribe] }
+        let owner = try owner { $0.topics.createOn = [.subscribe] }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.publish(1), .unsubscribe(), .subscribe("x.*"), .subscribe("t", as: "c", Self.wait), .publish(2))
         peer.run()
@@ -136,7 +136,7 @@ import Testing
     }
 
     @Test func `who waits for a topic gets the publish that makes it`() throws {
-        let owner = try owner { $0.createOn = [.publish] }
+        let owner = try owner { $0.topics.createOn = [.publish] }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.subscribe("t", as: "c", Self.wait))
         try EmbeddedConnection.pubSub(on: owner).send(.publish(1))
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func `a name that no topic can have makes none`() throws {
-        let owner = try owner { $0.createOn = [.publish, .subscribe] }
+        let owner = try owner { $0.topics.createOn = [.publish, .subscribe] }
         let peer = try EmbeddedConnection.pubSub(on: owner)
         try peer.send(.publish(1, to: "a.*"), .publish(1, to: "a\\u0001"), .subscribe("a\\u0001"))
         #expect(try peer.summary() == Array(repeating: "error BAD_REQUEST", count: 3))

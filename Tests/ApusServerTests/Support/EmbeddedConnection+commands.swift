@@ -46,9 +46,9 @@ extension EmbeddedLoop {
     static func withTopic(
         history: Int? = nil,
         dedupeWindow: Int64? = nil,
-        _ change: (inout LoopSettings) -> Void = { _ in }
+        _ change: (inout ServerConfiguration) -> Void = { _ in }
     ) throws -> EmbeddedLoop {
-        var settings = LoopSettings()
+        var settings = ServerConfiguration()
         change(&settings)
         let owner = try EmbeddedLoop(settings: settings)
         _ = try owner.broker.putTopic(named: "t") { topic in

@@ -17,14 +17,14 @@ final class EmbeddedLoop {
     let poller: Poller
     let context: LoopContext
 
-    init(settings: LoopSettings = LoopSettings()) throws {
+    init(settings: ServerConfiguration = ServerConfiguration()) throws {
         poller = try Poller()
         let eventLoop = eventLoop
         let slot = NIOLoopBoundBox<LoopContext?>(nil, eventLoop: eventLoop)
         let mailbox = HubMailbox {
             eventLoop.execute { slot.value?.hub.turn() }
         }
-        let watch = LoopWatch(loops: 1, timeout: 0, tickInterval: settings.tickInterval, now: 0)
+        let watch = LoopWatch(loops: 1, timeout: 0, tickInterval: settings.timeouts.tickInterval, now: 0)
         context = LoopContext(
             eventLoop: eventLoop,
             loopName: "embedded",

@@ -5,10 +5,10 @@ import Testing
 
 @Suite struct KeepaliveTests {
     private static func keepalive(interval: Int64 = 1000, timeout: Int64 = 300) -> Keepalive {
-        var settings = LoopSettings()
-        settings.pingInterval = interval
-        settings.pongTimeout = timeout
-        return Keepalive(now: 0, settings: settings)
+        var timeouts = ServerConfiguration.Timeouts()
+        timeouts.pingInterval = .milliseconds(interval)
+        timeouts.pong = .milliseconds(timeout)
+        return Keepalive(now: 0, timeouts)
     }
 
     @Test func `it pings at every interval while pongs come`() {
@@ -75,9 +75,9 @@ import Testing
 /// Peers that are slow, and such as look like them.
 @Suite struct SlowPeerTests {
     private var keepalive = {
-        var settings = LoopSettings()
-        (settings.pingInterval, settings.pongTimeout) = (1000, 1000)
-        return Keepalive(now: 0, settings: settings)
+        var timeouts = ServerConfiguration.Timeouts()
+        (timeouts.pingInterval, timeouts.pong) = (.seconds(1), .seconds(1))
+        return Keepalive(now: 0, timeouts)
     }()
 
     /// Ticks every 100 ms, and says when it gave up.

@@ -19,8 +19,8 @@ import Testing
     }
 
     @Test func `no ping is added to what waits for a full socket`() throws {
-        var settings = LoopSettings()
-        settings.pingInterval = 1000
+        var settings = ServerConfiguration()
+        settings.timeouts.pingInterval = .milliseconds(1000)
         let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
         peer.setWritable(false)
         peer.connection.write(event("event"))

@@ -85,8 +85,8 @@ import Testing
         (ClientFrame(opcode: 2, payload: [UInt8](repeating: 0, count: 1001)), "1009 MESSAGE_TOO_BIG"),
     ])
     func `who breaks the protocol is told the code, and heard no more`(frame: ClientFrame, close: String) throws {
-        var settings = LoopSettings()
-        settings.maxMessage = 1000
+        var settings = ServerConfiguration()
+        settings.limits.maxMessage = 1000
         for size in [1, 1 << 20] {
             let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
             let bytes = ClientFrame.text("good").bytes + frame.bytes + ClientFrame.text("after").bytes
@@ -100,8 +100,8 @@ import Testing
     }
 
     @Test func `a message may be as large as the limit, over all its fragments`() throws {
-        var settings = LoopSettings()
-        settings.maxMessage = 10
+        var settings = ServerConfiguration()
+        settings.limits.maxMessage = 10
         let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
         try peer.send(.text("0123456789"))
         try peer.send(.text("01234", isFinal: false), .continuation("56789", isFinal: true))
@@ -126,8 +126,8 @@ import Testing
     }
 
     @Test func `a client that does not answer the close is cut after the time-out`() throws {
-        var settings = LoopSettings()
-        settings.closeTimeout = 500
+        var settings = ServerConfiguration()
+        settings.timeouts.close = .milliseconds(500)
         let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
         let now = peer.owner.context.monotonicNow()
         peer.connection.disconnect(.shutdown)
@@ -139,10 +139,10 @@ import Testing
     }
 
     @Test func `it pings, and lets go who does not answer`() throws {
-        var settings = LoopSettings()
-        settings.pingInterval = 1000
-        settings.pongTimeout = 300
-        settings.heartbeat = 0
+        var settings = ServerConfiguration()
+        settings.timeouts.pingInterval = .milliseconds(1000)
+        settings.timeouts.pong = .milliseconds(300)
+        settings.timeouts.heartbeat = .zero
         let peer = try EmbeddedConnection.echo(on: EmbeddedLoop(settings: settings))
         let start = peer.owner.context.monotonicNow()
         peer.connection.tick(now: start + 1500)
@@ -215,9 +215,9 @@ import Testing
     }
 
     @Test func `while a message is put off no pong is missed`() throws {
-        var settings = LoopSettings()
-        settings.pingInterval = 1000
-        settings.pongTimeout = 300
+        var settings = ServerConfiguration()
+        settings.timeouts.pingInterval = .milliseconds(1000)
+        settings.timeouts.pong = .milliseconds(300)
         let session = ScriptedSession()
         let peer = try EmbeddedConnection(on: EmbeddedLoop(settings: settings)) { _ in session }
         session.postpones = ["1"]

@@ -13,7 +13,7 @@ import Testing
     }
 
     @Test func `50 subscribers have all of 8 publishers' 500 messages once, in one common order`() async throws {
-        try await withServer(Self.configuration { $0.queue = 10_000 }) { port in
+        try await withServer(Self.configuration { $0.delivery.queue = 10_000 }) { port in
             try await REST(port: port).createTopic("t")
             var subscribers: [TestClient] = []
             for _ in 0..<50 {
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func `200 replays in a storm of publishes have no gap and no double at the seam`() async throws {
-        try await withServer(Self.configuration { $0.queue = 100_000 }) { port in
+        try await withServer(Self.configuration { $0.delivery.queue = 100_000 }) { port in
             try await REST(port: port).createTopic("t")
             let isOver = OverFlag()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -153,8 +153,8 @@ import Testing
 
     @Test func `throttling across two loops loses nothing`() async throws {
         let configuration = Self.configuration {
-            $0.overflow = .throttle
-            $0.queue = 20
+            $0.delivery.overflow = .throttle
+            $0.delivery.queue = 20
         }
         try await withServer(configuration) { port in
             try await REST(port: port).createTopic("t")

@@ -50,9 +50,9 @@ extension ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.port = 0
         configuration.threads = 2
-        configuration.heartbeat = .zero
-        configuration.pingInterval = .zero
-        configuration.drainTimeout = .seconds(5)
+        configuration.timeouts.heartbeat = .zero
+        configuration.timeouts.pingInterval = .zero
+        configuration.timeouts.drain = .seconds(5)
         return configuration
     }
 }
