@@ -89,9 +89,9 @@ public struct ApusMount: Service {
     public var server: HTTPServerBuilder {
         HTTPServerBuilder { [engine, basePath = BasePath(configuration.basePath)] application in
             // The application's server stops before this service, so its connections must not wait for the drain.
-            engine.channel(staysForDrain: false) { request, writer, channel in
+            engine.channel(staysForDrain: false) { request, writer, inFlight, channel in
                 if basePath.rest(of: request.uri.path) != nil {
-                    try await engine.responder(request, writer, channel)
+                    try await engine.responder.respond(to: request, writer, inFlight)
                 } else {
                     try await application(request, writer, channel)
                 }

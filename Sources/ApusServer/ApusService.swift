@@ -83,7 +83,9 @@ public struct ApusService: Service {
         let contexts = engine.contexts
         let http = HTTPConnections(
             loops: httpLoops,
-            child: engine.channel(responder: engine.responder),
+            child: engine.channel { [responder = engine.responder] request, writer, inFlight, _ in
+                try await responder.respond(to: request, writer, inFlight)
+            },
             budget: contexts.sockets,
             logger: engine.quietLogger
         )

@@ -11,7 +11,7 @@ struct Engine: Sendable {
     let gate: WebSocketGate
     let streams: StreamGate
     /// Answers all requests except handshakes and most event streams.
-    let responder: HTTPChannelHandler.Responder
+    let responder: RouterResponder
     private let configuration: ServerConfiguration
     private let logger: Logger
 
@@ -70,7 +70,7 @@ struct Engine: Sendable {
             refusals: gate.refusals,
             basePath: basePath
         ).add(to: router)
-        responder = RouterResponder(router: router.buildResponder(), logger: Self.quiet(logger)).respond
+        responder = RouterResponder(router: router.buildResponder(), logger: Self.quiet(logger))
         self.configuration = configuration
         self.logger = logger
     }
@@ -89,17 +89,17 @@ struct Engine: Sendable {
     ///   - responder: answers every request that is not a handshake.
     func channel(
         staysForDrain: Bool = true,
-        responder: @escaping HTTPChannelHandler.Responder
+        responder: @escaping ApusChannel.Responder
     ) -> ApusChannel {
         ApusChannel(
             responder: responder,
             gate: gate,
             log: streams.log,
-            timeouts: NegotiationHandler.Timeouts(
+            timeouts: HTTPConnectionState.Timeouts(
                 request: TimeAmount(configuration.timeouts.handshake),
-                close: TimeAmount(configuration.timeouts.close)
+                close: TimeAmount(configuration.timeouts.close),
+                idle: configuration.timeouts.idle > .zero ? TimeAmount(configuration.timeouts.idle) : nil
             ),
-            idleTimeout: configuration.timeouts.idle > .zero ? TimeAmount(configuration.timeouts.idle) : nil,
             staysForDrain: staysForDrain,
             logger: logger
         )

@@ -1,13 +1,18 @@
 import Hummingbird
-import NIOCore
+import Logging
 
-/// A request's context: what Hummingbird needs, and the connection's channel.
+/// A request's context: what Hummingbird needs, and the request on its connection.
 struct ApusRequestContext: RequestContext {
-    var coreContext: CoreRequestContextStorage
-    let channel: any Channel
+    struct Source: RequestContextSource {
+        let inFlight: InFlightRequest
+        let logger: Logger
+    }
 
-    init(source: ApplicationRequestContextSource) {
+    var coreContext: CoreRequestContextStorage
+    let inFlight: InFlightRequest
+
+    init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
-        channel = source.channel
+        inFlight = source.inFlight
     }
 }

@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 /// A request on its connection, from its head to the end of its response.
-struct Exchange {
+struct Exchange: Equatable {
     enum Answer {
         case none
         case begun

@@ -5,7 +5,7 @@ import NIOCore
 /// much of the responses the socket has accepted.
 ///
 /// ```
-/// socket ──► InputPacer ──► decoder ──► NegotiationHandler
+/// socket ──► InputPacer ──► decoder ──► HTTPConnectionHandler
 ///            └─ input behind the current request, not decoded
 /// ```
 /// A client may send requests without waiting for responses. A decoded request takes many times its size on the wire.
@@ -21,7 +21,7 @@ final class InputPacer: ChannelDuplexHandler {
     static let portion = 16 * 1024
 
     /// The handler that gets the decoded input.
-    weak var handler: NegotiationHandler?
+    weak var handler: HTTPConnectionHandler?
     private var context: ChannelHandlerContext?
     private var pending = ByteBuffer()
     /// Whether the client has closed its sending side. `isEndTold` says whether the decoder knows.
@@ -42,7 +42,7 @@ final class InputPacer: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDiscarding else { return }
         var bytes = unwrapInboundIn(data)
-        handler?.inputCame(bytes)
+        handler?.received(bytes)
         if pending.readableBytes == 0 { pending = bytes } else { pending.writeBuffer(&bytes) }
         pass(context)
     }
@@ -87,7 +87,7 @@ final class InputPacer: ChannelDuplexHandler {
     func resume() {
         guard let context else { return }
         if pending.readableBytes > 0 || hasEnded && !isEndTold {
-            handler?.inputCame(pending)
+            handler?.received(pending)
             pass(context)
             context.fireChannelReadComplete()
         }
@@ -125,13 +125,14 @@ final class InputPacer: ChannelDuplexHandler {
         (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
-    /// How many bytes the peer has acknowledged. What the socket has accepted says little about a slow client, because
-    /// a socket accepts megabytes at once.
-    var arrived: Int {
+    /// What has become of the responses. What the socket has accepted says little about a slow client, because a socket
+    /// accepts megabytes at once: bytes arrive when the peer has acknowledged them, where the kernel says so.
+    var output: HTTPConnectionState.Output {
         let inKernel = try? context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self
         ) { Int(Socket(descriptor: $0).progress?.waiting ?? 0) }
-        return written &- unsent &- (inKernel ?? 0)
+        let unsent = unsent
+        return HTTPConnectionState.Output(unsent: unsent, arrived: written &- unsent &- (inKernel ?? 0))
     }
 
     /// A future that completes when everything written is in the kernel.

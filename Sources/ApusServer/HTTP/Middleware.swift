@@ -51,7 +51,7 @@ struct RequestMiddleware: RouterMiddleware {
             path: request.uri.path,
             status: response.status.code,
             took: ContinuousClock.now - start,
-            address: context.channel.remoteAddress?.hostAndPort ?? ""
+            address: context.inFlight.address
         )
         return response
     }

@@ -3,6 +3,7 @@ import ApusProtocol
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import NIOHTTP1
 
 /// A REST error: `application/problem+json` (RFC 9457) with a stable `code`.
 struct Problem: Error, HTTPResponseError {
@@ -58,10 +59,32 @@ struct Problem: Error, HTTPResponseError {
         return answer
     }
 
+    /// The head of a response that ends the connection.
+    ///
+    /// - Parameter head: the request's; `nil` when it could not be parsed.
+    func lastHead(to head: HTTPRequestHead?) -> HTTPResponseHead {
+        var fields: HTTPHeaders = [
+            "Content-Type": Self.mediaType, "Content-Length": "\(body.readableBytes)", "Connection": "close",
+            "Date": httpDate(),
+        ]
+        for (name, value) in headers { fields.replaceOrAdd(name: name.rawName, value: value) }
+        return HTTPResponseHead(
+            version: head?.version == .http1_0 ? .http1_0 : .http1_1,
+            status: HTTPResponseStatus(statusCode: code.status),
+            headers: fields
+        )
+    }
+
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var response = Response.json(status, body, type: Self.mediaType)
         for (name, value) in headers { response.headers[name] = value }
         return response
+    }
+}
+
+extension Problem: Equatable {
+    static func == (one: Problem, other: Problem) -> Bool {
+        one.code == other.code && one.detail == other.detail && one.headers.elementsEqual(other.headers, by: ==)
     }
 }
 

@@ -19,9 +19,7 @@ extension Routes {
     func collectAsSent(_ request: Request, _ context: ApusRequestContext, upTo limit: Int) async throws -> ByteBuffer {
         let tooLarge = Problem(.tooLarge, "The body is larger than \(limit) bytes")
         if let size = request.headers[.contentLength].flatMap({ Int($0) }), size > limit { throw tooLarge }
-        if request.awaitsContinue {
-            try await context.channel.triggerUserOutboundEvent(BodyIsWanted()).get()
-        }
+        if request.awaitsContinue { try await context.inFlight.askForBody() }
         do {
             return try await request.body.collect(upTo: limit)
         } catch is NIOTooManyBytesError {

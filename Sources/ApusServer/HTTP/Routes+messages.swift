@@ -37,7 +37,7 @@ extension Routes {
             json.writeStaticString("}")
             return HTTPPublisher.Message(json: json, id: id, keyJSON: key, ttl: ttl)
         }
-        let published = try await contexts.publish(messages, to: name, from: context.channel)
+        let published = try await contexts.publish(messages, to: name, for: context.inFlight)
         let receipt = published.receipt
         var answer = ByteBuffer(string: #"{"status":"published","topic":"#)
         appendJSONString(name, to: &answer)
@@ -126,7 +126,7 @@ extension Routes {
         if page.entries.isEmpty, wait > 0, request.method != .head {
             try refuseWhileDraining()
             let position = ReplayStart.position(epoch: page.epoch, offset: page.next)
-            try await contexts.waitForMessages(in: name, after: position, for: wait, on: context.channel)
+            try await contexts.waitForMessages(in: name, after: position, for: wait, of: context.inFlight)
             let (isRecovered, missed) = (page.isRecovered, page.missed)
             page = try self.page(of: name, from: position, limit: count)
             page.isRecovered = page.isRecovered == false ? false : isRecovered

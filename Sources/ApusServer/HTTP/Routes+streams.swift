@@ -55,7 +55,7 @@ extension Routes {
             try check(stream)
             return response
         }
-        try await contexts.handOver(to: try await streams.open(stream), from: context.channel)
+        try await context.inFlight.answer(with: try await streams.open(stream))
         return response
     }
 

@@ -97,8 +97,7 @@ struct Routes {
 
     private func refuseHandshake(_ context: ApusRequestContext) throws -> Response {
         let refusal = Handshake.Refusal.notUpgrading
-        let address = context.channel.remoteAddress?.hostAndPort ?? ""
-        refusals.note(refusal.reason, status: refusal.problem.code.status, address: address)
+        refusals.note(refusal.reason, status: refusal.problem.code.status, address: context.inFlight.address)
         throw refusal.problem
     }
 

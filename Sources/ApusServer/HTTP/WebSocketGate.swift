@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 
 /// Decides which handshakes become WebSocket connections.
-struct WebSocketGate: Sendable {
+struct WebSocketGate: HandshakeGate {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let keys: APIKeys
@@ -14,14 +14,11 @@ struct WebSocketGate: Sendable {
     let refusals: HandshakeRefusals
     let basePath: BasePath
 
-    /// Whether a request asks for an upgrade at a WebSocket endpoint.
     func isHandshake(_ head: HTTPRequestHead) -> Bool {
         guard head.headers.contains(name: "upgrade") else { return false }
         return basePath.rest(of: head.uri.prefix { $0 != "?" }).flatMap { Handshake.dialect(ofPath: $0) } != nil
     }
 
-    /// The result for a request that asks for an upgrade; `nil` when it does not ask for one of the server's
-    /// WebSockets.
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
         guard head.method == .GET, head.version == .http1_1 else { return nil }
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -69,7 +66,10 @@ struct WebSocketGate: Sendable {
         return starts.contains { zip(start, $0.utf8).allSatisfy(==) }
     }
 
-    /// Runs `body` on the calling loop, once all WebSockets have been drained.
+    func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
+        refusals.note(reason, status: status, address: address)
+    }
+
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
         guard let context = contexts.context(on: eventLoop) else { return body() }
         context.afterDrain(body)
@@ -98,9 +98,6 @@ struct WebSocketGate: Sendable {
         return connection
     }
 
-    /// Takes over the socket of a connection that was an HTTP connection until now.
-    ///
-    /// - Parameter input: the input after the handshake that was already read.
     func adopt(_ socket: Socket, after handshake: Handshake, input: ByteBuffer) {
         contexts.sockets.take()
         let loop = socketLoops.next()

@@ -11,15 +11,15 @@ extension LoopContexts {
     func publish(
         _ messages: [HTTPPublisher.Message],
         to topicName: String,
-        from channel: any Channel
+        for inFlight: InFlightRequest
     ) async throws -> HTTPPublisher.Published {
-        let promise = channel.eventLoop.makePromise(of: HTTPPublisher.Published.self)
-        channel.eventLoop.execute {
-            guard let context = context(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
+        let promise = inFlight.eventLoop.makePromise(of: HTTPPublisher.Published.self)
+        inFlight.eventLoop.execute {
+            guard let context = context(on: inFlight.eventLoop) else { return promise.fail(NotOnALoop()) }
             let publisher = HTTPPublisher(messages, to: topicName, on: context, promise: promise)
             publisher.publishAgain()
             guard publisher.isWaiting else { return }
-            endWithClient(channel) { publisher.abandon() }
+            inFlight.endWithClient { publisher.abandon() }
         }
         return try await promise.futureResult.get()
     }
@@ -29,20 +29,20 @@ extension LoopContexts {
         in topicName: String,
         after start: ReplayStart,
         for wait: Int64,
-        on channel: any Channel
+        of inFlight: InFlightRequest
     ) async throws {
-        let promise = channel.eventLoop.makePromise(of: Void.self)
-        channel.eventLoop.execute {
-            guard let context = context(on: channel.eventLoop) else { return promise.fail(NotOnALoop()) }
+        let promise = inFlight.eventLoop.makePromise(of: Void.self)
+        inFlight.eventLoop.execute {
+            guard let context = context(on: inFlight.eventLoop) else { return promise.fail(NotOnALoop()) }
             do { try refuseBeyondLimit() } catch { return promise.fail(error) }
-            let poll = LongPoll(context: context, peer: peer(channel, "poll"), wait: wait, promise: promise)
+            let poll = LongPoll(context: context, peer: peer(inFlight, "poll"), wait: wait, promise: promise)
             context.add(poll)
             var request = SubscribeRequest(topic: topicName, clientID: "poll", start: start)
             request.overflow = .dropOldest
             request.isAnnounced = false
             do throws(BrokerError) {
                 _ = try subscribe(poll, request, on: context)
-                endWithClient(channel) { poll.end() }
+                inFlight.endWithClient { poll.end() }
             } catch {
                 // The topic was deleted after the caller looked it up. The caller's next lookup reports that.
                 poll.end()
@@ -64,24 +64,6 @@ extension LoopContexts {
         )
     }
 
-    /// Gives the channel's socket to the stream when the head of the response is about to be written.
-    func handOver(to stream: OpenStream, from channel: any Channel) async throws {
-        try await channel.eventLoop.submit {
-            guard channel.isActive,
-                let negotiation = try? channel.pipeline.syncOperations.handler(type: NegotiationHandler.self)
-            else { return stream.cancel() }
-            negotiation.stream = stream
-        }.get()
-    }
-
-    /// Calls `end` when the client leaves: see ``NegotiationHandler/endWithClient(_:)``.
-    private func endWithClient(_ channel: any Channel, _ end: @escaping () -> Void) {
-        guard channel.isActive,
-            let negotiation = try? channel.pipeline.syncOperations.handler(type: NegotiationHandler.self)
-        else { return end() }
-        negotiation.endWithClient(end)
-    }
-
     /// Refuses the request at the connection limit. Streams and waiting requests count as connections.
     func refuseBeyondLimit() throws(Problem) {
         let limit = settings.limits.maxConnections
@@ -90,10 +72,10 @@ extension LoopContexts {
         }
     }
 
-    private func peer(_ channel: any Channel, _ transport: String) -> SubscriberPeer {
+    private func peer(_ inFlight: InFlightRequest, _ transport: String) -> SubscriberPeer {
         SubscriberPeer(
             connection: ids.next(),
-            address: channel.remoteAddress?.hostAndPort ?? "",
+            address: inFlight.address,
             transport: transport
         )
     }
