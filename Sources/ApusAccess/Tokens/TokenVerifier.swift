@@ -1,0 +1,63 @@
+/// Verifies tokens with the keys of the configuration and, if there are any, of a remote JWK set.
+package struct TokenVerifier: Sendable {
+    /// The most keys of the configuration, those of a file of JWKs included.
+    package static let maximumKeys = 64
+
+    package let keys: [TokenKey]
+    package let remote: RemoteTokenKeys?
+    package let policy: TokenPolicy
+
+    package init(keys: [TokenKey], remote: RemoteTokenKeys? = nil, policy: TokenPolicy) throws(AccessError) {
+        guard keys.count <= Self.maximumKeys else {
+            throw AccessError(.full, "there are more than \(Self.maximumKeys) keys for tokens")
+        }
+        self.keys = keys
+        self.remote = remote
+        self.policy = policy
+    }
+
+    /// Verifies a token, and fetches the remote keys before if they are due or the token's is not among them.
+    ///
+    /// - Parameter now: milliseconds since 1970, by the wall clock.
+    package func verify(_ text: String, at now: Int64) async throws(AccessError) -> Principal {
+        let token = try CompactToken(text)
+        guard let remote else { return try verify(token, with: keys, at: now) }
+        // What is certain to be refused fetches nothing.
+        let reference = try token.checkedHeader()
+        var all = keys + (await remote.keys())
+        if let kid = reference.kid, !all.contains(where: { $0.kid == kid }) {
+            all = keys + (await remote.keys(missing: kid))
+        }
+        return try verify(token, with: all, at: now)
+    }
+
+    /// Verifies a token at once; `nil` if there are remote keys, which may have to be fetched.
+    package func verifyAtOnce(_ text: String, at now: Int64) throws(AccessError) -> Principal? {
+        guard remote == nil else { return nil }
+        return try verify(CompactToken(text), with: keys, at: now)
+    }
+
+    /// The signature first: only who can sign is told what is wrong with the claims.
+    private func verify(_ token: CompactToken, with keys: [TokenKey], at now: Int64) throws(AccessError) -> Principal {
+        let reference = try token.checkedHeader()
+        let candidates = Self.candidates(for: reference.kid, in: keys)
+        guard !candidates.isEmpty else { throw AccessError(.unknownKey, "there is no such key for tokens") }
+        let suitable = candidates.filter { $0.algorithm == reference.algorithm }
+        guard !suitable.isEmpty else {
+            throw AccessError(.algorithm, "the token's algorithm is not the one of its key")
+        }
+        guard let key = suitable.first(where: { $0.verifies(token.signature, of: token.signed) }) else {
+            throw AccessError(.signature, "the token's signature is wrong")
+        }
+        let claims = try TokenClaims(token.claims, rightsIn: policy.claim)
+        try policy.check(claims, at: now)
+        return Principal(claims, kid: key.kid)
+    }
+
+    /// The keys of that name, or else those without a name. A token that names no key may be signed with any.
+    private static func candidates(for kid: String?, in keys: [TokenKey]) -> [TokenKey] {
+        guard let kid else { return keys }
+        let named = keys.filter { $0.kid == kid }
+        return named.isEmpty ? keys.filter { $0.kid == nil } : named
+    }
+}
