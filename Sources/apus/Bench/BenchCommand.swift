@@ -208,10 +208,6 @@ struct BenchCommand: ServerCommand {
     }
 }
 
-extension DurationArgument {
-    fileprivate var seconds: Double { Double(amount.nanoseconds) / 1e9 }
-}
-
 extension CommandFailure {
     /// The failure for a failure of the load generator.
     init(_ failure: LoadFailure) {

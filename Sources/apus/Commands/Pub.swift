@@ -97,7 +97,7 @@ struct PubCommand: ServerCommand {
 
     private func publisher(_ client: ApusClient, _ rule: PayloadRule) -> Publisher {
         var publisher = Publisher(client: client, topic: topic, rule: rule, key: key)
-        publisher.timeToLive = ttl.map { .nanoseconds($0.amount.nanoseconds) }
+        publisher.timeToLive = ttl?.duration
         if outcome {
             let (topic, json) = (topic, json)
             publisher.onOutcome = { outcome in

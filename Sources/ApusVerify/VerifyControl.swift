@@ -4,8 +4,8 @@ import Synchronization
 /// The state that all tasks of a verification share: the current phase, and the sums.
 ///
 /// One leaf lock guards it. Nothing in it grows with the length of the run.
-final class VerifyControl: Sendable {
-    enum Phase: Int, Comparable {
+package final class VerifyControl: Sendable {
+    package enum Phase: Int, Comparable {
         /// Subscribers find out where the topics stand.
         case starting
         case publishing
@@ -13,23 +13,23 @@ final class VerifyControl: Sendable {
         case draining
         case done
 
-        static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
+        package static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }
 
     /// The sums of one transport.
-    struct TransportSums: Sendable {
+    package struct TransportSums: Sendable {
         var subscribers = 0
         var delivered = 0
-        var reconnects = 0
+        package var reconnects = 0
     }
 
-    struct Sums: Sendable {
-        var counts = VerifyCounts()
-        var byTransport: [VerifyTransport: TransportSums] = [:]
+    package struct Sums: Sendable {
+        package var counts = VerifyCounts()
+        package var byTransport: [VerifyTransport: TransportSums] = [:]
         var recovery = RecoveryTimes()
         /// How many messages the subscribers should have received.
         var expected = 0
-        var published = 0
+        package var published = 0
         var refused = 0
         /// Messages that were sent, but whose connection broke before the answer.
         var unanswered = 0
@@ -57,9 +57,11 @@ final class VerifyControl: Sendable {
     private static let endedLimit = 32
     private let state = Mutex(State())
 
+    package init() {}
+
     // MARK: Phases
 
-    var phase: Phase { state.withLock { $0.phase } }
+    package var phase: Phase { state.withLock { $0.phase } }
 
     /// Why the run cannot continue.
     var failure: String? { state.withLock { $0.failure } }
@@ -88,7 +90,7 @@ final class VerifyControl: Sendable {
         }
     }
 
-    func interrupt() {
+    package func interrupt() {
         state.withLock { $0.isInterrupted = true }
     }
 
@@ -101,7 +103,7 @@ final class VerifyControl: Sendable {
 
     // MARK: Sums
 
-    var sums: Sums { state.withLock { $0.sums } }
+    package var sums: Sums { state.withLock { $0.sums } }
 
     func update(_ change: (inout Sums) -> Void) {
         state.withLock { change(&$0.sums) }

@@ -79,14 +79,14 @@ struct CommandLineTests {
 
     @Test(arguments: [
         ("3s", TimeAmount.seconds(3)), ("500ms", .milliseconds(500)), ("2m", .minutes(2)), ("1h", .hours(1)),
-        ("7", .seconds(7)),
+        ("7", .seconds(7)), ("1.5s", .milliseconds(1500)), ("1.5h", .minutes(90)), ("3d", .hours(72)),
     ]
     )
     func `takes spans of time`(text: String, amount: TimeAmount) {
         #expect(DurationArgument(argument: text)?.amount == amount)
     }
 
-    @Test(arguments: ["", "s", "0", "-1s", "1.5s", "3d", "9999999999999999999"])
+    @Test(arguments: ["", "s", "0", "-1s", "1.5ms", "3w", "1000000000h", "9999999999999999999"])
     func `refuses what is no span of time`(text: String) {
         #expect(DurationArgument(argument: text) == nil)
     }
@@ -153,11 +153,12 @@ struct CommandLineTests {
         #expect(SinceArgument(argument: "all")?.start == .all)
         #expect(SinceArgument(argument: "10m")?.start == .age(.seconds(600)))
         #expect(SinceArgument(argument: "2d")?.start == .age(.seconds(172_800)))
+        #expect(SinceArgument(argument: "1.5h")?.start == .age(.seconds(5_400)))
         #expect(SinceArgument(argument: "k3v9:41")?.start == .after(.init(epoch: "k3v9", offset: 41)))
         for time in ["2026-11-21T10:00:00Z", "2026-11-21T10:00:00+01:00"] {
             #expect(SinceArgument(argument: time)?.start == .time(time))
         }
-        for text in ["", "10", "m", "0s", "-1s", "yesterday", "k3v9:", ":4"] {
+        for text in ["", "10", "1.5", "m", "0s", "1000000000d", "-1s", "yesterday", "k3v9:", ":4"] {
             #expect(SinceArgument(argument: text) == nil)
         }
     }

@@ -1,7 +1,7 @@
 import ApusClient
 
 /// The result of a verification.
-struct Verdict: Sendable {
+package struct Verdict: Sendable {
     let settings: VerifySettings
     let sums: VerifyControl.Sums
     /// Why the run was aborted; `nil` if it was not.
@@ -12,7 +12,7 @@ struct Verdict: Sendable {
     let seconds: Double
 
     /// Whether no message was lost, duplicated or reordered, and the server's counters agree.
-    var isProven: Bool {
+    package var isProven: Bool {
         if case .violated = books { return false }
         guard failure == nil, sums.counts.violations == 0, sums.published > 0 else { return false }
         return settings.allowsDrops || (sums.counts.announced == 0 && sums.counts.delivered == sums.expected)
@@ -36,7 +36,7 @@ struct Verdict: Sendable {
 
     // MARK: For people
 
-    var text: String {
+    package var text: String {
         var lines = violationLines
         lines += sums.notes.map { "note: \($0)" }
         lines += [
@@ -117,7 +117,7 @@ struct Verdict: Sendable {
 
     // MARK: For programs
 
-    var json: String {
+    package var json: String {
         let perTransport = transports.map { transport, sums in
             "\"\(transport.rawValue)\":{\"subscribers\":\(sums.subscribers),\"delivered\":\(sums.delivered),"
                 + "\"reconnects\":\(sums.reconnects)}"

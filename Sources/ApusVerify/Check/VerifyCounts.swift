@@ -1,30 +1,30 @@
 /// The findings as numbers, which add up over subscribers.
-struct VerifyCounts: Equatable, Sendable {
+package struct VerifyCounts: Equatable, Sendable {
     /// Events received for the first time, including late ones.
-    var delivered = 0
+    package var delivered = 0
     /// Messages that were skipped without notice, or missing at the end.
-    var lost = 0
+    package var lost = 0
     /// Messages that were delivered, or stored, more than once.
-    var doubled = 0
+    package var doubled = 0
     /// Messages that were delivered after a later one.
-    var reordered = 0
+    package var reordered = 0
     /// Messages that were announced as lost: `messages_dropped`, `recovered: false`.
-    var announced = 0
+    package var announced = 0
     /// Messages that were seen at another offset than in the ack or by another subscriber.
-    var misplaced = 0
+    package var misplaced = 0
     /// Messages that differ from what was published.
-    var damaged = 0
+    package var damaged = 0
     /// Answers that violate the specification.
-    var faults = 0
+    package var faults = 0
 
     /// What must never happen, whatever was announced.
-    var violations: Int { lost + doubled + reordered + misplaced + damaged + faults }
+    package var violations: Int { lost + doubled + reordered + misplaced + damaged + faults }
 
-    static func += (left: inout VerifyCounts, right: VerifyCounts) {
+    package static func += (left: inout VerifyCounts, right: VerifyCounts) {
         left.combine(right, +=)
     }
 
-    static func -= (left: inout VerifyCounts, right: VerifyCounts) {
+    package static func -= (left: inout VerifyCounts, right: VerifyCounts) {
         left.combine(right, -=)
     }
 

@@ -1,11 +1,10 @@
-import ApusClient
-import ArgumentParser
+package import ApusClient
 
 /// The settings of a verification.
-struct VerifySettings: Sendable {
-    var address: ServerAddress
+package struct VerifySettings: Sendable {
+    package var address: ServerAddress
     var apiKey: String?
-    var seed: UInt64
+    package var seed: UInt64
     /// How long to publish, in seconds.
     var duration: Double
     var subscribers: Int
@@ -17,9 +16,35 @@ struct VerifySettings: Sendable {
     var transports: [VerifyTransport]?
     /// The seconds after which a subscriber's socket is closed.
     var dropEvery: ClosedRange<Double>
-    var allowsDrops = false
+    var allowsDrops: Bool
     /// How long nothing may arrive at the end, in seconds, before missing messages count as lost.
     var patience = 15.0
+
+    package init(
+        address: ServerAddress,
+        apiKey: String? = nil,
+        seed: UInt64,
+        duration: Double,
+        subscribers: Int,
+        publishers: Int,
+        topics: Int,
+        rate: Double,
+        transports: [VerifyTransport]? = nil,
+        dropEvery: ClosedRange<Double>,
+        allowsDrops: Bool = false
+    ) {
+        self.address = address
+        self.apiKey = apiKey
+        self.seed = seed
+        self.duration = duration
+        self.subscribers = subscribers
+        self.publishers = publishers
+        self.topics = topics
+        self.rate = rate
+        self.transports = transports
+        self.dropEvery = dropEvery
+        self.allowsDrops = allowsDrops
+    }
 
     /// How many messages each topic should keep: one minute of its share of the rate, between 20,000 and 100,000.
     var history: Int {
@@ -37,36 +62,9 @@ struct VerifySettings: Sendable {
 }
 
 /// How a subscriber receives its events.
-enum VerifyTransport: String, CaseIterable, Sendable {
+package enum VerifyTransport: String, CaseIterable, Sendable {
     case ws
     case v1
     case sse
     case poll
-}
-
-/// A list such as `ws,v1,sse,poll`.
-struct TransportList: ExpressibleByArgument {
-    let transports: [VerifyTransport]
-
-    init?(argument: String) {
-        var transports: [VerifyTransport] = []
-        for word in argument.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let transport = VerifyTransport(rawValue: String(word)) else { return nil }
-            if !transports.contains(transport) { transports.append(transport) }
-        }
-        self.transports = transports
-    }
-}
-
-/// A range of seconds such as `0.2..2`.
-struct SecondsRange: ExpressibleByArgument {
-    let range: ClosedRange<Double>
-
-    init?(argument: String) {
-        guard let dots = argument.firstRange(of: "..") else { return nil }
-        guard let from = Double(argument[..<dots.lowerBound]), let to = Double(argument[dots.upperBound...]),
-            from > 0, from <= to, to <= 86_400
-        else { return nil }
-        range = from...to
-    }
 }

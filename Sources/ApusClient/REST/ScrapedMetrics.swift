@@ -1,13 +1,13 @@
 /// The samples of a server's `/metrics`, in Prometheus' text format (version 0.0.4).
-struct ScrapedMetrics {
-    struct Sample: Equatable {
-        let name: Substring
+package struct ScrapedMetrics {
+    package struct Sample: Equatable {
+        package let name: Substring
         /// The text between the braces: `loop="socket-0",le="0.1"`.
-        let labels: Substring
-        let value: Double
+        package let labels: Substring
+        package let value: Double
 
         /// The value of a label. No label's value may contain quotation marks or commas.
-        func label(_ name: String) -> Substring? {
+        package func label(_ name: String) -> Substring? {
             for label in labels.split(separator: ",") where label.hasPrefix("\(name)=\"") && label.hasSuffix("\"") {
                 return label.dropFirst(name.count + 2).dropLast()
             }
@@ -15,9 +15,9 @@ struct ScrapedMetrics {
         }
     }
 
-    let samples: [Sample]
+    package let samples: [Sample]
 
-    init(text: String) {
+    package init(text: String) {
         samples = text.split(separator: "\n").compactMap { line in
             guard line.first != "#" else { return nil }
             let name = line.prefix { $0 != "{" && $0 != " " }
@@ -31,7 +31,7 @@ struct ScrapedMetrics {
     }
 
     /// The sum of a name's series; `nil` if there are none.
-    func total(_ name: String) -> Double? {
+    package func total(_ name: String) -> Double? {
         let values = samples.filter { $0.name == name }.map(\.value)
         return values.isEmpty ? nil : values.reduce(0, +)
     }

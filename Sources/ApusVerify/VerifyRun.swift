@@ -3,11 +3,11 @@ import ApusProtocol
 import NIOCore
 
 /// A complete verification: topics, subscribers and publishers against one server, and the result.
-struct VerifyRun: Sendable {
+package struct VerifyRun: Sendable {
     let settings: VerifySettings
     let control: VerifyControl
 
-    init(settings: VerifySettings, control: VerifyControl = VerifyControl()) {
+    package init(settings: VerifySettings, control: VerifyControl = VerifyControl()) {
         self.settings = settings
         self.control = control
     }
@@ -26,7 +26,7 @@ struct VerifyRun: Sendable {
     ///
     /// Throws if the run cannot even start: the server is unreachable, access is denied, or it does not support
     /// positions.
-    func run() async throws -> Verdict {
+    package func run() async throws -> Verdict {
         let topics = VerifyTopics(settings: settings)
         // Fails if there is no server at all.
         _ = try await topics.client.get("/health")
@@ -68,13 +68,13 @@ struct VerifyRun: Sendable {
             client: topics.client
         ) { transport, why in
             guard settings.transports == nil else {
-                throw CommandFailure("the server gives no positions over \(transport.rawValue): \(why)")
+                throw VerifyFailure(.refused, "the server gives no positions over \(transport.rawValue): \(why)")
             }
             control.note("without \(transport.rawValue): \(why)")
         }
         guard !features.transports.isEmpty else {
             let reasons = control.sums.notes.filter { $0.hasPrefix("without") }.joined(separator: "; ")
-            throw CommandFailure("the server gives no positions, so nothing can be resumed: \(reasons)")
+            throw VerifyFailure(.refused, "the server gives no positions, so nothing can be resumed: \(reasons)")
         }
         if !features.takesPosts { control.note("the server takes no POST /topics/{name}/messages") }
         return Stage(

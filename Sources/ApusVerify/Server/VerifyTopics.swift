@@ -63,10 +63,10 @@ struct VerifyTopics: Sendable {
         switch response.status {
         case 201: return true
         case 404, 405, 501: return false
-        case 401: throw CommandFailure("the server wants an API key", exitCode: .unauthorized)
+        case 401: throw VerifyFailure(.unauthorized, "the server wants an API key")
         default:
             let answer = "status \(response.status), \(response.body.trimmedEnd)"
-            throw CommandFailure("cannot create topic '\(name)': \(answer)")
+            throw VerifyFailure(.refused, "cannot create topic '\(name)': \(answer)")
         }
     }
 
@@ -74,9 +74,7 @@ struct VerifyTopics: Sendable {
         do {
             if try await client.createTopic(name) { return }
         } catch {
-            guard error.problem?.code == ErrorCode.topicExists.rawValue else {
-                throw CommandFailure(error, topic: name)
-            }
+            guard error.problem?.code == ErrorCode.topicExists.rawValue else { throw error }
         }
         try await client.deleteTopic(name)
         try await client.createTopic(name)
