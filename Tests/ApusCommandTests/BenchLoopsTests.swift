@@ -1,3 +1,4 @@
+import ApusClient
 import ApusLoad
 import Testing
 

@@ -1,3 +1,4 @@
+import ApusVerify
 import ArgumentParser
 import Testing
 

@@ -23,7 +23,10 @@ struct ProcessMetrics: Sendable {
                 "process_resident_memory_bytes", "Resident memory size in bytes.", .gauge,
                 Self.residentMemory.map(MetricValue.integer)
             ),
-            ("process_open_fds", "Number of open file descriptors.", .gauge, ProcFile.openFiles.map(MetricValue.integer)),
+            (
+                "process_open_fds", "Number of open file descriptors.", .gauge,
+                ProcFile.openFiles.map(MetricValue.integer)
+            ),
             (
                 "process_max_fds", "Maximum number of open file descriptors.", .gauge,
                 OpenFiles.limit.map(MetricValue.integer)
@@ -50,7 +53,8 @@ struct ProcessMetrics: Sendable {
 
     /// The resident memory in bytes: the second field of `statm`, which is in pages.
     private static var residentMemory: Int? {
-        guard let fields = ProcFile.text("/proc/self/statm")?.split(separator: " "), fields.count > 1 else { return nil }
+        let fields = ProcFile.text("/proc/self/statm")?.split(separator: " ")
+        guard let fields, fields.count > 1 else { return nil }
         return Int(fields[1]).map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
     }
 
