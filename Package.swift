@@ -293,6 +293,7 @@ let package = Package(
             dependencies: [
                 "ApusClient",
                 "ApusLoad",
+                "ApusProtocol",
                 "ApusServer",
                 "ApusVerify",
                 "apus",

@@ -1,3 +1,4 @@
+import ApusProtocol
 import Foundation
 import NIOCore
 import Synchronization
@@ -117,7 +118,7 @@ struct CommandLineTests {
             Issue.record("not an event")
             return
         }
-        var feed = Feed(filter: TopicFilter("t"), options: ApusClient.SubscribeOptions())
+        var feed = Feed(filter: TopicSelection("t"), options: ApusClient.SubscribeOptions())
         _ = feed.acked(ServerMessage.Ack(requestID: nil, topic: "t", time: ""))
         let received = feed.received(sent)
         let event = try #require(received)

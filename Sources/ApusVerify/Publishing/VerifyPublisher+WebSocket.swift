@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOCore
 
 extension VerifyPublisher {
@@ -45,10 +46,9 @@ extension VerifyPublisher {
         number: Int,
         messages: [(id: String, payload: String)]
     ) -> String {
-        let messages = messages.map { "{\"id\":\"\($0.id)\",\"payload\":\($0.payload)}" }
-        let body = pending.isBatch ? "\"messages\":[\(messages.joined(separator: ","))]" : "\"message\":\(messages[0])"
-        return "{\"type\":\"publish\",\"topic\":\(JSONText.string(records[pending.topic].name)),\"outcome\":true,"
-            + "\"request_id\":\"\(number)\",\(body)}"
+        let messages = messages.map { PublishCommand.Message(id: $0.id, payload: $0.payload) }
+        let content: PublishCommand.Content = pending.isBatch ? .batch(messages) : .message(messages[0])
+        return PublishCommand(topic: records[pending.topic].name, content: content).text(requestID: "\(number)")
     }
 
     private func receiveAnswers(_ connection: WebSocketConnection, _ window: PublishWindow) async {

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOCore
 
 /// Reads a topic over a WebSocket in either dialect.
@@ -60,14 +61,13 @@ struct WebSocketReader: EventReader {
     }
 
     func subscribeCommand(after position: LogPosition?) -> String {
-        var text = "{\"type\":\"subscribe\",\"topic\":\(JSONText.string(topic))"
-        text += ",\"client_id\":\(JSONText.string(clientID)),\"request_id\":\"s\""
+        var command = SubscribeCommand(topic: topic, clientID: clientID)
         if let position {
-            text += ",\"since\":{\"epoch\":\(JSONText.string(position.epoch)),\"offset\":\(position.offset)}"
+            command.since = .position(epoch: position.epoch, offset: position.offset)
         } else {
-            text += ",\"positions\":true"
+            command.hasPositions = true
         }
-        if let queue { text += ",\"queue\":\(queue)" }
-        return text + "}"
+        command.queue = queue
+        return command.text(requestID: "s")
     }
 }

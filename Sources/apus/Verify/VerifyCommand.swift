@@ -28,7 +28,7 @@ struct VerifyCommand: ServerCommand {
     @Argument(help: ArgumentHelp("The server. (env: APUS_URL; default: \(ConnectionOptions.defaultURL))"))
     var url: String?
 
-    @Option(help: ArgumentHelp("How long to publish: 30s, 10m, 1h.", valueName: "time"))
+    @Option(help: ArgumentHelp("How long to publish.", valueName: "time"))
     var duration = DurationArgument(.seconds(30))
 
     @Option(help: ArgumentHelp("What the schedule is made from; made up, and printed, when not given.", valueName: "n"))

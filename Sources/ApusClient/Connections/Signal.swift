@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// `raise` is remembered until a task waits, so a task that checks its condition before it waits misses nothing. A wait
 /// ends early if its task is cancelled, and may end without a reason, so the task must check its condition again.
-final class Wakeup: Sendable {
+final class Signal: Sendable {
     private struct State {
         var isRaised = false
         var waiters: [CheckedContinuation<Void, Never>] = []

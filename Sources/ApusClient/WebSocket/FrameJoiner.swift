@@ -2,7 +2,7 @@ import NIOCore
 import NIOWebSocket
 
 /// Joins a server's frames into messages, and checks them against RFC 6455.
-struct MessageAssembler {
+struct FrameJoiner {
     enum Result: Equatable {
         /// More fragments must follow.
         case none

@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 
 /// Follows a subscription: prints its events, reports its notices, and stores its position.
-final class Subscriber: Sendable {
+final class SubscriptionPrinter: Sendable {
     /// The most events in one write.
     static let batch = 256
     /// How long printing the events that arrived before a signal may take.

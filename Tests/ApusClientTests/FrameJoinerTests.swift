@@ -5,13 +5,13 @@ import Testing
 @testable import ApusClient
 
 @Suite("Frames from a server")
-struct MessageAssemblerTests {
+struct FrameJoinerTests {
     private func frame(_ opcode: WebSocketOpcode, _ text: String, fin: Bool = true) -> WebSocketFrame {
         WebSocketFrame(fin: fin, opcode: opcode, data: ByteBuffer(string: text))
     }
 
     @Test func `become one message when they are fragments, with a ping in between`() {
-        var assembler = MessageAssembler(maxMessageBytes: 100)
+        var assembler = FrameJoiner(maxMessageBytes: 100)
         #expect(assembler.receive(frame(.text, "a", fin: false)) == .none)
         #expect(assembler.receive(frame(.ping, "p")) == .ping(ByteBuffer(string: "p")))
         #expect(assembler.receive(frame(.continuation, "b", fin: false)) == .none)
@@ -20,7 +20,7 @@ struct MessageAssemblerTests {
     }
 
     @Test func `may split a character`() {
-        var assembler = MessageAssembler(maxMessageBytes: 100)
+        var assembler = FrameJoiner(maxMessageBytes: 100)
         let bytes = Array("é".utf8)
         _ = assembler.receive(WebSocketFrame(fin: false, opcode: .text, data: ByteBuffer(bytes: bytes[..<1])))
         let last = WebSocketFrame(fin: true, opcode: .continuation, data: ByteBuffer(bytes: bytes[1...]))
@@ -29,7 +29,7 @@ struct MessageAssemblerTests {
 
     @Test func `that break RFC 6455 fail the connection with the code for it`() {
         func code(of frames: WebSocketFrame...) -> WebSocketErrorCode? {
-            var assembler = MessageAssembler(maxMessageBytes: 4)
+            var assembler = FrameJoiner(maxMessageBytes: 4)
             var code: WebSocketErrorCode?
             for frame in frames {
                 if case .violation(let found, _) = assembler.receive(frame) { code = code ?? found }
@@ -53,7 +53,7 @@ struct MessageAssemblerTests {
     }
 
     @Test func `say how the connection ends`() {
-        var assembler = MessageAssembler(maxMessageBytes: 100)
+        var assembler = FrameJoiner(maxMessageBytes: 100)
         #expect(assembler.receive(frame(.connectionClose, "")) == .close(WebSocketClose(code: 1005)))
         let close = frame(.connectionClose, "\u{3}\u{68}SHUTDOWN")
         #expect(assembler.receive(close) == .close(WebSocketClose(code: 872, reason: "SHUTDOWN")))
