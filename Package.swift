@@ -140,9 +140,24 @@ let package = Package(
         .target(
             name: "ApusLoad",
             dependencies: [
+                "ApusProtocol",
                 "ApusSockets",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        // What `apus verify` checks, apart from the command, so that tests need not link the program.
+        .target(
+            name: "ApusVerify",
+            dependencies: [
+                "ApusClient",
+                "ApusProtocol",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -165,13 +180,12 @@ let package = Package(
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
+                "ApusVerify",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -253,13 +267,10 @@ let package = Package(
             name: "ApusServerTests",
             dependencies: [
                 "ApusBroker",
-                "ApusClient",
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
                 "ApusTesting",
-                "apus",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -279,7 +290,6 @@ let package = Package(
                 "ApusClient",
                 "ApusProtocol",
                 "ApusServer",
-                "apus",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -299,12 +309,25 @@ let package = Package(
             name: "VerifyTests",
             dependencies: [
                 "ApusClient",
-                "apus",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ApusVerify",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ApusCommandTests",
+            dependencies: [
+                "ApusClient",
+                "ApusLoad",
+                "ApusProtocol",
+                "ApusServer",
+                "ApusVerify",
+                "apus",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings
         ),

@@ -34,7 +34,7 @@ struct Engine: Sendable {
             httpLoops: httpLoops,
             settings: configuration,
             broker: broker,
-            sockets: SocketBudget(limit: OpenFiles.spareForSockets),
+            sockets: SocketBudget(limit: SocketBudget.possible),
             logger: logger
         )
         gate = WebSocketGate(

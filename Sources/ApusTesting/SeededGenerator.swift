@@ -1,18 +1,14 @@
-/// SplitMix64: small, fast, and the same on every platform, so that the seed of a failure reproduces it.
+import ApusProtocol
+
+/// The random numbers of a test: the seed of a failure reproduces it.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    private var random: SplitMix64
 
     package init(seed: UInt64) {
-        self.state = seed
+        random = SplitMix64(seed: seed)
     }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    package mutating func next() -> UInt64 { random.next() }
 
     /// Returns `true` with a probability of `percent` percent.
     package mutating func chance(_ percent: Int) -> Bool {

@@ -18,6 +18,8 @@ struct Apus: AsyncParsableCommand {
             Client commands find the server through --url or APUS_URL (default http://127.0.0.1:8080), which may name a Unix \
             socket (unix:/run/apus.sock); a key goes in --api-key or APUS_API_KEY.
 
+            Durations are written 500ms, 25s, 1.5h or 7d; a number without a unit is seconds.
+
             Completion for a shell (bash, zsh or fish) is printed by
 
               apus --generate-completion-script bash

@@ -1,3 +1,4 @@
+import ApusSockets
 import Glibc
 
 /// Releases memory pages of the program that only its startup used: linking, parsing arguments and settings,
@@ -9,21 +10,14 @@ enum StartupPages {
     /// only mappings that nothing can have changed: none that is writable, and none with a private page, such as one
     /// with a debugger's breakpoint.
     static func release() {
-        guard let file = fopen("/proc/self/smaps", "re") else { return }
-        defer { fclose(file) }
-        // Longer than any line except one with a very long path. The rest of such a line is read as a line without
-        // meaning.
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { buffer in
-            guard let line = buffer.baseAddress else { return }
-            var mapping: UnsafeMutableRawBufferPointer?
-            while fgets(line, Int32(buffer.count), file) != nil {
-                let fields = String(cString: line).split(separator: " ", maxSplits: 5)
-                if fields.count > 4 {
-                    mapping = unchanging(fields)
-                } else if fields.count > 1, fields[0] == "Anonymous:" {
-                    if let mapping, fields[1] == "0" { madvise(mapping.baseAddress, mapping.count, MADV_DONTNEED) }
-                    mapping = nil
-                }
+        var mapping: UnsafeMutableRawBufferPointer?
+        ProcFile.forEachLine(of: "/proc/self/smaps") { line in
+            let fields = line.split(separator: " ", maxSplits: 5)
+            if fields.count > 4 {
+                mapping = unchanging(fields)
+            } else if fields.count > 1, fields[0] == "Anonymous:" {
+                if let mapping, fields[1] == "0" { madvise(mapping.baseAddress, mapping.count, MADV_DONTNEED) }
+                mapping = nil
             }
         }
     }

@@ -77,20 +77,6 @@ struct BackoffTests {
     }
 }
 
-@Suite("A topic filter")
-struct TopicFilterTests {
-    @Test(arguments: [
-        ("a", "a", true), ("a", "b", false), ("a.*", "a.b", true), ("a.*", "a", false), ("a.*", "a.b.c", false),
-        ("a.>", "a.b.c", true), ("a.>", "a", false), ("*.b", "a.*", true), ("*.b", "a.c", false), (">", "x", true),
-        ("a.*.c", "a.>", true), ("a.*.c", "b.>", false), ("*", "a.b", false), ("*.>", "a.b.c", true),
-    ]
-    )
-    func `overlaps another when a topic can match both`(one: String, other: String, overlaps: Bool) {
-        #expect(TopicFilter(one).overlaps(TopicFilter(other)) == overlaps)
-        #expect(TopicFilter(other).overlaps(TopicFilter(one)) == overlaps)
-    }
-}
-
 @Suite("A position")
 struct PositionTests {
     @Test func `is written as epoch and offset`() {

@@ -1,3 +1,4 @@
+import ApusProtocol
 import Testing
 
 @testable import ApusClient
@@ -9,7 +10,7 @@ struct FeedTests {
     private func feed(_ start: ApusClient.Start = .live, waits: Bool = false, _ topic: String = "t") -> Feed {
         var options = ApusClient.SubscribeOptions(start: start)
         options.waitsForTopic = waits
-        return Feed(filter: TopicFilter(topic), options: options)
+        return Feed(filter: TopicSelection(topic), options: options)
     }
 
     private func ack(_ place: String? = nil, recovered: Bool? = nil, waiting: Bool = false) -> ServerMessage.Ack {
@@ -53,7 +54,7 @@ struct FeedTests {
         #expect(feed.received(event(8)) != nil)
         for round in 0..<3 {
             let command = reconnect(&feed)
-            #expect(command.waits && command.since == .position(.init(epoch: "e1", offset: 8)))
+            #expect(command.waits && command.since == .position(epoch: "e1", offset: 8))
             // Told once, over any number of restarts.
             #expect(kinds(feed.acked(ack(waiting: true))) == (round == 0 ? [.waiting] : []))
             #expect(feed.received(event(1)) == nil)
@@ -70,7 +71,7 @@ struct FeedTests {
         _ = feed.acked(ack("e1:3"))
         _ = reconnect(&feed)
         #expect(feed.refusedForItsTopic(time: "T").map(kinds) == [.waiting])
-        #expect(feed.subscribe(clientID: "c").since == .position(.init(epoch: "e1", offset: 3)))
+        #expect(feed.subscribe(clientID: "c").since == .position(epoch: "e1", offset: 3))
         #expect(feed.refusedForItsTopic(time: "T").map(kinds) == [])
         _ = feed.subscribe(clientID: "c")
         #expect(kinds(feed.acked(ack("e2:0", recovered: false))) == [.gap(.newEpoch), .topicCreated])
@@ -107,7 +108,7 @@ struct FeedTests {
                 #expect(kinds(feed.received(info("topic_created", epoch: "e1"))) == [.gap(.newEpoch), .topicCreated])
                 continue
             }
-            #expect(reconnect(&feed).since == .position(.init(epoch: "e0", offset: 9)))
+            #expect(reconnect(&feed).since == .position(epoch: "e0", offset: 9))
             #expect(kinds(feed.acked(ack("e1:0", recovered: false))) == [.gap(.newEpoch), .topicCreated])
         }
     }

@@ -51,8 +51,19 @@ struct JSONTextTests {
     }
 
     @Test func `that nests deeply does not exhaust the stack`() {
-        let deep = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
-        #expect(JSONText(unchecked: "{\"a\":\(deep)}").members?["a"]?.text.utf8.count == 200_000)
+        func members(_ depth: Int) -> [String: JSONText]? {
+            let deep = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+            return JSONText(unchecked: "{\"a\":\(deep)}").members
+        }
+        // As deep as any server lets an event be.
+        #expect(members(1_023)?["a"]?.text.utf8.count == 2_046)
+        #expect(members(100_000) == nil)
+    }
+
+    @Test func `leaves out a name that is no Unicode, but not the others`() {
+        let json = JSONText(unchecked: #"{"\ud800":1,"a":"\udc00","b":"x"}"#)
+        #expect(json.members?.mapValues(\.text) == ["a": #""\udc00""#, "b": #""x""#])
+        #expect(json.members?["a"]?.stringValue == nil)
     }
 
     @Test(arguments: [

@@ -111,6 +111,18 @@ struct ServerMessageTests {
         #expect(error?.code == .badMessage)
     }
 
+    @Test func `may have members whose names and values are no Unicode, as the server forwards them`() throws {
+        let message = #"{"id":"1","payload":{"\ud800":"\udc00"},"\udfff":2}"#
+        let text = #"{"type":"event","topic":"a","message":\#(message),"ts":"t"}"#
+        guard case .event(let event) = try ServerMessage(text) else {
+            Issue.record("not an event")
+            return
+        }
+        #expect(event.message.text == message)
+        #expect(event.payload.text == #"{"\ud800":"\udc00"}"#)
+        #expect(event.payload.members == [:])
+    }
+
     @Test func `is answered to commands that are valid JSON with every field`() throws {
         let subscribe = ClientCommand.subscribe(topic: "a\"b", clientID: "c", lastN: 2).text(requestID: "r")
         #expect(

@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import apus
+@testable import ApusVerify
 
 @Suite("Messages of the server")
 struct ArrivalTests {

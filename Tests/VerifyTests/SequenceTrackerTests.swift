@@ -1,6 +1,6 @@
 import Testing
 
-@testable import apus
+@testable import ApusVerify
 
 @Suite("A sequence tracker")
 struct SequenceTrackerTests {

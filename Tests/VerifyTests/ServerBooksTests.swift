@@ -1,6 +1,6 @@
 import Testing
 
-@testable import apus
+@testable import ApusVerify
 
 @Suite("The server's books")
 struct ServerBooksTests {

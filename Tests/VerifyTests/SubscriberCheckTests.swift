@@ -1,7 +1,7 @@
 import Synchronization
 import Testing
 
-@testable import apus
+@testable import ApusVerify
 
 @Suite("The check of a subscriber")
 struct SubscriberCheckTests {

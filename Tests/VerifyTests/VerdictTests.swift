@@ -1,7 +1,7 @@
 import ApusClient
 import Testing
 
-@testable import apus
+@testable import ApusVerify
 
 @Suite("A verdict")
 struct VerdictTests {

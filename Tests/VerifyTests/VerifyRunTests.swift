@@ -1,7 +1,7 @@
 import ApusClient
 import Testing
 
-@testable import apus
+@testable import ApusVerify
 
 @Suite("A verification", .serialized, .timeLimit(.minutes(2)))
 struct VerifyRunTests {
@@ -45,7 +45,7 @@ struct VerifyRunTests {
         #expect(verdict.sums.notes.contains { $0.contains("no PUT") })
         #expect(verdict.sums.notes.contains { $0.contains("without sse") })
         #expect(verdict.sums.notes.contains { $0.contains("no POST") })
-        await #expect(throws: CommandFailure.self) {
+        await #expect(throws: VerifyFailure.self) {
             try await self.verdict(hasHTTP: false, transports: [.ws, .poll])
         }
     }

@@ -57,11 +57,11 @@ public struct NchanProtocol: LoadProtocol {
                 while let frame = try WebSocketFrame.first(in: UnsafeRawBufferPointer(rebasing: input[done...])) {
                     done += frame.byteCount
                     switch frame.opcode {
-                    case WebSocketFrame.Opcode.text, WebSocketFrame.Opcode.binary:
+                    case .text, .binary:
                         take(frame.payload, connection.role, events: &events)
-                    case WebSocketFrame.Opcode.ping:
-                        WebSocketClient.append(Array(frame.payload), opcode: WebSocketFrame.Opcode.pong, to: &output)
-                    case WebSocketFrame.Opcode.close:
+                    case .ping:
+                        WebSocketClient.append(Array(frame.payload), opcode: .pong, to: &output)
+                    case .close:
                         events.closed(frame.closeText)
                         return input.count
                     default:

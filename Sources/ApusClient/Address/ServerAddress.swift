@@ -1,3 +1,6 @@
+// With its cases, for those who import only `ApusClient`.
+@_exported public import enum ApusProtocol.Dialect
+
 /// A server's address, and the dialect to use with it.
 ///
 /// The text form is `http|https|ws|wss://host[:port][/apus][/v1]`, or `unix:/run/apus.sock[:/apus][/v1]` for a Unix
@@ -5,12 +8,7 @@
 /// WebSocket URL. A trailing `/ws` is also accepted, because users often have that URL at hand.
 public struct ServerAddress: Sendable, Hashable {
     /// The two forms of the contract's endpoints and messages.
-    public enum Dialect: Sendable, Hashable {
-        /// `/ws`, `/topics`, …; messages have a member `ts`.
-        case base
-        /// `/v1/ws`, `/v1/topics`, …; messages have a member `timestamp`.
-        case v1
-    }
+    public typealias Dialect = ApusProtocol.Dialect
 
     /// A name, an IPv4 address, or an IPv6 address without brackets; `localhost` for a Unix socket.
     public let host: String

@@ -1,3 +1,4 @@
+import ApusProtocol
 import Synchronization
 
 /// A client of an Apus server that reconnects after lost connections.
@@ -110,7 +111,7 @@ public final class ApusClient: Sendable {
     /// Assigns each subscription to a session, and starts new sessions. Returns each session with the indices of its
     /// subscriptions.
     func assign(
-        _ filters: [TopicFilter]
+        _ filters: [TopicSelection]
     ) throws(ClientError) -> [(session: SubscriptionSession, indices: [Int])] {
         var assigned: [(session: SubscriptionSession, indices: [Int])] = []
         var started: [SubscriptionSession] = []

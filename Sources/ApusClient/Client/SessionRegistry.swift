@@ -1,17 +1,21 @@
+import ApusProtocol
+
 /// Tracks which session has which subscriptions. Subscriptions of one session must not overlap.
 struct SessionRegistry {
     private struct Slot {
         let session: SubscriptionSession
-        var names: Set<String> = []
+        var names: Set<ExactText> = []
         var patterns: [TopicFilter] = []
 
         var isEmpty: Bool { names.isEmpty && patterns.isEmpty }
 
-        func hasRoom(for filter: TopicFilter) -> Bool {
-            if !filter.isPattern {
-                return !names.contains(filter.text) && !patterns.contains { $0.matches(filter.text) }
+        func hasRoom(for selection: TopicSelection) -> Bool {
+            switch selection {
+            case .name(let name):
+                !names.contains(name) && !patterns.contains { $0.matches(name.text) }
+            case .pattern(let filter):
+                !patterns.contains { $0.overlaps(filter) } && !names.contains { filter.matches($0.text) }
             }
-            return !patterns.contains { $0.overlaps(filter) } && !names.contains { filter.matches($0) }
         }
     }
 
@@ -20,20 +24,22 @@ struct SessionRegistry {
     var sessions: [SubscriptionSession] { slots.map(\.session) }
 
     /// The first session where the subscription overlaps with no other, or a new session.
-    mutating func place(_ filter: TopicFilter, makeSession: () -> SubscriptionSession) -> SubscriptionSession {
-        let index = slots.firstIndex { $0.hasRoom(for: filter) } ?? slots.endIndex
+    mutating func place(_ selection: TopicSelection, makeSession: () -> SubscriptionSession) -> SubscriptionSession {
+        let index = slots.firstIndex { $0.hasRoom(for: selection) } ?? slots.endIndex
         if index == slots.endIndex { slots.append(Slot(session: makeSession())) }
-        if filter.isPattern { slots[index].patterns.append(filter) } else { slots[index].names.insert(filter.text) }
+        switch selection {
+        case .name(let name): slots[index].names.insert(name)
+        case .pattern(let filter): slots[index].patterns.append(filter)
+        }
         return slots[index].session
     }
 
     /// Removes a subscription that has ended.
-    mutating func release(_ filter: TopicFilter, of session: SubscriptionSession) {
+    mutating func release(_ selection: TopicSelection, of session: SubscriptionSession) {
         guard let index = slots.firstIndex(where: { $0.session === session }) else { return }
-        if filter.isPattern {
-            slots[index].patterns.removeAll { $0 == filter }
-        } else {
-            slots[index].names.remove(filter.text)
+        switch selection {
+        case .name(let name): slots[index].names.remove(name)
+        case .pattern(let filter): slots[index].patterns.removeAll { $0 == filter }
         }
     }
 

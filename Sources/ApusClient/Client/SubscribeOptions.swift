@@ -1,3 +1,6 @@
+// With its cases, for those who import only `ApusClient`.
+@_exported public import enum ApusProtocol.OverflowPolicy
+
 extension ApusClient {
     /// What a subscription receives, and how much of it may wait on the server and in the client.
     public struct SubscribeOptions: Sendable, Hashable {
@@ -48,16 +51,5 @@ extension ApusClient {
     }
 
     /// What the server does when a subscription falls behind by more than its queue.
-    public enum OverflowPolicy: String, Sendable, Hashable, CaseIterable {
-        /// Skips the oldest pending messages and notifies the subscription.
-        case dropOldest = "drop-oldest"
-        /// Skips new messages until there is room again, and notifies the subscription.
-        case dropNewest = "drop-newest"
-        /// Keeps only the newest of the pending messages with the same key.
-        case latest
-        /// Disconnects the subscription after a warning. The client reconnects and recovers.
-        case disconnect
-        /// Slows the topic's publishers down to the subscription's speed.
-        case throttle
-    }
+    public typealias OverflowPolicy = ApusProtocol.OverflowPolicy
 }

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// A command to the server.
 public enum ClientCommand: Sendable, Hashable {
     /// Subscribes to a topic. The topic's last `lastN` events come first.
@@ -13,22 +15,29 @@ public enum ClientCommand: Sendable, Hashable {
 
     /// The text message for the command.
     public func text(requestID: String? = nil) -> String {
-        var text = "{\"type\":"
         switch self {
         case .subscribe(let topic, let clientID, let lastN):
-            text += "\"subscribe\",\"topic\":\(JSONText.string(topic)),\"client_id\":\(JSONText.string(clientID))"
-            if lastN != 0 { text += ",\"last_n\":\(lastN)" }
-        case .unsubscribe(let topic, let clientID):
-            text += "\"unsubscribe\",\"topic\":\(JSONText.string(topic)),\"client_id\":\(JSONText.string(clientID))"
+            SubscribeCommand(topic: topic, clientID: clientID, lastN: lastN).text(requestID: requestID)
         case .publish(let topic, let id, let payload):
-            text += "\"publish\",\"topic\":\(JSONText.string(topic)),\"message\":{\"id\":\(JSONText.string(id))"
-            text += ",\"payload\":\(payload.text)}"
+            PublishCommand(topic: topic, content: .message(.init(id: id, payload: payload.text)), wantsOutcome: false)
+                .text(requestID: requestID)
+        case .unsubscribe(let topic, let clientID):
+            Self.text("unsubscribe", requestID) { writer in
+                writer.member("topic", topic)
+                writer.member("client_id", clientID)
+            }
         case .ping:
-            text += "\"ping\""
+            Self.text("ping", requestID) { _ in }
         case .auth(let apiKey):
-            text += "\"auth\",\"api_key\":\(JSONText.string(apiKey))"
+            Self.text("auth", requestID) { $0.member("api_key", apiKey) }
         }
-        if let requestID { text += ",\"request_id\":\(JSONText.string(requestID))" }
-        return text + "}"
+    }
+
+    private static func text(_ type: String, _ requestID: String?, _ write: (inout JSONWriter) -> Void) -> String {
+        JSONWriter.object { writer in
+            writer.member("type", type)
+            write(&writer)
+            if let requestID { writer.member("request_id", requestID) }
+        }
     }
 }

@@ -32,20 +32,7 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
 
     /// The JSON string for `value`.
     public static func string(_ value: String) -> JSONText {
-        var escaped: [UInt8] = [UInt8(ascii: "\"")]
-        escaped.reserveCapacity(value.utf8.count + 2)
-        for byte in value.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): escaped += [UInt8(ascii: "\\"), byte]
-            case 0x0A: escaped += Array("\\n".utf8)
-            case 0x0D: escaped += Array("\\r".utf8)
-            case 0x09: escaped += Array("\\t".utf8)
-            case 0..<0x20: escaped += Array((byte < 16 ? "\\u000" : "\\u00").utf8) + Array(String(byte, radix: 16).utf8)
-            default: escaped.append(byte)
-            }
-        }
-        escaped.append(UInt8(ascii: "\""))
-        return JSONText(unchecked: String(decoding: escaped, as: UTF8.self))
+        JSONText(unchecked: jsonString(value))
     }
 
     /// The value if it is a string.
@@ -54,7 +41,8 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
             return nil
         }
         if !text.utf8.contains(UInt8(ascii: "\\")) { return String(text.dropFirst().dropLast()) }
-        return try? decode(String.self)
+        var text = text
+        return text.withUTF8 { JSONDocument.string(of: UnsafeRawBufferPointer($0)) }
     }
 
     /// The value if it is an integer.
@@ -65,14 +53,19 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
         try JSONDecoder().decode(type, from: Data(text.utf8))
     }
 
-    /// The members of the value if it is an object. Of a duplicate name, the last counts.
+    /// The members of the value if it is an object; `nil` if it is none, or nests more than 1,024 levels deep.
     ///
-    /// The members' values are scanned only to find their ends.
+    /// Of a duplicate name, the last counts. Names that are not Unicode (a lone surrogate) are left out.
     public var members: [String: JSONText]? {
         var text = text
-        return text.withUTF8 { bytes in
-            var scanner = MemberScanner(bytes: bytes)
-            return scanner.members()
+        return text.withUTF8 { utf8 in
+            let bytes = UnsafeRawBufferPointer(utf8)
+            guard let members = JSONDocument.members(of: bytes) else { return nil }
+            var texts: [String: JSONText] = [:]
+            for (name, value) in members {
+                texts[name] = JSONText(unchecked: String(decoding: bytes[value], as: UTF8.self))
+            }
+            return texts
         }
     }
 }

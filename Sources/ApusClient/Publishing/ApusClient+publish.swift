@@ -1,3 +1,5 @@
+import ApusProtocol
+
 extension ApusClient {
     /// Publishes a message and waits for its ack.
     ///
@@ -46,7 +48,7 @@ extension ApusClient {
         guard let first = batch.first else {
             throw ClientError(.badMessage, "a batch needs at least one message", topic: topic)
         }
-        var command = PublishCommand(topic: topic, content: .batch(batch))
+        var command = PublishCommand(topic: topic, content: .batch(batch.map(\.command)))
         command.key = key
         command.timeToLive = ttl
         let (request, ticket) = try publisher.enqueue(command)
@@ -76,8 +78,9 @@ extension ApusClient {
         wantsOutcome: Bool = true
     ) throws(ClientError) -> Receipt {
         let message = Message(payload, id: id)
-        var command = PublishCommand(topic: topic, content: .message(message), key: key, timeToLive: ttl)
-        command.wantsOutcome = wantsOutcome
+        var command = PublishCommand(topic: topic, content: .message(message.command), wantsOutcome: wantsOutcome)
+        command.key = key
+        command.timeToLive = ttl
         let (request, ticket) = try publisher.enqueue(command)
         return Receipt(id: message.id, count: 1, request, ticket, publisher)
     }
@@ -117,4 +120,8 @@ extension ApusClient {
             }
         }
     }
+}
+
+extension ApusClient.Message {
+    fileprivate var command: PublishCommand.Message { .init(id: id, payload: payload.text) }
 }

@@ -17,7 +17,7 @@ final class PublishSession: Sendable {
 
     private let transport: ReconnectingTransport
     private let state: Mutex<State>
-    private let news = Wakeup()
+    private let news = Signal()
     /// Starts `run`.
     private let start: @Sendable (PublishSession) -> Void
 

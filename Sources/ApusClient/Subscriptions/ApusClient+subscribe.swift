@@ -1,3 +1,5 @@
+import ApusProtocol
+
 extension ApusClient {
     /// Subscribes to a topic, or to every topic that matches a pattern such as `orders.*`. Returns once the server has
     /// acked the subscription.
@@ -28,7 +30,7 @@ extension ApusClient {
         starts: [String: Start] = [:]
     ) async throws(ClientError) -> Subscription {
         guard !topics.isEmpty else { throw ClientError(.badMessage, "a subscription needs at least one topic") }
-        let filters = topics.map(TopicFilter.init)
+        let filters = topics.map(TopicSelection.init)
         let buffer = EventBuffer(feeds: topics.count, limit: options.buffer, byteLimit: options.bufferBytes)
         var places: [Subscription.Place] = []
         do {

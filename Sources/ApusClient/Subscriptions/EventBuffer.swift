@@ -42,8 +42,8 @@ final class EventBuffer: Sendable {
     }
 
     private let state: Mutex<State>
-    private let news = Wakeup()
-    private let room = Wakeup()
+    private let news = Signal()
+    private let room = Signal()
     private let limit: Int
     private let byteLimit: Int
 

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// The state of one subscription on the server.
 ///
 /// A value without I/O. It converts the server's messages to deliveries for the consumer, drops duplicates, and knows
@@ -22,7 +24,7 @@ struct Feed {
         case over
     }
 
-    let filter: TopicFilter
+    let filter: TopicSelection
     let options: ApusClient.SubscribeOptions
     private var stage = Stage.away
     /// The position of the last received message; `nil` without positions.
@@ -38,7 +40,7 @@ struct Feed {
     /// Whether the consumer knows that the topic does not exist.
     private var isAbsenceTold = false
 
-    init(filter: TopicFilter, options: ApusClient.SubscribeOptions) {
+    init(filter: TopicSelection, options: ApusClient.SubscribeOptions) {
         self.filter = filter
         self.options = options
     }
@@ -62,9 +64,9 @@ struct Feed {
         // A subscription that was once made continues: it waits if its topic is missing.
         command.waits = !filter.isPattern && (options.waitsForTopic || isKnown)
         if let position {
-            command.since = .position(position)
+            command.since = .after(position)
         } else if isAbsent {
-            command.since = wasLive ? .text("all") : startPosition.map { .position($0) } ?? .text("all")
+            command.since = wasLive ? .text("all") : startPosition.map { .after($0) } ?? .text("all")
         } else if !isKnown {
             start(&command)
         }
@@ -76,8 +78,8 @@ struct Feed {
         switch options.start {
         case .live: break
         case .last(let count): command.lastN = count
-        case .after(let position): command.since = .position(position)
-        case .age(let age): command.since = .text(age.wireText)
+        case .after(let position): command.since = .after(position)
+        case .age(let age): command.since = .text(age.commandText)
         case .time(let time): command.since = .text(time)
         case .all: command.since = .text("all")
         }
@@ -146,8 +148,8 @@ struct Feed {
     }
 
     private var askedPosition: ApusClient.Position? {
-        guard case .position(let position) = asked?.since else { return nil }
-        return position
+        guard case .position(let epoch, let offset) = asked?.since else { return nil }
+        return ApusClient.Position(epoch: epoch, offset: offset)
     }
 
     /// Handles the loss of the connection.
@@ -212,5 +214,11 @@ struct Feed {
         case "left": .left(clientID: info.clientID ?? "")
         default: nil
         }
+    }
+}
+
+extension SubscribeCommand.Since {
+    fileprivate static func after(_ position: ApusClient.Position) -> Self {
+        .position(epoch: position.epoch, offset: position.offset)
     }
 }

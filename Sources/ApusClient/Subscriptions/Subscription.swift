@@ -1,3 +1,4 @@
+import ApusProtocol
 import Synchronization
 
 extension ApusClient {
@@ -37,7 +38,7 @@ extension ApusClient {
         /// The feeds of this subscription in one session.
         struct Place: Sendable {
             let session: SubscriptionSession
-            let filters: [TopicFilter]
+            let filters: [TopicSelection]
             var keys: [SubscriptionSession.Key] = []
         }
 

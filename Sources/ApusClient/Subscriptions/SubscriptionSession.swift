@@ -15,7 +15,7 @@ actor SubscriptionSession {
 
     /// A requested subscription.
     struct Request: Sendable {
-        let filter: TopicFilter
+        let filter: TopicSelection
         let options: ApusClient.SubscribeOptions
         /// The index of the feed in its subscription.
         let index: Int
@@ -49,7 +49,7 @@ actor SubscriptionSession {
     private let onEnd: @Sendable (SubscriptionSession) -> Void
     var entries: [Key: Entry] = [:]
     private(set) var names: [String: Key] = [:]
-    private(set) var patterns: [(filter: TopicFilter, key: Key)] = []
+    private(set) var patterns: [(filter: TopicSelection, key: Key)] = []
     private var lastKey = 0
     var unanswered = 0
     private var connection: WebSocketConnection?

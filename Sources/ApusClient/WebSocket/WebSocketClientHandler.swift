@@ -19,9 +19,8 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
     }
 
     private let inbox: WebSocketInbox
-    private let answersPings: Bool
     private let deliversControlFrames: Bool
-    private var assembler: MessageAssembler
+    private var assembler: FrameJoiner
     private var phase = Phase.open
     private var isPaused = false
     private var wantsRead = false
@@ -35,10 +34,9 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
 
     init(inbox: WebSocketInbox, configuration: WebSocketConnection.Configuration) {
         self.inbox = inbox
-        answersPings = configuration.answersPings
         deliversControlFrames = configuration.deliversControlFrames
         idleTimeout = configuration.idleTimeout
-        assembler = MessageAssembler(maxMessageBytes: configuration.maxMessageBytes)
+        assembler = FrameJoiner(maxMessageBytes: configuration.maxMessageBytes)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -92,7 +90,7 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         case .message(let message):
             deliver(message)
         case .ping(let data):
-            if answersPings, phase == .open { send(.pong, data, context: context) }
+            if phase == .open { send(.pong, data, context: context) }
             if deliversControlFrames { deliver(.ping(data)) }
         case .pong(let data):
             if deliversControlFrames { deliver(.pong(data)) }

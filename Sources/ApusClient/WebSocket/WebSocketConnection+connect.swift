@@ -6,7 +6,7 @@ import NIOWebSocket
 
 extension WebSocketConnection {
     /// The result of a handshake.
-    private enum Handshake: Sendable {
+    private enum Upgrade: Sendable {
         case upgraded(any Channel, WebSocketInbox)
         case refused(EventLoopFuture<RefusalReader.Response>)
     }
@@ -41,7 +41,7 @@ extension WebSocketConnection {
     }
 
     private static func finish(
-        _ handshake: EventLoopFuture<Handshake>,
+        _ handshake: EventLoopFuture<Upgrade>,
         on channel: any Channel,
         deadline: NIODeadline,
         address: ServerAddress
@@ -107,8 +107,8 @@ extension WebSocketConnection {
         to channel: any Channel,
         address: ServerAddress,
         configuration: Configuration
-    ) throws -> EventLoopFuture<Handshake> {
-        let upgrader = NIOTypedWebSocketClientUpgrader<Handshake>(
+    ) throws -> EventLoopFuture<Upgrade> {
+        let upgrader = NIOTypedWebSocketClientUpgrader<Upgrade>(
             maxFrameSize: configuration.maxMessageBytes,
             enableAutomaticErrorHandling: false
         ) { channel, _ in

@@ -26,8 +26,6 @@ public final class WebSocketConnection: Sendable {
         /// After this time without input, the client pings the server. After the same time without a response, the
         /// connection counts as broken. `nil` means never.
         public var idleTimeout: TimeAmount?
-        /// Whether pings are answered. A test may turn this off.
-        public var answersPings = true
         /// Whether pings and pongs are delivered.
         public var deliversControlFrames = false
         /// The size of the kernel's receive buffer (SO_RCVBUF), in bytes. Tests of slow readers use a small one.
@@ -84,22 +82,6 @@ public final class WebSocketConnection: Sendable {
         var frame = WebSocketFrame(fin: fin, opcode: opcode, maskKey: isMasked ? .random() : nil, data: data)
         frame.rsv1 = rsv1
         try await written(channel.writeAndFlush(frame))
-    }
-
-    /// Sends bytes past the WebSocket encoder, for frames that no encoder would produce.
-    public func sendRaw(_ bytes: ByteBuffer) async throws(ClientError) {
-        let channel = channel
-        try await written(
-            channel.eventLoop.flatSubmit {
-                do {
-                    let encoder = try channel.pipeline.syncOperations.context(handlerType: WebSocketFrameEncoder.self)
-                    // A write at the encoder's context continues with the handlers before it.
-                    return encoder.writeAndFlush(NIOAny(bytes))
-                } catch {
-                    return channel.eventLoop.makeFailedFuture(error)
-                }
-            }
-        )
     }
 
     private func frame(_ opcode: WebSocketOpcode, _ data: ByteBuffer) -> WebSocketFrame {

@@ -6,7 +6,7 @@ public enum WebSocketMessage: Sendable, Hashable {
     case text(String)
     /// A binary message.
     case binary(ByteBuffer)
-    /// A ping, already answered if `answersPings` is on. Delivered only with `deliversControlFrames`.
+    /// A ping, already answered. Delivered only with `deliversControlFrames`.
     case ping(ByteBuffer)
     /// A pong. Delivered only with `deliversControlFrames`.
     case pong(ByteBuffer)

@@ -1,3 +1,4 @@
+import ApusSockets
 import Glibc
 
 /// Finds the processes that listen at an address of this machine.

@@ -1,3 +1,4 @@
+import ApusSockets
 import Glibc
 
 /// The resources that the server's processes have used, at one moment.

@@ -1,4 +1,4 @@
-import Glibc
+import ApusSockets
 
 extension LoadSettings {
     /// The maximum number of threads.
@@ -83,23 +83,13 @@ extension LoadSettings {
     ///
     /// - Throws: ``LoadFailure`` `.impossible` when the limit is too low.
     public func claimFiles() throws(LoadFailure) {
-        var limit = rlimit()
-        let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        guard getrlimit(kind, &limit) == 0 else { return }
-        let needed = rlim_t(connections + Self.spareFiles)
-        if limit.rlim_cur < needed {
-            // Root may exceed the hard limit. For all others this fails.
-            var raised = rlimit(rlim_cur: needed, rlim_max: max(needed, limit.rlim_max))
-            if setrlimit(kind, &raised) != 0 {
-                raised = rlimit(rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max)
-                _ = setrlimit(kind, &raised)
-            }
-            _ = getrlimit(kind, &limit)
-        }
-        guard limit.rlim_cur >= needed else {
+        let needed = connections + Self.spareFiles
+        OpenFiles.raiseLimit(to: needed)
+        guard let limit = OpenFiles.limit else { return }
+        guard limit >= needed else {
             throw LoadFailure(
                 .impossible,
-                "\(connections) connections need \(needed) open files, but `ulimit -Hn` allows \(limit.rlim_cur)"
+                "\(connections) connections need \(needed) open files, but `ulimit -Hn` allows \(limit)"
             )
         }
     }

@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// The protocol of Apus over WebSocket (docs/protocol.md), and of any server with the same messages.
 public struct ApusWireProtocol: LoadProtocol {
     public let name = "apus"
@@ -88,7 +90,7 @@ public struct ApusWireProtocol: LoadProtocol {
             do throws(WebSocketFault) {
                 while let frame = try .first(in: UnsafeRawBufferPointer(rebasing: input[done...])) as WebSocketFrame? {
                     done += frame.byteCount
-                    if frame.opcode == WebSocketFrame.Opcode.text {
+                    if frame.opcode == .text {
                         message(frame.payload, connection: &connection, events: &events)
                     } else if !control(frame, events: &events, output: &output) {
                         return input.count
@@ -145,7 +147,7 @@ public struct ApusWireProtocol: LoadProtocol {
             let text = """
                 {"type":"subscribe","topic":"\(connection.topic)","client_id":"s\(connection.number)","request_id":"s"}
                 """
-            WebSocketClient.append(Array(text.utf8), opcode: WebSocketFrame.Opcode.text, to: &output)
+            WebSocketClient.append(Array(text.utf8), opcode: .text, to: &output)
         }
 
         @inline(__always)
@@ -189,13 +191,13 @@ public struct ApusWireProtocol: LoadProtocol {
         /// Handles a control frame. Returns `false` when the connection has ended.
         private func control(_ frame: WebSocketFrame, events: inout LoadEvents, output: inout [UInt8]) -> Bool {
             switch frame.opcode {
-            case WebSocketFrame.Opcode.ping:
-                WebSocketClient.append(Array(frame.payload), opcode: WebSocketFrame.Opcode.pong, to: &output)
-            case WebSocketFrame.Opcode.close:
+            case .ping:
+                WebSocketClient.append(Array(frame.payload), opcode: .pong, to: &output)
+            case .close:
                 events.closed(frame.closeText)
                 return false
-            case WebSocketFrame.Opcode.pong: events.other()
-            default:
+            case .pong: events.other()
+            case .continuation, .text, .binary:
                 events.closed("the server sent a frame of kind \(frame.opcode)")
                 return false
             }

@@ -1,3 +1,5 @@
+public import ApusProtocol
+
 /// What a client writes (RFC 6455): the handshake, and masked frames.
 public enum WebSocketClient {
     /// The nonce and its answer from the example in RFC 6455, section 1.3. A load generator needs no secret nonce.
@@ -43,7 +45,7 @@ public enum WebSocketClient {
     }
 
     /// Appends a masked frame.
-    public static func append(_ payload: [UInt8], opcode: UInt8, to output: inout [UInt8]) {
+    public static func append(_ payload: [UInt8], opcode: Opcode, to output: inout [UInt8]) {
         appendHead(opcode: opcode, length: payload.count, to: &output)
         let key = UInt32.random(in: 0...UInt32.max)
         withUnsafeBytes(of: key) { output.append(contentsOf: $0) }
@@ -55,7 +57,7 @@ public enum WebSocketClient {
     /// The template of a text frame around a message template.
     public static func template(around message: PublishTemplate) -> PublishTemplate {
         var bytes: [UInt8] = []
-        appendHead(opcode: WebSocketFrame.Opcode.text, length: message.bytes.count, to: &bytes)
+        appendHead(opcode: .text, length: message.bytes.count, to: &bytes)
         let key = bytes.count
         let shift = key + 4
         bytes += [0, 0, 0, 0]
@@ -67,18 +69,14 @@ public enum WebSocketClient {
         return template
     }
 
-    private static func appendHead(opcode: UInt8, length: Int, to output: inout [UInt8]) {
-        output.append(0x80 | opcode)
-        switch length {
-        case ..<126:
-            output.append(0x80 | UInt8(length))
-        case ..<65_536:
-            output.append(0x80 | 126)
-            withUnsafeBytes(of: UInt16(length).bigEndian) { output.append(contentsOf: $0) }
-        default:
-            output.append(0x80 | 127)
-            withUnsafeBytes(of: UInt64(length).bigEndian) { output.append(contentsOf: $0) }
+    /// A server's header with the bit that announces a masking key.
+    private static func appendHead(opcode: Opcode, length: Int, to output: inout [UInt8]) {
+        var head: [UInt8] = Array(repeating: 0, count: FrameHeader.size(payload: length))
+        head.withUnsafeMutableBytes { bytes in
+            if let base = bytes.baseAddress { FrameHeader.write(opcode, payload: length, to: base) }
         }
+        head[1] |= 0x80
+        output += head
     }
 
     /// Masks in place, eight bytes at a time. `key` is in memory byte order.

@@ -1,27 +1,19 @@
+// With its cases, for protocols that import only `ApusLoad`.
+@_exported public import enum ApusProtocol.Opcode
+
 /// One frame of a server, in place in the read buffer (RFC 6455, section 5.2).
 public struct WebSocketFrame {
-    /// The opcodes of frames.
-    public enum Opcode {
-        public static let continuation: UInt8 = 0
-        public static let text: UInt8 = 1
-        public static let binary: UInt8 = 2
-        public static let close: UInt8 = 8
-        public static let ping: UInt8 = 9
-        public static let pong: UInt8 = 10
-    }
-
     /// The largest payload accepted: 64 MiB.
     public static let payloadLimit = 64 << 20
 
-    /// The opcode of the frame: see `Opcode`.
-    public let opcode: UInt8
+    public let opcode: Opcode
     /// The payload. Valid as long as the read buffer is.
     public let payload: UnsafeRawBufferPointer
     /// The size of the frame with its head, in bytes.
     public let byteCount: Int
 
     @usableFromInline
-    init(opcode: UInt8, payload: UnsafeRawBufferPointer, byteCount: Int) {
+    init(opcode: Opcode, payload: UnsafeRawBufferPointer, byteCount: Int) {
         self.opcode = opcode
         self.payload = payload
         self.byteCount = byteCount
@@ -53,8 +45,9 @@ public struct WebSocketFrame {
             head = 10
         }
         guard input.count >= head + length else { return nil }
+        guard let opcode = Opcode(rawValue: flags & 0x0F) else { throw .unknownOpcode }
         return WebSocketFrame(
-            opcode: flags & 0x0F,
+            opcode: opcode,
             payload: UnsafeRawBufferPointer(start: base + head, count: length),
             byteCount: head + length
         )
@@ -62,7 +55,8 @@ public struct WebSocketFrame {
 
     /// The size in bytes of the text frame that begins here, with its head; `nil` if none begins here.
     static func textByteCount(in input: UnsafeRawBufferPointer) -> Int? {
-        guard input.count >= 10, let base = input.baseAddress, input[0] == 0x80 | Opcode.text else { return nil }
+        let start = 0x80 | Opcode.text.rawValue
+        guard input.count >= 10, let base = input.baseAddress, input[0] == start else { return nil }
         switch input[1] {
         case ..<126: return 2 + Int(input[1])
         case 126: return 4 + Int(UInt16(bigEndian: (base + 2).loadUnaligned(as: UInt16.self)))
@@ -79,7 +73,7 @@ public struct WebSocketFrame {
 
     /// The code and the reason of a close frame, as text.
     public var closeText: String {
-        guard opcode == Opcode.close, payload.count >= 2 else { return "close frame" }
+        guard opcode == .close, payload.count >= 2 else { return "close frame" }
         let reason = String(decoding: payload.dropFirst(2), as: UTF8.self)
         let code = Int(payload[0]) << 8 | Int(payload[1])
         return reason.isEmpty ? "close \(code)" : "close \(code) \(reason)"
@@ -92,6 +86,7 @@ public enum WebSocketFault: Error, Equatable {
     case masked
     case reservedBits
     case tooLarge
+    case unknownOpcode
 
     /// The fault in words.
     public var text: String {
@@ -100,6 +95,7 @@ public enum WebSocketFault: Error, Equatable {
         case .masked: "the server masked a frame (RFC 6455 forbids it)"
         case .reservedBits: "the server used an extension that was not asked for"
         case .tooLarge: "the server sent a frame of more than 64 MiB"
+        case .unknownOpcode: "the server sent a frame of a kind that RFC 6455 does not know"
         }
     }
 }

@@ -1,5 +1,8 @@
 /// The only pass over a command's text. Checks that all of it is JSON, and records where the known fields are.
 ///
+/// It does what ``JSONDocument/isValid(_:)`` and then `JSONMembers` would do in two passes: every publish takes this
+/// way.
+///
 /// ```
 /// {"type":"publish", "message":{"id":"…","payload":[…]}}
 ///  └ the command's members      └ those of `message`; deeper is only checked

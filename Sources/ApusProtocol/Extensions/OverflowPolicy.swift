@@ -1,5 +1,5 @@
 /// What happens to a subscription that lags behind by more than its queue.
-public enum OverflowPolicy: String, Sendable, CaseIterable {
+public enum OverflowPolicy: String, Sendable, Hashable, CaseIterable {
     /// Skips the oldest pending messages, keeps the newest, and announces the gap.
     case dropOldest = "drop-oldest"
     /// Skips new messages until there is room again, and announces the gap.

@@ -1,4 +1,4 @@
-/// Checks whether a whole text is JSON (RFC 8259), by the same strict pass that reads commands.
+/// Checks whether a whole text is JSON (RFC 8259), with the strict lexer that also reads commands.
 public enum JSONDocument {
     /// The deepest nesting that ``isValid(_:)`` accepts.
     public static let maxDepth = JSONNesting.capacity
@@ -12,13 +12,32 @@ public enum JSONDocument {
     public static func isValid(_ bytes: UnsafeRawBufferPointer, maxDepth: Int) -> Bool {
         var validator = UTF8Validator()
         guard let base = bytes.baseAddress, validator.consume(bytes), validator.isComplete else { return false }
-        var fields = CommandFields()
-        let reader = CommandReader(base: base, count: bytes.count, maxDepth: min(maxDepth, Self.maxDepth))
-        do {
-            _ = try reader.read(into: &fields)
-            return true
-        } catch {
+        let lexer = JSONLexer(base: base, count: bytes.count)
+        var start = 0
+        let first = lexer.nextByte(at: &start)
+        let depth = min(maxDepth, Self.maxDepth)
+        guard let value = try? lexer.value(at: start, startingWith: first, depth: 0, maxDepth: depth) else {
             return false
         }
+        return lexer.skipWhitespace(from: value.end) >= bytes.count
+    }
+
+    /// The members of a text that is one object, each with the place of its value; `nil` for any other text.
+    ///
+    /// A member is left out if its name has a lone surrogate: no string is equal to that name.
+    package static func members(of bytes: UnsafeRawBufferPointer) -> [(name: String, value: Range<Int>)]? {
+        guard isValid(bytes) else { return nil }
+        let root = JSONMembers.root(of: bytes)
+        guard root.kind == .object, var members = JSONMembers(of: root, in: bytes) else { return nil }
+        var all: [(name: String, value: Range<Int>)] = []
+        while let (name, value) = members.next() {
+            if let name = name.string(in: bytes) { all.append((name, value.range)) }
+        }
+        return all
+    }
+
+    /// The string that a text is; `nil` if it is something else, or has a lone surrogate.
+    package static func string(of bytes: UnsafeRawBufferPointer) -> String? {
+        isValid(bytes) ? JSONMembers.root(of: bytes).text?.string(in: bytes) : nil
     }
 }

@@ -21,6 +21,13 @@ public func appendJSONString(_ text: String, to buffer: inout ByteBuffer) {
     }
 }
 
+/// `text` as a JSON string with quotes.
+public func jsonString(_ text: String) -> String {
+    var buffer = ByteBuffer()
+    appendJSONString(text, to: &buffer)
+    return String(buffer: buffer)
+}
+
 /// The first position at or after `start` whose byte must be escaped, or the end.
 private func endOfPlainText(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
     guard let base = bytes.baseAddress else { return 0 }

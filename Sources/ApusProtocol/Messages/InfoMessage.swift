@@ -1,5 +1,3 @@
-import NIOCore
-
 /// A message that the server sends on its own initiative, in the same words on every transport.
 public enum InfoMessage: Sendable {
     /// A sign of life.
@@ -24,42 +22,65 @@ public enum InfoMessage: Sendable {
 
     /// The members after `"type":"info"`, each preceded by a comma.
     public var members: String {
-        switch self {
-        case .heartbeat:
-            return #","msg":"ping""#
-        case .messagesDropped(let topic, let count, let range):
-            let positions = range.map { #","from":\#($0.lowerBound),"to":\#($0.upperBound)"# } ?? ""
-            return Self.of(topic, #","msg":"messages_dropped","dropped":\#(count)"# + positions)
-        case .topicDeleted(let topic):
-            return Self.of(topic, #","msg":"topic_deleted""#)
-        case .waiting(let topic):
-            return Self.of(topic, #","msg":"waiting""#)
-        case .topicCreated(let topic, let epoch):
-            return Self.of(topic, #","msg":"topic_created","epoch":"\#(epoch)""#)
-        case .notRecovered(let topic, let epoch, let offset, let missed):
-            let range = missed.map { #","missed":{"from":\#($0.lowerBound),"to":\#($0.upperBound)}"# } ?? ""
-            let position = #","epoch":"\#(epoch)","offset":\#(offset)"#
-            return Self.of(topic, #","msg":"not_recovered""# + position + #","recovered":false"# + range)
-        case .slowConsumerWarning(let topic, let lag, let queue):
-            return Self.of(topic, #","msg":"slow_consumer_warning","lag":\#(lag),"queue":\#(queue)"#)
-        case .presence(let topic, let hasJoined, let clientID):
-            let message = hasJoined ? "joined" : "left"
-            return Self.of(topic, #","msg":"\#(message)","client_id":"# + jsonString(clientID))
-        case .presenceDropped(let topic, let count):
-            return Self.of(topic, #","msg":"presence_dropped","dropped":\#(count)"#)
-        case .shutdown(let reconnectAfter):
-            return #","msg":"shutdown","reconnect_after_ms":\#(reconnectAfter)"#
+        JSONWriter.moreMembers { writer in
+            if let topicJSON { writer.member("topic", json: String(decoding: topicJSON, as: UTF8.self)) }
+            writer.member("msg", word)
+            writeDetails(to: &writer)
         }
     }
 
-    private static func of(_ topicJSON: [UInt8], _ members: String) -> String {
-        #","topic":"# + String(decoding: topicJSON, as: UTF8.self) + members
+    /// Which message it is: the value of `msg`.
+    private var word: String {
+        switch self {
+        case .heartbeat: "ping"
+        case .messagesDropped: "messages_dropped"
+        case .topicDeleted: "topic_deleted"
+        case .waiting: "waiting"
+        case .topicCreated: "topic_created"
+        case .notRecovered: "not_recovered"
+        case .slowConsumerWarning: "slow_consumer_warning"
+        case .presence(_, let hasJoined, _): hasJoined ? "joined" : "left"
+        case .presenceDropped: "presence_dropped"
+        case .shutdown: "shutdown"
+        }
     }
-}
 
-/// `text` as a JSON string with quotes.
-public func jsonString(_ text: String) -> String {
-    var buffer = ByteBuffer()
-    appendJSONString(text, to: &buffer)
-    return String(buffer: buffer)
+    private var topicJSON: [UInt8]? {
+        switch self {
+        case .heartbeat, .shutdown: nil
+        case .messagesDropped(let topic, _, _), .topicDeleted(let topic), .waiting(let topic),
+            .topicCreated(let topic, _), .notRecovered(let topic, _, _, _), .slowConsumerWarning(let topic, _, _),
+            .presence(let topic, _, _), .presenceDropped(let topic, _):
+            topic
+        }
+    }
+
+    private func writeDetails(to writer: inout JSONWriter) {
+        switch self {
+        case .heartbeat, .topicDeleted, .waiting:
+            break
+        case .messagesDropped(_, let count, let range):
+            writer.member("dropped", count)
+            if let range {
+                writer.member("from", range.lowerBound)
+                writer.member("to", range.upperBound)
+            }
+        case .topicCreated(_, let epoch):
+            writer.member("epoch", epoch)
+        case .notRecovered(_, let epoch, let offset, let missed):
+            writer.member("epoch", epoch)
+            writer.member("offset", offset)
+            writer.member("recovered", false)
+            if let missed { writer.member("missed", missed) }
+        case .slowConsumerWarning(_, let lag, let queue):
+            writer.member("lag", lag)
+            writer.member("queue", queue)
+        case .presence(_, _, let clientID):
+            writer.member("client_id", clientID)
+        case .presenceDropped(_, let count):
+            writer.member("dropped", count)
+        case .shutdown(let reconnectAfter):
+            writer.member("reconnect_after_ms", reconnectAfter)
+        }
+    }
 }

@@ -71,15 +71,19 @@ public struct MessageEncoder: Sendable {
         to buffer: inout ByteBuffer
     ) {
         let head: StaticString = #"{"type":"error""#
-        var details = ByteBuffer()
-        details.writeString(#","error":{"code":""# + code.rawValue + #"","message":"#)
-        appendJSONString(message, to: &details)
-        details.writeString("}")
-        let payload = head.size + Self.size(requestID) + details.readableBytes + timeSize
+        let details = Array(
+            JSONWriter.moreMembers { writer in
+                writer.object("error") { error in
+                    error.member("code", code.rawValue)
+                    error.member("message", message)
+                }
+            }.utf8
+        )
+        let payload = head.size + Self.size(requestID) + details.count + timeSize
         buffer.writeTextFrame(payload: payload) { writer in
             writer.put(head)
             Self.put(requestID, to: &writer)
-            details.withUnsafeReadableBytes { writer.put($0) }
+            writer.put(details)
             put(time, to: &writer)
         }
     }

@@ -9,4 +9,9 @@ extension Duration {
         guard self < .milliseconds(Self.century) else { return Self.century }
         return max(Int64(self / .milliseconds(1)), 1)
     }
+
+    /// The duration as a command has it: whole milliseconds, rounded up, at least one.
+    package var commandText: String {
+        "\(max(1, Int64((self / .milliseconds(1)).rounded(.up))))ms"
+    }
 }

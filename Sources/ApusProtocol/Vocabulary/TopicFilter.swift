@@ -68,6 +68,21 @@ package struct TopicFilter: Sendable {
     }
 }
 
+extension TopicFilter {
+    /// Whether a topic can match both patterns.
+    package func overlaps(_ other: TopicFilter) -> Bool {
+        for index in 0..<max(tokens.count, other.tokens.count) {
+            guard index < tokens.count, index < other.tokens.count else { return false }
+            switch (tokens[index], other.tokens[index]) {
+            case (.tail, _), (_, .tail): return true
+            case (.one, _), (_, .one): break
+            case (.literal(let mine), .literal(let others)): if mine != others { return false }
+            }
+        }
+        return true
+    }
+}
+
 extension TopicFilter: Hashable {
     package static func == (lhs: TopicFilter, rhs: TopicFilter) -> Bool {
         lhs.exact == rhs.exact

@@ -218,10 +218,11 @@ private struct HistoryPage {
         }
         body.writeString(#"],"next":\#(next)"#)
         if saysRecovered, isRecovered == false {
-            body.writeStaticString(#","recovered":false"#)
-            if let missed {
-                body.writeString(#","missed":{"from":\#(missed.lowerBound),"to":\#(missed.upperBound)}"#)
+            let more = JSONWriter.moreMembers { writer in
+                writer.member("recovered", false)
+                if let missed { writer.member("missed", missed) }
             }
+            body.writeString(more)
         }
         body.writeStaticString("}")
         return body

@@ -1,3 +1,4 @@
+import ApusSockets
 import Foundation
 import Glibc
 
@@ -22,10 +23,13 @@ struct ProcessMetrics: Sendable {
                 "process_resident_memory_bytes", "Resident memory size in bytes.", .gauge,
                 Self.residentMemory.map(MetricValue.integer)
             ),
-            ("process_open_fds", "Number of open file descriptors.", .gauge, Self.openFiles.map(MetricValue.integer)),
+            (
+                "process_open_fds", "Number of open file descriptors.", .gauge,
+                ProcFile.openFiles.map(MetricValue.integer)
+            ),
             (
                 "process_max_fds", "Maximum number of open file descriptors.", .gauge,
-                Self.maxOpenFiles.map(MetricValue.integer)
+                OpenFiles.limit.map(MetricValue.integer)
             ),
             (
                 "process_start_time_seconds", "Start time of the process since the Unix epoch in seconds.", .gauge,
@@ -49,23 +53,9 @@ struct ProcessMetrics: Sendable {
 
     /// The resident memory in bytes: the second field of `statm`, which is in pages.
     private static var residentMemory: Int? {
-        guard let fields = contents(of: "/proc/self/statm")?.split(separator: " "), fields.count > 1 else { return nil }
+        let fields = ProcFile.text("/proc/self/statm")?.split(separator: " ")
+        guard let fields, fields.count > 1 else { return nil }
         return Int(fields[1]).map { $0 * sysconf(Int32(_SC_PAGESIZE)) }
-    }
-
-    private static var openFiles: Int? {
-        guard let folder = opendir("/proc/self/fd") else { return nil }
-        defer { closedir(folder) }
-        var count = 0
-        while readdir(folder) != nil { count += 1 }
-        // Do not count ".", ".." and the descriptor of the folder being read.
-        return count - 3
-    }
-
-    private static var maxOpenFiles: Int? {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
-        return Int(clamping: limit.rlim_cur)
     }
 
     /// The process's start time in seconds since 1970. The 22nd field of `stat` is the start time in clock ticks after
@@ -75,7 +65,7 @@ struct ProcessMetrics: Sendable {
     /// see only processes.
     private static func readStartTime() -> Double? {
         // The second field is the program's name in parentheses, which may contain any characters.
-        let fields = contents(of: "/proc/self/stat")?.split(separator: ")").last?.split(separator: " ")
+        let fields = ProcFile.text("/proc/self/stat")?.split(separator: ")").last?.split(separator: " ")
         let ticksPerSecond = sysconf(Int32(_SC_CLK_TCK))
         guard let fields, fields.count > 19, let ticks = Int(fields[19]), ticksPerSecond > 0 else { return nil }
         let clock = ContinuousClock()
@@ -83,19 +73,5 @@ struct ProcessMetrics: Sendable {
         let start = Date().timeIntervalSince1970 - sinceBoot + Double(ticks) / Double(ticksPerSecond)
         // Round to the precision of the ticks.
         return (start * 100).rounded() / 100
-    }
-
-    /// The contents of a file in `/proc`. The size of such a file is unknown before it is read.
-    private static func contents(of path: String) -> String? {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = read(file, &chunk, chunk.count)
-            guard count > 0 else { return count == 0 ? String(decoding: bytes, as: UTF8.self) : nil }
-            bytes += chunk[..<count]
-        }
     }
 }

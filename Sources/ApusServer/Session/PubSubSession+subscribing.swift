@@ -52,13 +52,13 @@ extension PubSubSession {
     }
 
     private static func members(of receipt: SubscribeReceipt) -> String {
-        if receipt.isWaiting { return #","waiting":true"# }
-        var members = #","epoch":"\#(receipt.epoch)","offset":\#(receipt.offset)"#
-        if let isRecovered = receipt.isRecovered { members += #","recovered":\#(isRecovered)"# }
-        if let missed = receipt.missed {
-            members += #","missed":{"from":\#(missed.lowerBound),"to":\#(missed.upperBound)}"#
+        JSONWriter.moreMembers { writer in
+            guard !receipt.isWaiting else { return writer.member("waiting", true) }
+            writer.member("epoch", receipt.epoch)
+            writer.member("offset", receipt.offset)
+            if let isRecovered = receipt.isRecovered { writer.member("recovered", isRecovered) }
+            if let missed = receipt.missed { writer.member("missed", missed) }
         }
-        return members
     }
 
     func unsubscribe(

@@ -50,7 +50,7 @@ struct BenchCommand: ServerCommand {
     @Option(help: ArgumentHelp("Bytes of payload of each message.", valueName: "bytes"))
     var size = 128
 
-    @Option(help: ArgumentHelp("How long to measure: 500ms, 5s, 10m.", valueName: "time"))
+    @Option(help: ArgumentHelp("How long to measure.", valueName: "time"))
     var duration = DurationArgument(.seconds(5))
 
     @Option(help: ArgumentHelp("How long to publish before that.", valueName: "time"))
@@ -206,10 +206,6 @@ struct BenchCommand: ServerCommand {
         settings.serverPIDs = pids.isEmpty ? nil : pids
         return settings
     }
-}
-
-extension DurationArgument {
-    fileprivate var seconds: Double { Double(amount.nanoseconds) / 1e9 }
 }
 
 extension CommandFailure {

@@ -1,3 +1,4 @@
+import ApusClient
 import ApusLoad
 
 /// The result for people: one line per value, with its name on the left.

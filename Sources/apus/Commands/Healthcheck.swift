@@ -25,7 +25,7 @@ struct HealthcheckCommand: ServerCommand {
     @Option(help: ArgumentHelp("The server. (env: APUS_URL)", valueName: "url"))
     var url: String?
 
-    @Option(help: ArgumentHelp("How long it may take: 3s, 500ms, or seconds. (default: 3s)", valueName: "time"))
+    @Option(help: ArgumentHelp("How long it may take. (default: 3s)", valueName: "time"))
     var timeout: DurationArgument?
 
     @Flag(help: "Print nothing.")

@@ -45,7 +45,7 @@ struct PubCommand: ServerCommand {
     @Option(help: ArgumentHelp("What the message is about, for policy latest.", valueName: "key"))
     var key: String?
 
-    @Option(help: ArgumentHelp("How long the message is worth delivering: 30s, 500ms, 5m, 1h.", valueName: "time"))
+    @Option(help: ArgumentHelp("How long the message is worth delivering, such as 30s.", valueName: "time"))
     var ttl: DurationArgument?
 
     @Flag(help: "Print what became of each message: its position, the subscribers it was for, what holds it.")
@@ -97,7 +97,7 @@ struct PubCommand: ServerCommand {
 
     private func publisher(_ client: ApusClient, _ rule: PayloadRule) -> Publisher {
         var publisher = Publisher(client: client, topic: topic, rule: rule, key: key)
-        publisher.timeToLive = ttl.map { .nanoseconds($0.amount.nanoseconds) }
+        publisher.timeToLive = ttl?.duration
         if outcome {
             let (topic, json) = (topic, json)
             publisher.onOutcome = { outcome in

@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import ArgumentParser
 
 /// Where a subscription starts, as a command-line argument: a position, a time, a duration, or `all`.
@@ -33,16 +34,9 @@ struct SinceArgument: ExpressibleByArgument {
         }
     }
 
+    /// A duration needs its unit here, as in the protocol.
     private static func age(_ text: String) -> Duration? {
-        let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let number = Int64(digits), (1...1_000_000_000).contains(number) else { return nil }
-        return switch text.dropFirst(digits.count) {
-        case "ms": .milliseconds(number)
-        case "s": .seconds(number)
-        case "m": .seconds(number * 60)
-        case "h": .seconds(number * 3600)
-        case "d": .seconds(number * 86400)
-        default: nil
-        }
+        guard DurationText.milliseconds(withUnit: text) != nil else { return nil }
+        return DurationArgument(argument: text)?.duration
     }
 }

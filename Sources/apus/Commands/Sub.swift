@@ -108,7 +108,7 @@ struct SubCommand: ServerCommand {
             if !unique.contains(topic) { unique.append(topic) }
         }
         let maker = create ? TopicMaker(client: try connection.restClient(), say: Self.say) : nil
-        let subscriber = try Subscriber(
+        let subscriber = try SubscriptionPrinter(
             topics: wanted,
             options: subscribeOptions,
             resume: resume.map(ResumeFile.init(path:)),
@@ -126,7 +126,7 @@ struct SubCommand: ServerCommand {
     }
 
     private static func follow(
-        _ subscriber: Subscriber,
+        _ subscriber: SubscriptionPrinter,
         _ client: ApusClient,
         limit: Int?,
         _ interrupts: AsyncStream<Void>
@@ -165,7 +165,7 @@ struct SubCommand: ServerCommand {
     private var subscribeOptions: ApusClient.SubscribeOptions {
         let start = since?.start ?? (last > 0 ? .last(last) : .live)
         var options = ApusClient.SubscribeOptions(start: start, overflow: overflow?.policy, queue: queue)
-        options.buffer = Subscriber.batch * 4
+        options.buffer = SubscriptionPrinter.batch * 4
         options.waitsForTopic = wait
         return options
     }

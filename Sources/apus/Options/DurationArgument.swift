@@ -1,25 +1,46 @@
+import ApusProtocol
 import ArgumentParser
 import NIOCore
 
-/// A duration as a command-line argument: `25s`, `500ms`, `2m`, `1h`, or a bare number of seconds.
+/// A duration as a command-line argument, as ``DurationText`` reads it: `25s`, `500ms`, `1.5h`, `7d`, or a bare number
+/// of seconds.
 struct DurationArgument: ExpressibleByArgument {
-    let amount: TimeAmount
+    /// A hundred years, which every clock can add to the present.
+    private static let longest: Int64 = 36_500 * 86_400_000
+
+    let milliseconds: Int64
 
     init(_ amount: TimeAmount) {
-        self.amount = amount
+        milliseconds = amount.nanoseconds / 1_000_000
     }
 
     init?(argument: String) {
-        let digits = argument.prefix { $0.isASCII && $0.isNumber }
-        guard let number = Int64(digits), (1...1_000_000_000).contains(number) else { return nil }
-        switch argument.dropFirst(digits.count) {
-        case "", "s": amount = .seconds(number)
-        case "ms": amount = .milliseconds(number)
-        case "m": amount = .minutes(number)
-        case "h": amount = .hours(number)
-        default: return nil
+        guard let milliseconds = DurationText.milliseconds(argument), (1...Self.longest).contains(milliseconds) else {
+            return nil
         }
+        self.milliseconds = milliseconds
     }
 
-    var defaultValueDescription: String { "\(amount.nanoseconds / 1_000_000_000)s" }
+    var amount: TimeAmount { .milliseconds(milliseconds) }
+
+    var duration: Duration { .milliseconds(milliseconds) }
+
+    var seconds: Double { Double(milliseconds) / 1_000 }
+
+    var defaultValueDescription: String { DurationText.text(milliseconds) }
+}
+
+/// A range of durations such as `200ms..2s`.
+struct DurationRange: ExpressibleByArgument {
+    /// In seconds; at most a day.
+    let seconds: ClosedRange<Double>
+
+    init?(argument: String) {
+        guard let dots = argument.firstRange(of: ".."),
+            let from = DurationArgument(argument: String(argument[..<dots.lowerBound])),
+            let to = DurationArgument(argument: String(argument[dots.upperBound...])),
+            from.milliseconds <= to.milliseconds, to.seconds <= 86_400
+        else { return nil }
+        seconds = from.seconds...to.seconds
+    }
 }

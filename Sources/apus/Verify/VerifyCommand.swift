@@ -1,4 +1,5 @@
 import ApusClient
+import ApusVerify
 import ArgumentParser
 import NIOCore
 
@@ -27,7 +28,7 @@ struct VerifyCommand: ServerCommand {
     @Argument(help: ArgumentHelp("The server. (env: APUS_URL; default: \(ConnectionOptions.defaultURL))"))
     var url: String?
 
-    @Option(help: ArgumentHelp("How long to publish: 30s, 10m, 1h.", valueName: "time"))
+    @Option(help: ArgumentHelp("How long to publish.", valueName: "time"))
     var duration = DurationArgument(.seconds(30))
 
     @Option(help: ArgumentHelp("What the schedule is made from; made up, and printed, when not given.", valueName: "n"))
@@ -55,11 +56,11 @@ struct VerifyCommand: ServerCommand {
 
     @Option(
         help: ArgumentHelp(
-            "After how many seconds a subscriber's socket is closed. (default: 0.2..2)",
+            "After how long a subscriber's socket is closed. (default: 200ms..2s)",
             valueName: "from..to"
         )
     )
-    var dropEvery: SecondsRange?
+    var dropEvery: DurationRange?
 
     @Flag(help: "Do not count what the server announced as dropped.")
     var allowDrops = false
@@ -82,7 +83,23 @@ struct VerifyCommand: ServerCommand {
         let interrupts = await Interrupts.requests()
         let control = VerifyControl()
         StandardError.write("verifying \(settings.address) with seed \(settings.seed)\n")
-        let verdict = try await withThrowingTaskGroup(of: Void.self) { group in
+        let verdict: Verdict
+        do {
+            verdict = try await Self.run(settings, control: control, interrupts: interrupts)
+        } catch let failure as VerifyFailure {
+            throw CommandFailure(failure)
+        }
+        try await StandardOutput.write(json ? verdict.json : verdict.text)
+        if !verdict.isProven { throw CommandFailure("", exitCode: .failure) }
+    }
+
+    /// Runs with a progress line until the verification is complete. A signal ends it early.
+    private static func run(
+        _ settings: VerifySettings,
+        control: VerifyControl,
+        interrupts: AsyncStream<Void>
+    ) async throws -> Verdict {
+        try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await VerifyProgress(control: control).run() }
             group.addTask {
                 // Ends with the first signal. The run then ends in an orderly way.
@@ -92,8 +109,6 @@ struct VerifyCommand: ServerCommand {
             defer { group.cancelAll() }
             return try await VerifyRun(settings: settings, control: control).run()
         }
-        try await StandardOutput.write(json ? verdict.json : verdict.text)
-        if !verdict.isProven { throw CommandFailure("", exitCode: .failure) }
     }
 
     private func settings() throws -> VerifySettings {
@@ -111,14 +126,21 @@ struct VerifyCommand: ServerCommand {
             address: address,
             apiKey: try ConnectionOptions.key(apiKey),
             seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
-            duration: Double(duration.amount.nanoseconds) / 1e9,
+            duration: duration.seconds,
             subscribers: subscribers,
             publishers: publishers,
             topics: topics,
             rate: rate,
             transports: transports?.transports,
-            dropEvery: dropEvery?.range ?? 0.2...2,
+            dropEvery: dropEvery?.seconds ?? 0.2...2,
             allowsDrops: allowDrops
         )
+    }
+}
+
+extension CommandFailure {
+    /// The failure for a verification that cannot begin.
+    init(_ failure: VerifyFailure) {
+        self.init(failure.message, exitCode: failure.reason == .unauthorized ? .unauthorized : .failure)
     }
 }

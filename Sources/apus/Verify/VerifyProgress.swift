@@ -1,3 +1,4 @@
+import ApusVerify
 import Foundation
 
 /// Shows a verification's progress on standard error: every second on a terminal, every ten seconds elsewhere.

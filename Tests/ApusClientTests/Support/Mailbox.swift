@@ -12,7 +12,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     }
 
     private let state = Mutex(State())
-    private let news = Wakeup()
+    private let news = Signal()
 
     func put(_ element: Element) {
         state.withLock { $0.elements.append(element) }

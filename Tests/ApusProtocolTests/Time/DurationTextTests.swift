@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func `what is shown is read as the same`() {
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(seed: 11)
         for _ in 0..<5_000 {
             let unit: Int64 = [1, 10, 1000, 60_000, 3_600_000, 86_400_000].randomElement(using: &generator) ?? 1
             let milliseconds = Int64.random(in: 0...100_000, using: &generator) * unit

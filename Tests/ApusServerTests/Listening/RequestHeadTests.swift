@@ -1,3 +1,4 @@
+import ApusTesting
 import Testing
 
 @testable import ApusServer
@@ -158,7 +159,7 @@ import Testing
     @Test func `no bytes whatever do harm, and no size is beyond them`() {
         var random = SystemRandomNumberGenerator()
         let seed = random.next()
-        var source = Source(state: seed)
+        var source = SeededGenerator(seed: seed)
         let alphabet = Array("GET /ws HTTP/1.1\r\n:\r\n\r\n \t,aZ\u{0}\u{FF}".utf8)
         let good = Array(Self.good.utf8)
         for turn in 0..<20_000 {
@@ -197,19 +198,6 @@ import Testing
             #expect(!bytes.containsEmptyLine, comment)
         case .other:
             #expect(outcome(bytes + [0x0D, 0x0A, 0x0D, 0x0A]) == .other, comment)
-        }
-    }
-
-    /// SplitMix64: the same seed is the same bytes again.
-    private struct Source: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
         }
     }
 }

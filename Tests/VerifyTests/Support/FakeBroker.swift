@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-@testable import apus
+@testable import ApusVerify
 
 /// Topics in memory, with one fault; naive, for comparison with nothing.
 final class FakeBroker: Sendable {

@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-@testable import apus
+@testable import ApusVerify
 
 extension FakeServer {
     private typealias Outbound = NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>

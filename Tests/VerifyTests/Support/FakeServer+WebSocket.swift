@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import NIOWebSocket
 
-@testable import apus
+@testable import ApusVerify
 
 extension FakeServer {
     /// A message of a batch.

@@ -1,0 +1,70 @@
+package import ApusClient
+
+/// The settings of a verification.
+package struct VerifySettings: Sendable {
+    package var address: ServerAddress
+    var apiKey: String?
+    package var seed: UInt64
+    /// How long to publish, in seconds.
+    var duration: Double
+    var subscribers: Int
+    var publishers: Int
+    var topics: Int
+    /// Messages per second, of all publishers together.
+    var rate: Double
+    /// The transports to use; `nil` for all that the server supports.
+    var transports: [VerifyTransport]?
+    /// The seconds after which a subscriber's socket is closed.
+    var dropEvery: ClosedRange<Double>
+    var allowsDrops: Bool
+    /// How long nothing may arrive at the end, in seconds, before missing messages count as lost.
+    var patience = 15.0
+
+    package init(
+        address: ServerAddress,
+        apiKey: String? = nil,
+        seed: UInt64,
+        duration: Double,
+        subscribers: Int,
+        publishers: Int,
+        topics: Int,
+        rate: Double,
+        transports: [VerifyTransport]? = nil,
+        dropEvery: ClosedRange<Double>,
+        allowsDrops: Bool = false
+    ) {
+        self.address = address
+        self.apiKey = apiKey
+        self.seed = seed
+        self.duration = duration
+        self.subscribers = subscribers
+        self.publishers = publishers
+        self.topics = topics
+        self.rate = rate
+        self.transports = transports
+        self.dropEvery = dropEvery
+        self.allowsDrops = allowsDrops
+    }
+
+    /// How many messages each topic should keep: one minute of its share of the rate, between 20,000 and 100,000.
+    var history: Int {
+        min(100_000, max(20_000, Int(rate / Double(topics) * 60)))
+    }
+
+    func topicName(_ index: Int) -> String {
+        "apus-verify-\(seed)-\(index)"
+    }
+
+    /// The server's address in one of the two dialects.
+    func address(_ dialect: ServerAddress.Dialect) -> ServerAddress {
+        address.speaking(dialect)
+    }
+}
+
+/// How a subscriber receives its events.
+package enum VerifyTransport: String, CaseIterable, Sendable {
+    case ws
+    case v1
+    case sse
+    case poll
+}
