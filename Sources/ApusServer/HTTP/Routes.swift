@@ -76,6 +76,8 @@ struct Routes {
         case .getClient: documents.client.response(to: request)
         case .getClientTypes: documents.clientTypes.response(to: request)
         case .getDocs: documents.docsPage.response(to: request)
+        case .getDocsScript: documents.docsScript.response(to: request)
+        case .getDocsStyle: documents.docsStyle.response(to: request)
         case .getOpenAPI: documents.openAPI.response(to: request)
         }
     }

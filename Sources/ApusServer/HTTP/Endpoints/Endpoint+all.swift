@@ -19,6 +19,8 @@ extension Endpoint {
         Endpoint("/apus.js", .document, in: .server, .get(.getClient, needs: .nothing)),
         Endpoint("/apus.d.ts", .document, in: .server, .get(.getClientTypes, needs: .nothing)),
         Endpoint("/docs", .document, in: .server, .get(.getDocs, needs: .nothing)),
+        Endpoint("/docs.js", .document, in: .server, .get(.getDocsScript, needs: .nothing)),
+        Endpoint("/docs.css", .document, in: .server, .get(.getDocsStyle, needs: .nothing)),
         Endpoint("/openapi.json", .document, in: .server, .get(.getOpenAPI, needs: .nothing)),
     ]
 }

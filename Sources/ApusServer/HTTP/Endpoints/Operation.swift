@@ -8,5 +8,5 @@ enum Operation: String, Sendable, CaseIterable {
     case openWebSocket
     case getLiveness, getReadiness, getMetrics
     case getClient, getClientTypes
-    case getDocs, getOpenAPI
+    case getDocs, getDocsScript, getDocsStyle, getOpenAPI
 }
