@@ -1,13 +1,12 @@
 import Foundation
 
-// EmbedTextsTool OUTPUT INPUT…: writes Swift code with each input as a raw string.
+// EmbedTextsTool OUTPUT FOLDER NAME…: writes Swift code with each file of the folder as a raw string.
 
-let paths = CommandLine.arguments.dropFirst()
-guard let output = paths.first else { exit(64) }
+let arguments = CommandLine.arguments.dropFirst()
+guard let output = arguments.first, let folder = arguments.dropFirst().first else { exit(64) }
 var code = "enum EmbeddedTexts {\n"
-for path in paths.dropFirst() {
-    let text = try String(contentsOfFile: path, encoding: .utf8)
-    let file = URL(fileURLWithPath: path).lastPathComponent
+for file in arguments.dropFirst(2) {
+    let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
     let name = String(file.map { $0.isLetter || $0.isNumber ? $0 : "_" })
     // As many marks as it takes for nothing in the text to end the literal, or to be an escape in it.
     var marks = "#"

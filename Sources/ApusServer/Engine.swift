@@ -58,7 +58,7 @@ struct Engine: Sendable {
         let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
         router.addMiddleware { [streams] in
             RequestMiddleware(basePath: basePath, log: streams.log)
-            APIKeyMiddleware(basePath: basePath, keys: keys)
+            APIKeyMiddleware(keys: keys)
         }
         Routes(
             broker: broker,
@@ -68,8 +68,8 @@ struct Engine: Sendable {
             isDraining: isDraining,
             metrics: metrics,
             refusals: gate.refusals,
-            basePath: basePath
-        ).add(to: router)
+            documents: Documents(basePath: configuration.basePath, settings: configuration)
+        ).add(to: router, below: basePath)
         responder = RouterResponder(router: router.buildResponder(), logger: Self.quiet(logger))
         self.configuration = configuration
         self.logger = logger

@@ -103,9 +103,10 @@ def test_a_wrong_method_says_which_are_right(below):
 def test_the_documents_know_of_it(below):
     document = below.rest("GET", f"{PREFIX}/openapi.json").json
     assert [entry["url"] for entry in document["servers"]] == [PREFIX]
-    page = below.rest("GET", f"{PREFIX}/docs")
-    # Everything that it asks for is beside it.
-    assert page.status == 200 and 'new URL(".", location.href)' in page.body.decode()
+    # Everything that the page asks for is beside it.
+    assert b'src="docs.js"' in below.rest("GET", f"{PREFIX}/docs").body
+    script = below.rest("GET", f"{PREFIX}/docs.js")
+    assert script.status == 200 and 'new URL(".", location.href)' in script.body.decode()
     client = below.rest("GET", f"{PREFIX}/apus.js").body.decode()
     assert f'\nconst BASE_PATH = "{PREFIX}";\n' in client and client.count("BASE_PATH") > 1
     assert below.rest("GET", f"{PREFIX}/apus.d.ts").status == 200
@@ -149,7 +150,8 @@ def test_verify_and_bench_run_below_it(below):
 
 def test_keys_are_asked_for_below_it_as_ever():
     with Server("--base-path", PREFIX, "--api-key", "k") as server:
-        for path in ("/health", "/livez", "/readyz", "/docs", "/openapi.json", "/apus.js", "/apus.d.ts", "/v1/health"):
+        for path in ("/health", "/livez", "/readyz", "/docs", "/docs.js", "/docs.css", "/openapi.json", "/apus.js",
+                     "/apus.d.ts", "/v1/health"):
             assert server.rest("GET", PREFIX + path).status == 200
         for path in ("/topics", "/stats", "/metrics", "/subscribers", "/topics/t/events", "/v1/topics"):
             assert server.rest("GET", PREFIX + path).status == 401

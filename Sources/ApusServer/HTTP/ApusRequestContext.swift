@@ -10,6 +10,8 @@ struct ApusRequestContext: RequestContext {
 
     var coreContext: CoreRequestContextStorage
     let inFlight: InFlightRequest
+    /// The endpoint of the request's path; `nil` when the path does not exist.
+    var match: Endpoint.Match?
 
     init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)

@@ -3,9 +3,6 @@ struct BasePath: Sendable {
     /// The prefix without a slash at its end; may be empty.
     let text: String
 
-    /// Paths that also work without the prefix: the machine's own probes bypass the proxy that adds it.
-    static let probes = ["/livez", "/readyz"]
-
     init(_ text: String) {
         self.text = text
     }
@@ -17,13 +14,10 @@ struct BasePath: Sendable {
         return path.hasPrefix(text) && rest.first == "/" ? rest : nil
     }
 
-    /// The path as the routes name it, without the prefix; `nil` for a path that is not the server's.
-    func route(_ path: String) -> String? {
-        rest(of: path).map(String.init) ?? (Self.probes.contains(path) ? path : nil)
-    }
-
-    /// Which methods a path allows; `nil` when the path does not exist.
-    func methods(ofPath path: String) -> String? {
-        route(path).flatMap(Routes.methods)
+    /// The endpoint that a path leads to; `nil` when the path does not exist.
+    func endpoint<Path: StringProtocol>(at path: Path) -> Endpoint.Match? where Path.SubSequence == Substring {
+        if let rest = rest(of: path) { return Endpoint.at(rest) }
+        guard let match = Endpoint.at(path[...]), match.endpoint.place == .machine else { return nil }
+        return match
     }
 }

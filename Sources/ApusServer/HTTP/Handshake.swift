@@ -17,15 +17,6 @@ struct Handshake: Equatable {
 
     static let subprotocol = "apus"
 
-    /// The dialect of a path; `nil` when the path is not a WebSocket endpoint.
-    static func dialect(ofPath path: some StringProtocol) -> Dialect? {
-        switch path {
-        case "/ws": .base
-        case "/v1/ws": .v1
-        default: nil
-        }
-    }
-
     /// Whether a comma-separated list contains a token, ignoring case.
     private static func has(token: String, _ list: String) -> Bool {
         list.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces).lowercased() == token }

@@ -29,13 +29,15 @@ struct RequestMiddleware: RouterMiddleware {
         let start = ContinuousClock.now
         // Not `context.id`, which needs a log handler that stores metadata.
         let id = context.logger[metadataKey: "hb.request.id"].map { "\($0)" } ?? ""
+        var context = context
+        context.match = basePath.endpoint(at: request.uri.path)
         var response: Response
         do {
             // The router also accepts paths with a double slash or a slash at the end.
-            guard basePath.methods(ofPath: request.uri.path) != nil else { throw HTTPError(.notFound) }
+            guard context.match != nil else { throw HTTPError(.notFound) }
             response = try await next(request, context)
         } catch {
-            let problem = problem(for: error, request: request)
+            let problem = problem(for: error, request: request, allow: context.match?.endpoint.allow)
             log.metrics.count(problem.code.rawValue)
             if problem.code == .internal {
                 log.logger.error(
@@ -56,7 +58,8 @@ struct RequestMiddleware: RouterMiddleware {
         return response
     }
 
-    private func problem(for error: any Error, request: Request) -> Problem {
+    /// - Parameter allow: the methods of the request's path; `nil` if the path does not exist.
+    private func problem(for error: any Error, request: Request, allow: String?) -> Problem {
         switch error {
         case let problem as Problem:
             return problem
@@ -64,13 +67,11 @@ struct RequestMiddleware: RouterMiddleware {
         case is CancellationError, is ChannelError, is IOError:
             return .unavailable("The connection or the server ended before the request was done")
         case let error as any HTTPResponseError where error.status == .notFound:
-            guard let methods = basePath.methods(ofPath: request.uri.path) else {
-                return Problem(.notFound, "There is nothing at \(request.uri.path)")
-            }
+            guard let allow else { return Problem(.notFound, "There is nothing at \(request.uri.path)") }
             return Problem(
                 .methodNotAllowed,
-                "\(request.method.rawValue) is not allowed here; \(methods) is",
-                headers: [(.allow, methods)]
+                "\(request.method.rawValue) is not allowed here; \(allow) is",
+                headers: [(.allow, allow)]
             )
         case let error as any HTTPResponseError where error.status == .contentTooLarge:
             return Problem(.tooLarge, "The body is larger than \(Routes.maxBody) bytes")
@@ -82,25 +83,22 @@ struct RequestMiddleware: RouterMiddleware {
     }
 }
 
-/// Requires an API key. Health and documentation are open because they reveal nothing confidential.
-struct APIKeyMiddleware<Context: RequestContext>: RouterMiddleware {
-    let basePath: BasePath
+/// Requires an API key where the table of endpoints says so.
+struct APIKeyMiddleware: RouterMiddleware {
     let keys: APIKeys
     private static var header: HTTPField.Name? { HTTPField.Name("X-API-Key") }
 
     func handle(
         _ request: Request,
-        context: Context,
-        next: (Request, Context) async throws -> Response
+        context: ApusRequestContext,
+        next: (Request, ApusRequestContext) async throws -> Response
     ) async throws -> Response {
-        let open: Set = [
-            "/health", "/v1/health", "/livez", "/readyz", "/docs", "/openapi.json", "/apus.js", "/apus.d.ts", "/ws",
-            "/v1/ws",
-        ]
-        let path = basePath.route(request.uri.path)
-        guard keys.areRequired, !open.contains(path ?? "") else { return try await next(request, context) }
+        guard keys.areRequired, context.match?.endpoint.needs(request.method) != .nothing else {
+            return try await next(request, context)
+        }
         // A browser's event stream cannot set its own header fields.
-        let parameter = request.uri.path.hasSuffix("/events") ? try QueryParameters(request.uri)["api_key"] : nil
+        let isStream = context.match?.endpoint.kind == .eventStream
+        let parameter = isStream ? try QueryParameters(request.uri)["api_key"] : nil
         guard let key = Self.header.flatMap({ request.headers[$0] }) ?? parameter, keys.contains(key) else {
             throw Problem.unauthorized
         }

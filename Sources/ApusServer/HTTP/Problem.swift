@@ -27,6 +27,11 @@ struct Problem: Error, HTTPResponseError {
         headers: [(.wwwAuthenticate, #"ApiKey realm="apus""#)]
     )
 
+    static let undecodableTopicName = Problem(
+        .badRequest,
+        "The topic name in the path is not percent-encoded UTF-8"
+    )
+
     /// The server cannot serve the request now. The client may try again in a second.
     static func unavailable(_ detail: String) -> Problem {
         Problem(.unavailable, detail, headers: [(.retryAfter, "1")])

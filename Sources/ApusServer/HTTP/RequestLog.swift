@@ -4,8 +4,6 @@ import NIOHTTP1
 
 /// Counts and logs answered requests.
 struct RequestLog: Sendable {
-    /// Probes come all the time, and are logged only when they fail.
-    private static let probes: Set = ["/health", "/v1/health", "/livez", "/readyz", "/metrics"]
     /// The longest path that is logged, in characters.
     private static let maxPath = 256
 
@@ -23,7 +21,8 @@ struct RequestLog: Sendable {
         address: String
     ) {
         metrics.record(method: method, status: status, took: took)
-        let isProbe = basePath.route(String(path)).map(Self.probes.contains) ?? false
+        // Probes are logged only when they fail.
+        let isProbe = basePath.endpoint(at: String(path))?.endpoint.isProbe ?? false
         logger.log(
             level: isProbe && status < 400 ? .debug : .info,
             "request",

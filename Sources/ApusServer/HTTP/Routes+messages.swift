@@ -19,7 +19,7 @@ extension Routes {
 
     func publish(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
         try refuseWhileDraining()
-        let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
+        let name = try topicName(context)
         let query = try QueryParameters(request.uri)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name, toPublish: true) }
         let body = try await collect(request, context, upTo: settings.limits.maxMessage)
@@ -113,7 +113,7 @@ extension Routes {
     // MARK: History
 
     func history(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
-        let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
+        let name = try topicName(context)
         let query = try QueryParameters(request.uri)
         let limit = try query.integer("limit", 1...Self.maxPage)
         let wait = try query.duration("wait", 0...Self.maxWait) ?? 0

@@ -39,11 +39,9 @@ extension Routes {
 
     private func openEventStream(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
-        guard let path = basePath.rest(of: request.uri.path[...]).flatMap(StreamRequest.Path.init) else {
-            throw HTTPError(.notFound)
-        }
+        guard let match = context.match else { throw HTTPError(.notFound) }
         let stream = try StreamRequest(
-            path,
+            match,
             query: request.uri.query ?? "",
             lastEventID: HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] },
             settings: settings

@@ -9,8 +9,8 @@ extension Routes {
     /// How many subscriptions one response may list.
     static let maxListed = 10_000
 
-    func topicSubscribers(_ request: Request) async throws -> Response {
-        let name = try topicName(ofPath: request.uri.path, fromEnd: 1)
+    func topicSubscribers(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
+        let name = try topicName(context)
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
         return try await listing(request, of: topic)
     }

@@ -37,7 +37,7 @@ extension Routes {
 
     func putTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
-        let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
+        let name = try topicName(context)
         let body = try await collect(request, context, upTo: Self.maxBody)
         let read = body.withUnsafeReadableBytes { TopicSettingsFields.read($0, maxQueue: settings.limits.maxQueue) }
         let fields: TopicSettingsFields
@@ -58,8 +58,8 @@ extension Routes {
         }
     }
 
-    func inspectTopic(_ request: Request) throws -> Response {
-        let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
+    func inspectTopic(_ context: ApusRequestContext) throws -> Response {
+        let name = try topicName(context)
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
         let inspection = topic.inspect(now: ServerClock.now.steady)
         var body = ByteBuffer(string: #"{"name":"#)
@@ -88,7 +88,7 @@ extension Routes {
 
     func deleteTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
-        let name = try topicName(ofPath: request.uri.path, fromEnd: 0)
+        let name = try topicName(context)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name) }
         // The body is ignored, but an incomplete request must not delete the topic.
         _ = try await collectAsSent(request, context, upTo: Self.maxBody)

@@ -16,78 +16,75 @@ struct Routes {
     let isDraining: DrainFlag
     let metrics: ServerMetrics
     let refusals: HandshakeRefusals
-    let basePath: BasePath
+    let documents: Documents
     let started = ContinuousClock.now
 
     var settings: ServerConfiguration { contexts.settings }
 
-    /// Adds all routes to a router.
-    func add(to router: Router<ApusRequestContext>) {
-        let base = basePath.text
-        for (prefix, dialect) in [(base, Dialect.base), (base + "/v1", .v1)] {
-            addTopics(to: router, prefix, dialect)
-            addMessages(to: router, prefix, dialect)
-            router.get("\(prefix)/health") { _, _ in health(dialect) }
-            router.get("\(prefix)/stats") { _, _ in stats() }
-            // Valid handshakes are handled before the router.
-            router.get("\(prefix)/ws") { _, context in try refuseHandshake(context) }
-        }
-        addOperations(to: router)
-    }
-
-    private func addTopics(to router: Router<ApusRequestContext>, _ prefix: String, _ dialect: Dialect) {
-        router.get("\(prefix)/topics") { _, _ in listTopics() }
-        router.post("\(prefix)/topics") { request, context in try await createTopic(request, context) }
-        router.get("\(prefix)/topics/:name") { request, _ in try inspectTopic(request) }
-        router.put("\(prefix)/topics/:name") { request, context in try await putTopic(request, context) }
-        router.delete("\(prefix)/topics/:name") { request, context in try await deleteTopic(request, context) }
-        router.get("\(prefix)/topics/:name/subscribers") { request, _ in try await topicSubscribers(request) }
-        router.get("\(prefix)/subscribers") { request, _ in try await allSubscribers(request) }
-    }
-
-    private func addMessages(to router: Router<ApusRequestContext>, _ prefix: String, _ dialect: Dialect) {
-        router.post("\(prefix)/topics/:name/messages") { request, context in
-            try await publish(request, context, dialect: dialect)
-        }
-        router.get("\(prefix)/topics/:name/messages") { request, context in
-            try await history(request, context, dialect: dialect)
-        }
-        // HEAD has its own route: a response derived from GET would have a size.
-        for path in ["\(prefix)/topics/:name/events", "\(prefix)/events"] {
-            for method in [HTTPRequest.Method.get, .head] {
-                router.on(RouterPath(path), method: method) { request, context in
-                    try await eventStream(request, context)
+    /// Adds a route for each path and method in the table of endpoints.
+    func add(to router: Router<ApusRequestContext>, below basePath: BasePath) {
+        for endpoint in Endpoint.all {
+            for (path, dialect) in endpoint.paths {
+                // Some endpoints also work without the base path.
+                for prefix in endpoint.place == .machine ? Set([basePath.text, ""]) : [basePath.text] {
+                    add(endpoint, at: RouterPath(prefix + path), dialect, to: router)
                 }
             }
         }
     }
 
-    /// Which methods a path allows; `nil` when the path does not exist.
-    static func methods(ofPath path: String) -> String? {
-        let base = path.hasPrefix("/v1/") ? path.dropFirst(3) : path[...]
-        switch base {
-        case "/topics": return "GET, HEAD, POST"
-        case "/health", "/stats", "/ws", "/events", "/subscribers": return "GET, HEAD"
-        case "/docs", "/openapi.json", "/metrics", "/livez", "/readyz", "/apus.js", "/apus.d.ts":
-            return base == path[...] ? "GET, HEAD" : nil
-        default:
-            let parts = base.split(separator: "/", omittingEmptySubsequences: false)
-            guard parts.count >= 3, parts[1] == "topics", !parts[2].isEmpty else { return nil }
-            switch (parts.count, parts.last) {
-            case (3, _): return "DELETE, GET, HEAD, PUT"
-            case (4, "messages"): return "GET, HEAD, POST"
-            case (4, "events"), (4, "subscribers"): return "GET, HEAD"
-            default: return nil
+    private func add(
+        _ endpoint: Endpoint,
+        at path: RouterPath,
+        _ dialect: Dialect,
+        to router: Router<ApusRequestContext>
+    ) {
+        for method in endpoint.methods {
+            // An event stream's HEAD has its own route: a response derived from GET would have a size.
+            for name in endpoint.kind == .eventStream ? [method.name, .head] : [method.name] {
+                router.on(path, method: name) { request, context in
+                    try await respond(to: request, context, method.operation, dialect)
+                }
             }
         }
     }
 
-    /// The topic name in a path. `fromEnd` counts the path's segments after it.
-    func topicName(ofPath path: String, fromEnd: Int) throws(Problem) -> String {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count > fromEnd, let name = percentDecoded(parts[parts.count - 1 - fromEnd]) else {
-            throw Problem(.badRequest, "The topic name in the path is not percent-encoded UTF-8")
+    private func respond(
+        to request: Request,
+        _ context: ApusRequestContext,
+        _ operation: Operation,
+        _ dialect: Dialect
+    ) async throws -> Response {
+        switch operation {
+        case .listTopics: listTopics()
+        case .createTopic: try await createTopic(request, context)
+        case .inspectTopic: try inspectTopic(context)
+        case .putTopic: try await putTopic(request, context)
+        case .deleteTopic: try await deleteTopic(request, context)
+        case .publishMessage: try await publish(request, context, dialect: dialect)
+        case .readMessages: try await history(request, context, dialect: dialect)
+        case .followTopic, .followTopics: try await eventStream(request, context)
+        case .listTopicSubscribers: try await topicSubscribers(request, context)
+        case .listSubscribers: try await allSubscribers(request)
+        case .getHealth: health(dialect)
+        case .getStats: stats()
+        // Valid handshakes are handled before the router.
+        case .openWebSocket: try refuseHandshake(context)
+        case .getLiveness: live()
+        case .getReadiness: ready()
+        case .getMetrics: .json(.ok, await metrics.text(), type: PrometheusText.contentType)
+        case .getClient: documents.client.response(to: request)
+        case .getClientTypes: documents.clientTypes.response(to: request)
+        case .getDocs: documents.docsPage.response(to: request)
+        case .getDocsScript: documents.docsScript.response(to: request)
+        case .getDocsStyle: documents.docsStyle.response(to: request)
+        case .getOpenAPI: documents.openAPI.response(to: request)
         }
+    }
+
+    /// The topic name in the request's path.
+    func topicName(_ context: ApusRequestContext) throws(Problem) -> String {
+        guard let name = context.match?.name.flatMap(percentDecoded) else { throw .undecodableTopicName }
         return name
     }
 
@@ -102,6 +99,20 @@ struct Routes {
     }
 
     // MARK: Status
+
+    /// Fails slowly: a loop must be silent for a while before the process counts as dead.
+    private func live() -> Response {
+        contexts.isAlive
+            ? .json(.ok, ByteBuffer(string: #"{"status":"alive"}"#))
+            : .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"stuck"}"#))
+    }
+
+    /// Fails as soon as the server starts to drain, so that it gets no more traffic.
+    private func ready() -> Response {
+        isDraining.isSet
+            ? .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"draining"}"#))
+            : .json(.ok, ByteBuffer(string: #"{"status":"ready"}"#))
+    }
 
     private func health(_ dialect: Dialect) -> Response {
         let topics = broker.topics

@@ -16,7 +16,13 @@ struct WebSocketGate: HandshakeGate {
 
     func isHandshake(_ head: HTTPRequestHead) -> Bool {
         guard head.headers.contains(name: "upgrade") else { return false }
-        return basePath.rest(of: head.uri.prefix { $0 != "?" }).flatMap { Handshake.dialect(ofPath: $0) } != nil
+        return dialect(ofPath: head.uri.prefix { $0 != "?" }) != nil
+    }
+
+    /// The dialect of a path; `nil` when the path is not a WebSocket endpoint.
+    private func dialect(ofPath path: Substring) -> Dialect? {
+        guard let match = basePath.endpoint(at: path), match.endpoint.kind == .webSocket else { return nil }
+        return match.dialect
     }
 
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
@@ -40,9 +46,7 @@ struct WebSocketGate: HandshakeGate {
         query: Substring,
         header: (String) -> String?
     ) -> Result<Handshake, Handshake.Refusal>? {
-        guard let dialect = isEcho ? .base : basePath.rest(of: path).flatMap({ Handshake.dialect(ofPath: $0) }) else {
-            return nil
-        }
+        guard let dialect = isEcho ? .base : dialect(ofPath: path) else { return nil }
         let result = Handshake.check(
             dialect: dialect,
             query: query,
@@ -61,9 +65,8 @@ struct WebSocketGate: HandshakeGate {
 
     /// Whether these first bytes of a request may become a handshake.
     func mayBeHandshake(_ start: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
-        let prefix = basePath.text
-        let starts = isEcho ? ["GET /"] : ["GET \(prefix)/ws", "GET \(prefix)/v1/ws"]
-        return starts.contains { zip(start, $0.utf8).allSatisfy(==) }
+        let paths = Endpoint.all.filter { $0.kind == .webSocket }.flatMap(\.paths).map { basePath.text + $0.path }
+        return (isEcho ? ["/"] : paths).contains { zip(start, "GET \($0)".utf8).allSatisfy(==) }
     }
 
     func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {

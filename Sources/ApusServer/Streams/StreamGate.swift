@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import HTTPTypes
 import NIOCore
 
 /// Opens event streams. A well-formed request that comes first on its connection is handled at the listener; other
@@ -20,11 +21,11 @@ struct StreamGate: Sendable {
     /// - Returns: a stream that waits for its socket, with the head of its response written. `nil` if the router must
     ///   answer: another path, a refusal, anything out of the ordinary.
     func open(_ head: RequestHead, on context: LoopContext, poller: Poller) -> EventStream? {
-        guard let path = basePath.rest(of: head.path).flatMap(StreamRequest.Path.init),
+        guard let match = basePath.endpoint(at: head.path), match.endpoint.kind == .eventStream,
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
-            isAuthorized(head),
+            isAuthorized(head, match.endpoint),
             let request = try? StreamRequest(
-                path,
+                match,
                 query: head.query,
                 lastEventID: head.headers["last-event-id"],
                 settings: contexts.settings
@@ -35,8 +36,8 @@ struct StreamGate: Sendable {
         return try? open(request, on: context, poller: poller, writesHead: true)
     }
 
-    private func isAuthorized(_ head: RequestHead) -> Bool {
-        guard keys.areRequired else { return true }
+    private func isAuthorized(_ head: RequestHead, _ endpoint: Endpoint) -> Bool {
+        guard keys.areRequired, endpoint.needs(.get) != .nothing else { return true }
         let key = head.headers["x-api-key"] ?? (try? QueryParameters(head.query))?["api_key"]
         return key.map(keys.contains) ?? false
     }

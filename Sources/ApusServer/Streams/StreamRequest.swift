@@ -23,47 +23,26 @@ struct StreamRequest: Sendable {
         ("X-Accel-Buffering", "no"),
     ]
 
-    /// The part of a path that names an event stream's topics; `nil` if the path is not an event stream's.
-    enum Path: Equatable {
-        /// `/topics/NAME/events`, with the name as it appears in the path.
-        case topic(Substring, Dialect)
-        /// `/events?topic=…`.
-        case query(Dialect)
-
-        init?(_ path: Substring) {
-            let isV1 = path.hasPrefix("/v1/")
-            let dialect = isV1 ? Dialect.v1 : .base
-            let parts = path.dropFirst(isV1 ? 3 : 0).split(separator: "/", omittingEmptySubsequences: false)
-            switch parts.count {
-            case 2 where parts[1] == "events": self = .query(dialect)
-            case 4 where parts[1] == "topics" && !parts[2].isEmpty && parts[3] == "events":
-                self = .topic(parts[2], dialect)
-            default: return nil
-            }
-        }
-    }
-
     /// - Parameters:
+    ///   - match: the endpoint, which names one topic or leaves that to the query.
     ///   - lastEventID: the value of the header field `Last-Event-ID`.
     ///   - settings: the limits for the values.
     /// - Throws: ``Problem`` that names the error.
     init(
-        _ path: Path,
+        _ match: Endpoint.Match,
         query: some StringProtocol,
         lastEventID: String?,
         settings: ServerConfiguration
     ) throws(Problem) {
         let query = try QueryParameters(query)
         let topics: [String]
-        switch path {
-        case .topic(let name, let dialect):
-            guard let topic = percentDecoded(name) else {
-                throw Problem(.badRequest, "The topic name in the path is not percent-encoded UTF-8")
-            }
-            (self.dialect, topics) = (dialect, [topic])
-        case .query(let dialect):
-            (self.dialect, topics) = (dialect, query.all("topic"))
+        if let name = match.name {
+            guard let topic = percentDecoded(name) else { throw .undecodableTopicName }
+            topics = [topic]
+        } else {
+            topics = query.all("topic")
         }
+        dialect = match.dialect
         subscriptions = try Self.subscriptions(query, to: topics, lastEventID: lastEventID, settings: settings)
     }
 

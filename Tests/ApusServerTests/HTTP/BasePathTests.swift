@@ -7,26 +7,32 @@ import Testing
     @Test func `without a prefix every path is its own`() {
         let none = BasePath("")
         for path in ["/", "/topics", "/v1/ws", ""] {
-            #expect(none.route(path) == path)
             #expect(none.rest(of: path[...]) == path[...])
         }
     }
 
     @Test(arguments: [
         ("/apus/topics", "/topics"), ("/apus/v1/ws", "/v1/ws"), ("/apus/", "/"), ("/apus/apus/x", "/apus/x"),
-        ("/livez", "/livez"),
-        ("/readyz", "/readyz"), ("/apus/livez", "/livez"),
+        ("/apus/livez", "/livez"),
     ])
-    func `what is below it is found`(path: String, route: String) {
-        #expect(BasePath("/apus").route(path) == route)
+    func `what is below it is found`(path: String, rest: Substring) {
+        #expect(BasePath("/apus").rest(of: path) == rest)
+    }
+
+    @Test(arguments: [
+        ("/apus/topics", "/topics"), ("/apus/v1/ws", "/ws"), ("/apus/livez", "/livez"), ("/livez", "/livez"),
+        ("/readyz", "/readyz"), ("/apus/", nil), ("/v1/livez", nil), ("/apus/v1/livez", nil),
+    ])
+    func `endpoints are below it, and those of the machine also without it`(path: String, endpoint: String?) {
+        #expect(BasePath("/apus").endpoint(at: path)?.endpoint.path == endpoint)
     }
 
     @Test(arguments: [
         "", "/", "/apus", "/apusx/topics", "/APUS/topics", "/topics", "/v1/apus/topics", "/health", "/apu/s/topics",
     ])
     func `what is not is nothing`(path: String) {
-        #expect(BasePath("/apus").route(path) == nil)
-        #expect(BasePath("/apus").methods(ofPath: path) == nil)
+        #expect(BasePath("/apus").rest(of: path) == nil)
+        #expect(BasePath("/apus").endpoint(at: path)?.endpoint.path == nil)
     }
 
     @Test(arguments: ["", "/a/b.c"])

@@ -136,13 +136,6 @@ import Testing
         #expect(result == .failure(.notUpgrading))
     }
 
-    @Test(arguments: [
-        ("/ws", Dialect.base), ("/v1/ws", .v1), ("/ws/", nil), ("/v2/ws", nil), ("", nil), ("/", nil), ("/WS", nil),
-    ])
-    func `each dialect has its path`(path: String, dialect: Dialect?) {
-        #expect(Handshake.dialect(ofPath: path) == dialect)
-    }
-
     @Test func `the RFC's sample key has the RFC's sample answer`() {
         #expect(Handshake.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     }

@@ -1,0 +1,26 @@
+extension Endpoint {
+    /// All endpoints of the server.
+    static let all = [
+        Endpoint("/topics", in: .dialects, .get(.listTopics), .post(.createTopic)),
+        Endpoint("/topics/{name}", in: .dialects, .get(.inspectTopic), .put(.putTopic), .delete(.deleteTopic)),
+        Endpoint("/topics/{name}/messages", in: .dialects, .get(.readMessages), .post(.publishMessage)),
+        Endpoint("/topics/{name}/subscribers", in: .dialects, .get(.listTopicSubscribers)),
+        Endpoint("/topics/{name}/events", .eventStream, in: .dialects, .get(.followTopic)),
+        Endpoint("/events", .eventStream, in: .dialects, .get(.followTopics)),
+        // The first message may contain the key.
+        Endpoint("/ws", .webSocket, in: .dialects, .get(.openWebSocket, needs: .nothing)),
+        Endpoint("/subscribers", in: .dialects, .get(.listSubscribers)),
+        Endpoint("/stats", in: .dialects, .get(.getStats)),
+        // Health and documentation reveal nothing confidential.
+        Endpoint("/health", in: .dialects, isProbe: true, .get(.getHealth, needs: .nothing)),
+        Endpoint("/livez", in: .machine, isProbe: true, .get(.getLiveness, needs: .nothing)),
+        Endpoint("/readyz", in: .machine, isProbe: true, .get(.getReadiness, needs: .nothing)),
+        Endpoint("/metrics", in: .server, isProbe: true, .get(.getMetrics)),
+        Endpoint("/apus.js", .document, in: .server, .get(.getClient, needs: .nothing)),
+        Endpoint("/apus.d.ts", .document, in: .server, .get(.getClientTypes, needs: .nothing)),
+        Endpoint("/docs", .document, in: .server, .get(.getDocs, needs: .nothing)),
+        Endpoint("/docs.js", .document, in: .server, .get(.getDocsScript, needs: .nothing)),
+        Endpoint("/docs.css", .document, in: .server, .get(.getDocsStyle, needs: .nothing)),
+        Endpoint("/openapi.json", .document, in: .server, .get(.getOpenAPI, needs: .nothing)),
+    ]
+}
