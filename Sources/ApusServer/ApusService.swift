@@ -73,6 +73,7 @@ public struct ApusService: Service {
         let engine = try await Engine(
             configuration,
             mode: mode,
+            isLocal: configuration.isLocal(passed: systemd.sockets),
             broker: broker,
             pubSub: pubSub,
             registry: metrics,

@@ -15,10 +15,13 @@ struct Engine: Sendable {
     private let configuration: ServerConfiguration
     private let logger: Logger
 
-    /// - Parameter httpLoops: all event loops that HTTP connections may run on.
+    /// - Parameters:
+    ///   - isLocal: whether the server listens only on loopback addresses.
+    ///   - httpLoops: all event loops that HTTP connections may run on.
     init(
         _ configuration: ServerConfiguration,
         mode: ApusService.Mode = .pubSub,
+        isLocal: Bool = false,
         broker: any Broker,
         pubSub: PubSub,
         registry: MetricsRegistry,
@@ -28,6 +31,7 @@ struct Engine: Sendable {
     ) async throws {
         let keys = APIKeys(configuration.access.apiKeys)
         let basePath = BasePath(configuration.basePath)
+        let sites = SitePolicy(configuration.access, isLocal: isLocal)
         let isDraining = DrainFlag()
         contexts = try await LoopContexts(
             socketLoops: socketLoops.all,
@@ -41,6 +45,7 @@ struct Engine: Sendable {
             contexts: contexts,
             socketLoops: socketLoops,
             keys: keys,
+            sites: sites,
             isDraining: isDraining,
             isEcho: mode == .echo,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
@@ -51,13 +56,16 @@ struct Engine: Sendable {
             contexts: contexts,
             socketLoops: socketLoops,
             keys: keys,
+            sites: sites,
             isDraining: isDraining,
             log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
             basePath: basePath
         )
         let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
         router.addMiddleware { [streams] in
+            CrossOriginMiddleware(sites: sites)
             RequestMiddleware(basePath: basePath, log: streams.log)
+            SiteMiddleware(sites: sites)
             APIKeyMiddleware(keys: keys)
         }
         Routes(

@@ -23,6 +23,11 @@ public struct PeerAddress: Sendable, CustomStringConvertible {
         self.port = port
     }
 
+    public init(_ address: IPAddress, port: UInt16) {
+        let (four, six) = address.systemAddress
+        self.init(host: four.map(Host.four) ?? .six(six), port: port)
+    }
+
     init(_ storage: sockaddr_storage) {
         self = withUnsafeBytes(of: storage) { bytes in
             switch CInt(storage.ss_family) {
@@ -52,6 +57,15 @@ public struct PeerAddress: Sendable, CustomStringConvertible {
     /// Whether this is the address of a Unix socket.
     public var isUnix: Bool {
         if case .unix = host { true } else { false }
+    }
+
+    /// The IP address; `nil` for anything else.
+    public var ip: IPAddress? {
+        switch host {
+        case .none, .unix: nil
+        case .four(let address): IPAddress(address)
+        case .six(let address): IPAddress(address)
+        }
     }
 
     /// The IP address, without port and brackets; empty for anything else.

@@ -14,6 +14,8 @@ import Testing
         "threads": ["-2", "1025", "all"],
         "log_level": ["loud", ""],
         "log_format": ["xml"],
+        "allowed_origins": ["a.example", "https://a.example/", "null", "https://a.*.example"],
+        "allowed_hosts": ["a.example:80", "https://a.example", "a b", "*"],
         "history": ["-1", "many"],
         "release_memory_after": ["soon", "-1s"],
         "loop_lag": ["0", "-1", "many", "1000000001"],

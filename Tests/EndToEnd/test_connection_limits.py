@@ -106,7 +106,7 @@ def test_pings_and_heartbeats_can_be_off():
 
 
 @pytest.mark.parametrize("start", [
-    b"", b"GET", b"GET /ws HTTP/1.1\r\n", b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: webso",
+    b"", b"GET", b"GET /ws HTTP/1.1\r\n", b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: webso",
 ])
 def test_a_handshake_that_does_not_end_is_ended(start):
     with Server("--handshake-timeout", "300ms") as server:
@@ -180,7 +180,7 @@ def test_a_handshake_on_a_connection_that_has_carried_requests_is_upgraded(serve
     """As a proxy with kept-alive connections sends it."""
     with RawWebSocket(server) as raw:
         for _ in range(2):
-            raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert raw.read_response() == 200
         status, _ = raw.request(upgrade_request())
         assert status == 101
@@ -191,16 +191,16 @@ def test_a_handshake_on_a_connection_that_has_carried_requests_is_upgraded(serve
 def test_another_protocol_asked_for_is_ignored_and_the_request_answered(server):
     with RawWebSocket(server) as raw:
         for _ in range(2):
-            raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert raw.read_response() == 200
-        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
         assert raw.read_response() == 200
         raw.expect_end()
 
 
 def test_a_request_whose_body_drips_in_is_cut_off():
     with Server("--handshake-timeout", "300ms") as server, RawWebSocket(server) as raw:
-        raw.send(b"POST /topics HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        raw.send(b"POST /topics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert raw.read_response() == 408
         raw.expect_end()
 

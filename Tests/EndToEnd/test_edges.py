@@ -147,7 +147,7 @@ async def test_throttle_of_an_event_stream_and_of_a_pattern_holds_publishers_as_
     slow, _ = stalled(server, f"{topic}.*", overflow="throttle", queue=20)
     stream = RawWebSocket(server, receive_buffer=TINY_WINDOW)
     path = events_path(topic_path(name), overflow="throttle", queue=20)
-    assert stream.request(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())[0] == 200
+    assert stream.request(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())[0] == 200
     async with await Client.open(server) as publisher:
         publishing = asyncio.create_task(pour(publisher, name, range(PLENTY)))
         for reader in (slow, stream):
@@ -168,7 +168,7 @@ async def test_requests_that_are_given_up_leave_nothing_behind():
         for _ in range(100):
             for path in ("/topics/t/messages?wait=30s&after=0", "/topics/t/events", "/events?topic=t&topic=*"):
                 raw = RawWebSocket(server)
-                raw.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                raw.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 if path != "/topics/t/messages?wait=30s&after=0":
                     raw.read_some()
                 raw.abort()

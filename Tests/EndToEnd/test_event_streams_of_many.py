@@ -254,7 +254,7 @@ async def test_a_stream_has_no_more_subscriptions_and_matches_than_a_connection_
 async def test_a_client_that_sends_more_on_an_event_stream_disturbs_nothing(server, topic):
     raw, _ = stalled_stream(server, events_path(topic_path(topic)))
     with raw:
-        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
+        raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10)
         raw.socket.shutdown(socket.SHUT_WR)
     async with await Client.open(server) as client:
         await client.publish(topic, 1)

@@ -342,7 +342,7 @@ async def test_one_cannot_publish_to_a_pattern(server, dialect, pattern, batch):
 
 # MARK: What operators see
 
-REASONS = {"no_upgrade", "version", "malformed", "unauthorized", "draining", "max_connections", "timeout"}
+REASONS = {"no_upgrade", "version", "malformed", "unauthorized", "origin", "host", "draining", "max_connections", "timeout"}
 
 
 def refused(server, headers=None):
@@ -363,14 +363,16 @@ def test_refused_handshakes_are_counted_and_logged_with_their_reason_and_address
         seen = {"no_upgrade": ask(request(path="/ws"), 426), "version": ask(upgrade_request(Sec_WebSocket_Version="8"), 426),
                 "malformed": ask(upgrade_request(Sec_WebSocket_Key="x"), 400),
                 "unauthorized": ask(upgrade_request("/v1/ws?api_key=wrong"), 401),
+                "origin": ask(upgrade_request(Origin="https://evil.example"), 403),
+                "host": ask(upgrade_request(Host="evil.example"), 403),
                 "timeout": ask(upgrade_request()[:-2], 408)}
         ask(upgrade_request(without=["Host"]), 400)
-        ask(upgrade_request("http://a/ws", Upgrade="h2c", X_API_Key="k"), 426)
+        ask(upgrade_request("http://localhost/ws", Upgrade="h2c", X_API_Key="k"), 426)
         ask(upgrade_request("/nope"), 404)
         with RawWebSocket.open(server, "/ws?api_key=k"):
             seen["max_connections"] = ask(upgrade_request("/ws?api_key=k"), 503)
             told = refused(server, key)
-        assert told == {"no_upgrade": 2, "version": 1, "malformed": 2, "unauthorized": 1, "timeout": 1, "draining": 0,
+        assert told == {"no_upgrade": 2, "version": 1, "malformed": 2, "unauthorized": 1, "origin": 1, "host": 1, "timeout": 1, "draining": 0,
                         "max_connections": 1}
         for reason, address in seen.items():
             line = server.wait_for_log(address)

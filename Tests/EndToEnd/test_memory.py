@@ -46,7 +46,7 @@ def work(server):
 
 def request(method, path, **body):
     text = json.dumps(body) if body else ""
-    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
 
 
 @pytest.mark.limit(90)

@@ -13,7 +13,7 @@ from apus_e2e import PATIENCE, TIMEOUT, V1, Server, eventually, until
 from event_stream import events_path, several_path
 from extensions import topic_path
 from history import fill, offsets, page, post
-from proxies import KINDS, Proxy, abandoned_request, free_port, home, make_certificate, scaled
+from proxies import KINDS, NAME, Proxy, abandoned_request, free_port, home, make_certificate, scaled
 
 ADDRESS = "127.0.0.1:8080"
 SOCKET = "/run/apus/apus.sock"
@@ -25,7 +25,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
 
 @pytest.fixture(scope="module")
 def server():
-    with Server("--max-message", str(LIMIT)) as running:
+    with Server("--max-message", str(LIMIT), "--allowed-host", NAME) as running:
         yield running
 
 
@@ -150,8 +150,8 @@ def test_a_key_is_in_no_log_of_a_failure(kind):
 async def test_pings_keep_idle_websockets(kind):
     """With a hundredth of the documented times: pings every 25 s, timeouts of 6 minutes. Caddy has no such timeout."""
     text = scaled(kind.documented, PATIENCE / 100)
-    with Server("--ping-interval", "250ms", "--heartbeat", "0") as pings, \
-            Server("--ping-interval", "0", "--heartbeat", "0") as silent, \
+    with Server("--ping-interval", "250ms", "--heartbeat", "0", "--allowed-host", NAME) as pings, \
+            Server("--ping-interval", "0", "--heartbeat", "0", "--allowed-host", NAME) as silent, \
             Proxy(kind, text, (ADDRESS, f"127.0.0.1:{pings.port}")) as kept, \
             Proxy(kind, text, (ADDRESS, f"127.0.0.1:{silent.port}")) as cut:
         async with await kept.websocket() as client, await cut.websocket() as other:
@@ -172,7 +172,7 @@ async def test_a_proxy_finds_the_server_at_a_unix_socket(kind):
 
 @every_kind
 async def test_a_proxy_finds_the_server_below_a_path(kind):
-    with Server("--base-path", "/apus") as server:
+    with Server("--base-path", "/apus", "--allowed-host", NAME) as server:
         with Proxy(kind, kind.variant("Below a path"), (ADDRESS, f"127.0.0.1:{server.port}")) as proxy:
             await carries_everything(proxy, server, "/apus")
             # What is not below it is not the server's.

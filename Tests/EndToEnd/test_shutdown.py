@@ -170,7 +170,7 @@ async def test_a_second_signal_ends_the_server_at_once():
 def test_a_request_that_never_ends_does_not_outlast_the_drain():
     with Server("--drain-timeout", "1s", "--handshake-timeout", "30s") as server:
         with socket.create_connection((server.host, server.port)) as stuck:
-            stuck.sendall(b"POST /topics HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+            stuck.sendall(b"POST /topics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
             server.rest("GET", "/health")
             code, seconds = stop(server)
             assert code == 0 and seconds < 5 * PATIENCE

@@ -72,7 +72,7 @@ def test_a_replay_to_a_slow_reader_comes_to_its_end(impatient, overflow, replay)
 def test_a_slow_reader_of_an_event_stream_is_not_cut(impatient):
     topic, count, size, _, pause = MORE_THAN_IT_TAKES
     with RawWebSocket(impatient) as raw:
-        raw.send(f"GET /topics/{topic}/events?last_n={count} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        raw.send(f"GET /topics/{topic}/events?last_n={count} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         seen, mark = b"", b"event: message"
         while count > 0:
             seen += raw.take(size)

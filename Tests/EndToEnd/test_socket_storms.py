@@ -66,14 +66,14 @@ MOMENTS = {
     "in the middle of a handshake": lambda raw: raw.send(upgrade_request()[:60]),
     "in the middle of a request": lambda raw: raw.send(b"GET /health HTTP/1.1\r\n"),
     "in the middle of a body": lambda raw: raw.send(b"POST /topics HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"),
-    "behind a request": lambda raw: raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "behind a request": lambda raw: raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     "behind a handshake": lambda raw: raw.send(upgrade_request()),
     "right after the handshake": handshake,
     "behind a subscription": lambda raw: raw.send(upgrade_request() + subscription("t")),
     "in the middle of a frame": lambda raw: (subscribed(raw), raw.send(frame(TEXT, "x" * 500)[:100])),
     "behind a handshake after a request": lambda raw: (
-        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"), raw.read_response(), raw.send(upgrade_request())),
-    "in an event stream": lambda raw: raw.send(b"GET /topics/t/events HTTP/1.1\r\nHost: x\r\n\r\n"),
+        raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"), raw.read_response(), raw.send(upgrade_request())),
+    "in an event stream": lambda raw: raw.send(b"GET /topics/t/events HTTP/1.1\r\nHost: localhost\r\n\r\n"),
 }
 
 
@@ -264,7 +264,7 @@ def test_handshakes_while_the_server_ends_are_answered_or_turned_away_in_time(af
         def come():
             with RawWebSocket(server) as raw:
                 if after_request:
-                    raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                    raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     raw.read_response()
                 outcomes.append(raw.request(upgrade_request())[0])
                 if outcomes[-1] == 101 and stopping.is_set():

@@ -72,7 +72,7 @@ def test_frames_may_come_behind_the_last_byte_of_a_handshake_in_pieces(server, t
 def test_a_handshake_may_follow_requests_with_frames_behind_it(server, topic, path, requests, size):
     with RawWebSocket(server) as raw:
         for _ in range(requests):
-            raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert raw.read_response() == 200
         in_pieces(raw, upgrade_request(path) + subscription(topic) + publishing(topic, size), size)
         assert raw.request(b"")[0] == 101
@@ -82,7 +82,7 @@ def test_a_handshake_may_follow_requests_with_frames_behind_it(server, topic, pa
 
 def test_a_handshake_that_follows_requests_brings_a_large_message_along(server, topic):
     with RawWebSocket(server) as raw:
-        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert raw.read_response() == 200
         payload = "x" * 500_000
         assert raw.request(upgrade_request() + subscription(topic) + publishing(topic, payload))[0] == 101
@@ -169,8 +169,8 @@ def expect_cut(raw, within=10 * PATIENCE):
 
 
 @pytest.mark.parametrize("start", [
-    b"", b"G", upgrade_request()[:-1], b"GET /health HTTP/1.1\r\nHost: x\r\n",
-    b"POST /topics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+    b"", b"G", upgrade_request()[:-1], b"GET /health HTTP/1.1\r\nHost: localhost\r\n",
+    b"POST /topics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
 ])
 def test_who_says_nothing_more_is_let_go(hasty, start):
     with RawWebSocket(hasty) as raw:
@@ -221,7 +221,7 @@ def test_commands_before_half_an_end_are_executed(server, topic, behind_a_reques
         for _ in range(30):
             with RawWebSocket(server) as raw:
                 if behind_a_request:
-                    raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                    raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     assert raw.read_response() == 200
                 if at_once:
                     raw.send(upgrade_request() + frames)
@@ -234,7 +234,7 @@ def test_commands_before_half_an_end_are_executed(server, topic, behind_a_reques
 
 def test_a_request_before_half_an_end_is_answered(server):
     with RawWebSocket(server) as raw:
-        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         raw.socket.shutdown(socket.SHUT_WR)
         assert raw.read_response() == 200
 

@@ -16,6 +16,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case slowConsumer = "SLOW_CONSUMER"
     case unavailable = "UNAVAILABLE"
     case forbidden = "FORBIDDEN"
+    case forbiddenOrigin = "FORBIDDEN_ORIGIN"
+    case forbiddenHost = "FORBIDDEN_HOST"
     case rateLimited = "RATE_LIMITED"
     case overloaded = "OVERLOADED"
     case `internal` = "INTERNAL"
@@ -37,7 +39,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .expectationFailed: 417
         case .upgradeRequired: 426
         case .headTooLarge: 431
-        case .forbidden: 403
+        case .forbidden, .forbiddenOrigin, .forbiddenHost: 403
         case .rateLimited: 429
         case .slowConsumer, .unavailable, .overloaded: 503
         case .internal: 500
@@ -65,6 +67,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .slowConsumer: "Slow consumer"
         case .unavailable: "Unavailable"
         case .forbidden: "Forbidden"
+        case .forbiddenOrigin: "Forbidden origin"
+        case .forbiddenHost: "Forbidden host"
         case .rateLimited: "Rate limited"
         case .overloaded: "Overloaded"
         case .internal: "Internal error"

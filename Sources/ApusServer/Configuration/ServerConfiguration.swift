@@ -42,5 +42,10 @@ public struct ServerConfiguration: Sendable, Equatable {
     public struct Access: Sendable, Equatable {
         /// The API keys that clients may use. If empty, everybody has access.
         public var apiKeys: [String] = []
+        /// The web pages that may use the server besides its own. A server that listens only on loopback also admits
+        /// pages from its machine.
+        public var allowedOrigins: [AllowedOrigin] = []
+        /// The names that a server answers to, besides those of its machine, if it listens only on loopback.
+        public var allowedHosts: [String] = []
     }
 }

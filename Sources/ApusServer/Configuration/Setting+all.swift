@@ -62,6 +62,20 @@ extension Setting {
             flag: "api-key",
             "An API key, any of which opens the server; may be given several times."
         ),
+        .init(
+            "allowed_origins",
+            \.access.allowedOrigins,
+            .origins,
+            flag: "allowed-origin",
+            "A web page's origin that may use the server, such as https://app.example.com; may be given several times."
+        ),
+        .init(
+            "allowed_hosts",
+            \.access.allowedHosts,
+            .hosts,
+            flag: "allowed-host",
+            "A further name that a server on loopback answers to; may be given several times."
+        ),
     ]
 
     private static let messages: [Setting] = [

@@ -40,7 +40,7 @@ struct ApusChannel: ServerChildChannel {
             let handler = HTTPConnectionHandler(
                 timeouts: timeouts,
                 staysForDrain: staysForDrain,
-                gate: gate,
+                gate: gate.facing(isUnixSocket: channel.remoteAddress?.isUnixSocket ?? false),
                 log: log
             ) { request in
                 do {

@@ -32,7 +32,7 @@ extension HTTPConnectionHandler {
 
     /// Writes the head of a stream's response, and then gives the socket to the stream.
     func start(_ stream: OpenStream, _ context: ChannelHandlerContext) {
-        writeUnencoded(StreamGate.head(), context).assumeIsolated().whenComplete { result in
+        writeUnencoded(stream.head, context).assumeIsolated().whenComplete { result in
             if case .success = result, let socket = Self.takeSocket(context) {
                 stream.start(on: socket)
             } else {

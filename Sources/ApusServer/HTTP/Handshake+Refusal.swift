@@ -8,6 +8,7 @@ extension Handshake {
         case unsupportedVersion
         case malformed(String)
         case wrongKey
+        case foreign(SitePolicy.Refusal)
         case draining
         /// The connection limit is reached. The value is the limit.
         case tooMany(Int)
@@ -20,6 +21,8 @@ extension Handshake {
             case version
             case malformed
             case unauthorized
+            case origin
+            case host
             case draining
             case maxConnections = "max_connections"
             case timeout
@@ -31,6 +34,8 @@ extension Handshake {
             case .unsupportedVersion: .version
             case .malformed: .malformed
             case .wrongKey: .unauthorized
+            case .foreign(.foreignOrigin): .origin
+            case .foreign(.foreignHost): .host
             case .draining: .draining
             case .tooMany: .maxConnections
             case .timedOut: .timeout
@@ -47,6 +52,8 @@ extension Handshake {
                 Problem(.badRequest, text)
             case .wrongKey:
                 Problem.unauthorized
+            case .foreign(let refusal):
+                refusal.problem
             case .draining:
                 Problem.unavailable("The server is shutting down")
             case .tooMany(let limit):

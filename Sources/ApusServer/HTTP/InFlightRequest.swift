@@ -6,6 +6,8 @@ struct InFlightRequest: Sendable {
     let eventLoop: any EventLoop
     /// The client's address.
     let address: String
+    /// Whether the client is connected to a Unix socket, so that its address is `unix`.
+    var isOnUnixSocket: Bool { address == "unix" }
     private let connection: NIOLoopBound<any RequestConnection>
 
     /// Call this on the event loop.

@@ -53,7 +53,8 @@ extension Routes {
             try check(stream)
             return response
         }
-        try await context.inFlight.answer(with: try await streams.open(stream))
+        let fields = streams.sites.sharing(with: request.headers[.origin], host: request.head.authority)
+        try await context.inFlight.answer(with: try await streams.open(stream, sharing: fields))
         return response
     }
 

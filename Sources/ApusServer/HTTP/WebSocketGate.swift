@@ -9,10 +9,19 @@ struct WebSocketGate: HandshakeGate {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let keys: APIKeys
+    let sites: SitePolicy
     let isDraining: DrainFlag
     let isEcho: Bool
     let refusals: HandshakeRefusals
     let basePath: BasePath
+    /// Whether it serves clients of a Unix socket.
+    var isUnixSocket = false
+
+    func facing(isUnixSocket: Bool) -> any HandshakeGate {
+        var gate = self
+        gate.isUnixSocket = isUnixSocket
+        return gate
+    }
 
     func isHandshake(_ head: HTTPRequestHead) -> Bool {
         guard head.headers.contains(name: "upgrade") else { return false }
@@ -28,7 +37,7 @@ struct WebSocketGate: HandshakeGate {
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
         guard head.method == .GET, head.version == .http1_1 else { return nil }
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        return check(path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "") {
+        return check(path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "", isUnixSocket: isUnixSocket) {
             let values = head.headers[$0]
             return values.isEmpty ? nil : values.joined(separator: ",").trimmingCharacters(in: .whitespaces)
         }
@@ -36,17 +45,28 @@ struct WebSocketGate: HandshakeGate {
 
     /// The same for a request that came first on its connection. Also returns `nil` for a request that needs a closer
     /// look.
-    func check(_ head: RequestHead) -> Result<Handshake, Handshake.Refusal>? {
+    func check(_ head: RequestHead, isUnixSocket: Bool) -> Result<Handshake, Handshake.Refusal>? {
         for name in ["content-length", "transfer-encoding", "expect"] where head.headers[name] != nil { return nil }
-        return check(path: head.path, query: head.query) { head.headers[$0] }
+        return check(path: head.path, query: head.query, isUnixSocket: isUnixSocket) { head.headers[$0] }
     }
 
     private func check(
         path: Substring,
         query: Substring,
+        isUnixSocket: Bool,
         header: (String) -> String?
     ) -> Result<Handshake, Handshake.Refusal>? {
         guard let dialect = isEcho ? .base : dialect(ofPath: path) else { return nil }
+        do throws(SitePolicy.Refusal) {
+            try sites.check(
+                host: header("host") ?? "",
+                origin: header("origin"),
+                isReading: false,
+                isLocalSocket: isUnixSocket
+            )
+        } catch {
+            return .failure(.foreign(error))
+        }
         let result = Handshake.check(
             dialect: dialect,
             query: query,

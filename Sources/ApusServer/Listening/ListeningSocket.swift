@@ -48,7 +48,7 @@ struct ListeningSocket: Sendable {
         }
     }
 
-    private init(socket: Socket, file: SocketFile? = nil) {
+    fileprivate init(socket: Socket, file: SocketFile? = nil) {
         self.socket = socket
         self.file = file
         if let path = socket.localPath {
@@ -77,5 +77,17 @@ extension ServerConfiguration {
     /// The addresses to listen at: those of `listen`, or `host` and `port` if it is empty.
     public var listenAddresses: [ListenAddress] {
         listen.isEmpty ? [.tcp(host: host, port: port)] : listen
+    }
+
+    /// Whether the server listens at ports of this machine's own addresses, and at no others.
+    ///
+    /// - Parameter passed: the sockets that are served in place of the configured addresses, if there are any.
+    func isLocal(passed: [Socket]) -> Bool {
+        let addresses = passed.isEmpty ? listenAddresses : passed.map { ListeningSocket(socket: $0).address }
+        let hosts = addresses.compactMap { address in
+            if case .tcp(let host, _) = address { host } else { nil }
+        }
+        return !hosts.isEmpty
+            && hosts.allSatisfy { $0.lowercased() == "localhost" || IPAddress($0)?.isLoopback == true }
     }
 }

@@ -70,9 +70,9 @@ final class PendingConnection: PollTarget {
         }
         switch RequestHead.parse(UnsafeRawBufferPointer(rebasing: space[..<count])) {
         case .head(let head, let size) where head.namesHost:
-            if case .success(let handshake)? = gate.check(head) {
+            if case .success(let handshake)? = gate.check(head, isUnixSocket: peer.isUnix) {
                 upgrade(head, handshake, size: size)
-            } else if let stream = streams.open(head, on: context, poller: poller) {
+            } else if let stream = streams.open(head, from: peer, on: context, poller: poller) {
                 start(stream, head, size: size)
             } else {
                 handOver()

@@ -10,6 +10,7 @@ struct StreamGate: Sendable {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let keys: APIKeys
+    let sites: SitePolicy
     let isDraining: DrainFlag
     let log: RequestLog
     let basePath: BasePath
@@ -20,9 +21,12 @@ struct StreamGate: Sendable {
     ///
     /// - Returns: a stream that waits for its socket, with the head of its response written. `nil` if the router must
     ///   answer: another path, a refusal, anything out of the ordinary.
-    func open(_ head: RequestHead, on context: LoopContext, poller: Poller) -> EventStream? {
+    func open(_ head: RequestHead, from peer: PeerAddress, on context: LoopContext, poller: Poller) -> EventStream? {
         guard let match = basePath.endpoint(at: head.path), match.endpoint.kind == .eventStream,
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
+            // The answer to a page of another origin needs more fields.
+            head.headers["origin"] == nil,
+            peer.isUnix || sites.answers(to: head.headers["host"] ?? ""),
             isAuthorized(head, match.endpoint),
             let request = try? StreamRequest(
                 match,
@@ -46,8 +50,9 @@ struct StreamGate: Sendable {
 
     /// Opens a stream on one of the socket loops. The stream gets its socket later.
     ///
+    /// - Parameter fields: which pages may read the response.
     /// - Throws: ``Problem`` if a subscription is refused. Then there is no stream.
-    func open(_ request: StreamRequest) async throws -> OpenStream {
+    func open(_ request: StreamRequest, sharing fields: [(HTTPField.Name, String)]) async throws -> OpenStream {
         let loop = socketLoops.next()
         let opened = loop.makePromise(of: NIOLoopBound<EventStream>.self)
         loop.withPoller { poller in
@@ -59,7 +64,12 @@ struct StreamGate: Sendable {
                 }
             )
         }
-        return OpenStream(stream: try await opened.futureResult.get(), loop: loop, sockets: contexts.sockets)
+        return OpenStream(
+            stream: try await opened.futureResult.get(),
+            head: Self.head(fields),
+            loop: loop,
+            sockets: contexts.sockets
+        )
     }
 
     // MARK: Opening
@@ -92,7 +102,7 @@ struct StreamGate: Sendable {
                 receipts.append(receipt)
             }
             context.beginBurst()
-            if writesHead { stream.deliver(Self.head()) }
+            if writesHead { stream.deliver(Self.head(sites.sharing(with: nil, host: nil))) }
             let start = request.isPositioned ? receipts.first.flatMap(\.position) : nil
             stream.open(at: start, telling: receipts.compactMap(\.news))
             return stream
@@ -105,9 +115,12 @@ struct StreamGate: Sendable {
     }
 
     /// The head of a stream's response. The body ends with the connection.
-    static func head() -> ByteBuffer {
+    ///
+    /// - Parameter fields: which pages may read it.
+    private static func head(_ fields: [(HTTPField.Name, String)]) -> ByteBuffer {
         var text = "HTTP/1.1 200 OK\r\n"
         for (name, value) in StreamRequest.headers { text += "\(name): \(value)\r\n" }
+        for (name, value) in fields { text += "\(name.rawName): \(value)\r\n" }
         text += "Connection: close\r\nDate: \(httpDate())\r\n\r\n"
         return ByteBuffer(string: text)
     }
@@ -128,6 +141,8 @@ extension SubscribeReceipt {
 /// A stream whose socket still belongs to a channel. Call exactly one of ``start(on:)`` and ``cancel()``.
 struct OpenStream: Sendable {
     fileprivate let stream: NIOLoopBound<EventStream>
+    /// The head of its response.
+    let head: ByteBuffer
     fileprivate let loop: SocketLoop
     fileprivate let sockets: SocketBudget
 

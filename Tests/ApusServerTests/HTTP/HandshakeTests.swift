@@ -66,10 +66,11 @@ import Testing
 
     @Test func `each kind of refusal has a reason of its own`() {
         let refusals: [Handshake.Refusal] = [
-            .notUpgrading, .unsupportedVersion, .malformed("x"), .wrongKey, .draining, .tooMany(1), .timedOut,
+            .notUpgrading, .unsupportedVersion, .malformed("x"), .wrongKey, .foreign(.foreignOrigin("x")),
+            .foreign(.foreignHost("x")), .draining, .tooMany(1), .timedOut,
         ]
         #expect(refusals.map(\.reason) == Handshake.Refusal.Reason.allCases)
-        #expect(refusals.map(\.problem.code.status) == [426, 426, 400, 401, 503, 503, 408])
+        #expect(refusals.map(\.problem.code.status) == [426, 426, 400, 401, 403, 403, 503, 503, 408])
     }
 
     @Test func `what asks for no WebSocket is told to`() {

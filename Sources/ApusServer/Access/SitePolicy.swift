@@ -1,0 +1,97 @@
+import ApusProtocol
+import ApusSockets
+
+/// Which web pages may use the server, and under which names it answers.
+///
+/// Browsers name the page that sends a request in its `Origin` field. Pages of other sites are refused, since the user
+/// who visits them may be able to reach a server that the site's owner cannot.
+struct SitePolicy: Sendable, Equatable {
+    /// Why a request is refused.
+    enum Refusal: Error, Equatable {
+        case foreignOrigin(String)
+        case foreignHost(String)
+
+        var problem: Problem {
+            switch self {
+            case .foreignOrigin(let origin):
+                Problem(
+                    .forbiddenOrigin,
+                    """
+                    Pages of \(PlainText.escaped(origin, limit: 200)) may not use this server; the setting \
+                    allowed_origins lists those that may
+                    """
+                )
+            case .foreignHost(let host):
+                Problem(
+                    .forbiddenHost,
+                    """
+                    This server listens only for its own machine and does not answer to the name \
+                    \(PlainText.escaped(host, limit: 200)); the setting allowed_hosts lists further names
+                    """
+                )
+            }
+        }
+    }
+
+    let allowedOrigins: [AllowedOrigin]
+    /// In lower case.
+    let allowedHosts: Set<String>
+    /// Whether the server listens only on loopback addresses.
+    let isLocal: Bool
+
+    /// Whether the setting is `*`.
+    let allowsAll: Bool
+
+    init(_ access: ServerConfiguration.Access, isLocal: Bool) {
+        allowedOrigins = access.allowedOrigins
+        allowedHosts = Set(access.allowedHosts.map { $0.lowercased() })
+        self.isLocal = isLocal
+        allowsAll = allowedOrigins.contains(.any)
+    }
+
+    // MARK: Host
+
+    /// Whether the server answers to the name in a `Host` field.
+    ///
+    /// A page could let its own name resolve to `127.0.0.1` (DNS rebinding). Its requests then have no foreign origin,
+    /// but they name the page's host.
+    func answers(to host: String) -> Bool {
+        guard isLocal else { return true }
+        guard let authority = Authority(host) else { return false }
+        return Self.isLoopback(authority.host) || allowedHosts.contains(authority.host)
+    }
+
+    private static func isLoopback(_ host: String) -> Bool {
+        if host == "localhost" || host.hasSuffix(".localhost") { return true }
+        let address = host.hasPrefix("[") ? host.dropFirst().dropLast() : host[...]
+        return IPAddress(address)?.isLoopback ?? false
+    }
+
+    // MARK: Origin
+
+    /// Whether a page of that origin may do everything that the server's own pages may.
+    ///
+    /// - Parameters:
+    ///   - origin: the `Origin` field.
+    ///   - host: the `Host` field, which names the server's own origin.
+    func admits(origin: String, host: String) -> Bool {
+        if allowsAll { return true }
+        guard let origin = WebOrigin(origin) else { return false }
+        if let own = Authority(host), origin.isServed(by: own) { return true }
+        if isLocal, ["http", "https"].contains(origin.scheme), Self.isLoopback(origin.host) { return true }
+        return allowedOrigins.contains { $0.allows(origin) }
+    }
+
+    /// Checks a request before anything else is done for it.
+    ///
+    /// - Parameters:
+    ///   - host: the `Host` field; `nil` for HTTP/1.0, which no browser speaks.
+    ///   - isReading: whether it is a GET or HEAD that is not a handshake. A page of another origin may send these: the
+    ///     browser does not let it read the answer, and they change nothing.
+    ///   - isLocalSocket: whether the client is connected to a Unix socket, which no page can reach by a name.
+    func check(host: String?, origin: String?, isReading: Bool, isLocalSocket: Bool) throws(Refusal) {
+        if let host, !isLocalSocket, !answers(to: host) { throw .foreignHost(host) }
+        guard !isReading, let origin, !admits(origin: origin, host: host ?? "") else { return }
+        throw .foreignOrigin(origin)
+    }
+}
