@@ -45,7 +45,7 @@ public struct WebSocketFrame {
             head = 10
         }
         guard input.count >= head + length else { return nil }
-        guard let opcode = Opcode(rawValue: flags & 0x0F) else { throw .unknownOpcode }
+        guard let opcode = Opcode(rawValue: flags & 0x0F) else { throw .unknownOpcode(flags & 0x0F) }
         return WebSocketFrame(
             opcode: opcode,
             payload: UnsafeRawBufferPointer(start: base + head, count: length),
@@ -86,7 +86,7 @@ public enum WebSocketFault: Error, Equatable {
     case masked
     case reservedBits
     case tooLarge
-    case unknownOpcode
+    case unknownOpcode(UInt8)
 
     /// The fault in words.
     public var text: String {
@@ -95,7 +95,7 @@ public enum WebSocketFault: Error, Equatable {
         case .masked: "the server masked a frame (RFC 6455 forbids it)"
         case .reservedBits: "the server used an extension that was not asked for"
         case .tooLarge: "the server sent a frame of more than 64 MiB"
-        case .unknownOpcode: "the server sent a frame of a kind that RFC 6455 does not know"
+        case .unknownOpcode(let number): "the server sent a frame of kind \(number)"
         }
     }
 }
