@@ -11,6 +11,8 @@ public struct TopicSettingsFields: Sendable, Equatable {
 
     /// The most messages that a topic may be told to keep.
     public static var maxHistory: Int { 100_000_000 }
+    /// The most bytes that a topic may be told to keep.
+    public static var maxHistoryBytes: Int { 1 << 40 }
 
     public init() {}
 
@@ -46,7 +48,7 @@ public struct TopicSettingsFields: Sendable, Equatable {
         switch name {
         case "history": history = .some(try value.integer(0...Self.maxHistory))
         case "history_age": historyAge = .some(try value.duration())
-        case "history_bytes": historyBytes = .some(try value.integer(0...(1 << 40)))
+        case "history_bytes": historyBytes = .some(try value.integer(0...Self.maxHistoryBytes))
         case "queue": queue = .some(try value.integer(1...max(maxQueue, 1)))
         case "overflow": overflow = .some(try value.overflow())
         case "dedupe_window": dedupeWindow = .some(try value.duration())

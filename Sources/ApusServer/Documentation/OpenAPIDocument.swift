@@ -59,23 +59,24 @@ enum OpenAPIDocument {
     private static func values(basePath: String, _ settings: ServerConfiguration) -> [String: Template.Value] {
         let hasKeys = !settings.access.apiKeys.isEmpty
         let policies = OverflowPolicy.allCases.map(\.rawValue)
-        let limits = settings.limits
-        return [
+        var values: [String: Template.Value] = [
             "version": .text(apusVersion),
             "base_path": .text(basePath.isEmpty ? "/" : basePath),
             "security": .json((hasKeys ? "[" : "[{}, ") + #"{ "ApiKeyAuth": [] }]"#),
             "stream_security": .json((hasKeys ? "[" : "[{}, ") + #"{ "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }]"#),
-            "overflow_policies": .json(list(policies)),
-            "overflow_policies_or_null": .json("[" + (policies.map(jsonString) + ["null"]).joined(separator: ", ") + "]"),
+            "overflow_policies": .json(jsonList(policies)),
             // The error codes that a REST response can have.
-            "problem_codes": .json(list(ErrorCode.allCases.filter { $0 != .slowConsumer }.map(\.rawValue))),
+            "problem_codes": .json(jsonList(ErrorCode.allCases.filter { $0 != .slowConsumer }.map(\.rawValue))),
             "max_count": .json("\(Int64.max)"),
-            "max_queue": .json("\(max(limits.maxQueue, 1))"),
-            "max_client_id": .json("\(limits.maxClientID)"),
         ]
-    }
-
-    private static func list(_ texts: [String]) -> String {
-        "[" + texts.map(jsonString).joined(separator: ", ") + "]"
+        for field in Field.all {
+            if !field.component.isEmpty {
+                values["parameter.\(field.component)"] = .json(field.schema(settings.limits))
+            }
+            if field.places.contains(.settings) {
+                values["setting.\(field.name)"] = .json(field.settingSchema(settings.limits))
+            }
+        }
+        return values
     }
 }

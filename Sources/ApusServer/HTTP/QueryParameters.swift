@@ -32,7 +32,8 @@ struct QueryParameters {
     /// The last value of a name.
     subscript(_ name: String) -> String? { values[name]?.last }
 
-    func integer(_ name: String, _ range: ClosedRange<Int>) throws(Problem) -> Int? {
+    func integer(_ field: Field, _ limits: Field.Limits) throws(Problem) -> Int? {
+        let (name, range) = (field.name, field.range(limits))
         guard let text = self[name] else { return nil }
         guard let value = Int(text), range.contains(value) else {
             let bounds =
@@ -44,7 +45,9 @@ struct QueryParameters {
     }
 
     /// A duration in milliseconds.
-    func duration(_ name: String, _ range: ClosedRange<Int64>) throws(Problem) -> Int64? {
+    func duration(_ field: Field, _ limits: Field.Limits) throws(Problem) -> Int64? {
+        let (name, bounds) = (field.name, field.range(limits))
+        let range = Int64(bounds.lowerBound)...Int64(bounds.upperBound)
         guard let text = self[name] else { return nil }
         guard let value = DurationText.milliseconds(text), range.contains(value) else {
             let bounds = "from \(DurationText.shortest(range.lowerBound)) to \(DurationText.shortest(range.upperBound))"
@@ -53,21 +56,18 @@ struct QueryParameters {
         return value
     }
 
-    func flag(_ name: String) throws(Problem) -> Bool? {
-        switch self[name] {
+    func flag(_ field: Field) throws(Problem) -> Bool? {
+        switch self[field.name] {
         case nil: return nil
         case "true", "1": return true
         case "false", "0": return false
-        default: throw Problem(.badRequest, "'\(name)' must be true or false")
+        default: throw Problem(.badRequest, "'\(field.name)' must be true or false")
         }
     }
 
-    /// A text of 1 to `max` bytes.
-    func text(_ name: String, max: Int) throws(Problem) -> String? {
-        guard let text = self[name] else { return nil }
-        guard (1...max).contains(text.utf8.count) else {
-            throw Problem(.badRequest, "'\(name)' must be 1 to \(max) bytes")
-        }
+    func text(_ field: Field, _ limits: Field.Limits) throws(Problem) -> String? {
+        guard let text = self[field.name] else { return nil }
+        try field.checkSize(of: text, limits)
         return text
     }
 
@@ -102,5 +102,14 @@ struct QueryParameters {
             throw Problem(.badRequest, "'\(name)' must be a position: EPOCH:OFFSET")
         }
         return .position(epoch: String(parts[0]), offset: offset)
+    }
+}
+
+extension Field {
+    func checkSize(of text: String, _ limits: Limits) throws(Problem) {
+        let range = range(limits)
+        guard range.contains(text.utf8.count) else {
+            throw Problem(.badRequest, "'\(name)' must be \(range.lowerBound) to \(range.upperBound) bytes")
+        }
     }
 }

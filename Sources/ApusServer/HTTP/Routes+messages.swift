@@ -8,12 +8,8 @@ import NIOCore
 // Messages over HTTP: publishing, and history in pages.
 
 extension Routes {
-    /// The longest message id that a request may give, in bytes.
-    static let maxID = 256
-    /// How many messages a page may contain, and how many it contains by default.
-    static let (maxPage, defaultPage) = (1000, 100)
-    /// The longest time that a request may wait for messages, in milliseconds.
-    static let maxWait: Int64 = 300_000
+    /// How many messages a page contains by default.
+    static let defaultPage = 100
 
     // MARK: Publishing
 
@@ -26,9 +22,9 @@ extension Routes {
         let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.trimmingBlanks.lowercased() ?? ""
         let payloads = try payloads(body, contentType: contentType)
         let isBatch = contentType == "application/x-ndjson"
-        let ids = try Self.ids(request, query, count: payloads.count, isBatch: isBatch)
-        let key = try query.text("key", max: CommandScanner.maxKey).map { Array(jsonString($0).utf8) }
-        let ttl = try query.duration("ttl", 1...CommandScanner.maxTTL)
+        let ids = try self.ids(request, query, count: payloads.count, isBatch: isBatch)
+        let key = try query.text(.key, settings.limits).map { Array(jsonString($0).utf8) }
+        let ttl = try query.duration(.ttl, settings.limits)
         let messages = zip(ids, payloads).map { id, payload in
             var json = ByteBuffer(string: #"{"id":"#)
             appendJSONString(id, to: &json)
@@ -92,18 +88,16 @@ extension Routes {
 
     /// The messages' ids: given by the client or generated. The ids of a batch are derived from the given id, so that a
     /// repeated batch is recognized.
-    private static func ids(
+    private func ids(
         _ request: Request,
         _ query: QueryParameters,
         count: Int,
         isBatch: Bool
     ) throws(Problem) -> [String] {
-        let header = HTTPField.Name("Idempotency-Key").flatMap { request.headers[$0] }
-        guard header.map({ (1...maxID).contains($0.utf8.count) }) ?? true else {
-            throw Problem(.badRequest, "'Idempotency-Key' must be 1 to \(maxID) bytes")
-        }
+        let header = HTTPField.Name(Field.idempotencyKey.name).flatMap { request.headers[$0] }
+        if let header { try Field.idempotencyKey.checkSize(of: header, settings.limits) }
         // Validate the query parameter even if the header takes precedence.
-        let parameter = try query.text("id", max: maxID)
+        let parameter = try query.text(.messageID, settings.limits)
         guard let id = header ?? parameter else {
             return (0..<count).map { _ in UUID().uuidString.lowercased() }
         }
@@ -115,13 +109,15 @@ extension Routes {
     func history(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
         let name = try topicName(context)
         let query = try QueryParameters(request.uri)
-        let limit = try query.integer("limit", 1...Self.maxPage)
-        let wait = try query.duration("wait", 0...Self.maxWait) ?? 0
+        let limit = try query.integer(.pageLimit, settings.limits)
+        let wait = try query.duration(.wait, settings.limits) ?? 0
         // A waiting client is a subscriber, so it may create the topic like one.
         if wait > 0, request.method != .head { try makeTopicToRead(named: name, query) }
         let (start, isAfter) = try historyStart(query, topicName: name)
         var count = limit ?? Self.defaultPage
-        if limit == nil, case .lastN(let lastN) = start { count = min(max(lastN, 1), Self.maxPage) }
+        if limit == nil, case .lastN(let lastN) = start {
+            count = min(max(lastN, 1), Field.pageLimit.range(settings.limits).upperBound)
+        }
         var page = try page(of: name, from: start, limit: count)
         if page.entries.isEmpty, wait > 0, request.method != .head {
             try refuseWhileDraining()
@@ -153,7 +149,7 @@ extension Routes {
         _ query: QueryParameters,
         topicName: String
     ) throws(Problem) -> (ReplayStart, isAfter: Bool) {
-        guard let after = try query.integer("after", 0 ... .max) else {
+        guard let after = try query.integer(.after, settings.limits) else {
             guard query["epoch"] == nil else { throw Problem(.badRequest, "'epoch' needs 'after'") }
             return (try query.start() ?? .all, false)
         }

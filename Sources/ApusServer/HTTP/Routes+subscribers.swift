@@ -6,9 +6,6 @@ import NIOCore
 // Lists of subscribers: who they are, how far behind they are, and which slow ones are gone.
 
 extension Routes {
-    /// How many subscriptions one response may list.
-    static let maxListed = 10_000
-
     func topicSubscribers(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         let name = try topicName(context)
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
@@ -21,7 +18,7 @@ extension Routes {
 
     private func listing(_ request: Request, of topic: Topic?) async throws -> Response {
         let query = try QueryParameters(request.uri)
-        let limit = try query.integer("limit", 1...Self.maxListed) ?? 100
+        let limit = try query.integer(.listLimit, settings.limits) ?? 100
         guard let order = Hub.ReportOrder(rawValue: query["sort"] ?? "since") else {
             let names = Hub.ReportOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, "'sort' must be one of \(names)")

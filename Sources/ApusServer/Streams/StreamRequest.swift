@@ -3,9 +3,6 @@ import ApusProtocol
 
 /// A request for an event stream (WHATWG HTML standard, section 9.2), parsed from its URL and header fields.
 struct StreamRequest: Sendable {
-    /// How many topics one stream may name.
-    static let maxTopics = 100
-
     let dialect: Dialect
     /// One subscription for each topic or pattern.
     let subscriptions: [SubscribeRequest]
@@ -52,14 +49,15 @@ struct StreamRequest: Sendable {
         lastEventID: String?,
         settings: ServerConfiguration
     ) throws(Problem) -> [SubscribeRequest] {
-        guard (1...maxTopics).contains(topics.count) else {
-            throw Problem(.badRequest, "'topic' is required, at most \(maxTopics) times")
+        let limits = settings.limits
+        guard Field.topics.range(limits).contains(topics.count) else {
+            throw Problem(.badRequest, "'topic' is required, at most \(Field.topics.range(limits).upperBound) times")
         }
         guard !topics.contains("") else { throw Problem(.badRequest, "'topic' must not be empty") }
-        let clientID = try query.text("client_id", max: settings.limits.maxClientID) ?? "sse"
-        let queue = try query.integer("queue", 1...settings.limits.maxQueue)
-        let presence = try query.flag("presence") ?? false
-        let echo = try query.flag("echo") ?? true
+        let clientID = try query.text(.clientID, limits) ?? "sse"
+        let queue = try query.integer(.queue, limits)
+        let presence = try query.flag(.presence) ?? false
+        let echo = try query.flag(.echo) ?? true
         var overflow: OverflowPolicy?
         if let text = query["overflow"] {
             overflow = OverflowPolicy(rawValue: text)
@@ -98,7 +96,7 @@ struct StreamRequest: Sendable {
         lastEventID: String?
     ) throws(Problem) -> Bool {
         let isBack = (lastEventID ?? query["last_event_id"])?.isEmpty == false
-        let waits = try query.flag("wait") ?? isBack
+        let waits = try query.flag(.waitForTopic) ?? isBack
         guard !waits || !topics.contains(where: TopicFilter.isPattern) else {
             throw Problem(.badRequest, "'wait' needs a topic, not a pattern")
         }
