@@ -37,6 +37,8 @@ struct Apus: AsyncParsableCommand {
             BenchCommand.self,
             HealthcheckCommand.self,
             ConfigCommand.self,
+            KeysCommand.self,
+            TokenCommand.self,
             EchoCommand.self,
         ]
     )

@@ -7,7 +7,7 @@ package enum StructuredFile {
     /// The largest file, in bytes.
     package static let maximumSize = 4 << 20
     /// The most values in a YAML file, once its aliases are expanded.
-    static let maximumNodes = 500_000
+    package static let maximumNodes = 500_000
     /// The deepest nesting.
     static let maximumDepth = 32
 
@@ -37,8 +37,12 @@ package enum StructuredFile {
     }
 
     /// The contents of a file's text. An empty YAML file is `null`.
-    package static func value(of text: String, isJSON: Bool) throws(AccessError) -> JSONValue {
-        guard isJSON else { return try yaml(text) }
+    package static func value(
+        of text: String,
+        isJSON: Bool,
+        maximumNodes: Int = maximumNodes
+    ) throws(AccessError) -> JSONValue {
+        guard isJSON else { return try yaml(text, maximumNodes: maximumNodes) }
         guard let value = JSONValue(text, maxDepth: maximumDepth) else {
             throw AccessError(.file, "it is not valid JSON")
         }
@@ -64,7 +68,7 @@ package enum StructuredFile {
 // MARK: - YAML
 
 extension StructuredFile {
-    private static func yaml(_ text: String) throws(AccessError) -> JSONValue {
+    private static func yaml(_ text: String, maximumNodes: Int) throws(AccessError) -> JSONValue {
         do {
             guard let root = try Yams.Parser(yaml: text).singleRoot() else { return .null }
             var budget = maximumNodes
@@ -81,7 +85,7 @@ extension StructuredFile {
     ///   could need more memory than there is.
     private static func value(of node: Yams.Node, budget: inout Int, depth: Int) throws(AccessError) -> JSONValue {
         budget -= 1
-        guard budget >= 0 else { throw AccessError(.file, "it has more than \(maximumNodes) values") }
+        guard budget >= 0 else { throw AccessError(.file, "it has too many values") }
         guard depth < maximumDepth else { throw AccessError(.file, "it nests deeper than \(maximumDepth) levels") }
         switch node {
         case .scalar(let scalar): return value(of: scalar)
