@@ -72,7 +72,7 @@ package struct KeysFile: Sendable {
 extension KeysFile {
     /// An entry as JSON, which is YAML, too.
     package static func entry(_ key: APIKey) -> String {
-        var text = JSONWriter()
+        var text = JSONObjectText()
         text.member("id", key.id)
         text.member("key_sha256", key.digest.hex)
         if let label = key.label { text.member("label", label) }
@@ -92,7 +92,7 @@ extension RuleList {
     package var json: String {
         "["
             + rules.map { rule in
-                var text = JSONWriter()
+                var text = JSONObjectText()
                 if rule.isDeny { text.member("deny", json: "true") }
                 text.member("actions", rule.actions.names)
                 text.member("topics", rule.topics)

@@ -161,7 +161,7 @@ extension TokenKey {
     /// - Parameter claims: a JSON object.
     package func sign(claims: String) throws(AccessError) -> String {
         guard canSign else { throw AccessError(.file, "a public key cannot sign; give the private key") }
-        var header = JSONWriter()
+        var header = JSONObjectText()
         header.member("alg", algorithm.rawValue)
         header.member("typ", "JWT")
         if let kid { header.member("kid", kid) }

@@ -44,7 +44,7 @@ struct RightsOptions: ParsableArguments {
         guard parts.count == 2 else {
             throw CommandFailure("'\(text)' is not ACTIONS:TOPIC, such as publish:orders.>", exitCode: .usage)
         }
-        var rule = JSONWriter()
+        var rule = JSONObjectText()
         if isDeny { rule.member("deny", json: "true") }
         rule.member("actions", parts[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init))
         rule.member("topics", [String(parts[1])])

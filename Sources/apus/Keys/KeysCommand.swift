@@ -77,7 +77,7 @@ struct KeysCommand: AsyncParsableCommand {
                 }
             }
             guard json else { return text + "\n" }
-            var object = JSONWriter()
+            var object = JSONObjectText()
             object.member("id", id)
             object.member("key", text)
             object.member("key_sha256", key.digest.hex)
@@ -139,7 +139,7 @@ struct KeysCommand: AsyncParsableCommand {
             }
             return ids.map { id in
                 guard json else { return "revoked \(id)\n" }
-                var object = JSONWriter()
+                var object = JSONObjectText()
                 object.member("status", "revoked")
                 object.member("id", id)
                 return object.object + "\n"

@@ -33,7 +33,7 @@ enum KeysTable {
 
     static func json(_ keys: [APIKey], at now: Int64) -> String {
         let entries = keys.map { key in
-            var entry = JSONWriter()
+            var entry = JSONObjectText()
             entry.member("id", key.id)
             if let label = key.label { entry.member("label", label) }
             if let expires = key.expires { entry.member("expires", "\(Timestamp(milliseconds: expires))") }

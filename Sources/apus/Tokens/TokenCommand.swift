@@ -59,7 +59,7 @@ struct TokenCommand: AsyncParsableCommand {
                 throw CommandFailure("--claim is one that means something else: \(claim)", exitCode: .usage)
             }
             let end = expires.moment(from: now)
-            var claims = JSONWriter()
+            var claims = JSONObjectText()
             if let sub { claims.member("sub", sub) }
             claims.member("jti", jti ?? UUID().uuidString.lowercased())
             if let issuer { claims.member("iss", issuer) }

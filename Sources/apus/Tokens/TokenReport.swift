@@ -77,7 +77,7 @@ struct TokenReport {
     }
 
     private var object: String {
-        var object = JSONWriter()
+        var object = JSONObjectText()
         object.member("header", json: header)
         object.member("claims", json: claims)
         if let expires { object.member("expires", "\(Timestamp(milliseconds: expires))") }
@@ -118,7 +118,7 @@ struct TokenAnswer {
 
     func text(json: Bool) -> String {
         guard json else { return "\(isAllowed ? "yes" : "no"): \(reason)\n" }
-        var object = JSONWriter()
+        var object = JSONObjectText()
         object.member("allowed", json: isAllowed ? "true" : "false")
         object.member("reason", reason)
         return object.object + "\n"

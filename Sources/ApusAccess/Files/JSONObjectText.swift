@@ -1,8 +1,8 @@
 import ApusProtocol
 import NIOCore
 
-/// Writes a JSON object, member by member.
-package struct JSONWriter {
+/// Writes a JSON object whose members have any names, such as that of a claim, member by member.
+package struct JSONObjectText {
     private var members: [String] = []
 
     package init() {}
