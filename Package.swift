@@ -237,6 +237,7 @@ let package = Package(
             name: "ApusAccessTests",
             dependencies: [
                 "ApusAccess",
+                "ApusClient",
                 "ApusProtocol",
                 "ApusTesting",
                 "apus",

@@ -1,4 +1,5 @@
 import ApusAccess
+import ApusClient
 import ApusProtocol
 
 /// Formats keys for standard output, without anything that could help to guess their secrets.

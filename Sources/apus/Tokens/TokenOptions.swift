@@ -1,4 +1,5 @@
 import ApusAccess
+import ApusClient
 import ArgumentParser
 import NIOCore
 

@@ -1,4 +1,5 @@
 import ApusAccess
+import ApusClient
 import ApusProtocol
 import ArgumentParser
 import Foundation
