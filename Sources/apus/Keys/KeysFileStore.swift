@@ -23,15 +23,14 @@ struct KeysFileStore {
         while flock(folder, LOCK_EX) != 0 {
             guard errno == EINTR else { throw Self.failure("its folder cannot be locked") }
         }
-        var status = stat()
-        let exists = stat(path, &status) == 0
-        var keys = try mayCreate && !exists ? KeysFile.new(path: path) : KeysFile(path: path)
+        let access = FileAccess(path: path)
+        var keys = try mayCreate && access == nil ? KeysFile.new(path: path) : KeysFile(path: path)
         try change(&keys)
-        try write(keys.text, like: exists ? status : nil)
+        try write(keys.text, like: access)
         fsync(folder)
     }
 
-    private func write(_ text: String, like old: stat?) throws(AccessError) {
+    private func write(_ text: String, like old: FileAccess?) throws(AccessError) {
         let temporary = path + ".\(UInt64.random(in: .min ... .max)).tmp"
         // With O_EXCL nobody can have put a link to another file there.
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -40,8 +39,8 @@ struct KeysFileStore {
         do throws(AccessError) {
             if let old {
                 // Only root can give a file away. If that fails, the file must not become readable for another group.
-                let isSame = fchown(file, old.st_uid, old.st_gid) == 0
-                let mode = isSame ? old.st_mode & 0o660 | 0o600 : 0o600
+                let isSame = fchown(file, old.owner, old.group) == 0
+                let mode = isSame ? old.mode & 0o660 | 0o600 : 0o600
                 guard fchmod(file, mode) == 0 else { throw Self.failure("it cannot be written") }
             }
             var rest = Array(text.utf8)[...]
@@ -60,5 +59,25 @@ struct KeysFileStore {
 
     private static func failure(_ what: String) -> AccessError {
         AccessError(.file, "\(what): \(String(cString: strerror(errno)).lowercased())")
+    }
+}
+
+/// Who owns a file, and what they may do with it.
+private struct FileAccess {
+    let owner: uid_t
+    let group: gid_t
+    let mode: mode_t
+
+    /// `nil` if there is no such file.
+    init?(path: String) {
+        guard
+            let attributes = try? FileManager.default.attributesOfItem(atPath: path),
+            let owner = attributes[.ownerAccountID] as? NSNumber,
+            let group = attributes[.groupOwnerAccountID] as? NSNumber,
+            let mode = attributes[.posixPermissions] as? NSNumber
+        else { return nil }
+        self.owner = owner.uint32Value
+        self.group = group.uint32Value
+        self.mode = mode.uint32Value
     }
 }

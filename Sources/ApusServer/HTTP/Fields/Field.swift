@@ -2,8 +2,8 @@ import ApusProtocol
 
 /// A value that a client may give: a row of the table ``all``.
 ///
-/// The readers of queries take their bounds from it, and the OpenAPI document its schemas. Tests compare it with what the
-/// readers of commands accept, with the OpenAPI document, and with `docs/protocol.md`.
+/// The readers of queries take their bounds from it, and the OpenAPI document its schemas. Tests compare it with what
+/// the readers of commands accept, with the OpenAPI document, and with `docs/protocol.md`.
 struct Field: Sendable {
     typealias Limits = ServerConfiguration.Limits
 
