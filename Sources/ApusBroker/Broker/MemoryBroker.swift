@@ -18,8 +18,6 @@ public final class MemoryBroker: Broker {
         public var dedupe: Int
         /// `nil` if publishers never wait for loops.
         public var loopPace: LoopPace?
-        /// For tests.
-        package var faults: PlantedFaults = []
 
         public init(
             history: Int = 100,

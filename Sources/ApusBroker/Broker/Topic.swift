@@ -102,7 +102,7 @@ package final class Topic: Sendable {
         let now: Int64
         let isNew: Bool
         /// Under the throttle policy: how far the subscription may lag behind the head.
-        let throttlesAt: Int?
+        let throttlesAt: UInt64?
         /// Whether the topic reserved this subscription when it was created. The cursor then starts at offset 1.
         var claimsReservation = false
     }

@@ -43,9 +43,7 @@ extension TopicState {
     }
 
     private func isBehind(_ reader: Reader) -> Bool {
-        guard let pace = limits.loopPace, !reader.isPassedOver, !limits.faults.contains(.outrunsLoops) else {
-            return false
-        }
+        guard let pace = limits.loopPace, !reader.isPassedOver else { return false }
         return log.head - reader.seen >= pace.messages(for: reader.subscriptions)
             || publishedBytes - reader.seenBytes >= UInt64(pace.bytes)
     }

@@ -82,7 +82,7 @@ struct TopicState {
         )
         if let window = settings.dedupeWindow {
             if dedupe == nil { dedupe = DedupeWindow(window: window, limit: limits.dedupe) }
-            dedupe?.window = limits.faults.contains(.forgetsIDsEarly) ? window / 2 : window
+            dedupe?.window = window
         } else {
             dedupe = nil
         }
@@ -119,7 +119,7 @@ struct TopicState {
     ///
     /// - Returns: the offset of the publication, or of the earlier one with the same id.
     mutating func append(_ publication: Publication, time: Timestamp, origin: UInt32) -> (Offset, isNew: Bool) {
-        let now = limits.faults.contains(.agesByWallClock) ? time.milliseconds : time.steady
+        let now = time.steady
         if let older = dedupe?.offset(of: ExactText(publication.id), now: now) { return (older, false) }
         var detail: PublicationDetail?
         if publication.keyJSON != nil || publication.ttl != nil || settings.ttl != nil {
@@ -139,16 +139,15 @@ struct TopicState {
     mutating func attach(_ attachment: Topic.Attachment) throws(BrokerError) -> Topic.Attached? {
         guard !isDeleted || attachment.claimsReservation else { return nil }
         log.seal()
-        let begin = limits.faults.contains(.forgetsFirstOfNewTopics) ? log.head : 1
         let attached =
             attachment.claimsReservation
-            ? Topic.Attached(cursor: begin, view: view) : try place(attachment.start, now: attachment.now)
+            ? Topic.Attached(cursor: 1, view: view) : try place(attachment.start, now: attachment.now)
         if attachment.claimsReservation {
             reservations -= 1
         } else if attachment.isNew {
             subscriptions += 1
         }
-        let publishLimit = attachment.throttlesAt.map { log.head + UInt64($0) } ?? .max
+        let publishLimit = attachment.throttlesAt.map { log.head + $0 } ?? .max
         let retainFrom = attachment.throttlesAt == nil ? .max : attached.cursor
         if let index = readers.firstIndex(where: { $0.mailbox === attachment.mailbox }) {
             readers[index].subscriptions += attachment.isNew ? 1 : 0
@@ -181,8 +180,7 @@ struct TopicState {
         let first = log.firstOfHistory(now: now)
         switch start {
         case .lastN(let count):
-            let counted = limits.faults.contains(.countsExpired) ? .min : now
-            return Topic.Attached(cursor: log.offset(ofLast: count, from: first, now: counted), view: view)
+            return Topic.Attached(cursor: log.offset(ofLast: count, from: first, now: now), view: view)
         case .all:
             return Topic.Attached(cursor: first, view: view)
         case .time(let time):
@@ -193,9 +191,7 @@ struct TopicState {
             guard offset < log.head else {
                 throw BrokerError(.positionInFuture, "'since.offset' is beyond the last offset, \(log.head - 1)")
             }
-            var next = offset + 1
-            if limits.faults.contains(.skipsOneAfterResume), next < log.head { next += 1 }
-            if limits.faults.contains(.repeatsOneAfterResume), next > first { next -= 1 }
+            let next = offset + 1
             if next >= first { return Topic.Attached(cursor: next, view: view, isRecovered: true) }
             return Topic.Attached(cursor: first, view: view, isRecovered: false, missed: next...(first - 1))
         case .position:
@@ -241,7 +237,7 @@ struct TopicState {
     mutating func age(to now: Int64) -> Bool {
         guard settings.historyAge != nil || log.hasLifetimes || dedupe != nil else { return false }
         dedupe?.forget(before: now)
-        if log.hasLifetimes, !limits.faults.contains(.keepsExpired) { log.expire(now: now) }
+        if log.hasLifetimes { log.expire(now: now) }
         if settings.historyAge != nil { log.seal() }
         trim(now: now)
         return true

@@ -22,19 +22,20 @@ extension Hub {
     private func deliver(_ reader: TopicReader) -> Topic.Progress {
         var progress = Topic.Progress(lowWaterMark: reader.head)
         var shared = SharedSlice(of: reader)
+        let throttles = reader.throttling > 0
         for subscription in reader.subscriptions where subscription.isActive {
             if !deliver(&shared, to: subscription) {
                 pump(subscription)
                 // A subscription that only waits for its predecessor is not slow: the predecessor has not had its turn
                 // yet.
-                let waits = subscription.predecessors != nil && takesMore(subscription.subscriber)
+                let waits = subscription.start.predecessors != nil && takesMore(subscription.subscriber)
                 if subscription.cursor < reader.head, !waits { enforceBound(of: subscription) }
             }
             guard subscription.isActive else { continue }
             progress.lowWaterMark = min(progress.lowWaterMark, subscription.cursor)
-            if subscription.options.overflow == .throttle {
-                let start = max(subscription.cursor, subscription.replayEnd)
-                progress.publishLimit = min(progress.publishLimit, start + UInt64(subscription.options.queue))
+            if throttles, let bound = subscription.overflow.publishBound {
+                let start = max(subscription.cursor, subscription.lag.replayEnd)
+                progress.publishLimit = min(progress.publishLimit, start + bound)
                 progress.retainFrom = min(progress.retainFrom, subscription.cursor)
             }
         }
@@ -53,8 +54,7 @@ extension Hub {
         guard subscription.cursor == shared.first, subscription.isPlain, subscriber.isWritable else { return false }
         let frames = shared.frames(for: subscription)
         record(subscription, to: shared.end)
-        subscription.isLagging = false
-        subscription.isWarned = false
+        subscription.lag.catchesUp()
         isPumping = true
         subscriber.deliver(frames)
         isPumping = false
@@ -76,9 +76,9 @@ extension Hub {
     func pump(_ subscription: Subscription) {
         let reader = subscription.reader
         let subscriber = subscription.subscriber
-        guard !subscription.isHeld || open(subscription) else {
+        guard subscription.start.isMet || open(subscription) else {
             // A subscriber that reads and only waits for a predecessor's turn is not behind.
-            if !takesMore(subscriber) { subscription.isLagging = true }
+            if !takesMore(subscriber) { subscription.lag.fallsBehind() }
             return
         }
         isPumping = true
@@ -88,8 +88,8 @@ extension Hub {
                 // Data that was delivered earlier in this turn may be all that blocks the socket.
                 subscriber.flush()
                 guard subscriber.isWritable, subscription.isActive else {
-                    subscription.isLagging = true
-                    if subscription.burst == nil { spare(subscription) }
+                    subscription.lag.fallsBehind()
+                    if subscription.lag.burst == nil { spare(subscription) }
                     return
                 }
             }
@@ -97,16 +97,15 @@ extension Hub {
                 // The cursor was moved, or the subscription was ended.
                 continue
             }
-            if subscription.dropped > 0 { announceDropped(subscription) }
+            if !subscription.gap.isEmpty { announceDropped(subscription) }
             guard subscription.isActive else { return }
             deliver(batch, to: subscription)
         }
         guard subscription.isActive else { return }
-        subscription.isLagging = false
-        subscription.isWarned = false
-        subscription.burst = nil
-        if subscription.dropped > 0, subscriber.isWritable { announceDropped(subscription) }
-        if reader.isDeleted, subscription.dropped == 0, subscription.isActive {
+        subscription.lag.catchesUp()
+        subscription.lag.burst = nil
+        if !subscription.gap.isEmpty, subscriber.isWritable { announceDropped(subscription) }
+        if reader.isDeleted, subscription.gap.isEmpty, subscription.isActive {
             if !subscriber.isWritable { subscriber.flush() }
             // End notices must not exceed what the subscriber accepts either.
             guard subscriber.isWritable, subscription.isActive else { return }
@@ -132,7 +131,7 @@ extension Hub {
     private func record(_ subscription: Subscription, to end: Offset) {
         let count = end - subscription.cursor
         subscription.cursor = end
-        subscription.deliveredCount += count
+        subscription.counts.delivered += count
         counters.delivered += count
     }
 
@@ -142,10 +141,7 @@ extension Hub {
     ///   cursor was moved to the oldest offset kept, or the subscription was ended.
     private func batch(for subscription: Subscription) -> Batch? {
         let reader = subscription.reader
-        if let skippedRange = subscription.skippedRanges.first, skippedRange.lowerBound <= subscription.cursor {
-            passHole(subscription)
-            return nil
-        }
+        if !subscription.skippedRanges.isEmpty, passSkippedRange(subscription) { return nil }
         if let newest = reader.newest, newest.first <= subscription.cursor, subscription.cursor < newest.end {
             return newest
         }
@@ -153,30 +149,21 @@ extension Hub {
         case .success(let batch):
             return batch
         case .failure(let missing):
-            switch subscription.options.overflow {
-            case .disconnect, .throttle:
-                cutOff(subscription)
-            case .dropOldest, .dropNewest, .latest:
-                let next = max(missing.firstKept, subscription.cursor + 1)
-                counters.droppedBytes += skip(subscription, to: min(next, reader.head))
-            }
+            let (cursor, head) = (subscription.cursor, reader.head)
+            carryOut(
+                subscription.overflow.lost(upTo: missing.firstKept, cursor: cursor, head: head),
+                on: subscription
+            )
             return nil
         }
     }
 
-    /// Ends a subscription as its policy demands, and tells its subscriber to disconnect.
-    func cutOff(_ subscription: Subscription) {
-        end(subscription, .slowConsumer)
-        subscription.subscriber.notify(.slowConsumer(subscription.topic))
-    }
-
     private func announceDropped(_ subscription: Subscription) {
-        let count = subscription.dropped
-        let range = subscription.droppedRange
-        subscription.dropped = 0
-        let isTold = subscription.options.detail == .positioned && !range.isEmpty
+        let gap = subscription.gap
+        subscription.gap.close()
+        let isTold = subscription.options.detail == .positioned && !gap.range.isEmpty
         subscription.subscriber.notify(
-            .messagesDropped(subscription.topic, count: count, range: isTold ? ClosedRange(range) : nil)
+            .messagesDropped(subscription.topic, count: gap.count, range: isTold ? ClosedRange(gap.range) : nil)
         )
     }
 }

@@ -7,12 +7,12 @@ import Synchronization
 extension Hub {
     /// Tells all hubs that watch the topic.
     func announce(_ subscription: Subscription, hasJoined: Bool) {
-        guard subscription.isAnnounced else { return }
+        guard subscription.identity.isAnnounced else { return }
         subscription.topic.announce(
             Presence(
                 hasJoined: hasJoined,
-                clientID: subscription.clientID,
-                subscription: subscription.id,
+                clientID: subscription.identity.clientID,
+                subscription: subscription.identity.id,
                 sequence: Self.lastID.add(1, ordering: .relaxed).newValue
             )
         )
@@ -24,9 +24,9 @@ extension Hub {
         for (news, slot) in inbox.presence {
             let watching = watchers[slot] ?? watching(slot)
             watchers[slot] = watching
-            for subscription in watching where subscription.id != news.subscription && subscription.isActive {
+            for subscription in watching where subscription.identity.id != news.subscription && subscription.isActive {
                 // The inbox may hold news from before this subscription began to watch. It is meant for others.
-                if news.sequence > subscription.watchesSince { tell(subscription, news) }
+                if news.sequence > subscription.presence.since { tell(subscription, news) }
             }
         }
         for (slot, count) in inbox.droppedPresence {
@@ -44,11 +44,11 @@ extension Hub {
 
     private func tell(_ subscription: Subscription, _ news: Presence) {
         let subscriber = subscription.subscriber
-        if subscription.pendingPresence == nil, !takesMore(subscriber), !subscription.isActive { return }
+        if subscription.presence.pending == nil, !takesMore(subscriber), !subscription.isActive { return }
         // A subscriber gets no presence news before the notice that the topic exists.
-        guard subscriber.isWritable, subscription.pendingPresence == nil, subscription.opening == nil else {
-            if subscription.pendingPresence == nil { subscription.pendingPresence = PendingPresence() }
-            subscription.pendingPresence?.add(news)
+        guard subscriber.isWritable, subscription.presence.pending == nil, subscription.start.opening == nil else {
+            if subscription.presence.pending == nil { subscription.presence.pending = PendingPresence() }
+            subscription.presence.pending?.add(news)
             return
         }
         subscriber.notify(
@@ -58,7 +58,7 @@ extension Hub {
 
     /// Tells a subscriber that accepts data again the news that it missed.
     func tellPending(_ subscription: Subscription) {
-        guard let pending = subscription.pendingPresence.take() else { return }
+        guard let pending = subscription.presence.pending.take() else { return }
         if pending.dropped > 0 {
             subscription.subscriber.notify(.presenceDropped(subscription.topic, count: pending.dropped))
         }

@@ -42,18 +42,18 @@ package struct SubscriptionReport: Sendable {
     package var end: (reason: EndReason, time: Int64)?
 
     init(_ subscription: Subscription, lag: Topic.Lag) {
-        id = subscription.id
+        id = subscription.identity.id
         topicJSON = subscription.topic.template.topicJSON
-        clientID = subscription.clientID
+        clientID = subscription.identity.clientID
         peer = subscription.subscriber.peer
         pattern = subscription.pattern?.filter.text
-        since = subscription.since
+        since = subscription.identity.since
         overflow = subscription.options.overflow
         queue = subscription.options.queue
-        delivered = subscription.deliveredCount
-        dropped = subscription.droppedCount
+        delivered = subscription.counts.delivered
+        dropped = subscription.counts.dropped
         self.lag = lag
-        throttledTime = subscription.throttledTime
+        throttledTime = subscription.counts.throttledTime
     }
 }
 
@@ -112,9 +112,9 @@ extension Hub {
         fileprivate func rank(_ subscription: Subscription, head: Offset) -> Int64 {
             switch self {
             case .lag: Int64(clamping: subscription.pending(to: head))
-            case .delivered: Int64(clamping: subscription.deliveredCount)
-            case .dropped: Int64(clamping: subscription.droppedCount)
-            case .since: -Int64(clamping: subscription.id)
+            case .delivered: Int64(clamping: subscription.counts.delivered)
+            case .dropped: Int64(clamping: subscription.counts.dropped)
+            case .since: -Int64(clamping: subscription.identity.id)
             }
         }
     }
@@ -138,7 +138,7 @@ extension Hub {
         return ranked.prefix(limit).map { _, subscription in
             let cursor = max(subscription.cursor, 1)
             var lag = subscription.topic.lag(of: cursor, now: now)
-            lag.messages -= min(lag.messages, subscription.heldBack(from: cursor))
+            lag.messages -= min(lag.messages, subscription.skippedRanges.count(from: cursor))
             var report = SubscriptionReport(subscription, lag: lag)
             report.heldTime = subscription.topic.heldTime(by: mailbox)
             return report

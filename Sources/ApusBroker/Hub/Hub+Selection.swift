@@ -50,7 +50,7 @@ extension Hub {
         guard !run.isEmpty else { return }
         let count = UInt64(run.count)
         subscription.cursor = run.upperBound
-        subscription.deliveredCount += count
+        subscription.counts.delivered += count
         counters.delivered += count
         subscription.subscriber.deliver(batch.slice(run, of: frames))
     }
@@ -67,7 +67,7 @@ extension Hub {
             self.batch = batch
             self.now = now
             details = batch.details
-            let conflates = subscription.options.overflow == .latest && subscription.isLagging
+            let conflates = subscription.overflow.conflates && subscription.lag.isLagging
             superseded = conflates && batch.details?.haveKeys == true ? batch.details?.supersededNow : nil
             excluded = subscription.options.echo ? nil : subscription.subscriber.origin
         }

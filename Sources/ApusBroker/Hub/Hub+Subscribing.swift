@@ -101,7 +101,7 @@ extension Hub {
                     start: request.start,
                     now: now.steady,
                     isNew: existing == nil,
-                    throttlesAt: options.overflow == .throttle ? options.queue : nil,
+                    throttlesAt: Overflow(options).publishBound,
                     claimsReservation: claimsReservation
                 )
             )
@@ -121,15 +121,17 @@ extension Hub {
             move(existing, to: attached, options: options)
         } else {
             subscription = Subscription(
-                clientID: request.clientID,
-                id: Self.lastID.add(1, ordering: .relaxed).newValue,
+                Subscription.Identity(
+                    clientID: request.clientID,
+                    id: Self.lastID.add(1, ordering: .relaxed).newValue,
+                    isAnnounced: request.isAnnounced,
+                    since: now.wall
+                ),
                 options: options,
                 subscriber: subscriber,
                 reader: reader,
                 pattern: pattern,
-                since: now.wall,
                 cursor: attached.cursor,
-                isAnnounced: request.isAnnounced,
                 // Messages published before the hub heard of the new topic are not a replay for a reserved
                 // subscription.
                 replayEnd: claimsReservation ? attached.cursor : attached.view.head
@@ -152,17 +154,17 @@ extension Hub {
 
     private func add(_ subscription: Subscription) {
         let reader = subscription.reader
-        subscription.predecessors = predecessors(of: subscription)
+        subscription.start.predecessors = predecessors(of: subscription)
         subscription.topicIndex = reader.subscriptions.count
         reader.subscriptions.append(subscription)
         subscription.subscriber.subscriptions.insert(subscription)
-        if subscription.options.overflow == .throttle { reader.throttling += 1 }
+        if subscription.overflow.canHoldPublishers { reader.throttling += 1 }
         if subscription.options.presence { watch(subscription) }
         announce(subscription, hasJoined: true)
     }
 
     private func watch(_ subscription: Subscription) {
-        subscription.watchesSince = Self.lastID.add(1, ordering: .relaxed).newValue
+        subscription.presence.since = Self.lastID.add(1, ordering: .relaxed).newValue
         subscription.topic.watch(mailbox, slot: subscription.reader.slot, change: 1)
     }
 
@@ -171,7 +173,7 @@ extension Hub {
     /// It assumes that the subscription skipped all of them. Under latest, superseded messages do not count. It is
     /// better to announce one dropped message too many than one too few.
     private func skipped(by subscription: Subscription, since start: Offset) -> UInt64 {
-        guard subscription.dropped > 0 else { return 0 }
+        guard !subscription.gap.isEmpty else { return 0 }
         let live = [start, subscription.cursor].map { offset in
             subscription.topic.liveSpan(from: offset, start: offset, bound: .max).count
         }
@@ -184,28 +186,23 @@ extension Hub {
         if attached.cursor < subscription.cursor {
             counters.replayed += subscription.cursor - attached.cursor
             // Skipped messages that are replayed now are no longer a gap.
-            subscription.dropped -= min(subscription.dropped, skipped(by: subscription, since: attached.cursor))
+            let replayed = skipped(by: subscription, since: attached.cursor)
+            subscription.gap.shrink(by: replayed, to: attached.cursor)
             subscription.cursor = attached.cursor
-            let range = subscription.droppedRange
-            subscription.droppedRange = range.clamped(to: 0..<max(attached.cursor, range.lowerBound))
-            subscription.dropped = min(subscription.dropped, UInt64(subscription.droppedRange.count))
-            subscription.replayEnd = max(subscription.replayEnd, attached.view.head)
+            subscription.lag.replayEnd = max(subscription.lag.replayEnd, attached.view.head)
         }
-        let held = subscription.heldBack(from: attached.cursor)
+        let held = subscription.skippedRanges.count(from: attached.cursor)
         if held > 0 {
             // Messages in a skipped range that the subscriber asks for now must be delivered again.
             counters.replayed += held
-            subscription.skippedRanges = subscription.skippedRanges.filter { $0.lowerBound < attached.cursor }
-            if let last = subscription.skippedRanges.popLast() {
-                subscription.skippedRanges.append(last.clamped(to: 0..<attached.cursor))
-            }
-            subscription.replayEnd = max(subscription.replayEnd, attached.view.head)
+            subscription.skippedRanges.restore(from: attached.cursor)
+            subscription.lag.replayEnd = max(subscription.lag.replayEnd, attached.view.head)
         }
         guard subscription.options != options else { return }
-        let wasThrottling = subscription.options.overflow == .throttle
-        let isThrottling = options.overflow == .throttle
-        if wasThrottling != isThrottling {
-            reader.throttling += isThrottling ? 1 : -1
+        let heldPublishers = subscription.overflow.canHoldPublishers
+        subscription.overflow = Overflow(options)
+        if subscription.overflow.canHoldPublishers != heldPublishers {
+            reader.throttling += heldPublishers ? -1 : 1
             markDirty(slot: reader.slot)
         }
         if subscription.options.presence != options.presence {
@@ -216,7 +213,6 @@ extension Hub {
             }
         }
         subscription.options = options
-        subscription.nextCount = 0
         let subscriber = subscription.subscriber
         subscription.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
     }
@@ -243,7 +239,7 @@ extension Hub {
 
     /// Delivers what the subscriber still accepts, and ends the subscription.
     func finish(_ subscription: Subscription) {
-        catchUp(subscription.predecessors)
+        catchUp(subscription.start.predecessors)
         if subscription.isActive {
             refresh(subscription.reader)
             pump(subscription)
@@ -263,14 +259,14 @@ extension Hub {
         subscription.isActive = false
         subscription.subscriber.subscriptions.remove(subscription)
         let reader = subscription.reader
-        if subscription.options.overflow == .throttle {
+        if subscription.overflow.canHoldPublishers {
             reader.throttling -= 1
             markDirty(slot: reader.slot)
         }
         if subscription.options.presence { reader.topic.watch(mailbox, slot: reader.slot, change: -1) }
         // When a topic is deleted, no subscriber is said to leave.
         if reason != .topicDeleted { announce(subscription, hasJoined: false) }
-        subscription.predecessors = nil
+        subscription.start.predecessors = nil
         wakeSuccessors(of: subscription)
         if reason != .answered { gone.add(subscription, reason: reason, now: clock().wall) }
         if reader.isDraining {

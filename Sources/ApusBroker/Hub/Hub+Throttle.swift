@@ -46,30 +46,25 @@ extension Hub {
     package func cutStalled(now: Int64, timeout: Int64) {
         for reader in topics {
             guard let reader, reader.throttling > 0 else { continue }
-            for subscription in Array(reader.subscriptions) where subscription.options.overflow == .throttle {
+            for subscription in Array(reader.subscriptions) where subscription.overflow.canHoldPublishers {
                 checkStalled(subscription, now: now, timeout: timeout)
             }
         }
     }
 
     private func checkStalled(_ subscription: Subscription, now: Int64, timeout: Int64) {
-        let reader = subscription.reader
-        let isAtBound = subscription.lag(to: reader.head) >= UInt64(subscription.options.queue)
-        guard subscription.isActive, isAtBound || subscription.cursor < reader.head && reader.topic.isFull else {
-            subscription.stalled = nil
-            subscription.throttledAt = nil
+        let isHolding = subscription.overflow.holdsPublishers(
+            subscription.backlog,
+            isFull: subscription.topic.isFull
+        )
+        guard subscription.isActive, isHolding else {
+            subscription.stall.released()
             return
         }
-        subscription.throttledTime += now - (subscription.throttledAt ?? now)
-        subscription.throttledAt = now
+        subscription.counts.throttledTime += subscription.stall.held(at: now)
         let taken = subscription.subscriber.lastTaken(now: now)
-        guard let stalled = subscription.stalled, stalled.cursor == subscription.cursor, stalled.since >= taken else {
-            subscription.stalled = (subscription.cursor, now)
-            return
-        }
-        if now - stalled.since >= timeout {
-            cutOff(subscription)
-        }
+        let cursor = subscription.cursor
+        carryOut(subscription.stall.check(at: cursor, taken: taken, now: now, timeout: timeout), on: subscription)
     }
 }
 

@@ -58,7 +58,7 @@ extension Hub {
             }
             waiting.hasStarted = true
             // The receipt says everything that the opening would.
-            latest.opening = nil
+            latest.start.opening = nil
             return receipt
         } catch {
             (waiting.request, waiting.defaults, waiting.hasStarted) = old
@@ -105,7 +105,7 @@ extension Hub {
             // A subscriber that reads may simply not have had its turn.
             for life in waiting.lives where life.isActive { pump(life) }
         }
-        let isOver = waits[waiting.filterID] == nil || faults.contains(.waitsOnlyOnce) && waiting.hasStarted
+        let isOver = waits[waiting.filterID] == nil
         let isFull =
             waiting.lives.count >= WaitingSubscription.maxLives
             || !waiting.lives.isEmpty && subscriber.subscriptions.matchCount >= waiting.maxMatches
@@ -128,8 +128,7 @@ extension Hub {
         let isUnrecovered = isResumed && !waiting.hasStarted
         hold(waiting, topic)
         guard let life = waiting.lives.last, life.topic === topic else { return }
-        life.opening = Opening(isUnrecovered: isUnrecovered)
-        if faults.contains(.missesFirstOfAwaited), life.cursor < life.reader.head { life.cursor += 1 }
+        life.start.opening = Opening(isUnrecovered: isUnrecovered)
         replaying.append(life)
         requestTurn()
     }
@@ -137,13 +136,13 @@ extension Hub {
     /// Tells a subscription what precedes its first event. Returns whether events may follow.
     func open(_ subscription: Subscription) -> Bool {
         guard finishPredecessors(of: subscription) else { return false }
-        guard let opening = subscription.opening else { return true }
+        guard let opening = subscription.start.opening else { return true }
         let subscriber = subscription.subscriber
         // Opening notices must not exceed what the subscriber accepts either.
         guard takesMore(subscriber), subscription.isActive else { return false }
-        subscription.opening = nil
+        subscription.start.opening = nil
         subscriber.notify(.topicCreated(subscription.topic, isUnrecovered: opening.isUnrecovered))
-        if subscription.isActive, subscription.pendingPresence != nil { tellPending(subscription) }
+        if subscription.isActive, subscription.presence.pending != nil { tellPending(subscription) }
         return subscription.isActive
     }
 
@@ -165,7 +164,7 @@ extension Hub {
     /// Stops waiting, because the subscriber subscribed again without waiting.
     func stopWaiting(_ subscriber: any Subscriber, for name: String, clientID: String) {
         guard let waiting = subscriber.subscriptions.find(waitingFor: name, clientID: clientID) else { return }
-        waiting.lives.last?.opening = nil
+        waiting.lives.last?.start.opening = nil
         remove(waiting)
     }
 

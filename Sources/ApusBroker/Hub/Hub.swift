@@ -24,14 +24,12 @@ package final class Hub {
     var successions: [ObjectIdentifier: (reader: TopicReader, succession: Succession?)] = [:]
     var isClaiming = false
     var gone = GoneSubscriptions()
-    /// The subscriptions that have a ``Subscription/burst``.
+    /// The subscriptions that have a ``LagState/burst``.
     var bursts: [Subscription] = []
     /// How long news from other loops waited for this one, and how late its timers fired.
     package internal(set) var loopLag = LoopLag()
     /// Without it nothing is compressed, whatever encodings subscribers support.
     let deflation: Deflation?
-    /// For tests.
-    package var faults: PlantedFaults = []
 
     /// The work of the next turn. A turn walks one list while its twin collects work for the next turn.
     @exclusivity(unchecked) var dirty: [TopicReader] = []
@@ -69,10 +67,7 @@ package final class Hub {
     package var compressor: MessageCompressor? { deflation?.compressor }
 
     /// The current time in milliseconds on the steady clock. Lifetimes use it.
-    var passed: Int64 {
-        let now = clock()
-        return faults.contains(.agesByWallClock) ? now.wall : now.steady
-    }
+    var passed: Int64 { clock().steady }
 
     // MARK: Publishing
 
@@ -271,7 +266,7 @@ package final class Hub {
 
     /// Whether the subscriber has received everything that this hub knows of.
     package func isCaughtUp(_ subscriber: any Subscriber) -> Bool {
-        subscriber.subscriptions.all.allSatisfy { $0.cursor >= $0.reader.head && $0.dropped == 0 }
+        subscriber.subscriptions.all.allSatisfy { $0.cursor >= $0.reader.head && $0.gap.isEmpty }
     }
 
     /// Continues delivery to a subscriber that accepts data again.
@@ -285,8 +280,9 @@ package final class Hub {
             let reader = subscription.reader
             // Publishers may be waiting for exactly this subscription.
             if reader.throttling > 0 || reader.topic.isFull { markDirty(slot: reader.slot) }
-            if subscription.pendingPresence != nil { tellPending(subscription) }
-            guard subscription.isActive, subscription.cursor < reader.head || reader.isDeleted || subscription.isHeld
+            if subscription.presence.pending != nil { tellPending(subscription) }
+            guard subscription.isActive,
+                subscription.cursor < reader.head || reader.isDeleted || !subscription.start.isMet
             else { continue }
             goOn(with: subscription)
         }

@@ -42,7 +42,7 @@ package struct SubscriptionSet {
     func find(_ topic: Topic, clientID: String, pattern: PatternSubscription? = nil) -> Subscription? {
         if let index { return index[Self.key(topic, clientID, pattern)] }
         return all.first {
-            $0.topic === topic && $0.pattern === pattern && ExactText($0.clientID) == ExactText(clientID)
+            $0.topic === topic && $0.pattern === pattern && ExactText($0.identity.clientID) == ExactText(clientID)
         }
     }
 
@@ -141,6 +141,6 @@ package struct SubscriptionSet {
     }
 
     private static func key(_ subscription: Subscription) -> Key {
-        key(subscription.topic, subscription.clientID, subscription.pattern)
+        key(subscription.topic, subscription.identity.clientID, subscription.pattern)
     }
 }

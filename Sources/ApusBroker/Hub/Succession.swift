@@ -22,7 +22,7 @@ final class Succession {
         self.reader = reader
         self.former = former
         left = former.count
-        earlier = former.lazy.compactMap(\.predecessors).first { !$0.isOver }
+        earlier = former.lazy.compactMap(\.start.predecessors).first { !$0.isOver }
         earlier?.later = self
         for subscription in former { subscription.succession = self }
     }
@@ -40,7 +40,7 @@ extension Hub {
         let succession: Succession?
         // Many subscriptions of one subscriber may be placed in a row.
         if let sibling = subscription.reader.subscriptions.last, sibling.subscriber === subscription.subscriber,
-            let known = sibling.predecessors
+            let known = sibling.start.predecessors
         {
             succession = known
         } else if let known = successions[key], known.reader === subscription.reader {
@@ -65,7 +65,9 @@ extension Hub {
             looked = other.reader
         }
         // A pattern may reach a deleted topic after the subscriber has found its successor.
-        guard let newest = others.filter(\.reader.isDeleted).max(by: { $0.id < $1.id }) else { return nil }
+        guard let newest = others.filter(\.reader.isDeleted).max(by: { $0.identity.id < $1.identity.id }) else {
+            return nil
+        }
         if let known = newest.succession, known.reader === subscription.reader { return known }
         return Succession(of: others.filter { $0.reader === newest.reader }, to: subscription.reader)
     }
@@ -85,9 +87,9 @@ extension Hub {
 
     /// Whether the subscription may start.
     func finishPredecessors(of subscription: Subscription) -> Bool {
-        guard let predecessors = subscription.predecessors else { return true }
+        guard let predecessors = subscription.start.predecessors else { return true }
         guard predecessors.isOver else { return false }
-        subscription.predecessors = nil
+        subscription.start.predecessors = nil
         return true
     }
 

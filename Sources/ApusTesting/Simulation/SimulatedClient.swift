@@ -76,6 +76,7 @@ final class SimulatedConnection {
     var endsAfter = Int.max
     /// Receives a line for each record.
     var trace: ((String) -> Void)?
+    var passage = Passage(fault: nil)
     private var endedAtDelivery: Int?
 
     init(hub: Hub, subscriber: RecordingSubscriber, expected: ModelConnection) {
@@ -90,6 +91,7 @@ final class SimulatedConnection {
     private func receive(_ record: RecordingSubscriber.Record) {
         // Records of the delivery during which the connection broke are lost.
         guard endedAtDelivery == nil || endedAtDelivery != subscriber.deliveries else { return }
+        guard !passage.loses(record, on: expected) else { return }
         trace?("    connection \(expected.number): \(record)")
         expected.receive(record, presenceTopic: subscriber.presenceTopic)
         guard case .event = record else { return }

@@ -31,17 +31,19 @@ final class SimulatedPublisher: WaitingPublisher {
     let hub: Hub
     private(set) var isDone = false
     private unowned let model: Model
+    private let passage: Passage
 
-    init(_ items: [SimulatedItem], to topic: ModelTopic, origin: UInt32, hub: Hub, model: Model) {
+    init(_ items: [SimulatedItem], to topic: ModelTopic, origin: UInt32, hub: Hub, model: Model, passage: Passage) {
         self.items = items
         self.topic = topic
         self.origin = origin
         self.hub = hub
         self.model = model
+        self.passage = passage
     }
 
     func publishAgain() {
-        let time = Timestamp(model.time)
+        let time = Timestamp(passage.time(model.time))
         var outcome = PublishOutcome.needsPublication
         if items.count == 1, items[0].key == nil, items[0].ttl == nil {
             outcome = publishBare(time: time)

@@ -39,6 +39,7 @@ extension SimulatedWorld {
         )
         let connection = SimulatedConnection(hub: loop.hubs[index], subscriber: subscriber, expected: expected)
         connection.trace = trace
+        connection.passage = passage
         expected.onEvent = { [unowned client, unowned model] topic, offset in
             if !client.handle(offset, of: topic) {
                 model.mistakes.append("client \(client.number) has had \(topic.name) \(offset) before")
@@ -141,7 +142,7 @@ extension SimulatedWorld {
         do {
             let receipt = try connection.hub.subscribe(
                 connection.subscriber,
-                request,
+                passage.request(request, for: topic, now: model.now),
                 defaults: SubscriptionOptions(queue: 5),
                 limits: Hub.SubscriptionLimits(subscriptions: 100)
             )

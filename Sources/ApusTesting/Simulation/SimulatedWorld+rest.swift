@@ -51,7 +51,7 @@ extension SimulatedWorld {
                 fail("\(topic.name) was deleted and holds \(topic.real.logBytes) bytes")
             }
             guard !topic.isDeleted, generator.chance(30) else { continue }
-            let inspection = topic.real.inspect(now: model.now)
+            let inspection = topic.real.inspect(now: passage.time(model.time).steady)
             topic.keepPromises(now: model.now)
             let first = topic.oldestWanted(now: model.now)...topic.promised
             if Int(inspection.last) != topic.messages.count || !first.contains(Int(inspection.first)) {

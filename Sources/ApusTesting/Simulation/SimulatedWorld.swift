@@ -5,6 +5,7 @@ import ApusProtocol
 final class SimulatedWorld {
     var generator: SeededGenerator
     let setup: SimulationSetup
+    let passage: Passage
     let loop: ManualLoop
     let model: Model
     var clients: [SimulatedClient] = []
@@ -16,21 +17,21 @@ final class SimulatedWorld {
     /// Receives the lines of the journal.
     let trace: ((String) -> Void)?
 
-    init(seed: UInt64, faults: PlantedFaults, trace: ((String) -> Void)?) {
+    init(seed: UInt64, passage: Passage, trace: ((String) -> Void)?) {
         var generator = SeededGenerator(seed: seed)
         let setup = SimulationSetup(using: &generator)
-        var limits = setup.limits
-        limits.faults = faults
+        let limits = setup.limits
         loop = ManualLoop(
             hubs: setup.hubs,
-            limits: limits,
+            limits: passage.limits(limits),
             compression: MessageCompressor.Settings(minimumSize: 0, level: 1),
-            seed: generator.next()
+            seed: generator.next(),
+            time: passage.time
         )
-        for hub in loop.hubs { hub.faults = faults }
         model = Model(limits: limits, clock: loop.clock)
         loop.onTurn = { [model, loop] in model.noteLook(of: loop.hubs[$0]) }
         self.setup = setup
+        self.passage = passage
         self.generator = generator
         self.trace = trace
         note("\(setup.hubs) hubs, history \(limits.history), \(limits.topicBytes) bytes, \(limits.dedupe) ids")
@@ -106,7 +107,7 @@ final class SimulatedWorld {
     /// Runs the background work: drops what has become too old.
     private func trim() {
         note("what is too old goes")
-        loop.broker.trim(now: model.now, limit: .max)
+        loop.broker.trim(now: passage.timeToTrim(model.time), limit: .max)
         for topic in model.topics where !topic.isDeleted && topic.isSpent(now: model.now) {
             guard topic.real.logBytes > 0 else { continue }
             fail("\(topic.name) holds \(topic.real.logBytes) bytes of what has expired")
@@ -125,7 +126,7 @@ final class SimulatedWorld {
         change(&settings)
         note("put \(name): \(settings)")
         do {
-            let (real, isNew) = try loop.broker.putTopic(named: name, change: change)
+            let (real, isNew) = try loop.broker.putTopic(named: name, change: passage.change(change))
             guard isNew == (topic == nil) else { return fail("\(name) was made twice, or not at all") }
             if let topic { return topic.change(to: settings, now: model.now) }
             let made = model.add(real, settings: settings)
@@ -173,7 +174,7 @@ final class SimulatedWorld {
         note("fetch \(limit) of \(name) from \(start)")
         let placements = topic.placements(start, now: model.now)
         do {
-            guard let page = try topic.real.page(from: start, limit: limit, now: model.now) else {
+            guard let page = try topic.real.page(from: start, limit: limit, now: passage.time(model.time).steady) else {
                 return fail("there is no page of \(name)")
             }
             guard let placements else { return fail("\(start) was not refused") }
@@ -209,7 +210,8 @@ final class SimulatedWorld {
             to: topic,
             origin: connection?.expected.origin ?? 0,
             hub: connection?.hub ?? loop.hubs[random(0...(loop.hubs.count - 1))],
-            model: model
+            model: model,
+            passage: passage
         )
         publisher.publishAgain()
         note("\(publisher.origin) publishes \(items) to \(name): \(publisher.isDone), head \(topic.head)")

@@ -1,5 +1,3 @@
-package import ApusBroker
-
 /// Runs hubs, topics, publishers and clients through random steps, next to a naive model that checks the results.
 ///
 /// ```
@@ -18,18 +16,12 @@ package import ApusBroker
 /// - The counters balance at every quiet moment, and at the end everything is released.
 package struct Simulation {
     package let seed: UInt64
-    private let faults: PlantedFaults
+    private let fault: PlantedFault?
 
-    package init(seed: UInt64) {
-        self.init(seed: seed, faults: [])
-    }
-
-    /// Creates a simulation of a faulty broker.
-    ///
-    /// - Parameter faults: the mistakes that the broker makes.
-    package init(seed: UInt64, faults: PlantedFaults) {
+    /// - Parameter fault: a mistake between the simulation and its broker.
+    package init(seed: UInt64, fault: PlantedFault? = nil) {
         self.seed = seed
-        self.faults = faults
+        self.fault = fault
     }
 
     /// Takes `steps` steps, lets everything come to rest, and disconnects all clients.
@@ -38,7 +30,7 @@ package struct Simulation {
     /// - Returns: the failure; `nil` when the model found no mistake.
     package func run(steps: Int = 60, trace: ((String) -> Void)? = nil) -> SimulationFailure? {
         if let trace { return journaled(steps: steps, trace: trace) }
-        let world = SimulatedWorld(seed: seed, faults: faults, trace: nil)
+        let world = SimulatedWorld(seed: seed, passage: Passage(fault: fault), trace: nil)
         world.run(steps: steps)
         guard !world.model.mistakes.isEmpty else { return nil }
         // Writing the journal takes longer than everything else. Only a failed run is repeated with it; the result is
@@ -49,7 +41,7 @@ package struct Simulation {
 
     private func journaled(steps: Int, trace: @escaping (String) -> Void) -> SimulationFailure? {
         var journal: [String] = []
-        let world = SimulatedWorld(seed: seed, faults: faults) { line in
+        let world = SimulatedWorld(seed: seed, passage: Passage(fault: fault)) { line in
             journal.append(line)
             trace(line)
         }

@@ -30,7 +30,7 @@ import Testing
         #expect(subscriber.summary == "1 2 3 4 dropped(6: 5-10) 11 12")
     }
 
-    @Test func `several skippedRanges lie where there was no room`() throws {
+    @Test func `several skipped ranges lie where there was no room`() throws {
         let (loop, subscriber) = try world(queue: 2)
         try publish(1...5, loop)
         subscriber.take(1)
@@ -43,7 +43,7 @@ import Testing
         #expect(loop.counters.droppedNewest == 7 && loop.counters.droppedOldest == 0)
     }
 
-    @Test func `a skippedRange at the end is announced when its place is reached`() throws {
+    @Test func `a skipped range at the end is announced when its place is reached`() throws {
         let (loop, subscriber) = try world(queue: 1)
         try publish(1...4, loop)
         subscriber.take(100)
@@ -51,7 +51,7 @@ import Testing
         #expect(loop.counters.pending == 0)
     }
 
-    @Test func `skippedRanges survive that the topic's bytes push out what is before them`() throws {
+    @Test func `skipped ranges survive that the topic's bytes push out what is before them`() throws {
         let (loop, subscriber) = try world(queue: 5, topicBytes: 800)
         try publish(1000...1040, loop)
         subscriber.take(1000)

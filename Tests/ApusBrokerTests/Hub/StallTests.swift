@@ -36,6 +36,24 @@ import Testing
         #expect(publisher.isDone && topic.subscriberCount == 0)
     }
 
+    @Test func `one that has another policy for a while, and takes nothing, gains no time by it`() throws {
+        let (loop, subscriber, topic) = try world()
+        let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 20)
+        publisher.start()
+        loop.runUntilIdle()
+        loop.hubs[0].cutStalled(now: 1000, timeout: 1000)
+        // There is room for all, so its place stays.
+        try loop.subscribe(subscriber, queue: 100, overflow: .dropOldest)
+        loop.runUntilIdle()
+        loop.hubs[0].cutStalled(now: 1500, timeout: 1000)
+        #expect(publisher.isDone)
+        try loop.subscribe(subscriber, queue: 3, overflow: .throttle)
+        loop.hubs[0].cutStalled(now: 1999, timeout: 1000)
+        #expect(!isCut(subscriber))
+        loop.hubs[0].cutStalled(now: 2000, timeout: 1000)
+        #expect(isCut(subscriber))
+    }
+
     @Test func `one that takes from the buffers between is not cut, though they have no room for a message`() throws {
         let (loop, subscriber, topic) = try world()
         let publisher = RetryingPublisher(loop, topic: topic, from: 1, through: 20)

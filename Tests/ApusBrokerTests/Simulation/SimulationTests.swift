@@ -20,7 +20,7 @@ import Testing
 
     struct Fault: CustomTestStringConvertible {
         let testDescription: String
-        let fault: PlantedFaults
+        let fault: PlantedFault
         /// So many seeds are enough to find it.
         let seeds: UInt64
     }
@@ -32,7 +32,7 @@ import Testing
         Fault(testDescription: "a dedupe window that forgets too early", fault: .forgetsIDsEarly, seeds: 2000),
         Fault(
             testDescription: "a pattern that misses a new topic's start",
-            fault: .forgetsFirstOfNewTopics,
+            fault: .missesFirstOfNewTopics,
             seeds: 200
         ),
         Fault(testDescription: "publishers that run ahead of loops", fault: .outrunsLoops, seeds: 200),
@@ -51,7 +51,7 @@ import Testing
         Fault(testDescription: "expired messages that stay in memory", fault: .keepsExpired, seeds: 500),
     ])
     func `a planted fault is found`(fault: Fault) {
-        let found = (0..<fault.seeds).first { Simulation(seed: $0, faults: fault.fault).run(steps: 200) != nil }
+        let found = (0..<fault.seeds).first { Simulation(seed: $0, fault: fault.fault).run(steps: 200) != nil }
         #expect(found != nil)
     }
 

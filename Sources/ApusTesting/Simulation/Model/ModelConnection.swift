@@ -38,6 +38,9 @@ final class ModelConnection {
         waits.keys.count { name in !subscriptions.contains { $0.topic.name == name && $0.waits } }
     }
 
+    /// Where a message was published.
+    func place(of text: String) -> (topic: ModelTopic, offset: Int)? { model.places[text] }
+
     func find(_ topic: ModelTopic, isPositioned: Bool) -> ModelSubscription? {
         subscriptions.first { $0.topic === topic && $0.isPositioned == isPositioned }
     }
@@ -135,7 +138,7 @@ final class ModelConnection {
     }
 
     private func event(_ text: String, of name: String, key: String?, offset: UInt64?) {
-        guard let place = model.places[text] else { return fail("\(text) was not published") }
+        guard let place = place(of: text) else { return fail("\(text) was not published") }
         guard place.topic.name == name, offset == nil || offset == UInt64(place.offset) else {
             return fail("\(text) came as \(name) \(offset ?? 0)")
         }

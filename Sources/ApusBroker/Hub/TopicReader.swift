@@ -1,0 +1,28 @@
+/// A hub's view of a topic.
+final class TopicReader {
+    let topic: Topic
+    let slot: Int
+    /// Compresses events on this loop; `nil` without compression.
+    let deflation: Deflation?
+    @exclusivity(unchecked) var subscriptions = ContiguousArray<Subscription>()
+    /// The state of the log when the hub last looked.
+    @exclusivity(unchecked) var head: Offset = 1
+    @exclusivity(unchecked) var newest: Batch?
+    /// The head at the look before the last one. Subscriptions that keep up are here.
+    @exclusivity(unchecked) var seenHead: Offset = 1
+    /// The oldest offset that a subscription still has to read, as last reported to the topic.
+    var lowWaterMark: Offset = .max
+    @exclusivity(unchecked) var isDeleted = false
+    @exclusivity(unchecked) var isDirty = false
+    /// During a drain, subscriptions that end are only marked. They are removed afterwards.
+    @exclusivity(unchecked) var isDraining = false
+    @exclusivity(unchecked) var ended: [Subscription] = []
+    /// The number of subscriptions with the throttle policy.
+    @exclusivity(unchecked) var throttling = 0
+
+    init(topic: Topic, slot: Int, deflation: Deflation?) {
+        self.topic = topic
+        self.slot = slot
+        self.deflation = deflation
+    }
+}
