@@ -10,7 +10,7 @@ extension Hub {
         guard !reader.subscriptions.isEmpty else { return }
         refresh(reader)
         reader.isDraining = true
-        let progress = deliver(reader)
+        let progress = deliverNews(of: reader)
         reader.isDraining = false
         reader.lowWaterMark = progress.lowWaterMark
         // Others get the batch from the topic, which can reopen it only if nobody holds it.
@@ -19,12 +19,12 @@ extension Hub {
         if !reader.ended.isEmpty { removeEnded(of: reader) }
     }
 
-    private func deliver(_ reader: TopicReader) -> Topic.Progress {
+    private func deliverNews(of reader: TopicReader) -> Topic.Progress {
         var progress = Topic.Progress(lowWaterMark: reader.head)
         var shared = SharedSlice(of: reader)
         let throttles = reader.throttling > 0
         for subscription in reader.subscriptions where subscription.isActive {
-            if !deliver(&shared, to: subscription) {
+            if !deliverShared(&shared, to: subscription) {
                 pump(subscription)
                 // A subscription that only waits for its predecessor is not slow: the predecessor has not had its turn
                 // yet.
@@ -49,7 +49,7 @@ extension Hub {
     /// - Returns: whether the subscription has reached the head. If the subscription needs any other work, this method
     ///   does nothing and returns `false`.
     @inline(__always)
-    private func deliver(_ shared: inout SharedSlice, to subscription: Subscription) -> Bool {
+    private func deliverShared(_ shared: inout SharedSlice, to subscription: Subscription) -> Bool {
         let subscriber = subscription.subscriber
         guard subscription.cursor == shared.first, subscription.isPlain, subscriber.isWritable else { return false }
         let frames = shared.frames(for: subscription)
@@ -99,7 +99,7 @@ extension Hub {
             }
             if !subscription.gap.isEmpty { announceDropped(subscription) }
             guard subscription.isActive else { return }
-            deliver(batch, to: subscription)
+            deliverRest(of: batch, to: subscription)
         }
         guard subscription.isActive else { return }
         subscription.lag.catchesUp()
@@ -117,7 +117,7 @@ extension Hub {
         }
     }
 
-    private func deliver(_ batch: Batch, to subscription: Subscription) {
+    private func deliverRest(of batch: Batch, to subscription: Subscription) {
         if batch.details != nil || !subscription.options.echo || !subscription.skippedRanges.isEmpty {
             return deliverSelected(of: batch, to: subscription)
         }

@@ -27,7 +27,7 @@ extension Hub {
                 run = run.lowerBound..<(offset + 1)
                 continue
             }
-            deliver(run, of: batch, frames, to: subscription)
+            deliverRun(run, of: batch, frames, to: subscription)
             guard subscription.isActive else { return }
             switch verdict {
             case .deliver: break
@@ -38,10 +38,10 @@ extension Hub {
             subscription.cursor = offset + 1
             run = subscription.cursor..<subscription.cursor
         }
-        if subscription.isActive { deliver(run, of: batch, frames, to: subscription) }
+        if subscription.isActive { deliverRun(run, of: batch, frames, to: subscription) }
     }
 
-    private func deliver(
+    private func deliverRun(
         _ run: Range<Offset>,
         of batch: Batch,
         _ frames: Batch.Frames,

@@ -88,12 +88,12 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         case .none:
             break
         case .message(let message):
-            deliver(message)
+            enqueue(message)
         case .ping(let data):
             if phase == .open { send(.pong, data, context: context) }
-            if deliversControlFrames { deliver(.ping(data)) }
+            if deliversControlFrames { enqueue(.ping(data)) }
         case .pong(let data):
-            if deliversControlFrames { deliver(.pong(data)) }
+            if deliversControlFrames { enqueue(.pong(data)) }
         case .close(let close):
             receivedClose(close, context: context)
         case .violation(let code, let what):
@@ -151,7 +151,7 @@ final class WebSocketClientHandler: ChannelDuplexHandler {
         return waiting < waitingBytes
     }
 
-    private func deliver(_ message: WebSocketMessage) {
+    private func enqueue(_ message: WebSocketMessage) {
         // After the client's close frame, the inbox may exceed its limit by what the server sends until it sees that
         // frame.
         if !inbox.push(message), phase == .open { isPaused = true }

@@ -190,7 +190,7 @@ final class LoopContext {
 
     /// Sends the connection's replies after all ready sockets have been read. The replies then go out one after the
     /// other: each receiver wakes once, and before the fan-out.
-    func flushLater(_ connection: WebSocketConnection) {
+    func flushAfterRound(_ connection: WebSocketConnection) {
         answered.append(connection)
     }
 

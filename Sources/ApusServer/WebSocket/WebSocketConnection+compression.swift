@@ -11,7 +11,7 @@ extension WebSocketConnection {
                 context.counters.inflatedOutput += UInt64(message.count)
                 var validator = UTF8Validator()
                 guard !isText || validator.consume(message) && validator.isComplete else { return fail(.invalidUTF8) }
-                deliver(message, isText: isText)
+                handOver(message, isText: isText)
             }
         } catch {
             fail(error == .tooLarge ? .messageTooBig : .invalidCompression)

@@ -66,9 +66,9 @@ extension WebSocketConnection {
             guard phase == .open else { return }
             switch assembler.consume(head, payload: payload, isASCII: isASCII) {
             case .message(let kind):
-                deliver(payload, kind)
+                complete(payload, kind)
             case .assembled(let message, let kind):
-                message.withUnsafeReadableBytes { deliver($0, kind) }
+                message.withUnsafeReadableBytes { complete($0, kind) }
             case .incomplete:
                 break
             case .failure(let disconnect):
@@ -80,12 +80,12 @@ extension WebSocketConnection {
         }
     }
 
-    private func deliver(_ message: UnsafeRawBufferPointer, _ kind: MessageAssembler.Kind) {
-        guard kind.isCompressed else { return deliver(message, isText: kind.isText) }
+    private func complete(_ message: UnsafeRawBufferPointer, _ kind: MessageAssembler.Kind) {
+        guard kind.isCompressed else { return handOver(message, isText: kind.isText) }
         inflate(message, isText: kind.isText)
     }
 
-    func deliver(_ message: UnsafeRawBufferPointer, isText: Bool) {
+    func handOver(_ message: UnsafeRawBufferPointer, isText: Bool) {
         guard let session else { return }
         if !session.received(message, isText: isText), phase == .open {
             postponed = (ByteBuffer(bytes: message), isText)

@@ -138,7 +138,7 @@ final class WebSocketConnection: PollTarget {
             if consumed < bytes.count { keep(UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])) }
         }
         sendReplies()
-        if outbox.hasUnflushed { if poller.isInRound { context.flushLater(self) } else { flush() } }
+        if outbox.hasUnflushed { if poller.isInRound { context.flushAfterRound(self) } else { flush() } }
         holdRead()
     }
 

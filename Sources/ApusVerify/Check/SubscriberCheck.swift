@@ -56,14 +56,14 @@ final class SubscriberCheck {
         if missing > 0 {
             lose(missing, "the last \(missing) up to offset \(last) never came")
         }
-        // A message that was acked as stored but has no offset at all shows as a hole in its stream.
-        var holes = 0
+        // A message that was acked as stored but has no offset at all shows as a gap in its stream.
+        var absent = 0
         for (stream, tracker) in streams {
-            holes += tracker.missing - record.refused(stream: stream, in: tracker.gaps)
-            holes += max(0, record.acked(stream: stream) - tracker.next)
+            absent += tracker.missing - record.refused(stream: stream, in: tracker.gaps)
+            absent += max(0, record.acked(stream: stream) - tracker.next)
         }
-        // A damaged message has no label, so it leaves a hole too.
-        let unexplained = holes - offsets.missing - announcedMissing - missing - counts.damaged
+        // A damaged message has no label, so it leaves a gap too.
+        let unexplained = absent - offsets.missing - announcedMissing - missing - counts.damaged
         if unexplained > 0 { lose(unexplained, "\(unexplained) acked messages have no offset") }
     }
 

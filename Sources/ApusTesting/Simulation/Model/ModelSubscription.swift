@@ -7,7 +7,6 @@ import ApusProtocol
 /// therefore does not predict what comes; it checks whether what came is right. Methods that return a text return a
 /// mistake.
 final class ModelSubscription {
-    private static let lossy: Set<OverflowPolicy> = [.dropOldest, .dropNewest, .latest]
     let topic: ModelTopic
     let clientID: String
     let origin: UInt32
@@ -27,11 +26,7 @@ final class ModelSubscription {
     private var isGapUncertain = false
     /// The latest possible start of its replay. Messages before it may be no longer kept.
     private var startsBy: Int
-    /// The options that were in force at any time since it last caught up.
-    private var policies: [OverflowPolicy]
-    private var smallestQueue: Int
-    private var largestQueue: Int
-    private var echoWasOff: Bool
+    private var past: ModelPastOptions
     /// Whether its hub has placed it.
     private(set) var isPlaced: Bool
     /// Whether something was published since its options changed, so that its hub has checked its bound.
@@ -70,10 +65,7 @@ final class ModelSubscription {
         startsBy = latest ?? next
         let end = isPromised ? next : topic.head
         replayEnd = end...end
-        policies = [options.overflow]
-        smallestQueue = options.queue
-        largestQueue = options.queue
-        echoWasOff = !options.echo
+        past = ModelPastOptions(options)
         isPlaced = !isPromised
         isBoundNew = isPromised
     }
@@ -89,8 +81,8 @@ final class ModelSubscription {
     private func isExcused(_ offset: Int, now: Int64, mayLag: Bool) -> Bool {
         let message = topic.messages[offset - 1]
         if message.expires <= now || offset < startsBy { return true }
-        if echoWasOff, message.origin == origin { return true }
-        return mayLag && policies.contains(.latest) && topic.isSuperseded(offset)
+        if past.echoWasOff, message.origin == origin { return true }
+        return mayLag && past.policies.contains(.latest) && topic.isSuperseded(offset)
     }
 
     private func owed(in range: Range<Int>, now: Int64, mayLag: Bool) -> Int {
@@ -102,7 +94,7 @@ final class ModelSubscription {
         let most = max(topic.head - max(next, replayEnd.lowerBound), 0)
         let start = max(next, replayEnd.upperBound)
         // Skipped messages that will be announced are not lag.
-        let isSure = start < topic.head && Self.lossy.isDisjoint(with: policies)
+        let isSure = start < topic.head && !past.mayLose
         let least = isSure ? owed(in: start..<topic.head, now: now, mayLag: true) : 0
         return min(least, most)...most
     }
@@ -130,7 +122,7 @@ final class ModelSubscription {
         if let pending = pendingAtRest, pending.range.contains(offset) {
             pendingAtRest?.taken += 1
             // Under drop-newest, a subscription whose queue shrinks keeps what is pending.
-            let queue = options.overflow == .dropNewest ? largestQueue : options.queue
+            let queue = options.overflow == .dropNewest ? past.largestQueue : options.queue
             guard pending.taken < queue else { return "got more than its queue holds: \(offset)" }
         }
         next = offset + 1
@@ -141,7 +133,7 @@ final class ModelSubscription {
 
     func drop(_ count: Int, _ range: ClosedRange<Int>?, now: Int64, mayLag: Bool) -> String? {
         guard mayLag || topic.isTight else { return "lost \(count) though it reads" }
-        guard topic.isTight || !Self.lossy.isDisjoint(with: policies) else {
+        guard topic.isTight || past.mayLose else {
             return "lost \(count) under a policy that loses nothing"
         }
         guard let range else {
@@ -154,16 +146,16 @@ final class ModelSubscription {
         guard owed(in: next..<range.lowerBound, now: now, mayLag: mayLag) == 0 else {
             return "was not told of what lies between \(next) and \(range)"
         }
-        let isExact = !policies.contains(.latest)
+        let isExact = !past.policies.contains(.latest)
         guard count <= range.count, isExact ? count == range.count : count > 0,
             owed(in: Range(range), now: now, mayLag: mayLag) <= count
         else { return "was told that \(range) are \(count)" }
         next = range.upperBound + 1
         guard !topic.isTight else { return nil }
-        if !policies.contains(.dropNewest), topic.head - next < smallestQueue {
+        if !past.policies.contains(.dropNewest), topic.head - next < past.smallestQueue {
             return "lost \(range) though its queue had room"
         }
-        if policies == [.dropNewest] {
+        if past.policies == [.dropNewest] {
             for offset in range where !wasFull(at: offset) { return "lost \(offset) though its queue had room" }
         }
         dropped.formUnion(range)
@@ -176,7 +168,7 @@ final class ModelSubscription {
         let kept = (max(start, replayEnd.lowerBound)..<max(offset, start, replayEnd.lowerBound)).count {
             !dropped.contains($0)
         }
-        return kept >= smallestQueue
+        return kept >= past.smallestQueue
     }
 
     /// A warning came that may have been for this subscription or for another.
@@ -218,16 +210,13 @@ final class ModelSubscription {
                 isGapUncertain = true
             }
             // Skipped messages that are asked for now are part of the replay.
-            if mayHaveMoved || policies.contains(.dropNewest) {
+            if mayHaveMoved || past.policies.contains(.dropNewest) {
                 replayEnd = replayEnd.lowerBound...topic.head
                 laggedUpTo = 0
             }
         }
         if options.presence != self.options.presence { news.makeOptional() }
-        if !policies.contains(options.overflow) { policies.append(options.overflow) }
-        smallestQueue = min(smallestQueue, options.queue)
-        largestQueue = max(largestQueue, options.queue)
-        echoWasOff = echoWasOff || !options.echo
+        past.add(options)
         self.options = options
         isEnforced = false
         isBoundNew = true
@@ -251,7 +240,7 @@ final class ModelSubscription {
     /// A message was published.
     func note(published offset: Int) {
         if isPlaced { isEnforced = true }
-        if policies.contains(.dropNewest) { nextAtPublish[offset] = next }
+        if past.policies.contains(.dropNewest) { nextAtPublish[offset] = next }
     }
 
     /// Checks the subscription at a moment when nothing is left to do.
@@ -296,10 +285,7 @@ final class ModelSubscription {
         unannounced = 0
         isGapUncertain = false
         replayEnd = next...next
-        policies = [options.overflow]
-        smallestQueue = options.queue
-        largestQueue = options.queue
-        echoWasOff = !options.echo
+        past = ModelPastOptions(options)
         laggedUpTo = 0
         warnedUpTo = nil
         nextAtPublish = [:]
