@@ -38,12 +38,8 @@ extension Hub {
     }
 
     func takeOut(_ subscription: Subscription) {
-        let reader = subscription.reader
-        let last = reader.subscriptions.removeLast()
-        if last !== subscription {
-            reader.subscriptions[subscription.topicIndex] = last
-            last.topicIndex = subscription.topicIndex
-        }
+        let index = subscription.topicIndex
+        subscription.reader.subscriptions.swapRemove(at: index)?.topicIndex = index
     }
 
     func refresh(_ reader: TopicReader) {

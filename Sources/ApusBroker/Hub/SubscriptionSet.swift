@@ -62,11 +62,7 @@ package struct SubscriptionSet {
         guard position < all.count, all[position] === subscription else { return }
         if subscription.pattern != nil { matches -= 1 }
         hold(subscription, by: nil)
-        let last = all.removeLast()
-        if last !== subscription {
-            all[position] = last
-            last.subscriberIndex = position
-        }
+        all.swapRemove(at: position)?.subscriberIndex = position
         index?[Self.key(subscription)] = nil
         if all.isEmpty {
             all = []

@@ -103,11 +103,7 @@ final class LoopContext {
     func remove(_ connection: PendingConnection, isClosed: Bool) {
         let index = connection.loopIndex
         guard index < pending.count, pending[index] === connection else { return }
-        let last = pending.removeLast()
-        if last !== connection {
-            pending[index] = last
-            last.loopIndex = index
-        }
+        pending.swapRemove(at: index)?.loopIndex = index
         if isClosed { sockets.release() }
     }
 
@@ -123,11 +119,7 @@ final class LoopContext {
     func remove(_ connection: WebSocketConnection) {
         let index = connection.loopIndex
         guard index < connections.count, connections[index] === connection else { return }
-        let last = connections.removeLast()
-        if last !== connection {
-            connections[index] = last
-            last.loopIndex = index
-        }
+        connections.swapRemove(at: index)?.loopIndex = index
         open.add(-1)
         sockets.release()
         logger.debug("connection closed", metadata: ["connection.id": "\(connection.id)"])
@@ -142,11 +134,7 @@ final class LoopContext {
     func remove(_ stream: any StreamingSubscriber) {
         let index = stream.loopIndex
         guard index < streams.count, streams[index] === stream else { return }
-        let last = streams.removeLast()
-        if last !== stream {
-            streams[index] = last
-            last.loopIndex = index
-        }
+        streams.swapRemove(at: index)?.loopIndex = index
         openStreams.add(-1)
     }
 
