@@ -30,6 +30,9 @@ final class LoopContext {
     /// The time at which the current burst of commands arrived.
     @exclusivity(unchecked) private(set) var now = Timestamp(milliseconds: 0)
     /// Whether the server is shutting down: commands are refused, and a connection closes when everything is delivered.
+    ///
+    /// A copy of the server's ``DrainFlag``, because each command asks. It changes only in ``refuseCommands()``, on the
+    /// loop, so that no command is accepted after the turn there.
     @exclusivity(unchecked) private(set) var isDraining = false
     /// Whether all loops refuse commands, so that a connection may close as soon as everything is delivered to it.
     private(set) var mayClose = false
