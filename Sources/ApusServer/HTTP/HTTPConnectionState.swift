@@ -72,9 +72,9 @@ struct HTTPConnectionState {
         case takeNext
         /// Answers a handshake, and gives the socket away.
         case upgrade(HTTPRequestHead, Handshake)
-        /// Calls ``HTTPConnectionState/drained(now:)`` after the drain.
+        /// Calls ``HTTPConnectionState/drained()`` after the drain.
         case waitForDrain
-        /// Flushes, and then asks for the close: see ``HTTPConnectionState/closeAsked(_:)``.
+        /// Flushes, and then asks for the close: see ``HTTPConnectionState/closeAsked(_:hasUnsent:)``.
         case hangUp
         /// Discards all input, and calls ``HTTPConnectionState/sent(isSuccess:now:)`` when everything is sent.
         case linger

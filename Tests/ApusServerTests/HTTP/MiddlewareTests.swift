@@ -1,0 +1,184 @@
+import ApusProtocol
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import ApusServer
+
+/// Each middleware alone, in front of a route that is told what to do.
+@Suite struct MiddlewareTests {
+    private let registry = MetricsRegistry()
+
+    private func context(_ path: String, address: String = "127.0.0.1:1") async throws -> ApusRequestContext {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let inFlight = try await loop.submit {
+            InFlightRequest(on: NoConnection(), eventLoop: loop, address: address)
+        }.get()
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        var context = ApusRequestContext(source: ApusRequestContext.Source(inFlight: inFlight, logger: logger))
+        context.match = BasePath("").endpoint(at: path)
+        return context
+    }
+
+    private func request(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ fields: HTTPFields = [:],
+        host: String? = "localhost"
+    ) -> Request {
+        let head = HTTPRequest(method: method, scheme: nil, authority: host, path: path, headerFields: fields)
+        return Request(head: head, body: RequestBody(buffer: ByteBuffer()))
+    }
+
+    private static func joined(_ fields: HTTPFields, _ more: HTTPFields) -> HTTPFields {
+        var fields = fields
+        fields.append(contentsOf: more)
+        return fields
+    }
+
+    /// The fields of a preflight.
+    private static func asking(_ page: HTTPFields) -> HTTPFields {
+        joined(page, [.accessControlRequestMethod: "PUT"])
+    }
+
+    /// The code of the refusal; `passed` when the route was reached, or the status of an answer without it.
+    private func outcome(
+        _ middleware: some RouterMiddleware<ApusRequestContext>,
+        _ request: Request,
+        address: String = "127.0.0.1:1"
+    ) async throws -> String {
+        var isPassed = false
+        do {
+            let response = try await middleware.handle(
+                request,
+                context: try await context(request.uri.path, address: address)
+            ) { _, _ in
+                isPassed = true
+                return Response(status: .ok)
+            }
+            return isPassed ? "passed" : "\(response.status.code)"
+        } catch let problem as Problem {
+            return problem.code.rawValue
+        }
+    }
+
+    // MARK: Requests
+
+    private func middleware() -> RequestMiddleware {
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let log = RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: BasePath(""))
+        return RequestMiddleware(basePath: BasePath(""), log: log)
+    }
+
+    private struct Unexpected: Error {}
+
+    @Test func `every error becomes a problem document, and is counted by its code`() async throws {
+        for (error, code) in [
+            (Problem(.topicExists, "there"), .topicExists), (HTTPError(.notFound), .methodNotAllowed),
+            (HTTPError(.contentTooLarge), .tooLarge), (HTTPError(.unprocessableContent), .badRequest),
+            (CancellationError(), .unavailable), (ChannelError.ioOnClosedChannel, .unavailable),
+            (Unexpected(), .internal),
+        ] as [(any Error, ErrorCode)] {
+            let response = try await middleware().handle(
+                request(.patch, "/topics"),
+                context: try await context("/topics")
+            ) { _, _ in throw error }
+            #expect(Int(response.status.code) == code.status, "\(error)")
+            #expect(response.headers[.contentType] == Problem.mediaType)
+            #expect(response.headers[.allow] == (code == .methodNotAllowed ? "GET, HEAD, POST" : nil))
+            let counted = String(buffer: PrometheusText.write(registry.families))
+            #expect(counted.contains(#"apus_errors_total{code="\#(code.rawValue)"}"#))
+        }
+    }
+
+    @Test func `a path that does not exist reaches no route`() async throws {
+        for path in ["/nothing", "//topics", "/topics/"] {
+            let response = try await middleware().handle(
+                request(.get, path),
+                context: try await context(path)
+            ) { _, _ in
+                Issue.record("\(path) reached a route")
+                return Response(status: .ok)
+            }
+            #expect(response.status == .notFound)
+        }
+    }
+
+    // MARK: Access
+
+    @Test func `a key is asked for where the table says so, and its parameter is only a stream's`() async throws {
+        let name = try #require(HTTPField.Name("X-API-Key"))
+        let (some, none) = (APIKeyMiddleware(keys: APIKeys(["k"])), APIKeyMiddleware(keys: APIKeys([])))
+        for (path, fields, result) in [
+            ("/health", [:], "passed"), ("/topics", [:], "UNAUTHORIZED"), ("/topics", [name: "k"], "passed"),
+            ("/topics", [name: "x"], "UNAUTHORIZED"), ("/topics?api_key=k", [:], "UNAUTHORIZED"),
+            ("/topics/t/events?api_key=k", [:], "passed"), ("/events?topic=t&api_key=x", [:], "UNAUTHORIZED"),
+            ("/events?topic=t&api_key=k", [name: "x"], "UNAUTHORIZED"),
+        ] as [(String, HTTPFields, String)] {
+            let request = request(.get, path, fields)
+            #expect(try await outcome(some, request) == result, "\(path)")
+            #expect(try await outcome(none, request) == "passed", "\(path)")
+        }
+    }
+
+    private func sites(_ origin: String? = nil, isLocal: Bool = true) -> SitePolicy {
+        var access = ApusServer.ServerConfiguration.Access()
+        access.allowedOrigins = [origin.flatMap { AllowedOrigin($0) }].compactMap(\.self)
+        return SitePolicy(access, isLocal: isLocal)
+    }
+
+    @Test func `foreign names and pages are refused, and a preflight is answered before the route`() async throws {
+        let (page, foreign): (HTTPFields, HTTPFields) = ([.origin: "https://a.example"], [.origin: "https://b.example"])
+        let site = SiteMiddleware(sites: sites("https://a.example"))
+        for (request, address, result) in [
+            (request(.get, "/topics", host: "b.example"), "127.0.0.1:1", "FORBIDDEN_HOST"),
+            (request(.get, "/topics", host: "b.example"), "unix", "passed"),
+            (request(.get, "/topics", host: nil), "127.0.0.1:1", "passed"),
+            (request(.get, "/topics", foreign), "127.0.0.1:1", "passed"),
+            (request(.post, "/topics", foreign), "127.0.0.1:1", "FORBIDDEN_ORIGIN"),
+            (request(.post, "/topics", page), "127.0.0.1:1", "passed"),
+            (request(.options, "/topics", page), "127.0.0.1:1", "passed"),
+            (request(.options, "/topics", Self.asking(page)), "127.0.0.1:1", "204"),
+            (request(.options, "/topics", Self.asking(foreign)), "unix", "FORBIDDEN_ORIGIN"),
+            (request(.options, "/nothing", Self.asking(page)), "127.0.0.1:1", "passed"),
+        ] {
+            #expect(try await outcome(site, request, address: address) == result, "\(request.head)")
+        }
+    }
+
+    @Test func `a preflight says what a page may send, also from the internet`() async throws {
+        let asked = try #require(HTTPField.Name("Access-Control-Request-Private-Network"))
+        let allowed = try #require(HTTPField.Name("Access-Control-Allow-Private-Network"))
+        let fields: HTTPFields = [.origin: "https://a.example", .accessControlRequestMethod: "PUT"]
+        for (more, answer) in [([:], nil), ([asked: "true"], "true")] as [(HTTPFields, String?)] {
+            let response = try await SiteMiddleware(sites: sites("*")).handle(
+                request(.options, "/topics/t", Self.joined(fields, more)),
+                context: try await context("/topics/t")
+            ) { _, _ in Response(status: .ok) }
+            #expect(response.headers[.accessControlAllowMethods] == "DELETE, GET, HEAD, PUT")
+            #expect(response.headers[.accessControlAllowHeaders]?.contains("X-API-Key") == true)
+            #expect(response.headers[allowed] == answer)
+        }
+    }
+
+    @Test func `an answer may be read by admitted pages, and says itself what differs`() async throws {
+        let (page, foreign): (HTTPFields, HTTPFields) = ([.origin: "https://a.example"], [.origin: "https://b.example"])
+        for (allowed, fields, own, origin, vary) in [
+            ("https://a.example", page, nil, "https://a.example", "Origin"),
+            ("https://a.example", foreign, nil, nil, "Origin"), ("https://a.example", [:], nil, nil, "Origin"),
+            ("*", foreign, nil, "*", nil), ("https://a.example", foreign, "*", "*", nil),
+        ] as [(String, HTTPFields, String?, String?, String?)] {
+            let response = try await CrossOriginMiddleware(sites: sites(allowed)).handle(
+                request(.get, "/topics", fields),
+                context: try await context("/topics")
+            ) { _, _ in
+                Response(status: .ok, headers: own.map { [.accessControlAllowOrigin: $0] } ?? [:])
+            }
+            #expect(response.headers[.accessControlAllowOrigin] == origin)
+            #expect(response.headers[.vary] == vary)
+        }
+    }
+}
