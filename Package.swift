@@ -93,10 +93,12 @@ let package = Package(
         .target(
             name: "ApusServer",
             dependencies: [
+                "ApusAccess",
                 "ApusBroker",
                 "ApusProtocol",
                 "ApusSockets",
                 "CEpoll",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -267,6 +269,7 @@ let package = Package(
         .testTarget(
             name: "ApusServerTests",
             dependencies: [
+                "ApusAccess",
                 "ApusBroker",
                 "ApusProtocol",
                 "ApusServer",

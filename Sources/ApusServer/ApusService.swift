@@ -70,10 +70,12 @@ public struct ApusService: Service {
 
     private func run(on socketLoops: SocketLoops, _ httpLoops: MultiThreadedEventLoopGroup) async throws {
         try broker.declare(configuration.topics.declared, logger: logger)
+        let isLocal = configuration.isLocal(passed: systemd.sockets)
+        warnIfOpen(isLocal: isLocal)
         let engine = try await Engine(
             configuration,
             mode: mode,
-            isLocal: configuration.isLocal(passed: systemd.sockets),
+            isLocal: isLocal,
             broker: broker,
             pubSub: pubSub,
             registry: metrics,
@@ -123,6 +125,20 @@ public struct ApusService: Service {
             await serving.value
             await contexts.stop()
         }.value
+    }
+}
+
+extension ApusService {
+    /// Says that a server is open to more than its own machine.
+    fileprivate func warnIfOpen(isLocal: Bool) {
+        let access = configuration.access
+        guard mode == .pubSub, !isLocal, !access.hasCredentials, access.anonymous == nil else { return }
+        logger.warning(
+            """
+            everybody who can reach this server may read, publish and delete everything; set keys_file or \
+            tokens.keys to ask for credentials
+            """
+        )
     }
 }
 

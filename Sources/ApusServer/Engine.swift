@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import Hummingbird
@@ -29,14 +30,19 @@ struct Engine: Sendable {
         httpLoops: [any EventLoop],
         logger: Logger
     ) async throws {
-        let keys = APIKeys(configuration.access.apiKeys)
         let basePath = BasePath(configuration.basePath)
         let sites = SitePolicy(configuration.access, isLocal: isLocal)
         let isDraining = DrainFlag()
+        let access = AccessControl(
+            try await configuration.access.policy(logger: logger),
+            revocations: Revocations(lifetime: configuration.access.revocationLifetime),
+            grace: configuration.access.tokenGrace.wholeMilliseconds
+        )
         contexts = try await LoopContexts(
             socketLoops: socketLoops.all,
             httpLoops: httpLoops,
             settings: configuration,
+            access: access,
             broker: broker,
             sockets: SocketBudget(limit: SocketBudget.possible),
             logger: logger
@@ -44,7 +50,7 @@ struct Engine: Sendable {
         gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
-            keys: keys,
+            access: access,
             sites: sites,
             isDraining: isDraining,
             isEcho: mode == .echo,
@@ -55,7 +61,7 @@ struct Engine: Sendable {
         streams = StreamGate(
             contexts: contexts,
             socketLoops: socketLoops,
-            keys: keys,
+            access: access,
             sites: sites,
             isDraining: isDraining,
             log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
@@ -66,11 +72,12 @@ struct Engine: Sendable {
             CrossOriginMiddleware(sites: sites)
             RequestMiddleware(basePath: basePath, log: streams.log)
             SiteMiddleware(sites: sites)
-            APIKeyMiddleware(keys: keys)
+            AccessMiddleware(access: access)
         }
         Routes(
             broker: broker,
             pubSub: pubSub,
+            access: access,
             contexts: contexts,
             streams: streams,
             isDraining: isDraining,

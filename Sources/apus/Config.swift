@@ -43,7 +43,14 @@ struct ConfigCommand: AsyncParsableCommand {
         @OptionGroup var options: ServerOptions
 
         func run() async throws {
-            try options.load().reportWarnings()
+            let loaded = try options.load()
+            loaded.reportWarnings()
+            do throws(ConfigurationError) {
+                try await loaded.configuration.checkAccess()
+            } catch {
+                StandardError.write("apus: \(error)\n")
+                throw ExitCode.badConfiguration
+            }
             try await ConfigCommand.print("configuration is valid\n")
         }
     }

@@ -93,6 +93,9 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
         let problem = ListenProblem(failure, loaded)
         StandardError.write("apus: \(problem.text)\n")
         throw problem.exitCode
+    } catch let error as ConfigurationError {
+        StandardError.write("apus: \(error)\n")
+        throw ExitCode.badConfiguration
     } catch {
         StandardError.write("apus: the server failed: \(error)\n")
         throw ExitCode.failure

@@ -14,6 +14,11 @@ import Testing
         "threads": ["-2", "1025", "all"],
         "log_level": ["loud", ""],
         "log_format": ["xml"],
+        // Texts that may be anything in one line, which no file, flag or variable makes two of.
+        "keys_file": [], "tokens.jwks_file": [], "tokens.issuer": [], "tokens.audience": [], "tokens.claim": [""],
+        "anonymous": ["all", "{}", #"[{"actions":["fly"],"topics":["a"]}]"#],
+        "tokens.jwks_url": ["http://a.example/", "ftp://a", "jwks.json", "http://localhost.example/"],
+        "token_leeway": ["-1s", "25h"], "token_max_age": ["soon"], "token_grace": ["25h"], "jwks_ttl": ["0", "999ms"],
         "allowed_origins": ["a.example", "https://a.example/", "null", "https://a.*.example"],
         "allowed_hosts": ["a.example:80", "https://a.example", "a b", "*"],
         "history": ["-1", "many"],

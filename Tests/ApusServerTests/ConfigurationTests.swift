@@ -84,6 +84,13 @@ import Testing
     private static let others: [String: String] = [
         "host": "::1", "port": "1", "listen": "unix:/run/s,[::1]:0", "socket_mode": "0600", "base_path": "/apus",
         "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",
+        "keys": #"[{"id":"a","key":"k","rights":[{"actions":["publish"],"topics":["a.>"]}]}]"#,
+        "keys_file": "keys.yaml",
+        "anonymous": #"[{"actions":["*"],"topics":["a"]},{"deny":true,"actions":["publish"],"topics":["a"]}]"#,
+        "tokens.keys": #"[{"kid":"a","alg":"HS256","secret":"12345678901234567890123456789012"}]"#,
+        "tokens.jwks_file": "/etc/jwks.json", "tokens.jwks_url": "https://a.example/jwks", "tokens.issuer": "i",
+        "tokens.audience": "a,b", "tokens.claim": "rights", "token_leeway": "0", "token_max_age": "1h",
+        "token_grace": "0", "jwks_ttl": "1m",
         "allowed_origins": "https://a.example,*", "allowed_hosts": "a.example,b",
         "history": "0", "topic_bytes": "1GiB", "loop_lag": "100", "release_memory_after": "1m",
         "loop_lag_bytes": "64KiB",

@@ -51,12 +51,17 @@ import Testing
             let endpoint = try #require(Endpoint.at(entry.path[...])?.endpoint)
             let method = try #require(endpoint.methods.first { $0.name.rawValue.lowercased() == entry.method })
             let security = try operation["security"].map { try #require($0 as? [[String: Any]]) }
-            let schemes = security?.map { $0.keys.sorted() } ?? [["ApiKeyAuth"]]
-            #expect(schemes.contains([]) == (method.needs == .nothing), "\(entry.path)")
+            let schemes = security?.map { $0.keys.sorted() } ?? [["ApiKeyAuth"], ["BearerAuth"]]
+            #expect(schemes.contains([]) == (method.needs != .credential), "\(entry.path)")
             let takesQuery = endpoint.kind == .eventStream || endpoint.kind == .webSocket
-            #expect(schemes.contains(["ApiKeyQuery"]) == takesQuery, "\(entry.path)")
+            for query in ["ApiKeyQuery", "TokenQuery"] {
+                #expect(schemes.contains([query]) == takesQuery, "\(entry.path)")
+            }
             let responses = try #require(operation["responses"] as? [String: Any])
-            #expect((responses["401"] != nil) == (method.needs == .key || endpoint.kind == .webSocket), "\(entry.path)")
+            #expect(
+                (responses["401"] != nil) == (method.needs != .nothing || endpoint.kind == .webSocket),
+                "\(entry.path)"
+            )
             #expect((responses["101"] != nil) == (endpoint.kind == .webSocket), "\(entry.path)")
             #expect((responses["304"] != nil) == (endpoint.kind == .document), "\(entry.path)")
         }

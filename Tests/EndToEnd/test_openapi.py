@@ -101,7 +101,7 @@ def test_requests_that_follow_one_another_are_answered_as_documented(server, tmp
 def test_requests_with_a_key_are_answered_as_documented(tmp_path):
     """Also without one and with a wrong one, which schemathesis tries by itself: 401, but for what needs none."""
     with filled("--api-key", KEY, **{"X-API-Key": KEY}) as server:
-        assert server.rest("GET", "/openapi.json").json["security"] == [{"ApiKeyAuth": []}]
+        assert server.rest("GET", "/openapi.json").json["security"] == [{"ApiKeyAuth": []}, {"BearerAuth": []}]
         run(server, tmp_path, WITH_KEY, "--header", f"X-API-Key:{KEY}", topics=TOPICS, key=KEY)
 
 

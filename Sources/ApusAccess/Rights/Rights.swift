@@ -85,6 +85,11 @@ package struct Rights: Hashable, Sendable {
         allows(actions, pattern: .everything)
     }
 
+    /// Whether an action may be allowed on some topic, whether or not there is one.
+    package func mayAllow(_ action: Actions) -> Bool {
+        grants.contains { $0.actions.contains(action) }
+    }
+
     /// Whether a listing may show the topic: there is any right to it.
     package func hasAnyRight(onTopic name: String) -> Bool {
         !actions(onTopic: name).isEmpty

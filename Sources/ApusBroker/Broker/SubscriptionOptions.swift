@@ -47,6 +47,11 @@ package struct SubscribeRequest: Sendable {
     package var waits = false
     /// Whether to create a topic that does not exist.
     package var makesTopic = false
+    /// What the subscriber may have of each topic that a pattern matches; `nil` for everything.
+    package var permission: Permission?
+
+    /// - Parameter topic: the topic's name.
+    package typealias Permission = @Sendable (_ topic: String) -> TopicPermission
 
     package init(
         topic: String,
@@ -77,6 +82,23 @@ package struct SubscribeRequest: Sendable {
             presence: presence
         )
     }
+}
+
+/// What a subscriber may have of a topic.
+package struct TopicPermission: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// Its messages.
+    package static let subscribe = TopicPermission(rawValue: 1 << 0)
+    /// Messages from before the subscription.
+    package static let replay = TopicPermission(rawValue: 1 << 1)
+    /// News of who joins and leaves.
+    package static let presence = TopicPermission(rawValue: 1 << 2)
+    package static let all: TopicPermission = [.subscribe, .replay, .presence]
 }
 
 /// Where a subscription begins.

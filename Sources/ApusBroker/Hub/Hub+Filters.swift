@@ -58,13 +58,21 @@ extension Hub {
         )
     }
 
-    private func place(_ pattern: PatternSubscription, on topic: Topic, claims: Bool = false) throws(BrokerError) {
-        let options = pattern.request.options(settings: topic.settings, defaults: pattern.defaults)
+    func place(_ pattern: PatternSubscription, on topic: Topic, claims: Bool = false) throws(BrokerError) {
+        let permission = pattern.request.permission?(topic.name) ?? .all
+        guard permission.contains(.subscribe) else {
+            if claims { counters.droppedEnded += topic.releaseReservation() - 1 }
+            return
+        }
+        var request = pattern.request
+        if !permission.contains(.replay) { request.start = .lastN(0) }
+        if !permission.contains(.presence) { request.presence = false }
+        let options = request.options(settings: topic.settings, defaults: pattern.defaults)
         // A topic that has been deleted meanwhile no longer belongs to the pattern.
         _ = try place(
             pattern.subscriber,
             on: topic,
-            pattern.request,
+            request,
             options: options,
             pattern: pattern,
             claimsReservation: claims

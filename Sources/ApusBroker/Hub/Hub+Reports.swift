@@ -22,6 +22,7 @@ package struct EndReason: Hashable, Sendable {
 package struct SubscriptionReport: Sendable {
     /// Rises with each new subscription.
     package var id: UInt64
+    package var topicName: String
     package var topicJSON: [UInt8]
     package var clientID: String
     package var peer: SubscriberPeer
@@ -43,6 +44,7 @@ package struct SubscriptionReport: Sendable {
 
     init(_ subscription: Subscription, lag: Topic.Lag) {
         id = subscription.identity.id
+        topicName = subscription.topic.name
         topicJSON = subscription.topic.template.topicJSON
         clientID = subscription.identity.clientID
         peer = subscription.subscriber.peer
@@ -122,15 +124,18 @@ extension Hub {
     /// Reports the first `limit` subscriptions of the hub, or of one topic.
     ///
     /// Only for these does the hub compute the full report.
+    ///
+    /// - Parameter isVisible: which topics may be reported, by name.
     package func subscriptionReports(
         of topic: Topic? = nil,
         order: ReportOrder = .since,
-        limit: Int = .max
+        limit: Int = .max,
+        isVisible: (String) -> Bool = { _ in true }
     ) -> [SubscriptionReport] {
         let now = clock().steady
         var ranked: [(rank: Int64, subscription: Subscription)] = []
         for reader in topics {
-            guard let reader, topic == nil || reader.topic === topic else { continue }
+            guard let reader, topic == nil || reader.topic === topic, isVisible(reader.topic.name) else { continue }
             let head = reader.topic.publishedCount + 1
             ranked += reader.subscriptions.map { (order.rank($0, head: head), $0) }
         }
@@ -146,7 +151,9 @@ extension Hub {
     }
 
     /// The subscriptions that ended most recently, the latest last.
-    package func goneReports() -> [SubscriptionReport] {
-        Array(gone.all)
+    ///
+    /// - Parameter isVisible: which topics may be reported, by name.
+    package func goneReports(isVisible: (String) -> Bool = { _ in true }) -> [SubscriptionReport] {
+        gone.all.filter { isVisible($0.topicName) }
     }
 }

@@ -163,7 +163,7 @@ extension Hub {
         announce(subscription, hasJoined: true)
     }
 
-    private func watch(_ subscription: Subscription) {
+    func watch(_ subscription: Subscription) {
         subscription.presence.since = Self.lastID.add(1, ordering: .relaxed).newValue
         subscription.topic.watch(mailbox, slot: subscription.reader.slot, change: 1)
     }
@@ -238,13 +238,13 @@ extension Hub {
     }
 
     /// Delivers what the subscriber still accepts, and ends the subscription.
-    func finish(_ subscription: Subscription) {
+    func finish(_ subscription: Subscription, _ reason: EndReason = .unsubscribed) {
         catchUp(subscription.start.predecessors)
         if subscription.isActive {
             refresh(subscription.reader)
             pump(subscription)
         }
-        end(subscription, .unsubscribed)
+        end(subscription, reason)
     }
 
     /// Ends all subscriptions of a subscriber whose connection has closed.

@@ -138,8 +138,9 @@ public final class PubSub: Sendable {
     package func subscriptionReports(
         of topic: Topic?,
         order: Hub.ReportOrder,
-        limit: Int
+        limit: Int,
+        isVisible: @Sendable (String) -> Bool
     ) async -> ([SubscriptionReport], gone: [SubscriptionReport]) {
-        await core.loop.subscriptionReports(of: topic, order: order, limit: limit)
+        await core.loop.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible)
     }
 }

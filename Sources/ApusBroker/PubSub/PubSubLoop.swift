@@ -76,9 +76,13 @@ actor PubSubLoop {
     func subscriptionReports(
         of topic: Topic?,
         order: Hub.ReportOrder,
-        limit: Int
+        limit: Int,
+        isVisible: @Sendable (String) -> Bool
     ) -> ([SubscriptionReport], gone: [SubscriptionReport]) {
-        (hub.subscriptionReports(of: topic, order: order, limit: limit), hub.goneReports())
+        (
+            hub.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible),
+            hub.goneReports(isVisible: isVisible)
+        )
     }
 
     // MARK: Subscribing

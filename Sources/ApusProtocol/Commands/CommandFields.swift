@@ -15,7 +15,9 @@ enum CommandField: UInt8 {
         }
         switch name.length {
         case 4: self = name == "type" ? .type : name == "echo" || name == "wait" ? .extension : .other
-        case 5: self = name == "topic" ? .topic : name == "since" || name == "queue" ? .extension : .other
+        case 5:
+            self =
+                name == "topic" ? .topic : name == "since" || name == "queue" || name == "token" ? .extension : .other
         case 6: self = name == "last_n" ? .lastN : .other
         case 7: self = name == "message" ? .message : Self.otherOfSeven(name)
         case 9: self = name == "client_id" ? .clientID : name == "positions" ? .extension : .other

@@ -65,6 +65,8 @@ extension CommandScanner {
         case .ping:
             break
         case .auth:
+            // With extensions, `token` may replace it.
+            if fields.hasExtensions, fields.apiKey.isAbsent { break }
             command.apiKey = try text(fields.apiKey, named: "api_key", in: bytes)
         }
         return command
@@ -232,5 +234,17 @@ extension Command.Kind {
         } else {
             return nil
         }
+    }
+}
+
+extension CommandScanner {
+    /// The `token` of an `auth` command; `nil` when it is absent, empty, or no text.
+    public func authToken(in bytes: UnsafeRawBufferPointer) -> String? {
+        var token: String?
+        var members = JSONMembers(of: JSONMembers.root(of: bytes), in: bytes)
+        while let (name, value) = members?.next() {
+            if name.string(in: bytes) == "token" { token = value.text?.string(in: bytes) }
+        }
+        return token?.isEmpty == false ? token : nil
     }
 }

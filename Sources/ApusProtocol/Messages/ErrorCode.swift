@@ -97,6 +97,8 @@ public struct Disconnect: Sendable, Equatable {
     public static let slowConsumer = Disconnect(1008, "SLOW_CONSUMER")
     public static let unauthorized = Disconnect(1008, "UNAUTHORIZED")
     public static let forbidden = Disconnect(1008, "FORBIDDEN")
+    public static let tokenExpired = Disconnect(1008, "TOKEN_EXPIRED")
+    public static let revoked = Disconnect(1008, "REVOKED")
     public static let rateLimited = Disconnect(1008, "RATE_LIMITED")
     public static let noPong = Disconnect(1008, "NO_PONG")
     public static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")

@@ -17,6 +17,10 @@ public enum InfoMessage: Sendable {
     case presence(topicJSON: [UInt8], hasJoined: Bool, clientID: String)
     /// `count` presence messages were left out for a client that did not read.
     case presenceDropped(topicJSON: [UInt8], count: UInt64)
+    /// A subscription was ended because the client may not have it any more.
+    case unsubscribed(topicJSON: [UInt8], reason: String)
+    /// The client's credential ends in so many milliseconds, and should be renewed.
+    case tokenExpiring(expiresIn: Int64)
     /// The server stops. Says when to reconnect, in milliseconds from now.
     case shutdown(reconnectAfter: Int64)
 
@@ -41,16 +45,18 @@ public enum InfoMessage: Sendable {
         case .slowConsumerWarning: "slow_consumer_warning"
         case .presence(_, let hasJoined, _): hasJoined ? "joined" : "left"
         case .presenceDropped: "presence_dropped"
+        case .unsubscribed: "unsubscribed"
+        case .tokenExpiring: "token_expiring"
         case .shutdown: "shutdown"
         }
     }
 
     private var topicJSON: [UInt8]? {
         switch self {
-        case .heartbeat, .shutdown: nil
+        case .heartbeat, .tokenExpiring, .shutdown: nil
         case .messagesDropped(let topic, _, _), .topicDeleted(let topic), .waiting(let topic),
             .topicCreated(let topic, _), .notRecovered(let topic, _, _, _), .slowConsumerWarning(let topic, _, _),
-            .presence(let topic, _, _), .presenceDropped(let topic, _):
+            .presence(let topic, _, _), .presenceDropped(let topic, _), .unsubscribed(let topic, _):
             topic
         }
     }
@@ -79,6 +85,10 @@ public enum InfoMessage: Sendable {
             writer.member("client_id", clientID)
         case .presenceDropped(_, let count):
             writer.member("dropped", count)
+        case .unsubscribed(_, let reason):
+            writer.member("reason", reason)
+        case .tokenExpiring(let expiresIn):
+            writer.member("expires_in_ms", expiresIn)
         case .shutdown(let reconnectAfter):
             writer.member("reconnect_after_ms", reconnectAfter)
         }

@@ -65,7 +65,7 @@ struct ConfigurationFile {
     private func refuseProtection(in node: FileNode, of unknown: UnknownSetting) throws(ConfigurationError) {
         if let error = unknown.refusal(value: node.scalarText) { throw error }
         switch node {
-        case .null, .scalar: break
+        case .null, .scalar, .truth: break
         case .list(let nodes):
             for node in nodes { try refuseProtection(in: node, of: unknown) }
         case .mapping(let members):
@@ -79,7 +79,7 @@ struct ConfigurationFile {
         switch node {
         case .mapping(let members): try takeMembers(members, group: key)
         case .null: break
-        case .scalar, .list:
+        case .scalar, .truth, .list:
             throw ConfigurationError(
                 code: .invalidValue,
                 setting: key,
@@ -111,6 +111,7 @@ struct ConfigurationFile {
         case .null where setting.isSecret: throw invalid("is empty; for none, write []")
         case .null: break
         case .scalar(let text): values[setting.key] = .text(text)
+        case .truth(let truth): values[setting.key] = .text("\(truth)")
         case .mapping: throw invalid("is a mapping, which the setting does not take")
         case .list(let nodes):
             let texts = nodes.compactMap(\.scalarText)

@@ -19,7 +19,7 @@ struct EnvironmentSource {
     init(_ variables: EnvironmentVariables, settings: [Setting]) throws(ConfigurationError) {
         self.variables = variables
         for setting in settings {
-            if setting.isSecret {
+            if setting.environmentFileName != nil {
                 try takeSecret(setting)
             } else {
                 take(setting)

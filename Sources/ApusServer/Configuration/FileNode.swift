@@ -7,12 +7,18 @@ indirect enum FileNode {
 
     case null
     case scalar(String)
+    /// A truth value: `true` or `false`, without quotes.
+    case truth(Bool)
     case list([FileNode])
     case mapping([Member])
 
     /// The text of a scalar; `nil` for null, which is never meaningful as an element of a list.
     var scalarText: String? {
-        if case .scalar(let text) = self { text } else { nil }
+        switch self {
+        case .scalar(let text): text
+        case .truth(let truth): "\(truth)"
+        case .null, .list, .mapping: nil
+        }
     }
 
     /// The node's description for error messages.
@@ -20,6 +26,7 @@ indirect enum FileNode {
         switch self {
         case .null: "null"
         case .scalar(let text): text
+        case .truth(let truth): "\(truth)"
         case .list(let nodes): "[" + nodes.map(\.description).joined(separator: ", ") + "]"
         case .mapping(let members):
             "{" + members.map { "\($0.name): \($0.node.description)" }.joined(separator: ", ") + "}"
@@ -31,7 +38,7 @@ extension FileNode {
     /// A list or a mapping as JSON; `nil` for anything else.
     var structureJSON: String? {
         switch self {
-        case .null, .scalar: nil
+        case .null, .scalar, .truth: nil
         case .list, .mapping: json
         }
     }
@@ -41,6 +48,7 @@ extension FileNode {
         switch self {
         case .null: "null"
         case .scalar(let text): Self.isNumber(text) ? text : PlainText.quoted(text)
+        case .truth(let truth): "\(truth)"
         case .list(let nodes): "[" + nodes.map(\.json).joined(separator: ",") + "]"
         case .mapping(let members):
             "{" + members.map { PlainText.quoted($0.name) + ":" + $0.node.json }.joined(separator: ",") + "}"
@@ -73,7 +81,7 @@ extension FileNode {
     private init(_ value: JSONValue) throws(FileFault) {
         switch value {
         case .null: self = .null
-        case .boolean(let truth): self = .scalar("\(truth)")
+        case .boolean(let truth): self = .truth(truth)
         case .number(let text): self = .scalar(Self.plain(number: text))
         case .string(let text): self = .scalar(text)
         case .array(let values):
@@ -126,8 +134,11 @@ extension FileNode {
         guard budget >= 0 else { throw FileFault(reason: "has more than \(ConfigurationFile.maximumNodes) nodes") }
         switch node {
         case .scalar(let scalar):
-            let isNull = scalar.style == .plain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)
-            self = isNull ? .null : .scalar(scalar.string)
+            switch scalar.style == .plain ? scalar.string : nil {
+            case "", "~", "null", "Null", "NULL": self = .null
+            case "true", "false": self = .truth(scalar.string == "true")
+            default: self = .scalar(scalar.string)
+            }
         case .sequence(let sequence):
             var nodes: [FileNode] = []
             for node in sequence {

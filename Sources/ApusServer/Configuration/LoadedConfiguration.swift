@@ -36,7 +36,7 @@ extension ServerConfiguration {
         let variables = EnvironmentVariables(environment)
         let sources = try ConfigurationSources(flags: flags, variables: variables, file: file, settings: Setting.all)
         let configuration = try sources.configuration
-        let unknown = try sources.environment.unknownNames(hasKeys: !configuration.access.apiKeys.isEmpty)
+        let unknown = try sources.environment.unknownNames(hasKeys: configuration.access.hasCredentials)
         return LoadedConfiguration(
             configuration,
             sources: sources.names,

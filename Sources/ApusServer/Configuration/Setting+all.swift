@@ -3,7 +3,7 @@ import Logging
 
 extension Setting {
     /// All settings, in the order of `config print`. The members of a group are adjacent.
-    package static let all: [Setting] = listening + messages + times + limits + topics
+    package static let all: [Setting] = listening + access + messages + times + limits + topics
 
     /// The setting with a key.
     static func named(_ key: String) -> Setting? { byKey[key] }
@@ -54,27 +54,6 @@ extension Setting {
             \.log.format,
             .word("format"),
             "How to log: text or json, one record a line, on standard error."
-        ),
-        .init(
-            "api_keys",
-            \.access.apiKeys,
-            .keys,
-            flag: "api-key",
-            "An API key, any of which opens the server; may be given several times."
-        ),
-        .init(
-            "allowed_origins",
-            \.access.allowedOrigins,
-            .origins,
-            flag: "allowed-origin",
-            "A web page's origin that may use the server, such as https://app.example.com; may be given several times."
-        ),
-        .init(
-            "allowed_hosts",
-            \.access.allowedHosts,
-            .hosts,
-            flag: "allowed-host",
-            "A further name that a server on loopback answers to; may be given several times."
         ),
     ]
 

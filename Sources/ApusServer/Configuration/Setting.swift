@@ -14,6 +14,8 @@ package struct Setting: Sendable {
     package let summary: String
     package let isSecret: Bool
     package let isList: Bool
+    /// Whether a secret may also be in a file that a variable names.
+    private let hasFileVariable: Bool
     /// Whether a file may use lists and mappings as the value. They are read as JSON.
     let isStructured: Bool
     /// Whether a running server can take a new value.
@@ -28,6 +30,7 @@ package struct Setting: Sendable {
     ///   - codec: the type, and which values are valid.
     ///   - flag: `nil` for the key with dashes.
     ///   - aliases: further names in the environment.
+    ///   - hasFileVariable: whether a secret may also be in a file that a variable names.
     ///   - summary: one sentence for the help.
     init<Value>(
         _ key: String,
@@ -36,6 +39,7 @@ package struct Setting: Sendable {
         flag: String? = nil,
         aliases: [String] = [],
         isReloadable: Bool = false,
+        hasFileVariable: Bool = true,
         _ summary: String
     ) {
         self.key = key
@@ -44,6 +48,7 @@ package struct Setting: Sendable {
         valueName = codec.valueName
         self.summary = summary
         isSecret = codec.isSecret
+        self.hasFileVariable = hasFileVariable
         isList = codec.isList
         isStructured = codec.isStructured
         self.isReloadable = isReloadable
@@ -53,7 +58,7 @@ package struct Setting: Sendable {
 
     /// For a secret: the variable with the path of a file that contains the value.
     package var environmentFileName: String? {
-        isSecret ? environmentNames.first.map { $0 + EnvironmentVariables.fileSuffix } : nil
+        isSecret && hasFileVariable ? environmentNames.first.map { $0 + EnvironmentVariables.fileSuffix } : nil
     }
 
     /// The value with secrets masked.

@@ -28,12 +28,16 @@ enum OpenAPIDocument {
         EmbeddedTexts.openapi_dialect_server_json,
     ]
 
-    private static let paths = [EmbeddedTexts.openapi_paths_operations_json, EmbeddedTexts.openapi_paths_docs_json]
+    private static let paths = [
+        EmbeddedTexts.openapi_paths_operations_json, EmbeddedTexts.openapi_paths_revocations_json,
+        EmbeddedTexts.openapi_paths_docs_json,
+    ]
 
     private static let schemas = [
         EmbeddedTexts.openapi_schemas_topics_json, EmbeddedTexts.openapi_schemas_values_json,
         EmbeddedTexts.openapi_schemas_settings_json, EmbeddedTexts.openapi_schemas_messages_json,
         EmbeddedTexts.openapi_schemas_subscribers_json, EmbeddedTexts.openapi_schemas_server_json,
+        EmbeddedTexts.openapi_schemas_revocations_json,
     ]
 
     /// Each template once for each dialect.
@@ -57,13 +61,15 @@ enum OpenAPIDocument {
     }
 
     private static func values(basePath: String, _ settings: ServerConfiguration) -> [String: Template.Value] {
-        let hasKeys = !settings.access.apiKeys.isEmpty
+        let optional = settings.access.needsCredential ? "[" : "[{}, "
+        let header = #"{ "ApiKeyAuth": [] }, { "BearerAuth": [] }"#
+        let query = #"{ "ApiKeyQuery": [] }, { "TokenQuery": [] }"#
         let policies = OverflowPolicy.allCases.map(\.rawValue)
         var values: [String: Template.Value] = [
             "version": .text(apusVersion),
             "base_path": .text(basePath.isEmpty ? "/" : basePath),
-            "security": .json((hasKeys ? "[" : "[{}, ") + #"{ "ApiKeyAuth": [] }]"#),
-            "stream_security": .json((hasKeys ? "[" : "[{}, ") + #"{ "ApiKeyAuth": [] }, { "ApiKeyQuery": [] }]"#),
+            "security": .json("\(optional)\(header)]"),
+            "stream_security": .json("\(optional)\(header), \(query)]"),
             "overflow_policies": .json(jsonList(policies)),
             // The error codes that a REST response can have.
             "problem_codes": .json(jsonList(ErrorCode.allCases.filter { $0 != .slowConsumer }.map(\.rawValue))),

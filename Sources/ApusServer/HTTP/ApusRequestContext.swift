@@ -1,3 +1,4 @@
+import ApusAccess
 import Hummingbird
 import Logging
 
@@ -12,6 +13,8 @@ struct ApusRequestContext: RequestContext {
     let inFlight: InFlightRequest
     /// The endpoint of the request's path; `nil` when the path does not exist.
     var match: Endpoint.Match?
+    /// What the client may do: nothing, until its credentials are checked.
+    var access = ClientAccess(rights: .none, principal: nil)
 
     init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)

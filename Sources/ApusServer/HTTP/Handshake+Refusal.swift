@@ -7,7 +7,7 @@ extension Handshake {
         case notUpgrading
         case unsupportedVersion
         case malformed(String)
-        case wrongKey
+        case unauthorized(Problem)
         case foreign(SitePolicy.Refusal)
         case draining
         /// The connection limit is reached. The value is the limit.
@@ -33,7 +33,7 @@ extension Handshake {
             case .notUpgrading: .noUpgrade
             case .unsupportedVersion: .version
             case .malformed: .malformed
-            case .wrongKey: .unauthorized
+            case .unauthorized: .unauthorized
             case .foreign(.foreignOrigin): .origin
             case .foreign(.foreignHost): .host
             case .draining: .draining
@@ -50,8 +50,8 @@ extension Handshake {
                 Self.upgradeRequired("Only WebSocket version 13 is spoken here")
             case .malformed(let text):
                 Problem(.badRequest, text)
-            case .wrongKey:
-                Problem.unauthorized
+            case .unauthorized(let problem):
+                problem
             case .foreign(let refusal):
                 refusal.problem
             case .draining:

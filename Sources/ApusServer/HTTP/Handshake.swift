@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusProtocol
 import Crypto
 import Foundation
@@ -7,8 +8,8 @@ import NIOCore
 /// A checked WebSocket handshake, before the connection is upgraded (RFC 6455 section 4.2.1).
 struct Handshake: Equatable {
     var dialect: Dialect
-    /// Whether the request has a valid API key, or needs none. If not, the first message must contain a key.
-    var isAuthorized: Bool
+    /// Who the client is. If it is nobody yet, the first message must contain a credential.
+    var identity: Identity
     /// The negotiated compression, if any.
     var deflate: PermessageDeflate?
 
@@ -16,6 +17,13 @@ struct Handshake: Equatable {
     var speaksApus = false
 
     static let subprotocol = "apus"
+
+    enum Identity: Equatable {
+        /// Never ``AccessControl/Admission/refused``.
+        case known(AccessControl.Admission)
+        /// Keys may have to be fetched before the credentials can be checked. The session waits for that.
+        case unverified(Credentials)
+    }
 
     /// Whether a comma-separated list contains a token, ignoring case.
     private static func has(token: String, _ list: String) -> Bool {
@@ -33,7 +41,7 @@ struct Handshake: Equatable {
     static func check(
         dialect: Dialect,
         query: Substring,
-        keys: APIKeys,
+        access: AccessControl,
         compresses: Bool = false,
         header: (String) -> String?
     ) -> Result<Handshake, Refusal> {
@@ -48,16 +56,16 @@ struct Handshake: Equatable {
             return .failure(.malformed("Sec-WebSocket-Key is not 16 bytes in base64"))
         }
         let deflate = compresses ? header("sec-websocket-extensions").flatMap { PermessageDeflate(offers: $0) } : nil
-        var handshake = Handshake(dialect: dialect, isAuthorized: true, deflate: deflate)
+        var handshake = Handshake(dialect: dialect, identity: .known(.open), deflate: deflate)
         handshake.speaksApus = header("sec-websocket-protocol").map(offersApus) ?? false
-        guard keys.areRequired else { return .success(handshake) }
-        let parameter = query.split(separator: "&").first { $0.hasPrefix("api_key=") }
-        let key = header("x-api-key") ?? parameter.map { percentDecoded($0.dropFirst("api_key=".count)) ?? "" }
-        guard let key else {
-            handshake.isAuthorized = false
-            return .success(handshake)
+        guard !access.isOpen else { return .success(handshake) }
+        let credentials = Credentials(query: query, isHandshake: true, header: header)
+        let admission = access.admitAtOnce(credentials)
+        if case .refused? = admission {
+            return .failure(.unauthorized(.unauthorized(admission ?? .anonymous, access.challenge)))
         }
-        return keys.contains(key) ? .success(handshake) : .failure(.wrongKey)
+        handshake.identity = admission.map { .known($0) } ?? .unverified(credentials)
+        return .success(handshake)
     }
 
     /// The proof that the server understood the handshake (RFC 6455 section 4.2.2, item 5.4). SHA-1 provides no

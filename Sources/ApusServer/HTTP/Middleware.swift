@@ -82,26 +82,3 @@ struct RequestMiddleware: RouterMiddleware {
         }
     }
 }
-
-/// Requires an API key where the table of endpoints says so.
-struct APIKeyMiddleware: RouterMiddleware {
-    let keys: APIKeys
-    private static var header: HTTPField.Name? { HTTPField.Name("X-API-Key") }
-
-    func handle(
-        _ request: Request,
-        context: ApusRequestContext,
-        next: (Request, ApusRequestContext) async throws -> Response
-    ) async throws -> Response {
-        guard keys.areRequired, context.match?.endpoint.needs(request.method) != .nothing else {
-            return try await next(request, context)
-        }
-        // A browser's event stream cannot set its own header fields.
-        let isStream = context.match?.endpoint.kind == .eventStream
-        let parameter = isStream ? try QueryParameters(request.uri)["api_key"] : nil
-        guard let key = Self.header.flatMap({ request.headers[$0] }) ?? parameter, keys.contains(key) else {
-            throw Problem.unauthorized
-        }
-        return try await next(request, context)
-    }
-}

@@ -21,12 +21,6 @@ struct Problem: Error, HTTPResponseError {
         self = error.wireCode == .unavailable ? .unavailable(error.message) : Problem(error.wireCode, error.message)
     }
 
-    static let unauthorized = Problem(
-        .unauthorized,
-        "A valid API key is required in the X-API-Key header",
-        headers: [(.wwwAuthenticate, #"ApiKey realm="apus""#)]
-    )
-
     static let undecodableTopicName = Problem(
         .badRequest,
         "The topic name in the path is not percent-encoded UTF-8"

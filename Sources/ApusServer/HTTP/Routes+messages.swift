@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import Foundation
@@ -15,7 +16,7 @@ extension Routes {
 
     func publish(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
         try refuseWhileDraining()
-        let name = try topicName(context)
+        let name = try topicName(context, for: .publish)
         let query = try QueryParameters(request.uri)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name, toPublish: true) }
         let body = try await collect(request, context, upTo: settings.limits.maxMessage)
@@ -107,11 +108,13 @@ extension Routes {
     // MARK: History
 
     func history(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
-        let name = try topicName(context)
+        let name = try topicName(context, for: .history)
         let query = try QueryParameters(request.uri)
         let limit = try query.integer(.pageLimit, settings.limits)
         let wait = try query.duration(.wait, settings.limits) ?? 0
-        // A waiting client is a subscriber, so it may create the topic like one.
+        // A waiting client is a subscriber.
+        if wait > 0 { try require(.subscribe, on: name, context) }
+        // So it may create the topic like one.
         if wait > 0, request.method != .head { try makeTopicToRead(named: name, query) }
         let (start, isAfter) = try historyStart(query, topicName: name)
         var count = limit ?? Self.defaultPage
@@ -122,7 +125,13 @@ extension Routes {
         if page.entries.isEmpty, wait > 0, request.method != .head {
             try refuseWhileDraining()
             let position = ReplayStart.position(epoch: page.epoch, offset: page.next)
-            try await contexts.waitForMessages(in: name, after: position, for: wait, of: context.inFlight)
+            try await contexts.waitForMessages(
+                in: name,
+                after: position,
+                for: wait,
+                of: context.inFlight,
+                context.access
+            )
             let (isRecovered, missed) = (page.isRecovered, page.missed)
             page = try self.page(of: name, from: position, limit: count)
             page.isRecovered = page.isRecovered == false ? false : isRecovered

@@ -50,18 +50,18 @@ extension Routes {
         let body = ResponseBody { try await $0.finish(nil) }
         let response = Response(status: .ok, headers: Self.streamHeaders, body: body)
         guard request.method != .head else {
-            try check(stream)
+            try check(stream, for: context.access)
             return response
         }
         let fields = streams.sites.sharing(with: request.headers[.origin], host: request.head.authority)
-        try await context.inFlight.answer(with: try await streams.open(stream, sharing: fields))
+        try await context.inFlight.answer(with: try await streams.open(stream, for: context.access, sharing: fields))
         return response
     }
 
     /// Checks for reasons to refuse a stream, without opening one.
-    private func check(_ stream: StreamRequest) throws(Problem) {
+    private func check(_ stream: StreamRequest, for client: ClientAccess) throws(Problem) {
         try contexts.refuseBeyondLimit()
-        for request in stream.subscriptions {
+        for request in try stream.permitted(to: client) {
             guard !TopicFilter.isPattern(request.topic) else {
                 guard TopicFilter(request.topic) != nil else {
                     throw Problem(.badRequest, BrokerError.filterNotAllowed.message)

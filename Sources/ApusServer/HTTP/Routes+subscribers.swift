@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import Hummingbird
@@ -7,16 +8,23 @@ import NIOCore
 
 extension Routes {
     func topicSubscribers(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
-        let name = try topicName(context)
+        let name = try topicName(context, for: .stats)
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
-        return try await listing(request, of: topic)
+        return try await listing(request, context, of: topic)
     }
 
-    func allSubscribers(_ request: Request) async throws -> Response {
-        try await listing(request, of: nil)
+    func allSubscribers(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
+        try requireSomewhere(.stats, context)
+        return try await listing(request, context, of: nil)
     }
 
-    private func listing(_ request: Request, of topic: Topic?) async throws -> Response {
+    private func listing(
+        _ request: Request,
+        _ context: ApusRequestContext,
+        of topic: Topic?
+    ) async throws -> Response {
+        let rights = context.access.rights
+        let isVisible: @Sendable (String) -> Bool = { rights.allows(.stats, topic: $0) }
         let query = try QueryParameters(request.uri)
         let limit = try query.integer(.listLimit, settings.limits) ?? 100
         guard let order = Hub.ReportOrder(rawValue: query["sort"] ?? "since") else {
@@ -24,9 +32,12 @@ extension Routes {
             throw Problem(.badRequest, "'sort' must be one of \(names)")
         }
         var reports = await contexts.collect { context in
-            (context.hub.subscriptionReports(of: topic, order: order, limit: limit), context.hub.goneReports())
+            (
+                context.hub.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible),
+                context.hub.goneReports(isVisible: isVisible)
+            )
         }
-        reports.append(await pubSub.subscriptionReports(of: topic, order: order, limit: limit))
+        reports.append(await pubSub.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible))
         let present = reports.flatMap(\.0).sorted(by: order.precedes).prefix(limit)
         let gone = reports.flatMap(\.1).filter { topic == nil || $0.topicJSON == topic?.template.topicJSON }
         let latest = gone.sorted { $0.end?.time ?? 0 > $1.end?.time ?? 0 }.prefix(limit)

@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import HTTPTypes
@@ -7,9 +8,9 @@ import NIOCore
 // Topics: creating, changing, listing and deleting them.
 
 extension Routes {
-    func listTopics() -> Response {
+    func listTopics(_ context: ApusRequestContext) -> Response {
         var body = ByteBuffer(string: #"{"topics":["#)
-        for (index, topic) in sortedTopics().enumerated() {
+        for (index, topic) in sortedTopics(context.access.rights.hasAnyRight).enumerated() {
             if index > 0 { body.writeString(",") }
             body.writeString(#"{"name":"#)
             body.writeBytes(topic.template.topicJSON)
@@ -22,6 +23,7 @@ extension Routes {
     func createTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
         let name = try await topicName(from: request, context)
+        try require(.manage, on: name, context)
         do throws(BrokerError) {
             try broker.createTopic(named: name)
             return topicStatus(.created, "created", name)
@@ -37,7 +39,7 @@ extension Routes {
 
     func putTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
-        let name = try topicName(context)
+        let name = try topicName(context, for: .manage)
         let body = try await collect(request, context, upTo: Self.maxBody)
         let read = body.withUnsafeReadableBytes { TopicSettingsFields.read($0, maxQueue: settings.limits.maxQueue) }
         let fields: TopicSettingsFields
@@ -60,6 +62,7 @@ extension Routes {
 
     func inspectTopic(_ context: ApusRequestContext) throws -> Response {
         let name = try topicName(context)
+        guard context.access.rights.hasAnyRight(onTopic: name) else { throw Forbidden(.all).problem }
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
         let inspection = topic.inspect(now: ServerClock.now.steady)
         var body = ByteBuffer(string: #"{"name":"#)
@@ -88,7 +91,7 @@ extension Routes {
 
     func deleteTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
-        let name = try topicName(context)
+        let name = try topicName(context, for: .manage)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name) }
         // The body is ignored, but an incomplete request must not delete the topic.
         _ = try await collectAsSent(request, context, upTo: Self.maxBody)

@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import HTTPTypes
@@ -11,6 +12,7 @@ struct Routes {
 
     let broker: any Broker
     let pubSub: PubSub
+    let access: AccessControl
     let contexts: LoopContexts
     let streams: StreamGate
     let isDraining: DrainFlag
@@ -56,7 +58,7 @@ struct Routes {
         _ dialect: Dialect
     ) async throws -> Response {
         switch operation {
-        case .listTopics: listTopics()
+        case .listTopics: listTopics(context)
         case .createTopic: try await createTopic(request, context)
         case .inspectTopic: try inspectTopic(context)
         case .putTopic: try await putTopic(request, context)
@@ -65,14 +67,17 @@ struct Routes {
         case .readMessages: try await history(request, context, dialect: dialect)
         case .followTopic, .followTopics: try await eventStream(request, context)
         case .listTopicSubscribers: try await topicSubscribers(request, context)
-        case .listSubscribers: try await allSubscribers(request)
-        case .getHealth: health(dialect)
-        case .getStats: stats()
+        case .listSubscribers: try await allSubscribers(request, context)
+        case .getHealth: health(dialect, context)
+        case .getStats: try stats(context)
+        case .listRevocations: try listRevocations(request, context)
+        case .revoke: try await revoke(request, context)
+        case .deleteRevocation: try await deleteRevocation(request, context)
         // Valid handshakes are handled before the router.
         case .openWebSocket: try refuseHandshake(context)
         case .getLiveness: live()
         case .getReadiness: ready()
-        case .getMetrics: .json(.ok, await metrics.text(), type: PrometheusText.contentType)
+        case .getMetrics: try await allMetrics(context)
         case .getClient: documents.client.response(to: request)
         case .getClientTypes: documents.clientTypes.response(to: request)
         case .getDocs: documents.docsPage.response(to: request)
@@ -86,6 +91,22 @@ struct Routes {
     func topicName(_ context: ApusRequestContext) throws(Problem) -> String {
         guard let name = context.match?.name.flatMap(percentDecoded) else { throw .undecodableTopicName }
         return name
+    }
+
+    /// The topic name in the request's path, if the client may do what it asks for. A refusal does not say whether the
+    /// topic exists.
+    func topicName(_ context: ApusRequestContext, for actions: Actions) throws(Problem) -> String {
+        let name = try topicName(context)
+        try require(actions, on: name, context)
+        return name
+    }
+
+    func require(_ actions: Actions, on topic: String, _ context: ApusRequestContext) throws(Problem) {
+        do throws(Forbidden) { try context.access.require(actions, on: topic) } catch { throw error.problem }
+    }
+
+    func requireSomewhere(_ action: Actions, _ context: ApusRequestContext) throws(Problem) {
+        guard context.access.rights.mayAllow(action) else { throw Forbidden(action).problem }
     }
 
     func refuseWhileDraining() throws(Problem) {
@@ -114,8 +135,8 @@ struct Routes {
             : .json(.ok, ByteBuffer(string: #"{"status":"ready"}"#))
     }
 
-    private func health(_ dialect: Dialect) -> Response {
-        let topics = broker.topics
+    private func health(_ dialect: Dialect, _ context: ApusRequestContext) -> Response {
+        let topics = broker.topics.filter { context.access.rights.hasAnyRight(onTopic: $0.name) }
         let subscribers = topics.reduce(0) { $0 + $1.subscriberCount }
         let uptime = (ContinuousClock.now - started).components.seconds
         let key = dialect == .base ? "uptime_sec" : "uptime_seconds"
@@ -123,9 +144,16 @@ struct Routes {
         return .json(.ok, ByteBuffer(string: body))
     }
 
-    private func stats() -> Response {
+    private func allMetrics(_ context: ApusRequestContext) async throws -> Response {
+        do throws(Forbidden) { try context.access.requireEverywhere(.stats) } catch { throw error.problem }
+        return .json(.ok, await metrics.text(), type: PrometheusText.contentType)
+    }
+
+    private func stats(_ context: ApusRequestContext) throws(Problem) -> Response {
+        try requireSomewhere(.stats, context)
         var body = ByteBuffer(string: #"{"topics":{"#)
-        for (index, topic) in sortedTopics().enumerated() {
+        let topics = sortedTopics { context.access.rights.allows(.stats, topic: $0) }
+        for (index, topic) in topics.enumerated() {
             if index > 0 { body.writeString(",") }
             body.writeBytes(topic.template.topicJSON)
             body.writeString(#":{"messages":\#(topic.publishedCount),"subscribers":\#(topic.subscriberCount)}"#)
@@ -134,7 +162,8 @@ struct Routes {
         return .json(.ok, body)
     }
 
-    func sortedTopics() -> [Topic] {
-        broker.topics.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    /// - Parameter isVisible: which topics are listed, by name.
+    func sortedTopics(_ isVisible: (String) -> Bool) -> [Topic] {
+        broker.topics.filter { isVisible($0.name) }.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 }

@@ -8,7 +8,7 @@ import NIOHTTP1
 struct WebSocketGate: HandshakeGate {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
-    let keys: APIKeys
+    let access: AccessControl
     let sites: SitePolicy
     let isDraining: DrainFlag
     let isEcho: Bool
@@ -70,7 +70,7 @@ struct WebSocketGate: HandshakeGate {
         let result = Handshake.check(
             dialect: dialect,
             query: query,
-            keys: keys,
+            access: access,
             compresses: contexts.settings.compression.isOn,
             header: header
         )
@@ -117,7 +117,7 @@ struct WebSocketGate: HandshakeGate {
         connection.session =
             isEcho
             ? EchoSession(connection: connection)
-            : PubSubSession(connection: connection, dialect: handshake.dialect, isAuthorized: handshake.isAuthorized)
+            : PubSubSession(connection: connection, dialect: handshake.dialect, identity: handshake.identity)
         return connection
     }
 

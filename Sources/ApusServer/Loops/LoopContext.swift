@@ -18,7 +18,7 @@ final class LoopContext {
     /// The loop's name in metrics, such as `socket-0` or `http-1`.
     let loopName: String
     let settings: ServerConfiguration
-    let apiKeys: APIKeys
+    let access: AccessControl
     let hub: Hub
     let broker: any Broker
     /// The buffer that sockets are read into. Its bytes are processed or copied before the next read.
@@ -64,6 +64,7 @@ final class LoopContext {
         eventLoop: any EventLoop,
         loopName: String,
         settings: ServerConfiguration,
+        access: AccessControl,
         broker: any Broker,
         mailbox: HubMailbox,
         sockets: SocketBudget,
@@ -75,7 +76,7 @@ final class LoopContext {
         self.eventLoop = eventLoop
         self.loopName = loopName
         self.settings = settings
-        self.apiKeys = APIKeys(settings.access.apiKeys)
+        self.access = access
         self.tickInterval = settings.timeouts.tickInterval
         self.broker = broker
         self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression.compressor) {
@@ -205,6 +206,7 @@ final class LoopContext {
         for connection in connections { connection.tick(now: now, missed: missed) }
         for connection in pending { connection.tick(now: now) }
         for stream in streams { stream.tick(now: now) }
+        checkExpiry()
         beat.beat(now: now)
         hub.endBursts()
         let (live, throttle) = (settings.timeouts.live, settings.timeouts.throttle)
@@ -214,6 +216,26 @@ final class LoopContext {
         let isHeldUp = missed > 0 && !wasHeldUp
         wasHeldUp = isHeldUp
         if throttle > .zero, !isHeldUp { hub.cutStalled(now: now, timeout: throttle.wholeMilliseconds) }
+    }
+
+    /// Ends the streams of clients whose credentials have expired. Sessions check their own.
+    private func checkExpiry() {
+        guard !access.isOpen else { return }
+        for stream in streams {
+            if let remaining = access.remaining(stream.access), remaining <= 0 { stream.end(.tokenExpired) }
+            if let wait = access.untilWarning(stream.access), wait <= 0 { stream.tellExpiring() }
+        }
+    }
+
+    /// Ends the connections and streams of clients whose credentials were revoked.
+    func checkAccess() {
+        beginBurst()
+        for connection in connections { connection.session?.checkAccess() }
+        for stream in streams {
+            if case .ended(let reason) = access.standing(of: stream.access) { stream.end(reason) }
+        }
+        flushReplies()
+        hub.endBursts()
     }
 
     /// Frees memory that was reserved for peak load. Called when the server is quiet.

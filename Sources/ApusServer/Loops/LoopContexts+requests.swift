@@ -29,13 +29,20 @@ extension LoopContexts {
         in topicName: String,
         after start: ReplayStart,
         for wait: Int64,
-        of inFlight: InFlightRequest
+        of inFlight: InFlightRequest,
+        _ access: ClientAccess
     ) async throws {
         let promise = inFlight.eventLoop.makePromise(of: Void.self)
         inFlight.eventLoop.execute {
             guard let context = context(on: inFlight.eventLoop) else { return promise.fail(NotOnALoop()) }
             do { try refuseBeyondLimit() } catch { return promise.fail(error) }
-            let poll = LongPoll(context: context, peer: peer(inFlight, "poll"), wait: wait, promise: promise)
+            let poll = LongPoll(
+                context: context,
+                peer: peer(inFlight, "poll"),
+                access: access,
+                wait: wait,
+                promise: promise
+            )
             context.add(poll)
             var request = SubscribeRequest(topic: topicName, clientID: "poll", start: start)
             request.overflow = .dropOldest

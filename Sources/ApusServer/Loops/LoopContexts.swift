@@ -27,6 +27,7 @@ struct LoopContexts: Sendable {
         socketLoops: [SocketLoop],
         httpLoops: [any EventLoop],
         settings: ServerConfiguration,
+        access: AccessControl,
         broker: any Broker,
         sockets: SocketBudget,
         logger: Logger
@@ -52,6 +53,7 @@ struct LoopContexts: Sendable {
                     eventLoop: eventLoop,
                     loopName: name,
                     settings: settings,
+                    access: access,
                     broker: broker,
                     mailbox: mailbox,
                     sockets: sockets,

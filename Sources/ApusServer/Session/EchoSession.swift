@@ -31,5 +31,6 @@ final class EchoSession: WebSocketSession {
     var isDrained: Bool { true }
     func willDisconnect(_ reason: Disconnect) {}
     func ended() {}
+    func checkAccess() {}
     func tick(now: Int64) {}
 }

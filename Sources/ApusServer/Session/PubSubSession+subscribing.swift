@@ -28,6 +28,13 @@ extension PubSubSession {
         request.echo = extensions.echo
         request.presence = extensions.presence
         request.waits = extensions.wait
+        if let client = access?.client {
+            do throws(Forbidden) {
+                try client.permit(&request)
+            } catch {
+                return reply(.forbidden, error.message, requestID: requestID)
+            }
+        }
         request.makesTopic = context.settings.topics.createOn.contains(.subscribe)
         do throws(BrokerError) {
             let receipt = try context.hub.subscribe(

@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import Logging
@@ -10,8 +11,12 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     var subscriptions = SubscriptionSet()
     let connection: WebSocketConnection
     let context: LoopContext
-    /// When a client that has not sent its key is disconnected; `nil` once it has.
-    private var authDeadline: Int64?
+    /// When a client that has not sent its credential is disconnected; `nil` once it has.
+    var authDeadline: Int64?
+    /// What the client may do; `nil` if the server is open to everybody, or the client has not been admitted.
+    var access: SessionAccess?
+    var verification = Verification.none
+    private(set) var isEnded = false
     private var nextHeartbeat: Int64
     /// The topic that makes this connection's publisher wait.
     var throttledBy: Topic?
@@ -20,7 +25,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     /// Why the subscriptions end with the connection, if the server ends it.
     var endReason = EndReason.disconnected
 
-    init(connection: WebSocketConnection, dialect: Dialect, isAuthorized: Bool) {
+    init(connection: WebSocketConnection, dialect: Dialect, identity: Handshake.Identity) {
         self.connection = connection
         self.dialect = dialect
         self.framing = EventEncoding.Framing(connection.window)
@@ -28,7 +33,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         let now = context.monotonicNow()
         let timeouts = context.settings.timeouts
         nextHeartbeat = timeouts.heartbeat > .zero ? now + timeouts.heartbeat.wholeMilliseconds : .max
-        authDeadline = isAuthorized ? nil : now + max(timeouts.auth.wholeMilliseconds, 1)
+        start(identity)
     }
 
     var encoder: MessageEncoder { MessageEncoder(dialect: dialect) }
@@ -43,18 +48,20 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     // MARK: Commands
 
     func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
+        if case .running = verification { return false }
         // Text was checked for valid UTF-8 when it arrived.
         do throws(CommandError) {
             let command = try context.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
             let requestID = command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
             guard authDeadline == nil else {
-                authenticate(command, in: message, requestID: requestID)
+                if command.kind == .auth { return authenticate(command, in: message, requestID: requestID) }
+                refuse(.anonymous, requestID: requestID)
                 return true
             }
             return execute(command, in: message, requestID: requestID)
         } catch {
             guard authDeadline == nil else {
-                refuseUnauthorized(requestID: error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) })
+                refuse(.anonymous, requestID: error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) })
                 return true
             }
             refuse(error, in: message)
@@ -72,6 +79,10 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             return true
         }
         if command.kind == .publish {
+            guard mayPublish(command, in: message) else {
+                reply(.forbidden, Forbidden(.publish).message, requestID: requestID)
+                return true
+            }
             let isDone =
                 command.hasExtensions
                 ? publishExtended(command, in: message, requestID: requestID)
@@ -91,8 +102,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         case .ping:
             encoder.pong(requestID: requestID, time: context.now, to: &context.replies)
         case .auth:
-            // The client is already authorized, by a key or because no key is needed.
-            acknowledge(nil, requestID: requestID)
+            return authenticate(command, in: message, requestID: requestID)
         }
         return true
     }
@@ -111,25 +121,6 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     /// The decoded text. The scanner has checked that it can be decoded.
     func text(_ text: JSONStringSpan, in message: UnsafeRawBufferPointer) -> String {
         text.string(in: message) ?? ""
-    }
-
-    // MARK: API keys
-
-    private func authenticate(
-        _ command: Command,
-        in message: UnsafeRawBufferPointer,
-        requestID: UnsafeRawBufferPointer?
-    ) {
-        guard command.kind == .auth, context.apiKeys.contains(text(command.apiKey, in: message)) else {
-            return refuseUnauthorized(requestID: requestID)
-        }
-        authDeadline = nil
-        acknowledge(nil, requestID: requestID)
-    }
-
-    private func refuseUnauthorized(requestID: UnsafeRawBufferPointer?) {
-        reply(.unauthorized, "A valid API key must be sent first", requestID: requestID)
-        disconnect(.unauthorized)
     }
 
     // MARK: Replies
@@ -165,12 +156,12 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     func tick(now: Int64) {
         if let authDeadline, now >= authDeadline {
-            refuseUnauthorized(requestID: nil)
-            return
+            return refuse(.anonymous, requestID: nil)
         }
+        checkExpiry()
         guard now >= nextHeartbeat else { return }
         nextHeartbeat = now + context.settings.timeouts.heartbeat.wholeMilliseconds
-        // An unauthorized client gets no heartbeat, and a client that reads nothing does not need one.
+        // A client that is not admitted gets no heartbeat, and a client that reads nothing does not need one.
         guard authDeadline == nil, isWritable else { return }
         inform(.heartbeat)
         connection.flush()
@@ -183,6 +174,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     func ended() {
+        isEnded = true
         context.hub.removeAll(of: self, reason: endReason)
         if let throttledBy = throttledBy.take() { context.hub.stopWaiting(self, for: throttledBy) }
     }

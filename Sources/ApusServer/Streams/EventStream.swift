@@ -24,6 +24,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     var subscriptions = SubscriptionSet()
     var loopIndex = 0
 
+    let access: ClientAccess
     private let id: UInt64
     private let context: LoopContext
     private let poller: Poller
@@ -32,6 +33,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     private var registration: Poller.ID?
     private var outbox = Outbox(.text)
     private var isFinished = false
+    private var isWarned = false
     private var isOver = false
     private var endReason = EndReason.disconnected
     /// Whether something was written since the last tick.
@@ -45,8 +47,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// When the stream finished, while data is still waiting.
     private var finishedAt: Int64?
 
-    init(id: UInt64, dialect: Dialect, isPositioned: Bool, context: LoopContext, poller: Poller) {
+    init(id: UInt64, dialect: Dialect, isPositioned: Bool, access: ClientAccess, context: LoopContext, poller: Poller) {
         self.id = id
+        self.access = access
         self.dialect = dialect
         framing = isPositioned ? .eventStreamWithID : .eventStream
         self.context = context
@@ -218,6 +221,20 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     // MARK: End
+
+    func end(_ reason: Disconnect) {
+        guard !isFinished else { return }
+        context.beginBurst()
+        write(#"{"type":"error","error":{"code":"UNAUTHORIZED","message":"\#(reason.reason)"}"#)
+        finish(EndReason(reason.reason))
+    }
+
+    func tellExpiring() {
+        guard !isWarned, !isFinished, isWritable else { return }
+        isWarned = true
+        context.beginBurst()
+        inform(.tokenExpiring(expiresIn: context.access.validity(access) ?? 0))
+    }
 
     /// Ends the response once pending data has gone out.
     private func finish(_ reason: EndReason) {

@@ -10,15 +10,18 @@ final class LongPoll: StreamingSubscriber {
     let peer: SubscriberPeer
     let origin: UInt32 = 0
     var subscriptions = SubscriptionSet()
+    let access: ClientAccess
     private let context: LoopContext
     private let promise: EventLoopPromise<Void>
     private var isOver = false
     private var timeout: Scheduled<Void>?
     var loopIndex = 0
 
-    init(context: LoopContext, peer: SubscriberPeer, wait: Int64, promise: EventLoopPromise<Void>) {
+    init(context: LoopContext, peer: SubscriberPeer, access: ClientAccess, wait: Int64, promise: EventLoopPromise<Void>)
+    {
         self.context = context
         self.peer = peer
+        self.access = access
         self.promise = promise
         timeout = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) { self.end() }
     }
@@ -36,6 +39,12 @@ final class LongPoll: StreamingSubscriber {
     }
 
     func tick(now: Int64) {}
+
+    func end(_ reason: Disconnect) {
+        end()
+    }
+
+    func tellExpiring() {}
 
     func drain() {
         end()

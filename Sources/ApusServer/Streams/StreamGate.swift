@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import ApusSockets
@@ -9,7 +10,7 @@ import NIOCore
 struct StreamGate: Sendable {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
-    let keys: APIKeys
+    let access: AccessControl
     let sites: SitePolicy
     let isDraining: DrainFlag
     let log: RequestLog
@@ -27,7 +28,7 @@ struct StreamGate: Sendable {
             // The answer to a page of another origin needs more fields.
             head.headers["origin"] == nil,
             peer.isUnix || sites.answers(to: head.headers["host"] ?? ""),
-            isAuthorized(head, match.endpoint),
+            let client = access(of: head),
             let request = try? StreamRequest(
                 match,
                 query: head.query,
@@ -37,13 +38,13 @@ struct StreamGate: Sendable {
         else { return nil }
         // With several subscriptions, some would have started before one is refused.
         guard request.subscriptions.count == 1 else { return nil }
-        return try? open(request, on: context, poller: poller, writesHead: true)
+        return try? open(request, for: client, on: context, poller: poller, writesHead: true)
     }
 
-    private func isAuthorized(_ head: RequestHead, _ endpoint: Endpoint) -> Bool {
-        guard keys.areRequired, endpoint.needs(.get) != .nothing else { return true }
-        let key = head.headers["x-api-key"] ?? (try? QueryParameters(head.query))?["api_key"]
-        return key.map(keys.contains) ?? false
+    /// What a client may do; `nil` if the router must find that out.
+    private func access(of head: RequestHead) -> ClientAccess? {
+        guard !access.isOpen else { return .unlimited }
+        return access.admitAtOnce(Credentials(query: head.query) { head.headers[$0] })?.access
     }
 
     // MARK: Behind the router
@@ -52,14 +53,18 @@ struct StreamGate: Sendable {
     ///
     /// - Parameter fields: which pages may read the response.
     /// - Throws: ``Problem`` if a subscription is refused. Then there is no stream.
-    func open(_ request: StreamRequest, sharing fields: [(HTTPField.Name, String)]) async throws -> OpenStream {
+    func open(
+        _ request: StreamRequest,
+        for client: ClientAccess,
+        sharing fields: [(HTTPField.Name, String)]
+    ) async throws -> OpenStream {
         let loop = socketLoops.next()
         let opened = loop.makePromise(of: NIOLoopBound<EventStream>.self)
         loop.withPoller { poller in
             opened.completeWith(
                 Result {
                     guard let context = contexts.context(on: loop) else { throw LoopContexts.NotOnALoop() }
-                    let stream = try open(request, on: context, poller: poller, writesHead: false)
+                    let stream = try open(request, for: client, on: context, poller: poller, writesHead: false)
                     return NIOLoopBound(stream, eventLoop: loop)
                 }
             )
@@ -76,23 +81,26 @@ struct StreamGate: Sendable {
 
     private func open(
         _ request: StreamRequest,
+        for client: ClientAccess,
         on context: LoopContext,
         poller: Poller,
         writesHead: Bool
     ) throws(Problem) -> EventStream {
         guard !context.isDraining, !isDraining.isSet else { throw .unavailable("The server is shutting down") }
         try contexts.refuseBeyondLimit()
+        let subscriptions = try request.permitted(to: client)
         let stream = EventStream(
             id: contexts.ids.next(),
             dialect: request.dialect,
             isPositioned: request.isPositioned,
+            access: client,
             context: context,
             poller: poller
         )
         context.add(stream)
         do throws(BrokerError) {
             var receipts: [SubscribeReceipt] = []
-            for subscription in request.subscriptions {
+            for subscription in subscriptions {
                 let receipt = try context.hub.subscribe(
                     stream,
                     subscription,

@@ -88,6 +88,17 @@ struct StreamRequest: Sendable {
         }
     }
 
+    /// The subscriptions, if the client may have all of them.
+    ///
+    /// - Throws: ``Problem`` `FORBIDDEN`.
+    func permitted(to client: ClientAccess) throws(Problem) -> [SubscribeRequest] {
+        var permitted = subscriptions
+        for index in permitted.indices {
+            do throws(Forbidden) { try client.permit(&permitted[index]) } catch { throw error.problem }
+        }
+        return permitted
+    }
+
     /// Whether the subscriptions wait for their topics: because the URL says so, or because the client has connected
     /// before.
     private static func waits(

@@ -1,15 +1,24 @@
 import ApusBroker
+import ApusProtocol
 
 /// A subscriber that is served by an HTTP response. Used only on its event loop.
 protocol StreamingSubscriber: Subscriber {
     /// The subscriber's index in its loop's list.
     var loopIndex: Int { get set }
+    /// What the client may do, and until when.
+    var access: ClientAccess { get }
 
     /// Called about once a second with a monotonic time in milliseconds.
     func tick(now: Int64)
 
     /// At shutdown: ends the response once everything is delivered.
     func drain()
+
+    /// Ends the response, because the client may not have it any more.
+    func end(_ reason: Disconnect)
+
+    /// Tells the client that its credential ends soon. Called about once a second until then.
+    func tellExpiring()
 
     /// Ends the response at once.
     func end()

@@ -23,6 +23,9 @@ protocol WebSocketSession: AnyObject {
     /// The connection is over or about to be. The session gets no more messages and cannot send any.
     func ended()
 
+    /// The revocations changed: the session ends if its client's credential is among them.
+    func checkAccess()
+
     /// Called about once a second with a monotonic time in milliseconds.
     func tick(now: Int64)
 }

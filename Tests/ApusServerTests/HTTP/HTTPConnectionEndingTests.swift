@@ -122,6 +122,7 @@ import Testing
         let poll = LongPoll(
             context: owner.context,
             peer: SubscriberPeer(connection: 1, address: "", transport: "poll"),
+            access: .unlimited,
             wait: 60_000,
             promise: promise
         )

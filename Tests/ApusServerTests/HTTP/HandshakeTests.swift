@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusProtocol
 import HTTPTypes
 import NIOCore
@@ -15,29 +16,29 @@ import Testing
         _ changes: [String: String?] = [:],
         query: String = "",
         keys: [String] = []
-    ) -> Result<Handshake, Handshake.Refusal> {
+    ) throws -> Result<Handshake, Handshake.Refusal> {
         var headers = Self.good
         for (name, value) in changes { headers[name] = value }
-        return Handshake.check(dialect: .base, query: Substring(query), keys: APIKeys(keys)) { headers[$0] }
+        return try Handshake.check(dialect: .base, query: Substring(query), access: .keys(keys)) { headers[$0] }
     }
 
-    @Test func `the RFC's own handshake is taken`() {
-        #expect(check() == .success(Handshake(dialect: .base, isAuthorized: true)))
+    @Test func `the RFC's own handshake is taken`() throws {
+        #expect(try check() == .success(Handshake(dialect: .base, identity: .known(.open))))
     }
 
-    @Test func `compression is offered by the client and taken if the server wants it`() {
+    @Test func `compression is offered by the client and taken if the server wants it`() throws {
         for offer in ["permessage-deflate", "permessage-deflate; server_max_window_bits=9", "x", nil] {
             for compresses in [true, false] {
                 var headers = Self.good
                 headers["sec-websocket-extensions"] = offer
-                let result = Handshake.check(
+                let result = try Handshake.check(
                     dialect: .v1,
                     query: "",
-                    keys: APIKeys([]),
+                    access: .keys([]),
                     compresses: compresses
                 ) { headers[$0] }
                 let deflate = compresses ? offer.flatMap { PermessageDeflate(offers: $0) } : nil
-                #expect(result == .success(Handshake(dialect: .v1, isAuthorized: true, deflate: deflate)))
+                #expect(result == .success(Handshake(dialect: .v1, identity: .known(.open), deflate: deflate)))
                 #expect((deflate != nil) == (compresses && offer?.hasPrefix("permessage") == true))
             }
         }
@@ -48,8 +49,8 @@ import Testing
         ("connection", "upgrade"), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
         ("sec-websocket-key", "+/09azAZ+/09azAZ+/09aw=="),
     ])
-    func `other ways to write it are taken`(name: String, value: String) {
-        #expect(check([name: value]) == .success(Handshake(dialect: .base, isAuthorized: true)))
+    func `other ways to write it are taken`(name: String, value: String) throws {
+        #expect(try check([name: value]) == .success(Handshake(dialect: .base, identity: .known(.open))))
     }
 
     @Test(arguments: [
@@ -64,32 +65,33 @@ import Testing
         #expect(answer.contains("Sec-WebSocket-Protocol") == isTaken && answer.hasSuffix("\r\n\r\n"))
     }
 
-    @Test func `each kind of refusal has a reason of its own`() {
+    @Test func `each kind of refusal has a reason of its own`() throws {
         let refusals: [Handshake.Refusal] = [
-            .notUpgrading, .unsupportedVersion, .malformed("x"), .wrongKey, .foreign(.foreignOrigin("x")),
+            .notUpgrading, .unsupportedVersion, .malformed("x"), .unauthorized(Problem(.unauthorized, "x")),
+            .foreign(.foreignOrigin("x")),
             .foreign(.foreignHost("x")), .draining, .tooMany(1), .timedOut,
         ]
         #expect(refusals.map(\.reason) == Handshake.Refusal.Reason.allCases)
         #expect(refusals.map(\.problem.code.status) == [426, 426, 400, 401, 403, 403, 503, 503, 408])
     }
 
-    @Test func `what asks for no WebSocket is told to`() {
-        for value in [nil, "", "h2c"] as [String?] { #expect(check(["upgrade": value]) == .failure(.notUpgrading)) }
+    @Test func `what asks for no WebSocket is told to`() throws {
+        for value in [nil, "", "h2c"] as [String?] { #expect(try check(["upgrade": value]) == .failure(.notUpgrading)) }
         #expect(Handshake.Refusal.notUpgrading.problem.code == .upgradeRequired)
     }
 
-    @Test func `another version is told the one there is`() {
+    @Test func `another version is told the one there is`() throws {
         for value in [nil, "", "8", "14", "013", "13, 8"] as [String?] {
-            #expect(check(["sec-websocket-version": value]) == .failure(.unsupportedVersion))
+            #expect(try check(["sec-websocket-version": value]) == .failure(.unsupportedVersion))
         }
         let headers = Handshake.Refusal.unsupportedVersion.problem.headers
         #expect(headers.contains { $0.0 == .secWebSocketVersion && $0.1 == "13" })
     }
 
-    @Test func `a missing or broken header is named`() {
+    @Test func `a missing or broken header is named`() throws {
         for value in [nil, "", "keep-alive", "close"] as [String?] {
             #expect(
-                check(["connection": value])
+                try check(["connection": value])
                     == .failure(.malformed("The Connection header does not ask for an upgrade"))
             )
         }
@@ -98,7 +100,7 @@ import Testing
             "dGhlIHNhbXBsZSBub25 ZQ==", "dGhlIHNhbXBsZSBub25jZQ==x", "dGhlIHNhbXBsZSBub2-_ZQ==",
         ] as [String?] {
             #expect(
-                check(["sec-websocket-key": value])
+                try check(["sec-websocket-key": value])
                     == .failure(.malformed("Sec-WebSocket-Key is not 16 bytes in base64"))
             )
         }
@@ -117,13 +119,17 @@ import Testing
         header: String?,
         query: String,
         expected: Expected
-    ) {
-        let result = check(["x-api-key": header], query: query, keys: ["k", "other"])
+    ) throws {
+        let result = try check(["x-api-key": header], query: query, keys: ["k", "other"])
         switch expected {
-        case .success(let isAuthorized):
-            #expect(result == .success(Handshake(dialect: .base, isAuthorized: isAuthorized)))
+        case .success(let isAdmitted):
+            let admission =
+                isAdmitted
+                ? AccessControl.Admission.admitted(ClientAccess(Principal(try APIKey(old: "k")))) : .anonymous
+            #expect(result == .success(Handshake(dialect: .base, identity: .known(admission))))
         case .failure:
-            #expect(result == .failure(.wrongKey))
+            guard case .failure(.unauthorized(let problem)) = result else { Issue.record("it was taken"); return }
+            #expect(problem.code == .unauthorized && problem.headers.map(\.1) == [#"ApiKey realm="apus""#])
         }
     }
 
@@ -132,12 +138,12 @@ import Testing
         case failure
     }
 
-    @Test func `a broken handshake is refused before its key is looked at`() {
-        let result = check(["upgrade": nil, "x-api-key": "wrong"], keys: ["k"])
+    @Test func `a broken handshake is refused before its key is looked at`() throws {
+        let result = try check(["upgrade": nil, "x-api-key": "wrong"], keys: ["k"])
         #expect(result == .failure(.notUpgrading))
     }
 
-    @Test func `the RFC's sample key has the RFC's sample answer`() {
+    @Test func `the RFC's sample key has the RFC's sample answer`() throws {
         #expect(Handshake.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     }
 }

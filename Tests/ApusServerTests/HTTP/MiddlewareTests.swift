@@ -109,9 +109,10 @@ import Testing
 
     // MARK: Access
 
-    @Test func `a key is asked for where the table says so, and its parameter is only a stream's`() async throws {
+    @Test func `a credential is asked for where the table says so, and its parameter is only a stream's`() async throws
+    {
         let name = try #require(HTTPField.Name("X-API-Key"))
-        let (some, none) = (APIKeyMiddleware(keys: APIKeys(["k"])), APIKeyMiddleware(keys: APIKeys([])))
+        let (some, none) = (AccessMiddleware(access: try .keys(["k"])), AccessMiddleware(access: try .keys([])))
         for (path, fields, result) in [
             ("/health", [:], "passed"), ("/topics", [:], "UNAUTHORIZED"), ("/topics", [name: "k"], "passed"),
             ("/topics", [name: "x"], "UNAUTHORIZED"), ("/topics?api_key=k", [:], "UNAUTHORIZED"),

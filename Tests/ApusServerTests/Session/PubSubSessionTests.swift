@@ -136,7 +136,7 @@ import Testing
                 $0.timeouts.auth = .milliseconds(1000)
                 $0.timeouts.heartbeat = .milliseconds(100)
             }
-            return try EmbeddedConnection.pubSub(on: owner, isAuthorized: false)
+            return try EmbeddedConnection.pubSub(on: owner)
         }
         let auth = ClientFrame.text(#"{"type":"auth","api_key":"k"}"#)
         let refused = ["error UNAUTHORIZED", "1008 UNAUTHORIZED"]

@@ -26,6 +26,7 @@ import Testing
                 id: 1,
                 dialect: dialect,
                 isPositioned: isPositioned,
+                access: .unlimited,
                 context: owner.context,
                 poller: owner.poller
             )

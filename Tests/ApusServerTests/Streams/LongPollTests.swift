@@ -21,6 +21,7 @@ import Testing
         poll = LongPoll(
             context: owner.context,
             peer: SubscriberPeer(connection: 1, address: "", transport: "poll"),
+            access: .unlimited,
             wait: 5000,
             promise: promise
         )

@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import ApusSockets
@@ -17,7 +18,9 @@ final class EmbeddedLoop {
     let poller: Poller
     let context: LoopContext
 
-    init(settings: ServerConfiguration = ServerConfiguration()) throws {
+    /// - Parameter access: who may do what; by default just the holders of the settings' `apiKeys`, if there are any.
+    init(settings: ServerConfiguration = ServerConfiguration(), access: AccessControl? = nil) throws {
+        let access = try access ?? .keys(settings.access.apiKeys)
         poller = try Poller()
         let eventLoop = eventLoop
         let slot = NIOLoopBoundBox<LoopContext?>(nil, eventLoop: eventLoop)
@@ -29,6 +32,7 @@ final class EmbeddedLoop {
             eventLoop: eventLoop,
             loopName: "embedded",
             settings: settings,
+            access: access,
             broker: broker,
             mailbox: mailbox,
             sockets: SocketBudget(limit: 1000),
@@ -83,10 +87,11 @@ final class EmbeddedConnection {
     static func pubSub(
         on owner: EmbeddedLoop? = nil,
         dialect: Dialect = .base,
-        isAuthorized: Bool = true
+        identity: Handshake.Identity? = nil
     ) throws -> EmbeddedConnection {
         try EmbeddedConnection(on: owner) {
-            PubSubSession(connection: $0, dialect: dialect, isAuthorized: isAuthorized)
+            let first = identity ?? .known($0.context.access.admitAtOnce(Credentials()) ?? .anonymous)
+            return PubSubSession(connection: $0, dialect: dialect, identity: first)
         }
     }
 
@@ -193,6 +198,7 @@ final class ScriptedSession: WebSocketSession {
 
     func becameWritable() { timesWritable += 1 }
     var isDrained: Bool { true }
+    func checkAccess() {}
     func willDisconnect(_ reason: Disconnect) { disconnects.append(reason) }
     func ended() { hasEnded = true }
     func tick(now: Int64) {}

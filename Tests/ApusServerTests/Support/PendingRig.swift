@@ -25,20 +25,22 @@ struct PendingRig {
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let registry = MetricsRegistry()
         let socketLoops = try SocketLoops(count: 1)
+        let access = try AccessControl.keys(settings.access.apiKeys)
         let contexts = try await LoopContexts(
             socketLoops: [],
             httpLoops: [],
             settings: settings,
+            access: access,
             broker: MemoryBroker(),
             sockets: SocketBudget(limit: 1000),
             logger: logger
         )
-        let (keys, isDraining, basePath) = (APIKeys(settings.access.apiKeys), DrainFlag(), BasePath(settings.basePath))
+        let (isDraining, basePath) = (DrainFlag(), BasePath(settings.basePath))
         let sites = SitePolicy(settings.access, isLocal: false)
         let gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
-            keys: keys,
+            access: access,
             sites: sites,
             isDraining: isDraining,
             isEcho: false,
@@ -48,7 +50,7 @@ struct PendingRig {
         let streams = StreamGate(
             contexts: contexts,
             socketLoops: socketLoops,
-            keys: keys,
+            access: access,
             sites: sites,
             isDraining: isDraining,
             log: RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: basePath),

@@ -9,7 +9,7 @@ import NIOHTTP1
 
 /// A gate that takes every handshake at `/ws`, and refuses those at `/full`.
 final class ScriptedGate: HandshakeGate {
-    static let handshake = Handshake(dialect: .base, isAuthorized: true)
+    static let handshake = Handshake(dialect: .base, identity: .known(.open))
 
     private let refusals = NIOLockedValueBox<[String]>([])
     private let drains: NIOLoopBoundBox<[() -> Void]>?

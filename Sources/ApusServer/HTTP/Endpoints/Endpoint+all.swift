@@ -7,12 +7,14 @@ extension Endpoint {
         Endpoint("/topics/{name}/subscribers", in: .dialects, .get(.listTopicSubscribers)),
         Endpoint("/topics/{name}/events", .eventStream, in: .dialects, .get(.followTopic)),
         Endpoint("/events", .eventStream, in: .dialects, .get(.followTopics)),
-        // The first message may contain the key.
+        // The first message may contain the credential.
         Endpoint("/ws", .webSocket, in: .dialects, .get(.openWebSocket, needs: .nothing)),
         Endpoint("/subscribers", in: .dialects, .get(.listSubscribers)),
         Endpoint("/stats", in: .dialects, .get(.getStats)),
-        // Health and documentation reveal nothing confidential.
-        Endpoint("/health", in: .dialects, isProbe: true, .get(.getHealth, needs: .nothing)),
+        Endpoint("/revocations", in: .server, .get(.listRevocations), .post(.revoke)),
+        Endpoint("/revocations/{id}", in: .server, .delete(.deleteRevocation)),
+        // Health counts what the client may see. Documentation reveals nothing confidential.
+        Endpoint("/health", in: .dialects, isProbe: true, .get(.getHealth, needs: .identity)),
         Endpoint("/livez", in: .machine, isProbe: true, .get(.getLiveness, needs: .nothing)),
         Endpoint("/readyz", in: .machine, isProbe: true, .get(.getReadiness, needs: .nothing)),
         Endpoint("/metrics", in: .server, isProbe: true, .get(.getMetrics)),

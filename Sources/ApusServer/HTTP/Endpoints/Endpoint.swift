@@ -4,7 +4,7 @@ import HTTPTypes
 /// What the server has at a path: a row of the table ``all``.
 ///
 /// The table is the only place that knows the paths. Routes are added from it. It says which requests are handshakes or
-/// event streams, which need a key, and which methods a path allows. Tests compare the OpenAPI document with it.
+/// event streams, which need a credential, and which methods a path allows. Tests compare the OpenAPI document with it.
 struct Endpoint: Sendable {
     /// What a request becomes.
     enum Kind: Sendable {
@@ -30,8 +30,10 @@ struct Endpoint: Sendable {
     /// What a client must have for an operation.
     enum Need: Sendable {
         case nothing
-        /// A key, where the server has keys.
-        case key
+        /// No credential, but the answer depends on who asks.
+        case identity
+        /// A credential, where the server asks for one. The operation says which rights it needs.
+        case credential
     }
 
     struct Method: Sendable {
@@ -40,7 +42,8 @@ struct Endpoint: Sendable {
         let needs: Need
     }
 
-    /// The path below the base path and the dialect's prefix. The segment `{name}` stands for a topic.
+    /// The path below the base path and the dialect's prefix. A segment in braces stands for a topic, or for an
+    /// id.
     let path: String
     let kind: Kind
     let place: Place
@@ -50,8 +53,6 @@ struct Endpoint: Sendable {
     /// The value of `Allow`.
     let allow: String
     private let segments: [Substring]
-
-    private static let nameSegment: Substring = "{name}"
 
     init(_ path: String, _ kind: Kind = .rest, in place: Place, isProbe: Bool = false, _ methods: Method...) {
         self.path = path
@@ -74,7 +75,7 @@ struct Endpoint: Sendable {
     func needs(_ method: HTTPRequest.Method) -> Need {
         let name = method == .head ? .get : method
         if let method = methods.first(where: { $0.name == name }) { return method.needs }
-        return methods.allSatisfy { $0.needs == .nothing } ? .nothing : .key
+        return methods.allSatisfy { $0.needs == .nothing } ? .nothing : .credential
     }
 
     // MARK: Finding one
@@ -83,7 +84,7 @@ struct Endpoint: Sendable {
     struct Match: Sendable {
         let endpoint: Endpoint
         let dialect: Dialect
-        /// The topic's name as it appears in the path, percent-encoded; `nil` if the path names none.
+        /// The topic's name or the id as it appears in the path, percent-encoded; `nil` if the path has none.
         let name: Substring?
     }
 
@@ -101,7 +102,7 @@ struct Endpoint: Sendable {
         guard given.count == segments.count else { return nil }
         var name: Substring?
         for (segment, given) in zip(segments, given) {
-            if segment == Self.nameSegment, !given.isEmpty {
+            if segment.hasPrefix("{"), !given.isEmpty {
                 name = given
             } else if segment != given {
                 return nil
@@ -116,19 +117,19 @@ struct Endpoint: Sendable {
 }
 
 extension Endpoint.Method {
-    static func get(_ operation: Operation, needs: Endpoint.Need = .key) -> Self {
+    static func get(_ operation: Operation, needs: Endpoint.Need = .credential) -> Self {
         Self(name: .get, operation: operation, needs: needs)
     }
 
-    static func post(_ operation: Operation, needs: Endpoint.Need = .key) -> Self {
+    static func post(_ operation: Operation, needs: Endpoint.Need = .credential) -> Self {
         Self(name: .post, operation: operation, needs: needs)
     }
 
-    static func put(_ operation: Operation, needs: Endpoint.Need = .key) -> Self {
+    static func put(_ operation: Operation, needs: Endpoint.Need = .credential) -> Self {
         Self(name: .put, operation: operation, needs: needs)
     }
 
-    static func delete(_ operation: Operation, needs: Endpoint.Need = .key) -> Self {
+    static func delete(_ operation: Operation, needs: Endpoint.Need = .credential) -> Self {
         Self(name: .delete, operation: operation, needs: needs)
     }
 }

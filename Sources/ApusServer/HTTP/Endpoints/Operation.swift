@@ -5,6 +5,7 @@ enum Operation: String, Sendable, CaseIterable {
     case followTopic, followTopics
     case listTopicSubscribers, listSubscribers
     case getHealth, getStats
+    case listRevocations, revoke, deleteRevocation
     case openWebSocket
     case getLiveness, getReadiness, getMetrics
     case getClient, getClientTypes

@@ -1,0 +1,179 @@
+import ApusAccess
+import ApusBroker
+import ApusProtocol
+import Logging
+import NIOCore
+
+// Who the client is, and what it may do.
+
+extension PubSubSession {
+    /// Whether credentials are being checked. Messages wait meanwhile.
+    enum Verification {
+        case none
+        /// Keys are being fetched.
+        case running
+        /// The result for the `auth` command that waits.
+        case done(AccessControl.Admission)
+    }
+
+    /// What a client may do that came with its credentials, or the deadline for one that did not.
+    func start(_ identity: Handshake.Identity) {
+        switch identity {
+        case .known(let admission): admit(admission)
+        case .unverified(let credentials):
+            authDeadline = firstDeadline
+            verify(credentials) { session, admission in
+                session.verification = .none
+                if case .refused = admission { return session.refuse(admission, requestID: nil) }
+                session.admit(admission)
+            }
+        }
+    }
+
+    private var firstDeadline: Int64 {
+        context.monotonicNow() + max(context.settings.timeouts.auth.wholeMilliseconds, 1)
+    }
+
+    private func admit(_ admission: AccessControl.Admission) {
+        switch admission {
+        case .open: (access, authDeadline) = (nil, nil)
+        case .admitted(let client): (access, authDeadline) = (SessionAccess(client), nil)
+        case .anonymous, .refused: (access, authDeadline) = (nil, firstDeadline)
+        }
+    }
+
+    // MARK: The command `auth`
+
+    /// - Returns: `false` when the message has to wait until keys are fetched.
+    func authenticate(
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) -> Bool {
+        guard let credentials = credentials(command, in: message) else {
+            guard authDeadline == nil else {
+                refuse(.anonymous, requestID: requestID)
+                return true
+            }
+            reply(.badRequest, "'api_key' or 'token' is required: a non-empty string", requestID: requestID)
+            return true
+        }
+        let admission: AccessControl.Admission
+        switch verification {
+        case .running: return false
+        case .done(let result):
+            verification = .none
+            admission = result
+        case .none:
+            guard let result = context.access.admitAtOnce(credentials) else {
+                verify(credentials) { session, admission in session.verification = .done(admission) }
+                return false
+            }
+            admission = result
+        }
+        take(admission, requestID: requestID)
+        return true
+    }
+
+    private func credentials(_ command: Command, in message: UnsafeRawBufferPointer) -> Credentials? {
+        let key = command.apiKey.range.isEmpty ? nil : text(command.apiKey, in: message)
+        let token = command.hasExtensions ? context.scanner.authToken(in: message) : nil
+        guard key != nil || token != nil else { return nil }
+        return Credentials(key: key, token: token)
+    }
+
+    private func take(_ admission: AccessControl.Admission, requestID: UnsafeRawBufferPointer?) {
+        switch admission {
+        case .open, .anonymous:
+            reply(.badRequest, "This server asks for no credentials", requestID: requestID)
+        case .refused:
+            // A client that was admitted before stays as it is.
+            guard authDeadline == nil else { return refuse(admission, requestID: requestID) }
+            reply(.unauthorized, admission.refusal, requestID: requestID)
+        case .admitted(let client):
+            isExtended = isExtended || client.expires != nil
+            let old = access?.client.rights
+            admit(admission)
+            if let old, old != client.rights { adaptSubscriptions() }
+            acknowledge(nil, requestID: requestID)
+        }
+    }
+
+    /// Checks credentials for which keys may have to be fetched.
+    private func verify(
+        _ credentials: Credentials,
+        then finish: @escaping @Sendable (PubSubSession, AccessControl.Admission) -> Void
+    ) {
+        verification = .running
+        let session = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let (control, loop) = (context.access, context.eventLoop)
+        Task {
+            let admission = await control.admit(credentials)
+            loop.execute {
+                guard !session.value.isEnded else { return }
+                session.value.context.beginBurst()
+                finish(session.value, admission)
+                session.value.connection.continueReading()
+            }
+        }
+    }
+
+    /// Refuses a client that is not admitted, and ends the connection.
+    func refuse(_ admission: AccessControl.Admission, requestID: UnsafeRawBufferPointer?) {
+        reply(.unauthorized, admission.refusal, requestID: requestID)
+        context.logger.info(
+            "client refused",
+            metadata: ["connection.id": "\(connection.id)", "reason": "\(admission.refusal)"]
+        )
+        disconnect(.unauthorized)
+    }
+
+    // MARK: Rights
+
+    /// Whether the client may publish what the command says. Cheap if it did so before.
+    @inline(__always)
+    func mayPublish(_ command: Command, in message: UnsafeRawBufferPointer) -> Bool {
+        guard let access else { return true }
+        return withName(command.topic, in: message) { access.mayPublish(to: $0) }
+    }
+
+    /// Ends the subscriptions that the client's rights do not cover any more, and adapts the patterns.
+    private func adaptSubscriptions() {
+        guard let client = access?.client else { return }
+        connection.sendReplies()
+        let ended = context.hub.adapt(self) { request in
+            client.covers(request) ? .continues(client.permission(for: request.topic)) : .ends(EndReason("FORBIDDEN"))
+        }
+        for topicJSON in ended { inform(.unsubscribed(topicJSON: topicJSON, reason: "FORBIDDEN")) }
+        connection.keepRepliesInOrder()
+    }
+
+    // MARK: Over time
+
+    /// Ends the connection if the client's credential has been revoked.
+    func checkAccess() {
+        guard let access else { return }
+        if case .ended(let reason) = context.access.standing(of: access.client) { end(reason) }
+    }
+
+    /// Tells the client to renew its credential, and ends the connection if it did not.
+    func checkExpiry() {
+        guard let access, let remaining = context.access.remaining(access.client) else { return }
+        if remaining <= 0 {
+            reply(.unauthorized, "The credential has expired", requestID: nil)
+            return disconnect(.tokenExpired)
+        }
+        guard !access.isWarned, let wait = context.access.untilWarning(access.client), wait <= 0 else { return }
+        access.isWarned = true
+        inform(.tokenExpiring(expiresIn: context.access.validity(access.client) ?? 0))
+        connection.flush()
+    }
+
+    private func end(_ reason: Disconnect) {
+        context.logger.info(
+            "client ended",
+            metadata: ["connection.id": "\(connection.id)", "reason": "\(reason.reason)"]
+        )
+        disconnect(reason)
+    }
+}
