@@ -96,12 +96,17 @@ struct TopicState {
     /// Accounts for messages that were just appended.
     @inline(__always)
     mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
-        rates.add(count, bytes: bytes, now: time)
+        if rates.isDue(at: time) { rates.roll(to: time, totals(without: count)) }
         publishedBytes &+= UInt64(bytes)
         if !isSettled { notifyReaders(&wakeups) }
         if readers.isEmpty { log.sealPart() }
         // Readers trim after they read. A busy reader must not let the log outgrow its bound in the meantime.
         if readers.isEmpty || log.bytes > log.limits.bytes { trim() }
+    }
+
+    /// Everything published, except the last `count` messages. The bytes are those that are accounted for.
+    func totals(without count: Int = 0) -> RateMeter.Totals {
+        RateMeter.Totals(messages: log.head - 1 - UInt64(count), bytes: publishedBytes)
     }
 
     private mutating func notifyReaders(_ wakeups: inout [Wakeup]) {
