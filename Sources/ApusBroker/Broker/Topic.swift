@@ -178,9 +178,11 @@ package final class Topic: Sendable {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
                 state.readers[index].lowWaterMark = progress.lowWaterMark
-                state.readers[index].publishLimit = progress.publishLimit
                 state.readers[index].retainFrom = progress.retainFrom
-                state.findLimits()
+                if state.readers[index].publishLimit != progress.publishLimit {
+                    state.readers[index].publishLimit = progress.publishLimit
+                    state.findLimits()
+                }
             }
             state.trim()
             return state.takeWaitingIfOpen()
