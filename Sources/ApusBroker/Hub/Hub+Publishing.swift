@@ -41,6 +41,22 @@ extension Hub {
         return outcome
     }
 
+    /// Publishes what is staged, in order and up to the first message that the topic does not take at once.
+    ///
+    /// - Returns: `nil` if there is no such topic.
+    package func publish(
+        _ staged: borrowing StagedPublishes,
+        time: Timestamp,
+        origin: UInt32
+    ) -> StagedPublishes.Result? {
+        guard let topic = topic(named: staged.topic) else { return nil }
+        let messages = staged.messages
+        let (receipt, refusal) = topic.publish(messages, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
+        finish(.published(receipt), of: topic)
+        if let refusal { finish(refusal, of: topic) }
+        return StagedPublishes.Result(topic: topic, count: receipt.count, refusal: refusal)
+    }
+
     /// Publishes all of `publications` or none, with their ids, keys and lifetimes.
     package func publish(
         _ publications: [Publication],
