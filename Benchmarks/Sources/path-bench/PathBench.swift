@@ -25,6 +25,9 @@ struct PathBench {
     private let encoder = MessageEncoder(dialect: .base)
     private let time = Timestamp(milliseconds: 1_756_116_000_123)
     private var replies = ByteBuffer()
+    private var staged = StagedPublishes()
+    /// How many publishes go into the log together: those of one turn, as if they had come in one read.
+    private var stageLimit = 1
 
     /// - Parameter scans: how often each text is scanned; more than once is the mistake that the check is proved with.
     init(_ work: Work, subscribers: Int, scans: Int) throws {
@@ -53,6 +56,7 @@ struct PathBench {
     /// - Returns: how many bytes the subscribers were given.
     mutating func run(messages: Int, window: Int) throws -> Int {
         let text = text
+        stageLimit = min(window, StagedPublishes.limit)
         try text.withUnsafeBytes { bytes in
             for number in 1...messages {
                 try take(bytes)
@@ -62,6 +66,7 @@ struct PathBench {
                 }
             }
         }
+        if !staged.isEmpty { try commit() }
         hub.turn()
         return sinks.reduce(0) { $0 + $1.bytes }
     }
@@ -71,6 +76,8 @@ struct PathBench {
         let command = try scan(bytes)
         switch work {
         case .scan: break
+        // As the session does it: the only message of a read goes straight into the log, and several are staged.
+        case .publish where stageLimit > 1: try stage(command, in: bytes)
         case .publish: try publish(command, in: bytes)
         case .extended: try publishExtended(command, in: bytes)
         }
@@ -94,6 +101,27 @@ struct PathBench {
             time: time,
             to: &replies
         )
+    }
+
+    private mutating func stage(_ command: Command, in bytes: UnsafeRawBufferPointer) throws {
+        let name = UnsafeRawBufferPointer(rebasing: bytes[command.topic.range])
+        guard staged.takes(name) else { throw Refused() }
+        staged.append(
+            bytes,
+            requestID: command.requestID.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) },
+            message: UnsafeRawBufferPointer(rebasing: bytes[command.message]),
+            topic: name
+        )
+        if staged.count == stageLimit { try commit() }
+    }
+
+    private mutating func commit() throws {
+        guard let result = hub.publish(staged, time: time, origin: 2), result.refusal == nil else { throw Refused() }
+        let topicJSON = result.topic.template.topicJSON
+        for entry in staged.entries {
+            encoder.ack(requestID: entry.requestID, topicJSON: topicJSON, time: time, to: &replies)
+        }
+        staged.removeAll()
     }
 
     /// As the session does it, but for what it says of the outcome.

@@ -91,7 +91,7 @@ extension Topic {
     package func inspect(now: Int64) -> Inspection {
         state.withLockedValue { state in
             state.log.seal()
-            let rates = state.rates.rates(now: now)
+            let rates = state.rates.rates(now: now, totals: state.totals())
             return Inspection(
                 settings: state.settings,
                 first: state.log.firstOfHistory(now: now),

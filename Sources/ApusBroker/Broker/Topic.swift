@@ -51,6 +51,29 @@ package final class Topic: Sendable {
         }
     }
 
+    /// Appends `messages`, JSON objects, in order and up to the first one that the topic does not take at once.
+    ///
+    /// - Returns: what was appended, and the outcome of the first message that was not.
+    func publish(
+        _ messages: ContiguousArray<UnsafeRawBufferPointer>,
+        time: Timestamp,
+        origin: UInt32,
+        by publisher: HubMailbox?,
+        wakeups: inout [Wakeup]
+    ) -> (receipt: PublishReceipt, refusal: PublishOutcome?) {
+        state.withLockedValue { state in
+            var receipt = PublishReceipt(offset: state.log.head, count: 0, subscribers: state.subscriptions)
+            guard state.takesBareMessages else { return (receipt, state.isDeleted ? .deleted : .needsPublication) }
+            for message in messages {
+                if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return (receipt, obstacle) }
+                _ = state.log.append(message, time: time, origin: origin)
+                state.published(1, bytes: message.count, time: time.steady, wakeups: &wakeups)
+                receipt.count += 1
+            }
+            return (receipt, nil)
+        }
+    }
+
     /// Appends all publications or none, except duplicates: ids published within the topic's dedupe window.
     func publish(
         _ publications: [Publication],
@@ -178,9 +201,11 @@ package final class Topic: Sendable {
         let waiting = state.withLockedValue { state -> [HubMailbox] in
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
                 state.readers[index].lowWaterMark = progress.lowWaterMark
-                state.readers[index].publishLimit = progress.publishLimit
                 state.readers[index].retainFrom = progress.retainFrom
-                state.findLimits()
+                if state.readers[index].publishLimit != progress.publishLimit {
+                    state.readers[index].publishLimit = progress.publishLimit
+                    state.findLimits()
+                }
             }
             state.trim()
             return state.takeWaitingIfOpen()

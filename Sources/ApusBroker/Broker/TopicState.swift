@@ -40,7 +40,7 @@ struct TopicState {
     var readers: [Reader] = [] {
         didSet { isSettled = false }
     }
-    /// Whether all readers are notified. A publish then need not visit them.
+    /// Whether there are readers and all are notified. A publish then need not visit them.
     private var isSettled = false
     /// Nothing makes a publisher wait while the head is below the first value and the published bytes below the second.
     var freeUntil: Offset = .max
@@ -96,12 +96,23 @@ struct TopicState {
     /// Accounts for messages that were just appended.
     @inline(__always)
     mutating func published(_ count: Int, bytes: Int, time: Int64, wakeups: inout [Wakeup]) {
-        rates.add(count, bytes: bytes, now: time)
+        if rates.isDue(at: time) { rates.roll(to: time, totals(without: count)) }
         publishedBytes &+= UInt64(bytes)
-        if !isSettled { notifyReaders(&wakeups) }
-        if readers.isEmpty { log.sealPart() }
+        if !isSettled {
+            if readers.isEmpty {
+                // Nobody else seals and trims the log.
+                log.sealPart()
+                return trim()
+            }
+            notifyReaders(&wakeups)
+        }
         // Readers trim after they read. A busy reader must not let the log outgrow its bound in the meantime.
-        if readers.isEmpty || log.bytes > log.limits.bytes { trim() }
+        if log.bytes > log.limits.bytes { trim() }
+    }
+
+    /// Everything published, except the last `count` messages. The bytes are those that are accounted for.
+    func totals(without count: Int = 0) -> RateMeter.Totals {
+        RateMeter.Totals(messages: log.head - 1 - UInt64(count), bytes: publishedBytes)
     }
 
     private mutating func notifyReaders(_ wakeups: inout [Wakeup]) {

@@ -30,10 +30,10 @@ extension Hub {
                 // yet.
                 let waits = subscription.start.predecessors != nil && takesMore(subscription.subscriber)
                 if subscription.cursor < reader.head, !waits { enforceBound(of: subscription) }
+                guard subscription.isActive else { continue }
+                progress.lowWaterMark = min(progress.lowWaterMark, subscription.cursor)
             }
-            guard subscription.isActive else { continue }
-            progress.lowWaterMark = min(progress.lowWaterMark, subscription.cursor)
-            if throttles, let bound = subscription.overflow.publishBound {
+            if throttles, subscription.isActive, let bound = subscription.overflow.publishBound {
                 let start = max(subscription.cursor, subscription.lag.replayEnd)
                 progress.publishLimit = min(progress.publishLimit, start + bound)
                 progress.retainFrom = min(progress.retainFrom, subscription.cursor)

@@ -217,7 +217,8 @@ struct TopicLog {
 
     /// Drops all encodings except the base from batches that all readers have finished.
     mutating func dropEncodings(before offset: Offset) {
-        guard var index = index(of: readTo) else { return }
+        // Nearly always there is nothing sealed behind them.
+        guard readTo < min(offset, isOpen ? openFirst : head), var index = index(of: readTo) else { return }
         while index < sealed.endIndex, sealed[index].end <= offset {
             sealed[index].dropOtherEncodings()
             readTo = sealed[index].end

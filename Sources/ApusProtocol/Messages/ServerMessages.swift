@@ -43,12 +43,20 @@ public struct MessageEncoder: Sendable {
         to buffer: inout ByteBuffer
     ) {
         let head: StaticString = #"{"type":"ack""#
-        let middle = Array(#","topic":"#.utf8) + topicJSON + Array((#","status":"ok""# + members).utf8)
-        buffer.writeTextFrame(payload: head.size + Self.size(requestID) + middle.count + timeSize) { writer in
-            writer.put(head)
-            Self.put(requestID, to: &writer)
-            writer.put(middle)
-            put(time, to: &writer)
+        let topicKey: StaticString = #","topic":"#
+        let status: StaticString = #","status":"ok""#
+        var members = members
+        members.withUTF8 { members in
+            let middleSize = topicKey.size + topicJSON.count + status.size + members.count
+            buffer.writeTextFrame(payload: head.size + Self.size(requestID) + middleSize + timeSize) { writer in
+                writer.put(head)
+                Self.put(requestID, to: &writer)
+                writer.put(topicKey)
+                writer.put(topicJSON)
+                writer.put(status)
+                writer.put(UnsafeRawBufferPointer(members))
+                put(time, to: &writer)
+            }
         }
     }
 

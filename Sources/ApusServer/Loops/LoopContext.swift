@@ -27,6 +27,8 @@ final class LoopContext {
     let logger: Logger
     /// The replies to the commands being read from one connection. The connection's outbox takes them in one piece.
     @exclusivity(unchecked) var replies = ByteBuffer()
+    /// The publishes of that connection that wait for the others of the same read.
+    @exclusivity(unchecked) var staged = StagedPublishes()
     /// The time at which the current burst of commands arrived.
     @exclusivity(unchecked) private(set) var now = Timestamp(milliseconds: 0)
     /// Whether the server is shutting down: commands are refused, and a connection closes when everything is delivered.

@@ -15,8 +15,8 @@ struct LoopCounters: Sendable {
     var inflatedInput: UInt64 = 0
     var inflatedOutput: UInt64 = 0
 
-    mutating func count(_ kind: Command.Kind) {
-        commands[Int(kind.rawValue)] += 1
+    mutating func count(_ kind: Command.Kind, _ number: Int = 1) {
+        commands[Int(kind.rawValue)] += UInt64(number)
     }
 
     func count(of kind: Command.Kind) -> UInt64 {

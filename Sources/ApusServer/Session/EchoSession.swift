@@ -10,12 +10,12 @@ final class EchoSession: WebSocketSession {
         self.connection = connection
     }
 
-    func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
+    func received(_ message: UnsafeRawBufferPointer, isText: Bool, mayStage: Bool) -> UnsafeRawBufferPointer? {
         let opcode: Opcode = isText ? .text : .binary
         if let window = connection.window, let compressor = connection.context.hub.compressor {
             // Compress all messages: test suites expect it.
             compressor.append(message, as: opcode, for: window, always: true, to: &connection.context.replies)
-            return true
+            return nil
         }
         let size = FrameHeader.size(payload: message.count)
         connection.context.replies.writeWithUnsafeMutableBytes(minimumWritableBytes: size + message.count) { space in
@@ -24,9 +24,10 @@ final class EchoSession: WebSocketSession {
             if let source = message.baseAddress { (base + size).copyMemory(from: source, byteCount: message.count) }
             return size + message.count
         }
-        return true
+        return nil
     }
 
+    func commit() -> UnsafeRawBufferPointer? { nil }
     func becameWritable() {}
     var isDrained: Bool { true }
     func willDisconnect(_ reason: Disconnect) {}

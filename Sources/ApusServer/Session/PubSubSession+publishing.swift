@@ -20,13 +20,60 @@ extension PubSubSession {
         }
         switch result.outcome {
         case .needsPublication:
+            stageLimit = 1
             return publish(PublishExtensions(), of: command, in: message, requestID: requestID)
         case .throttled, .held:
-            return wait(for: topic, result.outcome)
+            wait(for: topic, result.outcome)
+            return false
         case .published, .deleted:
+            if stageLimit == 1 { stageLimit = 2 }
             acknowledge(topic.template.topicJSON, requestID: requestID)
             return true
         }
+    }
+
+    /// Stages a plain publish. Commits what is staged when that is enough, or for another topic.
+    ///
+    /// - Returns: the first command that has to wait.
+    func stage(_ command: Command, in message: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let name = UnsafeRawBufferPointer(rebasing: message[command.topic.range])
+        if !context.staged.takes(name), let first = commit() { return first }
+        context.staged.append(
+            message,
+            requestID: command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) },
+            message: UnsafeRawBufferPointer(rebasing: message[command.message]),
+            topic: name
+        )
+        return context.staged.count < stageLimit ? nil : commit()
+    }
+
+    func commit() -> UnsafeRawBufferPointer? {
+        guard !context.staged.isEmpty else { return nil }
+        let result = context.hub.publish(context.staged, time: context.now, origin: origin)
+        let count = result?.count ?? 0
+        if let topicJSON = result?.topic.template.topicJSON {
+            for index in 0..<count {
+                acknowledge(topicJSON, requestID: context.staged.entries[index].requestID)
+            }
+            context.counters.count(.publish, count)
+        }
+        guard count < context.staged.count else {
+            context.staged.removeAll()
+            stageLimit = min(stageLimit * 2, StagedPublishes.limit)
+            return nil
+        }
+        let rest = context.staged.entries[count...]
+        context.staged.removeAll()
+        stageLimit = 1
+        if let topic = result?.topic, let refusal = result?.refusal, refusal == .throttled || refusal == .held {
+            wait(for: topic, refusal)
+            return rest.first?.command
+        }
+        // One by one, each gets what it needs: a publication with an id, another topic, or an error.
+        for entry in rest where connection.phase == .open {
+            if let first = received(entry.command, isText: true, mayStage: false) { return first }
+        }
+        return nil
     }
 
     /// Handles a publish with fields beyond the plain contract.
@@ -76,7 +123,10 @@ extension PubSubSession {
             let isMade = makeTopic(of: command, in: message, requestID: requestID)
             return isMade ? publish(extensions, of: command, in: message, requestID: requestID) : true
         }
-        guard case .published(let receipt) = result.outcome else { return wait(for: topic, result.outcome) }
+        guard case .published(let receipt) = result.outcome else {
+            wait(for: topic, result.outcome)
+            return false
+        }
         var members = extensions.messages == nil ? "" : #","count":\#(messages.count)"#
         if extensions.outcome { members += Self.members(of: receipt, epoch: topic.epoch) }
         encoder.ack(
@@ -97,10 +147,10 @@ extension PubSubSession {
         return members
     }
 
-    private func wait(for topic: Topic, _ outcome: PublishOutcome) -> Bool {
+    private func wait(for topic: Topic, _ outcome: PublishOutcome) {
+        stageLimit = 1
         throttledBy = topic
         context.hub.wait(self, for: topic, outcome)
-        return false
     }
 
     /// Creates the missing topic of a publish if the configuration allows it, and refuses the command otherwise.

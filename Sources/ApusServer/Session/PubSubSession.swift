@@ -22,6 +22,11 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     var throttledBy: Topic?
     /// Whether the client has used anything beyond the plain contract. Only then does it get the extended messages.
     var isExtended = false
+    /// How many publishes are staged at most; 1 means none.
+    ///
+    /// It doubles with each commit that the topic takes at once, and falls to 1 with the first that it does not. Where
+    /// publishers often have to wait, few messages are then read that must be read again.
+    @exclusivity(unchecked) var stageLimit = 1
     /// Why the subscriptions end with the connection, if the server ends it.
     var endReason = EndReason.disconnected
 
@@ -47,25 +52,35 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
 
     // MARK: Commands
 
-    func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
-        if case .running = verification { return false }
+    func received(_ message: UnsafeRawBufferPointer, isText: Bool, mayStage: Bool) -> UnsafeRawBufferPointer? {
+        if case .running = verification { return message }
         // Text was checked for valid UTF-8 when it arrived.
         do throws(CommandError) {
             let command = try context.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
+            let isPlain = command.kind == .publish && !command.hasExtensions && !command.topic.hasEscapes
+            if mayStage, isPlain, stageLimit > 1, authDeadline == nil, !context.isDraining,
+                mayPublish(command, in: message)
+            {
+                return stage(command, in: message)
+            }
+            if let first = commit() { return first }
             let requestID = command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
             guard authDeadline == nil else {
-                if command.kind == .auth { return authenticate(command, in: message, requestID: requestID) }
+                if command.kind == .auth {
+                    return authenticate(command, in: message, requestID: requestID) ? nil : message
+                }
                 refuse(.anonymous, requestID: requestID)
-                return true
+                return nil
             }
-            return execute(command, in: message, requestID: requestID)
+            return execute(command, in: message, requestID: requestID) ? nil : message
         } catch {
+            if let first = commit() { return first }
             guard authDeadline == nil else {
                 refuse(.anonymous, requestID: error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) })
-                return true
+                return nil
             }
             refuse(error, in: message)
-            return true
+            return nil
         }
     }
 

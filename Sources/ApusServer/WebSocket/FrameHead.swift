@@ -17,6 +17,14 @@ struct FrameHead: Equatable {
         case head(FrameHead)
         case incomplete
         case failure(Disconnect)
+
+        /// Whether `count` bytes contain the whole frame, and the frame is a whole text that is not compressed.
+        func isWholeText(in count: Int) -> Bool {
+            guard case .head(let head) = self, head.opcode == .text, head.isFinal, !head.isCompressed else {
+                return false
+            }
+            return head.size + head.payload <= count
+        }
     }
 
     /// Parses the head at the start of `bytes`. An error in the first two bytes or in the length is reported before the

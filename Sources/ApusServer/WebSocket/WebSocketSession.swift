@@ -7,9 +7,16 @@ import ApusProtocol
 protocol WebSocketSession: AnyObject {
     /// Handles a whole, unmasked message. Text is valid UTF-8; a binary message is not checked.
     ///
-    /// - Returns: `false` to postpone the message. The session gets it again after
-    ///   ``WebSocketConnection/continueReading()``, and no other message before it.
-    func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool
+    /// - Parameter mayStage: whether the bytes stay until ``commit()``, and more messages follow before that.
+    /// - Returns: the message that the session postpones, if any: this one, or one that was staged before it. The
+    ///   session gets it again after ``WebSocketConnection/continueReading()``, then those after it, and no other
+    ///   message before.
+    func received(_ message: UnsafeRawBufferPointer, isText: Bool, mayStage: Bool) -> UnsafeRawBufferPointer?
+
+    /// Handles the messages that the session has staged in ``LoopContext/staged``.
+    ///
+    /// - Returns: the first of them that the session postpones.
+    func commit() -> UnsafeRawBufferPointer?
 
     /// The socket accepts more data again.
     func becameWritable()

@@ -188,14 +188,15 @@ final class ScriptedSession: WebSocketSession {
     /// Messages that it wants again.
     var postpones: Set<String> = []
 
-    func received(_ message: UnsafeRawBufferPointer, isText: Bool) -> Bool {
+    func received(_ message: UnsafeRawBufferPointer, isText: Bool, mayStage: Bool) -> UnsafeRawBufferPointer? {
         let text = String(decoding: message, as: UTF8.self)
-        guard !postpones.contains(text) else { return false }
+        guard !postpones.contains(text) else { return message }
         messages.append(text)
         self.isText.append(isText)
-        return true
+        return nil
     }
 
+    func commit() -> UnsafeRawBufferPointer? { nil }
     func becameWritable() { timesWritable += 1 }
     var isDrained: Bool { true }
     func checkAccess() {}

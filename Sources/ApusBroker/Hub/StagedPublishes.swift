@@ -1,0 +1,66 @@
+import Glibc
+
+/// Plain publishes of one connection to one topic that go into its log together: one lock for all of them.
+///
+/// ```
+/// read ──► scan, stage ──► scan, stage ──► … ──► commit: append all, then acknowledge all
+/// ```
+/// The texts stay where they were read. A connection commits before its read ends, and before it handles anything else,
+/// so that the order of commands and replies is the order in which they came. Therefore all connections of a loop can
+/// share one.
+package struct StagedPublishes {
+    /// The most commands that are staged: a commit then holds the topic's lock for some microseconds.
+    package static let limit = 64
+
+    package struct Entry {
+        package let command: UnsafeRawBufferPointer
+        package let requestID: UnsafeRawBufferPointer?
+    }
+
+    /// What became of all that was staged.
+    package struct Result {
+        package let topic: Topic
+        /// How many were published, from the first.
+        package let count: Int
+        /// The outcome of the one after them, if any. If it says that the publisher must wait, call
+        /// ``Hub/wait(_:for:_:)``; otherwise publish the rest one by one.
+        package let refusal: PublishOutcome?
+    }
+
+    /// The bytes of the topic's name, in the first command.
+    private(set) var topic = UnsafeRawBufferPointer(start: nil, count: 0)
+    package private(set) var entries = ContiguousArray<Entry>()
+    /// The message of each entry: a JSON object.
+    private(set) var messages = ContiguousArray<UnsafeRawBufferPointer>()
+
+    package init() {}
+
+    package var isEmpty: Bool { entries.isEmpty }
+    package var count: Int { entries.count }
+
+    /// Whether a publish to the topic of that name can be staged as well.
+    package func takes(_ name: UnsafeRawBufferPointer) -> Bool {
+        guard !isEmpty else { return true }
+        guard name.count == topic.count, let name = name.baseAddress, let known = topic.baseAddress else {
+            return false
+        }
+        return memcmp(name, known, topic.count) == 0
+    }
+
+    /// Stages a publish. ``takes(_:)`` must have allowed it.
+    package mutating func append(
+        _ command: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?,
+        message: UnsafeRawBufferPointer,
+        topic name: UnsafeRawBufferPointer
+    ) {
+        if isEmpty { topic = name }
+        entries.append(Entry(command: command, requestID: requestID))
+        messages.append(message)
+    }
+
+    package mutating func removeAll() {
+        entries.removeAll(keepingCapacity: true)
+        messages.removeAll(keepingCapacity: true)
+    }
+}
