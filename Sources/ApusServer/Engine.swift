@@ -32,7 +32,6 @@ struct Engine: Sendable {
     ) async throws {
         let basePath = BasePath(configuration.basePath)
         let sites = SitePolicy(configuration.access, isLocal: isLocal)
-        let isDraining = DrainFlag()
         let access = AccessControl(
             try await configuration.access.policy(logger: logger),
             revocations: Revocations(lifetime: configuration.access.revocationLifetime),
@@ -52,7 +51,6 @@ struct Engine: Sendable {
             socketLoops: socketLoops,
             access: access,
             sites: sites,
-            isDraining: isDraining,
             isEcho: mode == .echo,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
@@ -63,7 +61,6 @@ struct Engine: Sendable {
             socketLoops: socketLoops,
             access: access,
             sites: sites,
-            isDraining: isDraining,
             log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
             basePath: basePath
         )
@@ -80,7 +77,6 @@ struct Engine: Sendable {
             access: access,
             contexts: contexts,
             streams: streams,
-            isDraining: isDraining,
             metrics: metrics,
             refusals: gate.refusals,
             documents: Documents(basePath: configuration.basePath, settings: configuration)
@@ -124,7 +120,7 @@ struct Engine: Sendable {
 
     /// Stops accepting clients and commands.
     func refuse() async {
-        gate.isDraining.set()
+        contexts.isDraining.set()
         await contexts.forEach { $0.refuseCommands() }
     }
 

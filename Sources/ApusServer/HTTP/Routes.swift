@@ -15,7 +15,6 @@ struct Routes {
     let access: AccessControl
     let contexts: LoopContexts
     let streams: StreamGate
-    let isDraining: DrainFlag
     let metrics: ServerMetrics
     let refusals: HandshakeRefusals
     let documents: Documents
@@ -110,7 +109,7 @@ struct Routes {
     }
 
     func refuseWhileDraining() throws(Problem) {
-        if isDraining.isSet { throw Problem.unavailable("The server is shutting down") }
+        if contexts.isDraining.isSet { throw Problem.unavailable("The server is shutting down") }
     }
 
     private func refuseHandshake(_ context: ApusRequestContext) throws -> Response {
@@ -130,7 +129,7 @@ struct Routes {
 
     /// Fails as soon as the server starts to drain, so that it gets no more traffic.
     private func ready() -> Response {
-        isDraining.isSet
+        contexts.isDraining.isSet
             ? .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"draining"}"#))
             : .json(.ok, ByteBuffer(string: #"{"status":"ready"}"#))
     }

@@ -10,7 +10,6 @@ struct WebSocketGate: HandshakeGate {
     let socketLoops: SocketLoops
     let access: AccessControl
     let sites: SitePolicy
-    let isDraining: DrainFlag
     let isEcho: Bool
     let refusals: HandshakeRefusals
     let basePath: BasePath
@@ -75,7 +74,7 @@ struct WebSocketGate: HandshakeGate {
             header: header
         )
         guard case .success = result else { return result }
-        guard !isDraining.isSet else { return .failure(.draining) }
+        guard !contexts.isDraining.isSet else { return .failure(.draining) }
         let maxConnections = contexts.settings.limits.maxConnections
         guard contexts.open.value + contexts.streams.value < maxConnections else {
             return .failure(.tooMany(maxConnections))

@@ -16,6 +16,8 @@ struct LoopContexts: Sendable {
     /// The number of event streams and waiting requests over all loops.
     let streams: ConnectionCount
     let ids = ConnectionIDs()
+    /// Set once the server is about to stop.
+    let isDraining = DrainFlag()
     private let watch: LoopWatch
 
     /// Creates a context on each loop. Do not call this on one of the loops.

@@ -12,7 +12,6 @@ struct StreamGate: Sendable {
     let socketLoops: SocketLoops
     let access: AccessControl
     let sites: SitePolicy
-    let isDraining: DrainFlag
     let log: RequestLog
     let basePath: BasePath
 
@@ -86,7 +85,7 @@ struct StreamGate: Sendable {
         poller: Poller,
         writesHead: Bool
     ) throws(Problem) -> EventStream {
-        guard !context.isDraining, !isDraining.isSet else { throw .unavailable("The server is shutting down") }
+        guard !contexts.isDraining.isSet else { throw .unavailable("The server is shutting down") }
         try contexts.refuseBeyondLimit()
         let subscriptions = try request.permitted(to: client)
         let stream = EventStream(

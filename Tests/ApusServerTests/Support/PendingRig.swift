@@ -35,14 +35,13 @@ struct PendingRig {
             sockets: SocketBudget(limit: 1000),
             logger: logger
         )
-        let (isDraining, basePath) = (DrainFlag(), BasePath(settings.basePath))
+        let basePath = BasePath(settings.basePath)
         let sites = SitePolicy(settings.access, isLocal: false)
         let gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
             sites: sites,
-            isDraining: isDraining,
             isEcho: false,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
@@ -52,7 +51,6 @@ struct PendingRig {
             socketLoops: socketLoops,
             access: access,
             sites: sites,
-            isDraining: isDraining,
             log: RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: basePath),
             basePath: basePath
         )
