@@ -88,6 +88,7 @@ async def test_heartbeats_come_at_their_interval(dialect):
     with Server("--heartbeat", "100ms") as beating:
         start = time.monotonic()
         async with await Client.open(beating, dialect) as client:
+            client.sees_heartbeats = True
             for _ in range(5):
                 await client.expect(type="info", msg="ping")
             assert time.monotonic() - start >= 0.35

@@ -166,6 +166,7 @@ async def test_r0_slows_publishers_down_and_loses_nothing():
 async def test_r3_sends_heartbeats_and_obeys_its_environment_names():
     with R3.start("--heartbeat", "100ms", env={"PUBSUB_LOG_LEVEL": "debug"}) as server:
         async with await Client.open(server) as client:
+            client.sees_heartbeats = True
             for _ in range(3):
                 await client.expect(type="info", msg="ping")
     env = {"PUBSUB_HOST": "10.9.8.7", "PUBSUB_PORT": "7009", "PUBSUB_LOG_LEVEL": "error",
