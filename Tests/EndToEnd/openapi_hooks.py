@@ -71,7 +71,7 @@ def before_call(context, case, kwargs):
 def after_call(context, case, response):
     """The topics that other requests need come back when they were deleted."""
     if response.request.method == "DELETE" and response.status_code == 200:
-        name = json.loads(response.content)["topic"]
+        name = json.loads(response.content).get("topic")
         if name in TOPICS:
             fill(name)
 
