@@ -1,12 +1,13 @@
 """Rights, tokens, renewal, expiry and revocation: section 8."""
 
+import asyncio
 import json
 import time
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from apus_e2e import BASE, PATIENCE, Client, Server, apus
+from apus_e2e import BASE, PATIENCE, Client, Server, apus, eventually
 
 SECRET = "0123456789abcdef0123456789abcdef"
 TOKEN_KEYS = json.dumps([{"kid": "one", "alg": "HS256", "secret": SECRET}])
@@ -171,6 +172,25 @@ async def test_a_revoked_key_is_out_at_once_and_its_neighbour_stays(server):
     assert server.rest("DELETE", f"/revocations/{entry['id']}", headers=as_key("boss-key")).status == 200
     assert server.rest("DELETE", f"/revocations/{entry['id']}", headers=as_key("boss-key")).status == 404
     assert server.rest("GET", "/stats", headers=as_key("eye-key")).status == 200
+
+
+async def test_a_revoked_token_ends_its_event_streams_and_long_polls(server, tmp_path):
+    bearer = {"Authorization": f"Bearer {mint('--allow', '*:orders.>', sub='bob', tmp_path=tmp_path)}"}
+    last = server.rest("GET", "/topics/orders.us.a", headers=bearer).json["last"]
+    requests = [asyncio.create_task(asyncio.to_thread(server.rest, "GET", path, None, bearer, 60 * PATIENCE))
+                for path in (
+        "/topics/orders.us.a/events?client_id=bob", f"/topics/orders.us.a/messages?after={last}&wait=1m")]
+
+    def is_waiting():
+        listed = server.rest("GET", "/topics/orders.us.a/subscribers", headers=as_key("boss-key")).json["subscribers"]
+        return {"sse", "poll"} <= {subscriber["transport"] for subscriber in listed}
+
+    await asyncio.to_thread(eventually, is_waiting, "both requests wait")
+    assert server.rest("POST", "/revocations", {"sub": "bob"}, as_key("boss-key")).status == 201
+    stream, poll = await asyncio.gather(*requests)
+    assert (poll.status, poll.json["detail"]) == (401, "The credential was revoked")
+    assert stream.body.decode().split("data: ")[-1].startswith('{"type":"error","error":{"code":"UNAUTHORIZED"')
+    assert server.rest("GET", "/topics", headers=bearer).status == 401
 
 
 @pytest.mark.parametrize("body", [{}, {"jti": "a", "sub": "b"}, {"key": 1}, {"key": ""}, {"key": "a", "x": "y"}, [],

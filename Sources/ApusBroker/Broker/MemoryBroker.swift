@@ -98,7 +98,7 @@ public final class MemoryBroker: Broker {
             if let topic = state.topics[ExactText(name)] { return .success((topic, nil)) }
             guard state.topics.count < limits.topics else {
                 return .failure(
-                    BrokerError(.tooManyTopics, "There are \(limits.topics) topics already, the most allowed")
+                    BrokerError(.tooManyTopics, "The limit of \(limits.topics) topics is reached")
                 )
             }
             let filters = state.filters.count == 0 ? [] : state.filters.matches(of: name)

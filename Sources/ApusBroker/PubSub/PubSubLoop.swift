@@ -96,7 +96,7 @@ actor PubSubLoop {
         guard subscribers.count < options.maxSubscriptions else {
             throw BrokerError(
                 .tooManySubscriptions,
-                "There are \(options.maxSubscriptions) subscriptions, the most allowed"
+                "The limit of \(options.maxSubscriptions) subscriptions is reached"
             )
         }
         lastID += 1

@@ -26,9 +26,9 @@ struct AccessMiddleware: RouterMiddleware {
         case .open, .admitted:
             context.access = admission.access ?? context.access
         case .anonymous:
-            guard need == .identity else { throw Problem.unauthorized(admission, access.challenge) }
+            guard need == .identity else { throw Problem.unauthorized(admission.refusal, access.challenge) }
         case .refused:
-            throw Problem.unauthorized(admission, access.challenge)
+            throw Problem.unauthorized(admission.refusal, access.challenge)
         }
         return try await next(request, context)
     }
@@ -38,8 +38,8 @@ extension Problem {
     /// A credential is missing or wrong.
     ///
     /// - Parameter challenge: the value of `WWW-Authenticate`.
-    static func unauthorized(_ admission: AccessControl.Admission, _ challenge: String) -> Problem {
-        Problem(.unauthorized, admission.refusal, headers: [(.wwwAuthenticate, challenge)])
+    static func unauthorized(_ detail: String, _ challenge: String) -> Problem {
+        Problem(.unauthorized, detail, headers: [(.wwwAuthenticate, challenge)])
     }
 }
 

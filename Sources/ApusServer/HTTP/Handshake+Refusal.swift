@@ -57,7 +57,7 @@ extension Handshake {
             case .draining:
                 Problem.unavailable("The server is shutting down")
             case .tooMany(let limit):
-                Problem.unavailable("There are \(limit) connections already, the most allowed")
+                Problem.unavailable("The limit of \(limit) connections is reached")
             case .timedOut:
                 Problem(.requestTimeout, "The request was not complete in time")
             }

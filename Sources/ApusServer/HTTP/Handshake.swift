@@ -61,8 +61,8 @@ struct Handshake: Equatable {
         guard !access.isOpen else { return .success(handshake) }
         let credentials = Credentials(query: query, isHandshake: true, header: header)
         let admission = access.admitAtOnce(credentials)
-        if case .refused? = admission {
-            return .failure(.unauthorized(.unauthorized(admission ?? .anonymous, access.challenge)))
+        if let admission, case .refused = admission {
+            return .failure(.unauthorized(.unauthorized(admission.refusal, access.challenge)))
         }
         handshake.identity = admission.map { .known($0) } ?? .unverified(credentials)
         return .success(handshake)

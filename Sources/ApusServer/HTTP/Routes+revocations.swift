@@ -30,7 +30,7 @@ extension Routes {
         do throws(AccessError) {
             entry = try access.revoke(target, issuedBefore: issuedBefore)
         } catch {
-            throw Problem.unavailable("There are \(Revocations.maximum) revocations, which is the limit")
+            throw Problem.unavailable("The limit of \(Revocations.maximum) revocations is reached")
         }
         await contexts.forEach { $0.checkAccess() }
         return .json(.created, ByteBuffer(string: JSONWriter.object { entry.write(to: &$0) }))

@@ -75,7 +75,7 @@ extension LoopContexts {
     func refuseBeyondLimit() throws(Problem) {
         let limit = settings.limits.maxConnections
         guard open.value + streams.value < limit else {
-            throw .unavailable("There are \(limit) connections already, the most allowed")
+            throw .unavailable("The limit of \(limit) connections is reached")
         }
     }
 

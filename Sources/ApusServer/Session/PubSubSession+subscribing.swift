@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 
@@ -74,6 +75,10 @@ extension PubSubSession {
         requestID: UnsafeRawBufferPointer?
     ) {
         let name = text(command.topic, in: message)
+        // It has no subscription there, and must not learn whether the topic exists.
+        if let rights = access?.client.rights, !TopicFilter.isPattern(name), !rights.hasAnyRight(onTopic: name) {
+            return acknowledge(Array(jsonString(name).utf8), requestID: requestID)
+        }
         // Messages published before go out before the ack of the unsubscribe, and after the acks before it.
         connection.sendReplies()
         do throws(BrokerError) {

@@ -40,8 +40,10 @@ final class LongPoll: StreamingSubscriber {
 
     func tick(now: Int64) {}
 
+    /// Answers 401 in place of a page.
     func end(_ reason: Disconnect) {
-        end()
+        let text = reason == .revoked ? "The credential was revoked" : "The credential has expired"
+        end(.failure(Problem.unauthorized(text, context.access.challenge)))
     }
 
     func tellExpiring() {}
@@ -51,11 +53,15 @@ final class LongPoll: StreamingSubscriber {
     }
 
     func end() {
+        end(.success(()))
+    }
+
+    private func end(_ result: Result<Void, any Error>) {
         guard !isOver else { return }
         isOver = true
         timeout?.cancel()
         context.remove(self)
         context.hub.removeAll(of: self, reason: .answered)
-        promise.succeed(())
+        promise.completeWith(result)
     }
 }

@@ -53,6 +53,12 @@ import Testing
         #expect(try peer.summary() == Array(repeating: "error FORBIDDEN", count: 3) + ["ack"])
     }
 
+    @Test func `to unsubscribe needs no right, and tells nobody without one whether the topic exists`() throws {
+        let peer = try peer(control(key("k", #"[{"actions":["subscribe"],"topics":["a"]}]"#)), topics: "a", "b")
+        try peer.send(auth("k"), subscribe("a"), .unsubscribe("a"), .unsubscribe("b"), .unsubscribe("missing"))
+        #expect(try peer.summary() == Array(repeating: "ack", count: 5))
+    }
+
     @Test(arguments: [
         (#","last_n":5"#, "history"), (#","since":"all""#, "history"), (#","wait":true"#, "history"),
         (#","presence":true"#, "presence"),
