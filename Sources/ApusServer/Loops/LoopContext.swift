@@ -48,13 +48,13 @@ final class LoopContext {
     @exclusivity(unchecked) private var spareReplies: [ByteBuffer] = []
     @exclusivity(unchecked) private var answered = ContiguousArray<WebSocketConnection>()
     @exclusivity(unchecked) private var flushing = ContiguousArray<WebSocketConnection>()
-    private var connections = ContiguousArray<WebSocketConnection>()
+    private(set) var connections = ContiguousArray<WebSocketConnection>()
     private var pending = ContiguousArray<PendingConnection>()
     private let sockets: SocketBudget
     private let open: ConnectionCount
     private let openStreams: ConnectionCount
     private let beat: LoopWatch.Beat
-    private var streams: [any StreamingSubscriber] = []
+    private(set) var streams: [any StreamingSubscriber] = []
     /// How often deadlines are checked, in milliseconds.
     private let tickInterval: Int64
     /// When the next tick is due, on the loop's clock.
@@ -218,26 +218,6 @@ final class LoopContext {
         let isHeldUp = missed > 0 && !wasHeldUp
         wasHeldUp = isHeldUp
         if throttle > .zero, !isHeldUp { hub.cutStalled(now: now, timeout: throttle.wholeMilliseconds) }
-    }
-
-    /// Ends the streams of clients whose credentials have expired. Sessions check their own.
-    private func checkExpiry() {
-        guard !access.isOpen else { return }
-        for stream in streams {
-            if let remaining = access.remaining(stream.access), remaining <= 0 { stream.end(.tokenExpired) }
-            if let wait = access.untilWarning(stream.access), wait <= 0 { stream.tellExpiring() }
-        }
-    }
-
-    /// Ends the connections and streams of clients whose credentials were revoked.
-    func checkAccess() {
-        beginBurst()
-        for connection in connections { connection.session?.checkAccess() }
-        for stream in streams {
-            if case .ended(let reason) = access.standing(of: stream.access) { stream.end(reason) }
-        }
-        flushReplies()
-        hub.endBursts()
     }
 
     /// Frees memory that was reserved for peak load. Called when the server is quiet.

@@ -26,14 +26,15 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     let access: ClientAccess
     private let id: UInt64
-    private let context: LoopContext
+    let context: LoopContext
     private let poller: Poller
     private var socket: Socket?
     private var address = PeerAddress.unknown
     private var registration: Poller.ID?
     private var outbox = Outbox(.text)
-    private var isFinished = false
-    private var isWarned = false
+    private(set) var isFinished = false
+    /// Whether the client was told that its credential ends soon.
+    var isWarned = false
     private var isOver = false
     private var endReason = EndReason.disconnected
     /// Whether something was written since the last tick.
@@ -206,12 +207,12 @@ final class EventStream: StreamingSubscriber, PollTarget {
         inform(.notRecovered(topicJSON: topicJSON, epoch: topic.epoch, offset: 0, missed: nil), at: start)
     }
 
-    private func inform(_ info: InfoMessage, at position: String? = nil) {
+    func inform(_ info: InfoMessage, at position: String? = nil) {
         write(#"{"type":"info""# + info.members, at: position)
     }
 
     /// Writes an `info` event. `json` has neither its time nor its closing bracket.
-    private func write(_ json: String, at position: String? = nil) {
+    func write(_ json: String, at position: String? = nil) {
         let id = position.map { "id: \($0)\n" } ?? ""
         writeText("event: info\n\(id)data: \(json)\(dialect.timeKey)\(context.now)\"}\n\n")
     }
@@ -222,22 +223,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     // MARK: End
 
-    func end(_ reason: Disconnect) {
-        guard !isFinished else { return }
-        context.beginBurst()
-        write(#"{"type":"error","error":{"code":"UNAUTHORIZED","message":"\#(reason.reason)"}"#)
-        finish(EndReason(reason.reason))
-    }
-
-    func tellExpiring() {
-        guard !isWarned, !isFinished, isWritable else { return }
-        isWarned = true
-        context.beginBurst()
-        inform(.tokenExpiring(expiresIn: context.access.validity(access) ?? 0))
-    }
-
     /// Ends the response once pending data has gone out.
-    private func finish(_ reason: EndReason) {
+    func finish(_ reason: EndReason) {
         guard !isFinished else { return }
         endReason = reason
         isFinished = true
