@@ -8,6 +8,9 @@ struct Housekeeping {
     /// How often topics are checked, and how many per check. With more topics, one pass takes several checks.
     private static let (interval, topicsAtOnce) = (Duration.seconds(1), 10_000)
 
+    /// How many checks pass between two looks at all revocations.
+    private static let checksPerCleanup = 60
+
     let broker: any Broker
     let contexts: LoopContexts
     /// `nil` when the host application owns the HTTP connections.
@@ -22,8 +25,11 @@ struct Housekeeping {
             now: LoopContext.monotonicNow(),
             processorTime: Self.processorTime
         )
+        var checks = 0
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.interval)
+            checks += 1
+            if checks.isMultiple(of: Self.checksPerCleanup) { contexts.access.forgetExpiredRevocations() }
             broker.trim(now: ServerClock.now.steady, limit: Self.topicsAtOnce)
             if watch.isTime(now: LoopContext.monotonicNow(), processorTime: Self.processorTime) {
                 await releaseMemory()

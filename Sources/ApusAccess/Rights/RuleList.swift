@@ -67,7 +67,10 @@ package struct RuleList: Hashable, Sendable {
     private mutating func noteOddities(of rule: Rule) {
         if let index = rule.topics.firstIndex(where: Rule.hasUnknownPlaceholder) {
             warn(
-                "rule \(rule.number), topic \(index + 1): only {sub} and {client_id} are placeholders; it is taken literally"
+                """
+                rule \(rule.number), topic \(index + 1): only {sub} and {client_id} are placeholders; it is taken \
+                literally
+                """
             )
         }
         if !rule.isDeny, rule.actions == .admin, !rule.topics.contains(">") {

@@ -46,7 +46,9 @@ final class AccessControl: Sendable {
         self.grace = grace
         self.now = now
         let schemes = [policy.keys.keys.isEmpty ? nil : "ApiKey", policy.tokens == nil ? nil : "Bearer"]
-        challenge = schemes.compactMap { $0.map { "\($0) realm=\"apus\"" } }.joined(separator: ", ")
+        let known = schemes.compactMap(\.self)
+        // With rights for anonymous clients alone, no credential helps; the field is required all the same.
+        challenge = (known.isEmpty ? ["ApiKey"] : known).map { "\($0) realm=\"apus\"" }.joined(separator: ", ")
     }
 
     /// Whether everybody may do everything.
@@ -115,9 +117,6 @@ final class AccessControl: Sendable {
     func revocations(after id: UInt64, limit: Int) -> Revocations.Page {
         authenticator.withRevocations { $0.page(after: id, limit: limit) }
     }
-
-    /// The number of entries in the list of revocations.
-    var revocationCount: Int { authenticator.withRevocations { $0.count } }
 
     /// Drops the revocations that no token can need any more.
     func forgetExpiredRevocations() {

@@ -4,23 +4,28 @@ import ApusProtocol
 // Clients whose credentials end.
 
 extension LoopContext {
-    /// Ends the streams of clients whose credentials have expired. Sessions check their own.
-    func checkExpiry() {
-        guard !access.isOpen else { return }
-        for stream in streams {
-            if let remaining = access.remaining(stream.access), remaining <= 0 { stream.end(.tokenExpired) }
-            if let wait = access.untilWarning(stream.access), wait <= 0 { stream.tellExpiring() }
-        }
-    }
-
-    /// Ends the connections and streams of clients whose credentials were revoked.
+    /// Checks all clients after the revocations have changed.
     func checkAccess() {
         beginBurst()
         for connection in connections { connection.session?.checkAccess() }
-        for stream in streams {
-            if case .ended(let reason) = access.standing(of: stream.access) { stream.end(reason) }
-        }
+        checkStreams()
         flushReplies()
         hub.endBursts()
+    }
+
+    /// Ends the streams of clients whose credentials were revoked or have expired. Called once a second; sessions check
+    /// their own.
+    func checkStreams() {
+        guard !access.isOpen else { return }
+        // Streams that end change the list, so iterate over a copy.
+        for stream in streams {
+            if case .ended(let reason) = access.standing(of: stream.access) {
+                stream.end(reason)
+            } else if let remaining = access.remaining(stream.access), remaining <= 0 {
+                stream.end(.tokenExpired)
+            } else if let wait = access.untilWarning(stream.access), wait <= 0 {
+                stream.tellExpiring()
+            }
+        }
     }
 }

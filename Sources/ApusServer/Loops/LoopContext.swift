@@ -208,7 +208,7 @@ final class LoopContext {
         for connection in connections { connection.tick(now: now, missed: missed) }
         for connection in pending { connection.tick(now: now) }
         for stream in streams { stream.tick(now: now) }
-        checkExpiry()
+        checkStreams()
         beat.beat(now: now)
         hub.endBursts()
         let (live, throttle) = (settings.timeouts.live, settings.timeouts.throttle)

@@ -8,6 +8,7 @@ import Synchronization
 /// The contexts of all event loops, and the way to reach them from other threads.
 struct LoopContexts: Sendable {
     let settings: ServerConfiguration
+    let access: AccessControl
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
     private let loops: [any EventLoop]
     let sockets: SocketBudget
@@ -77,6 +78,7 @@ struct LoopContexts: Sendable {
             loop.withPoller { $0.afterRound = { slot?.value?.flushReplies() } }
         }
         self.settings = settings
+        self.access = access
         self.byLoop = byLoop
         self.loops = all
         self.sockets = sockets

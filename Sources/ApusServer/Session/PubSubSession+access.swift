@@ -150,15 +150,14 @@ extension PubSubSession {
 
     // MARK: Over time
 
-    /// Ends the connection if the client's credential has been revoked.
+    /// Ends the connection if the client's credential has been revoked, or has expired and was not renewed. Before
+    /// that, tells the client to renew it.
+    ///
+    /// Also called once a second: a credential may be revoked between its check and the start of the session.
     func checkAccess() {
         guard let access else { return }
-        if case .ended(let reason) = context.access.standing(of: access.client) { end(reason) }
-    }
-
-    /// Tells the client to renew its credential, and ends the connection if it did not.
-    func checkExpiry() {
-        guard let access, let remaining = context.access.remaining(access.client) else { return }
+        if case .ended(let reason) = context.access.standing(of: access.client) { return end(reason) }
+        guard let remaining = context.access.remaining(access.client) else { return }
         if remaining <= 0 {
             reply(.unauthorized, "The credential has expired", requestID: nil)
             return disconnect(.tokenExpired)

@@ -173,7 +173,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         if let authDeadline, now >= authDeadline {
             return refuse(.anonymous, requestID: nil)
         }
-        checkExpiry()
+        checkAccess()
         guard now >= nextHeartbeat else { return }
         nextHeartbeat = now + context.settings.timeouts.heartbeat.wholeMilliseconds
         // A client that is not admitted gets no heartbeat, and a client that reads nothing does not need one.
