@@ -125,7 +125,7 @@ async def test_a_stream_beyond_max_connections_is_told_when_to_come_back_and_get
                     assert (answer.status, answer.content_type) == (200, "text/event-stream")
                     assert answer.headers["Connection"] == "close"
                     comment, retry, *rest = answer.body.decode().split("\n")
-                    assert comment.startswith(": UNAVAILABLE: There are 1 connections")
+                    assert comment.startswith(": UNAVAILABLE: The limit of 1 connections is reached")
                     assert 2000 <= int(retry.removeprefix("retry: ")) <= 3000 and rest == ["", ""]
             assert b'code="UNAVAILABLE"} 6' in server.rest("GET", "/metrics").body
             await client.connection.close()
