@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .server import Failed, Server, confine
@@ -69,6 +70,18 @@ class Watch(threading.Thread):
                 busiest = max(busiest, (ran - first[0], waited - first[1]))
         elapsed = max(self.end - self.begin, SAMPLE_SECONDS)
         return round(busiest[1] / 1e7 / elapsed, 1)
+
+
+@contextmanager
+def busy_neighbours(count):
+    """That many processes which always want a core, as on a machine that others use too."""
+    neighbours = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.wait()
 
 
 def _threads(pids):
