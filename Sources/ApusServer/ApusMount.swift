@@ -104,7 +104,8 @@ public struct ApusMount: Service {
             broker: broker,
             contexts: engine.contexts,
             http: nil,
-            releaseAfter: configuration.timeouts.releaseMemoryAfter.wholeMilliseconds
+            releaseAfter: configuration.timeouts.releaseMemoryAfter.wholeMilliseconds,
+            logger: logger
         )
         let keepingHouse = Task { await housekeeping.run() }
         try? await gracefulShutdown()

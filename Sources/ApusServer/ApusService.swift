@@ -104,7 +104,13 @@ public struct ApusService: Service {
             ports.append(try await acceptor.open(socket))
         }
         let releaseAfter = configuration.timeouts.releaseMemoryAfter.wholeMilliseconds
-        let housekeeping = Housekeeping(broker: broker, contexts: contexts, http: http, releaseAfter: releaseAfter)
+        let housekeeping = Housekeeping(
+            broker: broker,
+            contexts: contexts,
+            http: http,
+            releaseAfter: releaseAfter,
+            logger: logger
+        )
         let keepingHouse = Task { await housekeeping.run() }
         defer { keepingHouse.cancel() }
         // A separate task, so that the deadline can cancel HTTP requests that never end.

@@ -2,6 +2,7 @@ import ApusBroker
 import ApusProtocol
 import CEpoll
 import Glibc
+import Logging
 
 /// Periodic work off the event loops: removes expired data, and returns memory to the system when the server is quiet.
 struct Housekeeping {
@@ -17,9 +18,16 @@ struct Housekeeping {
     let http: HTTPConnections?
     /// How long the server must be quiet before it frees memory, in milliseconds; 0 means never.
     let releaseAfter: Int64
+    let logger: Logger
 
     /// Runs until its task is cancelled.
     func run() async {
+        async let memory: Void? = MemoryKeeper(contexts, logger: logger)?.run()
+        await keepHouse()
+        await memory
+    }
+
+    private func keepHouse() async {
         var watch = QuietWatch(
             patience: releaseAfter,
             now: LoopContext.monotonicNow(),

@@ -1,8 +1,10 @@
 // What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), malloc_trim(3), the accept4(2) of GNU's feature
-// set; and clocks without their structure, which several modules claim to define.
+// set; and clocks and mallinfo2(3) without their structures, as several modules claim to define the one, and the other has
+// the function's name.
 #pragma once
 
 #include <malloc.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -19,4 +21,14 @@ static inline long long cepoll_milliseconds(clockid_t clock) {
     struct timespec time;
     clock_gettime(clock, &time);
     return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+// The bytes that malloc(3) has handed out; SIZE_MAX where the C library cannot tell (before glibc 2.33).
+static inline size_t cepoll_allocated_bytes(void) {
+#if __GLIBC_PREREQ(2, 33)
+    struct mallinfo2 counts = mallinfo2();
+    return counts.uordblks + counts.hblkhd;
+#else
+    return SIZE_MAX;
+#endif
 }

@@ -35,7 +35,7 @@ import Testing
         "max_message": ["1 parsec", "127", "2GiB"], "max_depth": ["0", "1025"], "max_client_id": ["0", "65537"],
         "max_connections": ["0"], "max_subscriptions": ["0"], "max_topics": ["-1"], "max_matches": ["0"],
         "max_queue": ["0", "100000001"], "max_batch": ["0", "1000001"], "max_dedupe": ["0", "1e3"],
-        "max_series": ["99"],
+        "max_series": ["99"], "max_memory": ["1KiB", "0%", "101%", "%", "half", "-1"],
         "reconnect_rate": ["0", "fast"], "live_timeout": ["0", "999ms", "25h"],
         "compression": ["maybe", "gzip", "1"], "compression_min_size": ["-1", "2GiB", "some"],
         "compression_level": ["0", "10", "fast"],

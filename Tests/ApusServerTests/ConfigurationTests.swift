@@ -100,6 +100,7 @@ import Testing
         "idle_timeout": "0", "close_timeout": "1s", "drain_timeout": "0", "max_message": "64KiB", "max_depth": "1024",
         "max_client_id": "36", "max_connections": "1", "max_subscriptions": "2", "max_topics": "3",
         "max_matches": "4", "max_queue": "5", "max_batch": "6", "max_dedupe": "7", "max_series": "100",
+        "max_memory": "50%",
         "reconnect_rate": "8", "live_timeout": "1s",
         "compression": "off", "compression_min_size": "1KiB", "compression_level": "9",
         "topics.create_existing": "ok", "topics.on_delete": "disconnect", "topics.create_on": "publish",

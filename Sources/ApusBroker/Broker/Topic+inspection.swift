@@ -132,3 +132,27 @@ extension Topic {
         }
     }
 }
+
+extension Topic {
+    /// What the log keeps beyond its history, for subscriptions that are behind.
+    struct Excess {
+        /// The first offset that the history keeps. Older messages are kept for subscriptions only.
+        let end: Offset
+        /// The bytes of a message in the log, on average.
+        let messageBytes: Int
+
+        /// About how many bytes are kept from `cursor` on.
+        func bytes(from cursor: Offset) -> Int {
+            cursor < end ? Int(clamping: end - cursor) * messageBytes : 0
+        }
+    }
+
+    /// - Parameter now: in milliseconds on the steady clock.
+    func excess(now: Int64) -> Excess {
+        state.withLockedValue { state in
+            let count = Int(clamping: state.log.head - state.log.firstKept)
+            let end = state.log.firstOfHistory(now: now)
+            return Excess(end: end, messageBytes: count > 0 ? state.log.bytes / count : 0)
+        }
+    }
+}

@@ -96,6 +96,21 @@ extension Hub {
         return counters
     }
 
+    /// About how many bytes of messages topics keep only for subscriptions that are behind, by subscriber.
+    package func heldBytes() -> [ObjectIdentifier: Int] {
+        let now = clock().steady
+        var held: [ObjectIdentifier: Int] = [:]
+        for reader in topics {
+            guard let reader else { continue }
+            let excess = reader.topic.excess(now: now)
+            for subscription in reader.subscriptions {
+                let bytes = excess.bytes(from: subscription.cursor)
+                if bytes > 0 { held[ObjectIdentifier(subscription.subscriber), default: 0] += bytes }
+            }
+        }
+        return held
+    }
+
     /// The order in which subscriptions are listed.
     package enum ReportOrder: String, Sendable, CaseIterable {
         case lag, delivered, dropped, since

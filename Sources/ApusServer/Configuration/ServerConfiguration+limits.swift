@@ -22,6 +22,8 @@ extension ServerConfiguration {
         public var maxDedupe = 100_000
         /// The maximum number of metric series.
         public var maxSeries = 10_000
+        /// How much memory the server may use before it refuses new work.
+        public var maxMemory = MemoryLimit.share(75)
         /// How many clients per second should reconnect after a shutdown.
         public var reconnectRate = 1000
     }

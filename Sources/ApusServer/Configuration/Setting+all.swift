@@ -203,6 +203,12 @@ extension Setting {
             .whole(1...100_000_000),
             "Message IDs a topic with a dedupe window remembers."
         ),
+        .init(
+            "max_memory",
+            \.limits.maxMemory,
+            .memoryLimit,
+            "Memory: a size, a share of the control group's or machine's, or 0 for no limit."
+        ),
         .init("max_series", \.limits.maxSeries, .whole(100...10_000_000), "Series of metrics."),
         .init(
             "reconnect_rate",

@@ -13,7 +13,7 @@ final class HTTPConnections: Sendable {
     private let budget: SocketBudget
     private let logger: Logger
     private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
-    private let isQuiescing = DrainFlag()
+    private let isQuiescing = SharedFlag()
     /// Bounded by the socket budget, because each element is an open socket.
     private let handedOver = AsyncStream.makeStream(of: Socket.self)
 

@@ -47,6 +47,7 @@ final class HTTPPublisher: WaitingPublisher {
         waits = nil
         context.beginBurst()
         guard !context.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
+        guard !context.isFull else { return promise.fail(Problem.memoryIsFull) }
         let time = context.now
         do throws(BrokerError) {
             let (topic, outcome) = try publishOrMakeTopic(time)

@@ -3,18 +3,6 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
-import Synchronization
-
-/// A flag that is set once the server is about to stop.
-final class DrainFlag: Sendable {
-    private let flag = Atomic(false)
-
-    var isSet: Bool { flag.load(ordering: .acquiring) }
-
-    func set() {
-        flag.store(true, ordering: .releasing)
-    }
-}
 
 /// Logs each request, and converts every error to a problem document.
 struct RequestMiddleware: RouterMiddleware {

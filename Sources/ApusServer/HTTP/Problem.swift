@@ -31,6 +31,9 @@ struct Problem: Error, HTTPResponseError {
         Problem(.unavailable, detail, headers: [(.retryAfter, "1")])
     }
 
+    /// The server uses as much memory as `max_memory` allows.
+    static let memoryIsFull = unavailable("The server's memory is full; try again later")
+
     var status: HTTPResponse.Status { HTTPResponse.Status(code: code.status) }
 
     static let mediaType = "application/problem+json"

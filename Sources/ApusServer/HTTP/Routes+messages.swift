@@ -17,6 +17,7 @@ extension Routes {
     func publish(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
         try refuseWhileDraining()
         let name = try topicName(context, for: .publish)
+        try refuseWhileFull()
         let query = try QueryParameters(request.uri)
         if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name, toPublish: true) }
         let body = try await collect(request, context, upTo: settings.limits.maxMessage)
@@ -144,6 +145,7 @@ extension Routes {
     private func makeTopicToRead(named name: String, _ query: QueryParameters) throws {
         guard settings.topics.createOn.contains(.subscribe), broker.topic(named: name) == nil else { return }
         try refuseWhileDraining()
+        try refuseWhileFull()
         // A refused request must not create a topic.
         do throws(Problem) {
             _ = try historyStart(query, topicName: name)

@@ -24,6 +24,7 @@ extension Routes {
         try refuseWhileDraining()
         let name = try await topicName(from: request, context)
         try require(.manage, on: name, context)
+        if broker.topic(named: name) == nil { try refuseWhileFull() }
         do throws(BrokerError) {
             try broker.createTopic(named: name)
             return topicStatus(.created, "created", name)
@@ -40,6 +41,8 @@ extension Routes {
     func putTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
         let name = try topicName(context, for: .manage)
+        // A change of a topic may be what makes room.
+        if broker.topic(named: name) == nil { try refuseWhileFull() }
         let body = try await collect(request, context, upTo: Self.maxBody)
         let read = body.withUnsafeReadableBytes { TopicSettingsFields.read($0, maxQueue: settings.limits.maxQueue) }
         let fields: TopicSettingsFields

@@ -112,6 +112,10 @@ struct Routes {
         if contexts.isDraining.isSet { throw Problem.unavailable("The server is shutting down") }
     }
 
+    func refuseWhileFull() throws(Problem) {
+        if contexts.memory.isFull.isSet { throw .memoryIsFull }
+    }
+
     private func refuseHandshake(_ context: ApusRequestContext) throws -> Response {
         let refusal = Handshake.Refusal.notUpgrading
         refusals.note(refusal.reason, status: refusal.problem.code.status, address: context.inFlight.address)

@@ -33,9 +33,13 @@ final class LoopContext {
     @exclusivity(unchecked) private(set) var now = Timestamp(milliseconds: 0)
     /// Whether the server is shutting down: commands are refused, and a connection closes when everything is delivered.
     ///
-    /// A copy of the server's ``DrainFlag``, because each command asks. It changes only in ``refuseCommands()``, on the
+    /// A copy of the server's flag, because each command asks. It changes only in ``refuseCommands()``, on the
     /// loop, so that no command is accepted after the turn there.
     @exclusivity(unchecked) private(set) var isDraining = false
+    /// Whether new work is refused because memory is at its limit: a copy of ``MemoryStatus/isFull``.
+    private(set) var isFull = false
+    /// Whether nothing stands in the way of publishing.
+    @exclusivity(unchecked) private(set) var takesPublishes = true
     /// Whether all loops refuse commands, so that a connection may close as soon as everything is delivered to it.
     private(set) var mayClose = false
     private var isDrained = false
@@ -243,7 +247,13 @@ final class LoopContext {
     /// Refuses commands from now on. When this returns, the topics' logs contain everything acknowledged before.
     func refuseCommands() {
         isDraining = true
+        takesPublishes = false
         hub.turn()
+    }
+
+    func setFull(_ isFull: Bool) {
+        self.isFull = isFull
+        takesPublishes = !isFull && !isDraining
     }
 
     /// Closes every connection that has received everything. The other connections close as soon as they have.

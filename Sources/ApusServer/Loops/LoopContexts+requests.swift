@@ -73,6 +73,7 @@ extension LoopContexts {
 
     /// Refuses the request at the connection limit. Streams and waiting requests count as connections.
     func refuseBeyondLimit() throws(Problem) {
+        guard !memory.isFull.isSet else { throw .memoryIsFull }
         let limit = settings.limits.maxConnections
         guard open.value + streams.value < limit else {
             throw .unavailable("The limit of \(limit) connections is reached")

@@ -18,7 +18,8 @@ struct LoopContexts: Sendable {
     let streams: ConnectionCount
     let ids = ConnectionIDs()
     /// Set once the server is about to stop.
-    let isDraining = DrainFlag()
+    let isDraining = SharedFlag()
+    let memory = MemoryStatus()
     private let watch: LoopWatch
 
     /// Creates a context on each loop. Do not call this on one of the loops.

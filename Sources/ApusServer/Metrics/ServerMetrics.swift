@@ -7,7 +7,7 @@ import NIOCore
 struct ServerMetrics: Sendable {
     let registry: MetricsRegistry
     let requests: RequestMetrics
-    private let contexts: LoopContexts
+    let contexts: LoopContexts
     private let pubSub: PubSub
     private let broker: any Broker
     private let process = ProcessMetrics()
@@ -57,6 +57,7 @@ struct ServerMetrics: Sendable {
             ),
             .gauge("apus_subscriptions_waiting", "Subscriptions whose topic is not there yet.", hub.waiting),
         ]
+        all += await memory(logs: families.bytes)
         return PrometheusText.write([Self.build] + all + process.families + registry.families)
     }
 
@@ -178,11 +179,11 @@ struct ServerMetrics: Sendable {
 }
 
 extension MetricFamily {
-    fileprivate static func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+    static func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
         MetricFamily(name: name, help: help, kind: .counter, value: .integer(Int(value)))
     }
 
-    fileprivate static func counter(
+    static func counter(
         _ name: String,
         _ help: String,
         _ values: [String: UInt64],
@@ -194,7 +195,7 @@ extension MetricFamily {
         return MetricFamily(name: name, help: help, kind: .counter, samples: samples)
     }
 
-    fileprivate static func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+    static func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
         MetricFamily(name: name, help: help, kind: .gauge, value: .integer(value))
     }
 }

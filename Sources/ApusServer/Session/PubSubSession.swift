@@ -58,7 +58,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         do throws(CommandError) {
             let command = try context.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
             let isPlain = command.kind == .publish && !command.hasExtensions && !command.topic.hasEscapes
-            if mayStage, isPlain, stageLimit > 1, authDeadline == nil, !context.isDraining,
+            if mayStage, isPlain, stageLimit > 1, authDeadline == nil, context.takesPublishes,
                 mayPublish(command, in: message)
             {
                 return stage(command, in: message)
@@ -91,6 +91,10 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     ) -> Bool {
         guard !context.isDraining else {
             reply(.unavailable, "The server is shutting down", requestID: requestID)
+            return true
+        }
+        if context.isFull, command.kind == .publish || command.kind == .subscribe {
+            reply(.unavailable, Problem.memoryIsFull.detail, requestID: requestID)
             return true
         }
         if command.kind == .publish {

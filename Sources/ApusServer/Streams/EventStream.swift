@@ -151,6 +151,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     // MARK: Subscriber
 
+    var pendingBytes: Int { outbox.pendingBytes }
+
     var isWritable: Bool { socket != nil && !isFinished && outbox.isWritable }
 
     func deliver(_ frames: ByteBuffer) {

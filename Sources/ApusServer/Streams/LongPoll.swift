@@ -27,6 +27,7 @@ final class LongPoll: StreamingSubscriber {
     }
 
     var isWritable: Bool { !isOver }
+    var pendingBytes: Int { 0 }
 
     func deliver(_ frames: ByteBuffer) {
         end()

@@ -8,6 +8,9 @@ protocol StreamingSubscriber: Subscriber {
     /// What the client may do, and until when.
     var access: ClientAccess { get }
 
+    /// How many bytes wait for the socket.
+    var pendingBytes: Int { get }
+
     /// Called about once a second with a monotonic time in milliseconds.
     func tick(now: Int64)
 

@@ -16,6 +16,9 @@ struct MessageAssembler {
         self.maxMessage = maxMessage
     }
 
+    /// The bytes of the fragments that have arrived.
+    var bufferedBytes: Int { fragments?.readableBytes ?? 0 }
+
     /// What the first frame of a message says about it.
     struct Kind: Equatable {
         var isText: Bool

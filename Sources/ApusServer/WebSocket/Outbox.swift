@@ -115,6 +115,13 @@ struct Outbox {
         return heldBytes + backlog.controlBytes + backlog.orderedBytes
     }
 
+    /// How many bytes wait, all told.
+    var pendingBytes: Int {
+        let heldBytes = held?.bytes.readableBytes ?? 0
+        guard let backlog else { return heldBytes }
+        return heldBytes + backlog.controlBytes + backlog.eventBytes + (backlog.current?.readableBytes ?? 0)
+    }
+
     /// Whether the outbox accepts more events now.
     var isWritable: Bool {
         let heldBytes = held.map { $0.isEvents ? $0.bytes.readableBytes : 0 } ?? 0

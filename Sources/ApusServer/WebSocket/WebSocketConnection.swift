@@ -91,8 +91,15 @@ final class WebSocketConnection: PollTarget {
             }
         } catch {
             log("socket failed", code: nil, reason: "\(error)")
-            end()
+            return end()
         }
+        // A browser's client learns of a reason only in this way.
+        if context.isFull { disconnect(.overloaded) }
+    }
+
+    /// The bytes of an incomplete message and of a postponed one.
+    var inputBytes: Int {
+        (partial?.readableBytes ?? 0) + assembler.bufferedBytes + (postponed?.message.readableBytes ?? 0)
     }
 
     // MARK: Socket events

@@ -1,0 +1,93 @@
+import ApusBroker
+import CEpoll
+import Glibc
+import Logging
+
+/// Keeps the server within its memory limit.
+///
+/// Near it, the connections for which most is kept are closed until there is room. At it, new work is refused. Messages
+/// within a topic's history stay in any case, and everything goes on by itself when there is room again.
+struct MemoryKeeper: Sendable {
+    private static let interval = Duration.milliseconds(100)
+    /// How many connections of a loop are closed at most before the memory is looked at again.
+    private static let cutsAtOnce = 64
+    /// The least time between two requests to the allocator to return what is free, in milliseconds.
+    private static let trimInterval: Int64 = 10_000
+
+    let limit: Int
+    let contexts: LoopContexts
+    let logger: Logger
+    /// The memory in use; its parameter is what ``MemoryReading/now(enough:)`` takes.
+    var read: @Sendable (_ enough: Int) -> MemoryReading = { MemoryReading.now(enough: $0) }
+
+    /// `nil` if the configuration sets no limit.
+    init?(_ contexts: LoopContexts, logger: Logger) {
+        guard let limit = contexts.settings.limits.maxMemory.bytes(of: AvailableMemory.bytes) else { return nil }
+        self.init(limit: limit, contexts: contexts, logger: logger)
+    }
+
+    init(limit: Int, contexts: LoopContexts, logger: Logger) {
+        self.limit = limit
+        self.contexts = contexts
+        self.logger = logger
+    }
+
+    /// Runs until its task is cancelled.
+    func run() async {
+        contexts.memory.setLimit(limit)
+        var budget = MemoryBudget(limit: limit)
+        var nextTrim: Int64 = 0
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.interval)
+            let reading = read(limit / 100 * 80)
+            await adapt(&budget, to: reading)
+            // Freed memory counts for the kernel, which kills by it.
+            let now = LoopContext.monotonicNow()
+            if reading.resident > budget.nearMark, reading.allocated < budget.nearMark, now >= nextTrim {
+                malloc_trim(0)
+                nextTrim = now + Self.trimInterval
+            }
+        }
+    }
+
+    func adapt(_ budget: inout MemoryBudget, to reading: MemoryReading) async {
+        let before = budget.level
+        let excess = budget.update(used: reading.used)
+        if budget.level != before { await tell(budget.level, before: before, reading) }
+        if excess > 0 { await cut(excess) }
+    }
+
+    private func tell(_ level: MemoryBudget.Level, before: MemoryBudget.Level, _ reading: MemoryReading) async {
+        let metadata: Logger.Metadata = ["used": "\(reading.used)", "max_memory": "\(limit)"]
+        switch level {
+        case .free: logger.notice("memory is well below its limit again", metadata: metadata)
+        case .near: logger.warning("memory is near its limit", metadata: metadata)
+        case .full: logger.error("memory is at its limit: new work is refused", metadata: metadata)
+        }
+        let (isFull, wasFull) = (level == .full, before == .full)
+        guard isFull != wasFull else { return }
+        contexts.memory.isFull.set(isFull)
+        await contexts.forEach { $0.setFull(isFull) }
+    }
+
+    /// Closes the connections for which most is kept, until they come to so many bytes.
+    private func cut(_ excess: Int) async {
+        let laggards = await contexts.collect { $0.laggards(limit: Self.cutsAtOnce) }.joined()
+        var freed = 0
+        var chosen: Set<UInt64> = []
+        for laggard in laggards.sorted(by: { $0.bytes > $1.bytes }) where freed < excess {
+            freed += laggard.bytes
+            chosen.insert(laggard.connection)
+            logger.warning(
+                "closed a connection to free memory",
+                metadata: [
+                    "connection.id": "\(laggard.connection)", "address": "\(laggard.address)",
+                    "bytes": "\(laggard.bytes)",
+                ]
+            )
+        }
+        guard !chosen.isEmpty else { return }
+        contexts.memory.countCuts(chosen.count)
+        await contexts.forEach { [chosen] in $0.cutForMemory(chosen) }
+    }
+}
