@@ -8,7 +8,15 @@ package struct Principal: Hashable, Sendable {
         case token(kid: String?)
     }
 
+    /// What a credential was accepted by, to compare with another policy.
+    enum Proof: Hashable, Sendable {
+        /// An API key with this digest.
+        case key(KeyDigest)
+        case token(TokenProof)
+    }
+
     package let source: Source
+    let proof: Proof
     /// The token's `sub`, or the id of the API key; `nil` for a token without `sub`.
     package let id: String?
     /// The token's `jti`.
@@ -24,6 +32,7 @@ package struct Principal: Hashable, Sendable {
     /// The holder of an API key.
     package init(_ key: APIKey) {
         source = .key(id: key.id)
+        proof = .key(key.digest)
         id = key.id
         tokenID = nil
         issuedAt = nil
@@ -33,8 +42,9 @@ package struct Principal: Hashable, Sendable {
     }
 
     /// The holder of a token that was verified.
-    package init(_ claims: TokenClaims, kid: String?) {
+    package init(_ claims: TokenClaims, kid: String?, proof: TokenProof) {
         source = .token(kid: kid)
+        self.proof = .token(proof)
         id = claims.subject
         tokenID = claims.tokenID
         issuedAt = claims.issuedAt

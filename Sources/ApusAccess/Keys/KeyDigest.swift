@@ -11,6 +11,15 @@ package struct KeyDigest: Sendable {
         bytes = Array(SHA256.hash(data: Array(key.utf8)))
     }
 
+    /// The fingerprint of a key for tokens.
+    init(of algorithm: TokenAlgorithm, _ parts: [UInt8]...) {
+        var hash = SHA256()
+        for part in [Array(algorithm.rawValue.utf8)] + parts {
+            hash.update(data: Array("\(part.count) ".utf8) + part)
+        }
+        bytes = Array(hash.finalize())
+    }
+
     /// Reads 64 hexadecimal digits.
     package init?(hex: String) {
         let digits = Array(hex.utf8)

@@ -4,18 +4,19 @@ package struct AccessPolicy: Sendable {
     package let tokens: TokenVerifier?
     /// What clients without a credential may do; `nil` if they have to have one.
     package let anonymous: Rights?
+    /// Whether there is nothing to check.
+    package let isOpen: Bool
 
     /// Everybody may do everything: the default.
     package static let open = AccessPolicy(keys: .empty, tokens: nil, anonymous: nil)
 
-    package init(keys: KeyRing, tokens: TokenVerifier?, anonymous: Rights?) {
+    /// - Parameter isOpen: `false` if clients need a credential though there is none, as with an empty file of keys.
+    package init(keys: KeyRing, tokens: TokenVerifier?, anonymous: Rights?, isOpen: Bool? = nil) {
         self.keys = keys
         self.tokens = tokens
         self.anonymous = anonymous
+        self.isOpen = isOpen ?? (keys.keys.isEmpty && tokens == nil && anonymous == nil)
     }
-
-    /// Whether there is nothing to check.
-    package var isOpen: Bool { keys.keys.isEmpty && tokens == nil && anonymous == nil }
 
     /// What a client may do; `nil` if it may not even connect.
     package func rights(of authentication: Authentication) -> Rights? {
@@ -23,6 +24,20 @@ package struct AccessPolicy: Sendable {
         case .anonymous: isOpen ? .all : anonymous
         case .principal(let principal): principal.rights
         case .refused: nil
+        }
+    }
+
+    /// Who a client is that another policy admitted; `nil` if this policy would not have admitted it.
+    ///
+    /// A key that is gone or has another secret is not accepted any more, nor is a token whose key, issuer or audience
+    /// is not. The rights of a token are those that it brought.
+    package func renewal(of principal: Principal) -> Principal? {
+        switch principal.proof {
+        case .key(let digest):
+            guard let key = principal.id.flatMap({ keys.key(id: $0) }), key.digest == digest else { return nil }
+            return Principal(key)
+        case .token(let proof):
+            return tokens.map { $0.accepts(proof) } ?? false ? principal : nil
         }
     }
 }

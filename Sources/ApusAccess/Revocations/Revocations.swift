@@ -12,7 +12,7 @@ package struct Revocations: Sendable {
     ///
     /// It is `token_max_age` and the leeway: after that, every token that the entry was about has expired. Entries
     /// about keys stay, because a key may live for ever.
-    package let lifetime: Int64?
+    package private(set) var lifetime: Int64?
     private var ids: [Revocation.Target: UInt64] = [:]
     private var entries: [UInt64: Revocation] = [:]
     /// The ids in ascending order, which is that of pages.
@@ -29,6 +29,12 @@ package struct Revocations: Sendable {
             lastID = max(lastID, entry.id)
         }
         order = self.entries.keys.sorted()
+    }
+
+    /// Keeps entries at least for another lifetime, too. Never for a shorter one than before: a token that was too long
+    /// for the new `token_max_age` when its entry was made may have become short enough.
+    package mutating func keepAlso(for lifetime: Int64?) {
+        self.lifetime = self.lifetime.flatMap { old in lifetime.map { max(old, $0) } }
     }
 
     package var count: Int { entries.count }

@@ -33,6 +33,8 @@ package actor RemoteTokenKeys {
         let deadline: Task<Void, Never>
     }
 
+    /// Where the set is.
+    package nonisolated let address: String
     /// Why the last attempt failed; `nil` if it did not.
     package private(set) var failure: AccessError?
     /// What the last set that was fetched had in it that cannot be used.
@@ -42,7 +44,7 @@ package actor RemoteTokenKeys {
     private let fetcher: Fetcher
     private let now: @Sendable () -> Int64
     private let sleep: @Sendable (Duration) async throws -> Void
-    private var current: [TokenKey] = []
+    private var current: [TokenKey]
     private var fetchedAt: Int64?
     private var triedAt: Int64?
     private var fetches = 0
@@ -50,18 +52,39 @@ package actor RemoteTokenKeys {
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     /// - Parameters:
+    ///   - address: names the set; the fetcher knows how to get it.
     ///   - now: the steady clock, in milliseconds.
     ///   - sleep: waits for the deadline of a fetch.
     package init(
+        address: String = "",
         schedule: Schedule = Schedule(),
         now: @escaping @Sendable () -> Int64,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         fetcher: @escaping Fetcher
     ) {
+        self.address = address
         self.schedule = schedule
         self.now = now
         self.sleep = sleep
         self.fetcher = fetcher
+        current = []
+    }
+
+    /// The same set with another schedule. The keys that were fetched so far stay in use.
+    package func continued(with schedule: Schedule) -> RemoteTokenKeys {
+        schedule == self.schedule ? self : RemoteTokenKeys(self, schedule: schedule)
+    }
+
+    private init(_ other: isolated RemoteTokenKeys, schedule: Schedule) {
+        address = other.address
+        self.schedule = schedule
+        now = other.now
+        sleep = other.sleep
+        fetcher = other.fetcher
+        current = other.current
+        warnings = other.warnings
+        fetchedAt = other.fetchedAt
+        triedAt = other.triedAt
     }
 
     /// The keys, fetched before if they are due.

@@ -11,6 +11,8 @@ package struct TokenKey: Sendable {
     package let algorithm: TokenAlgorithm
     /// Whether it holds what signing needs.
     package let canSign: Bool
+    /// What tells it from other keys: a digest of its text. The same key in another form has another one.
+    let fingerprint: KeyDigest
     private let signer: any JWTAlgorithm
 
     /// A secret for HS256, HS384 or HS512.
@@ -32,7 +34,8 @@ package struct TokenKey: Sendable {
         }
         let keys = JWTKeyCollection()
         await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: algorithm.digest)
-        try await self.init(kid: kid, algorithm: algorithm, canSign: true, keys)
+        let fingerprint = KeyDigest(of: algorithm, secret)
+        try await self.init(kid: kid, algorithm: algorithm, canSign: true, fingerprint: fingerprint, keys)
     }
 
     /// A public key, a private key or a certificate in PEM.
@@ -91,7 +94,8 @@ package struct TokenKey: Sendable {
             // What the library says may quote the key.
             throw AccessError(.file, "it is not a key for \(algorithm.rawValue) that can be used")
         }
-        try await self.init(kid: kid, algorithm: algorithm, canSign: isPrivate, keys)
+        let fingerprint = KeyDigest(of: algorithm, Array(pem.utf8))
+        try await self.init(kid: kid, algorithm: algorithm, canSign: isPrivate, fingerprint: fingerprint, keys)
     }
 
     /// A public key of a JWK set: an RSA key by its modulus and exponent.
@@ -102,7 +106,8 @@ package struct TokenKey: Sendable {
             for: algorithm,
             to: keys
         )
-        try await self.init(kid: kid, algorithm: algorithm, canSign: false, keys)
+        let fingerprint = KeyDigest(of: algorithm, Array(modulus.utf8), Array(exponent.utf8))
+        try await self.init(kid: kid, algorithm: algorithm, canSign: false, fingerprint: fingerprint, keys)
     }
 
     /// A public key of a JWK set: a point on the curve of its algorithm. EdDSA has no `y`.
@@ -114,13 +119,15 @@ package struct TokenKey: Sendable {
         case .es512: await keys.add(ecdsa: try ES512PublicKey(parameters: (x, y ?? "")))
         default: await keys.add(eddsa: try EdDSA.PublicKey(x: x, curve: .ed25519))
         }
-        try await self.init(kid: kid, algorithm: algorithm, canSign: false, keys)
+        let fingerprint = KeyDigest(of: algorithm, Array(x.utf8), Array((y ?? "").utf8))
+        try await self.init(kid: kid, algorithm: algorithm, canSign: false, fingerprint: fingerprint, keys)
     }
 
     private init(
         kid: String?,
         algorithm: TokenAlgorithm,
         canSign: Bool,
+        fingerprint: KeyDigest,
         _ keys: JWTKeyCollection
     ) async throws(AccessError) {
         // The library hands out a key's algorithm only through a collection.
@@ -130,6 +137,7 @@ package struct TokenKey: Sendable {
         self.kid = kid
         self.algorithm = algorithm
         self.canSign = canSign
+        self.fingerprint = fingerprint
         self.signer = signer
     }
 

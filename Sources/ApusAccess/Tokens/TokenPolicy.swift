@@ -39,12 +39,20 @@ package struct TokenPolicy: Hashable, Sendable {
         if let maximumAge, claims.expires - now > maximumAge + leeway {
             throw AccessError(.tooLong, "the token is valid for longer than token_max_age")
         }
-        if let issuer, !Self.isSame(claims.issuer, issuer) {
+        guard accepts(issuer: claims.issuer) else {
             throw AccessError(.issuer, "the token's iss is not the issuer that is set")
         }
-        if !audience.isEmpty, !claims.audience.contains(where: { its in audience.contains { Self.isSame(its, $0) } }) {
+        guard accepts(audience: claims.audience) else {
             throw AccessError(.audience, "the token's aud is not the audience that is set")
         }
+    }
+
+    func accepts(issuer its: String?) -> Bool {
+        issuer.map { Self.isSame(its, $0) } ?? true
+    }
+
+    func accepts(audience its: [String]) -> Bool {
+        audience.isEmpty || its.contains { its in audience.contains { Self.isSame(its, $0) } }
     }
 
     /// Byte for byte: Swift takes different spellings of an accent for the same.

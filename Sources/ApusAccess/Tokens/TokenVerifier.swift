@@ -51,7 +51,24 @@ package struct TokenVerifier: Sendable {
         }
         let claims = try TokenClaims(token.claims, rightsIn: policy.claim)
         try policy.check(claims, at: now)
-        return Principal(claims, kid: key.kid)
+        let isLocal = self.keys.contains { $0.fingerprint == key.fingerprint }
+        let proof = TokenProof(
+            key: key.fingerprint,
+            address: isLocal ? nil : remote?.address,
+            issuer: claims.issuer,
+            audience: claims.audience
+        )
+        return Principal(claims, kid: key.kid, proof: proof)
+    }
+
+    /// Whether a token that another verifier accepted would still have a key, an issuer and an audience here.
+    ///
+    /// Keys from an address are not compared one by one: who publishes the set decides about them, and takes one out
+    /// long before the last token that it signed has expired.
+    func accepts(_ proof: TokenProof) -> Bool {
+        guard policy.accepts(issuer: proof.issuer), policy.accepts(audience: proof.audience) else { return false }
+        if keys.contains(where: { $0.fingerprint == proof.key }) { return true }
+        return proof.address != nil && proof.address == remote?.address
     }
 
     /// The keys of that name, or else those without a name. A token that names no key may be signed with any.
@@ -59,5 +76,24 @@ package struct TokenVerifier: Sendable {
         guard let kid else { return keys }
         let named = keys.filter { $0.kid == kid }
         return named.isEmpty ? keys.filter { $0.kid == nil } : named
+    }
+}
+
+/// What a token was accepted by.
+package struct TokenProof: Hashable, Sendable {
+    /// The fingerprint of the key that verified it.
+    let key: KeyDigest
+    /// Where that key came from; `nil` for a key of the configuration.
+    let address: String?
+    /// The token's `iss`.
+    let issuer: String?
+    /// The token's `aud`.
+    let audience: [String]
+
+    package init(key: KeyDigest, address: String? = nil, issuer: String? = nil, audience: [String] = []) {
+        self.key = key
+        self.address = address
+        self.issuer = issuer
+        self.audience = audience
     }
 }

@@ -6,7 +6,11 @@ import Testing
 struct RevocationsTests {
     private func token(_ members: String) throws -> Principal {
         let claims = try #require(JSONValue(#"{"exp":9000,\#(members)}"#))
-        return Principal(try TokenClaims(claims, rightsIn: "apus"), kid: "k")
+        return Principal(
+            try TokenClaims(claims, rightsIn: "apus"),
+            kid: "k",
+            proof: TokenProof(key: KeyDigest(of: "k"))
+        )
     }
 
     private let key = Principal(APIKey(id: "shop", digest: KeyDigest(of: "1"), rules: .all))
