@@ -30,6 +30,7 @@ public struct ApusService: Service {
     private let mode: Mode
     private let metrics: MetricsRegistry
     private let systemd: Systemd
+    private let reloading: Reloading?
     private let logger: Logger
     private let onListening: @Sendable ([ListenAddress]) async -> Void
 
@@ -38,12 +39,14 @@ public struct ApusService: Service {
     ///     Bootstrap `MetricsSystem` with the same registry to include the metrics of other libraries.
     ///   - systemd: the connection to systemd if it started the process. The service serves the sockets that systemd
     ///     passes instead of the configured addresses, and reports its state to systemd.
+    ///   - reloading: how the service gets other configurations while it runs.
     ///   - onListening: called with the bound addresses once the service accepts connections.
     public init(
         configuration: ServerConfiguration,
         mode: Mode = .pubSub,
         metrics: MetricsRegistry? = nil,
         systemd: Systemd = .none,
+        reloading: Reloading? = nil,
         logger: Logger,
         onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
     ) {
@@ -54,6 +57,7 @@ public struct ApusService: Service {
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.limits.maxSeries)
         self.systemd = systemd
+        self.reloading = reloading
         self.logger = logger
         self.onListening = onListening
     }
@@ -119,9 +123,14 @@ public struct ApusService: Service {
         defer { watching.cancel() }
         await onListening(ports.map(\.address))
         systemd.tellReady(logger: logger)
+        let reloader = reloading.map {
+            Reloader(source: $0, engine: engine, broker: broker, systemd: systemd, logger: logger)
+        }
+        let waitingForReloads = Task { await reloader?.run() }
         try? await gracefulShutdown()
+        waitingForReloads.cancel()
         systemd.tellStopping()
-        let drainTimeout = Task.isCancelled ? .zero : configuration.timeouts.drain
+        let drainTimeout = Task.isCancelled ? .zero : contexts.settings.timeouts.drain
         // Not in this task: it may be cancelled, and a cancelled task cannot wait.
         await Task { [ports] in
             await engine.refuse()
@@ -138,7 +147,7 @@ extension ApusService {
     /// Says that a server is open to more than its own machine.
     fileprivate func warnIfOpen(isLocal: Bool) {
         let access = configuration.access
-        guard mode == .pubSub, !isLocal, !access.hasCredentials, access.anonymous == nil else { return }
+        guard mode == .pubSub, !isLocal, access.isOpen else { return }
         logger.warning(
             """
             everybody who can reach this server may read, publish and delete everything; set keys_file or \

@@ -13,6 +13,8 @@ struct Engine: Sendable {
     let streams: StreamGate
     /// Answers all requests except handshakes and most event streams.
     let responder: RouterResponder
+    let reloads: ReloadRecord
+    private let documents: Documents
     private let configuration: ServerConfiguration
     private let logger: Logger
 
@@ -31,9 +33,8 @@ struct Engine: Sendable {
         logger: Logger
     ) async throws {
         let basePath = BasePath(configuration.basePath)
-        let sites = SitePolicy(configuration.access, isLocal: isLocal)
         let access = AccessControl(
-            try await configuration.access.policy(logger: logger),
+            try await configuration.access.policy { logger.warning("\($0)") },
             revocations: Revocations(lifetime: configuration.access.revocationLifetime),
             grace: configuration.access.tokenGrace.wholeMilliseconds
         )
@@ -41,6 +42,7 @@ struct Engine: Sendable {
             socketLoops: socketLoops.all,
             httpLoops: httpLoops,
             settings: configuration,
+            isLocal: isLocal,
             access: access,
             broker: broker,
             sockets: SocketBudget(limit: SocketBudget.possible),
@@ -50,27 +52,27 @@ struct Engine: Sendable {
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
-            sites: sites,
             isEcho: mode == .echo,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
         )
         let metrics = ServerMetrics(registry: registry, contexts: contexts, pubSub: pubSub, broker: broker)
+        reloads = metrics.reloads
         streams = StreamGate(
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
-            sites: sites,
             log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
             basePath: basePath
         )
         let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
-        router.addMiddleware { [streams] in
-            CrossOriginMiddleware(sites: sites)
+        router.addMiddleware { [streams, contexts] in
+            CrossOriginMiddleware(settings: contexts.inForce)
             RequestMiddleware(basePath: basePath, log: streams.log)
-            SiteMiddleware(sites: sites)
+            SiteMiddleware(settings: contexts.inForce)
             AccessMiddleware(access: access)
         }
+        documents = Documents(basePath: configuration.basePath, settings: contexts.inForce)
         Routes(
             broker: broker,
             pubSub: pubSub,
@@ -79,7 +81,7 @@ struct Engine: Sendable {
             streams: streams,
             metrics: metrics,
             refusals: gate.refusals,
-            documents: Documents(basePath: configuration.basePath, settings: configuration)
+            documents: documents
         ).add(to: router, below: basePath)
         responder = RouterResponder(router: router.buildResponder(), logger: Self.quiet(logger))
         self.configuration = configuration
@@ -114,6 +116,16 @@ struct Engine: Sendable {
             staysForDrain: staysForDrain,
             logger: logger
         )
+    }
+
+    /// Puts other settings in force, and has every loop look at its clients again.
+    func take(_ settings: ServerConfiguration) async {
+        contexts.inForce.replace(with: settings)
+        documents.openAPI.forget()
+        await contexts.forEach { context in
+            context.take(settings)
+            context.checkAccess()
+        }
     }
 
     // MARK: Shutdown

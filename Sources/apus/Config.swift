@@ -37,7 +37,11 @@ struct ConfigCommand: AsyncParsableCommand {
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "check",
-            abstract: "Exit with 0 when the configuration is valid, with 78 and the reason when it is not."
+            abstract: "Exit with 0 when the configuration is valid, with 78 and the reason when it is not.",
+            discussion: """
+                Reads everything that a start or a reload (SIGHUP) would read, files of keys included. Starts nothing, and \
+                fetches nothing from addresses.
+                """
         )
 
         @OptionGroup var options: ServerOptions
@@ -46,9 +50,9 @@ struct ConfigCommand: AsyncParsableCommand {
             let loaded = try options.load()
             loaded.reportWarnings()
             do throws(ConfigurationError) {
-                try await loaded.configuration.checkAccess()
+                try await loaded.configuration.checkAccess { StandardError.write("apus: warning: \($0)\n") }
             } catch {
-                StandardError.write("apus: \(error)\n")
+                StandardError.write("apus: \(error.naming(loaded.sources))\n")
                 throw ExitCode.badConfiguration
             }
             try await ConfigCommand.print("configuration is valid\n")

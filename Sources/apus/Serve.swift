@@ -22,7 +22,8 @@ struct ServeCommand: AsyncParsableCommand {
               APUS_API_KEYS=secret apus serve
 
             SIGTERM or SIGINT stops it in good order: no new connections, what was acknowledged is delivered, sockets are \
-            closed with 1001. A second signal ends it at once.
+            closed with 1001. A second signal ends it at once. SIGHUP reads the file, and the files that it names, again \
+            (try `apus config check` before): no connection is closed, and settings that need a restart are in the log.
             """
     )
 
@@ -49,15 +50,14 @@ struct EchoCommand: AsyncParsableCommand {
 }
 
 private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throws {
+    // First of all: until then, a SIGHUP would end the process.
+    let signals = await ServerSignals.trap()
     let loaded = try options.load()
     var configuration = loaded.configuration
     // RFC 6455 test suites send messages of 16 MiB.
     if mode == .echo { configuration.limits.maxMessage = max(configuration.limits.maxMessage, 64 << 20) }
-    let logger = LogOutput.logger(
-        label: "apus",
-        format: configuration.log.format,
-        level: configuration.log.level
-    )
+    let level = LogLevel(configuration.log.level)
+    let logger = LogOutput.logger(label: "apus", format: configuration.log.format, level: level)
     for warning in loaded.warnings { logger.warning("\(warning)") }
     OpenFiles.raiseLimit()
     let systemd = try systemd()
@@ -66,6 +66,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
         configuration: configuration,
         mode: mode,
         systemd: systemd,
+        reloading: mode == .echo ? nil : Reloading(requests: signals.reloads, logLevel: level, load: options.read),
         logger: logger
     ) { addresses in
         for address in addresses {
@@ -82,9 +83,8 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .critical)
     let group = ServiceGroup(configuration: .init(services: [service], logger: quiet))
-    let signals = await Interrupts.requests()
     let stopping = Task {
-        for await _ in signals { await group.triggerGracefulShutdown() }
+        for await _ in signals.ends { await group.triggerGracefulShutdown() }
     }
     defer { stopping.cancel() }
     do {
@@ -94,7 +94,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
         StandardError.write("apus: \(problem.text)\n")
         throw problem.exitCode
     } catch let error as ConfigurationError {
-        StandardError.write("apus: \(error)\n")
+        StandardError.write("apus: \(error.naming(loaded.sources))\n")
         throw ExitCode.badConfiguration
     } catch {
         StandardError.write("apus: the server failed: \(error)\n")

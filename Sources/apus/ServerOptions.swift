@@ -62,15 +62,19 @@ struct ServerOptions: ParsableArguments, CustomReflectable {
         init?(intValue: Int) { nil }
     }
 
-    /// Loads the configuration from these flags, the environment and the file. If it is invalid, prints the reason and
-    /// exits with code 78.
+    /// Loads the configuration from these flags, the environment and the file.
+    func read() throws(ConfigurationError) -> LoadedConfiguration {
+        try ServerConfiguration.load(
+            flags: flags,
+            environment: ProcessInfo.processInfo.environment,
+            file: config
+        )
+    }
+
+    /// Loads the configuration. If it is invalid, prints the reason and exits with code 78.
     func load() throws -> LoadedConfiguration {
         do throws(ConfigurationError) {
-            return try ServerConfiguration.load(
-                flags: flags,
-                environment: ProcessInfo.processInfo.environment,
-                file: config
-            )
+            return try read()
         } catch {
             StandardError.write("apus: \(error)\n")
             throw ExitCode.badConfiguration

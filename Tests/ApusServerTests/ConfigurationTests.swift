@@ -7,7 +7,7 @@ import Testing
 @testable import ApusServer
 
 @Suite struct ConfigurationTests {
-    private static let repository = URL(filePath: #filePath).appending(path: "../../..").standardized
+    static let repository = URL(filePath: #filePath).appending(path: "../../..").standardized
 
     @Test func `the first of flag environment file and default wins`() throws {
         let flags = ["port": ["1"]]
@@ -81,7 +81,7 @@ import Testing
     }
 
     /// One value for each setting that is not its default.
-    private static let others: [String: String] = [
+    static let others: [String: String] = [
         "host": "::1", "port": "1", "listen": "unix:/run/s,[::1]:0", "socket_mode": "0600", "base_path": "/apus",
         "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",
         "keys": #"[{"id":"a","key":"k","rights":[{"actions":["publish"],"topics":["a.>"]}]}]"#,

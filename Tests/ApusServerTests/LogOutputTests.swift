@@ -28,7 +28,7 @@ import Testing
         return Logger(label: "test") { _ in
             LogOutput(
                 format: format,
-                level: level,
+                level: LogLevel(level),
                 metadataProvider: provider,
                 now: { Timestamp(milliseconds: 1_795_255_200_123) },
                 write: lines.add
@@ -60,7 +60,7 @@ import Testing
         logger.logLevel = .trace
         logger.trace("yes")
         #expect(lines.all.count == 3)
-        LogOutput(format: .text, level: .error, now: { Timestamp(milliseconds: 0) }, write: lines.add).log(
+        LogOutput(format: .text, level: LogLevel(.error), now: { Timestamp(milliseconds: 0) }, write: lines.add).log(
             event: LogEvent(
                 level: .info,
                 message: "no",

@@ -57,7 +57,7 @@ extension Hub {
         for match in subscriptions.all where match.pattern === pattern && match.isActive {
             let allowed = permission?(match.topic.name) ?? .all
             if !allowed.contains(.subscribe) {
-                finish(match, EndReason("FORBIDDEN"))
+                finish(match, .forbidden)
             } else if !allowed.contains(.presence) || old.map({ !$0(match.topic.name).contains(.presence) }) ?? false {
                 // The cursor stays where it is: only the options change.
                 setPresence(of: match, to: pattern.request.presence && allowed.contains(.presence))

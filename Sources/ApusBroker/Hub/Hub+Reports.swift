@@ -15,6 +15,8 @@ package struct EndReason: Hashable, Sendable {
     /// The waiting request got its answer. Reports do not list such subscriptions.
     package static let answered = EndReason("ANSWERED")
     package static let slowConsumer = EndReason("SLOW_CONSUMER")
+    /// The subscriber may not have it any more.
+    package static let forbidden = EndReason("FORBIDDEN")
     package static let topicDeleted = EndReason("TOPIC_DELETED")
 }
 

@@ -1,5 +1,7 @@
 import ApusAccess
 import ApusProtocol
+import NIOConcurrencyHelpers
+import Synchronization
 
 /// Decides who a client is and what it may do. One for the whole server, used on all loops.
 final class AccessControl: Sendable {
@@ -28,12 +30,16 @@ final class AccessControl: Sendable {
         case ended(Disconnect)
     }
 
+    /// What follows from the configuration besides the policy.
+    private struct Terms {
+        var grace: Int64
+        var challenge: String
+    }
+
     private let authenticator: Authenticator
+    private let terms: NIOLockedValueBox<Terms>
+    private let number = Atomic<UInt64>(1)
     private let now: @Sendable () -> Int64
-    /// How long a client stays after its credential has ended, so that it can bring another one, in milliseconds.
-    let grace: Int64
-    /// What the answer to a client without a valid credential asks for (RFC 9110 section 11.6.1).
-    let challenge: String
 
     /// - Parameter now: the wall clock, in milliseconds since 1970.
     init(
@@ -43,13 +49,25 @@ final class AccessControl: Sendable {
         now: @escaping @Sendable () -> Int64 = { ServerClock.now.wall }
     ) {
         authenticator = Authenticator(policy, revocations: revocations)
-        self.grace = grace
+        terms = NIOLockedValueBox(Terms(grace: grace, challenge: Self.challenge(policy)))
         self.now = now
+    }
+
+    private static func challenge(_ policy: AccessPolicy) -> String {
         let schemes = [policy.keys.keys.isEmpty ? nil : "ApiKey", policy.tokens == nil ? nil : "Bearer"]
         let known = schemes.compactMap(\.self)
         // With rights for anonymous clients alone, no credential helps; the field is required all the same.
-        challenge = (known.isEmpty ? ["ApiKey"] : known).map { "\($0) realm=\"apus\"" }.joined(separator: ", ")
+        return (known.isEmpty ? ["ApiKey"] : known).map { "\($0) realm=\"apus\"" }.joined(separator: ", ")
     }
+
+    /// How long a client stays after its credential has ended, so that it can bring another one, in milliseconds.
+    var grace: Int64 { terms.withLockedValue { $0.grace } }
+
+    /// What the answer to a client without a valid credential asks for (RFC 9110 section 11.6.1).
+    var challenge: String { terms.withLockedValue { $0.challenge } }
+
+    /// The policy in force.
+    var policy: AccessPolicy { authenticator.policy }
 
     /// Whether everybody may do everything.
     var isOpen: Bool { authenticator.policy.isOpen }
@@ -98,6 +116,36 @@ final class AccessControl: Sendable {
     /// How long a credential is still valid, in milliseconds.
     func validity(_ access: ClientAccess) -> Int64? {
         access.expires.map { max($0 - now(), 0) }
+    }
+
+    // MARK: Another policy
+
+    /// The number of the policy in force: 1, 2, 3, …
+    var policyNumber: UInt64 { number.load(ordering: .acquiring) }
+
+    /// Puts another policy in force. Clients that are connected have to be reconsidered.
+    ///
+    /// - Returns: what became of the keys that were accepted so far, by id.
+    func replacePolicy(
+        _ policy: AccessPolicy,
+        grace: Int64,
+        revocationLifetime: Int64?
+    ) -> [String: KeyRing.Change] {
+        authenticator.withRevocations { $0.keepAlso(for: revocationLifetime) }
+        terms.withLockedValue { $0 = Terms(grace: grace, challenge: Self.challenge(policy)) }
+        let changes = authenticator.replacePolicy(policy)
+        // Who sees the new number finds the new policy.
+        number.add(1, ordering: .releasing)
+        return changes
+    }
+
+    /// How a client stands by the policy in force, whichever policy admitted it.
+    func reconsider(_ principal: Principal?) -> Admission {
+        guard let principal else { return anonymous }
+        guard let renewed = authenticator.policy.renewal(of: principal) else {
+            return .refused(AccessError(.revoked, "the credential was revoked"))
+        }
+        return .admitted(ClientAccess(renewed))
     }
 
     // MARK: Revocations

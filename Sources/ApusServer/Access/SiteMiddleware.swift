@@ -4,7 +4,7 @@ import Hummingbird
 /// Lets pages of admitted origins read responses (the CORS protocol of the Fetch standard, section 3.3). The outermost
 /// middleware, so that it sees refusals too.
 struct CrossOriginMiddleware: RouterMiddleware {
-    let sites: SitePolicy
+    let settings: SettingsInForce
 
     func handle(
         _ request: Request,
@@ -14,7 +14,7 @@ struct CrossOriginMiddleware: RouterMiddleware {
         var response = try await next(request, context)
         // The client library may be loaded from everywhere, and says so itself.
         guard response.headers[.accessControlAllowOrigin] == nil else { return response }
-        for (name, value) in sites.sharing(with: request.headers[.origin], host: request.head.authority) {
+        for (name, value) in settings.sites.sharing(with: request.headers[.origin], host: request.head.authority) {
             response.headers.append(HTTPField(name: name, value: value))
         }
         return response
@@ -23,7 +23,7 @@ struct CrossOriginMiddleware: RouterMiddleware {
 
 /// Refuses requests of foreign pages, and answers the question that browsers ask before other requests (preflight).
 struct SiteMiddleware: RouterMiddleware {
-    let sites: SitePolicy
+    let settings: SettingsInForce
 
     func handle(
         _ request: Request,
@@ -31,7 +31,7 @@ struct SiteMiddleware: RouterMiddleware {
         next: (Request, ApusRequestContext) async throws -> Response
     ) async throws -> Response {
         do {
-            try sites.check(
+            try settings.sites.check(
                 host: request.head.authority,
                 origin: request.headers[.origin],
                 isReading: request.method == .get || request.method == .head,

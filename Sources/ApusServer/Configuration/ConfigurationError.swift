@@ -33,6 +33,22 @@ public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConver
     /// What is wrong, as a phrase that follows the value: `is not a whole number from 0 to 65535`.
     public let reason: String
 
+    /// The same error with its source, as far as a list of sources by setting knows it.
+    package func naming(_ sources: [String: String]) -> ConfigurationError {
+        ConfigurationError(
+            code: code,
+            setting: setting,
+            value: value,
+            source: source ?? sources[setting],
+            reason: reason
+        )
+    }
+
+    /// The same error with more at the end of its reason.
+    func adding(_ more: String) -> ConfigurationError {
+        ConfigurationError(code: code, setting: setting, value: value, source: source, reason: reason + more)
+    }
+
     public var description: String {
         // Escape control characters, so that a value cannot manipulate the terminal.
         let shown = value.map { "'\(PlainText.escaped($0, limit: 200))'" } ?? "the value"

@@ -13,6 +13,8 @@ struct EnvironmentSource {
     private(set) var values: [String: RawValue] = [:]
     /// The variable that a setting comes from, by the setting's key.
     private(set) var names: [String: String] = [:]
+    /// The files that secrets come from.
+    private(set) var files: [String] = []
     private(set) var warnings: [String] = []
 
     /// - Throws: ``ConfigurationError`` for a secret that is given twice, or in a file that cannot be read.
@@ -48,6 +50,7 @@ struct EnvironmentSource {
         let lines = text.split(omittingEmptySubsequences: false) { $0 == "," || $0.isNewline }
         values[setting.key] = setting.isList && variable != name ? .list(lines.map(\.trimmed)) : .text(text)
         names[setting.key] = variable
+        if variable != name, let path = variables[variable] { files.append(path) }
     }
 
     /// Warnings about unknown variables whose names start like the server's.

@@ -7,13 +7,21 @@ public struct LoadedConfiguration: Sendable {
     public let sources: [String: String]
     /// Warnings for the log, about values that are suspicious but valid. One clause each.
     public let warnings: [String]
+    /// The files that it was read from and that it names, keys and secrets included.
+    public let files: [String]
 
     /// The maximum number of warnings. Further warnings are only counted.
     private static let maximumWarnings = 20
 
-    fileprivate init(_ configuration: ServerConfiguration, sources: [String: String], warnings: [String]) {
+    fileprivate init(
+        _ configuration: ServerConfiguration,
+        sources: [String: String],
+        warnings: [String],
+        files: [String]
+    ) {
         self.configuration = configuration
         self.sources = sources
+        self.files = files
         let more = warnings.count - Self.maximumWarnings
         self.warnings = warnings.prefix(Self.maximumWarnings) + (more > 0 ? ["\(more) more like these"] : [])
     }
@@ -40,7 +48,8 @@ extension ServerConfiguration {
         return LoadedConfiguration(
             configuration,
             sources: sources.names,
-            warnings: sources.warnings + unknown + sources.unused(configuration)
+            warnings: sources.warnings + unknown + sources.unused(configuration),
+            files: sources.files + configuration.access.files
         )
     }
 
@@ -64,6 +73,8 @@ private struct ConfigurationSources {
     let warnings: [String]
     /// The source of each setting by its key, such as `flag --port`.
     let names: [String: String]
+    /// The files with settings and secrets.
+    let files: [String]
     private let layers: [Layer]
     private let settings: [Setting]
 
@@ -76,11 +87,13 @@ private struct ConfigurationSources {
         environment = try EnvironmentSource(variables, settings: settings)
         var layers = [Layer(flags: flags), Layer(environment: environment)]
         var warnings = environment.warnings
+        var files = environment.files
         let origin = file == nil ? "environment APUS_CONFIG" : "flag --config"
         if let path = file ?? variables["APUS_CONFIG"] {
             let contents = try ConfigurationFile(path: path, origin: origin)
             layers.append(Layer(name: "file", contents.values) { _ in "file \(path)" })
             warnings += contents.warnings
+            files.insert(path, at: 0)
         }
         var names: [String: String] = [:]
         for setting in settings {
@@ -88,6 +101,7 @@ private struct ConfigurationSources {
         }
         self.warnings = warnings
         self.names = names
+        self.files = files
         self.layers = layers
         self.settings = settings
     }

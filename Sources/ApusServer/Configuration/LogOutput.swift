@@ -14,8 +14,9 @@ import NIOConcurrencyHelpers
 public struct LogOutput: LogHandler {
     public var metadata: Logger.Metadata = [:]
     public var metadataProvider: Logger.MetadataProvider?
-    public var logLevel: Logger.Level
-
+    /// The level that was set for this logger and its copies.
+    private var ownLevel: Logger.Level?
+    private let level: LogLevel
     private let format: ServerConfiguration.Log.Format
     private let write: @Sendable (String) -> Void
     private let now: @Sendable () -> Timestamp
@@ -23,6 +24,15 @@ public struct LogOutput: LogHandler {
     public init(
         format: ServerConfiguration.Log.Format,
         level: Logger.Level,
+        metadataProvider: Logger.MetadataProvider? = nil
+    ) {
+        self.init(format: format, level: LogLevel(level), metadataProvider: metadataProvider)
+    }
+
+    /// - Parameter level: the level that all loggers share.
+    public init(
+        format: ServerConfiguration.Log.Format,
+        level: LogLevel,
         metadataProvider: Logger.MetadataProvider? = nil
     ) {
         self.init(
@@ -36,13 +46,13 @@ public struct LogOutput: LogHandler {
 
     init(
         format: ServerConfiguration.Log.Format,
-        level: Logger.Level,
+        level: LogLevel,
         metadataProvider: Logger.MetadataProvider? = nil,
         now: @escaping @Sendable () -> Timestamp,
         write: @escaping @Sendable (String) -> Void
     ) {
         self.format = format
-        self.logLevel = level
+        self.level = level
         self.metadataProvider = metadataProvider
         self.now = now
         self.write = write
@@ -52,11 +62,16 @@ public struct LogOutput: LogHandler {
     public static func logger(
         label: String,
         format: ServerConfiguration.Log.Format,
-        level: Logger.Level
+        level: LogLevel
     ) -> Logger {
         Logger(label: label) { _, provider in
             LogOutput(format: format, level: level, metadataProvider: provider)
         }
+    }
+
+    public var logLevel: Logger.Level {
+        get { ownLevel ?? level.value }
+        set { ownLevel = newValue }
     }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {

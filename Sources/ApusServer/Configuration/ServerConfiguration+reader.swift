@@ -34,6 +34,13 @@ extension ServerConfiguration {
                 )
             }
         }
+        try checkConflicts(sources: sources)
+    }
+
+    /// Checks values that depend on each other.
+    ///
+    /// - Parameter sources: the source of each value by the setting's key, for error messages.
+    func checkConflicts(sources: [String: String]) throws(ConfigurationError) {
         try checkTogether(sources: sources)
         try checkDeclaredTopics(sources: sources)
     }

@@ -47,6 +47,7 @@ extension Setting {
             \.log.level,
             .word("level", synonyms: ["warn": .warning]),
             aliases: ["PUBSUB_LOG_LEVEL", "LOG_LEVEL"],
+            isReloadable: true,
             "What to log: trace, debug, info, notice, warning, error or critical."
         ),
         .init(
@@ -83,12 +84,14 @@ extension Setting {
             \.delivery.queue,
             .whole(1...100_000_000),
             aliases: ["PUBSUB_MAX_QUEUE_SIZE", "MAX_QUEUE_SIZE", "MAX_SUBSCRIBER_QUEUE_SIZE"],
+            isReloadable: true,
             "Messages that a subscription may lag behind."
         ),
         .init(
             "overflow",
             \.delivery.overflow,
             .word("policy"),
+            isReloadable: true,
             "What happens then: drop-oldest, drop-newest, latest, disconnect or throttle."
         ),
         .init(
@@ -156,6 +159,7 @@ extension Setting {
             "drain_timeout",
             \.timeouts.drain,
             .duration(shortest: 0, zero: true),
+            isReloadable: true,
             "How long delivery goes on after SIGTERM."
         ),
         .init(
@@ -178,14 +182,27 @@ extension Setting {
     private static let limits: [Setting] = [
         // The bounds are practical, not from the protocol: below the lower one no message fits, and above the upper one
         // a buffer cannot grow.
-        .init("max_message", \.limits.maxMessage, .size(128...1 << 30), "Largest message."),
+        .init(
+            "max_message",
+            \.limits.maxMessage,
+            .size(128...1 << 30),
+            isReloadable: true,
+            "Largest message."
+        ),
         .init("max_depth", \.limits.maxDepth, .whole(1...1024), "How deep the JSON of a message may nest."),
         .init("max_client_id", \.limits.maxClientID, .whole(1...65536, "size"), "Longest client ID, in bytes."),
-        .init("max_connections", \.limits.maxConnections, .whole(1...10_000_000), "Open WebSocket connections."),
+        .init(
+            "max_connections",
+            \.limits.maxConnections,
+            .whole(1...10_000_000),
+            isReloadable: true,
+            "Open WebSocket connections."
+        ),
         .init(
             "max_subscriptions",
             \.limits.maxSubscriptions,
             .whole(1...10_000_000),
+            isReloadable: true,
             "Subscriptions of one connection."
         ),
         .init("max_topics", \.limits.maxTopics, .whole(1...10_000_000), "Topics."),
@@ -193,10 +210,23 @@ extension Setting {
             "max_matches",
             \.limits.maxMatches,
             .whole(1...10_000_000),
+            isReloadable: true,
             "Topics that one connection's patterns match."
         ),
-        .init("max_queue", \.limits.maxQueue, .whole(1...longestQueue), "Longest queue a subscription may ask for."),
-        .init("max_batch", \.limits.maxBatch, .whole(1...1_000_000), "Messages of one publish."),
+        .init(
+            "max_queue",
+            \.limits.maxQueue,
+            .whole(1...longestQueue),
+            isReloadable: true,
+            "Longest queue a subscription may ask for."
+        ),
+        .init(
+            "max_batch",
+            \.limits.maxBatch,
+            .whole(1...1_000_000),
+            isReloadable: true,
+            "Messages of one publish."
+        ),
         .init(
             "max_dedupe",
             \.limits.maxDedupe,
@@ -214,6 +244,7 @@ extension Setting {
             "reconnect_rate",
             \.limits.reconnectRate,
             .whole(1...10_000_000),
+            isReloadable: true,
             "Clients that are asked to come back each second after a shutdown."
         ),
     ]
@@ -223,24 +254,28 @@ extension Setting {
             "topics.create_existing",
             \.topics.createExisting,
             .word("answer"),
+            isReloadable: true,
             "What creating a topic that exists is: a conflict (409), ok (200) or created (201)."
         ),
         .init(
             "topics.on_delete",
             \.topics.onDelete,
             .word("action"),
+            isReloadable: true,
             "What a deleted topic's subscribers get: info, or disconnect as well."
         ),
         .init(
             "topics.create_on",
             \.topics.createOn,
             .words("commands"),
+            isReloadable: true,
             "What makes a topic that is not there: publish, subscribe, both or none."
         ),
         .init(
             "topics.declare",
             \.topics.declared,
             .topics(maxQueue: longestQueue),
+            isReloadable: true,
             "Topics that are made at start, with their settings: a JSON list."
         ),
     ]

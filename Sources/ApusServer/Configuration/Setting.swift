@@ -18,21 +18,26 @@ package struct Setting: Sendable {
     private let hasFileVariable: Bool
     /// Whether a file may use lists and mappings as the value. They are read as JSON.
     let isStructured: Bool
-    /// Whether a running server can take a new value.
-    let isReloadable: Bool
+    /// Whether a running server takes a new value at a reload. All others need a restart.
+    package let isReloadable: Bool
     /// Stores a value in a configuration.
     let apply: @Sendable (RawValue, inout ServerConfiguration) throws(ValueFault) -> Void
     /// The value, with secrets unmasked.
     let reveal: @Sendable (ServerConfiguration) -> DisplayValue
+    /// Whether two configurations have the same value.
+    let isSame: @Sendable (ServerConfiguration, ServerConfiguration) -> Bool
+    /// Gives a configuration the value of another one.
+    let copy: @Sendable (ServerConfiguration, inout ServerConfiguration) -> Void
 
     /// - Parameters:
     ///   - path: the setting's place in a configuration, where its default is, too.
     ///   - codec: the type, and which values are valid.
     ///   - flag: `nil` for the key with dashes.
     ///   - aliases: further names in the environment.
+    ///   - isReloadable: whether a running server takes a new value.
     ///   - hasFileVariable: whether a secret may also be in a file that a variable names.
     ///   - summary: one sentence for the help.
-    init<Value>(
+    init<Value: Equatable>(
         _ key: String,
         _ path: any WritableKeyPath<ServerConfiguration, Value> & Sendable,
         _ codec: ValueCodec<Value>,
@@ -54,6 +59,8 @@ package struct Setting: Sendable {
         self.isReloadable = isReloadable
         apply = { raw, configuration throws(ValueFault) in configuration[keyPath: path] = try codec.read(raw) }
         reveal = { codec.show($0[keyPath: path]) }
+        isSame = { $0[keyPath: path] == $1[keyPath: path] }
+        copy = { $1[keyPath: path] = $0[keyPath: path] }
     }
 
     /// For a secret: the variable with the path of a file that contains the value.

@@ -11,7 +11,7 @@ struct Documents: Sendable {
     let docsStyle: StaticDocument
     let openAPI: StaticDocument
 
-    init(basePath: String, settings: ServerConfiguration) {
+    init(basePath: String, settings: SettingsInForce) {
         // Pages of other origins may use these documents as a module.
         let shared: HTTPFields = [.cacheControl: "public, max-age=3600", .accessControlAllowOrigin: "*"]
         client = StaticDocument(type: "text/javascript; charset=utf-8", headers: shared) {
@@ -28,7 +28,7 @@ struct Documents: Sendable {
             EmbeddedTexts.docs_page_css
         }
         openAPI = StaticDocument(type: "application/json") {
-            OpenAPIDocument.json(basePath: basePath, settings: settings)
+            OpenAPIDocument.json(basePath: basePath, settings: settings.configuration)
         }
     }
 

@@ -5,7 +5,7 @@ import Hummingbird
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// A document that never changes while the server runs. It is sent with a validator, and compressed for clients that
+/// A document that changes only with the settings. It is sent with a validator, and compressed for clients that
 /// accept it.
 ///
 /// It is created, hashed and compressed on the first request, so an unused document takes no memory.
@@ -30,6 +30,11 @@ final class StaticDocument: Sendable {
         self.type = type
         self.headers = headers
         self.text = text
+    }
+
+    /// Has the next request create the document again.
+    func forget() {
+        forms.withLockedValue { $0 = nil }
     }
 
     func response(to request: Request) -> Response {

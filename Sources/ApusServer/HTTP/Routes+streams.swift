@@ -53,7 +53,7 @@ extension Routes {
             try check(stream, for: context.access)
             return response
         }
-        let fields = streams.sites.sharing(with: request.headers[.origin], host: request.head.authority)
+        let fields = contexts.inForce.sites.sharing(with: request.headers[.origin], host: request.head.authority)
         try await context.inFlight.answer(with: try await streams.open(stream, for: context.access, sharing: fields))
         return response
     }

@@ -9,7 +9,6 @@ struct WebSocketGate: HandshakeGate {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let access: AccessControl
-    let sites: SitePolicy
     let isEcho: Bool
     let refusals: HandshakeRefusals
     let basePath: BasePath
@@ -57,7 +56,7 @@ struct WebSocketGate: HandshakeGate {
     ) -> Result<Handshake, Handshake.Refusal>? {
         guard let dialect = isEcho ? .base : dialect(ofPath: path) else { return nil }
         do throws(SitePolicy.Refusal) {
-            try sites.check(
+            try contexts.inForce.sites.check(
                 host: header("host") ?? "",
                 origin: header("origin"),
                 isReading: false,

@@ -1,6 +1,7 @@
 import ApusSockets
 import Glibc
 import Logging
+import NIOCore
 
 /// The connection to systemd, read from the environment: the sockets that systemd passes (sd_listen_fds(3)), and the
 /// socket for reporting the server's state (sd_notify(3)).
@@ -68,7 +69,13 @@ public struct Systemd: Sendable {
         return sockets
     }
 
-    /// Reports that all sockets are open.
+    /// Reports that the server reads its configuration again. `tellReady` ends that.
+    func tellReloading() {
+        // The time tells the service manager that this answers its latest request (sd_notify(3)).
+        notifier?.send("RELOADING=1\nMONOTONIC_USEC=\(NIODeadline.now().uptimeNanoseconds / 1000)")
+    }
+
+    /// Reports that all sockets are open, and that a reload is over.
     func tellReady(logger: Logger) {
         guard let notifier, !notifier.send("READY=1") else { return }
         // systemd will consider the start failed. This happens in a sandbox without AF_UNIX.

@@ -17,7 +17,7 @@ final class LoopContext {
     let eventLoop: any EventLoop
     /// The loop's name in metrics, such as `socket-0` or `http-1`.
     let loopName: String
-    let settings: ServerConfiguration
+    @exclusivity(unchecked) private(set) var settings: ServerConfiguration
     let access: AccessControl
     let hub: Hub
     let broker: any Broker
@@ -99,6 +99,11 @@ final class LoopContext {
 
     deinit {
         input.deallocate()
+    }
+
+    /// Takes other settings. What was derived from them in `init` stays: those settings need a restart.
+    func take(_ settings: ServerConfiguration) {
+        self.settings = settings
     }
 
     // MARK: Connections

@@ -7,7 +7,7 @@ import Synchronization
 
 /// The contexts of all event loops, and the way to reach them from other threads.
 struct LoopContexts: Sendable {
-    let settings: ServerConfiguration
+    let inForce: SettingsInForce
     let access: AccessControl
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
     private let loops: [any EventLoop]
@@ -27,10 +27,12 @@ struct LoopContexts: Sendable {
     /// - Parameters:
     ///   - socketLoops: the loops for WebSockets.
     ///   - httpLoops: the loops for event streams and all other HTTP requests.
+    ///   - isLocal: whether the server listens only on loopback addresses.
     init(
         socketLoops: [SocketLoop],
         httpLoops: [any EventLoop],
         settings: ServerConfiguration,
+        isLocal: Bool = false,
         access: AccessControl,
         broker: any Broker,
         sockets: SocketBudget,
@@ -78,7 +80,7 @@ struct LoopContexts: Sendable {
             let slot = byLoop[ObjectIdentifier(loop)]
             loop.withPoller { $0.afterRound = { slot?.value?.flushReplies() } }
         }
-        self.settings = settings
+        inForce = SettingsInForce(settings, isLocal: isLocal)
         self.access = access
         self.byLoop = byLoop
         self.loops = all
@@ -87,6 +89,9 @@ struct LoopContexts: Sendable {
         self.streams = streams
         self.watch = watch
     }
+
+    /// The settings in force. On a loop, ``LoopContext/settings`` is cheaper.
+    var settings: ServerConfiguration { inForce.configuration }
 
     /// Whether every loop has responded recently.
     var isAlive: Bool { watch.isAlive(now: LoopContext.monotonicNow()) }

@@ -7,6 +7,7 @@ import NIOCore
 struct ServerMetrics: Sendable {
     let registry: MetricsRegistry
     let requests: RequestMetrics
+    let reloads = ReloadRecord()
     let contexts: LoopContexts
     private let pubSub: PubSub
     private let broker: any Broker
@@ -58,7 +59,7 @@ struct ServerMetrics: Sendable {
             .gauge("apus_subscriptions_waiting", "Subscriptions whose topic is not there yet.", hub.waiting),
         ]
         all += await memory(logs: families.bytes)
-        return PrometheusText.write([Self.build] + all + process.families + registry.families)
+        return PrometheusText.write([Self.build] + all + reloads.families + process.families + registry.families)
     }
 
     /// The usual build metric: always 1, with the version as a label, so that it can be joined with any other metric.

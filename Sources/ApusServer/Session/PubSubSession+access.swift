@@ -30,11 +30,12 @@ extension PubSubSession {
         }
     }
 
-    private var firstDeadline: Int64 {
+    var firstDeadline: Int64 {
         context.monotonicNow() + max(context.settings.timeouts.auth.wholeMilliseconds, 1)
     }
 
-    private func admit(_ admission: AccessControl.Admission) {
+    func admit(_ admission: AccessControl.Admission) {
+        policyNumber = 0
         switch admission {
         case .open: (access, authDeadline) = (nil, nil)
         case .admitted(let client): (access, authDeadline) = (SessionAccess(client), nil)
@@ -138,24 +139,24 @@ extension PubSubSession {
     }
 
     /// Ends the subscriptions that the client's rights do not cover any more, and adapts the patterns.
-    private func adaptSubscriptions() {
+    func adaptSubscriptions() {
         guard let client = access?.client else { return }
         connection.sendReplies()
         let ended = context.hub.adapt(self) { request in
-            client.covers(request) ? .continues(client.permission(for: request.topic)) : .ends(EndReason("FORBIDDEN"))
+            client.covers(request) ? .continues(client.permission(for: request.topic)) : .ends(.forbidden)
         }
-        for topicJSON in ended { inform(.unsubscribed(topicJSON: topicJSON, reason: "FORBIDDEN")) }
+        for topicJSON in ended { inform(.unsubscribed(topicJSON: topicJSON, reason: EndReason.forbidden.code)) }
         connection.keepRepliesInOrder()
     }
 
     // MARK: Over time
 
     /// Ends the connection if the client's credential has been revoked, or has expired and was not renewed. Before
-    /// that, tells the client to renew it.
+    /// that, tells the client to renew it. Gives the client other rights if another policy is in force.
     ///
-    /// Also called once a second: a credential may be revoked between its check and the start of the session.
+    /// Also called once a second: both may happen between the check of a credential and the start of the session.
     func checkAccess() {
-        guard let access else { return }
+        guard reconsider(), let access else { return }
         if case .ended(let reason) = context.access.standing(of: access.client) { return end(reason) }
         guard let remaining = context.access.remaining(access.client) else { return }
         if remaining <= 0 {
@@ -168,7 +169,7 @@ extension PubSubSession {
         connection.flush()
     }
 
-    private func end(_ reason: Disconnect) {
+    func end(_ reason: Disconnect) {
         context.logger.info(
             "client ended",
             metadata: ["connection.id": "\(connection.id)", "reason": "\(reason.reason)"]

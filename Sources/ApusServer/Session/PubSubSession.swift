@@ -16,6 +16,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     /// What the client may do; `nil` if the server is open to everybody, or the client has not been admitted.
     var access: SessionAccess?
     var verification = Verification.none
+    /// The number of the policy that the client was compared with last; 0 if it was admitted since, by whichever policy
+    /// was in force then.
+    var policyNumber: UInt64 = 0
     private(set) var isEnded = false
     private var nextHeartbeat: Int64
     /// The topic that makes this connection's publisher wait.

@@ -11,6 +11,15 @@ extension EventStream {
         finish(EndReason(reason.reason))
     }
 
+    func covers(_ request: SubscribeRequest) -> Bool { access.covers(request) }
+
+    func lost(_ topics: [[UInt8]]) {
+        guard !isFinished else { return }
+        context.beginBurst()
+        for topicJSON in topics { inform(.unsubscribed(topicJSON: topicJSON, reason: EndReason.forbidden.code)) }
+        if subscriptions.isEmpty { finish(.forbidden) }
+    }
+
     func tellExpiring() {
         guard !isWarned, !isFinished, isWritable else { return }
         isWarned = true

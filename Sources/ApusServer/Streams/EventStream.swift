@@ -24,7 +24,8 @@ final class EventStream: StreamingSubscriber, PollTarget {
     var subscriptions = SubscriptionSet()
     var loopIndex = 0
 
-    let access: ClientAccess
+    var access: ClientAccess
+    var policyNumber: UInt64 = 0
     private let id: UInt64
     let context: LoopContext
     private let poller: Poller

@@ -1,3 +1,4 @@
+import ApusAccess
 import ApusBroker
 import ApusProtocol
 import NIOCore
@@ -10,7 +11,8 @@ final class LongPoll: StreamingSubscriber {
     let peer: SubscriberPeer
     let origin: UInt32 = 0
     var subscriptions = SubscriptionSet()
-    let access: ClientAccess
+    var access: ClientAccess
+    var policyNumber: UInt64 = 0
     private let context: LoopContext
     private let promise: EventLoopPromise<Void>
     private var isOver = false
@@ -43,11 +45,25 @@ final class LongPoll: StreamingSubscriber {
 
     /// Answers 401 in place of a page.
     func end(_ reason: Disconnect) {
-        let text = reason == .revoked ? "The credential was revoked" : "The credential has expired"
+        let text =
+            switch reason {
+            case .revoked: "The credential was revoked"
+            case .unauthorized: "A valid API key or token is required"
+            default: "The credential has expired"
+            }
         end(.failure(Problem.unauthorized(text, context.access.challenge)))
     }
 
     func tellExpiring() {}
+
+    /// The page that follows is history.
+    func covers(_ request: SubscribeRequest) -> Bool {
+        access.covers(request) && access.rights.allows(.history, topic: request.topic)
+    }
+
+    func lost(_ topics: [[UInt8]]) {
+        end(.failure(Forbidden([.subscribe, .history]).problem))
+    }
 
     func drain() {
         end()

@@ -11,7 +11,6 @@ struct StreamGate: Sendable {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let access: AccessControl
-    let sites: SitePolicy
     let log: RequestLog
     let basePath: BasePath
 
@@ -26,7 +25,7 @@ struct StreamGate: Sendable {
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
             // The answer to a page of another origin needs more fields.
             head.headers["origin"] == nil,
-            peer.isUnix || sites.answers(to: head.headers["host"] ?? ""),
+            peer.isUnix || contexts.inForce.sites.answers(to: head.headers["host"] ?? ""),
             let client = access(of: head),
             let request = try? StreamRequest(
                 match,
@@ -109,7 +108,7 @@ struct StreamGate: Sendable {
                 receipts.append(receipt)
             }
             context.beginBurst()
-            if writesHead { stream.deliver(Self.head(sites.sharing(with: nil, host: nil))) }
+            if writesHead { stream.deliver(Self.head(contexts.inForce.sites.sharing(with: nil, host: nil))) }
             let start = request.isPositioned ? receipts.first.flatMap(\.position) : nil
             stream.open(at: start, telling: receipts.compactMap(\.news))
             return stream

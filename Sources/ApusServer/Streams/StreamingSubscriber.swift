@@ -6,7 +6,15 @@ protocol StreamingSubscriber: Subscriber {
     /// The subscriber's index in its loop's list.
     var loopIndex: Int { get set }
     /// What the client may do, and until when.
-    var access: ClientAccess { get }
+    var access: ClientAccess { get set }
+    /// The number of the policy that the client was compared with last; 0 if it was not yet.
+    var policyNumber: UInt64 { get set }
+
+    /// Whether the client may still have a subscription.
+    func covers(_ request: SubscribeRequest) -> Bool
+
+    /// Some of its subscriptions have ended, because the client may not have them any more.
+    func lost(_ topics: [[UInt8]])
 
     /// How many bytes wait for the socket.
     var pendingBytes: Int { get }

@@ -125,15 +125,15 @@ import Testing
         }
     }
 
-    private func sites(_ origin: String? = nil, isLocal: Bool = true) -> SitePolicy {
-        var access = ApusServer.ServerConfiguration.Access()
-        access.allowedOrigins = [origin.flatMap { AllowedOrigin($0) }].compactMap(\.self)
-        return SitePolicy(access, isLocal: isLocal)
+    private func sites(_ origin: String? = nil, isLocal: Bool = true) -> SettingsInForce {
+        var configuration = ApusServer.ServerConfiguration()
+        configuration.access.allowedOrigins = [origin.flatMap { AllowedOrigin($0) }].compactMap(\.self)
+        return SettingsInForce(configuration, isLocal: isLocal)
     }
 
     @Test func `foreign names and pages are refused, and a preflight is answered before the route`() async throws {
         let (page, foreign): (HTTPFields, HTTPFields) = ([.origin: "https://a.example"], [.origin: "https://b.example"])
-        let site = SiteMiddleware(sites: sites("https://a.example"))
+        let site = SiteMiddleware(settings: sites("https://a.example"))
         for (request, address, result) in [
             (request(.get, "/topics", host: "b.example"), "127.0.0.1:1", "FORBIDDEN_HOST"),
             (request(.get, "/topics", host: "b.example"), "unix", "passed"),
@@ -155,7 +155,7 @@ import Testing
         let allowed = try #require(HTTPField.Name("Access-Control-Allow-Private-Network"))
         let fields: HTTPFields = [.origin: "https://a.example", .accessControlRequestMethod: "PUT"]
         for (more, answer) in [([:], nil), ([asked: "true"], "true")] as [(HTTPFields, String?)] {
-            let response = try await SiteMiddleware(sites: sites("*")).handle(
+            let response = try await SiteMiddleware(settings: sites("*")).handle(
                 request(.options, "/topics/t", Self.joined(fields, more)),
                 context: try await context("/topics/t")
             ) { _, _ in Response(status: .ok) }
@@ -172,7 +172,7 @@ import Testing
             ("https://a.example", foreign, nil, nil, "Origin"), ("https://a.example", [:], nil, nil, "Origin"),
             ("*", foreign, nil, "*", nil), ("https://a.example", foreign, "*", "*", nil),
         ] as [(String, HTTPFields, String?, String?, String?)] {
-            let response = try await CrossOriginMiddleware(sites: sites(allowed)).handle(
+            let response = try await CrossOriginMiddleware(settings: sites(allowed)).handle(
                 request(.get, "/topics", fields),
                 context: try await context("/topics")
             ) { _, _ in

@@ -15,7 +15,12 @@ import Testing
     private func log(basePath: String = "") -> RequestLog {
         let lines = lines
         let logger = Logger(label: "test") { _ in
-            LogOutput(format: .text, level: .debug, metadataProvider: nil, now: { Timestamp(milliseconds: 0) }) {
+            LogOutput(
+                format: .text,
+                level: LogLevel(.debug),
+                metadataProvider: nil,
+                now: { Timestamp(milliseconds: 0) }
+            ) {
                 line in
                 lines.withLockedValue { $0.append(line) }
             }

@@ -36,12 +36,10 @@ struct PendingRig {
             logger: logger
         )
         let basePath = BasePath(settings.basePath)
-        let sites = SitePolicy(settings.access, isLocal: false)
         let gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
-            sites: sites,
             isEcho: false,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
@@ -50,7 +48,6 @@ struct PendingRig {
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
-            sites: sites,
             log: RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: basePath),
             basePath: basePath
         )
