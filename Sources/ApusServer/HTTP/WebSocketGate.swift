@@ -130,6 +130,7 @@ struct WebSocketGate: HandshakeGate {
             let peer = socket.peerAddress
             let connection = makeConnection(handshake, socket: socket, peer: peer, on: context, poller: poller)
             connection.start(nil)
+            connection.closeIfMemoryIsFull()
             var input = input
             input.withUnsafeMutableReadableBytes { connection.received($0) }
             // The socket may have been on its way here when the other connections were told of the shutdown.

@@ -100,7 +100,8 @@ final class PendingConnection: PollTarget {
         let response = handshake.response(to: head.headers["sec-websocket-key"] ?? "")
         // A new socket takes this few bytes at once, or it is unusable.
         let sent = response.withUnsafeReadableBytes { socket.send($0) }
-        if sent != .bytes(response.readableBytes) { connection.end() }
+        guard sent == .bytes(response.readableBytes) else { return connection.end() }
+        connection.closeIfMemoryIsFull()
     }
 
     private func start(_ stream: EventStream, _ head: RequestHead, size: Int) {

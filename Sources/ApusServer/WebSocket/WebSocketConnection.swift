@@ -91,9 +91,13 @@ final class WebSocketConnection: PollTarget {
             }
         } catch {
             log("socket failed", code: nil, reason: "\(error)")
-            return end()
+            end()
         }
-        // A browser's client learns of a reason only in this way.
+    }
+
+    /// Closes a new connection if memory is at its limit. A page learns the reason only from a close after the
+    /// handshake's answer, so call it then.
+    func closeIfMemoryIsFull() {
         if context.isFull { disconnect(.overloaded) }
     }
 

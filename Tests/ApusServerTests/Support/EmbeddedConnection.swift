@@ -74,6 +74,7 @@ final class EmbeddedConnection {
         )
         connection.session = makeSession(connection)
         connection.start(nil)
+        connection.closeIfMemoryIsFull()
     }
 
     deinit {
