@@ -6,9 +6,18 @@ export interface Position {
   offset: number;
 }
 
+/** Returns a token, now or later. `signal` is aborted when nobody waits for it any more. */
+export type TokenProvider = (call: { signal: AbortSignal }) => string | Promise<string>;
+
 export interface ApusOptions {
   /** Sent as the first message of a connection. It is never part of an address. */
   apiKey?: string;
+  /**
+   * A token (JWT), or a function that returns one. The function is called before each connection, and when the token is
+   * about to expire, which renews it on the open connection. When it fails it is called again later; when it throws an
+   * `ApusError` with the code `UNAUTHORIZED`, that ends the client. A token is never part of an address.
+   */
+  token?: string | TokenProvider;
   /** Name of this client's subscriptions. Default: a random one. */
   clientId?: string;
   /** Messages that may wait for their acknowledgement, offline too. Default 10,000; beyond it `QUEUE_FULL`. */
@@ -18,12 +27,17 @@ export interface ApusOptions {
   /** Milliseconds: the delay before attempt n is random, up to `minDelay` × 2ⁿ and `maxDelay`. 250 and 30,000. */
   minDelay?: number;
   maxDelay?: number;
-  /** Milliseconds until a connection must be made and authenticated. Default 10,000. */
+  /** Milliseconds until a connection must be made and authenticated, and until `token` must answer. Default 10,000. */
   connectTimeout?: number;
   /** Milliseconds between pings; a connection that answers neither of two is given up. Default 20,000; 0 = off. */
   pingInterval?: number;
   /** What to connect with where there is no global `WebSocket`. */
-  WebSocket?: new (url: string) => WebSocketLike;
+  WebSocket?: new (url: string, options?: any) => WebSocketLike;
+  /**
+   * Whether that takes `{ headers }` as its second argument, as those of Node and of the package `ws` do: a token then
+   * goes into a header, and otherwise into a subprotocol. Default: `true` for Node's own.
+   */
+  takesHeaders?: boolean;
 }
 
 /** As much of a WebSocket as is used. */
@@ -200,7 +214,10 @@ export interface ClientEvents {
     /** Of `closed`: why, if it was not `close()`. */
     error?: ApusError;
   };
-  /** What no promise or loop is there for: messages that make no sense (`MALFORMED`), refused subscriptions. */
+  /**
+   * What no promise or loop is there for: messages that make no sense (`MALFORMED`), refused subscriptions, a token
+   * that is refused (`UNAUTHORIZED`) or that `token` does not return (`TOKEN_UNAVAILABLE`).
+   */
   error: ApusError;
 }
 
@@ -226,11 +243,16 @@ export class Apus {
   close(): void;
 }
 
-/** A refusal, by the server or by this client (`CLOSED`, `QUEUE_FULL`, `MESSAGE_TOO_BIG`, `MALFORMED`). */
+/**
+ * A refusal, by the server or by this client (`CLOSED`, `QUEUE_FULL`, `MESSAGE_TOO_BIG`, `MALFORMED`,
+ * `TOKEN_UNAVAILABLE`).
+ */
 export class ApusError extends Error {
   constructor(code: string, message: string);
   /** For programs. `message` is for people. */
   readonly code: string;
   /** Of `MALFORMED`: what came. */
   readonly data?: unknown;
+  /** Of `TOKEN_UNAVAILABLE`: what `token` threw. */
+  readonly cause?: unknown;
 }

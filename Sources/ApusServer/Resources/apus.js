@@ -4,6 +4,7 @@
  *   Apus ──── Link ──── Feed ──── Subscription
  *    │         │         └ one subscription: its position, its buffer; what the application holds is a shell around it
  *    │         └ one WebSocket, opened again when it is lost
+ *    ├ Credential: the token, or the function that is asked for one before each connection, and when one expires
  *    └ Outbox: publications that are not acknowledged yet, sent again with the same ids after a reconnect
  *
  * An event does not say for which subscription it is, so subscriptions that overlap are on links of their own.
@@ -49,8 +50,18 @@ const DELETED = -1;
 const SCOUT_SPACING = 100;
 /** How long a publication is sent again that the server refuses for the time being, without closing the connection. */
 const UNAVAILABLE_WAIT = 30_000;
+/** How often in a row a token of a provider may be refused. */
+const MAX_REFUSALS = 5;
+/** Longest delay before a renewal that failed is tried again. A token that expires is announced 30 s before. */
+const RENEWAL_DELAY = 5_000;
+/** Longest time until the end of a token that is taken from a server. */
+const MAX_VALIDITY = 60_000;
+/** What a subprotocol may consist of (RFC 9110 section 5.6.2). A JWT does. */
+const SUBPROTOCOL = /^[\w!#$%&'*+.^`|~-]+$/;
 /** The reasons of a close 1008 after which to come back. Other rows of the table of close codes are in `isFinal`. */
 const POLICY_RETRY = ["SLOW_CONSUMER", "RATE_LIMITED", "NO_PONG"];
+/** Whether the global `WebSocket` takes header fields: that of Node does, that of a page does not. */
+const TAKES_HEADERS = globalThis.process?.versions?.node !== undefined && globalThis.document === undefined;
 
 const isFinal = (code, reason) =>
   [1002, 1003, 1007, TOO_BIG].includes(code) || (code === 1008 && !POLICY_RETRY.includes(reason));
@@ -93,6 +104,7 @@ function overlap(a, b) {
 const byteCount = (text) => new TextEncoder().encode(text).length;
 // A character is three bytes at the most: most texts need not be counted.
 const isAsLarge = (text, bytes) => text.length * 3 >= bytes && byteCount(text) >= bytes;
+const isToken = (value) => typeof value === "string" && /^[!-~]+$/.test(value);
 const tooBig = (bytes) => new ApusError("MESSAGE_TOO_BIG", `the server takes no message of ${bytes} bytes`);
 
 /** Calls `listener` when the network or the page is back; returns what ends that. Node has nothing of the kind. */
@@ -121,7 +133,8 @@ function socketAddress(given) {
     // Said below.
   }
   if (!/^wss?:$/.test(url?.protocol)) {
-    throw new TypeError(`not an address of a server, which begins with http, https, ws or wss: ${address}`);
+    const shown = `${address}`.split("?")[0]; // There may be a key behind it.
+    throw new TypeError(`not an address of a server, which begins with http, https, ws or wss: ${shown}`);
   }
   if (!url.pathname.endsWith("/ws")) url.pathname = `${url.pathname.replace(/\/$/, "")}/ws`;
   url.hash = "";
@@ -150,6 +163,59 @@ class Emitter {
       } catch (error) {
         queueMicrotask(() => { throw error; });
       }
+    }
+  }
+}
+
+/** Where tokens come from: a text, or a function, which is asked by all connections together once at a time. */
+class Credential {
+  #given;
+  #host;
+  #call;
+  #abort;
+
+  constructor(given, host) {
+    if (typeof given !== "function" && !isToken(given)) {
+      throw new TypeError("the token must be a text without spaces, or a function that returns one");
+    }
+    this.#given = given;
+    this.#host = host;
+  }
+
+  get isProvided() { return typeof this.#given === "function"; }
+  /** The token, where it is a text. */
+  get token() { return this.#given; }
+
+  /** A token of the function. Rejects after the failure is reported; where it is for good, the client has ended. */
+  obtain() {
+    this.#call ??= this.#ask().finally(() => { this.#call = undefined; });
+    return this.#call;
+  }
+
+  close() { this.#abort?.abort(new ApusError("CLOSED", "the client was closed")); }
+
+  async #ask() {
+    const { connectTimeout } = this.#host.options;
+    const abort = new AbortController();
+    const { signal } = abort;
+    this.#abort = abort;
+    const late = new Error(`no answer within ${connectTimeout} ms`);
+    const timer = setTimeout(() => abort.abort(late), connectTimeout);
+    const aborted = new Promise((_, reject) => { signal.onabort = () => reject(signal.reason); });
+    try {
+      const token = await Promise.race([(async () => this.#given({ signal }))(), aborted]);
+      if (!isToken(token)) throw new TypeError("it returned no text, or one with spaces");
+      return token;
+    } catch (error) {
+      if (error instanceof ApusError && error.code === "UNAUTHORIZED") {
+        this.#host.fail(error);
+      } else {
+        const failure = new ApusError("TOKEN_UNAVAILABLE", `the token provider failed: ${error?.message ?? error}`);
+        this.#host.report(Object.assign(failure, { cause: error }));
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
@@ -376,6 +442,14 @@ class Feed extends Emitter {
     }
   }
 
+  /** The server ended it, and only it. */
+  unsubscribed(reason) {
+    if (this.stage !== "live" && this.stage !== "waiting") return;
+    this.stage = "away";
+    const code = typeof reason === "string" ? reason : "INTERNAL";
+    this.end(new ApusError(code, `the server ended the subscription to ${this.topic}`));
+  }
+
   /** Ends it for the consumer too: at once, or (without `discard`) when what is buffered has been taken. */
   end(error, discard = false) {
     if (discard) this.#buffer.length = 0;
@@ -513,6 +587,15 @@ class Link {
   /** Whether the wait for the next attempt is the client's own, and so ends when the network or the page is back. */
   #mayHurry = false;
   #returnTimer;
+  /** Whether the handshake has the token. A page is not told that one was refused for it. */
+  #isTokenOffered = false;
+  /** Whether the next token goes into the first message instead, where a refusal is seen. */
+  #isHandshakeSuspect = false;
+  /** How many tokens in a row were refused. */
+  #refusals = 0;
+  #authenticatedAt = 0;
+  /** While the token is being renewed: the timer of the next attempt, or `true`. */
+  #renewal;
 
   constructor(host) { this.#host = host; }
 
@@ -551,12 +634,26 @@ class Link {
   }
 
   #connect() {
-    const { url, apiKey, connectTimeout, WebSocket } = this.#host.options;
-    const socket = new WebSocket(url);
-    this.#socket = socket;
-    this.connection += 1;
+    const { credential } = this.#host;
+    const connection = (this.connection += 1);
     this.knowsWaiting = false;
     this.#begunAt = Date.now();
+    if (credential?.isProvided) {
+      const isCurrent = () => this.connection === connection && this.state === "connecting";
+      credential.obtain().then((token) => { if (isCurrent()) this.#open(token); }, () => {
+        if (isCurrent()) this.#lost(undefined, undefined, "TOKEN_UNAVAILABLE");
+      });
+    } else {
+      this.#open(credential?.token);
+    }
+    this.state = "connecting";
+    this.#host.turned(this);
+  }
+
+  #open(token) {
+    const { apiKey, connectTimeout } = this.#host.options;
+    const socket = this.#handshake(token);
+    this.#socket = socket;
     this.#timer = setTimeout(() => this.#lost(socket, 1006, "CONNECT_TIMEOUT"), connectTimeout);
     socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data);
     socket.onclose = ({ code, reason }) => this.#lost(socket, code, reason);
@@ -564,22 +661,64 @@ class Link {
     socket.onerror = () => this.#lost(socket, 1006, "");
     socket.onopen = () => {
       if (socket !== this.#socket) return;
-      if (apiKey === undefined) this.#ready();
-      else this.#request({ type: "auth", api_key: apiKey }, (reply) => this.#authenticated(reply));
+      if (this.#isTokenOffered || (apiKey ?? token) === undefined) this.#ready();
+      else this.#request({ type: "auth", api_key: apiKey, token }, (reply) => this.#authenticated(reply));
     };
-    this.state = "connecting";
-    this.#host.turned(this);
+  }
+
+  /** A WebSocket whose handshake has the token, in a header or a subprotocol, but never in its address. */
+  #handshake(token) {
+    const { url, takesHeaders, WebSocket } = this.#host.options;
+    const mayOffer = token !== undefined && (takesHeaders || SUBPROTOCOL.test(token));
+    this.#isTokenOffered = mayOffer && !this.#isHandshakeSuspect;
+    if (!this.#isTokenOffered) return new WebSocket(url);
+    if (takesHeaders) return new WebSocket(url, { headers: { Authorization: `Bearer ${token}` } });
+    return new WebSocket(url, ["apus", `bearer.${token}`]);
   }
 
   #authenticated(reply) {
     const error = reply.type === "error" ? refusal(reply) : undefined;
-    if (error?.code === "UNAUTHORIZED") this.#host.fail(error);
+    if (error?.code === "UNAUTHORIZED") this.#lost(this.#socket, 1008, "UNAUTHORIZED", error);
     else this.#ready(); // Where no keys are asked for, `auth` is refused otherwise, and not needed.
+  }
+
+  /** The server says that the token expires: another one takes its place on the open connection. */
+  #renew(validity) {
+    if (!this.#host.credential?.isProvided || this.#renewal || this.state !== "open") return;
+    // A token that lives for less than the server's notice is announced again at once, and so is one that came twice.
+    const begin = this.#authenticatedAt + Math.min(isCount(validity) ? validity : 0, MAX_VALIDITY) / 2;
+    this.#renewLater(begin - Date.now(), 0);
+  }
+
+  #renewLater(delay, attempt) {
+    if (delay <= 0) this.#renewNow(attempt);
+    else this.#renewal = setTimeout(() => this.#renewNow(attempt), delay);
+  }
+
+  #renewNow(attempt) {
+    this.#renewal = true;
+    const { connection } = this;
+    const again = () => this.#renewLater(Math.min(this.#host.backoff(attempt), RENEWAL_DELAY), attempt + 1);
+    const isCurrent = () => this.connection === connection && this.state === "open";
+    this.#host.credential.obtain().then((token) => {
+      if (!isCurrent()) return;
+      this.#request({ type: "auth", token }, (reply) => {
+        if (reply.type === "error") {
+          this.#host.report(refusal(reply));
+          again();
+        } else {
+          this.#renewal = undefined;
+          this.#authenticatedAt = Date.now();
+        }
+      });
+    }, () => { if (isCurrent()) again(); });
   }
 
   #ready() {
     const { pingInterval } = this.#host.options;
     clearTimeout(this.#timer);
+    this.#isHandshakeSuspect = false;
+    this.#authenticatedAt = Date.now();
     if (pingInterval > 0) this.#timer = setInterval(() => this.#beat(), pingInterval);
     this.#settling = setTimeout(() => { this.#attempt = 0; }, STABLE);
     this.#silence = 0;
@@ -600,9 +739,10 @@ class Link {
     else this.#request({ type: "ping" }, () => {});
   }
 
-  #lost(socket, code, reason) {
+  #lost(socket, code, reason, error) {
     if (socket !== this.#socket) return;
     const wasOpen = this.state === "open";
+    if (!wasOpen && this.#isTokenOffered) this.#isHandshakeSuspect = true;
     const assigned = this.#assignedDelay;
     const refuseLargest = code === TOO_BIG && wasOpen ? this.#largest() : undefined;
     this.#drop();
@@ -610,10 +750,12 @@ class Link {
     if (refuseLargest) {
       refuseLargest();
       if (this.state === "closed") return; // Nothing else was on it, or whoever was told closed the client.
-    } else if (isFinal(code, reason)) {
-      this.#host.fail(new ApusError(reason || `CLOSE_${code}`, `the server closed the connection: ${code} ${reason}`));
+    } else if (this.#isFinal(code, reason)) {
+      const closed = `the server closed the connection: ${code} ${reason}`;
+      this.#host.fail(error ?? new ApusError(reason || `CLOSE_${code}`, closed));
       return;
     }
+    if (error) this.#host.report(error);
     // The topic is gone, which ended its subscription. For the others, and what is to be published, life goes on.
     if (reason === "TOPIC_DELETED" && !this.#host.needs(this)) {
       this.state = "idle";
@@ -627,6 +769,15 @@ class Link {
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.state = "waiting";
     this.#host.turned(this, { delay, code, reason });
+  }
+
+  /** Whether there is no use in coming back. With another token there may be. */
+  #isFinal(code, reason) {
+    if (code === 1008 && this.#host.credential?.isProvided) {
+      if (reason === "TOKEN_EXPIRED") return false;
+      if (reason === "UNAUTHORIZED") return (this.#refusals += 1) >= MAX_REFUSALS;
+    }
+    return isFinal(code, reason);
   }
 
   /**
@@ -660,6 +811,9 @@ class Link {
     this.#assignedDelay = undefined;
     clearTimeout(this.#timer); // An interval, too.
     clearTimeout(this.#settling);
+    clearTimeout(this.#renewal);
+    this.#renewal = undefined;
+    this.#isTokenOffered = false;
     this.#isAlive();
     this.#requests.clear();
     for (const feed of this.feeds.values()) feed.lost();
@@ -700,6 +854,8 @@ class Link {
   #inform(message) {
     const delay = message.reconnect_after_ms;
     if (message.msg === "shutdown" && delay >= 0) this.#assignedDelay = Math.min(delay, MAX_ASSIGNED_DELAY);
+    else if (message.msg === "token_expiring") this.#renew(message.expires_in_ms);
+    else if (message.msg === "unsubscribed") this.feeds.get(message.topic)?.unsubscribed(message.reason);
     const feed = this.#feed(message.topic);
     if (!feed) return;
     const { msg, topic, client_id: clientId, lag, queue } = message;
@@ -713,6 +869,7 @@ class Link {
   #answer(reply) {
     const request = this.#requests.get(reply.request_id);
     this.#requests.delete(reply.request_id);
+    if (reply.type !== "error") this.#refusals = 0;
     if (request) request.done(reply);
     else this.#host.answered(reply);
   }
@@ -947,8 +1104,10 @@ export class Apus {
 
   constructor(url, options = {}) {
     const clientId = `js-${uuid().slice(0, 8)}`;
-    this.#options = { ...OPTIONS, clientId, WebSocket: globalThis.WebSocket, ...options, url: socketAddress(url) };
-    const { minDelay, maxDelay } = this.#options;
+    const platform = { WebSocket: globalThis.WebSocket, takesHeaders: TAKES_HEADERS && !options.WebSocket };
+    this.#options = { ...OPTIONS, clientId, ...platform, ...options, url: socketAddress(url) };
+    const { minDelay, maxDelay, apiKey, token } = this.#options;
+    if (apiKey !== undefined && token !== undefined) throw new TypeError("apiKey and token exclude each other");
     if (!this.#options.WebSocket) {
       throw new TypeError("there is no WebSocket here: use Node 22 or newer, or give one as the option WebSocket");
     }
@@ -963,6 +1122,7 @@ export class Apus {
       needs: (link) => link.feeds.size > 0 || (isMain(link) && this.#outbox.size > 0),
       turned: (link, detail) => { if (isMain(link)) this.#emitter.emit("state", { state: link.state, ...detail }); },
       fail: (error) => this.#end(error),
+      report: (error) => { if (this.state !== "closed") this.#emitter.emit("error", error); },
       release: (feed, isSubscribed, error) => this.#release(feed, isSubscribed, error),
       there: (feed) => this.#outbox.there(feed.topic, isMain(feed.link)),
       gone: (topic) => this.#outbox.gone(topic),
@@ -970,6 +1130,7 @@ export class Apus {
       malformed: (data) => this.#emitter.emit("error", Object.assign(
         new ApusError("MALFORMED", "the server sent what is no message of Apus"), { data })),
     };
+    if (token !== undefined) this.#host.credential = new Credential(token, this.#host);
     this.#links = [new Link(this.#host)];
     this.#outbox = new Outbox(this.#links[0], this.#host);
     this.#links[0].wake();
@@ -1045,6 +1206,7 @@ export class Apus {
     if (this.state === "closed") return;
     this.#stopListening();
     for (const link of this.#links) link.close();
+    this.#host.credential?.close();
     this.#outbox.close(error ?? new ApusError("CLOSED", "the client was closed"));
     for (const feed of [...this.#feeds]) feed.end(error, error === undefined);
     this.#emitter.emit("state", { state: "closed", error });

@@ -3,21 +3,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inChromium } from "./chromium.js";
-import { Proxy, Server, Site, control } from "./harness.js";
+import { GuardedServer, Proxy, Server, Site, control } from "./harness.js";
 import { scenarios } from "./scenarios.js";
 
 const LIMIT = 100_000;
 
 const server = await Server.start();
 const proxy = await Proxy.start(server.port);
-const site = await Site.start(control(server, proxy), { url: `http://127.0.0.1:${proxy.port}` });
+const others = await GuardedServer.startAll();
+const guarded = GuardedServer.addresses(others);
+const site = await Site.start(control(server, proxy, others), { url: `http://127.0.0.1:${proxy.port}`, guarded });
 let results;
 try {
   results = await inChromium(site.url, site.results, LIMIT);
 } finally {
   site.stop();
   proxy.stop();
-  await server.stop();
+  await Promise.all([server, ...Object.values(others)].map((each) => each.stop()));
 }
 
 for (const { name, error, milliseconds } of results) {

@@ -1,11 +1,14 @@
 // What the end-to-end tests stand on: the server as a process, a way to it that can be cut, and a local site for the
 // browser's page. Everything is on the loopback and stopped by its own handle.
 
-import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect, createServer as createTCPServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 
 /** What would configure the server: its own names and the aliases. */
 const OURS = /^((APUS|PUBSUB)_.*|HOST|PORT|LOG_LEVEL|MAX(_SUBSCRIBER)?_QUEUE_SIZE|MAX_MESSAGES|TOPIC_HISTORY_SIZE)$/;
@@ -58,6 +61,49 @@ export class Server {
   }
 }
 
+/**
+ * A server that asks for credentials, with a key for the test itself and tokens for clients.
+ *
+ * Its leeway of 30 s lets tokens begin that have ended, so no test has to be fast: with a long grace such a client must
+ * renew its token, with none it is cut within a second.
+ */
+export class GuardedServer {
+  static #KEY = { "X-API-Key": "boss-key" };
+
+  static async start(grace) {
+    const guarded = new GuardedServer();
+    guarded.folder = await mkdtemp(join(tmpdir(), "apus-tokens-"));
+    guarded.secret = join(guarded.folder, "secret");
+    await writeFile(guarded.secret, "0123456789abcdef0123456789abcdef");
+    const keys = JSON.stringify([{ alg: "HS256", file: guarded.secret }]);
+    guarded.server = await Server.start("--api-key", "boss-key", "--tokens-keys", keys, "--token-grace", grace);
+    return guarded;
+  }
+
+  static async startAll() {
+    return { renewing: await GuardedServer.start("60s"), expiring: await GuardedServer.start("0s") };
+  }
+
+  static addresses(all) { return Object.fromEntries(Object.entries(all).map(([name, { base }]) => [name, base])); }
+
+  get base() { return this.server.base; }
+
+  call(method, path, body) { return this.server.call(method, path, body, GuardedServer.#KEY); }
+
+  /** A token, by `apus token mint`. */
+  async mint({ sub = "ann", expires = "1h", allow = ["*:>"] }) {
+    const rights = allow.flatMap((right) => ["--allow", right]);
+    const { stdout } = await promisify(execFile)(process.env.APUS_BIN, ["token", "mint", "--key-file", this.secret,
+      "--alg", "HS256", "--sub", sub, "--expires", expires, ...rights]);
+    return stdout.trim();
+  }
+
+  async stop() {
+    await rm(this.folder, { recursive: true });
+    return this.server.stop();
+  }
+}
+
 /** A way to the server that can be cut, and kept shut. */
 export class Proxy {
   #sockets = new Set();
@@ -99,14 +145,15 @@ export class Proxy {
   }
 }
 
-/** What a scenario asks for beside the client: done here, because a page can do none of it. */
-export function control(server, proxy) {
+/** What a scenario asks for beside the client, also of `others`: done here, because a page can do none of it. */
+export function control(server, proxy, others = {}) {
   const topic = (name) => `/topics/${encodeURIComponent(name)}`;
-  const call = async (...request) => {
-    const { status, body } = await server.call(...request);
-    if (status >= 300) throw new Error(`${request.join(" ")}: ${status} ${JSON.stringify(body)}`);
-  };
-  return async ({ action, name, settings }) => {
+  return async ({ action, name, settings, on }) => {
+    const target = on ? others[on] : server;
+    const call = async (...request) => {
+      const { status, body } = await target.call(...request);
+      if (status >= 300) throw new Error(`${request.join(" ")}: ${status} ${JSON.stringify(body)}`);
+    };
     switch (action) {
       case "create": return settings ? call("PUT", topic(name), settings) : call("POST", "/topics", { name });
       case "delete": return call("DELETE", topic(name));
@@ -114,6 +161,8 @@ export function control(server, proxy) {
       case "cut": return proxy.cut();
       case "shut": return proxy.shut(true);
       case "open": return proxy.shut(false);
+      case "mint": return target.mint(settings);
+      case "revoke": return call("POST", "/revocations", settings);
       default: throw new Error(`no action ${action}`);
     }
   };
@@ -141,10 +190,13 @@ export class Site {
       for await (const chunk of request) chunks.push(chunk);
       const body = JSON.parse(Buffer.concat(chunks));
       if (request.url === "/results") site.finish(body);
+      let value;
       let error;
-      if (request.url === "/control") await perform(body).catch((thrown) => { error = thrown.message; });
+      if (request.url === "/control") {
+        value = await perform(body).catch((thrown) => { error = thrown.message; });
+      }
       response.writeHead(200, { "Content-Type": "application/json" });
-      return response.end(JSON.stringify({ error }));
+      return response.end(JSON.stringify({ value, error }));
     });
     site.url = `http://127.0.0.1:${await listening(site.server)}/`;
     return site;

@@ -2,20 +2,24 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { Apus } from "../../../Sources/ApusServer/Resources/apus.js";
-import { CLIENT, Proxy, Server, control } from "./harness.js";
+import { CLIENT, GuardedServer, Proxy, Server, control } from "./harness.js";
 import { runScenario, scenarios } from "./scenarios.js";
 
 const FAST = { minDelay: 10, maxDelay: 100 };
 const server = await Server.start();
 const proxy = await Proxy.start(server.port);
+const others = await GuardedServer.startAll();
+const guarded = GuardedServer.addresses(others);
 after(async () => {
   proxy.stop();
-  assert.equal(await server.stop(), 0);
+  for (const each of [server, ...Object.values(others)]) assert.equal(await each.stop(), 0);
 });
 
 for (const name of Object.keys(scenarios)) {
-  test(`Node: ${name}`, () =>
-    runScenario(name, { Apus, url: `http://127.0.0.1:${proxy.port}`, control: control(server, proxy) }));
+  test(`Node: ${name}`, () => {
+    const url = `http://127.0.0.1:${proxy.port}`;
+    return runScenario(name, { Apus, url, guarded, control: control(server, proxy, others) });
+  });
 }
 
 const until = (client, wanted) => new Promise((resolve) => {

@@ -1,6 +1,6 @@
 // What a client must do against a real server: the same on Node and in a browser, so nothing of either is used here.
-// A scenario gets `url` (a way to the server that can be cut), `control` (what only the test's own process can do) and
-// `client(options)`, which makes a client that is closed afterwards.
+// A scenario gets `url` (a way to the server that can be cut), `guarded` (addresses of servers that ask for credentials),
+// `control` (what only the test's own process can do) and `client(options)`, which makes a client that is closed afterwards.
 
 function equal(actual, expected, what) {
   const [left, right] = [actual, expected].map((value) => JSON.stringify(value));
@@ -26,6 +26,8 @@ async function take(subscription, count, afterEach = () => {}) {
 }
 
 const payloads = (items) => items.map((item) => item.payload ?? item.type);
+
+const short = { expires: "1s" };
 
 export const scenarios = {
   async "A publish has an outcome, and its event the same position"({ client, control }) {
@@ -229,6 +231,90 @@ export const scenarios = {
     equal(changes, [["joined", "guest"], ["left", "guest"]], "changes");
   },
 
+  async "A token is renewed on the open connection while messages flow"({ client, control, guarded }) {
+    const on = "renewing";
+    await control({ action: "create", name: "flow", on, settings: { history: 10_000 } });
+    await control({ action: "create", name: "more", on });
+    let calls = 0;
+    const token = () => {
+      calls += 1;
+      return control({ action: "mint", on, settings: calls === 1 ? { ...short, allow: ["*:flow"] } : {} });
+    };
+    const apus = client({ token }, guarded.renewing);
+    const states = [];
+    apus.on("state", (change) => states.push(change.state));
+    const subscription = apus.subscribe("flow");
+    await subscription.ready;
+    let sent = 0;
+    // What the first token does not allow, and the second one does.
+    const isRenewed = () => apus.publish("more", 1).then(() => true, ({ code }) => {
+      equal(code, "FORBIDDEN", "before");
+      return false;
+    });
+    do await apus.publish("flow", (sent += 1)); while (!await isRenewed());
+    equal(calls, 2, "calls of the provider");
+    const events = await take(subscription, sent);
+    equal(payloads(events), numbers(sent), "read");
+    equal([apus.state, states.includes("waiting")], ["open", false], "the connection");
+  },
+
+  async "A token that ends is replaced with a reconnect, and nothing is lost"({ client, control, guarded }) {
+    const on = "expiring";
+    await control({ action: "create", name: "ends", on, settings: { history: 10_000, dedupe_window: "2m" } });
+    let isFirst = true;
+    let ended;
+    const token = () => {
+      if (!isFirst && !ended) throw new Error("nothing new yet");
+      isFirst = false;
+      return control({ action: "mint", on, settings: ended ? {} : short });
+    };
+    const apus = client({ token }, guarded.expiring);
+    apus.on("state", (change) => { if (change.state === "waiting") ended ??= change; });
+    const subscription = apus.subscribe("ends");
+    await subscription.ready;
+    let sent = 0;
+    while (!ended) await apus.publish("ends", (sent += 1));
+    await apus.publish("ends", (sent += 1));
+    equal([ended.code, ended.reason], [1008, "TOKEN_EXPIRED"], "end");
+    equal(payloads(await take(subscription, sent)), numbers(sent), "read");
+  },
+
+  async "A token that stays the same ends the client when it ends, is revoked, or is wrong"(
+    { client, control, guarded }) {
+    const mint = (on, settings) => control({ action: "mint", on, settings });
+    const expired = client({ token: await mint("expiring", short) }, guarded.expiring);
+    equal((await state(expired, "closed")).error.code, "TOKEN_EXPIRED", "ended");
+    const revoked = client({ token: await mint("renewing", { sub: "eve" }) }, guarded.renewing);
+    await state(revoked, "open");
+    await control({ action: "revoke", on: "renewing", settings: { sub: "eve" } });
+    equal((await state(revoked, "closed")).error.code, "REVOKED", "revoked");
+    // A page does not see why a handshake failed; the client finds out.
+    for (const token of [await mint("renewing", { sub: "eve" }), "no.such.token"]) {
+      const wrong = client({ token }, guarded.renewing);
+      const outcome = wrong.publish("any", 1).catch((error) => error.code);
+      equal([(await state(wrong, "closed")).error.code, await outcome], ["UNAUTHORIZED", "UNAUTHORIZED"], "wrong");
+    }
+  },
+
+  async "A renewal with fewer rights ends just the subscriptions that need them"({ client, control, guarded }) {
+    const on = "renewing";
+    for (const name of ["fewer.one", "fewer.two"]) await control({ action: "create", name, on });
+    let allow = ["subscribe:fewer.*", "publish:fewer.*"];
+    const token = () => {
+      const settings = allow.length > 2 ? { allow } : { ...short, allow };
+      allow = ["subscribe:fewer.two", "publish:fewer.two", "stats:fewer.two"];
+      return control({ action: "mint", on, settings });
+    };
+    const apus = client({ token }, guarded.renewing);
+    const [one, two] = ["fewer.one", "fewer.two"].map((topic) => apus.subscribe(topic));
+    const ended = new Promise((resolve) => { one.on("end", resolve); });
+    await Promise.all([one.ready, two.ready]);
+    equal((await ended).code, "FORBIDDEN", "the one");
+    equal(await apus.publish("fewer.one", 1).catch((error) => error.code), "FORBIDDEN", "publish");
+    await apus.publish("fewer.two", 2);
+    equal(payloads(await take(two, 1)), [2], "the other");
+  },
+
   async "The v1 dialect serves as well"({ client, control, url }) {
     await control({ action: "create", name: "v1" });
     const apus = client({}, `${url}/v1`);
@@ -239,7 +325,7 @@ export const scenarios = {
 };
 
 /** Runs one, and closes what it opened. */
-export async function runScenario(name, { Apus, url, control }) {
+export async function runScenario(name, { Apus, url, guarded, control }) {
   const clients = [];
   const client = (options, address = url) => {
     const made = new Apus(address, { minDelay: 10, maxDelay: 100, ...options });
@@ -248,7 +334,7 @@ export async function runScenario(name, { Apus, url, control }) {
   };
   try {
     const late = pause(20_000).then(() => { throw new Error("not done after 20 s"); });
-    await Promise.race([scenarios[name]({ client, control, url }), late]);
+    await Promise.race([scenarios[name]({ client, control, url, guarded }), late]);
   } finally {
     for (const made of clients) made.close();
     await control({ action: "open" });

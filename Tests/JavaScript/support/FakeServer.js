@@ -12,8 +12,8 @@ export class FakeServer {
   constructor() {
     const server = this;
     this.WebSocket = class extends FakeSocket {
-      constructor(url) {
-        super(url);
+      constructor(url, options) {
+        super(url, options);
         server.sockets.push(this);
       }
     };
@@ -39,8 +39,9 @@ class FakeSocket {
   isClosedByClient = false;
   sent = [];
 
-  constructor(url) {
+  constructor(url, options) {
     this.url = url;
+    this.options = options;
   }
 
   send(text) {

@@ -10,6 +10,10 @@ interface Order {
 export async function use(client: Apus): Promise<void> {
   const options = { apiKey: "secret", publishQueue: 10, publishWait: 5_000, WebSocket: globalThis.WebSocket };
   new Apus("http://localhost:8080", options).close();
+  new Apus("http://localhost:8080", { token: "eyJ…", takesHeaders: true }).close();
+  const login = async (signal: AbortSignal) => (await fetch("/token", { signal })).text();
+  new Apus("http://localhost:8080", { token: ({ signal }) => login(signal) }).close();
+  new Apus("http://localhost:8080", { token: () => { throw new ApusError("UNAUTHORIZED", "logged out"); } }).close();
   new Apus();
 
   let last: Position | undefined;
@@ -41,12 +45,14 @@ export async function use(client: Apus): Promise<void> {
   console.log(offset + count, stored, id, ids.length);
 
   client.on("state", ({ state, delay }) => console.log(state === "waiting" ? delay : state));
-  client.on("error", (error: ApusError) => console.log(error.code, error.message, error.data));
+  client.on("error", (error: ApusError) => console.log(error.code, error.message, error.data, error.cause));
 
   // @ts-expect-error: no such policy
   client.subscribe("orders", { overflow: "explode" });
   // @ts-expect-error: a topic's name is a string
   client.subscribe(7);
+  // @ts-expect-error: a token is a text
+  new Apus("http://localhost:8080", { token: () => 7 });
   // @ts-expect-error: no such state
   client.on("state", ({ state }) => state === "sleeping");
   // @ts-expect-error: read only
