@@ -51,6 +51,23 @@ test("A key opens the connection, a wrong one and none are final", async (t) => 
   }
 });
 
+test("On Node, too, a token may be a subprotocol; the server answers with another one", async (t) => {
+  const protocols = [];
+  class Watched extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("open", () => protocols.push(this.protocol));
+    }
+  }
+  const token = await others.renewing.mint({});
+  for (const WebSocket of [Watched, undefined]) {
+    const client = new Apus(guarded.renewing, { ...FAST, token, ...(WebSocket && { WebSocket }) });
+    t.after(() => client.close());
+    await assert.rejects(client.publish("nowhere", 1), { code: "TOPIC_NOT_FOUND" });
+  }
+  assert.deepEqual(protocols, ["apus"]);
+});
+
 test("A shutdown assigns the delay; what is not published and subscribed then goes to the next server", async (t) => {
   const first = await Server.start();
   const way = await Proxy.start(first.port);

@@ -251,7 +251,10 @@ export const scenarios = {
       equal(code, "FORBIDDEN", "before");
       return false;
     });
-    do await apus.publish("flow", (sent += 1)); while (!await isRenewed());
+    do {
+      await apus.publish("flow", (sent += 1));
+      await pause(5);
+    } while (!await isRenewed());
     equal(calls, 2, "calls of the provider");
     const events = await take(subscription, sent);
     equal(payloads(events), numbers(sent), "read");
@@ -273,7 +276,10 @@ export const scenarios = {
     const subscription = apus.subscribe("ends");
     await subscription.ready;
     let sent = 0;
-    while (!ended) await apus.publish("ends", (sent += 1));
+    while (!ended) {
+      await apus.publish("ends", (sent += 1));
+      await pause(5);
+    }
     await apus.publish("ends", (sent += 1));
     equal([ended.code, ended.reason], [1008, "TOKEN_EXPIRED"], "end");
     equal(payloads(await take(subscription, sent)), numbers(sent), "read");
@@ -286,8 +292,9 @@ export const scenarios = {
     equal((await state(expired, "closed")).error.code, "TOKEN_EXPIRED", "ended");
     const revoked = client({ token: await mint("renewing", { sub: "eve" }) }, guarded.renewing);
     await state(revoked, "open");
+    const closed = state(revoked, "closed");
     await control({ action: "revoke", on: "renewing", settings: { sub: "eve" } });
-    equal((await state(revoked, "closed")).error.code, "REVOKED", "revoked");
+    equal((await closed).error.code, "REVOKED", "revoked");
     // A page does not see why a handshake failed; the client finds out.
     for (const token of [await mint("renewing", { sub: "eve" }), "no.such.token"]) {
       const wrong = client({ token }, guarded.renewing);
