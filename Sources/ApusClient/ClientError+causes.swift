@@ -38,7 +38,7 @@ extension ClientError {
         )
         let said = problem.detail ?? problem.title
         if status == 401 {
-            return ClientError(.unauthorized, said ?? "the server wants an API key", problem: problem)
+            return ClientError(.unauthorized, said ?? "the server wants an API key or a token", problem: problem)
         }
         return ClientError(.refused, said ?? "the server answered with status \(status)", problem: problem)
     }

@@ -18,6 +18,7 @@ public struct ClientError: Error, Sendable {
             case queueFull
             case clientClosed
             case cancelled
+            case tokenUnavailable
         }
 
         private let kind: Kind
@@ -32,7 +33,8 @@ public struct ClientError: Error, Sendable {
         public static let unreachable = Code(.unreachable)
         /// The server did not answer in time.
         public static let timedOut = Code(.timedOut)
-        /// The server requires another API key (HTTP status 401).
+        /// The server requires another credential (HTTP status 401), or the credential has ended. A token provider
+        /// throws it if there are no tokens any more.
         public static let unauthorized = Code(.unauthorized)
         /// The server answered with any other error. `problem` contains its status.
         public static let refused = Code(.refused)
@@ -48,6 +50,8 @@ public struct ClientError: Error, Sendable {
         public static let clientClosed = Code(.clientClosed)
         /// The waiting task was cancelled.
         public static let cancelled = Code(.cancelled)
+        /// The token provider failed, or did not answer in time.
+        public static let tokenUnavailable = Code(.tokenUnavailable)
 
         public var description: String { kind.rawValue }
     }
@@ -88,7 +92,8 @@ public struct ClientError: Error, Sendable {
         if close.code == WebSocketClose.abnormal {
             self.init(.closed, "the connection broke", close: close)
         } else {
-            let code: Code = close.reason == Disconnect.unauthorized.reason ? .unauthorized : .closed
+            let ends = [Disconnect.unauthorized, .tokenExpired, .revoked].map(\.reason)
+            let code: Code = ends.contains(close.reason) ? .unauthorized : .closed
             self.init(code, "the server closed the connection (\(name))", close: close)
         }
     }
@@ -106,7 +111,7 @@ public struct ClientError: Error, Sendable {
     }
 
     /// The error for a command that the server refused.
-    init(_ reply: ServerMessage.ErrorReply, topic: String) {
+    init(_ reply: ServerMessage.ErrorReply, topic: String?) {
         self.init(
             reply.code == ErrorCode.unauthorized.rawValue ? .unauthorized : .refused,
             reply.message,

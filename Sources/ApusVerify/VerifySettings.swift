@@ -3,7 +3,7 @@ package import ApusClient
 /// The settings of a verification.
 package struct VerifySettings: Sendable {
     package var address: ServerAddress
-    var apiKey: String?
+    let credential: Credential
     package var seed: UInt64
     /// How long to publish, in seconds.
     var duration: Double
@@ -22,7 +22,7 @@ package struct VerifySettings: Sendable {
 
     package init(
         address: ServerAddress,
-        apiKey: String? = nil,
+        credential: Credential = Credential(),
         seed: UInt64,
         duration: Double,
         subscribers: Int,
@@ -34,7 +34,7 @@ package struct VerifySettings: Sendable {
         allowsDrops: Bool = false
     ) {
         self.address = address
-        self.apiKey = apiKey
+        self.credential = credential
         self.seed = seed
         self.duration = duration
         self.subscribers = subscribers

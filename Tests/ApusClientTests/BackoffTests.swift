@@ -12,7 +12,8 @@ struct BackoffTests {
         (1000, "TOPIC_DELETED", ConnectionEnd.Reaction.giveUp), (1000, "", .giveUp), (1001, "SHUTDOWN", .retry),
         (1002, "", .giveUp), (1003, "", .giveUp), (1007, "", .giveUp), (1008, "SLOW_CONSUMER", .retryPatiently),
         (1008, "RATE_LIMITED", .retryPatiently), (1008, "NO_PONG", .retryPatiently),
-        (1008, "UNAUTHORIZED", .giveUp), (1008, "FORBIDDEN", .giveUp), (1008, "", .giveUp),
+        (1008, "UNAUTHORIZED", .giveUp), (1008, "TOKEN_EXPIRED", .giveUp), (1008, "REVOKED", .giveUp),
+        (1008, "FORBIDDEN", .giveUp), (1008, "", .giveUp),
         (1009, "MESSAGE_TOO_BIG", .giveUp), (1013, "OVERLOADED", .retryPatiently), (1005, "", .retry),
         (1006, "", .retry), (1011, "", .retry), (1012, "", .retry),
     ]
@@ -29,6 +30,30 @@ struct BackoffTests {
     )
     func `after a refused handshake depends on the status`(status: Int, reaction: ConnectionEnd.Reaction) {
         #expect(ConnectionEnd(error: ClientError.refusal(status: status, body: "")).reaction == reaction)
+    }
+
+    @Test func `is worth it after a refused token if there may be another one`() {
+        var ends = ["TOKEN_EXPIRED", "UNAUTHORIZED", "REVOKED", "FORBIDDEN"].map { lost(1008, $0) }
+        ends += [401, 403].map { ConnectionEnd(error: ClientError.refusal(status: $0, body: "")) }
+        for index in ends.indices { ends[index].canRenewToken = true }
+        let reactions: [ConnectionEnd.Reaction] = [
+            .retryPatiently, .retryWithToken, .giveUp, .giveUp, .retryWithToken, .giveUp,
+        ]
+        #expect(ends.map(\.reaction) == reactions)
+        let unavailable = ConnectionEnd(error: ClientError(.tokenUnavailable, "away"))
+        #expect(unavailable.reaction == .retry)
+    }
+
+    @Test func `ends with the fifth token in a row that is refused`() {
+        var backoff = Backoff(ApusClient.ReconnectPolicy())
+        var refused = ConnectionEnd(error: ClientError.refusal(status: 401, body: ""))
+        refused.canRenewToken = true
+        for _ in 0..<2 {
+            for _ in 0..<4 { #expect(backoff.delay(after: refused) { $0 } != nil) }
+            #expect(backoff.delay(after: lost(1006, useful: true)) { $0 } != nil)
+        }
+        let waits = (0..<5).map { _ in backoff.delay(after: refused) { $0 } }
+        #expect(waits.map { $0 == nil } == [false, false, false, false, true])
     }
 
     @Test func `waits up to twice as long each time, up to a limit`() {

@@ -136,6 +136,7 @@ struct ServerMessageTests {
         #expect(publish == #"{"type":"publish","topic":"t","message":{"id":"i","payload":[1.0]}}"#)
         #expect(ClientCommand.ping.text() == #"{"type":"ping"}"#)
         #expect(JSONText(parsing: ClientCommand.auth(apiKey: "k").text())?.members?["api_key"]?.stringValue == "k")
+        #expect(ClientCommand.token("t").text() == #"{"type":"auth","token":"t"}"#)
         #expect(JSONText(parsing: ClientCommand.unsubscribe(topic: "t", clientID: "c").text()) != nil)
     }
 }

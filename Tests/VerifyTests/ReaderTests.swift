@@ -82,7 +82,7 @@ struct SSEParserTests {
 
     @Test func `are resumed by a header or a query, and ids are positions`() throws {
         let address = try ServerAddress("http://h")
-        let reader = SSEReader(address: address, apiKey: nil, topic: "t", clientID: "c", queue: 5)
+        let reader = SSEReader(address: address, credential: Credential(), topic: "t", clientID: "c", queue: 5)
         let position = LogPosition(epoch: "a:b", offset: 9)
         let byHeader = reader.request(after: position, usesQuery: false)
         #expect(byHeader.path == "/topics/t/events?client_id=c&queue=5")

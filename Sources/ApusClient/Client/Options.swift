@@ -5,6 +5,9 @@ extension ApusClient {
     public struct Options: Sendable {
         /// The API key, sent as `X-API-Key` with the handshake.
         public var apiKey: String?
+        /// Where the token (JWT) comes from, sent as `Authorization: Bearer` with the handshake. Without effect if
+        /// there is an API key.
+        public var token: TokenSource?
         /// The subscriber's name on the server. If `nil`, the client generates one.
         public var clientID: String?
         /// Whether ``ApusClient/withConnection(to:options:isolation:_:)`` throws if the first connection attempt fails.
@@ -25,17 +28,18 @@ extension ApusClient {
         /// How long a close handshake may take.
         public var closeTimeout: Duration = .seconds(2)
         /// The handshake's additional headers and time limit, the largest message, and the limits of what is read from
-        /// a socket before it is decoded. The key and idle timeout above replace its own.
+        /// a socket before it is decoded. The key, token and idle timeout above replace its own.
         public var connection = WebSocketConnection.Configuration()
-        /// Called for every connection made and lost, on any thread. The calls for one connection are in order. The
-        /// closure must return quickly.
+        /// Called for every connection made and lost, and for failed renewals of a token, on any thread. The calls for
+        /// one connection are in order. The closure must return quickly.
         public var onConnectionChange: (@Sendable (ConnectionChange) -> Void)?
-        /// The client logs to this at debug level.
+        /// The client logs to this: failed renewals of a token as warnings, the rest at debug level.
         public var logger = Logger(label: "apus.client", factory: { _ in SwiftLogNoOpLogHandler() })
 
-        /// Creates default options, with an optional API key.
-        public init(apiKey: String? = nil) {
+        /// Creates default options, with an optional API key or token.
+        public init(apiKey: String? = nil, token: TokenSource? = nil) {
             self.apiKey = apiKey
+            self.token = token
         }
     }
 
@@ -45,6 +49,9 @@ extension ApusClient {
         case connected
         /// The connection was lost or could not be made. The next attempt starts after `retryingAfter`.
         case disconnected(ClientError, retryingAfter: Duration)
+        /// The connection's token is about to expire and could not be renewed. The client tries again, until the server
+        /// closes the connection.
+        case renewalFailed(ClientError)
         /// The connection was lost or could not be made, and the client does not retry. Everything that depends on it
         /// fails with this error.
         case failed(ClientError)

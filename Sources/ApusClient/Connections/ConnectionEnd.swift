@@ -13,6 +13,10 @@ struct ConnectionEnd: Sendable {
     var isWanted = true
     /// Whether the connection ended because a command was too large for the server, and that command was refused.
     var isForTooBig = false
+    /// Whether there may be another token for the next connection.
+    var canRenewToken = false
+    /// Whether the token provider has said that there are no tokens any more.
+    var isForGood = false
 
     /// What to do next, according to the protocol's table of disconnects.
     enum Reaction: Equatable {
@@ -20,16 +24,21 @@ struct ConnectionEnd: Sendable {
         case retry
         /// The client caused the end: try again, but do not reset the backoff on the next success.
         case retryPatiently
+        /// The server refused the token: try again with another one, but only a few times.
+        case retryWithToken
         /// The same would happen again.
         case giveUp
     }
 
     var reaction: Reaction {
+        if isForGood { return .giveUp }
         if isForTooBig { return .retry }
-        if let close = error.close { return Self.reaction(to: close) }
+        if let close = error.close { return reaction(to: close) }
         switch error.code {
-        case .unreachable, .timedOut, .closed:
+        case .unreachable, .timedOut, .closed, .tokenUnavailable:
             return .retry
+        case .unauthorized where canRenewToken:
+            return .retryWithToken
         case .refused:
             switch error.problem?.status {
             case 429?, 503?: return .retryPatiently
@@ -41,13 +50,15 @@ struct ConnectionEnd: Sendable {
         }
     }
 
-    private static func reaction(to close: WebSocketClose) -> Reaction {
+    private func reaction(to close: WebSocketClose) -> Reaction {
         switch (close.code, close.reason) {
         // Normal closes, protocol errors, and messages that are too big.
         case (1000, _), (1002, _), (1003, _), (1007, _), (1009, _), (1010, _): .giveUp
         case (1008, Disconnect.slowConsumer.reason), (1008, Disconnect.rateLimited.reason),
             (1008, Disconnect.noPong.reason):
             .retryPatiently
+        case (1008, Disconnect.tokenExpired.reason) where canRenewToken: .retryPatiently
+        case (1008, Disconnect.unauthorized.reason) where canRenewToken: .retryWithToken
         case (1008, _): .giveUp
         case (1013, _): .retryPatiently
         // 1001 SHUTDOWN, a broken connection (1005, 1006), and everything that the table does not list.
@@ -58,8 +69,12 @@ struct ConnectionEnd: Sendable {
 
 /// Counts attempts and computes the wait before the next one: exponential backoff with full jitter.
 struct Backoff {
+    /// How many tokens in a row a server may refuse.
+    private static let maxRefusals = 5
+
     private let policy: ApusClient.ReconnectPolicy
     private var attempts = 0
+    private var refusals = 0
     private var isPatient = false
 
     init(_ policy: ApusClient.ReconnectPolicy) {
@@ -72,11 +87,14 @@ struct Backoff {
     mutating func delay(after disconnect: ConnectionEnd, random: (Duration) -> Duration) -> Duration? {
         let reaction = disconnect.reaction
         if reaction == .giveUp { return nil }
+        if disconnect.wasUseful { refusals = 0 }
+        if reaction == .retryWithToken { refusals += 1 }
+        if refusals >= Self.maxRefusals { return nil }
         if disconnect.wasUseful, !isPatient || disconnect.lasted >= policy.stableAfter {
             attempts = 0
             isPatient = false
         }
-        if reaction == .retryPatiently { isPatient = true }
+        if reaction != .retry { isPatient = true }
         attempts += 1
         if let maxAttempts = policy.maxAttempts, attempts > maxAttempts { return nil }
         if let told = disconnect.reconnectAfter ?? disconnect.error.problem?.retryAfter.map({ .seconds($0) }) {

@@ -33,12 +33,22 @@ struct ReconnectingTransport: Sendable {
     let address: ServerAddress
     let options: ApusClient.Options
     let environment: Environment
+    /// One for all connections, so that they share the calls of a token provider.
+    let credential: Credential
     let spare = Spare()
+
+    init(address: ServerAddress, options: ApusClient.Options, environment: Environment) {
+        self.address = address
+        self.options = options
+        self.environment = environment
+        credential = options.credential
+    }
 
     /// Connects once.
     func connect() async throws(ClientError) -> WebSocketConnection {
         var configuration = options.connection
         configuration.apiKey = options.apiKey
+        configuration.token = try await credential.currentToken()
         configuration.idleTimeout = options.idleTimeout > .zero ? TimeAmount(options.idleTimeout) : nil
         return try await WebSocketConnection.connect(to: address, configuration: configuration)
     }
@@ -90,14 +100,33 @@ struct ReconnectingTransport: Sendable {
                 connection = try await connect()
             }
         } catch {
-            return ConnectionEnd(error: error)
+            return classified(ConnectionEnd(error: error))
         }
         options.onConnectionChange?(.connected)
         options.logger.debug("connected", metadata: ["server.address": "\(address.authority)"])
         let start = ContinuousClock.now
         var disconnect = await serve(connection)
         disconnect.lasted = ContinuousClock.now - start
-        return disconnect
+        return classified(disconnect)
+    }
+
+    /// Adds what the credential has to say about the end.
+    private func classified(_ end: ConnectionEnd) -> ConnectionEnd {
+        var end = end
+        end.canRenewToken = credential.canRenew
+        if let error = credential.end {
+            end.error = error
+            end.isForGood = true
+        }
+        return end
+    }
+
+    /// Renews the token of a connection.
+    func renewal(of connection: WebSocketConnection) -> TokenRenewal {
+        TokenRenewal(of: connection, credential: credential, environment: environment) { [options] error in
+            options.logger.warning("token not renewed", metadata: ["error": "\(error)"])
+            options.onConnectionChange?(.renewalFailed(error))
+        }
     }
 
     /// Closes a connection with a handshake, or at once if that takes too long. `serve` calls this before it returns,

@@ -12,6 +12,8 @@ public enum ClientCommand: Sendable, Hashable {
     case ping
     /// Sends an API key, as the first message.
     case auth(apiKey: String)
+    /// Sends a token, as the first message or to replace the connection's credential.
+    case token(String)
 
     /// The text message for the command.
     public func text(requestID: String? = nil) -> String {
@@ -30,6 +32,8 @@ public enum ClientCommand: Sendable, Hashable {
             Self.text("ping", requestID) { _ in }
         case .auth(let apiKey):
             Self.text("auth", requestID) { $0.member("api_key", apiKey) }
+        case .token(let token):
+            Self.text("auth", requestID) { $0.member("token", token) }
         }
     }
 

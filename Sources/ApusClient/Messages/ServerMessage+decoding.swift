@@ -79,7 +79,9 @@ extension ServerMessage.Info {
             queue: members["queue"]?.integerValue,
             clientID: members["client_id"]?.stringValue,
             reconnectAfterMilliseconds: members["reconnect_after_ms"]?.integerValue,
-            epoch: members["epoch"]?.stringValue
+            epoch: members["epoch"]?.stringValue,
+            reason: members["reason"]?.stringValue,
+            expiresInMilliseconds: members["expires_in_ms"]?.integerValue
         )
     }
 }

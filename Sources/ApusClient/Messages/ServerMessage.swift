@@ -79,7 +79,7 @@ public enum ServerMessage: Sendable, Hashable {
     /// A push message: a heartbeat, a gap, the end of a topic, and so on.
     public struct Info: Sendable, Hashable {
         /// `ping`, `topic_deleted`, `topic_created`, `not_recovered`, `messages_dropped`, `slow_consumer_warning`,
-        /// `joined`, `left` or `shutdown`.
+        /// `joined`, `left`, `unsubscribed`, `token_expiring` or `shutdown`.
         public let message: String
         /// The topic that the message concerns, if there is one.
         public let topic: String?
@@ -99,6 +99,10 @@ public enum ServerMessage: Sendable, Hashable {
         public var reconnectAfterMilliseconds: Int?
         /// The topic's epoch, for `topic_created`.
         public var epoch: String?
+        /// Why the subscription ended, for `unsubscribed`: a code such as `FORBIDDEN`.
+        public var reason: String?
+        /// How long the connection's token is still valid, for `token_expiring`.
+        public var expiresInMilliseconds: Int?
     }
 
     /// The id of the request that this message answers.

@@ -103,10 +103,12 @@ final class PublishSession: Sendable {
     private func serve(_ connection: WebSocketConnection) async -> ConnectionEnd {
         var disconnect = ConnectionEnd(error: .clientClosed)
         state.withLock { $0.queue.connected() }
+        let renewal = transport.renewal(of: connection)
         await withDiscardingTaskGroup { group in
             group.addTask { await self.send(on: connection) }
-            await receive(from: connection, &disconnect, &group)
+            await receive(from: connection, renewal, &disconnect, &group)
             group.cancelAll()
+            renewal.end()
             await transport.close(connection)
         }
         if disconnect.error.close?.code == WebSocketClose.messageTooBig { refuseTooBig(&disconnect) }
@@ -138,6 +140,7 @@ final class PublishSession: Sendable {
 
     private func receive(
         from connection: WebSocketConnection,
+        _ renewal: TokenRenewal,
         _ disconnect: inout ConnectionEnd,
         _ group: inout DiscardingTaskGroup
     ) async {
@@ -147,7 +150,9 @@ final class PublishSession: Sendable {
                 if messages.isEmpty { throw ClientError(WebSocketClose(code: WebSocketClose.abnormal)) }
                 for message in messages {
                     switch message {
-                    case .text(let text): handle(try ServerMessage(text), &disconnect, &group)
+                    case .text(let text):
+                        let message = try ServerMessage(text)
+                        if !renewal.handle(message) { handle(message, &disconnect, &group) }
                     case .close(let close): throw ClientError(close)
                     case .binary, .ping, .pong: break
                     }

@@ -9,7 +9,7 @@ public import NIOHTTP1
 public struct RESTClient: Sendable {
     /// The address of the server.
     public let address: ServerAddress
-    private let apiKey: String?
+    private let credential: Credential
     private let timeout: TimeAmount
 
     /// Exists as long as the process, so nobody has to shut it down.
@@ -29,9 +29,26 @@ public struct RESTClient: Sendable {
     private static let maxResponseBytes = 64 << 20
 
     /// Creates a client. It sends nothing yet.
-    public init(address: ServerAddress, apiKey: String? = nil, timeout: TimeAmount = .seconds(10)) {
+    ///
+    /// - Parameters:
+    ///   - address: the server's address and dialect.
+    ///   - apiKey: the API key, sent as `X-API-Key`.
+    ///   - token: where the token comes from, sent as `Authorization: Bearer`; a provider is asked for each request.
+    ///     Without effect if there is an API key.
+    ///   - timeout: how long a request may take, and how long the token provider.
+    public init(
+        address: ServerAddress,
+        apiKey: String? = nil,
+        token: ApusClient.TokenSource? = nil,
+        timeout: TimeAmount = .seconds(10)
+    ) {
+        let credential = Credential(apiKey: apiKey, token: token, limit: Duration(timeout))
+        self.init(address: address, credential: credential, timeout: timeout)
+    }
+
+    package init(address: ServerAddress, credential: Credential, timeout: TimeAmount = .seconds(10)) {
         self.address = address
-        self.apiKey = apiKey
+        self.credential = credential
         self.timeout = timeout
     }
 
@@ -79,7 +96,7 @@ public struct RESTClient: Sendable {
         var request = HTTPClientRequest(url: address.restBase + path)
         request.method = method
         if address.unixSocket != nil { request.headers.add(name: "Host", value: address.hostHeader) }
-        if let apiKey { request.headers.add(name: "X-API-Key", value: apiKey) }
+        request.headers.add(contentsOf: try await credential.fields().map { ($0.name, $0.value) })
         request.headers.add(contentsOf: headers)
         if let body {
             if !request.headers.contains(name: "content-type") {

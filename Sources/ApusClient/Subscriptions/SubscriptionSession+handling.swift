@@ -12,8 +12,9 @@ extension SubscriptionSession {
             if info.message == "shutdown" {
                 reconnectAfter = info.reconnectAfterMilliseconds.map { .milliseconds($0) }
             }
-            guard let topic = info.topic, let key = key(of: topic) else { return }
-            await informed(info, key)
+            guard let topic = info.topic else { return }
+            if info.message == "unsubscribed" { return unsubscribed(topic, info.reason) }
+            if let key = key(of: topic) { await informed(info, key) }
         case .ack(let ack):
             guard let key = answered(ack.requestID) else { return }
             wasUseful = true
@@ -90,6 +91,17 @@ extension SubscriptionSession {
             forget(key)
             entry.buffer.finish(error)
         }
+    }
+
+    /// Handles the end of one subscription by the server: the client's rights do not cover it any more.
+    private func unsubscribed(_ topic: String, _ reason: String?) {
+        // A topic that only a pattern matches is not the pattern.
+        let key = names[topic] ?? patterns.first { $0.filter.text == topic }?.key
+        // Before its ack, the refusal of a subscription is the answer to its command.
+        guard let key, entries[key]?.askedBytes == nil, let entry = forget(key) else { return }
+        let message = "the server ended the subscription to '\(topic)'"
+        let problem = Problem(code: reason, detail: message)
+        entry.buffer.finish(ClientError(.refused, message, problem: problem, topic: topic))
     }
 
     /// Handles a close for a message that was too big. The server does not say which message. The largest unanswered

@@ -193,7 +193,9 @@ actor SubscriptionSession {
         knowsWaiting = false
         unanswered = 0
         send(entries.keys.sorted { $0.number < $1.number })
-        let error = isRetired ? .clientClosed : await receive(from: connection)
+        let renewal = transport.renewal(of: connection)
+        let error = isRetired ? .clientClosed : await receive(from: connection, renewal)
+        renewal.end()
         self.connection = nil
         await transport.close(connection)
         let isForTooBig = error.close?.code == WebSocketClose.messageTooBig && refuseLargest()
@@ -214,14 +216,16 @@ actor SubscriptionSession {
     }
 
     /// Handles input until the connection ends, and returns how it ended.
-    private func receive(from connection: WebSocketConnection) async -> ClientError {
+    private func receive(from connection: WebSocketConnection, _ renewal: TokenRenewal) async -> ClientError {
         do {
             while true {
                 let messages = try await connection.receiveBatch()
                 if messages.isEmpty { return ClientError(WebSocketClose(code: WebSocketClose.abnormal)) }
                 for message in messages {
                     switch message {
-                    case .text(let text): try await handle(ServerMessage(text))
+                    case .text(let text):
+                        let message = try ServerMessage(text)
+                        if !renewal.handle(message) { try await handle(message) }
                     case .close(let close): return ended(by: close)
                     case .binary, .ping, .pong: break
                     }

@@ -21,6 +21,9 @@ extension WebSocketConnection {
         configuration: Configuration = Configuration()
     ) async throws(ClientError) -> WebSocketConnection {
         let tls = address.isSecure ? try tlsContext() : nil
+        let token = configuration.token.map { ApusClient.TokenSource.fixed($0) }
+        let credential = try await Credential(apiKey: configuration.apiKey, token: token).fields()
+        let head = requestHead(address: address, configuration: configuration, credential: credential)
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(configuration.connectTimeout)
         let sized = configuration.receiveBufferBytes.map { bytes in
@@ -31,7 +34,7 @@ extension WebSocketConnection {
             let upgrade = try await (sized ?? bootstrap).connect(to: address) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls { try addTLS(tls, host: address.host, to: channel) }
-                    return (channel, try addUpgrade(to: channel, address: address, configuration: configuration))
+                    return (channel, try addUpgrade(to: channel, head: head, configuration: configuration))
                 }
             }
             return try await finish(upgrade.1, on: upgrade.0, deadline: deadline, address: address)
@@ -105,7 +108,7 @@ extension WebSocketConnection {
 
     private static func addUpgrade(
         to channel: any Channel,
-        address: ServerAddress,
+        head: HTTPRequestHead,
         configuration: Configuration
     ) throws -> EventLoopFuture<Upgrade> {
         let upgrader = NIOTypedWebSocketClientUpgrader<Upgrade>(
@@ -129,7 +132,7 @@ extension WebSocketConnection {
         }
         var pipeline = NIOUpgradableHTTPClientPipelineConfiguration(
             upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration(
-                upgradeRequestHead: requestHead(address: address, configuration: configuration),
+                upgradeRequestHead: head,
                 upgraders: [upgrader],
                 notUpgradingCompletionHandler: { channel in
                     channel.eventLoop.makeCompletedFuture {
@@ -145,10 +148,13 @@ extension WebSocketConnection {
         return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: pipeline)
     }
 
-    private static func requestHead(address: ServerAddress, configuration: Configuration) -> HTTPRequestHead {
+    private static func requestHead(
+        address: ServerAddress,
+        configuration: Configuration,
+        credential: [(name: String, value: String)]
+    ) -> HTTPRequestHead {
         var headers = HTTPHeaders([("Host", address.hostHeader)])
-        if let apiKey = configuration.apiKey { headers.add(name: "X-API-Key", value: apiKey) }
-        for header in configuration.headers { headers.add(name: header.name, value: header.value) }
+        for header in credential + configuration.headers { headers.add(name: header.name, value: header.value) }
         let path = address.webSocketPath + (configuration.query.map { "?\($0)" } ?? "")
         return HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
     }

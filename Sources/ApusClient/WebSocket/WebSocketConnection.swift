@@ -11,6 +11,8 @@ public final class WebSocketConnection: Sendable {
     public struct Configuration: Sendable {
         /// The API key, sent as `X-API-Key` with the handshake.
         public var apiKey: String?
+        /// The token (JWT), sent as `Authorization: Bearer` with the handshake. Without effect if there is an API key.
+        public var token: String?
         /// Additional headers of the handshake.
         public var headers: [(name: String, value: String)] = []
         /// The query after the path's `?`, already encoded.

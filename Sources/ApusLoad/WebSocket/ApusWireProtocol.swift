@@ -15,10 +15,9 @@ public struct ApusWireProtocol: LoadProtocol {
     /// - Parameters:
     ///   - host: the value of the `Host` header.
     ///   - path: the path of the WebSocket endpoint.
-    ///   - apiKey: the value of the `X-API-Key` header; `nil` for no header.
-    public init(host: String, path: String = "/ws", apiKey: String? = nil) {
-        let headers = apiKey.map { [("X-API-Key", $0)] } ?? []
-        handshake = WebSocketClient.handshake(host: host, path: path, headers: headers)
+    ///   - headers: further headers of the handshake, such as `X-API-Key`.
+    public init(host: String, path: String = "/ws", headers: [(name: String, value: String)] = []) {
+        handshake = WebSocketClient.handshake(host: host, path: path, headers: headers.map { ($0.name, $0.value) })
     }
 
     public func publishTemplate(topic: String, payloadBytes: Int) -> PublishTemplate {

@@ -4,8 +4,10 @@ struct EnvironmentSource {
     private static let others = [
         "APUS_CONFIG", "APUS_URL", "APUS_BIN", "APUS_STRICT", "APUS_TALLY", "APUS_SEED", "APUS_BENCH", "APUS_FUZZ_DIR",
     ]
-    /// The client commands' API key. On a server without keys, it may be there by mistake.
-    private static let clientKeys = ["APUS_API_KEY", "APUS_API_KEY" + EnvironmentVariables.fileSuffix]
+    /// The client commands' credentials. On a server without any, they may be there by mistake.
+    private static let clientKeys = ["APUS_API_KEY", "APUS_TOKEN"].flatMap { name in
+        [name, name + EnvironmentVariables.fileSuffix]
+    }
     /// How many names one warning lists.
     private static let shownNames = 5
 

@@ -5,7 +5,7 @@ import NIOHTTP1
 extension VerifyPublisher {
     /// Publishes by POST, one request after the other, until a request fails or publishing is over.
     func post(to address: ServerAddress, pace: inout Pace) async throws {
-        let client = RESTClient(address: address, apiKey: settings.apiKey)
+        let client = RESTClient(address: address, credential: settings.credential)
         var streams = PublishStreams(seed: settings.seed, records: records)
         defer { streams.close() }
         while control.phase == .publishing, !Task.isCancelled {

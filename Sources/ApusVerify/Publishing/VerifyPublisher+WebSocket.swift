@@ -10,7 +10,7 @@ extension VerifyPublisher {
     func publish(over address: ServerAddress, pace: inout Pace) async throws {
         let connection = try await WebSocketConnection.connect(
             to: address,
-            configuration: .init(apiKey: settings.apiKey)
+            configuration: settings.credential.configuration()
         )
         let window = PublishWindow()
         var streams = PublishStreams(seed: settings.seed, records: records)

@@ -45,7 +45,7 @@ struct PollReader: EventReader {
     private static let waitSeconds = 2
 
     let address: ServerAddress
-    let apiKey: String?
+    let credential: Credential
     let topic: String
 
     func read(
@@ -53,7 +53,7 @@ struct PollReader: EventReader {
         plan: SessionPlan,
         handle: ([Arrival]) async throws -> Bool
     ) async throws {
-        try await StreamingHTTP.withConnection(to: address, apiKey: apiKey, plan: plan) { connection in
+        try await StreamingHTTP.withConnection(to: address, credential: credential, plan: plan) { connection in
             var position = position
             var isFirst = true
             while true {

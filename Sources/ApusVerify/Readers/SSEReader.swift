@@ -4,7 +4,7 @@ import NIOHTTP1
 /// Reads a topic as an event stream: `GET /topics/{name}/events`.
 struct SSEReader: EventReader {
     let address: ServerAddress
-    let apiKey: String?
+    let credential: Credential
     let topic: String
     let clientID: String
     let queue: Int?
@@ -14,7 +14,7 @@ struct SSEReader: EventReader {
         plan: SessionPlan,
         handle: ([Arrival]) async throws -> Bool
     ) async throws {
-        try await StreamingHTTP.withConnection(to: address, apiKey: apiKey, plan: plan) { connection in
+        try await StreamingHTTP.withConnection(to: address, credential: credential, plan: plan) { connection in
             let (path, headers) = request(after: position, usesQuery: plan.usesQuery)
             try await connection.get(path, headers: headers)
             guard !plan.cutsAtOnce, let head = try await connection.head() else { return }

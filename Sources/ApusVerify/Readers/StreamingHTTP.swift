@@ -16,7 +16,7 @@ struct StreamingHTTP {
     private static let tls = Mutex<NIOSSLContext?>(nil)
 
     private let address: ServerAddress
-    private let apiKey: String?
+    private let credential: Credential
     private let channel: any NIOCore.Channel
     private let outbound: NIOAsyncChannelOutboundWriter<HTTPClientRequestPart>
     private var inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
@@ -24,7 +24,7 @@ struct StreamingHTTP {
     /// Connects and runs `body`. Closes the socket afterwards, or after `life` seconds.
     static func withConnection(
         to address: ServerAddress,
-        apiKey: String?,
+        credential: Credential,
         plan: SessionPlan?,
         body: (inout StreamingHTTP) async throws -> Void
     ) async throws {
@@ -39,7 +39,7 @@ struct StreamingHTTP {
             try await channel.executeThenClose { inbound, outbound in
                 var connection = StreamingHTTP(
                     address: address,
-                    apiKey: apiKey,
+                    credential: credential,
                     channel: channel.channel,
                     outbound: outbound,
                     inbound: inbound.makeAsyncIterator()
@@ -95,7 +95,7 @@ struct StreamingHTTP {
     /// Sends a GET request for a path of the address's dialect.
     func get(_ path: String, headers: [(String, String)] = []) async throws {
         var fields = HTTPHeaders([("Host", address.hostHeader)])
-        if let apiKey { fields.add(name: "X-API-Key", value: apiKey) }
+        for field in try await credential.fields() { fields.add(name: field.name, value: field.value) }
         fields.add(contentsOf: headers)
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: address.pathPrefix + path, headers: fields)
         try await outbound.write(contentsOf: [.head(head), .end(nil)])

@@ -5,7 +5,7 @@ import NIOCore
 /// Reads a topic over a WebSocket in either dialect.
 struct WebSocketReader: EventReader {
     let address: ServerAddress
-    let apiKey: String?
+    let credential: Credential
     let topic: String
     let clientID: String
     /// How many messages the server may queue for the subscription; `nil` for the server's own setting.
@@ -16,7 +16,7 @@ struct WebSocketReader: EventReader {
         plan: SessionPlan,
         handle: ([Arrival]) async throws -> Bool
     ) async throws {
-        var configuration = WebSocketConnection.Configuration(apiKey: apiKey)
+        var configuration = try await credential.configuration()
         configuration.receiveBufferBytes = plan.receiveBufferBytes
         if plan.isSlow { configuration.inboxMessages = 16 }
         let connection = try await WebSocketConnection.connect(to: address, configuration: configuration)

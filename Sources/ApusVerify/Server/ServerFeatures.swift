@@ -37,20 +37,26 @@ struct VerifyReaders {
     var queue: Int?
 
     func reader(_ transport: VerifyTransport, topic: String, clientID: String) -> any EventReader {
-        let key = settings.apiKey
+        let credential = settings.credential
         switch transport {
         case .ws, .v1:
             return WebSocketReader(
                 address: settings.address(transport == .ws ? .base : .v1),
-                apiKey: key,
+                credential: credential,
                 topic: topic,
                 clientID: clientID,
                 queue: queue
             )
         case .sse:
-            return SSEReader(address: settings.address, apiKey: key, topic: topic, clientID: clientID, queue: queue)
+            return SSEReader(
+                address: settings.address,
+                credential: credential,
+                topic: topic,
+                clientID: clientID,
+                queue: queue
+            )
         case .poll:
-            return PollReader(address: settings.address, apiKey: key, topic: topic)
+            return PollReader(address: settings.address, credential: credential, topic: topic)
         }
     }
 }

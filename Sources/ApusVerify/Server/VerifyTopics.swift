@@ -20,7 +20,7 @@ struct VerifyTopics: Sendable {
 
     init(settings: VerifySettings) {
         names = (0..<settings.topics).map(settings.topicName)
-        client = RESTClient(address: settings.address, apiKey: settings.apiKey)
+        client = RESTClient(address: settings.address, credential: settings.credential)
     }
 
     /// Creates the topics with the history that the run needs.

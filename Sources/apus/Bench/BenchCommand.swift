@@ -82,8 +82,8 @@ struct BenchCommand: ServerCommand {
     )
     var pids: [Int32] = []
 
-    @Option(help: ConnectionOptions.keyHelp)
-    var apiKey: String?
+    @OptionGroup
+    var credentials: CredentialOptions
 
     @Flag(help: "Print the result as one JSON document.")
     var json = false
@@ -107,15 +107,16 @@ struct BenchCommand: ServerCommand {
                 exitCode: .usage
             )
         }
-        let key = try ConnectionOptions.key(apiKey)
+        let credential = try credentials.credential()
+        let headers = try await credential.fields()
         let file = try report.map(ReportFile.init(path:))
         let control = LoadControl()
         let interrupts = await Interrupts.requests()
         do {
-            let settings = try settings(address, key: key)
+            let settings = try settings(address, headers: headers)
             try settings.validate()
             try settings.claimFiles()
-            let topics = BenchTopics(settings: settings, client: RESTClient(address: address, apiKey: key))
+            let topics = BenchTopics(settings: settings, client: RESTClient(address: address, credential: credential))
             let result = try await Self.run(settings, topics: topics, control: control, interrupts: interrupts)
             try file?.write(HTMLReport(result: result).text)
             try await StandardOutput.write(json ? BenchJSON.text(result) : BenchTable(result: result).text)
@@ -179,7 +180,10 @@ struct BenchCommand: ServerCommand {
         )
     }
 
-    private func settings(_ address: ServerAddress, key: String?) throws(LoadFailure) -> LoadSettings {
+    private func settings(
+        _ address: ServerAddress,
+        headers: [(name: String, value: String)]
+    ) throws(LoadFailure) -> LoadSettings {
         let load = try load()
         let place =
             if let file = address.unixSocket {
@@ -188,7 +192,7 @@ struct BenchCommand: ServerCommand {
                 try LoadAddress(host: address.host, port: address.port)
             }
         var settings = LoadSettings(
-            wire: ApusWireProtocol(host: address.hostHeader, path: address.webSocketPath, apiKey: key),
+            wire: ApusWireProtocol(host: address.hostHeader, path: address.webSocketPath, headers: headers),
             address: place,
             topicPrefix: "apus-bench-\(String(UInt32.random(in: 0...UInt32.max), radix: 36))-"
         )

@@ -1,9 +1,10 @@
 import ApusClient
 import Synchronization
 
-/// Reports once that the connection is lost, and once that it is back.
+/// Reports once that the connection is lost, and once that it is back; and once each reason why a token is not renewed.
 final class ConnectionReporter: Sendable {
     private let isLost = Mutex(false)
+    private let lastFailure = Mutex("")
     private let say: @Sendable (String) -> Void
     private let onReturn: @Sendable () -> Void
 
@@ -20,6 +21,13 @@ final class ConnectionReporter: Sendable {
             onReturn()
         case .disconnected(let error, _):
             if !setLost(true) { say("\(CommandFailure(endedBy: error).message); reconnecting") }
+        case .renewalFailed(let error):
+            let message = CommandFailure(error, hints: false).message
+            let isNew = lastFailure.withLock { last in
+                defer { last = message }
+                return last != message
+            }
+            if isNew { say("the token is not renewed: \(message)") }
         case .failed:
             // The command fails with this error and reports it.
             break

@@ -108,7 +108,7 @@ struct PubCommand: ServerCommand {
     }
 
     private func options(_ maker: TopicMaker?) throws -> ApusClient.Options {
-        var options = ApusClient.Options(apiKey: try connection.key())
+        var options = try connection.clientOptions()
         // The publisher's window is the limit.
         options.publishQueue = Publisher.window
         options.publishQueueBytes = .max

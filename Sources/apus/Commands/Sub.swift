@@ -171,7 +171,7 @@ struct SubCommand: ServerCommand {
     }
 
     private func clientOptions() throws -> ApusClient.Options {
-        var options = ApusClient.Options(apiKey: try connection.key())
+        var options = try connection.clientOptions()
         options.clientID = clientId ?? "apus-\(String(UInt32.random(in: .min ... .max), radix: 16))"
         if noReconnect { options.reconnect = .never }
         let reporter = ConnectionReporter(say: Self.say)

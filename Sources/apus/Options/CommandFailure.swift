@@ -20,7 +20,9 @@ struct CommandFailure: Error {
         case .unreachable, .timedOut:
             self.init(text + "; is the server running? Start one with: apus serve", exitCode: .unreachable)
         case .unauthorized:
-            self.init(text + "; give the key with --api-key or APUS_API_KEY", exitCode: .unauthorized)
+            self.init(text + Self.credentialHint, exitCode: .unauthorized)
+        case .tokenUnavailable:
+            self.init(text, exitCode: .badConfiguration)
         case .refused where error.problem?.code == nil && error.problem?.status == 404:
             self.init(text + "; is this an Apus server, and its path right?")
         default:
@@ -32,7 +34,7 @@ struct CommandFailure: Error {
     init(_ reply: ServerMessage.ErrorReply, topic: String?, hints: Bool = true) {
         let text = Self.explain(code: reply.code, message: reply.message, topic: topic, hints: hints)
         if reply.code == ErrorCode.unauthorized.rawValue {
-            self.init(text + "; give the key with --api-key or APUS_API_KEY", exitCode: .unauthorized)
+            self.init(text + Self.credentialHint, exitCode: .unauthorized)
         } else {
             self.init(text)
         }
@@ -48,14 +50,20 @@ struct CommandFailure: Error {
             case (_, Disconnect.slowConsumer.reason): "this reader was too slow"
             case (_, Disconnect.topicDeleted.reason): "the topic was deleted"
             case (_, Disconnect.overloaded.reason): "the server has too many connections"
+            case (_, Disconnect.tokenExpired.reason): "the key or token has expired"
+            case (_, Disconnect.revoked.reason): "the key or token was revoked"
             default: nil
             }
         let code = close.reason.isEmpty ? "\(close.code)" : "\(close.code) \(close.reason)"
+        let needsCredential = [Disconnect.unauthorized, .tokenExpired, .revoked].map(\.reason).contains(close.reason)
         self.init(
             meaning.map { "\($0) (\(code))" } ?? "the server closed the connection (\(code))",
-            exitCode: close.reason == Disconnect.unauthorized.reason ? .unauthorized : .failure
+            exitCode: needsCredential ? .unauthorized : .failure
         )
     }
+
+    private static let credentialHint =
+        "; give a key with --api-key or APUS_API_KEY, or a token with --token-file or APUS_TOKEN_FILE"
 
     /// The server's message with its code, and a hint on what to do.
     private static func explain(code: String?, message: String, topic: String?, hints: Bool) -> String {
@@ -90,7 +98,7 @@ extension ExitCode {
     static let usage = ExitCode(64)
     /// EX_UNAVAILABLE: the server cannot be reached.
     static let unreachable = ExitCode(69)
-    /// EX_NOPERM: the key is missing or wrong.
+    /// EX_NOPERM: the key or token is missing or wrong.
     static let unauthorized = ExitCode(77)
     /// EX_CONFIG: the configuration is invalid.
     static let badConfiguration = ExitCode(78)

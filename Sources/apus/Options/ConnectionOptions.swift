@@ -3,7 +3,7 @@ import ApusServer
 import ArgumentParser
 import Foundation
 
-/// The server's address and the API key. The same for every client command.
+/// The server's address and the credential. The same for every client command.
 struct ConnectionOptions: ParsableArguments {
     static let defaultURL = "http://127.0.0.1:8080"
 
@@ -18,13 +18,8 @@ struct ConnectionOptions: ParsableArguments {
     )
     var url: String?
 
-    @Option(help: keyHelp)
-    var apiKey: String?
-
-    static let keyHelp = ArgumentHelp(
-        "The API key, where the server wants one. (env: APUS_API_KEY, or its file: APUS_API_KEY_FILE)",
-        valueName: "key"
-    )
+    @OptionGroup
+    var credentials: CredentialOptions
 
     /// The address from the flag, the environment, or the default.
     func address() throws -> ServerAddress {
@@ -35,19 +30,15 @@ struct ConnectionOptions: ParsableArguments {
         return try Self.parse(Self.defaultURL, origin: "the default", exitCode: .failure)
     }
 
-    /// The API key from the flag or the environment.
-    func key() throws -> String? {
-        try Self.key(apiKey)
-    }
-
-    /// Opens a WebSocket connection to the server.
-    func connect() async throws -> WebSocketConnection {
-        try await WebSocketConnection.connect(to: address(), configuration: .init(apiKey: key()))
+    /// Creates the options of a client, with the credential.
+    func clientOptions() throws -> ApusClient.Options {
+        let (apiKey, token) = try credentials.given()
+        return ApusClient.Options(apiKey: apiKey, token: token)
     }
 
     /// Creates a client for the server's REST endpoints.
     func restClient() throws -> RESTClient {
-        RESTClient(address: try address(), apiKey: try key())
+        RESTClient(address: try address(), credential: try credentials.credential())
     }
 
     static func parse(_ url: String, origin: String, exitCode: ExitCode) throws -> ServerAddress {
@@ -59,16 +50,6 @@ struct ConnectionOptions: ParsableArguments {
     }
 
     // MARK: Environment
-
-    /// The API key from the flag, from the environment, or from the file that the environment names.
-    static func key(_ flag: String?) throws -> String? {
-        if let flag { return flag }
-        do throws(ConfigurationError) {
-            return try variables.secret("APUS_API_KEY", setting: "api_key")?.text
-        } catch {
-            throw CommandFailure("\(error)", exitCode: .badConfiguration)
-        }
-    }
 
     static var variables: EnvironmentVariables { EnvironmentVariables(ProcessInfo.processInfo.environment) }
 

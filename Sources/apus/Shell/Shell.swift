@@ -31,10 +31,19 @@ struct ShellCommand: ServerCommand {
 
     func execute() async throws {
         let interrupts = await Interrupts.requests()
-        let socket = try await connection.connect()
+        let credential = try connection.credentials.credential()
+        let socket = try await WebSocketConnection.connect(
+            to: connection.address(),
+            configuration: credential.configuration()
+        )
         let screen = ShellScreen(isInteractive: Terminal.inputIsTerminal && Terminal.outputIsTerminal)
+        let renewal = TokenRenewal(of: socket, credential: credential) { error in
+            Task { try await screen.show("the token is not renewed: \(CommandFailure(error, hints: false).message)") }
+        }
+        defer { renewal.end() }
         let session = ShellSession(
             connection: socket,
+            renewal: renewal,
             rest: try connection.restClient(),
             screen: screen,
             clientID: clientId ?? "shell-\(randomID().prefix(8))"

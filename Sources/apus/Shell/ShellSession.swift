@@ -6,6 +6,7 @@ actor ShellSession {
     private static let answerTimeout = Duration.seconds(10)
 
     private let connection: WebSocketConnection
+    private let renewal: TokenRenewal
     private let rest: RESTClient
     private let screen: ShellScreen
     private let clientID: String
@@ -21,8 +22,15 @@ actor ShellSession {
         let success: String?
     }
 
-    init(connection: WebSocketConnection, rest: RESTClient, screen: ShellScreen, clientID: String) {
+    init(
+        connection: WebSocketConnection,
+        renewal: TokenRenewal,
+        rest: RESTClient,
+        screen: ShellScreen,
+        clientID: String
+    ) {
         self.connection = connection
+        self.renewal = renewal
         self.rest = rest
         self.screen = screen
         self.clientID = clientID
@@ -150,6 +158,7 @@ actor ShellSession {
     }
 
     private func receive(_ message: ServerMessage, _ printer: EventPrinter) async throws {
+        if renewal.handle(message) { return }
         switch message {
         case .event(let event):
             try await screen.show(printer.readableLine(for: event))
@@ -158,6 +167,8 @@ actor ShellSession {
             try await screen.show("\(messages) of \(info.topic ?? "a topic") dropped: this reader is too slow")
         case .info(let info) where info.message == "topic_deleted":
             try await screen.show("topic \(info.topic ?? "") was deleted")
+        case .info(let info) where info.message == "unsubscribed":
+            try await screen.show("unsubscribed from \(info.topic ?? "") (\(info.reason ?? ""))")
         case .error(let error) where error.requestID == nil:
             try await screen.show("error: \(CommandFailure(error, topic: nil, hints: false).message)")
         case .ack, .pong, .error:
@@ -188,7 +199,7 @@ extension ClientCommand {
     fileprivate var topic: String? {
         switch self {
         case .subscribe(let topic, _, _), .unsubscribe(let topic, _), .publish(let topic, _, _): topic
-        case .ping, .auth: nil
+        case .ping, .auth, .token: nil
         }
     }
 }

@@ -65,8 +65,8 @@ struct VerifyCommand: ServerCommand {
     @Flag(help: "Do not count what the server announced as dropped.")
     var allowDrops = false
 
-    @Option(help: ConnectionOptions.keyHelp)
-    var apiKey: String?
+    @OptionGroup
+    var credentials: CredentialOptions
 
     @Flag(help: "Print the verdict as JSON.")
     var json = false
@@ -124,7 +124,7 @@ struct VerifyCommand: ServerCommand {
             }
         return VerifySettings(
             address: address,
-            apiKey: try ConnectionOptions.key(apiKey),
+            credential: try credentials.credential(),
             seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
             duration: duration.seconds,
             subscribers: subscribers,

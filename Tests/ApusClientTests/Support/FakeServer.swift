@@ -32,11 +32,11 @@ final class FakeServer: Sendable {
                 let upgrader = NIOWebSocketServerUpgrader(
                     maxFrameSize: 1 << 24,
                     shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
-                    upgradePipelineHandler: { channel, _ in
+                    upgradePipelineHandler: { channel, head in
                         channel.eventLoop.makeCompletedFuture {
                             let handler = FakeConnection.Handler()
                             try channel.pipeline.syncOperations.addHandler(handler)
-                            connections.put(FakeConnection(channel, handler))
+                            connections.put(FakeConnection(channel, handler, head.headers))
                         }
                     }
                 )
@@ -72,9 +72,12 @@ final class FakeConnection: Sendable {
     private let fullness: Mailbox<Void>
     private let answersPings: AnswersPings
     private let unsent = Count()
+    /// Those of the handshake.
+    let headers: HTTPHeaders
 
-    fileprivate init(_ channel: any Channel, _ handler: Handler) {
+    fileprivate init(_ channel: any Channel, _ handler: Handler, _ headers: HTTPHeaders) {
         self.channel = channel
+        self.headers = headers
         texts = handler.texts
         fullness = handler.fullness
         answersPings = handler.answersPings
