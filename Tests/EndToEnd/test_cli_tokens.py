@@ -75,8 +75,8 @@ def test_every_command_takes_a_token_from_flags_and_environment(server, tokens):
     token = tokens.put()
     verify = ("verify", "--duration", "100ms", "--subscribers", "4", "--publishers", "2", "--topics", "1")
     bench = ("bench", "--subs", "2", "--duration", "100ms", "--warmup", "100ms")
-    for command in (("topics",), ("pub", "open", "1"), ("sub", "open", "--since", "all", "--count", "1"), ("shell",), bench,
-                    verify):
+    sub = ("sub", "open", "--since", "all", "--count", "1")
+    for command in (("topics",), ("pub", "open", "1"), sub, ("shell",), bench, verify):
         place = [server.url] if command[0] in ("bench", "verify") else ["--url", server.url]
         given = [(["--token-file", tokens.path], {}), (["--token", token], {}), ([], {"APUS_TOKEN": token}),
                  ([], {"APUS_TOKEN_FILE": str(tokens.path)})]

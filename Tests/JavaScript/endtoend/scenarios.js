@@ -1,6 +1,7 @@
 // What a client must do against a real server: the same on Node and in a browser, so nothing of either is used here.
-// A scenario gets `url` (a way to the server that can be cut), `guarded` (addresses of servers that ask for credentials),
-// `control` (what only the test's own process can do) and `client(options)`, which makes a client that is closed afterwards.
+// A scenario gets `url` (a way to the server that can be cut), `guarded` (addresses of servers that ask for
+// credentials), `control` (what only the test's own process can do) and `client(options)`, which makes a client that is
+// closed afterwards.
 
 function equal(actual, expected, what) {
   const [left, right] = [actual, expected].map((value) => JSON.stringify(value));

@@ -79,7 +79,7 @@ test("What can be no token is said at once", () => {
   assert.equal(server.sockets.length, 0);
 });
 
-test("A handshake that fails with a token is repeated with the token in the first message, where a refusal is seen", () => {
+test("After a handshake with a token failed, the first message has the token, so that a refusal is seen", () => {
   const client = watched({ token: TOKEN });
   server.socket.drop();
   mock.timers.tick(states.at(-1).delay);
@@ -196,7 +196,7 @@ test("A token that is announced as soon as it came is renewed when half of it is
   client.close();
 });
 
-test("A renewal that fails, hangs or is refused is tried again, with growing pauses, while the connection lasts", async () => {
+test("A renewal that fails, hangs or is refused is tried again while the connection lasts", async () => {
   const token = provider({ 2: new Error("the login page is away"), 3: new Promise(() => {}), 4: "two words", 5: 5 });
   const client = watched({ token, connectTimeout: 1_000, pingInterval: 0 });
   await turn();
