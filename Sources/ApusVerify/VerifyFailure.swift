@@ -4,7 +4,7 @@ package struct VerifyFailure: Error, Sendable, Equatable, CustomStringConvertibl
     package enum Reason: Sendable, Equatable {
         /// The server lacks what the run needs, or refuses it.
         case refused
-        /// The key is missing or wrong.
+        /// The key or token is missing or wrong.
         case unauthorized
     }
 

@@ -94,7 +94,8 @@ struct TokenTests {
             let tokens = TestTokens()
             try await withClient(of: server, waits: waits, options: .init(token: tokens.source)) { client in
                 let connection = try await server.accept()
-                _ = try await connection.subscribed(client, "orders", offset: 0)
+                let subscription = try await connection.subscribed(client, "orders", offset: 0)
+                defer { withExtendedLifetime(subscription) {} }
                 for validity in ["20000", "1000000000000"] {
                     connection.send(ServerText.info("token_expiring", "\"expires_in_ms\":\(validity)"))
                     connection.send(ServerText.acked(try await connection.command()))
@@ -120,7 +121,8 @@ struct TokenTests {
             options.onConnectionChange = { changes.put($0) }
             try await withClient(of: server, waits: waits, options: options) { client in
                 let connection = try await server.accept()
-                _ = try await connection.subscribed(client, "orders", offset: 0)
+                let subscription = try await connection.subscribed(client, "orders", offset: 0)
+                defer { withExtendedLifetime(subscription) {} }
                 connection.send(Self.expiring)
                 let refused = try await connection.command()
                 #expect(refused["token"] == "T5")
@@ -179,7 +181,12 @@ struct TokenTests {
                 let tokens = TestTokens()
                 try await withClient(of: server, options: .init(token: tokens.source)) { client in
                     let subscribing = Task { try await client.subscribe("orders") }
-                    for _ in 0..<attempts { try await server.accept().close(1008, reason) }
+                    for _ in 0..<attempts {
+                        let connection = try await server.accept()
+                        // What is not read when TCP ends, would end it before the client sees the close.
+                        _ = try await connection.command()
+                        try await connection.close(1008, reason)
+                    }
                     let error = await #expect(throws: ClientError.self) { _ = try await subscribing.value }
                     #expect(error?.close?.reason == reason)
                     #expect(tokens.calls == attempts)

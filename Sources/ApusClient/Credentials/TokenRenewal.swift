@@ -73,7 +73,17 @@ package final class TokenRenewal: Sendable {
     }
 
     private func answered(_ result: Result<Void, ClientError>) {
-        state.withLock { $0.answer }?.complete(result)
+        let now = environment.now()
+        let answer = state.withLock { state in
+            defer { state.answer = nil }
+            // Over at once, and not when its task goes on: what follows may announce the end of the new token.
+            if case .success = result, state.answer != nil {
+                state.accepted = now
+                state.task = nil
+            }
+            return state.answer
+        }
+        answer?.complete(result)
     }
 
     private func begin(validity: Duration) {
@@ -93,12 +103,7 @@ package final class TokenRenewal: Sendable {
         var ceiling = Self.firstPause
         while !Task.isCancelled {
             do throws(ClientError) {
-                try await renewOnce()
-                let now = environment.now()
-                return state.withLock { state in
-                    state.accepted = now
-                    state.task = nil
-                }
+                return try await renewOnce()
             } catch {
                 if Task.isCancelled { return }
                 // The session finds the error in the credential.

@@ -63,7 +63,7 @@ struct VerifyTopics: Sendable {
         switch response.status {
         case 201: return true
         case 404, 405, 501: return false
-        case 401: throw VerifyFailure(.unauthorized, "the server wants an API key")
+        case 401: throw VerifyFailure(.unauthorized, "the server wants an API key or a token")
         default:
             let answer = "status \(response.status), \(response.body.trimmedEnd)"
             throw VerifyFailure(.refused, "cannot create topic '\(name)': \(answer)")
