@@ -130,7 +130,7 @@ def test_sub_renews_its_token_on_the_open_connection_while_messages_flow(server,
     tokens.put("--allow", "subscribe:flow.*", "--deny", "*:flow.b", expires="1s")
     with Sub(tmp_path, "--filter", "flow.*", "--token-file", tokens.path, url=server.url) as sub:
         [before] = subscribed(server, "flow.a")
-        tokens.put("--allow", "subscribe:flow.*")
+        token = tokens.put("--allow", "subscribe:flow.*")
         count = 0
         while not count or '"flow.b"' not in sub.output.read_text():
             count += 1
@@ -140,6 +140,8 @@ def test_sub_renews_its_token_on_the_open_connection_while_messages_flow(server,
         eventually(lambda: payloads(sub, "flow.a") == list(range(1, count + 2)), "each message once and in order")
         [after] = subscribers(server, "flow.a")
         assert after["connection"] == before["connection"] and sub.stderr == ""
+        with open(f"/proc/{sub.process.pid}/cmdline") as title:
+            assert token not in title.read()
 
 
 def payloads(sub, topic):
