@@ -48,6 +48,23 @@ package struct KeyRing: Sendable {
         )
     }
 
+    /// The same keys, where those that have not changed share their memory with the keys of another ring.
+    ///
+    /// So a client's rights are compared with its key's in no time, which counts with 100,000 clients at a reload.
+    package func sharing(with other: KeyRing) -> KeyRing {
+        let shared = keys.map { key in
+            other.key(id: key.id).flatMap { $0 == key ? $0 : nil } ?? key
+        }
+        return KeyRing(shared, like: self)
+    }
+
+    private init(_ keys: [APIKey], like ring: KeyRing) {
+        self.keys = keys
+        warnings = ring.warnings
+        byDigest = ring.byDigest
+        byID = ring.byID
+    }
+
     /// Reads a list of entries, the value of `keys`. Null, as in a file of comments, is an empty list.
     package static func keys(in value: JSONValue) throws(AccessError) -> [APIKey] {
         let entries: [JSONValue]

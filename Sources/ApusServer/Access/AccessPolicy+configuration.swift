@@ -30,7 +30,7 @@ extension ServerConfiguration.Access {
             warn("there is no key in keys_file, so no client can bring a credential")
         }
         return AccessPolicy(
-            keys: ring,
+            keys: running.map { ring.sharing(with: $0.keys) } ?? ring,
             tokens: verifier,
             anonymous: anonymous.map { Rights($0, subject: nil) },
             isOpen: isOpen

@@ -89,6 +89,20 @@ struct KeyRingTests {
         #expect(refusal { try KeyRing(keys) } == .full)
     }
 
+    @Test func `A ring that shares memory with another one has its own keys`() throws {
+        let same = APIKey(id: "same", digest: KeyDigest(of: "s"), rules: .all)
+        let old = try KeyRing([same, APIKey(id: "other", digest: KeyDigest(of: "o"), rules: .all)])
+        let new = try KeyRing([
+            APIKey(id: "other", digest: KeyDigest(of: "o"), rules: .none),
+            APIKey(id: "same", digest: KeyDigest(of: "s"), rules: .all),
+        ])
+        let shared = new.sharing(with: old)
+        #expect(shared.keys == new.keys)
+        #expect(shared.key(id: "other")?.rules == RuleList.none)
+        #expect(try shared.key(presented: "s", at: 0) == same)
+        #expect(old.changes(to: shared) == ["same": .unchanged, "other": .narrowed])
+    }
+
     @Test func `A reload says which keys are gone, narrowed, widened and unchanged`() throws {
         let publish = #"[{"actions":["publish"],"topics":["a.>"]}]"#
         func ring(_ keys: String...) throws -> KeyRing {
