@@ -104,6 +104,7 @@ public struct ApusMount: Service {
             broker: broker,
             contexts: engine.contexts,
             http: nil,
+            addresses: engine.addresses,
             releaseAfter: configuration.timeouts.releaseMemoryAfter.wholeMilliseconds,
             logger: logger
         )

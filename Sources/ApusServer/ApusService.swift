@@ -76,6 +76,9 @@ public struct ApusService: Service {
         try broker.declare(configuration.topics.declared, logger: logger)
         let isLocal = configuration.isLocal(passed: systemd.sockets)
         warnIfOpen(isLocal: isLocal)
+        if configuration.proxies.speakProxyProtocol, configuration.proxies.trusted == TrustedProxies() {
+            logger.warning("proxy_protocol has no effect, as trusted_proxies is empty")
+        }
         let engine = try await Engine(
             configuration,
             mode: mode,
@@ -112,6 +115,7 @@ public struct ApusService: Service {
             broker: broker,
             contexts: contexts,
             http: http,
+            addresses: engine.addresses,
             releaseAfter: releaseAfter,
             logger: logger
         )

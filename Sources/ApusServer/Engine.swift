@@ -9,6 +9,7 @@ import NIOCore
 /// Everything that serves clients, independent of who owns the port.
 struct Engine: Sendable {
     let contexts: LoopContexts
+    let addresses: ClientAddresses
     let gate: WebSocketGate
     let streams: StreamGate
     /// Answers all requests except handshakes and most event streams.
@@ -48,10 +49,15 @@ struct Engine: Sendable {
             sockets: SocketBudget(limit: SocketBudget.possible),
             logger: logger
         )
+        addresses = ClientAddresses(
+            configuration.addressRules,
+            refusals: ConnectionRefusals(registry: registry, logger: logger)
+        )
         gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
+            addresses: addresses,
             isEcho: mode == .echo,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
@@ -62,6 +68,7 @@ struct Engine: Sendable {
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
+            addresses: addresses,
             log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
             basePath: basePath
         )
@@ -83,7 +90,11 @@ struct Engine: Sendable {
             refusals: gate.refusals,
             documents: documents
         ).add(to: router, below: basePath)
-        responder = RouterResponder(router: router.buildResponder(), logger: Self.quiet(logger))
+        responder = RouterResponder(
+            router: router.buildResponder(),
+            addresses: addresses,
+            logger: Self.quiet(logger)
+        )
         self.configuration = configuration
         self.logger = logger
     }

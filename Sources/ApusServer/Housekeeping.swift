@@ -16,6 +16,7 @@ struct Housekeeping {
     let contexts: LoopContexts
     /// `nil` when the host application owns the HTTP connections.
     let http: HTTPConnections?
+    let addresses: ClientAddresses
     /// How long the server must be quiet before it frees memory, in milliseconds; 0 means never.
     let releaseAfter: Int64
     let logger: Logger
@@ -48,6 +49,7 @@ struct Housekeeping {
     private func releaseMemory() async {
         await contexts.releaseMemory()
         http?.releaseMemory()
+        addresses.releaseMemory()
         broker.releaseMemory()
         // Also returns free pages between used ones. It takes up to 25 ms per 100 MB of free memory and blocks
         // allocations meanwhile, so it waits until the server is quiet.

@@ -30,6 +30,8 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// Parses `10.0.0.1` or `fd00::1`, without brackets, port or zone.
     public init?(_ text: some StringProtocol) {
         let text = String(text)
+        // The system would stop reading there.
+        guard !text.utf8.contains(0) else { return nil }
         var four = in_addr()
         var six = in6_addr()
         if inet_pton(AF_INET, text, &four) == 1 {
@@ -64,7 +66,11 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         if let four { four >> 24 == 127 } else { high == 0 && low == 1 }
     }
 
-    var isIPv4: Bool { four != nil }
+    public var isIPv4: Bool { four != nil }
+
+    /// What limits per client count by: an IPv4 address itself, or the /64 network of an IPv6 address, of which a
+    /// single machine may use every address (RFC 4862 section 5.5).
+    public var network: IPAddress { isIPv4 ? self : IPAddress(high: high, low: 0) }
 
     /// The address as the system has it: an `in_addr` where it is IPv4.
     var systemAddress: (four: in_addr?, six: in6_addr) {

@@ -2,9 +2,9 @@ import Glibc
 
 /// A TCP address in as little memory as possible, because there is one for each connection.
 ///
-/// Its description is `127.0.0.1:50123` or `[::1]:50123`; `unix` for a Unix socket, whose clients have no address;
-/// empty for anything else.
-public struct PeerAddress: Sendable, CustomStringConvertible {
+/// Its description is `127.0.0.1:50123` or `[::1]:50123`; without a known port, `127.0.0.1` or `::1`; `unix` for a Unix
+/// socket, whose clients have no address; empty for anything else.
+public struct PeerAddress: Sendable, Equatable, CustomStringConvertible {
     private enum Host {
         case none
         case four(in_addr)
@@ -13,10 +13,13 @@ public struct PeerAddress: Sendable, CustomStringConvertible {
     }
 
     private let host: Host
+    /// The port; 0 if it is not known, as of a client that a proxy tells of.
     public let port: UInt16
 
     /// No address.
     public static let unknown = PeerAddress(host: .none, port: 0)
+    /// The other end of a Unix socket.
+    public static let unix = PeerAddress(host: .unix, port: 0)
 
     private init(host: Host, port: UInt16) {
         self.host = host
@@ -38,15 +41,20 @@ public struct PeerAddress: Sendable, CustomStringConvertible {
                 let address = bytes.loadUnaligned(as: sockaddr_in6.self)
                 return PeerAddress(host: .six(address.sin6_addr), port: UInt16(bigEndian: address.sin6_port))
             case AF_UNIX:
-                return PeerAddress(host: .unix, port: 0)
+                return .unix
             default:
                 return .unknown
             }
         }
     }
 
+    public static func == (one: PeerAddress, other: PeerAddress) -> Bool {
+        one.ip == other.ip && one.port == other.port && one.isUnix == other.isUnix
+    }
+
     public var description: String {
         switch host {
+        case .four where port == 0, .six where port == 0: ipAddress
         case .none: ""
         case .four(var address): "\(Self.text(AF_INET, &address)):\(port)"
         case .six(var address): "[\(Self.text(AF_INET6, &address))]:\(port)"

@@ -18,6 +18,8 @@ import Testing
         "keys_file": [], "tokens.jwks_file": [], "tokens.issuer": [], "tokens.audience": [], "tokens.claim": [""],
         "anonymous": ["all", "{}", #"[{"actions":["fly"],"topics":["a"]}]"#],
         "tokens.jwks_url": ["http://a.example/", "ftp://a", "jwks.json", "http://localhost.example/"],
+        "trusted_proxies": ["localhost", "10.0.0.0/33", "10.0.0.1:80", "[::1]", "unix:/run/x", "*"],
+        "proxy_protocol": ["v2", "1"], "connections_per_address": ["-1", "10000001", "few"],
         "token_leeway": ["-1s", "25h"], "token_max_age": ["soon"], "token_grace": ["25h"], "jwks_ttl": ["0", "999ms"],
         "allowed_origins": ["a.example", "https://a.example/", "null", "https://a.*.example"],
         "allowed_hosts": ["a.example:80", "https://a.example", "a b", "*"],

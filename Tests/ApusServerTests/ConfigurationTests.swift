@@ -91,6 +91,7 @@ import Testing
         "tokens.jwks_file": "/etc/jwks.json", "tokens.jwks_url": "https://a.example/jwks", "tokens.issuer": "i",
         "tokens.audience": "a,b", "tokens.claim": "rights", "token_leeway": "0", "token_max_age": "1h",
         "token_grace": "0", "jwks_ttl": "1m",
+        "trusted_proxies": "10.0.0.0/8,fd00::1,unix", "proxy_protocol": "on", "connections_per_address": "9",
         "allowed_origins": "https://a.example,*", "allowed_hosts": "a.example,b",
         "history": "0", "topic_bytes": "1GiB", "loop_lag": "100", "release_memory_after": "1m",
         "loop_lag_bytes": "64KiB",

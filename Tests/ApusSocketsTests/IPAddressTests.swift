@@ -11,7 +11,10 @@ import Testing
         #expect(IPAddress(text)?.description == shown)
     }
 
-    @Test(arguments: ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "[::1]", "::1%lo", "1.2.3.4:80", "a", "01.2.3.4 ", "::g"])
+    @Test(arguments: [
+        "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "[::1]", "::1%lo", "1.2.3.4:80", "a", "01.2.3.4 ", "::g", "1.2.3.4\0",
+        "::1\0x",
+    ])
     func `what is no address is refused`(text: String) {
         #expect(IPAddress(text) == nil)
     }
@@ -22,6 +25,15 @@ import Testing
     ])
     func `loopback is known in every form`(text: String, isLoopback: Bool) {
         #expect(IPAddress(text)?.isLoopback == isLoopback)
+    }
+
+    @Test(arguments: [
+        ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::", "2001:db8:1:2::"), ("::1", "::"),
+    ])
+    func `a client's network is its IPv4 address, or the 64 bits before the machine's`(address: String, network: String)
+    {
+        #expect(IPAddress(address)?.network.description == network)
     }
 
     @Test(arguments: [

@@ -30,7 +30,7 @@ import Testing
 
     @Test(arguments: ["127.0.0.1", "0.0.0.0", "255.255.255.255", "203.0.113.9"])
     func `an IPv4 address is written with dots`(host: String) {
-        for port: UInt16 in [0, 1, 80, 50_123, 65_535] {
+        for port: UInt16 in [1, 80, 50_123, 65_535] {
             let address = four(host, port: port)
             #expect(address.description == "\(host):\(port)")
             #expect(address.ipAddress == host)
@@ -47,6 +47,20 @@ import Testing
         #expect(address.description == "[\(host)]:50123")
         #expect(address.ipAddress == host)
         #expect(address.port == 50_123)
+    }
+
+    @Test(arguments: ["127.0.0.1", "2001:db8::1"])
+    func `an address without a port is written alone`(host: String) throws {
+        let ip = try #require(IPAddress(host))
+        #expect(PeerAddress(ip, port: 0).description == host)
+    }
+
+    @Test func `addresses are equal if host and port are`() throws {
+        let ip = try #require(IPAddress("192.0.2.1"))
+        #expect(PeerAddress(ip, port: 1) == four("192.0.2.1", port: 1))
+        #expect(PeerAddress(ip, port: 1) == six("::ffff:192.0.2.1", port: 1))
+        #expect(PeerAddress(ip, port: 1) != PeerAddress(ip, port: 2))
+        #expect(PeerAddress.unix == .unix && PeerAddress.unix != .unknown && PeerAddress.unknown == .unknown)
     }
 
     @Test func `what is no TCP address has no number, and only that of a Unix socket a text`() {

@@ -87,15 +87,16 @@ class Server:
     """`apus serve --port 0 …`, stopped by its own pid at the end of the block.
 
     Its exit code must then be `exit_code` (None: any), and its standard output empty. It may open no more than `files`.
-    `popen` has further arguments for `subprocess.Popen`.
+    `source` is the address that clients connect from. `popen` has further arguments for `subprocess.Popen`.
     """
 
-    def __init__(self, *flags, env=None, exit_code=0, files=None, popen=None):
+    def __init__(self, *flags, env=None, exit_code=0, files=None, source=None, popen=None):
         self._arguments = [os.environ["APUS_BIN"], "serve", "--port", "0", *flags]
         self._env, self._exit_code = environment(env), exit_code
         if files is not None:
             self._arguments = ["prlimit", f"--nofile={files}:{files}", *self._arguments]
         self._popen = popen or {}
+        self.source = source and (source, 0)
         self._changed = threading.Condition()
         self._stopping = False
         self.log = []
@@ -186,7 +187,7 @@ class Server:
         """One request on its own connection; `body` is sent as JSON unless it is bytes."""
         if body is not None and not isinstance(body, bytes):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {})
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout, source_address=self.source)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -222,7 +223,7 @@ class Client:
     @classmethod
     async def open(cls, server, dialect=BASE, query="", **options):
         settings = {"compression": dialect.compression, "max_size": None, "ping_interval": None, "proxy": None,
-                    "open_timeout": TIMEOUT, "close_timeout": TIMEOUT} | options
+                    "open_timeout": TIMEOUT, "close_timeout": TIMEOUT, "local_addr": getattr(server, "source", None)} | options
         return cls(await connect(f"ws://127.0.0.1:{server.port}{dialect.prefix}/ws{query}", **settings), dialect)
 
     async def __aenter__(self):

@@ -15,10 +15,14 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
-from apus_e2e import BASE, PATIENCE, TIMEOUT, Client, Response, environment, eventually
+from apus_e2e import BASE, PATIENCE, TIMEOUT, Client, Response, Server, environment, eventually
 from event_stream import EventStream
 
 NAME = "apus.example.org"
+# Where the proxies' clients are. The proxies themselves, and with them what they are trusted for, are at 127.0.0.1.
+CLIENT = "127.0.0.5"
+# Where clients are that connect beside the proxies.
+BYSTANDER = "127.0.0.2"
 DOCUMENT = Path(__file__).parents[2] / "docs/deploy.md"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -60,6 +64,12 @@ class Kind:
         row = re.search(rf"^\| {self.title} \| `(.+)` \| `(.+)` \|$", section(title), re.MULTILINE)
         assert row, f"'{title}' says nothing about {self.title}"
         return replaced(self.documented, row.groups())
+
+    def server(self, *flags, at_socket=False):
+        """A server with the settings that the document gives for this proxy."""
+        row = re.search(rf"^\| {self.title} \| `(.+)` \| `(.+)` \|$", section("Behind a proxy"), re.MULTILINE)
+        settings = dict(setting.split("=", 1) for setting in row[2 if at_socket else 1].split())
+        return Server(*flags, env=settings, source=BYSTANDER)
 
     def timeouts(self):
         """All timeouts of the configuration by their names, in seconds."""
@@ -156,7 +166,7 @@ class _Connection(http.client.HTTPConnection):
         self._proxy = proxy
 
     def connect(self):
-        plain = socket.create_connection(("127.0.0.1", self._proxy.port), self.timeout)
+        plain = socket.create_connection(("127.0.0.1", self._proxy.port), self.timeout, (CLIENT, 0))
         self.sock = self._proxy.tls.wrap_socket(plain, server_hostname=NAME)
 
 
@@ -224,13 +234,15 @@ class Proxy:
         finally:
             connection.close()
 
-    async def websocket(self, path="/ws", dialect=BASE):
+    async def websocket(self, path="/ws", dialect=BASE, headers=None):
         return Client(await connect(f"wss://{NAME}{path}", host="127.0.0.1", port=self.port, ssl=self.tls, proxy=None,
-                                    max_size=None, ping_interval=None, open_timeout=TIMEOUT, close_timeout=TIMEOUT),
+                                    max_size=None, ping_interval=None, open_timeout=TIMEOUT, close_timeout=TIMEOUT,
+                                    local_addr=(CLIENT, 0), additional_headers=headers),
                       dialect)
 
     async def stream(self, path, headers=None):
-        return await EventStream.open(self, path, {"Host": NAME} | (headers or {}), ssl=self.tls, server_hostname=NAME)
+        return await EventStream.open(self, path, {"Host": NAME} | (headers or {}), ssl=self.tls, server_hostname=NAME,
+                                      local_addr=(CLIENT, 0))
 
 
 @contextmanager

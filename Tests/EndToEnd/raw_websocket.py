@@ -75,13 +75,15 @@ class RawWebSocket:
     # What a frame may have for reserved bits: one that offers no extension gets none.
     reserved = (0,)
 
-    def __init__(self, server, receive_buffer=None, timeout=TIMEOUT):
+    def __init__(self, server, receive_buffer=None, timeout=TIMEOUT, source=None):
         self.socket = socket.socket()
         if receive_buffer is not None:
             # Before connect: afterwards the window has been announced.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout)
+        if source is not None:
+            self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", server.port))
         self._buffer = bytearray()
 

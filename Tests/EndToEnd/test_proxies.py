@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from apus_e2e import PATIENCE, TIMEOUT, V1, Server, eventually, until
+from apus_e2e import PATIENCE, TIMEOUT, V1, eventually, until
 from event_stream import events_path, several_path
 from extensions import topic_path
 from history import fill, offsets, page, post
-from proxies import KINDS, NAME, Proxy, abandoned_request, free_port, home, make_certificate, scaled
+from proxies import CLIENT, KINDS, NAME, Proxy, abandoned_request, free_port, home, make_certificate, scaled
 
 ADDRESS = "127.0.0.1:8080"
 SOCKET = "/run/apus/apus.sock"
@@ -23,21 +23,31 @@ LONGEST = 300 + 30
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
 
 
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.title)
+def kind(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def server():
-    with Server("--max-message", str(LIMIT), "--allowed-host", NAME) as running:
+def server(kind):
+    with kind.server("--max-message", str(LIMIT), "--allowed-host", NAME) as running:
         yield running
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.title)
-def proxy(request, server):
-    kind = request.param
+@pytest.fixture(scope="module")
+def proxy(kind, server):
     with Proxy(kind, kind.documented, (ADDRESS, f"127.0.0.1:{server.port}")) as running:
         yield running
 
 
+def addresses(server, prefix="", topic=None):
+    """Where the subscribers of a topic are, without their ports."""
+    subscribers = server.rest("GET", f"{prefix}/subscribers").json["subscribers"]
+    return [entry["address"].partition(":")[0] for entry in subscribers if entry["topic"] == topic]
+
+
 async def carries_everything(proxy, server, prefix=""):
-    """A WebSocket both ways, an event stream, a long poll, and a name with a slash."""
+    """A WebSocket both ways, an event stream, a long poll, a name with a slash, and the client's address."""
     topic = f"{uuid.uuid4()}/x"
     path = prefix + topic_path(topic)
     assert proxy.rest("PUT", path, b"{}").status == 201
@@ -45,6 +55,7 @@ async def carries_everything(proxy, server, prefix=""):
             await proxy.stream(events_path(path)) as stream:
         await stream.start()
         await reader.subscribe(topic)
+        assert addresses(server, prefix, topic) == [CLIENT, CLIENT]
         message = await writer.publish(topic, {"n": 1})
         await reader.expect_event(topic, message)
         assert (await stream.next()).json["message"] == message
@@ -85,6 +96,23 @@ async def test_websockets_go_both_ways(proxy, server, topic):
         await reader.connection.close()
         assert reader.connection.close_code == 1000
     await until(lambda: server.subscribers(topic) == 0, "unsubscribed")
+
+
+async def test_the_address_is_the_client_s_and_no_other_that_it_claims_to_have(proxy, server, topic):
+    forged = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"}
+    path = topic_path(topic)
+    async with await proxy.websocket(headers=forged) as client, \
+            await proxy.stream(events_path(path), forged) as stream:
+        await client.subscribe(topic)
+        await stream.start()
+        with ThreadPoolExecutor(1) as pool:
+            poll = pool.submit(proxy.rest, "GET", f"{path}/messages?since=0s&wait=5m", None, forged, 60 * PATIENCE)
+            await until(lambda: addresses(server, topic=topic) == 3 * [CLIENT], "all three have the client's address")
+            await client.publish(topic, 1)
+            assert (await asyncio.wrap_future(poll)).status == 200
+    # A name that is in no other line.
+    proxy.rest("GET", f"/topics/{topic}-log", headers=forged)
+    assert f" address={CLIENT}" in await asyncio.to_thread(server.wait_for_log, f"/topics/{topic}-log")
 
 
 async def test_event_streams_are_neither_held_back_nor_compressed(proxy, server, topic):
@@ -150,8 +178,8 @@ def test_a_key_is_in_no_log_of_a_failure(kind):
 async def test_pings_keep_idle_websockets(kind):
     """With a hundredth of the documented times: pings every 25 s, timeouts of 6 minutes. Caddy has no such timeout."""
     text = scaled(kind.documented, PATIENCE / 100)
-    with Server("--ping-interval", "250ms", "--heartbeat", "0", "--allowed-host", NAME) as pings, \
-            Server("--ping-interval", "0", "--heartbeat", "0", "--allowed-host", NAME) as silent, \
+    with kind.server("--ping-interval", "250ms", "--heartbeat", "0", "--allowed-host", NAME) as pings, \
+            kind.server("--ping-interval", "0", "--heartbeat", "0", "--allowed-host", NAME) as silent, \
             Proxy(kind, text, (ADDRESS, f"127.0.0.1:{pings.port}")) as kept, \
             Proxy(kind, text, (ADDRESS, f"127.0.0.1:{silent.port}")) as cut:
         async with await kept.websocket() as client, await cut.websocket() as other:
@@ -165,14 +193,14 @@ async def test_pings_keep_idle_websockets(kind):
 async def test_a_proxy_finds_the_server_at_a_unix_socket(kind):
     with tempfile.TemporaryDirectory(prefix="apus-") as folder:
         path = f"{folder}/apus.sock"
-        with Server("--listen", "127.0.0.1:0", "--listen", f"unix:{path}") as server:
+        with kind.server("--listen", "127.0.0.1:0", "--listen", f"unix:{path}", at_socket=True) as server:
             with Proxy(kind, kind.variant("A proxy to a Unix socket"), (SOCKET, path)) as proxy:
                 await carries_everything(proxy, server)
 
 
 @every_kind
 async def test_a_proxy_finds_the_server_below_a_path(kind):
-    with Server("--base-path", "/apus", "--allowed-host", NAME) as server:
+    with kind.server("--base-path", "/apus", "--allowed-host", NAME) as server:
         with Proxy(kind, kind.variant("Below a path"), (ADDRESS, f"127.0.0.1:{server.port}")) as proxy:
             await carries_everything(proxy, server, "/apus")
             # What is not below it is not the server's.

@@ -35,7 +35,7 @@ struct SiteMiddleware: RouterMiddleware {
                 host: request.head.authority,
                 origin: request.headers[.origin],
                 isReading: request.method == .get || request.method == .head,
-                isLocalSocket: context.inFlight.isOnUnixSocket
+                isLocalSocket: context.inFlight.caller.isOnUnixSocket
             )
         } catch {
             throw error.problem

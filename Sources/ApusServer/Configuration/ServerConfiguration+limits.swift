@@ -9,6 +9,8 @@ extension ServerConfiguration {
         public var maxClientID = 1024
         /// How many connections may be open: WebSockets, event streams and waiting requests.
         public var maxConnections = 100_000
+        /// How many connections one address may have; 0 means any number. Of proxies' connections, each request counts.
+        public var connectionsPerAddress = 0
         /// The maximum number of subscriptions per connection.
         public var maxSubscriptions = 10_000
         public var maxTopics = 100_000

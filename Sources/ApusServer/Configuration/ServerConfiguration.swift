@@ -20,6 +20,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var threads = 0
     public var log = Log()
     public var access = Access()
+    public var proxies = Proxies()
     public var topics = Topics()
     public var delivery = Delivery()
     public var compression = Compression()

@@ -1,4 +1,23 @@
 extension Setting {
+    /// Where clients are.
+    static let proxies: [Setting] = [
+        .init(
+            "trusted_proxies",
+            \.proxies.trusted,
+            .proxies,
+            flag: "trusted-proxy",
+            isReloadable: true,
+            "A proxy that tells clients' addresses, such as 10.0.0.0/8 or unix; may be given several times."
+        ),
+        .init(
+            "proxy_protocol",
+            \.proxies.speakProxyProtocol,
+            .onOff,
+            isReloadable: true,
+            "Whether connections of these proxies begin with a PROXY protocol header: on or off."
+        ),
+    ]
+
     /// Who may use the server.
     static let access: [Setting] = [
         .init(

@@ -3,7 +3,7 @@ import Logging
 
 extension Setting {
     /// All settings, in the order of `config print`. The members of a group are adjacent.
-    package static let all: [Setting] = listening + access + messages + times + limits + topics
+    package static let all: [Setting] = listening + proxies + access + messages + times + limits + topics
 
     /// The setting with a key.
     static func named(_ key: String) -> Setting? { byKey[key] }
@@ -197,6 +197,13 @@ extension Setting {
             .whole(1...10_000_000),
             isReloadable: true,
             "Open WebSocket connections."
+        ),
+        .init(
+            "connections_per_address",
+            \.limits.connectionsPerAddress,
+            .whole(0...10_000_000),
+            isReloadable: true,
+            "Connections of one address, and requests of its clients behind proxies; 0 is any number."
         ),
         .init(
             "max_subscriptions",

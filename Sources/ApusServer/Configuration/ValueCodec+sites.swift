@@ -1,4 +1,4 @@
-/// How many elements a list of origins or hosts may have.
+/// How many elements a list of origins, hosts or proxies may have.
 private let maximumSites = 1000
 
 extension ValueCodec where Value == [AllowedOrigin] {
@@ -20,6 +20,29 @@ extension ValueCodec where Value == [AllowedOrigin] {
                 return origins.compactMap(\.self)
             },
             show: { .texts($0.map(\.description)) }
+        )
+    }
+}
+
+extension ValueCodec where Value == TrustedProxies {
+    /// A list of addresses and ranges.
+    static var proxies: ValueCodec {
+        ValueCodec(
+            valueName: "address",
+            isList: true,
+            read: { raw throws(ValueFault) in
+                let entries = raw.elements.map(\.trimmed)
+                guard entries.count <= maximumSites, let proxies = TrustedProxies(entries) else {
+                    throw ValueFault(
+                        reason: """
+                            is not a list of at most \(maximumSites) addresses, such as 10.0.0.1, 10.0.0.0/8, fd00::/8 \
+                            or unix
+                            """
+                    )
+                }
+                return proxies
+            },
+            show: { .texts($0.entries) }
         )
     }
 }

@@ -1,3 +1,4 @@
+import ApusSockets
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -28,7 +29,13 @@ struct ApusChannel: ServerChildChannel {
     let logger: Logger
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        return channel.eventLoop.makeCompletedFuture {
+        let address = PeerAddress(channel.remoteAddress)
+        return setup(channel: channel, caller: Caller(address: address, isOnUnixSocket: address.isUnix))
+    }
+
+    /// - Parameter caller: who is at the other end of the connection.
+    func setup(channel: any Channel, caller: Caller) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             // A socket leaves its channel as it is: what TLS, or another handler, did to its bytes would end there.
             guard (try? pipeline.context(name: "handler0")) == nil else {
@@ -40,7 +47,8 @@ struct ApusChannel: ServerChildChannel {
             let handler = HTTPConnectionHandler(
                 timeouts: timeouts,
                 staysForDrain: staysForDrain,
-                gate: gate.facing(isUnixSocket: channel.remoteAddress?.isUnixSocket ?? false),
+                caller: caller,
+                gate: gate.facing(caller),
                 log: log
             ) { request in
                 do {

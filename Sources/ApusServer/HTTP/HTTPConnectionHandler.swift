@@ -21,12 +21,13 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     private var state: HTTPConnectionState
     let gate: any HandshakeGate
+    private let caller: Caller
     private let log: RequestLog
     let pacer = InputPacer()
     let encoder = HTTPResponseEncoder(configuration: unframed)
     let decoder: ByteToMessageHandler<HTTPRequestDecoder>
-    private let addRouter: (InFlightRequest) throws -> Void
-    private var hasRouter = false
+    /// Adds the router's handlers; `nil` once they are there.
+    private var addRouter: ((InFlightRequest) throws -> Void)?
     private var context: ChannelHandlerContext?
     /// Calls ``HTTPConnectionState/timePassed(now:output:)``. It may fire before the next deadline, which saves setting
     /// it with each request.
@@ -36,15 +37,19 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     /// The stream that gets the socket instead of the response that is written next.
     private var stream: OpenStream?
 
-    /// - Parameter addRouter: adds the handlers that take requests. Called before the first request.
+    /// - Parameters:
+    ///   - caller: who is at the other end of the connection.
+    ///   - addRouter: adds the handlers that take requests. Called before the first request.
     init(
         timeouts: HTTPConnectionState.Timeouts,
         staysForDrain: Bool,
+        caller: Caller,
         gate: any HandshakeGate,
         log: RequestLog,
         addRouter: @escaping (InFlightRequest) throws -> Void
     ) {
         state = HTTPConnectionState(timeouts: timeouts, staysForDrain: staysForDrain, gate: gate)
+        self.caller = caller
         self.gate = gate
         self.log = log
         self.addRouter = addRouter
@@ -199,16 +204,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     }
 
     private func pass(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
-        if !hasRouter {
+        // Who adds the handlers keeps the request, and with it this connection: so this lets go of the closure.
+        if let addRouter = addRouter.take() {
             do {
-                try addRouter(
-                    InFlightRequest(
-                        on: self,
-                        eventLoop: context.eventLoop,
-                        address: context.channel.remoteAddress?.hostAndPort ?? ""
-                    )
-                )
-                hasRouter = true
+                try addRouter(InFlightRequest(on: self, eventLoop: context.eventLoop, caller: caller))
             } catch {
                 return context.close(promise: nil)
             }
@@ -246,7 +245,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     private func answer(_ refusal: HTTPConnectionState.Refusal, _ context: ChannelHandlerContext) {
         let (problem, head) = (refusal.problem, refusal.head)
-        let address = context.channel.remoteAddress?.hostAndPort ?? ""
+        let address = "\(gate.address(of: head))"
         if let reason = refusal.reason {
             gate.refused(reason, status: problem.code.status, address: address)
         } else {

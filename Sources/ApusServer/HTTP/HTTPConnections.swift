@@ -15,7 +15,7 @@ final class HTTPConnections: Sendable {
     private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
     private let isQuiescing = SharedFlag()
     /// Bounded by the socket budget, because each element is an open socket.
-    private let handedOver = AsyncStream.makeStream(of: Socket.self)
+    private let handedOver = AsyncStream.makeStream(of: (socket: Socket, caller: Caller).self)
 
     init(loops: any EventLoopGroup, child: ApusChannel, budget: SocketBudget, logger: Logger) {
         self.loops = loops
@@ -24,9 +24,9 @@ final class HTTPConnections: Sendable {
         self.logger = logger
     }
 
-    /// Takes over a socket from which nothing has been read.
-    func adopt(_ socket: Socket) {
-        if case .terminated = handedOver.continuation.yield(socket) { close(socket) }
+    /// Takes over a socket from which nothing of its requests has been read.
+    func adopt(_ socket: Socket, of caller: Caller) {
+        if case .terminated = handedOver.continuation.yield((socket, caller)) { close(socket) }
     }
 
     private func close(_ socket: Socket) {
@@ -37,22 +37,22 @@ final class HTTPConnections: Sendable {
     /// Serves until ``quiesce()`` is called and every connection has ended.
     func run() async {
         await withDiscardingTaskGroup { group in
-            for await socket in handedOver.stream {
-                group.addTask { await self.serve(socket) }
+            for await (socket, caller) in handedOver.stream {
+                group.addTask { await self.serve(socket, caller) }
             }
             // After cancellation, the loop above ends before it has taken every socket.
             handedOver.continuation.finish()
-            for await socket in handedOver.stream { close(socket) }
+            for await (socket, _) in handedOver.stream { close(socket) }
         }
     }
 
-    private func serve(_ socket: Socket) async {
+    private func serve(_ socket: Socket, _ caller: Caller) async {
         do {
             let value = try await ClientBootstrap(group: loops.next())
                 .channelOption(.allowRemoteHalfClosure, value: true)
                 .withConnectedSocket(socket.descriptor) { channel in
                     self.remember(channel)
-                    return self.child.setup(channel: channel, logger: self.logger)
+                    return self.child.setup(channel: channel, caller: caller)
                 }
             await child.handle(value: value, logger: logger)
         } catch {

@@ -12,6 +12,8 @@ extension Handshake {
         case draining
         /// The connection limit is reached. The value is the limit.
         case tooMany(Int)
+        /// The client's address has all the connections that it may have.
+        case tooManyOfAddress(AddressBudget.Exceeded)
         /// The request's head was not complete in time.
         case timedOut
 
@@ -25,6 +27,7 @@ extension Handshake {
             case host
             case draining
             case maxConnections = "max_connections"
+            case connectionsPerAddress = "connections_per_address"
             case timeout
         }
 
@@ -38,6 +41,7 @@ extension Handshake {
             case .foreign(.foreignHost): .host
             case .draining: .draining
             case .tooMany: .maxConnections
+            case .tooManyOfAddress: .connectionsPerAddress
             case .timedOut: .timeout
             }
         }
@@ -58,6 +62,8 @@ extension Handshake {
                 Problem.unavailable("The server is shutting down")
             case .tooMany(let limit):
                 Problem.unavailable("The limit of \(limit) connections is reached")
+            case .tooManyOfAddress(let exceeded):
+                exceeded.problem
             case .timedOut:
                 Problem(.requestTimeout, "The request was not complete in time")
             }

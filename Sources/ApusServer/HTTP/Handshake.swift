@@ -15,6 +15,7 @@ struct Handshake: Equatable {
 
     /// Whether the client offered the subprotocol, which the response then confirms.
     var speaksApus = false
+    var caller = Caller.unknown
 
     static let subprotocol = "apus"
 

@@ -4,8 +4,11 @@ import NIOHTTP1
 
 /// What an HTTP connection asks of the server when it may become a WebSocket, or when the server stops.
 protocol HandshakeGate: Sendable {
-    /// The gate for connections of a Unix socket, or of a port.
-    func facing(isUnixSocket: Bool) -> any HandshakeGate
+    /// The gate for one connection.
+    func facing(_ connection: Caller) -> any HandshakeGate
+
+    /// The client's address: of a request, or of the connection if the request's head could not be parsed.
+    func address(of head: HTTPRequestHead?) -> PeerAddress
 
     /// Whether a request asks for an upgrade at a WebSocket endpoint.
     func isHandshake(_ head: HTTPRequestHead) -> Bool
@@ -24,8 +27,4 @@ protocol HandshakeGate: Sendable {
 
     /// Runs `body` on the calling loop, once all WebSockets have been drained.
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void)
-}
-
-extension HandshakeGate {
-    func facing(isUnixSocket: Bool) -> any HandshakeGate { self }
 }

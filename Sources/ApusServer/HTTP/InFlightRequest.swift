@@ -4,16 +4,18 @@ import NIOCore
 struct InFlightRequest: Sendable {
     /// The connection's event loop.
     let eventLoop: any EventLoop
-    /// The client's address.
-    let address: String
-    /// Whether the client is connected to a Unix socket, so that its address is `unix`.
-    var isOnUnixSocket: Bool { address == "unix" }
+    /// Who is at the other end of the connection; of a request that the router has, the request's client.
+    var caller: Caller
+    /// Why the request must be refused; `nil` when it may be served.
+    var refusal: Problem?
+    /// The client's address as text.
+    var address: String { "\(caller.address)" }
     private let connection: NIOLoopBound<any RequestConnection>
 
     /// Call this on the event loop.
-    init(on connection: any RequestConnection, eventLoop: any EventLoop, address: String) {
+    init(on connection: any RequestConnection, eventLoop: any EventLoop, caller: Caller) {
         self.eventLoop = eventLoop
-        self.address = address
+        self.caller = caller
         self.connection = NIOLoopBound(connection, eventLoop: eventLoop)
     }
 

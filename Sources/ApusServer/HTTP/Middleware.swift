@@ -23,6 +23,7 @@ struct RequestMiddleware: RouterMiddleware {
         do {
             // The router also accepts paths with a double slash or a slash at the end.
             guard context.match != nil else { throw HTTPError(.notFound) }
+            if let refusal = context.inFlight.refusal { throw refusal }
             response = try await next(request, context)
         } catch {
             let problem = problem(for: error, request: request, allow: context.match?.endpoint.allow)

@@ -54,7 +54,8 @@ extension Routes {
             return response
         }
         let fields = contexts.inForce.sites.sharing(with: request.headers[.origin], host: request.head.authority)
-        try await context.inFlight.answer(with: try await streams.open(stream, for: context.access, sharing: fields))
+        let opened = try await streams.open(stream, for: context.access, context.inFlight.caller, sharing: fields)
+        try await context.inFlight.answer(with: opened)
         return response
     }
 

@@ -9,16 +9,27 @@ struct WebSocketGate: HandshakeGate {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let access: AccessControl
+    let addresses: ClientAddresses
     let isEcho: Bool
     let refusals: HandshakeRefusals
     let basePath: BasePath
-    /// Whether it serves clients of a Unix socket.
-    var isUnixSocket = false
+    /// The connection that it serves, where it serves only one.
+    private(set) var connection = Caller.unknown
 
-    func facing(isUnixSocket: Bool) -> any HandshakeGate {
+    func facing(_ connection: Caller) -> any HandshakeGate {
         var gate = self
-        gate.isUnixSocket = isUnixSocket
+        gate.connection = connection
         return gate
+    }
+
+    func address(of head: HTTPRequestHead?) -> PeerAddress {
+        addresses.caller(of: connection, forwardedFor: head.flatMap { Self.list(ForwardedFor.name, $0) }).address
+    }
+
+    /// All values of a field as one list.
+    private static func list(_ name: String, _ head: HTTPRequestHead) -> String? {
+        let values = head.headers[name]
+        return values.isEmpty ? nil : values.joined(separator: ",").trimmingCharacters(in: .whitespaces)
     }
 
     func isHandshake(_ head: HTTPRequestHead) -> Bool {
@@ -35,32 +46,37 @@ struct WebSocketGate: HandshakeGate {
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
         guard head.method == .GET, head.version == .http1_1 else { return nil }
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        return check(path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "", isUnixSocket: isUnixSocket) {
-            let values = head.headers[$0]
-            return values.isEmpty ? nil : values.joined(separator: ",").trimmingCharacters(in: .whitespaces)
+        return check(path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "", from: connection) {
+            Self.list($0, head)
         }
     }
 
     /// The same for a request that came first on its connection. Also returns `nil` for a request that needs a closer
     /// look.
-    func check(_ head: RequestHead, isUnixSocket: Bool) -> Result<Handshake, Handshake.Refusal>? {
+    func check(_ head: RequestHead, from connection: Caller) -> Result<Handshake, Handshake.Refusal>? {
         for name in ["content-length", "transfer-encoding", "expect"] where head.headers[name] != nil { return nil }
-        return check(path: head.path, query: head.query, isUnixSocket: isUnixSocket) { head.headers[$0] }
+        return check(path: head.path, query: head.query, from: connection) { head.headers[$0] }
     }
 
     private func check(
         path: Substring,
         query: Substring,
-        isUnixSocket: Bool,
+        from connection: Caller,
         header: (String) -> String?
     ) -> Result<Handshake, Handshake.Refusal>? {
         guard let dialect = isEcho ? .base : dialect(ofPath: path) else { return nil }
+        var caller = addresses.caller(of: connection, forwardedFor: header(ForwardedFor.name))
+        do throws(AddressBudget.Exceeded) {
+            try addresses.admit(&caller)
+        } catch {
+            return .failure(.tooManyOfAddress(error))
+        }
         do throws(SitePolicy.Refusal) {
             try contexts.inForce.sites.check(
                 host: header("host") ?? "",
                 origin: header("origin"),
                 isReading: false,
-                isLocalSocket: isUnixSocket
+                isLocalSocket: connection.isOnUnixSocket
             )
         } catch {
             return .failure(.foreign(error))
@@ -72,23 +88,25 @@ struct WebSocketGate: HandshakeGate {
             compresses: contexts.settings.compression.isOn,
             header: header
         )
-        guard case .success = result else { return result }
+        guard case .success(var handshake) = result else { return result }
         guard !contexts.isDraining.isSet else { return .failure(.draining) }
         let maxConnections = contexts.settings.limits.maxConnections
         guard contexts.open.value + contexts.streams.value < maxConnections else {
             return .failure(.tooMany(maxConnections))
         }
-        return result
+        handshake.caller = caller
+        return .success(handshake)
     }
 
     /// Whether these first bytes of a request may become a handshake.
-    func mayBeHandshake(_ start: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
+    func mayBeHandshake(_ start: UnsafeRawBufferPointer) -> Bool {
         let paths = Endpoint.all.filter { $0.kind == .webSocket }.flatMap(\.paths).map { basePath.text + $0.path }
         return (isEcho ? ["/"] : paths).contains { zip(start, "GET \($0)".utf8).allSatisfy(==) }
     }
 
     func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
         refusals.note(reason, status: status, address: address)
+        if reason == .connectionsPerAddress { addresses.refusals.count(.connectionsPerAddress) }
     }
 
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
@@ -100,7 +118,6 @@ struct WebSocketGate: HandshakeGate {
     func makeConnection(
         _ handshake: Handshake,
         socket: Socket,
-        peer: PeerAddress,
         on context: LoopContext,
         poller: Poller
     ) -> WebSocketConnection {
@@ -108,7 +125,7 @@ struct WebSocketGate: HandshakeGate {
             id: contexts.ids.next(),
             context: context,
             socket: socket,
-            peer: peer,
+            caller: handshake.caller,
             poller: poller,
             window: handshake.deflate?.window
         )
@@ -127,8 +144,7 @@ struct WebSocketGate: HandshakeGate {
                 socket.close()
                 return contexts.sockets.release()
             }
-            let peer = socket.peerAddress
-            let connection = makeConnection(handshake, socket: socket, peer: peer, on: context, poller: poller)
+            let connection = makeConnection(handshake, socket: socket, on: context, poller: poller)
             connection.start(nil)
             connection.closeIfMemoryIsFull()
             var input = input

@@ -6,25 +6,45 @@ import NIOCore
 
 /// An accepted socket whose client has not sent its first request yet.
 ///
+/// ```
+/// proxyHeader ──► request ──► WebSocketConnection, EventStream, or HTTP
+///      └─────────────┴──► refused ──► ending
+/// ```
 /// A complete, well-formed handshake becomes a ``WebSocketConnection`` right here, and a request for an event stream an
 /// ``EventStream``. All other requests go to the HTTP server, which finds all their bytes still in the kernel.
 final class PendingConnection: PollTarget {
+    enum Phase: Equatable {
+        /// A trusted proxy has to send a ``ProxyHeader``.
+        case proxyHeader
+        case request
+        /// The client is told why when it has sent something: an answer before the request would surprise it.
+        case refused(Problem)
+        /// The client has its answer; its input is discarded until it closes.
+        case ending
+    }
+
     /// The longest head, in bytes, that is handled here.
     private static let maxHead = 16 * 1024
 
-    private let socket: Socket
-    private let peer: PeerAddress
-    private let poller: Poller
-    private let context: LoopContext
-    private let gate: WebSocketGate
+    let socket: Socket
+    /// The other end of the socket: the client, or a proxy.
+    let peer: PeerAddress
+    let poller: Poller
+    let context: LoopContext
+    let gate: WebSocketGate
     private let streams: StreamGate
-    private let serveHTTP: (Socket) -> Void
-    private let deadline: Int64
+    private let serveHTTP: (Socket, Caller) -> Void
+    var phase = Phase.request
+    /// Who the client is, and the place that it has among the connections of its address.
+    var caller: Caller
+    var deadline: Int64
     /// Includes the end of input: the connection closes at once if the client gives up in the middle of its head.
-    private static let interest: PollEvents = [.readable, .inputEnded]
-    private var registration: Poller.ID?
+    static let interest: PollEvents = [.readable, .inputEnded]
+    var registration: Poller.ID?
     /// Whether the head arrived in pieces.
     private var isEdgeTriggered = false
+    /// Whether it is counted among the refused connections of its loop.
+    var isRefused = false
     /// The connection's index in its loop's list.
     var loopIndex = 0
 
@@ -37,7 +57,7 @@ final class PendingConnection: PollTarget {
         gate: WebSocketGate,
         streams: StreamGate,
         timeout: Int64,
-        serveHTTP: @escaping (Socket) -> Void
+        serveHTTP: @escaping (Socket, Caller) -> Void
     ) {
         self.socket = socket
         self.peer = peer
@@ -46,7 +66,8 @@ final class PendingConnection: PollTarget {
         self.gate = gate
         self.streams = streams
         self.serveHTTP = serveHTTP
-        self.deadline = context.monotonicNow() + timeout
+        caller = Caller(address: peer, isOnUnixSocket: peer.isUnix)
+        deadline = context.monotonicNow() + timeout
     }
 
     func start() {
@@ -56,45 +77,92 @@ final class PendingConnection: PollTarget {
             context.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
         } catch {
             context.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
-            close()
+            return close()
         }
+        if gate.addresses.expectsProxyHeader(from: peer) { phase = .proxyHeader } else { admit() }
     }
 
     func socketIsReady(_ events: PollEvents) {
-        let space = UnsafeMutableRawBufferPointer(rebasing: context.input[..<Self.maxHead])
-        let count: Int
-        switch socket.peek(into: space) {
-        case .bytes(0), .failed: return close()
-        case .bytes(let some): count = some
-        case .wouldBlock: return events.isDisjoint(with: .broken) ? () : close()
+        // A refused connection may be closed already.
+        guard registration != nil else { return }
+        switch phase {
+        case .proxyHeader: readProxyHeader(events)
+        case .request: readRequest(events)
+        case .refused(let problem): answer(problem, events)
+        case .ending: discardInput(events)
         }
-        switch RequestHead.parse(UnsafeRawBufferPointer(rebasing: space[..<count])) {
+    }
+
+    /// The bytes that have come, still in the kernel; `nil` if there are none, or none will come.
+    private func peek(_ events: PollEvents) -> UnsafeRawBufferPointer? {
+        let space = UnsafeMutableRawBufferPointer(rebasing: context.input[..<Self.maxHead])
+        switch socket.peek(into: space) {
+        case .bytes(0), .failed: close()
+        case .bytes(let count): return UnsafeRawBufferPointer(rebasing: space[..<count])
+        case .wouldBlock: if !events.isDisjoint(with: .broken) { close() }
+        }
+        return nil
+    }
+
+    /// Waits for more of something that is not complete yet.
+    private func wait(_ events: PollEvents) {
+        guard let registration, events.isDisjoint(with: .broken) else { return close() }
+        // The bytes stay in the kernel, so only new bytes matter. A level-triggered poller would report the old
+        // ones again.
+        guard !isEdgeTriggered else { return }
+        isEdgeTriggered = true
+        poller.change(registration, of: socket, to: Self.interest.union(.edgeTriggered))
+    }
+
+    /// Takes exactly these first bytes. Those behind them are for somebody else.
+    private func consume(_ size: Int) -> Bool {
+        socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: context.input[..<size])) == .bytes(size)
+    }
+
+    // MARK: The header of a proxy
+
+    private func readProxyHeader(_ events: PollEvents) {
+        guard let bytes = peek(events) else { return }
+        switch ProxyHeader.parse(bytes) {
+        case .header(let header):
+            guard consume(header.size) else { return close() }
+            caller.address = header.client ?? peer
+            phase = .request
+            admit()
+            // The request may have come with the header.
+            socketIsReady(events)
+        case .incomplete:
+            if events.contains(.inputEnded) { close() } else { wait(events) }
+        case .malformed:
+            refuse(.proxyHeader)
+            socketIsReady(events)
+        }
+    }
+
+    // MARK: The request
+
+    private func readRequest(_ events: PollEvents) {
+        guard let bytes = peek(events) else { return }
+        switch RequestHead.parse(bytes) {
         case .head(let head, let size) where head.namesHost:
-            if case .success(let handshake)? = gate.check(head, isUnixSocket: peer.isUnix) {
+            if case .success(let handshake)? = gate.check(head, from: caller) {
                 upgrade(head, handshake, size: size)
-            } else if let stream = streams.open(head, from: peer, on: context, poller: poller) {
+            } else if let stream = streams.open(head, from: caller, on: context, poller: poller) {
                 start(stream, head, size: size)
             } else {
                 handOver()
             }
         case .incomplete
-        where count < Self.maxHead && !events.contains(.inputEnded) && gate.mayBeHandshake(space[..<count]):
-            guard let registration, events.isDisjoint(with: .broken) else { return close() }
-            // The bytes stay in the kernel, so only new bytes matter. A level-triggered poller would report the old
-            // ones again.
-            guard !isEdgeTriggered else { return }
-            isEdgeTriggered = true
-            poller.change(registration, of: socket, to: Self.interest.union(.edgeTriggered))
+        where bytes.count < Self.maxHead && !events.contains(.inputEnded) && gate.mayBeHandshake(bytes):
+            wait(events)
         case .head, .incomplete, .other:
             handOver()
         }
     }
 
     private func upgrade(_ head: RequestHead, _ handshake: Handshake, size: Int) {
-        // Exactly the head: the bytes after it are for the connection.
-        let taken = socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: context.input[..<size]))
-        guard taken == .bytes(size), let registration = leave() else { return close() }
-        let connection = gate.makeConnection(handshake, socket: socket, peer: peer, on: context, poller: poller)
+        guard consume(size), let registration = leave() else { return close() }
+        let connection = gate.makeConnection(handshake, socket: socket, on: context, poller: poller)
         // Count the connection before its client can know about it.
         connection.start(registration)
         let response = handshake.response(to: head.headers["sec-websocket-key"] ?? "")
@@ -106,27 +174,29 @@ final class PendingConnection: PollTarget {
 
     private func start(_ stream: EventStream, _ head: RequestHead, size: Int) {
         let began = ContinuousClock.now
-        guard socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: context.input[..<size])) == .bytes(size),
-            let registration = leave()
-        else {
+        guard consume(size), let registration = leave() else {
             stream.end()
             return close()
         }
-        stream.start(on: socket, from: peer, registration)
+        let address = "\(stream.caller.address)"
+        stream.start(on: socket, registration)
         streams.log.answered(
             "\(RequestID())",
             method: "GET",
             path: head.path,
             status: 200,
             took: ContinuousClock.now - began,
-            address: "\(peer)"
+            address: address
         )
     }
+
+    // MARK: The end
 
     /// Hands the socket over to another target.
     private func leave() -> Poller.ID? {
         guard let registration = registration.take() else { return nil }
         context.remove(self, isClosed: false)
+        caller.place = nil
         if isEdgeTriggered { poller.change(registration, of: socket, to: .readable) }
         return registration
     }
@@ -135,26 +205,33 @@ final class PendingConnection: PollTarget {
         guard let registration = registration.take() else { return }
         poller.remove(registration, of: socket)
         context.remove(self, isClosed: false)
-        serveHTTP(socket)
+        serveHTTP(socket, caller)
+        caller.place = nil
     }
 
     func tick(now: Int64) {
         guard now >= deadline else { return }
-        // Closing a socket with unread bytes would make the kernel discard the response.
-        if case .bytes(1...) = socket.receive(into: context.input) { refuse(.timedOut) }
+        switch phase {
+        case .refused, .ending: break
+        case .proxyHeader, .request:
+            // Closing a socket with unread bytes would make the kernel discard the response.
+            if case .bytes(1...) = socket.receive(into: context.input) { sendTimeout() }
+        }
         close()
     }
 
-    private func refuse(_ refusal: Handshake.Refusal) {
+    private func sendTimeout() {
+        let refusal = Handshake.Refusal.timedOut
         let problem = refusal.problem
-        gate.refusals.note(refusal.reason, status: problem.code.status, address: "\(peer)")
-        // A new socket takes this few bytes at once, and nothing depends on it.
-        _ = problem.lastAnswer.withUnsafeReadableBytes { socket.send($0) }
+        gate.refusals.note(refusal.reason, status: problem.code.status, address: "\(caller.address)")
+        send(problem)
     }
 
     func close() {
         if let registration = registration.take() { poller.remove(registration, of: socket) }
         socket.close()
+        caller.place = nil
+        if isRefused { context.refusedCount -= 1 }
         context.remove(self, isClosed: true)
     }
 }

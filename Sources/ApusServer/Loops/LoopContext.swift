@@ -54,6 +54,8 @@ final class LoopContext {
     @exclusivity(unchecked) private var flushing = ContiguousArray<WebSocketConnection>()
     private(set) var connections = ContiguousArray<WebSocketConnection>()
     private var pending = ContiguousArray<PendingConnection>()
+    /// How many of these are refused, but not closed yet.
+    var refusedCount = 0
     private let sockets: SocketBudget
     private let open: ConnectionCount
     private let openStreams: ConnectionCount

@@ -50,7 +50,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     var origin: UInt32 { UInt32(truncatingIfNeeded: connection.id) }
 
     var peer: SubscriberPeer {
-        SubscriberPeer(connection: connection.id, address: "\(connection.peerAddress)", transport: "websocket")
+        SubscriberPeer(connection: connection.id, address: "\(connection.caller.address)", transport: "websocket")
     }
 
     // MARK: Commands

@@ -30,7 +30,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     let context: LoopContext
     private let poller: Poller
     private var socket: Socket?
-    private var address = PeerAddress.unknown
+    private(set) var caller: Caller
     private var registration: Poller.ID?
     private var outbox = Outbox(.text)
     private(set) var isFinished = false
@@ -49,9 +49,18 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// When the stream finished, while data is still waiting.
     private var finishedAt: Int64?
 
-    init(id: UInt64, dialect: Dialect, isPositioned: Bool, access: ClientAccess, context: LoopContext, poller: Poller) {
+    init(
+        id: UInt64,
+        dialect: Dialect,
+        isPositioned: Bool,
+        access: ClientAccess,
+        caller: Caller,
+        context: LoopContext,
+        poller: Poller
+    ) {
         self.id = id
         self.access = access
+        self.caller = caller
         self.dialect = dialect
         framing = isPositioned ? .eventStreamWithID : .eventStream
         self.context = context
@@ -61,7 +70,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     var peer: SubscriberPeer {
-        SubscriberPeer(connection: id, address: "\(address)", transport: "sse")
+        SubscriberPeer(connection: id, address: "\(caller.address)", transport: "sse")
     }
 
     // MARK: Start
@@ -76,15 +85,13 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     /// Takes over the socket, and sends what is waiting.
     ///
-    /// - Parameters:
-    ///   - registration: the socket's registration with the poller for ``PollEvents/readable``, if it has one.
-    func start(on socket: Socket, from address: PeerAddress, _ registration: Poller.ID?) {
+    /// - Parameter registration: the socket's registration with the poller for ``PollEvents/readable``, if it has one.
+    func start(on socket: Socket, _ registration: Poller.ID?) {
         guard !isOver else {
             if let registration { poller.remove(registration, of: socket) }
             return release(socket)
         }
         self.socket = socket
-        self.address = address
         do throws(SocketError) {
             if let registration {
                 poller.replace(registration, target: self)
@@ -243,6 +250,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         context.remove(self)
         context.hub.removeAll(of: self, reason: endReason)
         outbox = Outbox(.text)
+        caller.place = nil
         guard let socket = socket.take() else { return }
         if let registration = registration.take() { poller.remove(registration, of: socket) }
         release(socket)

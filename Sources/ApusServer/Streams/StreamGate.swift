@@ -11,6 +11,7 @@ struct StreamGate: Sendable {
     let contexts: LoopContexts
     let socketLoops: SocketLoops
     let access: AccessControl
+    let addresses: ClientAddresses
     let log: RequestLog
     let basePath: BasePath
 
@@ -20,12 +21,12 @@ struct StreamGate: Sendable {
     ///
     /// - Returns: a stream that waits for its socket, with the head of its response written. `nil` if the router must
     ///   answer: another path, a refusal, anything out of the ordinary.
-    func open(_ head: RequestHead, from peer: PeerAddress, on context: LoopContext, poller: Poller) -> EventStream? {
+    func open(_ head: RequestHead, from connection: Caller, on context: LoopContext, poller: Poller) -> EventStream? {
         guard let match = basePath.endpoint(at: head.path), match.endpoint.kind == .eventStream,
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
             // The answer to a page of another origin needs more fields.
             head.headers["origin"] == nil,
-            peer.isUnix || contexts.inForce.sites.answers(to: head.headers["host"] ?? ""),
+            connection.isOnUnixSocket || contexts.inForce.sites.answers(to: head.headers["host"] ?? ""),
             let client = access(of: head),
             let request = try? StreamRequest(
                 match,
@@ -36,7 +37,9 @@ struct StreamGate: Sendable {
         else { return nil }
         // With several subscriptions, some would have started before one is refused.
         guard request.subscriptions.count == 1 else { return nil }
-        return try? open(request, for: client, on: context, poller: poller, writesHead: true)
+        var caller = addresses.caller(of: connection, forwardedFor: head.headers[ForwardedFor.name])
+        guard (try? addresses.admit(&caller)) != nil else { return nil }
+        return try? open(request, for: client, caller, on: context, poller: poller, writesHead: true)
     }
 
     /// What a client may do; `nil` if the router must find that out.
@@ -54,6 +57,7 @@ struct StreamGate: Sendable {
     func open(
         _ request: StreamRequest,
         for client: ClientAccess,
+        _ caller: Caller,
         sharing fields: [(HTTPField.Name, String)]
     ) async throws -> OpenStream {
         let loop = socketLoops.next()
@@ -62,7 +66,7 @@ struct StreamGate: Sendable {
             opened.completeWith(
                 Result {
                     guard let context = contexts.context(on: loop) else { throw LoopContexts.NotOnALoop() }
-                    let stream = try open(request, for: client, on: context, poller: poller, writesHead: false)
+                    let stream = try open(request, for: client, caller, on: context, poller: poller, writesHead: false)
                     return NIOLoopBound(stream, eventLoop: loop)
                 }
             )
@@ -80,6 +84,7 @@ struct StreamGate: Sendable {
     private func open(
         _ request: StreamRequest,
         for client: ClientAccess,
+        _ caller: Caller,
         on context: LoopContext,
         poller: Poller,
         writesHead: Bool
@@ -92,6 +97,7 @@ struct StreamGate: Sendable {
             dialect: request.dialect,
             isPositioned: request.isPositioned,
             access: client,
+            caller: caller,
             context: context,
             poller: poller
         )
@@ -155,7 +161,7 @@ struct OpenStream: Sendable {
     /// Gives the stream its socket. The head of the response must already be sent.
     func start(on socket: Socket) {
         sockets.take()
-        loop.execute { stream.value.start(on: socket, from: socket.peerAddress, nil) }
+        loop.execute { stream.value.start(on: socket, nil) }
     }
 
     func cancel() {

@@ -32,7 +32,7 @@ final class WebSocketConnection: PollTarget {
     let context: LoopContext
     /// The compression window; `nil` when messages are not compressed.
     let window: DeflateWindow?
-    let peerAddress: PeerAddress
+    private(set) var caller: Caller
     private let socket: Socket
     private let poller: Poller
     private var registration: Poller.ID?
@@ -63,7 +63,7 @@ final class WebSocketConnection: PollTarget {
         id: UInt64,
         context: LoopContext,
         socket: Socket,
-        peer: PeerAddress,
+        caller: Caller,
         poller: Poller,
         window: DeflateWindow? = nil
     ) {
@@ -71,7 +71,7 @@ final class WebSocketConnection: PollTarget {
         self.context = context
         self.window = window
         self.socket = socket
-        self.peerAddress = peer
+        self.caller = caller
         self.poller = poller
         self.assembler = MessageAssembler(maxMessage: context.settings.limits.maxMessage)
         self.keepalive = Keepalive(now: context.monotonicNow(), context.settings.timeouts)
@@ -278,6 +278,7 @@ final class WebSocketConnection: PollTarget {
         if let registration = registration.take() { poller.remove(registration, of: socket) }
         socket.close()
         outbox = Outbox()
+        caller.place = nil
         context.remove(self)
     }
 }

@@ -12,6 +12,19 @@ import Testing
     private static let get = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
     private static let post = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 
+    @Test func `nothing of a connection is left when it has ended`() throws {
+        weak var handler: HTTPConnectionHandler?
+        do {
+            let http = try EmbeddedHTTP()
+            handler = http.handler
+            try http.send(Self.get)
+            http.route.answer()
+            #expect(http.request != nil && handler != nil)
+            http.disconnect()
+        }
+        #expect(handler == nil)
+    }
+
     // MARK: Deadlines
 
     @Test func `a client that sends nothing is cut, and one that has begun is told why`() throws {

@@ -38,13 +38,13 @@ import Testing
     }
 
     /// Adopts one end of a pair of sockets. The other end is the client.
-    private func connect(to connections: HTTPConnections) async throws -> Client {
+    private func connect(to connections: HTTPConnections, as caller: Caller = .unknown) async throws -> Client {
         let (server, socket) = try Socket.pair()
         let client = try await ClientBootstrap(group: group).withConnectedSocket(socket.descriptor) { channel in
             channel.eventLoop.makeCompletedFuture { try Client(wrappingChannelSynchronously: channel) }
         }
         budget.take()
-        connections.adopt(server)
+        connections.adopt(server, of: caller)
         return client
     }
 
@@ -100,6 +100,21 @@ import Testing
                 try await Self.readAnswer(&input)
             }
         }
+    }
+
+    @Test func `a client that leaves gives its address's place back, too`() async throws {
+        let (addresses, network) = (AddressBudget(), try #require(IPAddress("192.0.2.1")))
+        try await serve { connections in
+            let place = try addresses.take(for: network, limit: 1)
+            let caller = Caller(address: PeerAddress(network, port: 1), place: place)
+            try await connect(to: connections, as: caller).executeThenClose { input, output in
+                var input = input.makeAsyncIterator()
+                try await output.write(Self.get)
+                try await Self.readAnswer(&input)
+                #expect(addresses.count(of: network) == 1)
+            }
+        }
+        #expect(addresses.count(of: network) == 0)
     }
 
     @Test func `a socket that comes after the end is closed`() async throws {

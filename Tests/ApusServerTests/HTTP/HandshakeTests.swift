@@ -69,10 +69,11 @@ import Testing
         let refusals: [Handshake.Refusal] = [
             .notUpgrading, .unsupportedVersion, .malformed("x"), .unauthorized(Problem(.unauthorized, "x")),
             .foreign(.foreignOrigin("x")),
-            .foreign(.foreignHost("x")), .draining, .tooMany(1), .timedOut,
+            .foreign(.foreignHost("x")), .draining, .tooMany(1),
+            .tooManyOfAddress(AddressBudget.Exceeded(limit: 1)), .timedOut,
         ]
         #expect(refusals.map(\.reason) == Handshake.Refusal.Reason.allCases)
-        #expect(refusals.map(\.problem.code.status) == [426, 426, 400, 401, 403, 403, 503, 503, 408])
+        #expect(refusals.map(\.problem.code.status) == [426, 426, 400, 401, 403, 403, 503, 503, 503, 408])
     }
 
     @Test func `what asks for no WebSocket is told to`() throws {

@@ -1,4 +1,5 @@
 import ApusProtocol
+import ApusSockets
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -12,11 +13,17 @@ import Testing
 @Suite struct MiddlewareTests {
     private let registry = MetricsRegistry()
 
-    private func context(_ path: String, address: String = "127.0.0.1:1") async throws -> ApusRequestContext {
+    private func context(
+        _ path: String,
+        onUnixSocket: Bool = false,
+        refusal: Problem? = nil
+    ) async throws -> ApusRequestContext {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let inFlight = try await loop.submit {
-            InFlightRequest(on: NoConnection(), eventLoop: loop, address: address)
+        let caller = Caller(address: .unknown, isOnUnixSocket: onUnixSocket)
+        var inFlight = try await loop.submit {
+            InFlightRequest(on: NoConnection(), eventLoop: loop, caller: caller)
         }.get()
+        inFlight.refusal = refusal
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         var context = ApusRequestContext(source: ApusRequestContext.Source(inFlight: inFlight, logger: logger))
         context.match = BasePath("").endpoint(at: path)
@@ -48,13 +55,13 @@ import Testing
     private func outcome(
         _ middleware: some RouterMiddleware<ApusRequestContext>,
         _ request: Request,
-        address: String = "127.0.0.1:1"
+        onUnixSocket: Bool = false
     ) async throws -> String {
         var isPassed = false
         do {
             let response = try await middleware.handle(
                 request,
-                context: try await context(request.uri.path, address: address)
+                context: try await context(request.uri.path, onUnixSocket: onUnixSocket)
             ) { _, _ in
                 isPassed = true
                 return Response(status: .ok)
@@ -107,6 +114,19 @@ import Testing
         }
     }
 
+    @Test func `a request beyond the limit of its address reaches no route, and is counted`() async throws {
+        let refusal = AddressBudget.Exceeded(limit: 3).problem
+        let response = try await middleware().handle(
+            request(.get, "/topics"),
+            context: try await context("/topics", refusal: refusal)
+        ) { _, _ in
+            Issue.record("the route was reached")
+            return Response(status: .ok)
+        }
+        #expect(response.status.code == 503 && response.headers[.retryAfter] == "1")
+        #expect(String(buffer: PrometheusText.write(registry.families)).contains(#"{code="OVERLOADED"} 1"#))
+    }
+
     // MARK: Access
 
     @Test func `a credential is asked for where the table says so, and its parameter is only a stream's`() async throws
@@ -134,19 +154,19 @@ import Testing
     @Test func `foreign names and pages are refused, and a preflight is answered before the route`() async throws {
         let (page, foreign): (HTTPFields, HTTPFields) = ([.origin: "https://a.example"], [.origin: "https://b.example"])
         let site = SiteMiddleware(settings: sites("https://a.example"))
-        for (request, address, result) in [
-            (request(.get, "/topics", host: "b.example"), "127.0.0.1:1", "FORBIDDEN_HOST"),
-            (request(.get, "/topics", host: "b.example"), "unix", "passed"),
-            (request(.get, "/topics", host: nil), "127.0.0.1:1", "passed"),
-            (request(.get, "/topics", foreign), "127.0.0.1:1", "passed"),
-            (request(.post, "/topics", foreign), "127.0.0.1:1", "FORBIDDEN_ORIGIN"),
-            (request(.post, "/topics", page), "127.0.0.1:1", "passed"),
-            (request(.options, "/topics", page), "127.0.0.1:1", "passed"),
-            (request(.options, "/topics", Self.asking(page)), "127.0.0.1:1", "204"),
-            (request(.options, "/topics", Self.asking(foreign)), "unix", "FORBIDDEN_ORIGIN"),
-            (request(.options, "/nothing", Self.asking(page)), "127.0.0.1:1", "passed"),
+        for (request, onUnixSocket, result) in [
+            (request(.get, "/topics", host: "b.example"), false, "FORBIDDEN_HOST"),
+            (request(.get, "/topics", host: "b.example"), true, "passed"),
+            (request(.get, "/topics", host: nil), false, "passed"),
+            (request(.get, "/topics", foreign), false, "passed"),
+            (request(.post, "/topics", foreign), false, "FORBIDDEN_ORIGIN"),
+            (request(.post, "/topics", page), false, "passed"),
+            (request(.options, "/topics", page), false, "passed"),
+            (request(.options, "/topics", Self.asking(page)), false, "204"),
+            (request(.options, "/topics", Self.asking(foreign)), true, "FORBIDDEN_ORIGIN"),
+            (request(.options, "/nothing", Self.asking(page)), false, "passed"),
         ] {
-            #expect(try await outcome(site, request, address: address) == result, "\(request.head)")
+            #expect(try await outcome(site, request, onUnixSocket: onUnixSocket) == result, "\(request.head)")
         }
     }
 

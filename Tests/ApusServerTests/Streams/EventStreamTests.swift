@@ -27,6 +27,7 @@ import Testing
                 dialect: dialect,
                 isPositioned: isPositioned,
                 access: .unlimited,
+                caller: .unknown,
                 context: owner.context,
                 poller: owner.poller
             )
@@ -47,7 +48,7 @@ import Testing
 
         func open(at position: String? = nil, telling news: [InfoMessage] = []) {
             stream.open(at: position, telling: news)
-            stream.start(on: server, from: .unknown, nil)
+            stream.start(on: server, nil)
         }
 
         func publish(_ numbers: Int...) throws {

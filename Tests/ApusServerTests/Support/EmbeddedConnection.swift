@@ -69,7 +69,7 @@ final class EmbeddedConnection {
             id: owner.ids.next(),
             context: owner.context,
             socket: server,
-            peer: .unknown,
+            caller: .unknown,
             poller: owner.poller
         )
         connection.session = makeSession(connection)

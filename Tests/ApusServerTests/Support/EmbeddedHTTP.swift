@@ -1,4 +1,5 @@
 import ApusProtocol
+import ApusSockets
 import Logging
 import NIOCore
 import NIOEmbedded
@@ -27,11 +28,13 @@ final class EmbeddedHTTP {
         staysForDrain: Bool = true
     ) throws {
         gate = ScriptedGate(eventLoop: loop)
+        let address = try SocketAddress(ipAddress: "127.0.0.1", port: 8080)
         channel = EmbeddedChannel(loop: loop)
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         handler = HTTPConnectionHandler(
             timeouts: HTTPConnectionState.Timeouts(request: request, close: close, idle: idle),
             staysForDrain: staysForDrain,
+            caller: Caller(address: PeerAddress(address)),
             gate: gate,
             log: RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: BasePath(""))
         ) { [channel, route, inFlight] request in
@@ -40,7 +43,7 @@ final class EmbeddedHTTP {
         }
         try channel.pipeline.syncOperations.addHandler(wire)
         try handler.add(to: channel.pipeline.syncOperations)
-        channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 8080), promise: nil)
+        channel.connect(to: address, promise: nil)
     }
 
     deinit {

@@ -36,10 +36,15 @@ struct PendingRig {
             logger: logger
         )
         let basePath = BasePath(settings.basePath)
+        let addresses = ClientAddresses(
+            settings.addressRules,
+            refusals: ConnectionRefusals(registry: registry, logger: logger)
+        )
         let gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
+            addresses: addresses,
             isEcho: false,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
@@ -48,6 +53,7 @@ struct PendingRig {
             contexts: contexts,
             socketLoops: socketLoops,
             access: access,
+            addresses: addresses,
             log: RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: basePath),
             basePath: basePath
         )
@@ -70,9 +76,14 @@ struct PendingRig {
         owner.context.abort()
     }
 
+    var addresses: ClientAddresses { gate.addresses }
+
     /// Accepts a client.
-    func accept(timeout: Int64 = 10_000) throws -> Client {
-        try Client(of: self, timeout: timeout)
+    ///
+    /// - Parameter address: where it seems to come from; `unix` for a Unix socket.
+    func accept(from address: String? = nil, timeout: Int64 = 10_000) throws -> Client {
+        let peer = address.flatMap { IPAddress($0) }.map { PeerAddress($0, port: 4711) }
+        return try Client(of: self, peer: address == "unix" ? .unix : peer ?? .unknown, timeout: timeout)
     }
 
     /// A client, and what became of its connection.
@@ -87,13 +98,14 @@ struct PendingRig {
         /// Holds the socket that was handed over.
         private final class Served {
             var socket: Socket?
+            var caller: Caller?
 
             deinit {
                 socket?.close()
             }
         }
 
-        fileprivate init(of rig: PendingRig, timeout: Int64) throws {
+        fileprivate init(of rig: PendingRig, peer: PeerAddress, timeout: Int64) throws {
             owner = rig.owner
             let (server, client) = try Socket.pair()
             socket = client
@@ -101,13 +113,13 @@ struct PendingRig {
             self.served = served
             let connection = PendingConnection(
                 socket: server,
-                peer: .unknown,
+                peer: peer,
                 poller: owner.poller,
                 context: owner.context,
                 gate: rig.gate,
                 streams: rig.streams,
                 timeout: timeout,
-                serveHTTP: { served.socket = $0 }
+                serveHTTP: { (served.socket, served.caller) = ($0, $1) }
             )
             connection.start()
             pending = connection
@@ -148,6 +160,15 @@ struct PendingRig {
 
         /// What HTTP finds in its socket; `nil` when it has none.
         func forHTTP() -> String? { served.socket.flatMap { Self.read($0) {} } }
+
+        /// Whom HTTP serves; `nil` when it has no socket.
+        var callerForHTTP: Caller? { served.caller }
+
+        /// HTTP closes its socket.
+        func closeHTTP() {
+            served.socket?.close()
+            (served.socket, served.caller) = (nil, nil)
+        }
 
         private static func read(_ socket: Socket, after run: () -> Void) -> String? {
             run()

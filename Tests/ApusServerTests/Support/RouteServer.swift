@@ -71,7 +71,8 @@ enum RouteServer: CaseIterable, Sendable {
             logger: logger
         )
         let loop = httpLoops.next()
-        let inFlight = try await loop.submit { InFlightRequest(on: NoConnection(), eventLoop: loop, address: "") }.get()
+        let inFlight = try await loop.submit { InFlightRequest(on: NoConnection(), eventLoop: loop, caller: .unknown) }
+            .get()
         let application = RouterApplication(
             responder: RouterApplication.Bridge(router: engine.responder, inFlight: inFlight),
             logger: logger

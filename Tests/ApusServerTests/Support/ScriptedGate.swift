@@ -22,6 +22,10 @@ final class ScriptedGate: HandshakeGate {
     /// The refused handshakes: `malformed 400`.
     var refused: [String] { refusals.withLockedValue { $0 } }
 
+    func facing(_ connection: Caller) -> any HandshakeGate { self }
+
+    func address(of head: HTTPRequestHead?) -> PeerAddress { .unknown }
+
     func isHandshake(_ head: HTTPRequestHead) -> Bool { head.uri == "/ws" && head.headers.contains(name: "upgrade") }
 
     func check(_ head: HTTPRequestHead) -> Result<Handshake, Handshake.Refusal>? {
