@@ -36,7 +36,8 @@ public struct ApusMount: Service {
 
     /// - Parameters:
     ///   - path: the path to serve below. It must begin with a slash and must not be only a slash.
-    ///   - configuration: the server's configuration. The mount ignores its listen addresses.
+    ///   - configuration: the server's configuration. The mount ignores its listen addresses
+    ///     and `proxy_protocol`.
     ///   - eventLoopGroup: the application's event loop group.
     ///   - metrics: records the swift-metrics values served at `/metrics`. Defaults to a registry of the mount's own.
     /// - Throws: ``ConfigurationError``, or an error when the system has no resources for event loops.

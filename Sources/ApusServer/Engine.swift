@@ -49,10 +49,7 @@ struct Engine: Sendable {
             sockets: SocketBudget(limit: SocketBudget.possible),
             logger: logger
         )
-        addresses = ClientAddresses(
-            configuration.addressRules,
-            refusals: ConnectionRefusals(registry: registry, logger: logger)
-        )
+        addresses = ClientAddresses(configuration, registry: registry, logger: logger)
         gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
@@ -90,11 +87,7 @@ struct Engine: Sendable {
             refusals: gate.refusals,
             documents: documents
         ).add(to: router, below: basePath)
-        responder = RouterResponder(
-            router: router.buildResponder(),
-            addresses: addresses,
-            logger: Self.quiet(logger)
-        )
+        responder = RouterResponder(router: router.buildResponder(), addresses: addresses, logger: Self.quiet(logger))
         self.configuration = configuration
         self.logger = logger
     }

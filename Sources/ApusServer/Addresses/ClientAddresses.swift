@@ -1,4 +1,5 @@
 import ApusSockets
+import Logging
 import NIOConcurrencyHelpers
 
 /// Tells clients from the proxies in front of them, and limits the connections of each address.
@@ -25,6 +26,10 @@ final class ClientAddresses: Sendable {
     init(_ rules: Rules, refusals: ConnectionRefusals) {
         current = NIOLockedValueBox(rules)
         self.refusals = refusals
+    }
+
+    convenience init(_ configuration: ServerConfiguration, registry: MetricsRegistry, logger: Logger) {
+        self.init(configuration.addressRules, refusals: ConnectionRefusals(registry: registry, logger: logger))
     }
 
     var rules: Rules { current.withLockedValue { $0 } }

@@ -207,16 +207,6 @@ final class EventStream: StreamingSubscriber, PollTarget {
         }
     }
 
-    /// The topic that the stream waited for exists now. The client gets a position in it, so it can resume even before
-    /// the first message.
-    private func created(_ topic: Topic, isUnrecovered: Bool) {
-        let topicJSON = topic.template.topicJSON
-        let start = framing == .eventStreamWithID ? "\(topic.epoch):0" : nil
-        inform(.topicCreated(topicJSON: topicJSON, epoch: topic.epoch), at: isUnrecovered ? nil : start)
-        guard isUnrecovered else { return }
-        inform(.notRecovered(topicJSON: topicJSON, epoch: topic.epoch, offset: 0, missed: nil), at: start)
-    }
-
     func inform(_ info: InfoMessage, at position: String? = nil) {
         write(#"{"type":"info""# + info.members, at: position)
     }

@@ -36,10 +36,7 @@ struct PendingRig {
             logger: logger
         )
         let basePath = BasePath(settings.basePath)
-        let addresses = ClientAddresses(
-            settings.addressRules,
-            refusals: ConnectionRefusals(registry: registry, logger: logger)
-        )
+        let addresses = ClientAddresses(settings, registry: registry, logger: logger)
         let gate = WebSocketGate(
             contexts: contexts,
             socketLoops: socketLoops,
