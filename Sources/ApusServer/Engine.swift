@@ -125,6 +125,7 @@ struct Engine: Sendable {
     /// Puts other settings in force, and has every loop look at its clients again.
     func take(_ settings: ServerConfiguration) async {
         contexts.inForce.replace(with: settings)
+        addresses.use(settings.addressRules)
         documents.openAPI.forget()
         await contexts.forEach { context in
             context.take(settings)

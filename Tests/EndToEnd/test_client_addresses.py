@@ -9,6 +9,7 @@ from client_addresses import LOCAL, SIGNATURE, STRANGER, TRUSTED, addresses, bin
 from extensions import topic_path
 from raw_http import request
 from raw_websocket import TEXT, frame, upgrade_request
+from test_reload import Reloadable
 
 _numbers = itertools.count()
 
@@ -196,3 +197,21 @@ def test_a_server_says_that_the_protocol_has_no_effect_alone():
     with Server("--proxy-protocol", "on") as server:
         assert server.wait_for_log("trusted_proxies is empty")
         assert server.rest("GET", "/health").status == 200
+
+
+def test_a_reload_changes_the_rules_for_what_comes_and_closes_nothing(tmp_path):
+    off = {"trusted_proxies": [], "proxy_protocol": "off", "connections_per_address": 0}
+    with Reloadable(tmp_path, off, source=STRANGER) as server:
+        topic = new_topic(server)
+        with raw(server) as before:
+            open_websocket(before, topic, X_Forwarded_For="203.0.113.5")
+            assert addresses(server, topic)["websocket"].startswith(f"{TRUSTED}:")
+            server.reload({"trusted_proxies": [TRUSTED], "proxy_protocol": "on", "connections_per_address": 1})
+            with raw(server, line("203.0.113.5") + upgrade_request()) as first, \
+                    raw(server, line("203.0.113.5") + upgrade_request()) as more:
+                assert (first.head()[0], more.answer().status) == (101, 503)
+                server.reload(off)
+                with raw(server, upgrade_request()) as after:
+                    assert after.head()[0] == 101
+                first.expect_pong()
+            before.expect_pong()
