@@ -115,7 +115,11 @@ public struct ClientError: Error, Sendable {
         self.init(
             reply.code == ErrorCode.unauthorized.rawValue ? .unauthorized : .refused,
             reply.message,
-            problem: Problem(code: reply.code, detail: reply.message),
+            problem: Problem(
+                code: reply.code,
+                detail: reply.message,
+                retryAfter: reply.retryAfterMilliseconds.map { $0 / 1000 + ($0 % 1000 > 0 ? 1 : 0) }
+            ),
             topic: topic
         )
     }

@@ -17,6 +17,7 @@ struct Engine: Sendable {
     let reloads: ReloadRecord
     private let documents: Documents
     private let configuration: ServerConfiguration
+    private let broker: any Broker
     private let logger: Logger
 
     /// - Parameters:
@@ -89,6 +90,7 @@ struct Engine: Sendable {
         ).add(to: router, below: basePath)
         responder = RouterResponder(router: router.buildResponder(), addresses: addresses, logger: Self.quiet(logger))
         self.configuration = configuration
+        self.broker = broker
         self.logger = logger
     }
 
@@ -123,10 +125,14 @@ struct Engine: Sendable {
     }
 
     /// Puts other settings in force, and has every loop look at its clients again.
+    ///
+    /// Rate limits hold at once for open connections and existing topics, too.
     func take(_ settings: ServerConfiguration) async {
         contexts.inForce.replace(with: settings)
         addresses.use(settings.addressRules)
         documents.openAPI.forget()
+        broker.limitRate(settings.rates.topicLimit)
+        contexts.budgets.change(to: RateLimits(settings.rates))
         await contexts.forEach { context in
             context.take(settings)
             context.checkAccess()

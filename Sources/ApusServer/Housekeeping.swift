@@ -8,6 +8,8 @@ import Logging
 struct Housekeeping {
     /// How often topics are checked, and how many per check. With more topics, one pass takes several checks.
     private static let (interval, topicsAtOnce) = (Duration.seconds(1), 10_000)
+    /// How many budgets of publishers are checked per check.
+    private static let budgetsAtOnce = 10_000
 
     /// How many checks pass between two looks at all revocations.
     private static let checksPerCleanup = 60
@@ -39,7 +41,9 @@ struct Housekeeping {
             try? await Task.sleep(for: Self.interval)
             checks += 1
             if checks.isMultiple(of: Self.checksPerCleanup) { contexts.access.forgetExpiredRevocations() }
-            broker.trim(now: ServerClock.now.steady, limit: Self.topicsAtOnce)
+            let now = ServerClock.now.steady
+            broker.trim(now: now, limit: Self.topicsAtOnce)
+            contexts.budgets.forgetIdle(now: now, limit: Self.budgetsAtOnce)
             if watch.isTime(now: LoopContext.monotonicNow(), processorTime: Self.processorTime) {
                 await releaseMemory()
             }

@@ -73,6 +73,41 @@ struct PublishQueueTests {
         #expect(queue.isEmpty)
     }
 
+    @Test func `after a rate limit sends one, and twice as many after each that is taken, in order`() throws {
+        var queue = try queue(9)
+        _ = sent(&queue)
+        let wait = try #require(miss(&queue, 1, .rateLimited).wait)
+        for request in 2...9 { _ = miss(&queue, request, .rateLimited) }
+        // That the topic is there says nothing about its limit.
+        queue.topicMayBeThere("t")
+        #expect(sent(&queue) == [])
+        queue.waited(wait)
+        #expect(sent(&queue) == ["text1"])
+        #expect(queue.acked("1") != nil)
+        #expect(sent(&queue) == ["text2"])
+        #expect(queue.acked("2") != nil)
+        #expect(sent(&queue) == ["text3", "text4"])
+        #expect(queue.acked("3") != nil)
+        #expect(sent(&queue) == ["text5", "text6", "text7", "text8"])
+        // Refused again: what was sent meanwhile comes back in its place.
+        #expect(miss(&queue, 4, .rateLimited).wait == nil)
+        let again = try #require(miss(&queue, 5, .rateLimited).wait)
+        for request in 6...8 { _ = miss(&queue, request, .rateLimited) }
+        queue.waited(again)
+        #expect(sent(&queue) == ["text4"])
+        #expect(queue.acked("4") != nil)
+        #expect(sent(&queue) == ["text5"])
+    }
+
+    @Test func `does not wait for a rate limit that lasts longer than its patience`() throws {
+        var queue = try queue(2)
+        _ = sent(&queue)
+        let (refused, wait) = queue.held("1", by: .rateLimited, pause: .seconds(31), now: Self.start)
+        #expect(refused.map(\.request) == [1] && wait == nil)
+        let short = queue.held("2", by: .rateLimited, pause: .seconds(29), now: Self.start)
+        #expect(short.refused.isEmpty && short.wait != nil)
+    }
+
     @Test func `is bounded by messages and bytes, but for one that is alone`() throws {
         var full = try queue(10)
         #expect(throws: ClientError.self) { try add(to: &full) }

@@ -107,6 +107,24 @@ struct PublishingTests {
         }
     }
 
+    @Test func `that a rate limit refuses is made again when the server says, or throws what it said`() async throws {
+        try await FakeServer.run { server in
+            let waits = Waits()
+            try await withClient(of: server, waits: waits) { client in
+                let connection = try await server.accept()
+                async let publishing = client.publish("orders", .string("x"), id: "m")
+                connection.send(ServerText.rateLimited(try await connection.command(), retryAfter: 2500))
+                connection.send(ServerText.published(try await connection.command(), offset: 1))
+                #expect(try await publishing.id == "m")
+                #expect(waits.durations == [.milliseconds(2500)])
+                async let refused = client.publish("orders", .string("y"), id: "n")
+                connection.send(ServerText.rateLimited(try await connection.command(), retryAfter: 3_600_001))
+                let error = await #expect(throws: ClientError.self) { try await refused }
+                #expect(error?.problem?.code == "RATE_LIMITED" && error?.problem?.retryAfter == 3601)
+            }
+        }
+    }
+
     @Test func `throws when the queue is full, with a connection or without`() async throws {
         try await FakeServer.run { server in
             var options = ApusClient.Options()

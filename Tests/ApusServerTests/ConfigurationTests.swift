@@ -103,9 +103,12 @@ import Testing
         "max_matches": "4", "max_queue": "5", "max_batch": "6", "max_dedupe": "7", "max_series": "100",
         "max_memory": "50%",
         "reconnect_rate": "8", "live_timeout": "1s",
+        "command_rate": "100", "command_burst": "1000", "publish_rate": "30/m", "publish_burst": "7",
+        "publish_bytes_rate": "1MiB/h", "publish_bytes_burst": "2MiB", "topic_rate": "1/h", "topic_burst": "3",
         "compression": "off", "compression_min_size": "1KiB", "compression_level": "9",
         "topics.create_existing": "ok", "topics.on_delete": "disconnect", "topics.create_on": "publish",
-        "topics.declare": #"[{"name":"a","history":5,"ttl":"1h"},{"name":"b.c","overflow":"latest","queue":null}]"#,
+        "topics.declare":
+            #"[{"name":"a","history":5,"ttl":"1h"},{"name":"b.c","queue":null,"topic_rate":"30/m","topic_burst":9}]"#,
     ]
 
     @Test(arguments: Setting.all.map(\.key))

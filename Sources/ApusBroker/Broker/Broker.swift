@@ -32,6 +32,9 @@ package protocol Broker: Sendable {
     ///   - limit: how many topics to check. The next call continues after them.
     func trim(now: Int64, limit: Int)
 
+    /// Changes how many messages may be published to each topic that has no rate of its own.
+    func limitRate(_ standard: RateLimit?)
+
     /// Releases unused capacity. Call it when there is little else to do.
     func releaseMemory()
 
@@ -87,7 +90,7 @@ public struct BrokerError: Error, Hashable, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case topicExists, topicNotFound, nameNotAllowed, filterNotAllowed, tooManyTopics, tooManySubscriptions
-            case positionInFuture, badRequest, messageTooLarge, slowConsumer, cancelled
+            case positionInFuture, badRequest, messageTooLarge, rateLimited, slowConsumer, cancelled
         }
 
         private let kind: Kind
@@ -114,6 +117,8 @@ public struct BrokerError: Error, Hashable, Sendable {
         public static let badRequest = Code(.badRequest)
         /// The message is too large.
         public static let messageTooLarge = Code(.messageTooLarge)
+        /// The topic takes no more messages for the moment. ``BrokerError/retryAfter`` says when it takes the next.
+        public static let rateLimited = Code(.rateLimited)
         /// The subscription was behind by more than its queue, and its policy ended it.
         public static let slowConsumer = Code(.slowConsumer)
         /// The waiting task was cancelled.
@@ -125,10 +130,24 @@ public struct BrokerError: Error, Hashable, Sendable {
     public let code: Code
     /// For people: names the topic or the limit.
     public let message: String
+    /// How long to wait before another try, if the broker knows.
+    public let retryAfter: Duration?
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, retryAfter: Duration? = nil) {
         self.code = code
         self.message = message
+        self.retryAfter = retryAfter
+    }
+
+    /// The error for a topic whose rate is used up.
+    ///
+    /// - Parameter wait: in milliseconds.
+    package static func rateLimited(topic: String, wait: Int64) -> BrokerError {
+        BrokerError(
+            .rateLimited,
+            "Topic '\(topic)' takes no more messages at this rate",
+            retryAfter: .milliseconds(wait)
+        )
     }
 
     /// The error for a name without a topic: it does not exist, or the name is not allowed for a topic.

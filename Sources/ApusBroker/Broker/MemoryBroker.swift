@@ -1,4 +1,4 @@
-package import ApusProtocol
+public import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// A broker that keeps everything in this process's memory.
@@ -18,19 +18,23 @@ public final class MemoryBroker: Broker {
         public var dedupe: Int
         /// `nil` if publishers never wait for loops.
         public var loopPace: LoopPace?
+        /// How many messages may be published to a topic, unless the topic says otherwise; `nil` for any number.
+        public var topicRate: RateLimit?
 
         public init(
             history: Int = 100,
             topicBytes: Int = 256 << 20,
             topics: Int = 100_000,
             dedupe: Int = 100_000,
-            loopPace: LoopPace? = nil
+            loopPace: LoopPace? = nil,
+            topicRate: RateLimit? = nil
         ) {
             self.history = history
             self.topicBytes = topicBytes
             self.topics = topics
             self.dedupe = dedupe
             self.loopPace = loopPace
+            self.topicRate = topicRate
         }
     }
 
@@ -41,6 +45,8 @@ public final class MemoryBroker: Broker {
         var handles: [FilterID: FilterTrie<Filter>.Handle] = [:]
         var awaited = AwaitedNames()
         var lastFilter: FilterID = 0
+        /// The rate of topics that have none of their own.
+        var topicRate: RateLimit?
         /// The topics not yet trimmed in this round.
         var untrimmed: ArraySlice<Topic> = []
     }
@@ -53,7 +59,7 @@ public final class MemoryBroker: Broker {
 
     private let limits: Limits
     private let makeEpoch: @Sendable () -> String
-    private let state = NIOLockedValueBox(State())
+    private let state: NIOLockedValueBox<State>
 
     /// Creates a broker without topics.
     ///
@@ -61,6 +67,7 @@ public final class MemoryBroker: Broker {
     package init(limits: Limits = Limits(), makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch) {
         self.limits = limits
         self.makeEpoch = makeEpoch
+        state = NIOLockedValueBox(State(topicRate: limits.topicRate))
     }
 
     /// 64 random bits in base 36: at most 13 letters and digits.
@@ -107,6 +114,7 @@ public final class MemoryBroker: Broker {
                 name: name,
                 epoch: epoch,
                 limits: limits,
+                rate: state.topicRate,
                 settings: settings,
                 reservations: filters.count + awaiting.count
             )
@@ -147,6 +155,15 @@ public final class MemoryBroker: Broker {
             return due
         }
         for topic in due { topic.trim(now: now) }
+    }
+
+    package func limitRate(_ standard: RateLimit?) {
+        // A topic that is created meanwhile has the new rate already.
+        let topics = state.withLockedValue { state in
+            state.topicRate = standard
+            return Array(state.topics.values)
+        }
+        for topic in topics { topic.limitRate(standard) }
     }
 
     package func releaseMemory() {

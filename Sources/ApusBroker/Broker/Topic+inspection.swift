@@ -1,3 +1,4 @@
+package import ApusProtocol
 import NIOConcurrencyHelpers
 
 // Inspecting a topic, and changing its settings.
@@ -39,6 +40,11 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
+    /// Changes the rate that applies unless the topic has one of its own.
+    func limitRate(_ standard: RateLimit?) {
+        state.withLockedValue { $0.limitRate(standard) }
+    }
+
     /// Drops history beyond its maximum age, expired publications, and message ids outside the dedupe window.
     ///
     /// - Parameter now: in milliseconds on the steady clock.
@@ -72,6 +78,8 @@ extension Topic {
     /// A snapshot of a topic's settings, history, size and rates.
     package struct Inspection: Sendable {
         package let settings: TopicSettings
+        /// How many messages may be published; `nil` for any number.
+        package let rateLimit: RateLimit?
         /// The oldest offset that a replay may start from; `last` + 1 when there is none.
         package let first: Offset
         /// The offset of the last message; 0 when nothing was ever published.
@@ -94,6 +102,7 @@ extension Topic {
             let rates = state.rates.rates(now: now, totals: state.totals())
             return Inspection(
                 settings: state.settings,
+                rateLimit: state.rateLimit,
                 first: state.log.firstOfHistory(now: now),
                 last: state.log.head - 1,
                 bytes: state.log.bytes,

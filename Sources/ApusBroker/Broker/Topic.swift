@@ -18,14 +18,22 @@ package final class Topic: Sendable {
     let isPaced: Bool
     let state: NIOLockedValueBox<TopicState>
 
-    init(name: String, epoch: String, limits: MemoryBroker.Limits, settings: TopicSettings, reservations: Int = 0) {
+    /// - Parameter rate: how many messages may be published, unless the settings say otherwise.
+    init(
+        name: String,
+        epoch: String,
+        limits: MemoryBroker.Limits,
+        rate: RateLimit? = nil,
+        settings: TopicSettings,
+        reservations: Int = 0
+    ) {
         self.name = name
         let template = EventTemplate(topic: name, epoch: epoch)
         self.template = template
         nameBytes = Array(name.utf8)
         isPaced = limits.loopPace != nil
         state = NIOLockedValueBox(
-            TopicState(template: template, limits: limits, settings: settings, reservations: reservations)
+            TopicState(template: template, limits: limits, rate: rate, settings: settings, reservations: reservations)
         )
     }
 
@@ -84,7 +92,10 @@ package final class Topic: Sendable {
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard !state.isDeleted else { return .deleted }
+            // First, so that nobody waits only to be refused.
+            if let wait = state.rateWait(for: publications.count, now: time.steady) { return .rateLimited(wait) }
             if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return obstacle }
+            state.spendRate(publications.count, now: time.steady)
             var receipt = PublishReceipt(offset: 0, count: 0, subscribers: state.subscriptions)
             var bytes = 0
             for publication in publications {

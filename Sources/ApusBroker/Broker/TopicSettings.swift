@@ -16,8 +16,18 @@ public struct TopicSettings: Sendable, Equatable {
     public var dedupeWindow: Int64?
     /// The lifetime of publications that give none, in milliseconds.
     public var ttl: Int64?
+    /// How many messages may be published; ``Rate/off`` for any number of them.
+    public var topicRate: Rate?
+    /// How many of them may come at once. A topic with a rate of its own and no burst has one second's worth.
+    public var topicBurst: Int?
 
     public init() {}
+
+    /// The limit that applies to a topic: its own where it has one.
+    package func rateLimit(_ standard: RateLimit?) -> RateLimit? {
+        guard topicRate != nil || topicBurst != nil else { return standard }
+        return (topicRate ?? standard?.rate).flatMap { RateLimit($0, burst: topicBurst ?? 0) }
+    }
 }
 
 /// One message to publish, with its options.
@@ -73,6 +83,8 @@ package enum PublishOutcome: Sendable, Equatable {
     case held
     /// The topic has settings for which a bare message is not enough. Publish a ``Publication`` instead.
     case needsPublication
+    /// The topic's rate is used up. Nothing was published. The value says when to try again, in milliseconds.
+    case rateLimited(Int64)
     /// The topic is deleted.
     case deleted
 }

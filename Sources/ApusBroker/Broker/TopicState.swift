@@ -48,7 +48,7 @@ struct TopicState {
     var watchers: [Watcher] = []
     var waiting: [HubMailbox] = []
     var isDeleted = false
-    /// Whether a bare message can be appended: the topic is not deleted and has neither a dedupe window nor a lifetime.
+    /// Whether a bare message can be appended: the topic is not deleted, and has no dedupe window, lifetime or rate.
     var takesBareMessages: Bool
     /// Subscriptions of all hubs, including reserved ones.
     var subscriptions: Int
@@ -59,12 +59,20 @@ struct TopicState {
     private(set) var settings: TopicSettings
     let limits: MemoryBroker.Limits
     private var dedupe: DedupeWindow?
+    private var rate: TopicRate
     private(set) var rates = RateMeter()
     private(set) var publishedBytes: UInt64 = 0
 
-    init(template: EventTemplate, limits: MemoryBroker.Limits, settings: TopicSettings, reservations: Int) {
+    init(
+        template: EventTemplate,
+        limits: MemoryBroker.Limits,
+        rate: RateLimit?,
+        settings: TopicSettings,
+        reservations: Int
+    ) {
         log = TopicLog(template: template, limits: TopicLog.Limits(history: limits.history, bytes: limits.topicBytes))
         self.limits = limits
+        self.rate = TopicRate(standard: rate)
         self.settings = TopicSettings()
         self.reservations = reservations
         subscriptions = reservations
@@ -86,8 +94,23 @@ struct TopicState {
         } else {
             dedupe = nil
         }
-        takesBareMessages = !isDeleted && dedupe == nil && settings.ttl == nil
+        limitRate(rate.standard)
     }
+
+    /// Changes the rate that applies unless the topic has one of its own.
+    mutating func limitRate(_ standard: RateLimit?) {
+        rate.change(to: settings.rateLimit(standard), standard: standard)
+        takesBareMessages = !isDeleted && dedupe == nil && settings.ttl == nil && rate.limit == nil
+    }
+
+    /// The rate that applies; `nil` if publishes are not limited.
+    var rateLimit: RateLimit? { rate.limit }
+
+    /// How long a publish of `count` messages has to wait for the topic's rate; `nil` if it may come now.
+    mutating func rateWait(for count: Int, now: Int64) -> Int64? { rate.wait(for: count, now: now) }
+
+    /// Accounts for `count` messages that the topic's rate lets in.
+    mutating func spendRate(_ count: Int, now: Int64) { rate.spend(count, now: now) }
 
     var view: Topic.View { Topic.View(head: log.head, newest: log.newest, isDeleted: isDeleted) }
 

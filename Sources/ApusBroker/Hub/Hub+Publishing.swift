@@ -91,6 +91,8 @@ extension Hub {
             counters.duplicates += UInt64(receipt.duplicates)
         case .deleted:
             cache.forget(topic)
+        case .rateLimited:
+            counters.rateLimited += 1
         case .held:
             counters.held += 1
             sendWakeups()

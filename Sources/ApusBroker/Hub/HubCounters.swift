@@ -36,6 +36,8 @@ package struct HubCounters: Sendable, Equatable {
     package var pending: UInt64 = 0
     /// The largest lag of a subscription, in messages. Filled in by ``Hub/report()``.
     package var largestLag: UInt64 = 0
+    /// Publishes refused because their topic's rate was used up.
+    package var rateLimited: UInt64 = 0
     /// How often a publisher had to wait because another loop was behind.
     package var held: UInt64 = 0
     /// Publishers that wait for a subscription. Filled in by ``Hub/report()``.
@@ -68,6 +70,7 @@ package struct HubCounters: Sendable, Equatable {
         sum.selfPublished += right.selfPublished
         sum.pending += right.pending
         sum.largestLag = max(left.largestLag, right.largestLag)
+        sum.rateLimited += right.rateLimited
         sum.held += right.held
         sum.throttledPublishers += right.throttledPublishers
         sum.heldPublishers += right.heldPublishers

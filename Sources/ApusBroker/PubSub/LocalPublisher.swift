@@ -49,6 +49,8 @@ final class LocalPublisher: WaitingPublisher {
         case .throttled, .held:
             waitsFor = topic
             hub.wait(self, for: topic, result.outcome)
+        case .rateLimited(let wait):
+            finish(.failure(.rateLimited(topic: topic.name, wait: wait)))
         case .needsPublication, .deleted:
             finish(.failure(.noTopic(named: messages.topic, toPublish: true)))
         }

@@ -64,8 +64,8 @@ extension PubSub {
     /// - Parameters:
     ///   - key: ``OverflowPolicy/latest`` keeps the newest message of each key; 1 to 256 bytes.
     ///   - ttl: how long the message is delivered, 1 ms to 100 years; `nil` for the topic's setting.
-    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge` or
-    ///   `.cancelled`.
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge`,
+    ///   `.rateLimited` or `.cancelled`.
     @discardableResult
     public func publish(
         _ topic: String,
@@ -79,8 +79,8 @@ extension PubSub {
 
     /// Publishes several messages, all or none. No other message comes between them.
     ///
-    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge` or
-    ///   `.cancelled`.
+    /// - Throws: ``BrokerError`` `.topicNotFound`, `.nameNotAllowed`, `.badRequest`, `.messageTooLarge`,
+    ///   `.rateLimited` or `.cancelled`.
     @discardableResult
     public func publish(
         _ topic: String,

@@ -83,10 +83,10 @@ struct ReconnectingTransport: Sendable {
         }
     }
 
-    /// Waits, at most for `limit`, before the n-th attempt in a row on an existing connection. Returns `false` if the
-    /// task was cancelled.
-    func pause(attempt: Int, atMost limit: Duration? = nil) async -> Bool {
-        let pause = environment.random(options.reconnect.ceiling(attempt: attempt))
+    /// Waits, for `least` and at most for `limit`, before the n-th attempt in a row on an existing connection. Returns
+    /// `false` if the task was cancelled.
+    func pause(attempt: Int, atLeast least: Duration = .zero, atMost limit: Duration? = nil) async -> Bool {
+        let pause = max(environment.random(options.reconnect.ceiling(attempt: attempt)), least)
         try? await environment.sleep(max(Self.shortestPause, min(pause, limit ?? pause)))
         return !Task.isCancelled
     }

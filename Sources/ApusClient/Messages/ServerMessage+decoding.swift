@@ -63,6 +63,7 @@ extension ServerMessage.ErrorReply {
     fileprivate init?(members: [String: JSONText], requestID: String?, time: String) {
         guard let error = members["error"]?.members, let code = error["code"]?.stringValue else { return nil }
         self.init(requestID: requestID, code: code, message: error["message"]?.stringValue ?? code, time: time)
+        retryAfterMilliseconds = error["retry_after_ms"]?.integerValue.map { max($0, 0) }
     }
 }
 

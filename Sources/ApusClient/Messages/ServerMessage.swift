@@ -74,6 +74,8 @@ public enum ServerMessage: Sendable, Hashable {
         public let message: String
         /// When the command was refused.
         public let time: String
+        /// How long to wait before another try, if the server says so.
+        public var retryAfterMilliseconds: Int?
     }
 
     /// A push message: a heartbeat, a gap, the end of a topic, and so on.

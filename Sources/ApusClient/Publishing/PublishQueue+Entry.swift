@@ -4,6 +4,8 @@ extension PublishQueue {
         case topicMissing
         /// The server is shutting down or is full.
         case unavailable
+        /// A rate limit is reached.
+        case rateLimited
     }
 
     struct Entry {

@@ -17,6 +17,11 @@ extension PublishQueue {
         var scout: Int
         /// The entries that follow, in order.
         var behind: ArraySlice<Int> = []
+        /// How many entries follow when the scout is accepted. Each time, twice as many may.
+        ///
+        /// Without a bound where the topic was missing. Where a rate limit was reached, few, so that not all of them
+        /// are refused again.
+        var batch = Int.max
         /// The number of the current wait, if there is one.
         var wait: Int?
         private var waits = 0

@@ -149,9 +149,12 @@ struct PublishQueue {
 
     /// Handles an entry that the server does not accept now. Removes and returns the topic's entries that may not wait,
     /// and returns until when the rest waits.
+    ///
+    /// - Parameter pause: how long the server asks to wait. What may not wait so long is removed at once.
     mutating func held(
         _ requestID: String?,
         by obstacle: Obstacle,
+        pause: Duration = .zero,
         now: ContinuousClock.Instant
     ) -> (refused: [Entry], wait: Lane.Wait?) {
         guard let request = sent(requestID), let topic = entries[request]?.topic else { return ([], nil) }
@@ -160,7 +163,7 @@ struct PublishQueue {
         var lane = lanes[topic] ?? Lane(scout: request)
         guard lane.scout == request else {
             // This entry was sent before there was a scout, so it goes before the entries that were not sent.
-            guard mayWait(request, for: obstacle, isBehindAnother: true, now: now) else {
+            guard mayWait(request, for: obstacle, pause: pause, isBehindAnother: true, now: now) else {
                 return (remove(request).map { [$0] } ?? [], nil)
             }
             lanes[topic]?.insert(request)
@@ -168,8 +171,9 @@ struct PublishQueue {
         }
         var refused: [Entry] = []
         var left: [Int] = []
-        for request in [request] + lane.behind {
-            guard mayWait(request, for: obstacle, isBehindAnother: !left.isEmpty, now: now) else {
+        // One that was sent before the scout may have come back after it.
+        for request in ([request] + lane.behind).sorted() {
+            guard mayWait(request, for: obstacle, pause: pause, isBehindAnother: !left.isEmpty, now: now) else {
                 if let entry = remove(request) { refused.append(entry) }
                 continue
             }
@@ -181,6 +185,7 @@ struct PublishQueue {
         }
         lane.scout = scout
         lane.behind = left.dropFirst()
+        if obstacle == .rateLimited { lane.batch = 1 }
         defer { lanes[topic] = lane }
         return (refused, lane.wait(for: topic, until: deadline))
     }
@@ -189,39 +194,52 @@ struct PublishQueue {
     private mutating func mayWait(
         _ request: Int,
         for obstacle: Obstacle,
+        pause: Duration,
         isBehindAnother: Bool,
         now: ContinuousClock.Instant
     ) -> Bool {
         guard var entry = entries[request], !entry.isAbandoned else { return false }
         if isBehindAnother { entry.isPatient = true }
         let isPatient = entry.isPatient && !topics.isDeleted(entry.topic)
-        let wait = obstacle == .unavailable ? Self.unavailableWait : isPatient ? patience : .zero
+        let wait = obstacle != .topicMissing ? Self.unavailableWait : isPatient ? patience : .zero
         let deadline = entry.deadline ?? now + wait
         entry.deadline = deadline
         entries[request] = entry
-        return deadline > now
+        return deadline > now + pause
     }
 
     /// Ends a wait: sends the scout again, unless it was sent already.
     mutating func waited(_ wait: Lane.Wait) {
         guard lanes[wait.topic]?.wait == wait.number else { return }
-        topicMayBeThere(wait.topic)
+        sendScout(wait.topic)
     }
 
     /// Handles news that the topic was seen elsewhere: its entries need not wait any longer.
     mutating func topicMayBeThere(_ topic: String) {
+        // That says nothing about a rate limit.
+        if lanes[topic]?.batch == .max { sendScout(topic) }
+    }
+
+    private mutating func sendScout(_ topic: String) {
         guard let lane = lanes[topic], lane.wait != nil else { return }
         lanes[topic]?.wait = nil
         ready.append(lane.scout)
     }
 
-    /// Handles the answer to the scout. If the topic exists, all entries follow; if only the scout itself was refused,
-    /// the next entry becomes the scout.
+    /// Handles the answer to the scout. If the topic takes messages, the others follow, the first of them as the scout
+    /// of those that stay; if only the scout itself was refused, the next entry becomes the scout.
     private mutating func advance(_ topic: String, answered request: Int, isThere: Bool) {
-        guard let lane = lanes[topic], lane.scout == request || isThere else { return }
-        guard !isThere, let next = lane.behind.first else {
+        guard let lane = lanes[topic], lane.scout == request || isThere && lane.batch == .max else { return }
+        guard !isThere || lane.behind.count > lane.batch, let next = lane.behind.first else {
             lanes[topic] = nil
             ready.append(contentsOf: lane.behind)
+            return
+        }
+        if isThere {
+            ready.append(contentsOf: lane.behind.prefix(lane.batch))
+            lanes[topic]?.scout = next
+            lanes[topic]?.behind.removeFirst(lane.batch)
+            lanes[topic]?.batch = lane.batch * 2
             return
         }
         lanes[topic]?.scout = next

@@ -178,6 +178,9 @@ final class PublishSession: Sendable {
         case .error(let reply) where reply.code == ErrorCode.unavailable.rawValue:
             // If the server is about to close the connection, the next connection sends the message again.
             hold(reply, by: .unavailable, &group)
+        case .error(let reply) where reply.code == ErrorCode.rateLimited.rawValue:
+            disconnect.wasUseful = true
+            hold(reply, by: .rateLimited, &group)
         case .error(let reply) where reply.code == ErrorCode.topicNotFound.rawValue:
             disconnect.wasUseful = true
             hold(reply, by: .topicMissing, &group)
@@ -200,11 +203,15 @@ final class PublishSession: Sendable {
         _ group: inout DiscardingTaskGroup
     ) {
         let now = transport.environment.now()
-        let (refused, wait) = state.withLock { $0.queue.held(reply.requestID, by: obstacle, now: now) }
+        let pause = Duration.milliseconds(reply.retryAfterMilliseconds ?? 0)
+        let (refused, wait) = state.withLock {
+            $0.queue.held(reply.requestID, by: obstacle, pause: pause, now: now)
+        }
         for entry in refused { entry.ticket.complete(.failure(ClientError(reply, topic: entry.topic))) }
         guard let wait else { return }
         group.addTask {
-            guard await self.transport.pause(attempt: wait.attempt, atMost: wait.deadline - now) else { return }
+            let limit = wait.deadline - now
+            guard await self.transport.pause(attempt: wait.attempt, atLeast: pause, atMost: limit) else { return }
             self.state.withLock { $0.queue.waited(wait) }
             self.news.raise()
         }

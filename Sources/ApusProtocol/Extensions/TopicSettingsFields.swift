@@ -8,6 +8,10 @@ public struct TopicSettingsFields: Sendable, Equatable {
     public var overflow: OverflowPolicy??
     public var dedupeWindow: Int64??
     public var ttl: Int64??
+    /// How many messages may be published.
+    public var topicRate: Rate??
+    /// How many of them may come at once.
+    public var topicBurst: Int??
 
     /// The most messages that a topic may be told to keep.
     public static var maxHistory: Int { 100_000_000 }
@@ -53,6 +57,8 @@ public struct TopicSettingsFields: Sendable, Equatable {
         case "overflow": overflow = .some(try value.overflow())
         case "dedupe_window": dedupeWindow = .some(try value.duration())
         case "ttl": ttl = .some(try value.duration())
+        case "topic_rate": topicRate = .some(try value.rate())
+        case "topic_burst": topicBurst = .some(try value.integer(1...Rate.most))
         default:
             let shown = String(name.unicodeScalars.prefix(64))
             throw FieldError(message: "'\(shown)' is no setting of a topic")
@@ -88,6 +94,18 @@ private struct FieldValue {
             )
         }
         return value
+    }
+
+    /// The rate, from a text such as `"30/m"` or a number per second.
+    func rate() throws(FieldError) -> Rate? {
+        if token.kind == .null { return nil }
+        let text = token.kind == .integer ? text : token.text?.string(in: bytes)
+        guard let rate = text.flatMap({ Rate($0) }) else {
+            throw FieldError(
+                message: #"'\#(name)' must be a whole number of messages a second, text such as "30/m", or null"#
+            )
+        }
+        return rate
     }
 
     func overflow() throws(FieldError) -> OverflowPolicy? {

@@ -71,9 +71,12 @@ public struct MessageEncoder: Sendable {
     }
 
     /// `{"type":"error","request_id":…,"error":{"code":…,"message":…},"ts":…}`.
+    ///
+    /// - Parameter retryAfter: in milliseconds; `nil` leaves the member out.
     public func error(
         _ code: ErrorCode,
         _ message: String,
+        retryAfter: Int64? = nil,
         requestID: UnsafeRawBufferPointer?,
         time: Timestamp,
         to buffer: inout ByteBuffer
@@ -84,6 +87,7 @@ public struct MessageEncoder: Sendable {
                 writer.object("error") { error in
                     error.member("code", code.rawValue)
                     error.member("message", message)
+                    if let retryAfter { error.member("retry_after_ms", retryAfter) }
                 }
             }.utf8
         )

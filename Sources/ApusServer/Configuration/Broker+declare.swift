@@ -29,5 +29,7 @@ extension TopicSettings {
         if let value = fields.overflow { overflow = value }
         if let value = fields.dedupeWindow { dedupeWindow = value }
         if let value = fields.ttl { ttl = value }
+        if let value = fields.topicRate { topicRate = value }
+        if let value = fields.topicBurst { topicBurst = value }
     }
 }

@@ -11,7 +11,8 @@ extension ServerConfiguration {
             topicBytes: topics.bytes,
             topics: limits.maxTopics,
             dedupe: limits.maxDedupe,
-            loopPace: LoopPace(deliveries: delivery.loopLag, bytes: delivery.loopLagBytes)
+            loopPace: LoopPace(deliveries: delivery.loopLag, bytes: delivery.loopLagBytes),
+            topicRate: rates.topicLimit
         )
     }
 

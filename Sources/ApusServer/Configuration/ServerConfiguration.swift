@@ -26,6 +26,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var compression = Compression()
     public var timeouts = Timeouts()
     public var limits = Limits()
+    public var rates = Rates()
 
     public init() {}
 

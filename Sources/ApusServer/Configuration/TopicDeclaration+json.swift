@@ -16,6 +16,8 @@ extension TopicDeclaration {
         add("overflow", settings.overflow) { PlainText.quoted($0.rawValue) }
         add("dedupe_window", settings.dedupeWindow, time)
         add("ttl", settings.ttl, time)
+        add("topic_rate", settings.topicRate) { $0.json }
+        add("topic_burst", settings.topicBurst) { "\($0)" }
         return "{" + members.joined(separator: ", ") + "}"
     }
 }

@@ -22,19 +22,25 @@ final class HTTPPublisher: WaitingPublisher {
 
     private let topicName: String
     private let messages: [Message]
+    private let owner: PublishBudgets.Owner
+    /// Where the publish was charged; `nil` where no limit is set.
+    private var budget: PublishBudget?
     private let context: LoopContext
     private let promise: EventLoopPromise<Published>
     /// What the publisher waits for: a slow subscriber of the topic, or only a loop that is behind.
     private var waits: (topic: Topic, isThrottled: Bool)?
     private var isAbandoned = false
 
+    /// - Parameter owner: who is charged for the messages.
     init(
         _ messages: [Message],
+        of owner: PublishBudgets.Owner,
         to topicName: String,
         on context: LoopContext,
         promise: EventLoopPromise<Published>
     ) {
         self.messages = messages
+        self.owner = owner
         self.topicName = topicName
         self.context = context
         self.promise = promise
@@ -43,11 +49,29 @@ final class HTTPPublisher: WaitingPublisher {
     /// Whether the publisher has to wait.
     var isWaiting: Bool { waits != nil }
 
+    private var bytes: Int { messages.reduce(0) { $0 + $1.json.readableBytes } }
+
+    /// Publishes, unless a limit is reached.
+    func start() {
+        context.beginBurst()
+        let rates = context.rates
+        if rates.limitsPublishes {
+            let budget = context.budgets.budget(of: owner)
+            let now = context.now.steady
+            if let refusal = budget.take(messages: messages.count, bytes: bytes, rates, now: now) {
+                context.counters.limited[refusal.limit, default: 0] += 1
+                return promise.fail(refusal.problem)
+            }
+            self.budget = budget
+        }
+        publishAgain()
+    }
+
     func publishAgain() {
         waits = nil
         context.beginBurst()
-        guard !context.isDraining else { return promise.fail(Problem.unavailable("The server is shutting down")) }
-        guard !context.isFull else { return promise.fail(Problem.memoryIsFull) }
+        guard !context.isDraining else { return fail(.unavailable("The server is shutting down")) }
+        guard !context.isFull else { return fail(.memoryIsFull) }
         let time = context.now
         do throws(BrokerError) {
             let (topic, outcome) = try publishOrMakeTopic(time)
@@ -58,12 +82,20 @@ final class HTTPPublisher: WaitingPublisher {
                 if isAbandoned { giveUp() }
             case .published(let receipt):
                 promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
+            case .rateLimited(let wait):
+                fail(Problem(.rateLimited(topic: topicName, wait: wait)))
             case .deleted, .needsPublication:
-                promise.fail(Problem(.internal, "A publish came to nothing"))
+                fail(Problem(.internal, "A publish came to nothing"))
             }
         } catch {
-            promise.fail(Problem(error))
+            fail(Problem(error))
         }
+    }
+
+    /// Refuses the publish, which is then not charged.
+    private func fail(_ problem: Problem) {
+        budget?.giveBack(messages: messages.count, bytes: bytes)
+        promise.fail(problem)
     }
 
     private func publishOrMakeTopic(_ time: Timestamp) throws(BrokerError) -> (Topic, PublishOutcome) {
@@ -116,8 +148,6 @@ final class HTTPPublisher: WaitingPublisher {
         guard let (topic, isThrottled) = waits, isThrottled else { return }
         waits = nil
         context.hub.stopWaiting(self, for: topic)
-        promise.fail(
-            Problem.unavailable("The publish had to wait for a slow subscriber, and the client closed its side")
-        )
+        fail(.unavailable("The publish had to wait for a slow subscriber, and the client closed its side"))
     }
 }

@@ -18,7 +18,12 @@ struct Problem: Error, HTTPResponseError {
     }
 
     init(_ error: BrokerError) {
-        self = error.wireCode == .unavailable ? .unavailable(error.message) : Problem(error.wireCode, error.message)
+        self =
+            switch error.wireCode {
+            case .unavailable: .unavailable(error.message)
+            case .rateLimited: .rateLimited(error.message, wait: error.retryAfter?.wholeMilliseconds ?? 1000)
+            case let code: Problem(code, error.message)
+            }
     }
 
     static let undecodableTopicName = Problem(
@@ -33,6 +38,13 @@ struct Problem: Error, HTTPResponseError {
 
     /// The server uses as much memory as `max_memory` allows.
     static let memoryIsFull = unavailable("The server's memory is full; try again later")
+
+    /// The client has reached a rate limit.
+    ///
+    /// - Parameter wait: when it may try again, in milliseconds.
+    static func rateLimited(_ detail: String, wait: Int64) -> Problem {
+        Problem(.rateLimited, detail, headers: [(.retryAfter, "\(max(wait / 1000 + (wait % 1000 > 0 ? 1 : 0), 1))")])
+    }
 
     var status: HTTPResponse.Status { HTTPResponse.Status(code: code.status) }
 

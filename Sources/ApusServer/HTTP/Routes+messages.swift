@@ -35,7 +35,7 @@ extension Routes {
             json.writeStaticString("}")
             return HTTPPublisher.Message(json: json, id: id, keyJSON: key, ttl: ttl)
         }
-        let published = try await contexts.publish(messages, to: name, for: context.inFlight)
+        let published = try await contexts.publish(messages, to: name, for: context.inFlight, context.access)
         let receipt = published.receipt
         var answer = ByteBuffer(string: #"{"status":"published","topic":"#)
         appendJSONString(name, to: &answer)

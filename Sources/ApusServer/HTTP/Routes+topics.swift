@@ -56,7 +56,7 @@ extension Routes {
             var answer = ByteBuffer(string: #"{"status":"\#(status)","topic":"#)
             answer.writeBytes(topic.template.topicJSON)
             let inspection = topic.inspect(now: ServerClock.now.steady)
-            answer.writeString(#","settings":\#(settingsJSON(inspection.settings)),"epoch":"\#(topic.epoch)"}"#)
+            answer.writeString(#","settings":\#(settingsJSON(inspection)),"epoch":"\#(topic.epoch)"}"#)
             return .json(isNew ? .created : .ok, answer)
         } catch {
             throw Problem(error)
@@ -70,7 +70,7 @@ extension Routes {
         let inspection = topic.inspect(now: ServerClock.now.steady)
         var body = ByteBuffer(string: #"{"name":"#)
         body.writeBytes(topic.template.topicJSON)
-        body.writeString(#","settings":\#(settingsJSON(inspection.settings)),"epoch":"\#(topic.epoch)""#)
+        body.writeString(#","settings":\#(settingsJSON(inspection)),"epoch":"\#(topic.epoch)""#)
         body.writeString(#","first":\#(inspection.first),"last":\#(inspection.last),"bytes":\#(inspection.bytes)"#)
         body.writeString(#","messages":\#(topic.publishedCount),"rates":{"messages_per_second":"#)
         body.writeString(#"\#(rounded(inspection.messageRate)),"bytes_per_second":\#(rounded(inspection.byteRate))}"#)
@@ -82,14 +82,17 @@ extension Routes {
     private func rounded(_ rate: Double) -> Double { (rate * 10).rounded() / 10 }
 
     /// The settings that apply to a topic: its own, or the server's where it has none.
-    private func settingsJSON(_ own: TopicSettings) -> String {
+    private func settingsJSON(_ inspection: Topic.Inspection) -> String {
+        let own = inspection.settings
         func time(_ value: Int64?) -> String { value.map { #""\#(DurationText.shortest($0))""# } ?? "null" }
         let subscription = settings.delivery.subscription
         return #"{"history":\#(own.history ?? settings.topics.history),"history_age":\#(time(own.historyAge))"#
             + #","history_bytes":\#(own.historyBytes.map(String.init) ?? "null")"#
             + #","queue":\#(own.queue ?? subscription.queue)"#
             + #","overflow":"\#((own.overflow ?? subscription.overflow).rawValue)""#
-            + #","dedupe_window":\#(time(own.dedupeWindow)),"ttl":\#(time(own.ttl))}"#
+            + #","dedupe_window":\#(time(own.dedupeWindow)),"ttl":\#(time(own.ttl))"#
+            + #","topic_rate":\#(inspection.rateLimit?.rate.json ?? "null")"#
+            + #","topic_burst":\#(inspection.rateLimit.map { "\($0.burst)" } ?? "null")}"#
     }
 
     func deleteTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {

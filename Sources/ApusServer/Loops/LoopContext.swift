@@ -19,6 +19,9 @@ final class LoopContext {
     let loopName: String
     @exclusivity(unchecked) private(set) var settings: ServerConfiguration
     let access: AccessControl
+    /// The limits in force. ``limitRates(_:)`` changes them.
+    var rates: RateLimits
+    let budgets: PublishBudgets
     let hub: Hub
     let broker: any Broker
     /// The buffer that sockets are read into. Its bytes are processed or copied before the next read.
@@ -73,6 +76,7 @@ final class LoopContext {
         loopName: String,
         settings: ServerConfiguration,
         access: AccessControl,
+        budgets: PublishBudgets,
         broker: any Broker,
         mailbox: HubMailbox,
         sockets: SocketBudget,
@@ -85,6 +89,8 @@ final class LoopContext {
         self.loopName = loopName
         self.settings = settings
         self.access = access
+        self.rates = RateLimits(settings.rates)
+        self.budgets = budgets
         self.tickInterval = settings.timeouts.tickInterval
         self.broker = broker
         self.hub = Hub(broker: broker, mailbox: mailbox, compression: settings.compression.compressor) {
@@ -106,6 +112,7 @@ final class LoopContext {
     /// Takes other settings. What was derived from them in `init` stays: those settings need a restart.
     func take(_ settings: ServerConfiguration) {
         self.settings = settings
+        limitRates(RateLimits(settings.rates))
     }
 
     // MARK: Connections

@@ -11,13 +11,15 @@ extension LoopContexts {
     func publish(
         _ messages: [HTTPPublisher.Message],
         to topicName: String,
-        for inFlight: InFlightRequest
+        for inFlight: InFlightRequest,
+        _ access: ClientAccess
     ) async throws -> HTTPPublisher.Published {
         let promise = inFlight.eventLoop.makePromise(of: HTTPPublisher.Published.self)
         inFlight.eventLoop.execute {
             guard let context = context(on: inFlight.eventLoop) else { return promise.fail(NotOnALoop()) }
-            let publisher = HTTPPublisher(messages, to: topicName, on: context, promise: promise)
-            publisher.publishAgain()
+            let owner = PublishBudgets.Owner(access.principal, address: inFlight.address)
+            let publisher = HTTPPublisher(messages, of: owner, to: topicName, on: context, promise: promise)
+            publisher.start()
             guard publisher.isWaiting else { return }
             inFlight.endWithClient { publisher.abandon() }
         }

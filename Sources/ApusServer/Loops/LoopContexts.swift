@@ -9,6 +9,7 @@ import Synchronization
 struct LoopContexts: Sendable {
     let inForce: SettingsInForce
     let access: AccessControl
+    let budgets: PublishBudgets
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
     private let loops: [any EventLoop]
     let sockets: SocketBudget
@@ -48,6 +49,7 @@ struct LoopContexts: Sendable {
         )
         var byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>] = [:]
         let (open, streams) = (ConnectionCount(), ConnectionCount())
+        let budgets = PublishBudgets(RateLimits(settings.rates))
         let names = socketLoops.indices.map { "socket-\($0)" } + httpLoops.indices.map { "http-\($0)" }
         for ((eventLoop, name), beat) in zip(zip(all, names), watch.beats) {
             byLoop[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
@@ -60,6 +62,7 @@ struct LoopContexts: Sendable {
                     loopName: name,
                     settings: settings,
                     access: access,
+                    budgets: budgets,
                     broker: broker,
                     mailbox: mailbox,
                     sockets: sockets,
@@ -82,6 +85,7 @@ struct LoopContexts: Sendable {
         }
         inForce = SettingsInForce(settings, isLocal: isLocal)
         self.access = access
+        self.budgets = budgets
         self.byLoop = byLoop
         self.loops = all
         self.sockets = sockets

@@ -4,6 +4,8 @@ import ApusProtocol
 struct LoopCounters: Sendable {
     private var commands = InlineArray<5, UInt64>(repeating: 0)
     var errors: [ErrorCode: UInt64] = [:]
+    /// Refused commands and publishes by the limit that was reached.
+    var limited: [RateLimits.Name: UInt64] = [:]
     var opened: UInt64 = 0
     /// Closed connections by the reason in the server's close frame. Connections that clients closed are not included.
     var closed: [String: UInt64] = [:]

@@ -57,6 +57,8 @@ struct ServerMetrics: Sendable {
                 hub.subscriptions
             ),
             .gauge("apus_subscriptions_waiting", "Subscriptions whose topic is not there yet.", hub.waiting),
+            Self.limited(hub, shares),
+            .gauge("apus_publish_budgets", "Publishers whose rate is watched.", contexts.budgets.count),
         ]
         all += await memory(logs: families.bytes)
         return PrometheusText.write([Self.build] + all + reloads.families + process.families + registry.families)
@@ -97,6 +99,15 @@ struct ServerMetrics: Sendable {
             .gauge("apus_held_publishers", "Publishers that wait for an event loop.", hub.heldPublishers),
             .counter("apus_publishes_held_total", "Publishes put off because a loop was behind.", hub.held),
         ]
+    }
+
+    private static func limited(_ hub: HubCounters, _ shares: [Share]) -> MetricFamily {
+        var counts = ["topic": hub.rateLimited]
+        for name in RateLimits.Name.allCases {
+            counts[name.rawValue] = shares.reduce(0) { $0 + $1.context.limited[name, default: 0] }
+        }
+        let help = "Commands and requests refused because of a rate limit."
+        return .counter("apus_rate_limited_total", help, counts, label: "limit")
     }
 
     private static func loopLag(_ shares: [Share]) -> MetricFamily {

@@ -248,9 +248,11 @@ export class Apus {
  * `TOKEN_UNAVAILABLE`).
  */
 export class ApusError extends Error {
-  constructor(code: string, message: string);
+  constructor(code: string, message: string, retryAfter?: number);
   /** For programs. `message` is for people. */
   readonly code: string;
+  /** Of `RATE_LIMITED`: after how many milliseconds to try again. */
+  readonly retryAfter?: number;
   /** Of `MALFORMED`: what came. */
   readonly data?: unknown;
   /** Of `TOKEN_UNAVAILABLE`: what `token` threw. */

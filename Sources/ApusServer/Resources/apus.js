@@ -50,6 +50,8 @@ const DELETED = -1;
 const SCOUT_SPACING = 100;
 /** How long a publication is sent again that the server refuses for the time being, without closing the connection. */
 const UNAVAILABLE_WAIT = 30_000;
+/** The codes of such refusals. */
+const UNAVAILABLE = ["UNAVAILABLE", "RATE_LIMITED"];
 /** How often in a row a token of a provider may be refused. */
 const MAX_REFUSALS = 5;
 /** Longest delay before a renewal that failed is tried again. A token that expires is announced 30 s before. */
@@ -70,17 +72,19 @@ let lastRequest = 0;
 
 /** A refusal by the server or by this client. `code` is for programs, `message` for people. */
 export class ApusError extends Error {
-  constructor(code, message) {
+  constructor(code, message, retryAfter) {
     super(message);
     this.name = "ApusError";
     this.code = code;
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 }
 
 /** Makes an error of an `error` message, whatever is in it. */
 function refusal(reply) {
-  const { code, message } = Object(reply.error);
-  return new ApusError(typeof code === "string" ? code : "INTERNAL", typeof message === "string" ? message : "refused");
+  const { code, message, retry_after_ms: wait } = Object(reply.error);
+  return new ApusError(typeof code === "string" ? code : "INTERNAL", typeof message === "string" ? message : "refused",
+    Number.isFinite(wait) && wait >= 0 ? wait : undefined);
 }
 
 /** A random UUID. `crypto.randomUUID` is missing on pages that came over plain HTTP. */
@@ -948,7 +952,7 @@ class Outbox {
     if (!entry) return false;
     const error = reply.type === "error" ? refusal(reply) : undefined;
     // A server that shuts down is unavailable, too; what is held goes out again on the next connection.
-    if (["TOPIC_NOT_FOUND", "UNAVAILABLE"].includes(error?.code)) {
+    if (error?.code === "TOPIC_NOT_FOUND" || UNAVAILABLE.includes(error?.code)) {
       this.#hold(entry, error);
       return true;
     }
@@ -963,7 +967,8 @@ class Outbox {
   there(topic, isSeenHere) {
     if (isSeenHere && this.#known.get(topic) !== this.#losses) this.#note(topic, this.#losses);
     const lane = this.#lanes.get(topic);
-    if (lane?.timer !== undefined) this.#scout(lane);
+    // That says nothing about a rate limit.
+    if (lane?.timer !== undefined && lane.batch === Infinity) this.#scout(lane);
   }
 
   /** Its deletion was told. */
@@ -1011,7 +1016,7 @@ class Outbox {
       const state = this.#known.get(topic);
       if (this.#losses > 0 && state !== this.#losses) {
         entry.isPatient ||= state !== undefined && state !== DELETED;
-        this.#lanes.set(topic, { scout: entry, behind: [], attempt: 0 });
+        this.#lanes.set(topic, { scout: entry, behind: [], attempt: 0, batch: Infinity });
       }
       this.#transmit(entry);
     } else if (lane.timer === undefined || this.#mayWait(entry, lane.error, true)) {
@@ -1035,12 +1040,12 @@ class Outbox {
   }
 
   /** Whether it may wait (any longer) after such a refusal. */
-  #mayWait(entry, { code }, isBehindAnother) {
+  #mayWait(entry, { code, retryAfter = 0 }, isBehindAnother) {
     const state = this.#known.get(entry.topic);
     entry.isPatient ||= isBehindAnother;
     const patience = entry.isPatient && state !== DELETED ? this.#host.options.publishWait : 0;
-    entry.deadline ??= Date.now() + (code === "UNAVAILABLE" ? UNAVAILABLE_WAIT : entry.wait ?? patience);
-    return entry.deadline > Date.now();
+    entry.deadline ??= Date.now() + (UNAVAILABLE.includes(code) ? UNAVAILABLE_WAIT : entry.wait ?? patience);
+    return entry.deadline > Date.now() + retryAfter;
   }
 
   /** There is no such topic, or no publishing now: those that may not wait are refused, one of the others is sent later. */
@@ -1049,14 +1054,15 @@ class Outbox {
     // It was there on this very connection, so it was deleted.
     if (error.code === "TOPIC_NOT_FOUND" && this.#known.get(topic) === this.#losses) this.#note(topic, DELETED);
     entry.isSent = false;
-    const lane = this.#lanes.get(topic) ?? { scout: entry, behind: [], attempt: 0 };
+    const lane = this.#lanes.get(topic) ?? { scout: entry, behind: [], attempt: 0, batch: Infinity };
     if (lane.scout !== entry) {
       if (this.#mayWait(entry, error, true)) this.#follow(lane, entry);
       else this.#settle(entry, error);
       return;
     }
     const left = [];
-    for (const waiting of [entry, ...lane.behind]) {
+    // One that was sent before the scout may have come back after it.
+    for (const waiting of [entry, ...lane.behind].sort((a, b) => a.id - b.id)) {
       if (this.#mayWait(waiting, error, left.length > 0)) left.push(waiting);
       else this.#settle(waiting, error);
     }
@@ -1064,8 +1070,10 @@ class Outbox {
     if (left.length === 0) return;
     const [scout, ...behind] = left;
     Object.assign(lane, { scout, behind, error });
+    // Not all of them are to be refused again.
+    if (error.code === "RATE_LIMITED") lane.batch = 1;
     this.#lanes.set(topic, lane);
-    this.#schedule(lane, Date.now() + this.#host.backoff(lane.attempt++));
+    this.#schedule(lane, Date.now() + Math.max(this.#host.backoff(lane.attempt++), error.retryAfter ?? 0));
   }
 
   /** Sends the scout again at that time, or when the first of them has waited long enough. */
@@ -1083,11 +1091,15 @@ class Outbox {
     this.#transmit(lane.scout);
   }
 
-  /** The scout is answered: all may go, or where it was refused for itself the next one. */
+  /**
+   * The scout is answered: the others may go, or where it was refused for itself the next one. The first of those that
+   * go is the scout of those that stay; the next time twice as many go.
+   */
   #advance(topic, lane, isThere) {
-    const next = lane.behind.splice(0, isThere ? Infinity : 1);
-    if (isThere || next.length === 0) this.#lanes.delete(topic);
+    const next = lane.behind.splice(0, isThere ? lane.batch : 1);
+    if (isThere ? lane.behind.length === 0 : next.length === 0) this.#lanes.delete(topic);
     else [lane.scout] = next;
+    if (isThere) lane.batch *= 2;
     for (const entry of next) this.#transmit(entry);
   }
 }

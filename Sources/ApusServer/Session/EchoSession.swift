@@ -33,5 +33,6 @@ final class EchoSession: WebSocketSession {
     func willDisconnect(_ reason: Disconnect) {}
     func ended() {}
     func checkAccess() {}
+    func ratesChanged() {}
     func tick(now: Int64) {}
 }

@@ -41,6 +41,7 @@ extension PubSubSession {
         case .admitted(let client): (access, authDeadline) = (SessionAccess(client), nil)
         case .anonymous, .refused: (access, authDeadline) = (nil, firstDeadline)
         }
+        ratesChanged()
     }
 
     // MARK: The command `auth`

@@ -16,10 +16,13 @@ extension PubSubSession {
         }
         guard let topic = result.topic else {
             let isMade = makeTopic(of: command, in: message, requestID: requestID)
-            return isMade ? publish(command, in: message, requestID: requestID) : true
+            if isMade { return publish(command, in: message, requestID: requestID) }
+            limiter?.giveBackPublish(messages: 1, bytes: command.message.count)
+            return true
         }
         switch result.outcome {
-        case .needsPublication:
+        // A topic with a rate takes publications only.
+        case .needsPublication, .rateLimited:
             stageLimit = 1
             return publish(PublishExtensions(), of: command, in: message, requestID: requestID)
         case .throttled, .held:
@@ -65,6 +68,7 @@ extension PubSubSession {
         let rest = context.staged.entries[count...]
         context.staged.removeAll()
         stageLimit = 1
+        limiter?.prepay(rest.count)
         if let topic = result?.topic, let refusal = result?.refusal, refusal == .throttled || refusal == .held {
             wait(for: topic, refusal)
             return rest.first?.command
@@ -89,6 +93,7 @@ extension PubSubSession {
             return true
         case .success(let extensions):
             isExtended = isExtended || extensions.isUsed
+            guard limiter == nil || charge(extensions, of: command, requestID: requestID) else { return true }
             return publish(extensions, of: command, in: message, requestID: requestID)
         }
     }
@@ -121,9 +126,20 @@ extension PubSubSession {
         }
         guard let topic = result.topic else {
             let isMade = makeTopic(of: command, in: message, requestID: requestID)
-            return isMade ? publish(extensions, of: command, in: message, requestID: requestID) : true
+            if isMade { return publish(extensions, of: command, in: message, requestID: requestID) }
+            giveBack(extensions, of: command)
+            return true
         }
-        guard case .published(let receipt) = result.outcome else {
+        let receipt: PublishReceipt
+        switch result.outcome {
+        case .published(let published):
+            receipt = published
+        case .rateLimited(let wait):
+            giveBack(extensions, of: command)
+            let error = BrokerError.rateLimited(topic: topic.name, wait: wait)
+            reply(.rateLimited, error.message, retryAfter: wait, requestID: requestID)
+            return true
+        case .throttled, .held, .needsPublication, .deleted:
             wait(for: topic, result.outcome)
             return false
         }

@@ -19,6 +19,8 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     /// The number of the policy that the client was compared with last; 0 if it was admitted since, by whichever policy
     /// was in force then.
     var policyNumber: UInt64 = 0
+    /// `nil` where no limit is set.
+    @exclusivity(unchecked) var limiter: ConnectionLimiter?
     private(set) var isEnded = false
     private var nextHeartbeat: Int64
     /// The topic that makes this connection's publisher wait.
@@ -49,8 +51,11 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     /// Identifies this connection as the publisher of a message. Only compared with open connections.
     var origin: UInt32 { UInt32(truncatingIfNeeded: connection.id) }
 
+    /// The client's address, as listings show it and limits count it.
+    var clientAddress: String { "\(connection.caller.address)" }
+
     var peer: SubscriberPeer {
-        SubscriberPeer(connection: connection.id, address: "\(connection.caller.address)", transport: "websocket")
+        SubscriberPeer(connection: connection.id, address: clientAddress, transport: "websocket")
     }
 
     // MARK: Commands
@@ -62,7 +67,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             let command = try context.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
             let isPlain = command.kind == .publish && !command.hasExtensions && !command.topic.hasEscapes
             if mayStage, isPlain, stageLimit > 1, authDeadline == nil, context.takesPublishes,
-                mayPublish(command, in: message)
+                mayPublish(command, in: message), limiter == nil || chargeToStage(command, in: message)
             {
                 return stage(command, in: message)
             }
@@ -75,14 +80,19 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
                 refuse(.anonymous, requestID: requestID)
                 return nil
             }
-            return execute(command, in: message, requestID: requestID) ? nil : message
+            guard limiter == nil || charge(command, in: message, requestID: requestID) else { return nil }
+            if execute(command, in: message, requestID: requestID) { return nil }
+            limiter?.prepay(1)
+            return message
         } catch {
             if let first = commit() { return first }
+            let requestID = error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
             guard authDeadline == nil else {
-                refuse(.anonymous, requestID: error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) })
+                refuse(.anonymous, requestID: requestID)
                 return nil
             }
-            refuse(error, in: message)
+            guard limiter == nil || charge(nil, in: message, requestID: requestID) else { return nil }
+            reply(.badRequest, error.message, requestID: requestID)
             return nil
         }
     }
@@ -151,9 +161,22 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         encoder.ack(requestID: requestID, topicJSON: topicJSON, time: context.now, to: &context.replies)
     }
 
-    func reply(_ code: ErrorCode, _ message: String, requestID: UnsafeRawBufferPointer?) {
+    /// - Parameter retryAfter: in milliseconds.
+    func reply(
+        _ code: ErrorCode,
+        _ message: String,
+        retryAfter: Int64? = nil,
+        requestID: UnsafeRawBufferPointer?
+    ) {
         context.counters.errors[code, default: 0] += 1
-        encoder.error(code, message, requestID: requestID, time: context.now, to: &context.replies)
+        encoder.error(
+            code,
+            message,
+            retryAfter: retryAfter,
+            requestID: requestID,
+            time: context.now,
+            to: &context.replies
+        )
     }
 
     func refuse(_ error: CommandError, in message: UnsafeRawBufferPointer) {
@@ -209,6 +232,7 @@ extension BrokerError {
         case .topicExists: .topicExists
         case .topicNotFound: .topicNotFound
         case .tooManyTopics: .unavailable
+        case .rateLimited: .rateLimited
         default: .badRequest
         }
     }

@@ -33,6 +33,9 @@ protocol WebSocketSession: AnyObject {
     /// The revocations changed: the session ends if its client's credential is among them.
     func checkAccess()
 
+    /// The loop's rate limits changed.
+    func ratesChanged()
+
     /// Called about once a second with a monotonic time in milliseconds.
     func tick(now: Int64)
 }

@@ -63,6 +63,8 @@ final class SimulatedPublisher: WaitingPublisher {
         case .held:
             if !model.pacesPublishers { fail("made a publisher wait for a loop without reason") }
             hub.wait(self, for: topic.real, outcome)
+        case .rateLimited:
+            fail("was refused for a rate that it does not have")
         case .deleted:
             isDone = true
             if !topic.isDeleted { fail("said that it is deleted") }

@@ -26,7 +26,9 @@ struct CommandFailure: Error {
         case .refused where error.problem?.code == nil && error.problem?.status == 404:
             self.init(text + "; is this an Apus server, and its path right?")
         default:
-            self.init(text)
+            // The client has waited already, unless the server asked for more patience than it has.
+            let wait = error.problem?.code == ErrorCode.rateLimited.rawValue ? error.problem?.retryAfter : nil
+            self.init(wait.map { text + "; try again in \($0) s" } ?? text)
         }
     }
 
@@ -49,6 +51,7 @@ struct CommandFailure: Error {
             case (1009, _): "the message is larger than the server takes"
             case (_, Disconnect.slowConsumer.reason): "this reader was too slow"
             case (_, Disconnect.topicDeleted.reason): "the topic was deleted"
+            case (_, Disconnect.rateLimited.reason): "more commands were sent than the server's rate limit allows"
             case (_, Disconnect.overloaded.reason): "the server has too many connections"
             case (_, Disconnect.tokenExpired.reason): "the key or token has expired"
             case (_, Disconnect.revoked.reason): "the key or token was revoked"

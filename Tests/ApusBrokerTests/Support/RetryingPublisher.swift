@@ -29,7 +29,7 @@ final class RetryingPublisher: WaitingPublisher {
             outcomes.append(outcome)
             switch outcome {
             case .published: next += 1
-            case .deleted, .needsPublication: return
+            case .deleted, .needsPublication, .rateLimited: return
             case .throttled, .held: return loop.hubs[hub].wait(self, for: topic, outcome)
             }
         }

@@ -51,6 +51,10 @@ enum ServerText {
             #"{"type":"error","request_id":"\#(requestID)","error":{"code":"\#(code)","message":"No"},"ts":"\#(time)"}"#
     }
 
+    static func rateLimited(_ command: [String: String], retryAfter: Int) -> String {
+        error("RATE_LIMITED", command).replacing(#""No"}"#, with: #""No","retry_after_ms":\#(retryAfter)}"#)
+    }
+
     static func info(_ message: String, _ more: String = "") -> String {
         #"{"type":"info","msg":"\#(message)"\#(more.isEmpty ? "" : "," + more),"ts":"\#(time)"}"#
     }

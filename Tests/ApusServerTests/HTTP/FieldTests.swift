@@ -60,6 +60,7 @@ import Testing
         case .duration:
             let most = range.upperBound / 1000
             return ([#""30s""#, "0.001", "\(most)"], ["{}", "0", #""30""#, "\(most + 1)"])
+        case .rate: return (["0", "100", #""100/s""#, #""30/m""#], ["-1", "1.5", #""fast""#, #""1/d""#, "true"])
         case .policy: return ([#""latest""#], ["1", #""newest""#])
         case .messages: return ([#"[{"id":"a","payload":1}]"#], ["[]", "{}", "[1]"])
         case .schema: return ([#""10m""#, #"{"epoch":"e","offset":1}"#], ["1", "{}", #""soon""#])

@@ -26,8 +26,14 @@ import Testing
                     id: "\(number)"
                 )
             }
-            publisher = HTTPPublisher(messages, to: topic, on: owner.context, promise: promise)
-            publisher.publishAgain()
+            publisher = HTTPPublisher(
+                messages,
+                of: .address("127.0.0.1"),
+                to: topic,
+                on: owner.context,
+                promise: promise
+            )
+            publisher.start()
         }
 
         /// `3 of EPOCH` or `UNAVAILABLE`.

@@ -11,7 +11,7 @@ import NIOEmbedded
 /// A loop without a thread: one loop whose connections are on pairs of sockets.
 final class EmbeddedLoop {
     let eventLoop = EmbeddedEventLoop()
-    let broker = MemoryBroker()
+    let broker: MemoryBroker
     let open = ConnectionCount()
     let openStreams = ConnectionCount()
     let ids = ConnectionIDs()
@@ -21,6 +21,7 @@ final class EmbeddedLoop {
     /// - Parameter access: who may do what; by default just the holders of the settings' `apiKeys`, if there are any.
     init(settings: ServerConfiguration = ServerConfiguration(), access: AccessControl? = nil) throws {
         let access = try access ?? .keys(settings.access.apiKeys)
+        broker = MemoryBroker(limits: MemoryBroker.Limits(topicRate: settings.rates.topicLimit))
         poller = try Poller()
         let eventLoop = eventLoop
         let slot = NIOLoopBoundBox<LoopContext?>(nil, eventLoop: eventLoop)
@@ -33,6 +34,7 @@ final class EmbeddedLoop {
             loopName: "embedded",
             settings: settings,
             access: access,
+            budgets: PublishBudgets(RateLimits(settings.rates)),
             broker: broker,
             mailbox: mailbox,
             sockets: SocketBudget(limit: 1000),
@@ -201,6 +203,7 @@ final class ScriptedSession: WebSocketSession {
     func becameWritable() { timesWritable += 1 }
     var isDrained: Bool { true }
     func checkAccess() {}
+    func ratesChanged() {}
     func willDisconnect(_ reason: Disconnect) { disconnects.append(reason) }
     func ended() { hasEnded = true }
     func tick(now: Int64) {}

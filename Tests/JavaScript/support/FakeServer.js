@@ -79,8 +79,8 @@ class FakeSocket {
     this.say({ type: "ack", request_id, topic, status: "ok", ...members, ts: "2026-11-21T10:00:00.000Z" });
   }
 
-  refuse(command, code) {
-    this.say({ type: "error", request_id: command.request_id, error: { code, message: `says ${code}` } });
+  refuse(command, code, more = {}) {
+    this.say({ type: "error", request_id: command.request_id, error: { code, message: `says ${code}`, ...more } });
   }
 
   event(topic, offset, payload = offset, members = {}) {

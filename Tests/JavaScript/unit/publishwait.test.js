@@ -253,6 +253,49 @@ test("One that is refused for the time being is sent again, for as long as is re
   client.close();
 });
 
+const limited = (ms) => server.socket.refuse(server.socket.take("publish"), "RATE_LIMITED", { retry_after_ms: ms });
+
+test("After a rate limit one is sent when the server says, and twice as many after each that is taken", async () => {
+  const client = server.connected({ pingInterval: 0 });
+  const outcomes = [1, 2, 3, 4, 5, 6].map((number) => settled(client.publish("orders", number)));
+  for (let count = 0; count < 6; count += 1) limited(2_000);
+  mock.timers.tick(1_999);
+  assert.deepEqual(payloads(), []);
+  mock.timers.tick(1);
+  assert.deepEqual(payloads(), [1]);
+  published(1);
+  assert.deepEqual(payloads(), [2]);
+  published(2);
+  assert.deepEqual(payloads(), [3, 4]);
+  published(3);
+  assert.deepEqual(payloads(), [4, 5, 6]);
+  limited(2_000);
+  limited(2_000);
+  mock.timers.tick(2_000);
+  // One that comes back keeps its place.
+  assert.deepEqual(payloads(), [6, 4]);
+  limited(2_000);
+  published(4);
+  assert.deepEqual(payloads(), [5]);
+  published(5);
+  published(6);
+  assert.deepEqual(await Promise.all(outcomes), [1, 2, 3, 4, 5, 6]);
+  client.close();
+});
+
+test("A rate limit that lasts longer than is reasonable rejects at once, and says how long", async () => {
+  const client = server.connected({ pingInterval: 0 });
+  const outcome = assert.rejects(client.publish("orders", 1), { code: "RATE_LIMITED", retryAfter: 3_600_000 });
+  limited(3_600_000);
+  await outcome;
+  for (const nonsense of [-1, "soon", null]) {
+    const refused = assert.rejects(client.publish("orders", 1), (error) => !("retryAfter" in error));
+    server.socket.refuse(server.socket.take("publish"), "BAD_REQUEST", { retry_after_ms: nonsense });
+    await refused;
+  }
+  client.close();
+});
+
 test("A shutdown in the middle of waiting keeps everything for the next server", async () => {
   const client = server.connected();
   server.socket.drop();

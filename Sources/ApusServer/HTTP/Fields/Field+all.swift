@@ -6,7 +6,7 @@ extension Field {
     static let all = [
         topics, sort, listLimit, idempotencyKey, messageID, key, ttl, outcome, messages, lastN, since, after, epoch,
         pageLimit, wait, lastEventID, lastEventIDQuery, clientID, overflow, queue, positions, echo, presence,
-        waitForTopic, history, historyAge, historyBytes, dedupeWindow,
+        waitForTopic, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst,
     ]
 
     private static let streams = [Place.query(.followTopic), .query(.followTopics)]
@@ -92,4 +92,6 @@ extension Field {
         0...TopicSettingsFields.maxHistoryBytes
     }
     static let dedupeWindow = Field("dedupe_window", .duration, in: [.settings]) { _ in lifetime }
+    static let topicRate = Field("topic_rate", .rate, in: [.settings])
+    static let topicBurst = Field("topic_burst", .integer, in: [.settings]) { _ in 1...Rate.most }
 }

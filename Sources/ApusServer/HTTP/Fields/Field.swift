@@ -23,6 +23,8 @@ struct Field: Sendable {
         case text
         /// Bounds are in milliseconds.
         case duration
+        /// So many times a second, minute or hour.
+        case rate
         case policy
         case choice([String])
         /// A topic or pattern. Bounds say how many may be given.
@@ -75,6 +77,7 @@ struct Field: Sendable {
             members = [#""type": "array", "items": \#(items)"#] + sizes(limits, "minItems", "maxItems")
         case .messages: members = [#""type": "array""#] + sizes(limits, "minItems", "maxItems")
         case .duration: return Self.reference(range(limits).lowerBound > 0 ? "Duration" : "WaitDuration")
+        case .rate: return Self.reference("SettingRate")
         case .policy: return Self.reference("OverflowPolicy")
         case .schema(let name): return Self.reference(name)
         }
