@@ -117,9 +117,9 @@ struct PublishingTests {
                 connection.send(ServerText.published(try await connection.command(), offset: 1))
                 #expect(try await publishing.id == "m")
                 #expect(waits.durations == [.milliseconds(2500)])
-                async let refused = client.publish("orders", .string("y"), id: "n")
+                let refused = try client.enqueue("orders", .string("y"))
                 connection.send(ServerText.rateLimited(try await connection.command(), retryAfter: 3_600_001))
-                let error = await #expect(throws: ClientError.self) { try await refused }
+                let error = await #expect(throws: ClientError.self) { try await refused.outcome() }
                 #expect(error?.problem?.code == "RATE_LIMITED" && error?.problem?.retryAfter == 3601)
             }
         }

@@ -22,25 +22,24 @@ final class HTTPPublisher: WaitingPublisher {
 
     private let topicName: String
     private let messages: [Message]
-    private let owner: PublishBudgets.Owner
-    /// Where the publish was charged; `nil` where no limit is set.
-    private var budget: PublishBudget?
+    /// Where the publish is charged.
+    private let budget: PublishBudget?
     private let context: LoopContext
     private let promise: EventLoopPromise<Published>
     /// What the publisher waits for: a slow subscriber of the topic, or only a loop that is behind.
     private var waits: (topic: Topic, isThrottled: Bool)?
     private var isAbandoned = false
 
-    /// - Parameter owner: who is charged for the messages.
+    /// - Parameter budget: the client's; `nil` where no limit is set.
     init(
         _ messages: [Message],
-        of owner: PublishBudgets.Owner,
         to topicName: String,
+        budget: PublishBudget?,
         on context: LoopContext,
         promise: EventLoopPromise<Published>
     ) {
         self.messages = messages
-        self.owner = owner
+        self.budget = budget
         self.topicName = topicName
         self.context = context
         self.promise = promise
@@ -54,15 +53,10 @@ final class HTTPPublisher: WaitingPublisher {
     /// Publishes, unless a limit is reached.
     func start() {
         context.beginBurst()
-        let rates = context.rates
-        if rates.limitsPublishes {
-            let budget = context.budgets.budget(of: owner)
-            let now = context.now.steady
-            if let refusal = budget.take(messages: messages.count, bytes: bytes, rates, now: now) {
-                context.counters.limited[refusal.limit, default: 0] += 1
-                return promise.fail(refusal.problem)
-            }
-            self.budget = budget
+        let now = context.now.steady
+        if let refusal = budget?.take(messages: messages.count, bytes: bytes, context.rates, now: now) {
+            context.counters.limited[refusal.limit, default: 0] += 1
+            return promise.fail(refusal.problem)
         }
         publishAgain()
     }

@@ -13,7 +13,7 @@ struct RateLimits: Sendable, Equatable {
     }
 
     /// A limit is reached.
-    struct Refusal: Error, Equatable {
+    struct Refusal: Equatable {
         let limit: Name
         /// When to try again, in milliseconds; at least 1.
         let wait: Int64

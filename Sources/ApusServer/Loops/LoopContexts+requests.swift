@@ -17,8 +17,10 @@ extension LoopContexts {
         let promise = inFlight.eventLoop.makePromise(of: HTTPPublisher.Published.self)
         inFlight.eventLoop.execute {
             guard let context = context(on: inFlight.eventLoop) else { return promise.fail(NotOnALoop()) }
-            let owner = PublishBudgets.Owner(access.principal, address: inFlight.address)
-            let publisher = HTTPPublisher(messages, of: owner, to: topicName, on: context, promise: promise)
+            let budget =
+                context.rates.limitsPublishes
+                ? context.budgets.budget(of: .init(access.principal, address: inFlight.address)) : nil
+            let publisher = HTTPPublisher(messages, to: topicName, budget: budget, on: context, promise: promise)
             publisher.start()
             guard publisher.isWaiting else { return }
             inFlight.endWithClient { publisher.abandon() }

@@ -24,8 +24,8 @@ import Testing
         var bucket = TokenBucket()
         #expect(bucket.takeIfThere(2, limit, now: 0) == nil)
         #expect(bucket.takeIfThere(1, limit, now: 0) == 3_600_000)
-        #expect(!bucket.isFull(limit, now: 7_199_999))
-        #expect(bucket.isFull(limit, now: 7_200_000))
+        #expect(bucket.isFull(limit, now: 7_199_999) == false)
+        #expect(bucket.isFull(limit, now: 7_200_000) == true)
         #expect(bucket.takeIfThere(2, limit, now: 1_000_000_000) == nil)
         #expect(bucket.takeIfThere(1, limit, now: 1_000_000_000) == 3_600_000)
     }
@@ -79,7 +79,7 @@ import Testing
             bucket.take(.max, limit, now: now)
             bucket.take(.max, limit, now: now)
             #expect(bucket.wait(for: .max, limit, now: now) > 0)
-            #expect(!bucket.isFull(limit, now: now))
+            #expect(bucket.isFull(limit, now: now) == false)
         }
         bucket.giveBack(.max)
         bucket.giveBack(.max)

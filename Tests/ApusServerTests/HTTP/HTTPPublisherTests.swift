@@ -26,13 +26,7 @@ import Testing
                     id: "\(number)"
                 )
             }
-            publisher = HTTPPublisher(
-                messages,
-                of: .address("127.0.0.1"),
-                to: topic,
-                on: owner.context,
-                promise: promise
-            )
+            publisher = HTTPPublisher(messages, to: topic, budget: nil, on: owner.context, promise: promise)
             publisher.start()
         }
 
