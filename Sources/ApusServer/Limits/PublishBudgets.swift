@@ -1,5 +1,6 @@
 import ApusAccess
 import ApusProtocol
+import ApusSockets
 import NIOConcurrencyHelpers
 
 /// The budgets of all clients that publish.
@@ -25,8 +26,14 @@ final class PublishBudgets: Sendable {
             switch (principal?.source, principal?.id) {
             case (.key(let id)?, _): self = .key(id)
             case (.token?, let subject?): self = .subject(subject)
-            case (.token?, nil), (nil, _): self = .address(Self.host(of: address))
+            case (.token?, nil), (nil, _): self = .address(Self.network(of: address))
             }
+        }
+
+        /// What limits per client count by: an address of version 4, a network of 64 bits in version 6.
+        private static func network(of address: String) -> String {
+            let host = host(of: address)
+            return IPAddress(host).map { "\($0.network)" } ?? host
         }
 
         /// `127.0.0.1` for `127.0.0.1:50123`, `::1` for `[::1]:50123`; any other text as it is.
