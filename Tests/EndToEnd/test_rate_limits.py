@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from apus_e2e import Client, Server, apus
 from prometheus import scrape
+from test_reload import Reloadable
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
 KEYS = [{"id": name, "key": f"{name}-key", "rights": [{"actions": ["*"], "topics": [">"]}]}
@@ -141,6 +142,22 @@ async def test_a_topic_has_a_rate_of_its_own_or_the_servers_and_other_topics_do_
         assert server.rest("POST", f"/topics/own/messages?id={numbered(10)}", 1).status == 201
         assert server.rest("PUT", "/topics/own", {"topic_rate": "often"}).status == 400
         assert counts(server) == {"command": 0, "publish": 0, "publish_bytes": 0, "topic": 3}
+
+
+async def test_a_reload_changes_all_limits_at_once_for_open_connections_and_topics(tmp_path):
+    tight = {"command_rate": "1/h", "command_burst": 4, "topic_rate": "1/h", "publish_rate": "1/h", "publish_burst": 3}
+    with Reloadable(tmp_path, tight) as server:
+        for topic in ("a", "b", "c", "d"):
+            server.create(topic)
+        async with await Client.open(server) as client:
+            assert await answers(client, publish_command("a"), publish_command("a")) == ["ack", "RATE_LIMITED"]
+            assert "publish_burst" in server.reload({**tight, "publish_burst": 1})
+            assert await answers(client, publish_command("b"), publish_command("c"), {"type": "ping"}) == (
+                ["ack", "RATE_LIMITED", "RATE_LIMITED"])
+            server.reload({})
+            assert await answers(client, *[publish_command("a")] * 5, {"type": "ping"}) == ["ack"] * 5 + ["pong"]
+            server.reload({"topic_rate": "1/h"})
+            assert await answers(client, *[publish_command("d")] * 2) == ["ack", "RATE_LIMITED"]
 
 
 def test_pub_says_when_to_try_again():
