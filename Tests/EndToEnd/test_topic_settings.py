@@ -89,7 +89,7 @@ def test_a_wrong_value_is_refused_by_name_and_nothing_is_taken_by_halves(server,
 def test_null_takes_a_setting_back_to_the_servers(server, fresh):
     configure(server, fresh, **CHANGES)
     configure(server, fresh, history=None, ttl=None, overflow=None)
-    expected = CHANGES | {name: DEFAULTS[name] for name in ("history", "ttl", "overflow")}
+    expected = DEFAULTS | CHANGES | {name: DEFAULTS[name] for name in ("history", "ttl", "overflow")}
     assert describe(server, fresh)["settings"] == expected
 
 
