@@ -25,7 +25,7 @@ struct Housekeeping {
 
     /// Runs until its task is cancelled.
     func run() async {
-        async let memory: Void? = MemoryKeeper(contexts, logger: logger)?.run()
+        async let memory: Void = MemoryKeeper.run(contexts, logger: logger)
         await keepHouse()
         await memory
     }

@@ -209,6 +209,17 @@ async def test_a_connection_limit_holds_for_the_next_client(tmp_path):
             await client.expect_alive()
 
 
+def test_the_memory_limit_changes(tmp_path):
+    with Reloadable(tmp_path, {"max_memory": "2GiB"}) as server:
+        def limit():
+            return server.metric("apus_memory_limit_bytes")
+
+        eventually(lambda: limit() == 2 << 30, "the limit of the start")
+        for text, size in [("1GiB", 1 << 30), ("0", 0), ("3GiB", 3 << 30)]:
+            assert "changed=max_memory" in server.reload({"max_memory": text})
+            eventually(lambda: limit() == size, f"a limit of {text}")
+
+
 @pytest.mark.parametrize("level", ["debug", "notice"])
 async def test_the_log_has_what_the_new_level_lets_through(tmp_path, level):
     with Reloadable(tmp_path, {"log_level": "info" if level == "debug" else "debug"}) as server:

@@ -245,6 +245,7 @@ extension Setting {
             "max_memory",
             \.limits.maxMemory,
             .memoryLimit,
+            isReloadable: true,
             "Memory: a size, a share of the control group's or machine's, or 0 for no limit."
         ),
         .init("max_series", \.limits.maxSeries, .whole(100...10_000_000), "Series of metrics."),

@@ -20,10 +20,20 @@ struct MemoryKeeper: Sendable {
     /// The memory in use; its parameter is what ``MemoryReading/now(enough:)`` takes.
     var read: @Sendable (_ enough: Int) -> MemoryReading = { MemoryReading.now(enough: $0) }
 
-    /// `nil` if the configuration sets no limit.
-    init?(_ contexts: LoopContexts, logger: Logger) {
-        guard let limit = contexts.settings.limits.maxMemory.bytes(of: AvailableMemory.bytes) else { return nil }
-        self.init(limit: limit, contexts: contexts, logger: logger)
+    /// Keeps to the setting in force until the task is cancelled. A reload may change it.
+    static func run(_ contexts: LoopContexts, logger: Logger) async {
+        while !Task.isCancelled {
+            let setting = contexts.settings.limits.maxMemory
+            let isInForce: @Sendable () -> Bool = {
+                !Task.isCancelled && contexts.settings.limits.maxMemory == setting
+            }
+            if let limit = setting.bytes(of: AvailableMemory.bytes) {
+                await MemoryKeeper(limit: limit, contexts: contexts, logger: logger).run(while: isInForce)
+            } else {
+                contexts.memory.setLimit(0)
+                while isInForce() { try? await Task.sleep(for: .seconds(1)) }
+            }
+        }
     }
 
     init(limit: Int, contexts: LoopContexts, logger: Logger) {
@@ -32,12 +42,11 @@ struct MemoryKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Runs until its task is cancelled.
-    func run() async {
+    private func run(while isInForce: () -> Bool) async {
         contexts.memory.setLimit(limit)
         var budget = MemoryBudget(limit: limit)
         var nextTrim: Int64 = 0
-        while !Task.isCancelled {
+        while isInForce() {
             try? await Task.sleep(for: Self.interval)
             let reading = read(limit / 100 * 80)
             await adapt(&budget, to: reading)
@@ -48,6 +57,8 @@ struct MemoryKeeper: Sendable {
                 nextTrim = now + Self.trimInterval
             }
         }
+        // Another limit begins anew.
+        if budget.level == .full { await refuseWork(false) }
     }
 
     func adapt(_ budget: inout MemoryBudget, to reading: MemoryReading) async {
@@ -65,7 +76,10 @@ struct MemoryKeeper: Sendable {
         case .full: logger.error("memory is at its limit: new work is refused", metadata: metadata)
         }
         let (isFull, wasFull) = (level == .full, before == .full)
-        guard isFull != wasFull else { return }
+        if isFull != wasFull { await refuseWork(isFull) }
+    }
+
+    private func refuseWork(_ isFull: Bool) async {
         contexts.memory.isFull.set(isFull)
         await contexts.forEach { $0.setFull(isFull) }
     }
