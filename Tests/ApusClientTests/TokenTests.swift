@@ -116,7 +116,7 @@ struct TokenTests {
             ])
             defer { release.raise() }
             var options = ApusClient.Options(token: tokens.source)
-            options.connection.connectTimeout = .milliseconds(500)
+            options.connection.connectTimeout = .seconds(5)
             let changes = Mailbox<ApusClient.ConnectionChange>()
             options.onConnectionChange = { changes.put($0) }
             try await withClient(of: server, waits: waits, options: options) { client in
