@@ -342,7 +342,8 @@ async def test_one_cannot_publish_to_a_pattern(server, dialect, pattern, batch):
 
 # MARK: What operators see
 
-REASONS = {"no_upgrade", "version", "malformed", "unauthorized", "origin", "host", "draining", "max_connections", "timeout"}
+REASONS = {"no_upgrade", "version", "malformed", "unauthorized", "origin", "host", "draining", "max_connections", "timeout",
+           "connections_per_address"}
 
 
 def refused(server, headers=None):
@@ -373,7 +374,7 @@ def test_refused_handshakes_are_counted_and_logged_with_their_reason_and_address
             seen["max_connections"] = ask(upgrade_request("/ws?api_key=k"), 503)
             told = refused(server, key)
         assert told == {"no_upgrade": 2, "version": 1, "malformed": 2, "unauthorized": 1, "origin": 1, "host": 1, "timeout": 1, "draining": 0,
-                        "max_connections": 1}
+                        "max_connections": 1, "connections_per_address": 0}
         for reason, address in seen.items():
             line = server.wait_for_log(address)
             record = next(line for line in server.log if "handshake refused" in line and f"reason={reason}" in line)
