@@ -106,7 +106,6 @@ public struct ApusMount: Service {
             contexts: engine.contexts,
             http: nil,
             addresses: engine.addresses,
-            releaseAfter: configuration.timeouts.releaseMemoryAfter.wholeMilliseconds,
             logger: logger
         )
         let keepingHouse = Task { await housekeeping.run() }

@@ -75,10 +75,7 @@ public struct ApusService: Service {
     private func run(on socketLoops: SocketLoops, _ httpLoops: MultiThreadedEventLoopGroup) async throws {
         try broker.declare(configuration.topics.declared, logger: logger)
         let isLocal = configuration.isLocal(passed: systemd.sockets)
-        warnIfOpen(isLocal: isLocal)
-        if configuration.proxies.speakProxyProtocol, configuration.proxies.trusted == TrustedProxies() {
-            logger.warning("proxy_protocol has no effect, as trusted_proxies is empty")
-        }
+        warn(isLocal: isLocal)
         let engine = try await Engine(
             configuration,
             mode: mode,
@@ -110,13 +107,11 @@ public struct ApusService: Service {
         for socket in try ListeningSocket.open(configuration, passed: systemd.sockets) {
             ports.append(try await acceptor.open(socket))
         }
-        let releaseAfter = configuration.timeouts.releaseMemoryAfter.wholeMilliseconds
         let housekeeping = Housekeeping(
             broker: broker,
             contexts: contexts,
             http: http,
             addresses: engine.addresses,
-            releaseAfter: releaseAfter,
             logger: logger
         )
         let keepingHouse = Task { await housekeeping.run() }
@@ -148,8 +143,11 @@ public struct ApusService: Service {
 }
 
 extension ApusService {
-    /// Says that a server is open to more than its own machine.
-    fileprivate func warnIfOpen(isLocal: Bool) {
+    /// Says that a server is open to more than its own machine, or that a setting has no effect.
+    fileprivate func warn(isLocal: Bool) {
+        if configuration.proxies.speakProxyProtocol, configuration.proxies.trusted == TrustedProxies() {
+            logger.warning("proxy_protocol has no effect, as trusted_proxies is empty")
+        }
         let access = configuration.access
         guard mode == .pubSub, !isLocal, access.isOpen else { return }
         logger.warning(

@@ -19,8 +19,6 @@ struct Housekeeping {
     /// `nil` when the host application owns the HTTP connections.
     let http: HTTPConnections?
     let addresses: ClientAddresses
-    /// How long the server must be quiet before it frees memory, in milliseconds; 0 means never.
-    let releaseAfter: Int64
     let logger: Logger
 
     /// Runs until its task is cancelled.
@@ -32,7 +30,7 @@ struct Housekeeping {
 
     private func keepHouse() async {
         var watch = QuietWatch(
-            patience: releaseAfter,
+            patience: contexts.settings.timeouts.releaseMemoryAfter.wholeMilliseconds,
             now: LoopContext.monotonicNow(),
             processorTime: Self.processorTime
         )

@@ -296,11 +296,4 @@ final class LoopContext {
     func closePending() {
         for connection in pending { connection.close() }
     }
-
-    /// Closes everything that is still open.
-    func abort() {
-        for connection in connections { connection.end() }
-        for stream in streams { stream.end() }
-        closePending()
-    }
 }
