@@ -36,9 +36,11 @@ def server():
         for topic in ("orders.eu.a", "orders.us.a", "orders.internal.a", "news.a", "user.ann.x", "user.bob.x"):
             assert running.rest("POST", "/topics", {"name": topic}, as_key("boss-key")).status == 201
         yield running
-    log = "\n".join(running.log)
+        metrics = running.rest("GET", "/metrics", headers=as_key("boss-key"))
+        assert metrics.status == 200
+    shown = "\n".join(running.log) + metrics.body.decode()
     for secret in ("boss-key", "ann-key", "eye-key", SECRET):
-        assert secret not in log
+        assert secret not in shown
 
 
 def as_key(key):

@@ -44,6 +44,9 @@ package protocol Broker: Sendable {
     /// All topics, in no particular order.
     var topics: [Topic] { get }
 
+    /// The topics whose names match, in the order in which they were created.
+    func topics(matching filter: TopicFilter) -> [Topic]
+
     /// Tells the hub of `mailbox` about every topic created from now on whose name matches.
     ///
     /// - Returns: the id to remove the filter with, and the topics that match already, at most `limit` of them.

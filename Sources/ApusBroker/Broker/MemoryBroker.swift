@@ -202,6 +202,10 @@ public final class MemoryBroker: Broker {
         }
     }
 
+    package func topics(matching filter: TopicFilter) -> [Topic] {
+        state.withLockedValue { $0.names.matches(of: filter) }
+    }
+
     package func awaitTopic(named name: String, mailbox: HubMailbox) -> (filter: FilterID, topic: Topic?) {
         state.withLockedValue { state in
             state.lastFilter += 1

@@ -63,7 +63,7 @@ extension Hub {
                 setPresence(of: match, to: pattern.request.presence && allowed.contains(.presence))
             }
         }
-        for topic in broker.topics where pattern.filter.matches(topic.name) {
+        for topic in broker.topics(matching: pattern.filter) {
             guard pattern.subscriber.subscriptions.matchCount < pattern.maxMatches else { return }
             let isKnown = subscriptions.find(topic, clientID: pattern.request.clientID, pattern: pattern) != nil
             // Only positions can be refused, and a pattern has none.
