@@ -17,8 +17,6 @@ struct MemoryKeeper: Sendable {
     let limit: Int
     let contexts: LoopContexts
     let logger: Logger
-    /// The memory in use; its parameter is what ``MemoryReading/now(enough:)`` takes.
-    var read: @Sendable (_ enough: Int) -> MemoryReading = { MemoryReading.now(enough: $0) }
 
     /// Keeps to the setting in force until the task is cancelled. A reload may change it.
     static func run(_ contexts: LoopContexts, logger: Logger) async {
@@ -36,19 +34,13 @@ struct MemoryKeeper: Sendable {
         }
     }
 
-    init(limit: Int, contexts: LoopContexts, logger: Logger) {
-        self.limit = limit
-        self.contexts = contexts
-        self.logger = logger
-    }
-
     private func run(while isInForce: () -> Bool) async {
         contexts.memory.setLimit(limit)
         var budget = MemoryBudget(limit: limit)
         var nextTrim: Int64 = 0
         while isInForce() {
             try? await Task.sleep(for: Self.interval)
-            let reading = read(limit / 100 * 80)
+            let reading = MemoryReading.now(enough: limit / 100 * 80)
             await adapt(&budget, to: reading)
             // Freed memory counts for the kernel, which kills by it.
             let now = LoopContext.monotonicNow()
@@ -61,7 +53,7 @@ struct MemoryKeeper: Sendable {
         if budget.level == .full { await refuseWork(false) }
     }
 
-    func adapt(_ budget: inout MemoryBudget, to reading: MemoryReading) async {
+    private func adapt(_ budget: inout MemoryBudget, to reading: MemoryReading) async {
         let before = budget.level
         let excess = budget.update(used: reading.used)
         if budget.level != before { await tell(budget.level, before: before, reading) }
