@@ -78,7 +78,7 @@ def chromium():
 
 
 async def test_an_event_source_whose_connections_are_cut_gets_every_message_once_and_in_order(chromium):
-    with Server("--history", "1000") as server, tempfile.TemporaryDirectory() as profile:
+    with Server("--history", "1000") as server, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         server.create("t")
         async with CuttingProxy(server) as proxy:
             browser = await asyncio.create_subprocess_exec(

@@ -207,9 +207,11 @@ def test_a_reload_changes_the_rules_for_what_comes_and_closes_nothing(tmp_path):
             open_websocket(before, topic, X_Forwarded_For="203.0.113.5")
             assert addresses(server, topic)["websocket"].startswith(f"{TRUSTED}:")
             server.reload({"trusted_proxies": [TRUSTED], "proxy_protocol": "on", "connections_per_address": 1})
-            with raw(server, line("203.0.113.5") + upgrade_request()) as first, \
-                    raw(server, line("203.0.113.5") + upgrade_request()) as more:
-                assert (first.head()[0], more.answer().status) == (101, 503)
+            with raw(server, line("203.0.113.5") + upgrade_request()) as first:
+                # Another loop could answer the other one before.
+                assert first.head()[0] == 101
+                with raw(server, line("203.0.113.5") + upgrade_request()) as more:
+                    assert more.answer().status == 503
                 server.reload(off)
                 with raw(server, upgrade_request()) as after:
                     assert after.head()[0] == 101

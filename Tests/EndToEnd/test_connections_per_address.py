@@ -22,7 +22,7 @@ ATTACKER = "127.0.0.3"
 
 @pytest.fixture(scope="module")
 def server():
-    with Server("--connections-per-address", str(LIMIT), source=STRANGER) as running:
+    with Server("--connections-per-address", str(LIMIT), "--log-level", "debug", source=STRANGER) as running:
         assert running.create("t").status == 201
         yield running
 
@@ -66,8 +66,10 @@ def polling(server, source=ATTACKER):
 
 
 def fresh(server, source=ATTACKER):
-    """Nothing sent yet."""
-    return raw(server, source=source), 0
+    """Nothing sent yet. A loop has accepted it when this returns; another loop might accept a later one before."""
+    connection = raw(server, source=source)
+    server.wait_for_log("socket accepted peer=%s:%d" % connection.socket.getsockname())
+    return connection, 0
 
 
 def is_refused(answer):

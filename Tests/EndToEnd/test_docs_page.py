@@ -80,7 +80,7 @@ SCRIPT = """(async () => {
 async def test_a_browser_runs_the_page_without_a_complaint():
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "needs a browser: apt-get install chromium (dev/install does)"
-    with Server("--base-path", "/apus") as server, tempfile.TemporaryDirectory() as profile:
+    with Server("--base-path", "/apus") as server, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = await asyncio.create_subprocess_exec(
             chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
             "--remote-debugging-port=0", "about:blank",

@@ -211,7 +211,7 @@ class Page:
     async def sees(self, server):
         self._server, self._seen = server, asyncio.get_running_loop().create_future()
         chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        with tempfile.TemporaryDirectory() as profile:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
             browser = await asyncio.create_subprocess_exec(
                 chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
                 "--host-resolver-rules=MAP page.example 127.0.0.1", self.origin,

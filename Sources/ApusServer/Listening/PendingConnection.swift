@@ -74,12 +74,13 @@ final class PendingConnection: PollTarget {
         context.add(self)
         do throws(SocketError) {
             registration = try poller.add(socket, for: Self.interest, target: self)
-            context.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
         } catch {
             context.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
             return close()
         }
         if gate.addresses.expectsProxyHeader(from: peer) { phase = .proxyHeader } else { admit() }
+        // Who reads this may rely on it that the connection counts.
+        context.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
     }
 
     func socketIsReady(_ events: PollEvents) {
