@@ -183,9 +183,12 @@ def test_an_attacker_that_never_stops_is_not_noticed_by_others(server):
         thread.start()
         try:
             deadline = time.monotonic() + 0.7
-            while time.monotonic() < deadline:
+            for number in range(1, 250):
+                if time.monotonic() > deadline:
+                    break
                 bystander.expect_pong()
-                with raw(server, source=STRANGER) as another:
+                # Each from an address of its own: a place may come back late on a busy machine.
+                with raw(server, source=f"127.0.9.{number}") as another:
                     assert another.ask().status == 200
         finally:
             stop.set()
