@@ -57,8 +57,8 @@ struct ConfigurationChange: Sendable {
             value: "none",
             source: sources["api_keys"],
             reason: """
-                would open the server to everybody, as there are no other keys, tokens or rights for anonymous clients; \
-                only a restart does that
+                would open the server to everybody, as there are no other keys, tokens or rights for anonymous \
+                clients; only a restart does that
                 """
         )
     }

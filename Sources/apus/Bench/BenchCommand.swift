@@ -10,10 +10,10 @@ struct BenchCommand: ServerCommand {
         commandName: "bench",
         abstract: "Put a server under load: rates, latencies, and what they cost it. Every delivery is checked.",
         discussion: """
-            Makes topics with a random name, connects subscribers and publishers, publishes, and deletes the topics. With \
-            --window each publisher has so many messages on their way (closed loop: how much can it do?). With --rate \
-            messages are due at fixed times, and latency counts from then (open loop: how long does it take?). Where the \
-            server runs on this machine, its processor time and memory are in the result.
+            Makes topics with a random name, connects subscribers and publishers, publishes, and deletes the topics. \
+            With --window each publisher has so many messages on their way (closed loop: how much can it do?). With \
+            --rate messages are due at fixed times, and latency counts from then (open loop: how long does it take?). \
+            Where the server runs on this machine, its processor time and memory are in the result.
 
             It speaks no TLS. Exit codes: 0 all well, 1 a delivery was lost without being announced, doubled or out of \
             order, or the server failed, 64 wrong or impossible options, 69 server unreachable, 77 unauthorized.

@@ -2,12 +2,22 @@
 // that can be looked at and spoken through.
 
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import { Apus } from "../../../Sources/ApusServer/Resources/apus.js";
 
 export { Apus };
 
 export class FakeServer {
   sockets = [];
+
+  /** A server before a test, in which only `mock.timers` moves the time, and chance is always in the middle. */
+  static withMockedTime() {
+    mock.timers.reset();
+    mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+    mock.restoreAll();
+    mock.method(Math, "random", () => 0.5);
+    return new FakeServer();
+  }
 
   constructor() {
     const server = this;

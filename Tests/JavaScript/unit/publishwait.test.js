@@ -24,11 +24,7 @@ const published = (payload) => {
 const settled = (outcome) => outcome.then(({ offset }) => offset, ({ code }) => code);
 
 beforeEach(() => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
-  mock.restoreAll();
-  mock.method(Math, "random", () => 0.5);
-  server = new FakeServer();
+  server = FakeServer.withMockedTime();
 });
 
 test("One that waited for the connection waits for its topic too, with backoff", async () => {

@@ -13,11 +13,7 @@ function watched(options) {
 }
 
 beforeEach(() => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
-  mock.restoreAll();
-  mock.method(Math, "random", () => 0.5);
-  server = new FakeServer();
+  server = FakeServer.withMockedTime();
 });
 
 test("Addresses of the server become those of its WebSocket", () => {

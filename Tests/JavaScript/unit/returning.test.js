@@ -26,11 +26,7 @@ let view;
 let server;
 
 beforeEach(() => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
-  mock.restoreAll();
-  mock.method(Math, "random", () => 0.5);
-  server = new FakeServer();
+  server = FakeServer.withMockedTime();
   page = Object.assign(new Target(), { visibilityState: "visible" });
   view = new Target();
   globalThis.document = page;

@@ -42,11 +42,7 @@ async function next() {
 }
 
 beforeEach(() => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
-  mock.restoreAll();
-  mock.method(Math, "random", () => 0.5);
-  server = new FakeServer();
+  server = FakeServer.withMockedTime();
 });
 
 test("A token goes into a subprotocol, or into a header where there are headers, and never into the address", () => {

@@ -32,11 +32,7 @@ function heard(subscription) {
 }
 
 beforeEach(() => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
-  mock.restoreAll();
-  mock.method(Math, "random", () => 0.5);
-  server = new FakeServer();
+  server = FakeServer.withMockedTime();
   client = server.connected({ pingInterval: 0 });
 });
 
