@@ -18,30 +18,15 @@ final class PublishBudgets: Sendable {
         case key(String)
         /// A token's `sub`.
         case subject(String)
-        /// The address of a client with neither.
-        case address(String)
+        /// The address of a client with neither; `nil` if it has none.
+        case address(IPAddress?)
 
-        /// - Parameter address: the client's address, with or without its port, which does not count.
-        init(_ principal: Principal?, address: String) {
+        init(_ principal: Principal?, _ caller: Caller) {
             switch (principal?.source, principal?.id) {
             case (.key(let id)?, _): self = .key(id)
             case (.token?, let subject?): self = .subject(subject)
-            case (.token?, nil), (nil, _): self = .address(Self.network(of: address))
+            case (.token?, nil), (nil, _): self = .address(caller.network)
             }
-        }
-
-        /// What limits per client count by: an address of version 4, a network of 64 bits in version 6.
-        private static func network(of address: String) -> String {
-            let host = host(of: address)
-            return IPAddress(host).map { "\($0.network)" } ?? host
-        }
-
-        /// `127.0.0.1` for `127.0.0.1:50123`, `::1` for `[::1]:50123`; any other text as it is.
-        private static func host(of address: String) -> String {
-            guard let colon = address.lastIndex(of: ":") else { return address }
-            let host = address[..<colon]
-            if host.hasPrefix("["), host.hasSuffix("]") { return String(host.dropFirst().dropLast()) }
-            return host.contains(":") ? address : String(host)
         }
     }
 

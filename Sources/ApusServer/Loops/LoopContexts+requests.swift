@@ -19,7 +19,7 @@ extension LoopContexts {
             guard let context = context(on: inFlight.eventLoop) else { return promise.fail(NotOnALoop()) }
             let budget =
                 context.rates.limitsPublishes
-                ? context.budgets.budget(of: .init(access.principal, address: inFlight.address)) : nil
+                ? context.budgets.budget(of: .init(access.principal, inFlight.caller)) : nil
             let publisher = HTTPPublisher(messages, to: topicName, budget: budget, on: context, promise: promise)
             publisher.start()
             guard publisher.isWaiting else { return }

@@ -10,7 +10,7 @@ extension PubSubSession {
         let rates = context.rates
         guard !rates.isOff else { return limiter = nil }
         let limiter = limiter ?? ConnectionLimiter(rates)
-        let owner = PublishBudgets.Owner(access?.client.principal, address: clientAddress)
+        let owner = PublishBudgets.Owner(access?.client.principal, connection.caller)
         limiter.change(to: rates, budget: rates.limitsPublishes ? context.budgets.budget(of: owner) : nil)
         self.limiter = limiter
     }

@@ -51,11 +51,8 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     /// Identifies this connection as the publisher of a message. Only compared with open connections.
     var origin: UInt32 { UInt32(truncatingIfNeeded: connection.id) }
 
-    /// The client's address, as listings show it and limits count it.
-    var clientAddress: String { "\(connection.caller.address)" }
-
     var peer: SubscriberPeer {
-        SubscriberPeer(connection: connection.id, address: clientAddress, transport: "websocket")
+        SubscriberPeer(connection: connection.id, address: "\(connection.caller.address)", transport: "websocket")
     }
 
     // MARK: Commands
