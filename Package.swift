@@ -201,6 +201,16 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "counted-server",
+            dependencies: [
+                "ApusServer",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Benchmarks/Sources/counted-server",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "path-bench",
             dependencies: ["ApusBroker", "ApusProtocol", .product(name: "NIOCore", package: "swift-nio")],
             path: "Benchmarks/Sources/path-bench",

@@ -105,7 +105,7 @@ struct PathBench {
 
     private mutating func stage(_ command: Command, in bytes: UnsafeRawBufferPointer) throws {
         let name = UnsafeRawBufferPointer(rebasing: bytes[command.topic.range])
-        guard staged.takes(name) else { throw Refused() }
+        guard staged.isTo(name) || staged.isEmpty else { throw Refused() }
         staged.append(
             bytes,
             requestID: command.requestID.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) },

@@ -38,16 +38,16 @@ package struct StagedPublishes {
     package var isEmpty: Bool { entries.isEmpty }
     package var count: Int { entries.count }
 
-    /// Whether a publish to the topic of that name can be staged as well.
-    package func takes(_ name: UnsafeRawBufferPointer) -> Bool {
-        guard !isEmpty else { return true }
+    /// Whether something is staged, and goes to the topic of that name: then a publish to it can be staged as well.
+    package func isTo(_ name: UnsafeRawBufferPointer) -> Bool {
+        guard !isEmpty else { return false }
         guard name.count == topic.count, let name = name.baseAddress, let known = topic.baseAddress else {
             return false
         }
         return memcmp(name, known, topic.count) == 0
     }
 
-    /// Stages a publish. ``takes(_:)`` must have allowed it.
+    /// Stages a publish, the first or one to the topic of the others.
     package mutating func append(
         _ command: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?,

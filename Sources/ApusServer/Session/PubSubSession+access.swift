@@ -135,8 +135,19 @@ extension PubSubSession {
     /// Whether the client may publish what the command says. Cheap if it did so before.
     @inline(__always)
     func mayPublish(_ command: Command, in message: UnsafeRawBufferPointer) -> Bool {
+        guard command.topic.hasEscapes else {
+            let name = UnsafeRawBufferPointer(rebasing: message[command.topic.range])
+            return publishable.contains(name) || decideWhetherMayPublish(to: name)
+        }
+        return withName(command.topic, in: message) { publishable.contains($0) || decideWhetherMayPublish(to: $0) }
+    }
+
+    @inline(never)
+    private func decideWhetherMayPublish(to name: UnsafeRawBufferPointer) -> Bool {
         guard let access else { return true }
-        return withName(command.topic, in: message) { access.mayPublish(to: $0) }
+        let isAllowed = access.client.rights.allows(.publish, topic: String(decoding: name, as: UTF8.self))
+        if isAllowed { publishable.insert(name) }
+        return isAllowed
     }
 
     /// Ends the subscriptions that the client's rights do not cover any more, and adapts the patterns.

@@ -42,10 +42,9 @@ extension PubSubSession {
     /// Charges a plain publish that is to be staged.
     ///
     /// - Returns: `false` if it cannot be staged. It is not charged then.
-    func chargeToStage(_ command: Command, in message: UnsafeRawBufferPointer) -> Bool {
-        let name = UnsafeRawBufferPointer(rebasing: message[command.topic.range])
+    func chargeToStage(_ command: Command, isNext: Bool) -> Bool {
         // With another topic, what is staged is committed first. It may have to wait, and this command with it.
-        guard let limiter, context.staged.takes(name) else { return false }
+        guard let limiter, isNext || context.staged.isEmpty else { return false }
         guard !limiter.beginPrepaid() else { return true }
         guard limiter.takeCommand(now: steadyNow) == nil else { return false }
         guard limiter.takePublish(messages: 1, bytes: command.message.count, now: steadyNow) == nil else {

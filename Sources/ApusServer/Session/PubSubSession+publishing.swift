@@ -37,10 +37,15 @@ extension PubSubSession {
 
     /// Stages a plain publish. Commits what is staged when that is enough, or for another topic.
     ///
+    /// - Parameter isNext: whether it goes to the topic of what is staged.
     /// - Returns: the first command that has to wait.
-    func stage(_ command: Command, in message: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        let name = UnsafeRawBufferPointer(rebasing: message[command.topic.range])
-        if !context.staged.takes(name), let first = commit() { return first }
+    func stage(
+        _ command: Command,
+        to name: UnsafeRawBufferPointer,
+        isNext: Bool,
+        in message: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
+        if !isNext, let first = commit() { return first }
         context.staged.append(
             message,
             requestID: command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) },

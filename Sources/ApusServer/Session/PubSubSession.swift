@@ -14,7 +14,10 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     /// When a client that has not sent its credential is disconnected; `nil` once it has.
     var authDeadline: Int64?
     /// What the client may do; `nil` if the server is open to everybody, or the client has not been admitted.
-    var access: SessionAccess?
+    var access: SessionAccess? {
+        didSet { publishable = AllowedTopics(all: access?.client.rights.isUnlimited ?? true) }
+    }
+    @exclusivity(unchecked) var publishable = AllowedTopics(all: true)
     var verification = Verification.none
     /// The number of the policy that the client was compared with last; 0 if it was admitted since, by whichever policy
     /// was in force then.
@@ -63,10 +66,15 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
         do throws(CommandError) {
             let command = try context.scanner.scan(message, dialect: dialect, knownValidUTF8: isText)
             let isPlain = command.kind == .publish && !command.hasExtensions && !command.topic.hasEscapes
-            if mayStage, isPlain, stageLimit > 1, authDeadline == nil, context.takesPublishes,
-                mayPublish(command, in: message), limiter == nil || chargeToStage(command, in: message)
-            {
-                return stage(command, in: message)
+            if mayStage, isPlain, stageLimit > 1, authDeadline == nil, context.takesPublishes {
+                let name = UnsafeRawBufferPointer(rebasing: message[command.topic.range])
+                // To the topic of what is staged, the client may publish: that was decided when it was staged.
+                let isNext = context.staged.isTo(name)
+                if isNext || mayPublish(command, in: message),
+                    limiter == nil || chargeToStage(command, isNext: isNext)
+                {
+                    return stage(command, to: name, isNext: isNext, in: message)
+                }
             }
             if let first = commit() { return first }
             let requestID = command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }

@@ -21,7 +21,7 @@ import Testing
             for text in texts {
                 let message = UnsafeRawBufferPointer(rebasing: bytes[start..<start + text.count])
                 start += text.count
-                #expect(staged.takes(name))
+                #expect(staged.isEmpty || staged.isTo(name))
                 staged.append(message, requestID: nil, message: message, topic: name)
             }
             return loop.hubs[0].publish(staged, time: Timestamp(loop.clock.moment), origin: 0)
@@ -90,11 +90,11 @@ import Testing
         names.withUnsafeBytes { bytes in
             let (one, both) = (UnsafeRawBufferPointer(rebasing: bytes[..<1]), bytes)
             var staged = StagedPublishes()
-            #expect(staged.takes(both))
+            #expect(!staged.isTo(both))
             staged.append(one, requestID: nil, message: one, topic: one)
-            #expect(staged.takes(UnsafeRawBufferPointer(rebasing: bytes[1...])) && !staged.takes(both))
+            #expect(staged.isTo(UnsafeRawBufferPointer(rebasing: bytes[1...])) && !staged.isTo(both))
             staged.removeAll()
-            #expect(staged.takes(both))
+            #expect(!staged.isTo(both))
         }
     }
 }
