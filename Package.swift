@@ -47,6 +47,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "ApusProtocol",
             dependencies: [
@@ -91,12 +92,18 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .target(
+            name: "ApusTLS",
+            dependencies: ["ApusSockets", "COpenSSL"],
+            swiftSettings: swiftSettings
+        ),
+        .target(
             name: "ApusServer",
             dependencies: [
                 "ApusAccess",
                 "ApusBroker",
                 "ApusProtocol",
                 "ApusSockets",
+                "ApusTLS",
                 "CEpoll",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -284,6 +291,7 @@ let package = Package(
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
+                "ApusTLS",
                 "ApusTesting",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),

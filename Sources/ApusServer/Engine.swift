@@ -56,6 +56,7 @@ struct Engine: Sendable {
             socketLoops: socketLoops,
             access: access,
             addresses: addresses,
+            tls: nil,
             isEcho: mode == .echo,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath

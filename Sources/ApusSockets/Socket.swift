@@ -54,6 +54,11 @@ public struct Socket: Equatable, Sendable {
         shutdown(descriptor, CInt(SHUT_WR))
     }
 
+    /// Ends the input: what is received from now on is the end.
+    public func finishReceiving() {
+        shutdown(descriptor, CInt(SHUT_RD))
+    }
+
     public func close() {
         Glibc.close(descriptor)
     }

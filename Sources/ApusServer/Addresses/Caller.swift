@@ -6,6 +6,8 @@ struct Caller: Sendable, Equatable {
     var address: PeerAddress
     /// Whether the socket is a Unix socket, wherever the client of a proxy there may be.
     var isOnUnixSocket = false
+    /// The common name of its TLS certificate, where clients must have one.
+    var commonName: String?
     /// What it holds of the connections that its address may have; `nil` if it is not counted.
     var place: AddressBudget.Place?
 

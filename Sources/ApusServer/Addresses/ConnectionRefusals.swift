@@ -8,6 +8,8 @@ struct ConnectionRefusals: Sendable {
     enum Reason: String, CaseIterable {
         case connectionsPerAddress = "connections_per_address"
         case proxyHeader = "proxy_header"
+        /// The client does not speak TLS where the server does.
+        case plainText = "plain_text"
     }
 
     private let logger: Logger

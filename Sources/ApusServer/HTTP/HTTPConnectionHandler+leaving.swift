@@ -1,4 +1,5 @@
 import ApusSockets
+import ApusTLS
 import NIOCore
 import NIOHTTP1
 
@@ -20,11 +21,11 @@ extension HTTPConnectionHandler {
         let response = handshake.response(to: head.headers.first(name: "sec-websocket-key") ?? "")
         let answered = writeUnencoded(response, context)
         answered.and(pipeline.removeHandler(decoder)).assumeIsolated().whenComplete { result in
-            if case .success = result, let socket = Self.takeSocket(context) {
+            if case .success = result, let transport = Self.takeTransport(context) {
                 var bytes = input.bytes
                 var rest = self.pacer.takePending()
                 bytes.writeBuffer(&rest)
-                self.gate.adopt(socket, after: handshake, input: bytes)
+                self.gate.adopt(transport, after: handshake, input: bytes)
             }
             context.close(promise: nil)
         }
@@ -33,8 +34,8 @@ extension HTTPConnectionHandler {
     /// Writes the head of a stream's response, and then gives the socket to the stream.
     func start(_ stream: OpenStream, _ context: ChannelHandlerContext) {
         writeUnencoded(stream.head, context).assumeIsolated().whenComplete { result in
-            if case .success = result, let socket = Self.takeSocket(context) {
-                stream.start(on: socket)
+            if case .success = result, let transport = Self.takeTransport(context) {
+                stream.start(on: transport)
             } else {
                 stream.cancel()
             }
@@ -51,13 +52,16 @@ extension HTTPConnectionHandler {
         return written.futureResult
     }
 
-    /// A duplicate of the channel's socket, which stays open when the channel is closed; `nil` if there is none.
+    /// A duplicate of the channel's socket, which stays open when the channel is closed, with its TLS; `nil` if there is
+    /// none.
     ///
     /// This is the one place where an HTTP connection has to be a plain socket.
-    private static func takeSocket(_ context: ChannelHandlerContext) -> Socket? {
-        try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-            of: NIOBSDSocket.Handle.self
-        ) { try Socket(descriptor: $0).duplicated() }
+    private static func takeTransport(_ context: ChannelHandlerContext) -> DetachedTransport? {
+        let pipeline = context.pipeline.syncOperations
+        let socket = try? pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            try Socket(descriptor: $0).duplicated()
+        }
+        return socket.map { DetachedTransport($0, tls: (try? pipeline.handler(type: TLSHandler.self))?.detach()) }
     }
 }
 

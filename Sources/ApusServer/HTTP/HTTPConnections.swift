@@ -1,5 +1,6 @@
 import ApusBroker
 import ApusSockets
+import ApusTLS
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -15,7 +16,15 @@ final class HTTPConnections: Sendable {
     private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
     private let isQuiescing = SharedFlag()
     /// Bounded by the socket budget, because each element is an open socket.
-    private let handedOver = AsyncStream.makeStream(of: (socket: Socket, caller: Caller).self)
+    private let handedOver = AsyncStream.makeStream(of: Accepted.self)
+
+    /// A connection whose first request is not answered yet.
+    private struct Accepted: Sendable {
+        let transport: DetachedTransport
+        let caller: Caller
+        /// What has been read of the request: something only where TLS had to open it.
+        let opened: ByteBuffer
+    }
 
     init(loops: any EventLoopGroup, child: ApusChannel, budget: SocketBudget, logger: Logger) {
         self.loops = loops
@@ -24,35 +33,44 @@ final class HTTPConnections: Sendable {
         self.logger = logger
     }
 
-    /// Takes over a socket from which nothing of its requests has been read.
-    func adopt(_ socket: Socket, of caller: Caller) {
-        if case .terminated = handedOver.continuation.yield((socket, caller)) { close(socket) }
+    /// Takes over a connection.
+    ///
+    /// - Parameter opened: what has been read of its requests. Without TLS, that is nothing.
+    func adopt(_ transport: DetachedTransport, of caller: Caller, opened: ByteBuffer) {
+        let accepted = Accepted(transport: transport, caller: caller, opened: opened)
+        if case .terminated = handedOver.continuation.yield(accepted) { close(transport) }
     }
 
-    private func close(_ socket: Socket) {
-        socket.close()
+    private func close(_ transport: DetachedTransport) {
+        transport.close()
         budget.release()
     }
 
     /// Serves until ``quiesce()`` is called and every connection has ended.
     func run() async {
         await withDiscardingTaskGroup { group in
-            for await (socket, caller) in handedOver.stream {
-                group.addTask { await self.serve(socket, caller) }
+            for await accepted in handedOver.stream {
+                group.addTask { await self.serve(accepted) }
             }
             // After cancellation, the loop above ends before it has taken every socket.
             handedOver.continuation.finish()
-            for await (socket, _) in handedOver.stream { close(socket) }
+            for await accepted in handedOver.stream { close(accepted.transport) }
         }
     }
 
-    private func serve(_ socket: Socket, _ caller: Caller) async {
+    private func serve(_ accepted: Accepted) async {
         do {
             let value = try await ClientBootstrap(group: loops.next())
                 .channelOption(.allowRemoteHalfClosure, value: true)
-                .withConnectedSocket(socket.descriptor) { channel in
+                .withConnectedSocket(accepted.transport.socket.descriptor) { channel in
                     self.remember(channel)
-                    return self.child.setup(channel: channel, caller: caller)
+                    return self.child.setup(channel: channel, caller: accepted.caller).flatMapThrowing { value in
+                        if let tls = accepted.transport.tls.flatMap({ TLSSession($0) }) {
+                            let handler = TLSHandler(tls, opened: accepted.opened)
+                            try channel.pipeline.syncOperations.addHandler(handler, name: "tls", position: .first)
+                        }
+                        return value
+                    }
                 }
             await child.handle(value: value, logger: logger)
         } catch {

@@ -1,4 +1,5 @@
 import ApusSockets
+import ApusTLS
 import NIOCore
 import NIOHTTP1
 
@@ -20,7 +21,7 @@ protocol HandshakeGate: Sendable {
     /// Takes over the socket of a connection that was an HTTP connection until now.
     ///
     /// - Parameter input: the input after the handshake that was already read.
-    func adopt(_ socket: Socket, after handshake: Handshake, input: ByteBuffer)
+    func adopt(_ transport: DetachedTransport, after handshake: Handshake, input: ByteBuffer)
 
     /// Counts and logs a handshake that was answered with an error.
     func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String)

@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -10,6 +11,8 @@ struct WebSocketGate: HandshakeGate {
     let socketLoops: SocketLoops
     let access: AccessControl
     let addresses: ClientAddresses
+    /// `nil` where the server does not speak TLS itself.
+    let tls: TLSInForce?
     let isEcho: Bool
     let refusals: HandshakeRefusals
     let basePath: BasePath
@@ -117,14 +120,14 @@ struct WebSocketGate: HandshakeGate {
     /// Creates the connection for a handshake, with its session. The connection is not started yet.
     func makeConnection(
         _ handshake: Handshake,
-        socket: Socket,
+        transport: Transport,
         on context: LoopContext,
         poller: Poller
     ) -> WebSocketConnection {
         let connection = WebSocketConnection(
             id: contexts.ids.next(),
             context: context,
-            socket: socket,
+            transport: transport,
             caller: handshake.caller,
             poller: poller,
             window: handshake.deflate?.window
@@ -136,15 +139,15 @@ struct WebSocketGate: HandshakeGate {
         return connection
     }
 
-    func adopt(_ socket: Socket, after handshake: Handshake, input: ByteBuffer) {
+    func adopt(_ transport: DetachedTransport, after handshake: Handshake, input: ByteBuffer) {
         contexts.sockets.take()
         let loop = socketLoops.next()
         loop.withPoller { poller in
             guard let context = contexts.context(on: loop) else {
-                socket.close()
+                transport.close()
                 return contexts.sockets.release()
             }
-            let connection = makeConnection(handshake, socket: socket, on: context, poller: poller)
+            let connection = makeConnection(handshake, transport: transport.attached(context.tlsBuffers), on: context, poller: poller)
             connection.start(nil)
             connection.closeIfMemoryIsFull()
             var input = input

@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import NIOCore
 
 // Connections that are refused for where they come from, whatever they would ask for.
@@ -26,12 +27,15 @@ extension PendingConnection {
         refuse(reason, Problem(.badRequest, text))
     }
 
-    private func refuse(_ reason: ConnectionRefusals.Reason, _ problem: Problem) {
+    func refuse(_ reason: ConnectionRefusals.Reason, _ problem: Problem) {
         gate.addresses.refusals.note(reason, status: problem.code.status, address: "\(caller.address)")
         phase = .refused(problem)
         guard context.refusedCount < Self.maxRefused else {
-            _ = socket.receive(into: context.input)
-            send(problem)
+            // Where TLS has not begun, the client would not understand the answer.
+            if !expectsTLS {
+                _ = socket.receive(into: context.input)
+                send(problem)
+            }
             return close()
         }
         context.refusedCount += 1
@@ -40,13 +44,13 @@ extension PendingConnection {
     }
 
     func answer(_ problem: Problem, _ events: PollEvents) {
-        switch socket.receive(into: context.input) {
+        switch transport.receive(into: context.input) {
         case .bytes(0), .failed: return close()
         case .wouldBlock: return events.isDisjoint(with: .broken) ? () : close()
         case .bytes: break
         }
         send(problem)
-        socket.finishSending()
+        transport.finishSending()
         // Closing now would reset the connection if more of the request comes, and discard the answer.
         phase = .ending
         deadline = context.monotonicNow() + Self.refusalTime
@@ -56,11 +60,11 @@ extension PendingConnection {
 
     func send(_ problem: Problem) {
         // A new socket takes this few bytes at once, and nothing depends on it.
-        _ = problem.lastAnswer.withUnsafeReadableBytes { socket.send($0) }
+        _ = problem.lastAnswer.withUnsafeReadableBytes { transport.send($0) }
     }
 
     func discardInput(_ events: PollEvents) {
-        switch socket.receive(into: context.input) {
+        switch transport.receive(into: context.input) {
         case .bytes(1...): break
         case .wouldBlock where events.isDisjoint(with: .broken): break
         case .bytes, .wouldBlock, .failed: close()

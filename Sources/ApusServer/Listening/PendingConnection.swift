@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import Hummingbird
 import Logging
 import NIOCore
@@ -11,7 +12,8 @@ import NIOCore
 ///      └─────────────┴──► refused ──► ending
 /// ```
 /// A complete, well-formed handshake becomes a ``WebSocketConnection`` right here, and a request for an event stream an
-/// ``EventStream``. All other requests go to the HTTP server, which finds all their bytes still in the kernel.
+/// ``EventStream``. All other requests go to the HTTP server. It finds all their bytes still in the kernel; where the
+/// server speaks TLS, it gets those that were opened here.
 final class PendingConnection: PollTarget {
     enum Phase: Equatable {
         /// A trusted proxy has to send a ``ProxyHeader``.
@@ -26,14 +28,19 @@ final class PendingConnection: PollTarget {
     /// The longest head, in bytes, that is handled here.
     private static let maxHead = 16 * 1024
 
-    let socket: Socket
+    var transport: Transport
+    var socket: Socket { transport.socket }
     /// The other end of the socket: the client, or a proxy.
     let peer: PeerAddress
     let poller: Poller
     let context: LoopContext
     let gate: WebSocketGate
     private let streams: StreamGate
-    private let serveHTTP: (Socket, Caller) -> Void
+    private let serveHTTP: (DetachedTransport, Caller, ByteBuffer) -> Void
+    /// Whether TLS has to begin before anything else is said.
+    var expectsTLS = false
+    /// What TLS has opened of an incomplete request.
+    var opened: [UInt8] = []
     var phase = Phase.request
     /// Who the client is, and the place that it has among the connections of its address.
     var caller: Caller
@@ -48,7 +55,7 @@ final class PendingConnection: PollTarget {
     /// The connection's index in its loop's list.
     var loopIndex = 0
 
-    /// - Parameter serveHTTP: takes over a socket whose first request is not answered here.
+    /// - Parameter serveHTTP: takes over a socket whose first request is not answered here, with what has been read.
     init(
         socket: Socket,
         peer: PeerAddress,
@@ -57,9 +64,9 @@ final class PendingConnection: PollTarget {
         gate: WebSocketGate,
         streams: StreamGate,
         timeout: Int64,
-        serveHTTP: @escaping (Socket, Caller) -> Void
+        serveHTTP: @escaping (DetachedTransport, Caller, ByteBuffer) -> Void
     ) {
-        self.socket = socket
+        transport = Transport(socket)
         self.peer = peer
         self.poller = poller
         self.context = context
@@ -78,6 +85,7 @@ final class PendingConnection: PollTarget {
             context.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
             return close()
         }
+        expectsTLS = gate.tls != nil && !peer.isUnix
         if gate.addresses.expectsProxyHeader(from: peer) { phase = .proxyHeader } else { admit() }
         // Who reads this may rely on it that the connection counts.
         context.logger.debug("socket accepted", metadata: ["peer": "\(peer)"])
@@ -85,7 +93,7 @@ final class PendingConnection: PollTarget {
 
     func socketIsReady(_ events: PollEvents) {
         // A refused connection may be closed already.
-        guard registration != nil else { return }
+        guard registration != nil, phase == .proxyHeader || beginTLS(events) else { return }
         switch phase {
         case .proxyHeader: readProxyHeader(events)
         case .request: readRequest(events)
@@ -94,8 +102,9 @@ final class PendingConnection: PollTarget {
         }
     }
 
-    /// The bytes that have come, still in the kernel; `nil` if there are none, or none will come.
+    /// The bytes that have come, still in the kernel or opened by TLS; `nil` if there are none, or none will come.
     private func peek(_ events: PollEvents) -> UnsafeRawBufferPointer? {
+        guard transport.tls == nil else { return open(events) }
         let space = UnsafeMutableRawBufferPointer(rebasing: context.input[..<Self.maxHead])
         switch socket.peek(into: space) {
         case .bytes(0), .failed: close()
@@ -108,6 +117,7 @@ final class PendingConnection: PollTarget {
     /// Waits for more of something that is not complete yet.
     private func wait(_ events: PollEvents) {
         guard let registration, events.isDisjoint(with: .broken) else { return close() }
+        guard transport.tls == nil else { return }
         // The bytes stay in the kernel, so only new bytes matter. A level-triggered poller would report the old
         // ones again.
         guard !isEdgeTriggered else { return }
@@ -117,7 +127,11 @@ final class PendingConnection: PollTarget {
 
     /// Takes exactly these first bytes. Those behind them are for somebody else.
     private func consume(_ size: Int) -> Bool {
-        socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: context.input[..<size])) == .bytes(size)
+        guard transport.tls == nil else {
+            opened.removeFirst(size)
+            return true
+        }
+        return socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: context.input[..<size])) == .bytes(size)
     }
 
     // MARK: The header of a proxy
@@ -163,14 +177,15 @@ final class PendingConnection: PollTarget {
 
     private func upgrade(_ head: RequestHead, _ handshake: Handshake, size: Int) {
         guard consume(size), let registration = leave() else { return close() }
-        let connection = gate.makeConnection(handshake, socket: socket, on: context, poller: poller)
+        let connection = gate.makeConnection(handshake, transport: transport, on: context, poller: poller)
         // Count the connection before its client can know about it.
         connection.start(registration)
         let response = handshake.response(to: head.headers["sec-websocket-key"] ?? "")
         // A new socket takes this few bytes at once, or it is unusable.
-        let sent = response.withUnsafeReadableBytes { socket.send($0) }
+        let sent = response.withUnsafeReadableBytes { transport.send($0) }
         guard sent == .bytes(response.readableBytes) else { return connection.end() }
         connection.closeIfMemoryIsFull()
+        if !opened.isEmpty { opened.withUnsafeMutableBytes { connection.received($0) } }
     }
 
     private func start(_ stream: EventStream, _ head: RequestHead, size: Int) {
@@ -180,7 +195,7 @@ final class PendingConnection: PollTarget {
             return close()
         }
         let address = "\(stream.caller.address)"
-        stream.start(on: socket, registration)
+        stream.start(on: transport, registration)
         streams.log.answered(
             "\(RequestID())",
             method: "GET",
@@ -206,7 +221,7 @@ final class PendingConnection: PollTarget {
         guard let registration = registration.take() else { return }
         poller.remove(registration, of: socket)
         context.remove(self, isClosed: false)
-        serveHTTP(socket, caller)
+        serveHTTP(transport.detached(), caller, ByteBuffer(bytes: opened))
         caller.place = nil
     }
 
@@ -216,9 +231,16 @@ final class PendingConnection: PollTarget {
         case .refused, .ending: break
         case .proxyHeader, .request:
             // Closing a socket with unread bytes would make the kernel discard the response.
-            if case .bytes(1...) = socket.receive(into: context.input) { sendTimeout() }
+            if hasBegunRequest { sendTimeout() }
         }
         close()
+    }
+
+    /// Whether the client would understand an answer. Reads what has come.
+    private var hasBegunRequest: Bool {
+        guard !expectsTLS, opened.isEmpty else { return !opened.isEmpty }
+        guard transport.tls == nil, case .bytes(1...) = socket.receive(into: context.input) else { return false }
+        return true
     }
 
     private func sendTimeout() {
@@ -230,7 +252,7 @@ final class PendingConnection: PollTarget {
 
     func close() {
         if let registration = registration.take() { poller.remove(registration, of: socket) }
-        socket.close()
+        transport.close()
         caller.place = nil
         if isRefused { context.refusedCount -= 1 }
         context.remove(self, isClosed: true)

@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import Logging
 import NIOCore
 
@@ -11,6 +12,9 @@ final class LoopContext {
     /// The largest reply buffer, in bytes, that is kept for reuse, and how many buffers are kept.
     private static let (recycledReplies, maxSpareReplies) = (16 * 1024, 64)
     private static let inputSize = 64 * 1024
+    /// How many TLS handshakes a loop goes on with before its other sockets get their turn: each takes a third of a
+    /// millisecond.
+    private static let handshakesPerRound = 8
     /// The longest time that a slow but active client gets to take its pending data, as a multiple of `close_timeout`.
     static let closeExtensions: Int64 = 10
 
@@ -26,6 +30,9 @@ final class LoopContext {
     let broker: any Broker
     /// The buffer that sockets are read into. Its bytes are processed or copied before the next read.
     let input: UnsafeMutableRawBufferPointer
+    /// The buffers of connections that use TLS. Made with the first of them.
+    private(set) lazy var tlsBuffers = TLSBuffers()
+    private var handshakesLeft = handshakesPerRound
     let scanner: CommandScanner
     let logger: Logger
     /// The replies to the commands being read from one connection. The connection's outbox takes them in one piece.
@@ -204,6 +211,17 @@ final class LoopContext {
     /// other: each receiver wakes once, and before the fan-out.
     func flushAfterRound(_ connection: WebSocketConnection) {
         answered.append(connection)
+    }
+
+    /// Whether a TLS handshake may go on in this round. Otherwise its socket is reported again in the next.
+    func takeHandshake() -> Bool {
+        handshakesLeft -= 1
+        return handshakesLeft >= 0
+    }
+
+    func endRound() {
+        handshakesLeft = Self.handshakesPerRound
+        flushReplies()
     }
 
     func flushReplies() {

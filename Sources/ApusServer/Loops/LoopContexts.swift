@@ -81,7 +81,7 @@ struct LoopContexts: Sendable {
         }
         for loop in socketLoops {
             let slot = byLoop[ObjectIdentifier(loop)]
-            loop.withPoller { $0.afterRound = { slot?.value?.flushReplies() } }
+            loop.withPoller { $0.afterRound = { slot?.value?.endRound() } }
         }
         inForce = SettingsInForce(settings, isLocal: isLocal)
         self.access = access

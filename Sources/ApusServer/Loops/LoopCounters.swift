@@ -9,6 +9,9 @@ struct LoopCounters: Sendable {
     var opened: UInt64 = 0
     /// Closed connections by the reason in the server's close frame. Connections that clients closed are not included.
     var closed: [String: UInt64] = [:]
+    /// Complete TLS handshakes, and those that failed.
+    var tlsHandshakes: UInt64 = 0
+    var tlsFailures: UInt64 = 0
     var receivedBytes: UInt64 = 0
     var sentBytes: UInt64 = 0
     /// How many connections of ``opened`` use compression.

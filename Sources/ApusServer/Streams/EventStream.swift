@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import NIOCore
 
 /// The client of an event stream on its socket: a subscriber whose connection carries events only.
@@ -29,7 +30,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     private let id: UInt64
     let context: LoopContext
     private let poller: Poller
-    private var socket: Socket?
+    private var transport: Transport?
     private(set) var caller: Caller
     private var registration: Poller.ID?
     private var outbox = Outbox(.text)
@@ -86,18 +87,18 @@ final class EventStream: StreamingSubscriber, PollTarget {
     /// Takes over the socket, and sends what is waiting.
     ///
     /// - Parameter registration: the socket's registration with the poller for ``PollEvents/readable``, if it has one.
-    func start(on socket: Socket, _ registration: Poller.ID?) {
+    func start(on transport: Transport, _ registration: Poller.ID?) {
         guard !isOver else {
-            if let registration { poller.remove(registration, of: socket) }
-            return release(socket)
+            if let registration { poller.remove(registration, of: transport.socket) }
+            return release(transport)
         }
-        self.socket = socket
+        self.transport = transport
         do throws(SocketError) {
             if let registration {
                 poller.replace(registration, target: self)
                 self.registration = registration
             } else {
-                self.registration = try poller.add(socket, for: .readable, target: self)
+                self.registration = try poller.add(transport.socket, for: .readable, target: self)
             }
         } catch {
             return end()
@@ -112,10 +113,10 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     func socketIsReady(_ events: PollEvents) {
         if outbox.isBlocked, !events.isDisjoint(with: [.writable, .broken]) { continueWriting() }
-        guard let socket else { return }
+        guard let transport else { return }
         if events.contains(.readable) {
             // Input from the client is ignored; it only matters whether the client has disconnected.
-            switch socket.receive(into: context.input) {
+            switch transport.receive(into: context.input) {
             case .failed, .bytes(0): end()
             case .bytes, .wouldBlock: break
             }
@@ -134,9 +135,9 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     private func send() {
-        guard let socket else { return }
+        guard let transport else { return }
         let wasBlocked = outbox.isBlocked
-        switch outbox.flush(to: socket) {
+        switch outbox.flush(to: transport) {
         case .sent: break
         case .drained: if wasBlocked { ask(for: .readable) }
         case .blocked: if !wasBlocked { ask(for: [.readable, .writable]) }
@@ -145,15 +146,15 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     private func ask(for events: PollEvents) {
-        guard let registration, let socket else { return }
-        poller.change(registration, of: socket, to: events)
+        guard let registration, let transport else { return }
+        poller.change(registration, of: transport.socket, to: events)
     }
 
     /// Ends the response. The client then closes the connection, or is disconnected after a while.
     private func hangUp() {
         // At shutdown the stream does not wait for the client. The kernel still sends what it has.
         guard !context.mayClose else { return end() }
-        socket?.finishSending()
+        transport?.finishSending()
         stuckSince = context.monotonicNow()
     }
 
@@ -161,7 +162,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
 
     var pendingBytes: Int { outbox.pendingBytes }
 
-    var isWritable: Bool { socket != nil && !isFinished && outbox.isWritable }
+    var isWritable: Bool { transport != nil && !isFinished && outbox.isWritable }
 
     func deliver(_ frames: ByteBuffer) {
         if !outbox.hasUnflushed { context.hub.flushLater(self) }
@@ -171,12 +172,12 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     func lastTaken(now: Int64) -> Int64 {
-        _ = taking.look(now: now, socket?.progress)
+        _ = taking.look(now: now, transport?.socket.progress)
         return taking.lastTaken
     }
 
     func flush() {
-        guard socket != nil, !outbox.isBlocked else { return }
+        guard transport != nil, !outbox.isBlocked else { return }
         send()
         if isFinished, !isOver, outbox.isDrained { hangUp() }
     }
@@ -241,13 +242,13 @@ final class EventStream: StreamingSubscriber, PollTarget {
         context.hub.removeAll(of: self, reason: endReason)
         outbox = Outbox(.text)
         caller.place = nil
-        guard let socket = socket.take() else { return }
-        if let registration = registration.take() { poller.remove(registration, of: socket) }
-        release(socket)
+        guard let transport = transport.take() else { return }
+        if let registration = registration.take() { poller.remove(registration, of: transport.socket) }
+        release(transport)
     }
 
-    private func release(_ socket: Socket) {
-        socket.close()
+    private func release(_ transport: Transport) {
+        transport.close()
         context.releaseSocket()
     }
 
@@ -259,15 +260,15 @@ final class EventStream: StreamingSubscriber, PollTarget {
             lastSign = now
         }
         if isFinished || outbox.isBlocked {
-            _ = taking.look(now: now, socket?.progress)
+            _ = taking.look(now: now, transport?.socket.progress)
             let since = max(stuckSince ?? now, taking.lastTaken)
             stuckSince = since
             if now - since >= patience || now - (finishedAt ?? now) >= longestEnd { end() }
             return
         }
         stuckSince = nil
-        if silence.time(now: now, socket?.progress) >= patience { return end() }
-        guard now - lastSign >= Self.heartbeat, socket != nil else { return }
+        if silence.time(now: now, transport?.socket.progress) >= patience { return end() }
+        guard now - lastSign >= Self.heartbeat, transport != nil else { return }
         writeText(":\n\n")
     }
 
@@ -286,7 +287,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     func drain() {
-        guard !isFinished, socket != nil, context.hub.isCaughtUp(self) else { return }
+        guard !isFinished, transport != nil, context.hub.isCaughtUp(self) else { return }
         context.beginBurst()
         let delay = context.reconnectDelay()
         inform(.shutdown(reconnectAfter: delay))

@@ -2,6 +2,7 @@ import ApusAccess
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import HTTPTypes
 import NIOCore
 
@@ -159,9 +160,12 @@ struct OpenStream: Sendable {
     fileprivate let sockets: SocketBudget
 
     /// Gives the stream its socket. The head of the response must already be sent.
-    func start(on socket: Socket) {
+    func start(on transport: DetachedTransport) {
         sockets.take()
-        loop.execute { stream.value.start(on: socket, nil) }
+        loop.execute {
+            let stream = stream.value
+            stream.start(on: transport.attached(stream.context.tlsBuffers), nil)
+        }
     }
 
     func cancel() {

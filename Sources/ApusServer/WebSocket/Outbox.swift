@@ -1,4 +1,5 @@
 import ApusSockets
+import ApusTLS
 import DequeModule
 import NIOCore
 
@@ -182,17 +183,17 @@ struct Outbox {
     // MARK: Sending
 
     /// Sends what was written, as far as the socket takes it. Call this again when the socket becomes writable.
-    mutating func flush(to socket: Socket) -> Flushed {
+    mutating func flush(to transport: Transport) -> Flushed {
         if backlog == nil {
             guard let (bytes, isEvents) = held.take() else { return .drained }
-            return send(bytes, isEvents: isEvents, to: socket) ?? .sent(bytes)
+            return send(bytes, isEvents: isEvents, to: transport) ?? .sent(bytes)
         }
         let lanes = queueHeld()
         // Only here: data taken out of a lane may return to it when the socket does not take everything.
         defer { if lanes.events.isEmpty { lanes.endOrder() } }
-        if let rest = lanes.current.take(), let stopped = send(rest, isEvents: nil, to: socket) { return stopped }
+        if let rest = lanes.current.take(), let stopped = send(rest, isEvents: nil, to: transport) { return stopped }
         while let (bytes, isEvents) = lanes.takeNext() {
-            if let stopped = send(bytes, isEvents: isEvents, to: socket) { return stopped }
+            if let stopped = send(bytes, isEvents: isEvents, to: transport) { return stopped }
         }
         backlog = nil
         return .drained
@@ -200,15 +201,16 @@ struct Outbox {
 
     /// Sends whole frames, or the rest of one frame if `isEvents` is `nil`. Returns `nil` if the kernel has taken
     /// everything.
-    private mutating func send(_ bytes: ByteBuffer, isEvents: Bool?, to socket: Socket) -> Flushed? {
+    private mutating func send(_ bytes: ByteBuffer, isEvents: Bool?, to transport: Transport) -> Flushed? {
         var sent = 0
-        switch bytes.withUnsafeReadableBytes({ socket.send($0) }) {
+        switch bytes.withUnsafeReadableBytes({ transport.send($0) }) {
         case .bytes(let count): sent = count
         case .wouldBlock: break
         case .failed: return .failed
         }
         // A short count means a full socket; another attempt would only report that.
-        guard sent < bytes.readableBytes else { return nil }
+        // Through TLS, bytes may be sealed, and wait there.
+        guard sent < bytes.readableBytes || transport.hasUnsent else { return nil }
         park(bytes, sent: sent, isEvents: isEvents)
         return .blocked
     }
@@ -219,7 +221,7 @@ struct Outbox {
         let lanes = queueHeld()
         var rest = bytes
         rest.moveReaderIndex(forwardBy: sent)
-        guard let isEvents, content == .frames else {
+        guard let isEvents, content == .frames, rest.readableBytes > 0 else {
             lanes.current = rest
             return
         }

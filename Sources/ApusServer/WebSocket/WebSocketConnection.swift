@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import Logging
 import NIOCore
 
@@ -33,7 +34,7 @@ final class WebSocketConnection: PollTarget {
     /// The compression window; `nil` when messages are not compressed.
     let window: DeflateWindow?
     private(set) var caller: Caller
-    private let socket: Socket
+    private let transport: Transport
     private let poller: Poller
     private var registration: Poller.ID?
     /// The events that the poller watches.
@@ -62,7 +63,7 @@ final class WebSocketConnection: PollTarget {
     init(
         id: UInt64,
         context: LoopContext,
-        socket: Socket,
+        transport: Transport,
         caller: Caller,
         poller: Poller,
         window: DeflateWindow? = nil
@@ -70,7 +71,7 @@ final class WebSocketConnection: PollTarget {
         self.id = id
         self.context = context
         self.window = window
-        self.socket = socket
+        self.transport = transport
         self.caller = caller
         self.poller = poller
         self.assembler = MessageAssembler(maxMessage: context.settings.limits.maxMessage)
@@ -87,7 +88,7 @@ final class WebSocketConnection: PollTarget {
                 poller.replace(registration, target: self)
                 self.registration = registration
             } else {
-                self.registration = try poller.add(socket, for: interest, target: self)
+                self.registration = try poller.add(transport.socket, for: interest, target: self)
             }
         } catch {
             log("socket failed", code: nil, reason: "\(error)")
@@ -123,7 +124,7 @@ final class WebSocketConnection: PollTarget {
 
     private func readSocket() {
         // Read once per readiness event, so that other sockets get their turn.
-        switch socket.receive(into: context.input) {
+        switch transport.receive(into: context.input) {
         case .wouldBlock:
             break
         // The peer has closed its sending side. Without a closing handshake, the connection is over.
@@ -186,7 +187,7 @@ final class WebSocketConnection: PollTarget {
         if outbox.isBlocked { wanted.insert(.writable) }
         guard wanted != interest, let registration else { return }
         interest = wanted
-        poller.change(registration, of: socket, to: wanted)
+        poller.change(registration, of: transport.socket, to: wanted)
     }
 
     private func continueWriting() {
@@ -200,7 +201,7 @@ final class WebSocketConnection: PollTarget {
     // MARK: Sending frames
 
     /// What the kernel knows of the bytes written to the socket.
-    var progress: SocketProgress? { socket.progress }
+    var progress: SocketProgress? { transport.socket.progress }
 
     /// Whether data waits for the socket to become writable.
     var isBlocked: Bool { outbox.isBlocked }
@@ -238,7 +239,7 @@ final class WebSocketConnection: PollTarget {
     private func send() {
         guard phase != .closed else { return }
         let wasBlocked = outbox.isBlocked
-        switch outbox.flush(to: socket) {
+        switch outbox.flush(to: transport) {
         case .sent(let buffer): if hasOnlyReplies { context.recycle(buffer) }
         case .drained: if wasBlocked { updateInterest() }
         case .blocked: if !wasBlocked { updateInterest() }
@@ -265,7 +266,7 @@ final class WebSocketConnection: PollTarget {
 
     func close(_ hangUp: HangUp) {
         switch hangUp {
-        case .sending: socket.finishSending()
+        case .sending: transport.finishSending()
         case .both: end()
         }
     }
@@ -275,8 +276,8 @@ final class WebSocketConnection: PollTarget {
         guard phase != .closed else { return }
         phase = .closed
         endSession()
-        if let registration = registration.take() { poller.remove(registration, of: socket) }
-        socket.close()
+        if let registration = registration.take() { poller.remove(registration, of: transport.socket) }
+        transport.close()
         outbox = Outbox()
         caller.place = nil
         context.remove(self)

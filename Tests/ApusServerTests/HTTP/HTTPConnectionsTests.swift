@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import HTTPTypes
 import HummingbirdCore
 import Logging
@@ -44,7 +45,7 @@ import Testing
             channel.eventLoop.makeCompletedFuture { try Client(wrappingChannelSynchronously: channel) }
         }
         budget.take()
-        connections.adopt(server, of: caller)
+        connections.adopt(DetachedTransport(server), of: caller, opened: ByteBuffer())
         return client
     }
 

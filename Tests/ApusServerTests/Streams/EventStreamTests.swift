@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -48,7 +49,7 @@ import Testing
 
         func open(at position: String? = nil, telling news: [InfoMessage] = []) {
             stream.open(at: position, telling: news)
-            stream.start(on: server, nil)
+            stream.start(on: Transport(server), nil)
         }
 
         func publish(_ numbers: Int...) throws {

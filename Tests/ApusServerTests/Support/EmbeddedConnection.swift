@@ -2,6 +2,7 @@ import ApusAccess
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import Logging
 import NIOCore
 import NIOEmbedded
@@ -70,7 +71,7 @@ final class EmbeddedConnection {
         connection = WebSocketConnection(
             id: owner.ids.next(),
             context: owner.context,
-            socket: server,
+            transport: Transport(server),
             caller: .unknown,
             poller: owner.poller
         )

@@ -1,4 +1,5 @@
 import ApusSockets
+import ApusTLS
 import Glibc
 import NIOCore
 
@@ -27,7 +28,7 @@ final class OutboxRig {
     }
 
     @discardableResult
-    func flush() -> Outbox.Flushed { outbox.flush(to: server) }
+    func flush() -> Outbox.Flushed { outbox.flush(to: Transport(server)) }
 
     /// The peer is gone.
     func hangUp() {

@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import Logging
 import NIOCore
 import NIOEmbedded
@@ -42,6 +43,7 @@ struct PendingRig {
             socketLoops: socketLoops,
             access: access,
             addresses: addresses,
+            tls: nil,
             isEcho: false,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
@@ -116,7 +118,7 @@ struct PendingRig {
                 gate: rig.gate,
                 streams: rig.streams,
                 timeout: timeout,
-                serveHTTP: { (served.socket, served.caller) = ($0, $1) }
+                serveHTTP: { transport, caller, _ in (served.socket, served.caller) = (transport.socket, caller) }
             )
             connection.start()
             pending = connection

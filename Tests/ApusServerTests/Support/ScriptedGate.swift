@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
@@ -36,8 +37,8 @@ final class ScriptedGate: HandshakeGate {
         }
     }
 
-    func adopt(_ socket: Socket, after handshake: Handshake, input: ByteBuffer) {
-        socket.close()
+    func adopt(_ transport: DetachedTransport, after handshake: Handshake, input: ByteBuffer) {
+        transport.close()
     }
 
     func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
