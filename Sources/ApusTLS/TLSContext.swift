@@ -149,7 +149,9 @@ public final class TLSContext: Sendable {
     }
 
     private static func readTicketKeys(_ file: String) throws(TLSError) -> [UInt8] {
-        guard let stream = fopen(file, "re") else { throw TLSError(file: file, reason: "cannot be read: \(reason(errno))") }
+        guard let stream = fopen(file, "re") else {
+            throw TLSError(file: file, reason: "cannot be read: \(reason(errno))")
+        }
         defer { fclose(stream) }
         var bytes = [UInt8](repeating: 0, count: ticketKeySize * maxTicketKeys + 1)
         let count = fread(&bytes, 1, bytes.count, stream)

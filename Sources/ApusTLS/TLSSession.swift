@@ -17,8 +17,8 @@ public final class TLSSession {
         case unfinished(Int)
         /// So many plain bytes, and the peer sends no more (`close_notify`).
         case ended(Int)
-        /// The peer broke the protocol, or there is no common version, cipher or protocol. There may be an alert to send.
-        /// What came before that was valid, and has its own result: ``ended(_:)``.
+        /// The peer broke the protocol, or there is no common version, cipher or protocol. There may be an alert to
+        /// send. What came before that was valid, and has its own result: ``ended(_:)``.
         case failed
     }
 

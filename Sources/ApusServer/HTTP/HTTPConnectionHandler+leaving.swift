@@ -52,8 +52,8 @@ extension HTTPConnectionHandler {
         return written.futureResult
     }
 
-    /// A duplicate of the channel's socket, which stays open when the channel is closed, with its TLS; `nil` if there is
-    /// none.
+    /// A duplicate of the channel's socket, which stays open when the channel is closed, with its TLS; `nil` if there
+    /// is none.
     ///
     /// This is the one place where an HTTP connection has to be a plain socket.
     private static func takeTransport(_ context: ChannelHandlerContext) -> DetachedTransport? {

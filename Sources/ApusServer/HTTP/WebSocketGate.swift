@@ -147,7 +147,8 @@ struct WebSocketGate: HandshakeGate {
                 transport.close()
                 return contexts.sockets.release()
             }
-            let connection = makeConnection(handshake, transport: transport.attached(context.tlsBuffers), on: context, poller: poller)
+            let attached = transport.attached(context.tls.buffers)
+            let connection = makeConnection(handshake, transport: attached, on: context, poller: poller)
             connection.start(nil)
             connection.closeIfMemoryIsFull()
             var input = input

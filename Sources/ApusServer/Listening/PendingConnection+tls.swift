@@ -32,13 +32,13 @@ extension PendingConnection {
             close()
             return false
         }
-        transport = Transport(socket, tls: TLSTransport(session, context.tlsBuffers))
+        transport = Transport(socket, tls: TLSTransport(session, context.tls.buffers))
         return true
     }
 
     /// All that TLS has opened; `nil` if there is nothing new, or nothing will come.
     func open(_ events: PollEvents) -> UnsafeRawBufferPointer? {
-        guard let tls = transport.tls, tls.session.isEstablished || context.takeHandshake() else { return nil }
+        guard let tls = transport.tls, tls.session.isEstablished || context.tls.takeHandshake() else { return nil }
         let (before, input) = (opened.count, context.input)
         let space = UnsafeMutableRawBufferPointer(rebasing: input[before...])
         let wasEstablished = tls.session.isEstablished

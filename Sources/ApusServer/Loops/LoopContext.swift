@@ -1,7 +1,6 @@
 import ApusBroker
 import ApusProtocol
 import ApusSockets
-import ApusTLS
 import Logging
 import NIOCore
 
@@ -12,9 +11,6 @@ final class LoopContext {
     /// The largest reply buffer, in bytes, that is kept for reuse, and how many buffers are kept.
     private static let (recycledReplies, maxSpareReplies) = (16 * 1024, 64)
     private static let inputSize = 64 * 1024
-    /// How many TLS handshakes a loop goes on with before its other sockets get their turn: each takes a third of a
-    /// millisecond.
-    private static let handshakesPerRound = 8
     /// The longest time that a slow but active client gets to take its pending data, as a multiple of `close_timeout`.
     static let closeExtensions: Int64 = 10
 
@@ -30,9 +26,7 @@ final class LoopContext {
     let broker: any Broker
     /// The buffer that sockets are read into. Its bytes are processed or copied before the next read.
     let input: UnsafeMutableRawBufferPointer
-    /// The buffers of connections that use TLS. Made with the first of them.
-    private(set) lazy var tlsBuffers = TLSBuffers()
-    private var handshakesLeft = handshakesPerRound
+    let tls = LoopTLS()
     let scanner: CommandScanner
     let logger: Logger
     /// The replies to the commands being read from one connection. The connection's outbox takes them in one piece.
@@ -63,12 +57,12 @@ final class LoopContext {
     @exclusivity(unchecked) private var answered = ContiguousArray<WebSocketConnection>()
     @exclusivity(unchecked) private var flushing = ContiguousArray<WebSocketConnection>()
     private(set) var connections = ContiguousArray<WebSocketConnection>()
-    private var pending = ContiguousArray<PendingConnection>()
+    private(set) var pending = ContiguousArray<PendingConnection>()
     /// How many of these are refused, but not closed yet.
     var refusedCount = 0
     private let sockets: SocketBudget
-    private let open: ConnectionCount
-    private let openStreams: ConnectionCount
+    let open: ConnectionCount
+    let openStreams: ConnectionCount
     private let beat: LoopWatch.Beat
     private(set) var streams: [any StreamingSubscriber] = []
     /// How often deadlines are checked, in milliseconds.
@@ -213,14 +207,8 @@ final class LoopContext {
         answered.append(connection)
     }
 
-    /// Whether a TLS handshake may go on in this round. Otherwise its socket is reported again in the next.
-    func takeHandshake() -> Bool {
-        handshakesLeft -= 1
-        return handshakesLeft >= 0
-    }
-
     func endRound() {
-        handshakesLeft = Self.handshakesPerRound
+        tls.beginRound()
         flushReplies()
     }
 
@@ -269,13 +257,6 @@ final class LoopContext {
 
     // MARK: Shutdown
 
-    /// How long a client should wait before it reconnects after a shutdown, in milliseconds. The value is random within
-    /// a range that grows with the number of clients, so that about `reconnect_rate` clients reconnect
-    /// per second.
-    func reconnectDelay() -> Int64 {
-        LoopContexts.reconnectDelay(of: open.value + openStreams.value, rate: settings.limits.reconnectRate)
-    }
-
     /// Refuses commands from now on. When this returns, the topics' logs contain everything acknowledged before.
     func refuseCommands() {
         isDraining = true
@@ -308,10 +289,5 @@ final class LoopContext {
         let waiting = waitingForDrain
         waitingForDrain = []
         for body in waiting { body() }
-    }
-
-    /// Closes the connections that have not sent a request.
-    func closePending() {
-        for connection in pending { connection.close() }
     }
 }

@@ -164,7 +164,7 @@ struct OpenStream: Sendable {
         sockets.take()
         loop.execute {
             let stream = stream.value
-            stream.start(on: transport.attached(stream.context.tlsBuffers), nil)
+            stream.start(on: transport.attached(stream.context.tls.buffers), nil)
         }
     }
 
