@@ -2,7 +2,7 @@
 package struct Principal: Hashable, Sendable {
     /// Which kind of credential it came with.
     package enum Source: Hashable, Sendable {
-        /// An API key of that id.
+        /// An API key of that id, or a client certificate that names it.
         case key(id: String)
         /// A token, verified with the key of that `kid`.
         case token(kid: String?)
@@ -12,6 +12,8 @@ package struct Principal: Hashable, Sendable {
     enum Proof: Hashable, Sendable {
         /// An API key with this digest.
         case key(KeyDigest)
+        /// A client certificate whose common name is the id of the key.
+        case certificate
         case token(TokenProof)
     }
 
@@ -31,8 +33,17 @@ package struct Principal: Hashable, Sendable {
 
     /// The holder of an API key.
     package init(_ key: APIKey) {
+        self.init(key, proof: .key(key.digest))
+    }
+
+    /// The holder of a client certificate that names an API key.
+    package init(certified key: APIKey) {
+        self.init(key, proof: .certificate)
+    }
+
+    private init(_ key: APIKey, proof: Proof) {
         source = .key(id: key.id)
-        proof = .key(key.digest)
+        self.proof = proof
         id = key.id
         tokenID = nil
         issuedAt = nil

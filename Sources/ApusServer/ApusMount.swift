@@ -36,8 +36,8 @@ public struct ApusMount: Service {
 
     /// - Parameters:
     ///   - path: the path to serve below. It must begin with a slash and must not be only a slash.
-    ///   - configuration: the server's configuration. The mount ignores its listen addresses
-    ///     and `proxy_protocol`.
+    ///   - configuration: the server's configuration. The mount ignores its listen addresses,
+    ///     `tls` and `proxy_protocol`.
     ///   - eventLoopGroup: the application's event loop group.
     ///   - metrics: records the swift-metrics values served at `/metrics`. Defaults to a registry of the mount's own.
     /// - Throws: ``ConfigurationError``, or an error when the system has no resources for event loops.
@@ -50,6 +50,8 @@ public struct ApusMount: Service {
     ) async throws {
         var configuration = configuration
         configuration.basePath = try ApusMount.basePath(path)
+        // The port is the application's.
+        configuration.tls = ServerConfiguration.TLS()
         self.configuration = configuration
         let broker = MemoryBroker(limits: configuration.brokerLimits)
         self.broker = broker

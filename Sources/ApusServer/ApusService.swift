@@ -116,6 +116,8 @@ public struct ApusService: Service {
         )
         let keepingHouse = Task { await housekeeping.run() }
         defer { keepingHouse.cancel() }
+        let watchingCertificates = engine.tls.map { tls in Task { await CertificateWatch.run(tls, logger: logger) } }
+        defer { watchingCertificates?.cancel() }
         // A separate task, so that the deadline can cancel HTTP requests that never end.
         let serving = Task { await http.run() }
         let watching = Task { [systemd] in await systemd.keepWatch { contexts.isAlive } }
@@ -148,8 +150,7 @@ extension ApusService {
         if configuration.proxies.speakProxyProtocol, configuration.proxies.trusted == TrustedProxies() {
             logger.warning("proxy_protocol has no effect, as trusted_proxies is empty")
         }
-        let access = configuration.access
-        guard mode == .pubSub, !isLocal, access.isOpen else { return }
+        guard mode == .pubSub, !isLocal, configuration.isOpenToEverybody else { return }
         logger.warning(
             """
             everybody who can reach this server may read, publish and delete everything; set keys_file or \

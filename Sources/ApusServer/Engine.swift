@@ -15,6 +15,8 @@ struct Engine: Sendable {
     /// Answers all requests except handshakes and most event streams.
     let responder: RouterResponder
     let reloads: ReloadRecord
+    /// `nil` if the server speaks no TLS.
+    let tls: TLSInForce?
     private let documents: Documents
     private let configuration: ServerConfiguration
     private let broker: any Broker
@@ -40,6 +42,7 @@ struct Engine: Sendable {
             revocations: Revocations(lifetime: configuration.access.revocationLifetime),
             grace: configuration.access.tokenGrace.wholeMilliseconds
         )
+        tls = try configuration.tls.load().map { TLSInForce($0) }
         contexts = try await LoopContexts(
             socketLoops: socketLoops.all,
             httpLoops: httpLoops,
@@ -56,12 +59,12 @@ struct Engine: Sendable {
             socketLoops: socketLoops,
             access: access,
             addresses: addresses,
-            tls: nil,
+            tls: tls,
             isEcho: mode == .echo,
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
         )
-        let metrics = ServerMetrics(registry: registry, contexts: contexts, pubSub: pubSub, broker: broker)
+        let metrics = ServerMetrics(registry: registry, contexts: contexts, pubSub: pubSub, broker: broker, tls: tls)
         reloads = metrics.reloads
         streams = StreamGate(
             contexts: contexts,

@@ -39,7 +39,7 @@ struct ConfigCommand: AsyncParsableCommand {
             commandName: "check",
             abstract: "Exit with 0 when the configuration is valid, with 78 and the reason when it is not.",
             discussion: """
-                Reads everything that a start or a reload (SIGHUP) would read, files of keys included. Starts nothing, and \
+                Reads everything that a start or a reload (SIGHUP) would read, files of keys and certificates included. Starts nothing, and \
                 fetches nothing from addresses.
                 """
         )
@@ -51,6 +51,7 @@ struct ConfigCommand: AsyncParsableCommand {
             loaded.reportWarnings()
             do throws(ConfigurationError) {
                 try await loaded.configuration.checkAccess { StandardError.write("apus: warning: \($0)\n") }
+                try loaded.configuration.checkTLS()
             } catch {
                 StandardError.write("apus: \(error.naming(loaded.sources))\n")
                 throw ExitCode.badConfiguration

@@ -61,7 +61,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     for warning in loaded.warnings { logger.warning("\(warning)") }
     OpenFiles.raiseLimit()
     let systemd = try systemd()
-    let basePath = configuration.basePath
+    let (basePath, isSecure) = (configuration.basePath, configuration.tls.isOn)
     let service = ApusService(
         configuration: configuration,
         mode: mode,
@@ -70,7 +70,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
         logger: logger
     ) { addresses in
         for address in addresses {
-            var metadata: Logger.Metadata = ["address": "\(address.url)"]
+            var metadata: Logger.Metadata = ["address": "\(address.url(isSecure: isSecure))"]
             if !basePath.isEmpty { metadata["base_path"] = "\(basePath)" }
             logger.notice("listening", metadata: metadata)
         }

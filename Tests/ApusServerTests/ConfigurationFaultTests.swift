@@ -15,6 +15,11 @@ import Testing
         "log_level": ["loud", ""],
         "log_format": ["xml"],
         // Texts that may be anything in one line, which no file, flag or variable makes two of.
+        "tls.certificate": [], "tls.key": [], "tls.client_ca": [], "tls.ticket_keys": [],
+        "tls.more": [
+            "a.pem", "{}", "[1]", "[{}]", #"[{"certificate":"a.pem"}]"#, #"[{"certificate":"a.pem","key":""}]"#,
+            #"[{"certificate":"a.pem","key":"a.key","ca":"a"}]"#, #"[{"certificate":"a.pem","key":1}]"#,
+        ],
         "keys_file": [], "tokens.jwks_file": [], "tokens.issuer": [], "tokens.audience": [], "tokens.claim": [""],
         "anonymous": ["all", "{}", #"[{"actions":["fly"],"topics":["a"]}]"#],
         "tokens.jwks_url": ["http://a.example/", "ftp://a", "jwks.json", "http://localhost.example/"],

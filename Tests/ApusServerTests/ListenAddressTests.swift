@@ -14,7 +14,8 @@ import Testing
         let address = try #require(ListenAddress(text))
         #expect(address.description == description)
         #expect(ListenAddress(description) == address)
-        #expect(ListenAddress(address.url) == address)
+        #expect(ListenAddress(address.url()) == address)
+        #expect(ListenAddress(address.url(isSecure: true)) == address)
     }
 
     @Test(arguments: [

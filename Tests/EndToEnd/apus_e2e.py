@@ -209,7 +209,7 @@ class Server:
 def address(line):
     """Host and port of a `listening` record, as text or JSON."""
     url = json.loads(line)["address"] if line.startswith("{") else line.split("address=")[1].split()[0].strip('"')
-    return re.fullmatch(r"http://(.+):(\d+)/?", url).groups()
+    return re.fullmatch(r"https?://(.+):(\d+)/?", url).groups()
 
 
 class Client:

@@ -108,6 +108,15 @@ package struct KeyRing: Sendable {
         guard !keys[index].isExpired(at: now) else { throw AccessError(.expired, "the API key has expired") }
         return keys[index]
     }
+
+    /// The key that a client certificate names; `nil` if there is none of that id.
+    package func key(certified name: String, at now: Int64) throws(AccessError) -> APIKey? {
+        guard let key = key(id: name) else { return nil }
+        guard !key.isExpired(at: now) else {
+            throw AccessError(.expired, "the API key that the certificate names has expired")
+        }
+        return key
+    }
 }
 
 // MARK: - What changed

@@ -29,13 +29,16 @@ package struct AccessPolicy: Sendable {
 
     /// Who a client is that another policy admitted; `nil` if this policy would not have admitted it.
     ///
-    /// A key that is gone or has another secret is not accepted any more, nor is a token whose key, issuer or audience
+    /// A key that is gone or has another secret is not accepted any more; for a client with a certificate, only the key's
+    /// id counts. Nor is a token whose key, issuer or audience
     /// is not. The rights of a token are those that it brought.
     package func renewal(of principal: Principal) -> Principal? {
         switch principal.proof {
         case .key(let digest):
             guard let key = principal.id.flatMap({ keys.key(id: $0) }), key.digest == digest else { return nil }
             return Principal(key)
+        case .certificate:
+            return principal.id.flatMap { keys.key(id: $0) }.map { Principal(certified: $0) }
         case .token(let proof):
             return tokens.map { $0.accepts(proof) } ?? false ? principal : nil
         }
@@ -112,6 +115,8 @@ extension AccessPolicy {
         switch credentials.presented {
         case nil: return .anonymous
         case .contradictory?: throw AccessError(.malformed, "there are several credentials of the same kind")
+        case .certificate(let name)?:
+            return try keys.key(certified: name, at: now).map { .decided(Principal(certified: $0)) } ?? .anonymous
         case .key(let text)?: return .decided(Principal(try keys.key(presented: text, at: now)))
         case .token(let text)?: return try verifying(text)
         case .either(let text)?:

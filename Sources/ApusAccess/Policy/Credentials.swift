@@ -12,19 +12,24 @@ package struct Credentials: Hashable, Sendable {
     package var token: String?
     /// The subprotocols that a WebSocket client offers; `bearer.T` among them is a token.
     package var subprotocols: [String]
+    /// The common name of the client certificate that the connection began with, if it was verified. It counts when the
+    /// client brings nothing else.
+    package var certificateName: String?
 
     package init(
         keyHeaders: [String] = [],
         authorization: [String] = [],
         key: String? = nil,
         token: String? = nil,
-        subprotocols: [String] = []
+        subprotocols: [String] = [],
+        certificateName: String? = nil
     ) {
         self.keyHeaders = keyHeaders
         self.authorization = authorization
         self.key = key
         self.token = token
         self.subprotocols = subprotocols
+        self.certificateName = certificateName
     }
 
     /// One credential, of the kind that its place says.
@@ -33,11 +38,14 @@ package struct Credentials: Hashable, Sendable {
         case token(String)
         /// In `Authorization: Bearer`, where both may be.
         case either(String)
+        /// The name in a certificate that was verified.
+        case certificate(String)
         /// A header that may come once came several times with different values.
         case contradictory
     }
 
-    /// The credential that counts: headers go before the address, and the first that is there decides.
+    /// The credential that counts: headers go before the address, and the first that is there decides. The certificate
+    /// is that of the connection, so everything that the request itself brings goes before it.
     var presented: Presented? {
         if let value = keyHeaders.first {
             return keyHeaders.allSatisfy { $0 == value } ? .key(value) : .contradictory
@@ -53,7 +61,7 @@ package struct Credentials: Hashable, Sendable {
             guard offered.count == 1 else { return .contradictory }
             return .token(Self.text(value.utf8.dropFirst(Self.subprotocolPrefix.utf8.count)))
         }
-        return nil
+        return certificateName.map { .certificate($0) }
     }
 
     private static let subprotocolPrefix = "bearer."

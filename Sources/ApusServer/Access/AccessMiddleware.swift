@@ -17,7 +17,10 @@ struct AccessMiddleware: RouterMiddleware {
         guard need != .nothing else { return try await next(request, context) }
         // A browser's event stream cannot set its own header fields.
         let isStream = context.match?.endpoint.kind == .eventStream
-        let credentials = Credentials(query: isStream ? request.uri.query ?? "" : "") { name in
+        let credentials = Credentials(
+            query: isStream ? request.uri.query ?? "" : "",
+            certificateName: context.inFlight.caller.commonName
+        ) { name in
             HTTPField.Name(name).flatMap { request.headers[$0] }
         }
         let admission = await access.admit(credentials)

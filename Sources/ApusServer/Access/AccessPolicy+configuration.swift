@@ -135,6 +135,9 @@ extension ServerConfiguration.Access {
 }
 
 extension ServerConfiguration {
+    /// Whether clients need neither a credential nor a certificate.
+    var isOpenToEverybody: Bool { access.isOpen && tls.clientCA.isEmpty }
+
     /// Reads the files of keys as the server does at its start. Addresses are not fetched.
     ///
     /// - Parameter warn: called with what is wrong but can be used, one clause each.

@@ -39,13 +39,17 @@ struct SitePolicy: Sendable, Equatable {
     /// Whether the server listens only on loopback addresses.
     let isLocal: Bool
 
+    /// Whether the server speaks TLS itself. Without, a proxy may have ended it.
+    let isSecure: Bool
+
     /// Whether the setting is `*`.
     let allowsAll: Bool
 
-    init(_ access: ServerConfiguration.Access, isLocal: Bool) {
+    init(_ access: ServerConfiguration.Access, isLocal: Bool, isSecure: Bool = false) {
         allowedOrigins = access.allowedOrigins
         allowedHosts = Set(access.allowedHosts.map { $0.lowercased() })
         self.isLocal = isLocal
+        self.isSecure = isSecure
         allowsAll = allowedOrigins.contains(.any)
     }
 
@@ -77,7 +81,7 @@ struct SitePolicy: Sendable, Equatable {
     func admits(origin: String, host: String) -> Bool {
         if allowsAll { return true }
         guard let origin = WebOrigin(origin) else { return false }
-        if let own = Authority(host), origin.isServed(by: own) { return true }
+        if let own = Authority(host), origin.isServed(by: own), !isSecure || origin.scheme == "https" { return true }
         if isLocal, ["http", "https"].contains(origin.scheme), Self.isLoopback(origin.host) { return true }
         return allowedOrigins.contains { $0.allows(origin) }
     }

@@ -24,7 +24,7 @@ struct WebOrigin: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether this is the origin of pages that a server with this authority serves.
     ///
-    /// A proxy may have ended TLS, so the server does not know the scheme that the page was loaded with.
+    /// Of either scheme: a proxy may have ended TLS, so a server without TLS does not know what the page was loaded with.
     func isServed(by authority: Authority) -> Bool {
         guard host == authority.host else { return false }
         let ownPort = Self.defaultPort(of: scheme)

@@ -9,7 +9,8 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// How many addresses a server may have.
     public static let maximumCount = 16
 
-    /// Parses `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as in the log, or `unix:/run/apus.sock`.
+    /// Parses `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` or `https://` as in the log, or
+    /// `unix:/run/apus.sock`.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
             var path = text.dropFirst("unix:".count)
@@ -20,7 +21,8 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
             else { return nil }
             self = .unix(path: String(path))
         } else {
-            var authority = text.hasPrefix("http://") ? text.dropFirst("http://".count) : text[...]
+            let scheme = ["http://", "https://"].first { text.hasPrefix($0) } ?? ""
+            var authority = text.dropFirst(scheme.count)
             if authority.last == "/" { authority.removeLast() }
             guard let colon = authority.lastIndex(of: ":"),
                 let port = try? ValueCodec<Int>.port.read(.text(String(authority[authority.index(after: colon)...]))),
@@ -41,9 +43,11 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The URL for a client on this machine: `http://127.0.0.1:8080` or `unix:/run/apus.sock`.
-    public var url: String {
+    ///
+    /// - Parameter isSecure: whether the server speaks TLS, which it does at no Unix socket.
+    public func url(isSecure: Bool = false) -> String {
         switch self {
-        case .tcp: "http://\(self)"
+        case .tcp: "http\(isSecure ? "s" : "")://\(self)"
         case .unix: description
         }
     }

@@ -49,7 +49,7 @@ extension ServerConfiguration {
             configuration,
             sources: sources.names,
             warnings: sources.warnings + unknown + sources.unused(configuration),
-            files: sources.files + configuration.access.files
+            files: sources.files + configuration.access.files + configuration.tls.files
         )
     }
 

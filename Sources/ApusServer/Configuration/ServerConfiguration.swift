@@ -19,6 +19,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// The number of event loops; 0 means one per core.
     public var threads = 0
     public var log = Log()
+    public var tls = TLS()
     public var access = Access()
     public var proxies = Proxies()
     public var topics = Topics()

@@ -12,7 +12,7 @@ final class SettingsInForce: Sendable {
 
         init(_ configuration: ServerConfiguration, isLocal: Bool) {
             self.configuration = configuration
-            sites = SitePolicy(configuration.access, isLocal: isLocal)
+            sites = SitePolicy(configuration.access, isLocal: isLocal, isSecure: configuration.tls.isOn)
         }
     }
 

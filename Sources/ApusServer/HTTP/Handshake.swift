@@ -38,12 +38,13 @@ struct Handshake: Equatable {
     }
 
     /// Checks a request's headers, and accepts an offer of compression if `compresses`. `header` returns a header's
-    /// values as one list, by its lower-case name.
+    /// values as one list, by its lower-case name. `certificateName` is that of the connection's client certificate.
     static func check(
         dialect: Dialect,
         query: Substring,
         access: AccessControl,
         compresses: Bool = false,
+        certificateName: String? = nil,
         header: (String) -> String?
     ) -> Result<Handshake, Refusal> {
         guard let upgrade = header("upgrade"), has(token: "websocket", upgrade) else {
@@ -60,7 +61,12 @@ struct Handshake: Equatable {
         var handshake = Handshake(dialect: dialect, identity: .known(.open), deflate: deflate)
         handshake.speaksApus = header("sec-websocket-protocol").map(offersApus) ?? false
         guard !access.isOpen else { return .success(handshake) }
-        let credentials = Credentials(query: query, isHandshake: true, header: header)
+        let credentials = Credentials(
+            query: query,
+            isHandshake: true,
+            certificateName: certificateName,
+            header: header
+        )
         let admission = access.admitAtOnce(credentials)
         if let admission, case .refused = admission {
             return .failure(.unauthorized(.unauthorized(admission.refusal, access.challenge)))

@@ -89,6 +89,7 @@ struct WebSocketGate: HandshakeGate {
             query: query,
             access: access,
             compresses: contexts.settings.compression.isOn,
+            certificateName: connection.commonName,
             header: header
         )
         guard case .success(var handshake) = result else { return result }

@@ -12,13 +12,22 @@ struct ServerMetrics: Sendable {
     private let pubSub: PubSub
     private let broker: any Broker
     private let process = ProcessMetrics()
+    private let tls: TLSInForce?
 
-    init(registry: MetricsRegistry, contexts: LoopContexts, pubSub: PubSub, broker: any Broker) {
+    /// - Parameter tls: the certificates in force, if the server speaks TLS.
+    init(
+        registry: MetricsRegistry,
+        contexts: LoopContexts,
+        pubSub: PubSub,
+        broker: any Broker,
+        tls: TLSInForce? = nil
+    ) {
         self.registry = registry
         self.requests = RequestMetrics(registry: registry)
         self.contexts = contexts
         self.pubSub = pubSub
         self.broker = broker
+        self.tls = tls
     }
 
     /// The metrics of one loop.
@@ -61,7 +70,8 @@ struct ServerMetrics: Sendable {
             .gauge("apus_publish_budgets", "Publishers whose rate is watched.", contexts.budgets.count),
         ]
         all += await memory(logs: families.bytes)
-        return PrometheusText.write([Self.build] + all + reloads.families + process.families + registry.families)
+        all += reloads.families + (tls?.families ?? [])
+        return PrometheusText.write([Self.build] + all + process.families + registry.families)
     }
 
     /// The usual build metric: always 1, with the version as a label, so that it can be joined with any other metric.

@@ -46,7 +46,21 @@ struct ConfigurationChange: Sendable {
             throw error.adding("; its new value needs a restart")
         }
         guard running.access.isOpen || !next.access.isOpen else { throw Self.opening(loaded.sources) }
+        guard running.isOpenToEverybody || !next.isOpenToEverybody else { throw Self.admitting(loaded.sources) }
         (self.next, self.changed, self.postponed) = (next, changed, postponed)
+    }
+
+    private static func admitting(_ sources: [String: String]) -> ConfigurationError {
+        ConfigurationError(
+            code: .conflict,
+            setting: "tls.client_ca",
+            value: "none",
+            source: sources["tls.client_ca"],
+            reason: """
+                would open the server to clients without a certificate, as it asks for nothing else; only a restart does \
+                that
+                """
+        )
     }
 
     /// A file that was cut while it was written looks like one without keys.

@@ -24,7 +24,7 @@ struct Reloader: Sendable {
     let logger: Logger
 
     /// All parts, in the order in which they come into force: who loses a right loses it first.
-    private var parts: [Part] { [prepareAccess, prepareTopics, prepareSettings, prepareLogLevel] }
+    private var parts: [Part] { [prepareAccess, prepareCertificates, prepareTopics, prepareSettings, prepareLogLevel] }
 
     private var contexts: LoopContexts { engine.contexts }
 
@@ -99,6 +99,15 @@ extension Reloader {
             ].filter { $0.1 > 0 }
             guard !counts.isEmpty else { return [:] }
             return ["keys": "\(counts.map { "\($0.1) \($0.0)" }.joined(separator: ", "))"]
+        }
+    }
+
+    private func prepareCertificates(_ next: ServerConfiguration) throws(ConfigurationError) -> Commit {
+        let certificates = try next.tls.load(afterReloadFrom: engine.tls)
+        return { [tls = engine.tls] in
+            guard let tls, let certificates else { return [:] }
+            tls.replace(with: certificates)
+            return certificates.metadata
         }
     }
 

@@ -28,7 +28,7 @@ struct StreamGate: Sendable {
             // The answer to a page of another origin needs more fields.
             head.headers["origin"] == nil,
             connection.isOnUnixSocket || contexts.inForce.sites.answers(to: head.headers["host"] ?? ""),
-            let client = access(of: head),
+            let client = access(of: head, from: connection),
             let request = try? StreamRequest(
                 match,
                 query: head.query,
@@ -44,9 +44,10 @@ struct StreamGate: Sendable {
     }
 
     /// What a client may do; `nil` if the router must find that out.
-    private func access(of head: RequestHead) -> ClientAccess? {
+    private func access(of head: RequestHead, from connection: Caller) -> ClientAccess? {
         guard !access.isOpen else { return .unlimited }
-        return access.admitAtOnce(Credentials(query: head.query) { head.headers[$0] })?.access
+        let credentials = Credentials(query: head.query, certificateName: connection.commonName) { head.headers[$0] }
+        return access.admitAtOnce(credentials)?.access
     }
 
     // MARK: Behind the router

@@ -77,6 +77,37 @@ struct AuthenticationTests {
         }
     }
 
+    @Test func `A certificate names a key by its id, and counts when the request brings nothing`() async throws {
+        let policy = try await Self.policy()
+        #expect(await Self.outcome(Credentials(certificateName: "b"), policy) == "b")
+        #expect(await Self.outcome(Credentials(keyHeaders: ["key-a"], certificateName: "b"), policy) == "a")
+        #expect(await Self.outcome(Credentials(token: Self.token, certificateName: "b"), policy) == "ann")
+        #expect(await Self.outcome(Credentials(key: "wrong", certificateName: "b"), policy) == "unknownKey")
+        // The name is no secret, and a secret no name.
+        #expect(await Self.outcome(Credentials(keyHeaders: ["b"]), policy) == "unknownKey")
+        for name in ["key-b", "nobody", "", "B", "b\0"] {
+            #expect(await Self.outcome(Credentials(certificateName: name), policy) == "anonymous")
+        }
+    }
+
+    @Test func `A certificate gives what its key may do, until the key expires or is revoked`() async throws {
+        let rules = RuleList(rules: [Rule(number: 1, actions: .publish, topics: ["a"])])
+        let key = APIKey(id: "device", digest: KeyDigest(of: "key"), rules: rules, expires: 1_000_001)
+        let policy = AccessPolicy(keys: try KeyRing([key]), tokens: nil, anonymous: nil)
+        let credentials = Credentials(certificateName: "device")
+        func result(at now: Int64, _ revocations: Revocations = Revocations()) -> Authentication? {
+            policy.authenticateAtOnce(credentials, revocations: revocations, at: now)
+        }
+        #expect(result(at: 1_000_000) == .principal(Principal(certified: key)))
+        #expect(result(at: 1_000_000).map(policy.rights(of:)) == key.rights)
+        guard case .refused(let error) = result(at: 1_000_001) else { throw AccessError(.expired, "is not refused") }
+        #expect(error.code == .expired)
+        var revocations = Revocations()
+        _ = try revocations.revoke(.key(id: "device"), issuedBefore: nil, at: 0)
+        guard case .refused(let error) = result(at: 0, revocations) else { throw AccessError(.revoked, "is not refused") }
+        #expect(error.code == .revoked)
+    }
+
     @Test func `Bearer takes an API key, too, even one that looks like a token`() async throws {
         let policy = try await Self.policy()
         #expect(await Self.outcome(Credentials(authorization: ["Bearer key-a"]), policy) == "a")

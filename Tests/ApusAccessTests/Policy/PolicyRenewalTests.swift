@@ -44,6 +44,23 @@ struct PolicyRenewalTests {
         #expect(AccessPolicy.open.renewal(of: principal) == nil)
     }
 
+    @Test func `A client with a certificate stays as long as there is a key of that id, whatever its secret`() throws {
+        func policy(_ secret: String?, _ rules: RuleList = .all) throws -> AccessPolicy {
+            let keys = secret.map { [APIKey(id: "device", digest: KeyDigest(of: $0), rules: rules)] } ?? []
+            return AccessPolicy(keys: try KeyRing(keys), tokens: nil, anonymous: nil)
+        }
+        guard
+            case .principal(let principal)? = try policy("one").authenticateAtOnce(
+                Credentials(certificateName: "device"),
+                revocations: Revocations(),
+                at: 0
+            )
+        else { throw AccessError(.unknownKey, "is not admitted") }
+        #expect(try policy("two").renewal(of: principal) == principal)
+        #expect(try policy("two", .none).renewal(of: principal)?.rights == Rights.none)
+        #expect(try policy(nil).renewal(of: principal) == nil)
+    }
+
     @Test func `A token goes with its key, even if the new one has the same name`() async throws {
         let key = try await TokenKey(kid: "one", algorithm: .hs256, secret: Array(repeating: 1, count: 32))
         let other = try await TokenKey(kid: "one", algorithm: .hs256, secret: Array(repeating: 2, count: 32))
