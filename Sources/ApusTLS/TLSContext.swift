@@ -37,6 +37,9 @@ public final class TLSContext: Sendable {
     /// How many ticket keys a file may have. The first seals tickets, the others open older ones.
     public static let maxTicketKeys = 16
 
+    /// How many bytes of a file of authorities are told apart from those of another.
+    static let maxFile = 4 << 20
+
     /// When the first of the certificates ends, in milliseconds since 1970.
     public let expires: Int64
     let server: Server
@@ -149,17 +152,22 @@ public final class TLSContext: Sendable {
     }
 
     private static func readTicketKeys(_ file: String) throws(TLSError) -> [UInt8] {
+        let bytes = try read(file, atMost: ticketKeySize * maxTicketKeys + 1)
+        guard 1...ticketKeySize * maxTicketKeys ~= bytes.count, bytes.count % ticketKeySize == 0 else {
+            let text = "must have \(ticketKeySize) random bytes for each ticket key, and at most \(maxTicketKeys) keys"
+            throw TLSError(file: file, reason: text)
+        }
+        return bytes
+    }
+
+    static func read(_ file: String, atMost limit: Int) throws(TLSError) -> [UInt8] {
         guard let stream = fopen(file, "re") else {
             throw TLSError(file: file, reason: "cannot be read: \(reason(errno))")
         }
         defer { fclose(stream) }
-        var bytes = [UInt8](repeating: 0, count: ticketKeySize * maxTicketKeys + 1)
-        let count = fread(&bytes, 1, bytes.count, stream)
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = fread(&bytes, 1, limit, stream)
         guard ferror(stream) == 0 else { throw TLSError(file: file, reason: "cannot be read: \(reason(errno))") }
-        guard count > 0, count < bytes.count, count % ticketKeySize == 0 else {
-            let text = "must have \(ticketKeySize) random bytes for each ticket key, and at most \(maxTicketKeys) keys"
-            throw TLSError(file: file, reason: text)
-        }
         return Array(bytes[..<count])
     }
 

@@ -28,7 +28,7 @@ extension Setting {
             \.tls.ticketKeys,
             .path,
             isReloadable: true,
-            "File with keys for session tickets, 48 or 80 random bytes each, that several servers share."
+            "File with keys for session tickets, 80 random bytes each, that several servers share."
         ),
     ]
 }

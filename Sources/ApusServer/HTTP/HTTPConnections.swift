@@ -65,10 +65,7 @@ final class HTTPConnections: Sendable {
                 .withConnectedSocket(accepted.transport.socket.descriptor) { channel in
                     self.remember(channel)
                     return self.child.setup(channel: channel, caller: accepted.caller).flatMapThrowing { value in
-                        if let tls = accepted.transport.tls.flatMap({ TLSSession($0) }) {
-                            let handler = TLSHandler(tls, opened: accepted.opened)
-                            try channel.pipeline.syncOperations.addHandler(handler, name: "tls", position: .first)
-                        }
+                        try Self.addTLS(of: accepted, to: channel.pipeline.syncOperations)
                         return value
                     }
                 }
@@ -76,6 +73,15 @@ final class HTTPConnections: Sendable {
         } catch {
             logger.debug("socket failed", metadata: ["error": "\(error)"])
         }
+    }
+
+    private static func addTLS(
+        of accepted: Accepted,
+        to pipeline: ChannelPipeline.SynchronousOperations
+    ) throws {
+        guard let session = accepted.transport.tls.flatMap({ TLSSession($0) }) else { return }
+        try pipeline.addHandler(TLSHandler(session, opened: accepted.opened), name: "tls", position: .first)
+        try pipeline.handler(type: HTTPConnectionHandler.self).pacer.readsAhead = true
     }
 
     private func remember(_ channel: any Channel) {

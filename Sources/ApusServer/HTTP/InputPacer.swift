@@ -17,6 +17,9 @@ final class InputPacer: ChannelDuplexHandler {
     typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
+    /// Whether it reads ahead of the decoder: until something comes, which then waits here. Through TLS, nothing else
+    /// tells that the client has closed its sending side.
+    var readsAhead = false
     /// How many bytes are decoded at a time.
     static let portion = 16 * 1024
 
@@ -64,7 +67,9 @@ final class InputPacer: ChannelDuplexHandler {
         if holds { isReadHeld = true } else { context.read() }
     }
 
-    private var holds: Bool { !isDiscarding && (pending.readableBytes > 0 || handler?.wantsInput == false) }
+    private var holds: Bool {
+        !isDiscarding && (pending.readableBytes > 0 || !readsAhead && handler?.wantsInput == false)
+    }
 
     /// Whether something is held back: bytes, the end of input, or a read request.
     var hasHeld: Bool { pending.readableBytes > 0 || hasEnded && !isEndTold || isReadHeld }

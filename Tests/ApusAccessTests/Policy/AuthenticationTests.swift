@@ -104,7 +104,9 @@ struct AuthenticationTests {
         #expect(error.code == .expired)
         var revocations = Revocations()
         _ = try revocations.revoke(.key(id: "device"), issuedBefore: nil, at: 0)
-        guard case .refused(let error) = result(at: 0, revocations) else { throw AccessError(.revoked, "is not refused") }
+        guard case .refused(let error) = result(at: 0, revocations) else {
+            throw AccessError(.revoked, "is not refused")
+        }
         #expect(error.code == .revoked)
     }
 

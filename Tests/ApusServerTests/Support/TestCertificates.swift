@@ -23,8 +23,23 @@ final class TestCertificates {
     func make(_ name: String, for host: String = "localhost", days: Int = 90) throws -> TLSFiles {
         let files = TLSFiles(certificate: path("\(name).pem"), key: path("\(name).key"))
         try Self.openssl(
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(host)",
-            "-addext", "subjectAltName=DNS:\(host)", "-days", "\(days)", "-keyout", files.key, "-out", files.certificate
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=\(host)",
+            "-addext",
+            "subjectAltName=DNS:\(host)",
+            "-days",
+            "\(days)",
+            "-keyout",
+            files.key,
+            "-out",
+            files.certificate
         )
         return files
     }

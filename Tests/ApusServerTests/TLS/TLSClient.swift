@@ -43,7 +43,8 @@ final class TLSClient {
     }
 
     deinit {
-        _ = try? channel.finish(acceptAlreadyClosed: true)
+        // Not closed, which would wait for the server's `close_notify`.
+        channel.pipeline.fireChannelInactive()
     }
 
     /// What was received, opened.
@@ -60,7 +61,9 @@ final class TLSClient {
     }
 
     /// Takes sealed bytes from the server.
-    func receive(_ bytes: some Sequence<UInt8>) {
+    func receive(_ bytes: some Collection<UInt8>) {
+        // It would take no bytes for the end.
+        guard !bytes.isEmpty else { return }
         // An error is kept by the inbox.
         _ = try? channel.writeInbound(ByteBuffer(bytes: bytes))
     }
