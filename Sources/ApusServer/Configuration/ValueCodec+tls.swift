@@ -35,7 +35,8 @@ extension ValueCodec where Value == [TLSFiles] {
         guard case .object(let members) = entry, members.count == 2 else { return nil }
         var paths: [String: String] = [:]
         for (name, value) in members {
-            guard case .string(let text) = value, !text.isEmpty, let path = try? ValueCodec<String>.path.read(.text(text))
+            guard case .string(let text) = value, !text.isEmpty,
+                let path = try? ValueCodec<String>.path.read(.text(text))
             else { return nil }
             paths[name] = path
         }
