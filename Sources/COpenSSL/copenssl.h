@@ -178,6 +178,25 @@ static inline int copenssl_configure(SSL_CTX *context, copenssl_server *server) 
         && SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1);
 }
 
+// Binds sessions to the authorities that vouch for clients: a client with a session from other ones has to show its
+// certificate anew (SSL_CTX_set_session_id_context(3)).
+static inline int copenssl_bind_sessions(SSL_CTX *context) {
+    unsigned char digest[EVP_MAX_MD_SIZE], certificate[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    STACK_OF(X509) *all = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(context));
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    int is_done = all != NULL && hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+    for (int i = 0; is_done && i < sk_X509_num(all); i++) {
+        is_done = X509_digest(sk_X509_value(all, i), EVP_sha256(), certificate, &size)
+            && EVP_DigestUpdate(hash, certificate, size);
+    }
+    is_done = is_done && EVP_DigestFinal_ex(hash, digest, &size)
+        && SSL_CTX_set_session_id_context(context, digest, size);
+    EVP_MD_CTX_free(hash);
+    sk_X509_pop_free(all, X509_free);
+    return is_done;
+}
+
 // Whether a certificate asks of clients what it must: one that the list's certificates vouch for.
 static inline int copenssl_require_client_certificates(SSL_CTX *context, const char *file) {
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(file);
@@ -187,7 +206,7 @@ static inline int copenssl_require_client_certificates(SSL_CTX *context, const c
     }
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    return 1;
+    return copenssl_bind_sessions(context);
 }
 
 // MARK: Certificates
