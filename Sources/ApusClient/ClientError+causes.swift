@@ -18,7 +18,8 @@ extension ClientError {
             let message = "\(address.authority) does not answer like an HTTP server"
             return ClientError(.protocolViolation, message, cause: error)
         }
-        return ClientError(.unreachable, "cannot reach \(address.authority): \(reason(of: error))", cause: error)
+        let code: Code = distrust(of: error) == nil ? .unreachable : .untrusted
+        return ClientError(code, "cannot reach \(address.authority): \(reason(of: error))", cause: error)
     }
 
     /// The client error for an HTTP error status. `body` is parsed if it is problem+json.
@@ -63,7 +64,7 @@ extension ClientError {
         case let error as IOError:
             return String(cString: strerror(error.errnoCode)).lowercased()
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
-            return tlsReason(of: error)
+            return distrust(of: error) ?? tlsReason(of: error)
         case let error as HTTPClientError where error == .remoteConnectionClosed:
             return "the server closed the connection"
         case is HTTPParserError, ChannelError.eof, ChannelError.inputClosed, ChannelError.ioOnClosedChannel:
@@ -75,10 +76,32 @@ extension ClientError {
 
     /// BoringSSL's own messages name source files. These texts cover the common cases.
     private static func tlsReason(of error: any Error) -> String {
+        "\(error)".contains("WRONG_VERSION_NUMBER") ? "it does not speak TLS" : "the TLS handshake failed"
+    }
+
+    /// Which certificate is not accepted, and why; `nil` for any other error.
+    private static func distrust(of error: any Error) -> String? {
+        if let error = error as? NIOConnectionError {
+            return error.connectionErrors.last.flatMap { distrust(of: $0.error) }
+        }
+        guard error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError else { return nil }
         let text = "\(error)"
-        if text.contains("CERTIFICATE_VERIFY_FAILED") { return "its certificate is not trusted" }
+        func says(_ reasons: String...) -> Bool { reasons.contains { text.contains($0) } }
+        if says("CERTIFICATE_VERIFY_FAILED") {
+            return "its certificate is not trusted: no known authority vouches for it, or it has expired"
+        }
         if error is NIOSSLExtraError { return "its certificate is for another name" }
-        if text.contains("WRONG_VERSION_NUMBER") { return "it does not speak TLS" }
-        return "the TLS handshake failed"
+        if says("CERTIFICATE_REQUIRED") { return "it asks for a certificate of this client" }
+        // What a server answers (RFC 8446 section 6.2).
+        if says("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "ACCESS_DENIED") {
+            return "it does not accept this client's certificate"
+        }
+        return nil
+    }
+
+    /// Why a file cannot be read, in the system's words; `nil` if that is not the reason.
+    static func fileReason(of error: any Error) -> String? {
+        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)).lowercased() }
+        return (error as? NIOSSLError) == .noSuchFilesystemObject ? "no such file or directory" : nil
     }
 }

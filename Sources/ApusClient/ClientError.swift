@@ -19,6 +19,8 @@ public struct ClientError: Error, Sendable {
             case clientClosed
             case cancelled
             case tokenUnavailable
+            case untrusted
+            case unusableFile
         }
 
         private let kind: Kind
@@ -29,7 +31,8 @@ public struct ClientError: Error, Sendable {
 
         /// The address is not valid.
         public static let badAddress = Code(.badAddress)
-        /// No connection could be made: refused, no route, no such host, or a failed TLS handshake.
+        /// No connection could be made: refused, no route, no such host, or a TLS handshake that failed otherwise than
+        /// with ``untrusted``.
         public static let unreachable = Code(.unreachable)
         /// The server did not answer in time.
         public static let timedOut = Code(.timedOut)
@@ -52,6 +55,10 @@ public struct ClientError: Error, Sendable {
         public static let cancelled = Code(.cancelled)
         /// The token provider failed, or did not answer in time.
         public static let tokenUnavailable = Code(.tokenUnavailable)
+        /// The client does not accept the server's certificate, or the server the client's.
+        public static let untrusted = Code(.untrusted)
+        /// A file that ``ClientTLS`` names cannot be used.
+        public static let unusableFile = Code(.unusableFile)
 
         public var description: String { kind.rawValue }
     }

@@ -37,11 +37,7 @@ struct Engine: Sendable {
         logger: Logger
     ) async throws {
         let basePath = BasePath(configuration.basePath)
-        let access = AccessControl(
-            try await configuration.access.policy { logger.warning("\($0)") },
-            revocations: Revocations(lifetime: configuration.access.revocationLifetime),
-            grace: configuration.access.tokenGrace.wholeMilliseconds
-        )
+        let access = try await Self.access(configuration.access, logger)
         tls = try configuration.tls.load().map { TLSInForce($0) }
         contexts = try await LoopContexts(
             socketLoops: socketLoops.all,
@@ -96,6 +92,17 @@ struct Engine: Sendable {
         self.configuration = configuration
         self.broker = broker
         self.logger = logger
+    }
+
+    private static func access(
+        _ settings: ServerConfiguration.Access,
+        _ logger: Logger
+    ) async throws(ConfigurationError) -> AccessControl {
+        AccessControl(
+            try await settings.policy { logger.warning("\($0)") },
+            revocations: Revocations(lifetime: settings.revocationLifetime),
+            grace: settings.tokenGrace.wholeMilliseconds
+        )
     }
 
     /// Hummingbird's own log lines would repeat ours.

@@ -2,8 +2,8 @@ import Glibc
 
 /// What tells a file from the one that was there before, without reading it.
 ///
-/// A symbolic link counts as the file that it leads to, through however many links: so a mounted Kubernetes secret, whose
-/// folder is a link that is swapped, changes as well.
+/// A symbolic link counts as the file that it leads to, through however many links. So a mounted Kubernetes secret,
+/// whose folder is a link that is swapped, changes as well.
 package struct FileStamp: Equatable, Sendable {
     private let device: UInt64
     private let inode: UInt64

@@ -16,9 +16,7 @@ extension TLSContext {
             throw TLSError(file: files.certificate, reason: "cannot be loaded: \(opensslReason())")
         }
         do throws(TLSError) {
-            // A session that another authority's certificate has begun is not resumed.
-            let session = try hash(of: clientCA)
-            guard copenssl_configure(context, server, session) == 1 else {
+            guard copenssl_configure(context, server) == 1 else {
                 throw TLSError(file: files.certificate, reason: "cannot be used: \(opensslReason())")
             }
             let end = try use(files, in: context)
@@ -68,17 +66,6 @@ extension TLSContext {
             throw TLSError(file: file, reason: "has expired")
         }
         return (Int64(time(nil)) + Int64(days) * 86_400 + Int64(seconds)) * 1000
-    }
-
-    /// The SHA-256 of a file; that of nothing if there is no file.
-    private static func hash(of file: String?) throws(TLSError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        if let file { bytes = try read(file, atMost: maxFile) }
-        var hash = [UInt8](repeating: 0, count: 32)
-        guard copenssl_sha256(bytes, bytes.count, &hash) == 1 else {
-            throw TLSError(file: file ?? "OpenSSL", reason: "cannot be hashed: \(opensslReason())")
-        }
-        return hash
     }
 
     private static func checkReadable(_ file: String) throws(TLSError) {

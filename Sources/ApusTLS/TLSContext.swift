@@ -37,9 +37,6 @@ public final class TLSContext: Sendable {
     /// How many ticket keys a file may have. The first seals tickets, the others open older ones.
     public static let maxTicketKeys = 16
 
-    /// How many bytes of a file of authorities are told apart from those of another.
-    static let maxFile = 4 << 20
-
     /// When the first of the certificates ends, in milliseconds since 1970.
     public let expires: Int64
     let server: Server

@@ -156,12 +156,11 @@ static int copenssl_use_ticket_key(
     return index == 0 ? 1 : 2;
 }
 
-// The settings of every context of a server, which are those of Mozilla's intermediate profile. Sessions are resumed only
-// in the same session context, of 32 bytes. Returns 0 if the library refuses a setting.
-static inline int copenssl_configure(
-    SSL_CTX *context, copenssl_server *server, const unsigned char *session_context
-) {
+// The settings of every context of a server, which are those of Mozilla's intermediate profile. Returns 0 if the library
+// refuses one.
+static inline int copenssl_configure(SSL_CTX *context, copenssl_server *server) {
     static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+    static const unsigned char session_context[] = "apus";
     SSL_CTX_set_options(
         context,
         SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA
@@ -178,7 +177,26 @@ static inline int copenssl_configure(
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, copenssl_use_ticket_key);
     return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) && SSL_CTX_set_cipher_list(context, ciphers)
         && SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384")
-        && SSL_CTX_set_session_id_context(context, session_context, 32);
+        && SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1);
+}
+
+// Binds sessions to the authorities that vouch for clients: a client with a session from other ones has to show its
+// certificate anew (SSL_CTX_set_session_id_context(3)).
+static inline int copenssl_bind_sessions(SSL_CTX *context) {
+    unsigned char digest[EVP_MAX_MD_SIZE], certificate[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    STACK_OF(X509) *all = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(context));
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    int is_done = all != NULL && hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+    for (int i = 0; is_done && i < sk_X509_num(all); i++) {
+        is_done = X509_digest(sk_X509_value(all, i), EVP_sha256(), certificate, &size)
+            && EVP_DigestUpdate(hash, certificate, size);
+    }
+    is_done = is_done && EVP_DigestFinal_ex(hash, digest, &size)
+        && SSL_CTX_set_session_id_context(context, digest, size);
+    EVP_MD_CTX_free(hash);
+    sk_X509_pop_free(all, X509_free);
+    return is_done;
 }
 
 // Whether a certificate asks of clients what it must: one that the list's certificates vouch for.
@@ -190,12 +208,7 @@ static inline int copenssl_require_client_certificates(SSL_CTX *context, const c
     }
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    return 1;
-}
-
-// The SHA-256 of bytes. Returns 0 if it cannot be computed.
-static inline int copenssl_sha256(const void *bytes, size_t size, unsigned char hash[32]) {
-    return EVP_Digest(bytes, size, hash, NULL, EVP_sha256(), NULL);
+    return copenssl_bind_sessions(context);
 }
 
 // MARK: Certificates

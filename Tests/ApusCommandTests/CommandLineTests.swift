@@ -107,6 +107,8 @@ struct CommandLineTests {
         #expect(try address(["APUS_LISTEN": "unix:/run/s", "APUS_BASE_PATH": "/a"]) == "unix:/run/s:/a")
         #expect(try address(["APUS_URL": " unix:/run/s:/v1 "]) == "unix:/run/s:/v1")
         #expect(try address(["APUS_PORT": "tcp://10.0.0.1:1", "PORT": "85"]) == "http://127.0.0.1:85")
+        #expect(try address(["APUS_TLS_CERTIFICATE": "a.pem", "PORT": "86"]) == "https://127.0.0.1:86")
+        #expect(try address(["APUS_TLS_CERTIFICATE": "a.pem", "APUS_LISTEN": "unix:/run/s"]) == "unix:/run/s")
         #expect(throws: ConfigurationError.self) { try address(["APUS_PORT": "x"]) }
         #expect(throws: CommandFailure.self) { try address(["APUS_PORT": "0"]) }
     }

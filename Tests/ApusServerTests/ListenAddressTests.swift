@@ -15,7 +15,6 @@ import Testing
         #expect(address.description == description)
         #expect(ListenAddress(description) == address)
         #expect(ListenAddress(address.url()) == address)
-        #expect(ListenAddress(address.url(isSecure: true)) == address)
     }
 
     @Test(arguments: [

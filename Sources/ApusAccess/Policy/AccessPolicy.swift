@@ -29,9 +29,8 @@ package struct AccessPolicy: Sendable {
 
     /// Who a client is that another policy admitted; `nil` if this policy would not have admitted it.
     ///
-    /// A key that is gone or has another secret is not accepted any more; for a client with a certificate, only the key's
-    /// id counts. Nor is a token whose key, issuer or audience
-    /// is not. The rights of a token are those that it brought.
+    /// A key that is gone or has another secret is not accepted any more; of a key that a certificate names, only the
+    /// id counts. Nor is a token whose key, issuer or audience is not. The rights of a token are those that it brought.
     package func renewal(of principal: Principal) -> Principal? {
         switch principal.proof {
         case .key(let digest):

@@ -22,6 +22,8 @@ public struct ServerAddress: Sendable, Hashable {
     public let basePath: String
     /// The dialect of endpoints and messages.
     public let dialect: Dialect
+    /// How client and server prove who they are where TLS is used. Not part of the text form.
+    public var tls = ClientTLS()
 
     /// The longest path of a Unix socket, in bytes.
     private static let maximumPathLength = 103
@@ -49,7 +51,9 @@ public struct ServerAddress: Sendable, Hashable {
     /// The same server with another dialect.
     public func speaking(_ dialect: Dialect) -> ServerAddress {
         if let unixSocket { return ServerAddress(unixSocket: unixSocket, basePath: basePath, dialect: dialect) }
-        return ServerAddress(host: host, port: port, isSecure: isSecure, basePath: basePath, dialect: dialect)
+        var address = ServerAddress(host: host, port: port, isSecure: isSecure, basePath: basePath, dialect: dialect)
+        address.tls = tls
+        return address
     }
 
     /// Parses an address.

@@ -35,7 +35,7 @@ struct ConnectionEnd: Sendable {
         if isForTooBig { return .retry }
         if let close = error.close { return reaction(to: close) }
         switch error.code {
-        case .unreachable, .timedOut, .closed, .tokenUnavailable:
+        case .unreachable, .timedOut, .closed, .tokenUnavailable, .untrusted:
             return .retry
         case .unauthorized where canRenewToken:
             return .retryWithToken

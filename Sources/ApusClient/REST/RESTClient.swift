@@ -95,6 +95,7 @@ public struct RESTClient: Sendable {
     ) async throws(ClientError) -> RESTResponse {
         var request = HTTPClientRequest(url: address.restBase + path)
         request.method = method
+        if address.isSecure { request.tlsConfiguration = try address.tls.configuration() }
         if address.unixSocket != nil { request.headers.add(name: "Host", value: address.hostHeader) }
         request.headers.add(contentsOf: try await credential.fields().map { ($0.name, $0.value) })
         request.headers.add(contentsOf: headers)

@@ -20,7 +20,7 @@ extension WebSocketConnection {
         to address: ServerAddress,
         configuration: Configuration = Configuration()
     ) async throws(ClientError) -> WebSocketConnection {
-        let tls = address.isSecure ? try tlsContext() : nil
+        let tls = address.isSecure ? try address.tls.context() : nil
         let token = configuration.token.map { ApusClient.TokenSource.fixed($0) }
         let credential = try await Credential(apiKey: configuration.apiKey, token: token).fields()
         let head = requestHead(address: address, configuration: configuration, credential: credential)
@@ -88,14 +88,6 @@ extension WebSocketConnection {
         case HTTPParserError.invalidEOFState, HTTPParserError.closedConnection: false
         case is HTTPParserError, is NIOHTTPClientUpgradeError, is NIOWebSocketUpgradeError: true
         default: false
-        }
-    }
-
-    private static func tlsContext() throws(ClientError) -> NIOSSLContext {
-        do {
-            return try NIOSSLContext(configuration: .makeClientConfiguration())
-        } catch {
-            throw ClientError(.unreachable, "TLS cannot be set up", cause: error)
         }
     }
 

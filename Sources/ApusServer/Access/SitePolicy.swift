@@ -78,10 +78,12 @@ struct SitePolicy: Sendable, Equatable {
     /// - Parameters:
     ///   - origin: the `Origin` field.
     ///   - host: the `Host` field, which names the server's own origin.
-    func admits(origin: String, host: String) -> Bool {
+    ///   - isLocalSocket: whether the client, perhaps a proxy, is connected to a Unix socket, which has no TLS.
+    func admits(origin: String, host: String, isLocalSocket: Bool = false) -> Bool {
         if allowsAll { return true }
         guard let origin = WebOrigin(origin) else { return false }
-        if let own = Authority(host), origin.isServed(by: own), !isSecure || origin.scheme == "https" { return true }
+        let mayBePlain = !isSecure || isLocalSocket
+        if let own = Authority(host), origin.isServed(by: own), mayBePlain || origin.scheme == "https" { return true }
         if isLocal, ["http", "https"].contains(origin.scheme), Self.isLoopback(origin.host) { return true }
         return allowedOrigins.contains { $0.allows(origin) }
     }
@@ -95,7 +97,9 @@ struct SitePolicy: Sendable, Equatable {
     ///   - isLocalSocket: whether the client is connected to a Unix socket, which no page can reach by a name.
     func check(host: String?, origin: String?, isReading: Bool, isLocalSocket: Bool) throws(Refusal) {
         if let host, !isLocalSocket, !answers(to: host) { throw .foreignHost(host) }
-        guard !isReading, let origin, !admits(origin: origin, host: host ?? "") else { return }
-        throw .foreignOrigin(origin)
+        guard !isReading, let origin else { return }
+        guard admits(origin: origin, host: host ?? "", isLocalSocket: isLocalSocket) else {
+            throw .foreignOrigin(origin)
+        }
     }
 }

@@ -24,7 +24,7 @@ struct WebOrigin: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether this is the origin of pages that a server with this authority serves.
     ///
-    /// Of either scheme: a proxy may have ended TLS, so a server without TLS does not know what the page was loaded with.
+    /// Of either scheme: a proxy may have ended TLS, so a server without TLS does not know how the page was loaded.
     func isServed(by authority: Authority) -> Bool {
         guard host == authority.host else { return false }
         let ownPort = Self.defaultPort(of: scheme)

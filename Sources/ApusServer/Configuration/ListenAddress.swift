@@ -9,8 +9,9 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// How many addresses a server may have.
     public static let maximumCount = 16
 
-    /// Parses `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` or `https://` as in the log, or
-    /// `unix:/run/apus.sock`.
+    /// Parses `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as in the log, or `unix:/run/apus.sock`.
+    ///
+    /// Not after `https://`: the address does not turn TLS on, and somebody might believe so.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
             var path = text.dropFirst("unix:".count)
@@ -21,8 +22,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
             else { return nil }
             self = .unix(path: String(path))
         } else {
-            let scheme = ["http://", "https://"].first { text.hasPrefix($0) } ?? ""
-            var authority = text.dropFirst(scheme.count)
+            var authority = text.hasPrefix("http://") ? text.dropFirst("http://".count) : text[...]
             if authority.last == "/" { authority.removeLast() }
             guard let colon = authority.lastIndex(of: ":"),
                 let port = try? ValueCodec<Int>.port.read(.text(String(authority[authority.index(after: colon)...]))),

@@ -62,7 +62,7 @@ extension ServerConfiguration {
             flags: [:],
             variables: variables,
             file: nil,
-            settings: ["host", "port", "listen", "base_path"].compactMap(Setting.named)
+            settings: ["host", "port", "listen", "base_path", "tls.certificate"].compactMap(Setting.named)
         ).configuration
     }
 }

@@ -13,7 +13,8 @@ struct StreamingHTTP {
 
     /// How long connecting may take, and how long the head of a response may take in addition to the requested wait.
     private static let timeout = TimeAmount.seconds(10)
-    private static let tls = Mutex<NIOSSLContext?>(nil)
+    /// The last that was made: with the system's authorities it takes long.
+    private static let tls = Mutex<(ClientTLS, NIOSSLContext)?>(nil)
 
     private let address: ServerAddress
     private let credential: Credential
@@ -57,7 +58,7 @@ struct StreamingHTTP {
     }
 
     private static func connect(to address: ServerAddress, receiveBuffer: Int?) async throws -> Channel {
-        let context = address.isSecure ? try tlsContext() : nil
+        let context = address.isSecure ? try tlsContext(address.tls) : nil
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(timeout)
         let sized = receiveBuffer.map { bootstrap.channelOption(.socketOption(.so_rcvbuf), value: .init($0)) }
@@ -81,11 +82,11 @@ struct StreamingHTTP {
         }
     }
 
-    private static func tlsContext() throws -> NIOSSLContext {
+    private static func tlsContext(_ options: ClientTLS) throws -> NIOSSLContext {
         try tls.withLock { known in
-            if let known { return known }
-            let context = try NIOSSLContext(configuration: .makeClientConfiguration())
-            known = context
+            if let known, known.0 == options { return known.1 }
+            let context = try options.context()
+            known = (options, context)
             return context
         }
     }

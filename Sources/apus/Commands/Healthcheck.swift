@@ -11,8 +11,9 @@ struct HealthcheckCommand: ServerCommand {
         abstract: "Ask a server how it is; exit code 0 when it is well, 1 otherwise.",
         discussion: """
             Without --url and APUS_URL it asks the server that the environment (APUS_LISTEN, APUS_HOST, APUS_PORT, \
-            APUS_BASE_PATH, or the file that APUS_CONFIG names) configures on this machine, so it works inside the container \
-            as it is. Whatever goes wrong, a mistake in its arguments too, is exit code 1.
+            APUS_BASE_PATH, APUS_TLS_CERTIFICATE, or the file that APUS_CONFIG names) configures on this machine, so it works \
+            inside the container as it is. It does not check that server's certificate, which may be for another name: it asks \
+            on the machine itself. Whatever goes wrong, a mistake in its arguments too, is exit code 1.
 
             Examples:
               apus healthcheck
@@ -25,6 +26,9 @@ struct HealthcheckCommand: ServerCommand {
     @Option(help: ArgumentHelp("The server. (env: APUS_URL)", valueName: "url"))
     var url: String?
 
+    @OptionGroup
+    var tls: TLSArguments
+
     @Option(help: ArgumentHelp("How long it may take. (default: 3s)", valueName: "time"))
     var timeout: DurationArgument?
 
@@ -36,7 +40,11 @@ struct HealthcheckCommand: ServerCommand {
 
     func execute() async throws {
         do {
-            let address = try ServerAddress.ofThisMachine(url: url, variables: ConnectionOptions.variables)
+            let address = try ServerAddress.ofThisMachine(
+                url: url,
+                tls: try tls.options(),
+                variables: ConnectionOptions.variables
+            )
             let client = RESTClient(address: address, timeout: timeout?.amount ?? .seconds(3))
             let answer = try await client.get("/health")
             let health = try answer.decode(Health.self)
@@ -59,10 +67,15 @@ struct HealthcheckCommand: ServerCommand {
 extension ServerAddress {
     /// The server's address for a health check: from the flag, from `APUS_URL`, or of the server that the environment
     /// configures.
-    static func ofThisMachine(url: String?, variables: EnvironmentVariables) throws -> ServerAddress {
-        if let url { return try ConnectionOptions.parse(url, origin: "--url", exitCode: .failure) }
-        if let url = variables["APUS_URL"] {
-            return try ConnectionOptions.parse(url, origin: "APUS_URL", exitCode: .failure)
+    static func ofThisMachine(
+        url: String?,
+        tls: ClientTLS = ClientTLS(),
+        variables: EnvironmentVariables
+    ) throws -> ServerAddress {
+        if let (url, origin) = url.map({ ($0, "--url") }) ?? variables["APUS_URL"].map({ ($0, "APUS_URL") }) {
+            var address = try ConnectionOptions.parse(url, origin: origin, exitCode: .failure)
+            address.tls = tls
+            return address
         }
         let place = try ServerConfiguration.place(in: variables)
         let all = place.listen.isEmpty ? [.tcp(host: place.host, port: place.port)] : place.listen
@@ -75,7 +88,16 @@ extension ServerAddress {
         case .tcp(let host, let port):
             // A server that listens on all addresses also listens on the loopback address.
             let target = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
-            return ServerAddress(host: target, port: port, basePath: place.basePath)
+            var address = ServerAddress(
+                host: target,
+                port: port,
+                isSecure: place.tls.isOn,
+                basePath: place.basePath
+            )
+            address.tls = tls
+            // Only a process of this machine can be there, and its certificate is for the name that others use.
+            address.tls.verifiesServer = false
+            return address
         }
     }
 }

@@ -19,9 +19,11 @@ struct CommandFailure: Error {
         switch error.code {
         case .unreachable, .timedOut:
             self.init(text + "; is the server running? Start one with: apus serve", exitCode: .unreachable)
+        case .untrusted:
+            self.init(text + Self.certificateHint, exitCode: .unreachable)
         case .unauthorized:
             self.init(text + Self.credentialHint, exitCode: .unauthorized)
-        case .tokenUnavailable:
+        case .tokenUnavailable, .unusableFile:
             self.init(text, exitCode: .badConfiguration)
         case .refused where error.problem?.code == nil && error.problem?.status == 404:
             self.init(text + "; is this an Apus server, and its path right?")
@@ -65,6 +67,8 @@ struct CommandFailure: Error {
         )
     }
 
+    private static let certificateHint =
+        "; --ca or APUS_CA names the file of a private authority, --cert and --cert-key a certificate of this client"
     private static let credentialHint =
         "; give a key with --api-key or APUS_API_KEY, or a token with --token-file or APUS_TOKEN_FILE"
 

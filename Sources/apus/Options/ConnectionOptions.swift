@@ -21,13 +21,28 @@ struct ConnectionOptions: ParsableArguments {
     @OptionGroup
     var credentials: CredentialOptions
 
+    @OptionGroup
+    var tls: TLSArguments
+
     /// The address from the flag, the environment, or the default.
     func address() throws -> ServerAddress {
-        if let url { return try Self.parse(url, origin: "--url", exitCode: .usage) }
-        if let url = Self.environment("APUS_URL") {
-            return try Self.parse(url, origin: "APUS_URL", exitCode: .badConfiguration)
-        }
-        return try Self.parse(Self.defaultURL, origin: "the default", exitCode: .failure)
+        try Self.address(url, from: "--url", tls)
+    }
+
+    /// The address that a command is given, or that of the environment, or the default.
+    ///
+    /// - Parameter origin: where the given one is from.
+    static func address(_ url: String?, from origin: String, _ tls: TLSArguments) throws -> ServerAddress {
+        var address =
+            if let url {
+                try parse(url, origin: origin, exitCode: .usage)
+            } else if let url = environment("APUS_URL") {
+                try parse(url, origin: "APUS_URL", exitCode: .badConfiguration)
+            } else {
+                try parse(defaultURL, origin: "the default", exitCode: .failure)
+            }
+        address.tls = try tls.options()
+        return address
     }
 
     /// Creates the options of a client, with the credential.

@@ -68,6 +68,9 @@ struct VerifyCommand: ServerCommand {
     @OptionGroup
     var credentials: CredentialOptions
 
+    @OptionGroup
+    var tls: TLSArguments
+
     @Flag(help: "Print the verdict as JSON.")
     var json = false
 
@@ -112,18 +115,8 @@ struct VerifyCommand: ServerCommand {
     }
 
     private func settings() throws -> VerifySettings {
-        let address =
-            if let url {
-                try ConnectionOptions.parse(url, origin: "the argument", exitCode: .usage)
-            } else {
-                try ConnectionOptions.parse(
-                    ConnectionOptions.environment("APUS_URL") ?? ConnectionOptions.defaultURL,
-                    origin: "APUS_URL",
-                    exitCode: .badConfiguration
-                )
-            }
-        return VerifySettings(
-            address: address,
+        VerifySettings(
+            address: try ConnectionOptions.address(url, from: "the argument", tls),
             credential: try credentials.credential(),
             seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
             duration: duration.seconds,

@@ -104,10 +104,8 @@ struct AuthenticationTests {
         #expect(error.code == .expired)
         var revocations = Revocations()
         _ = try revocations.revoke(.key(id: "device"), issuedBefore: nil, at: 0)
-        guard case .refused(let error) = result(at: 0, revocations) else {
-            throw AccessError(.revoked, "is not refused")
-        }
-        #expect(error.code == .revoked)
+        guard case .refused(let end) = result(at: 0, revocations) else { throw AccessError(.revoked, "is not refused") }
+        #expect(end.code == .revoked)
     }
 
     @Test func `Bearer takes an API key, too, even one that looks like a token`() async throws {

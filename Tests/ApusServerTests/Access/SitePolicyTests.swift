@@ -35,6 +35,22 @@ import Testing
     }
 
     @Test(arguments: [
+        ("https://a.example", "a.example", true), ("https://a.example", "a.example:443", true),
+        ("https://a.example:8443", "a.example:8443", true), ("https://a.example", "a.example:8443", false),
+        ("http://a.example", "a.example", false), ("http://a.example:8443", "a.example:8443", false),
+        ("http://b.example", "a.example", true),
+    ])
+    func `with TLS of its own, the server's pages are those of https`(origin: String, host: String, isOwn: Bool) {
+        var access = ServerConfiguration.Access()
+        access.allowedOrigins = [AllowedOrigin("http://b.example")].compactMap(\.self)
+        let policy = SitePolicy(access, isLocal: false, isSecure: true)
+        #expect(policy.admits(origin: origin, host: host) == isOwn)
+        // A proxy at a Unix socket may speak either.
+        let byProxy = { try policy.check(host: host, origin: origin, isReading: false, isLocalSocket: true) }
+        #expect(((try? byProxy()) != nil) == (isOwn || origin.hasPrefix("http://a")))
+    }
+
+    @Test(arguments: [
         ("http://localhost:3000", true), ("http://127.0.0.1:5173", true), ("https://[::1]", true),
         ("http://app.localhost:3000", true), ("http://127.8.8.8", true), ("http://localhost.evil.example", false),
         ("http://evil.example", false), ("null", false), ("file://localhost", false), ("http://notlocalhost", false),

@@ -15,11 +15,28 @@ import Testing
     private func check(
         _ changes: [String: String?] = [:],
         query: String = "",
-        keys: [String] = []
+        keys: [String] = [],
+        certificateName: String? = nil
     ) throws -> Result<Handshake, Handshake.Refusal> {
         var headers = Self.good
         for (name, value) in changes { headers[name] = value }
-        return try Handshake.check(dialect: .base, query: Substring(query), access: .keys(keys)) { headers[$0] }
+        return try Handshake.check(
+            dialect: .base,
+            query: Substring(query),
+            access: .keys(keys),
+            certificateName: certificateName
+        ) { headers[$0] }
+    }
+
+    @Test func `a certificate says who the client is, unless the request does`() throws {
+        let (key, other) = (try APIKey(old: "k"), try APIKey(old: "l"))
+        func identity(_ name: String?, _ changes: [String: String?] = [:]) throws -> Handshake.Identity? {
+            try? check(changes, keys: ["k", "l"], certificateName: name).get().identity
+        }
+        #expect(try identity(key.id) == .known(.admitted(ClientAccess(Principal(certified: key)))))
+        #expect(try identity("nobody") == .known(.anonymous))
+        #expect(try identity(key.id, ["x-api-key": "l"]) == .known(.admitted(ClientAccess(Principal(other)))))
+        #expect(try identity(key.id, ["x-api-key": "wrong"]) == nil)
     }
 
     @Test func `the RFC's own handshake is taken`() throws {

@@ -22,25 +22,9 @@ final class TestCertificates {
     @discardableResult
     func make(_ name: String, for host: String = "localhost", days: Int = 90) throws -> TLSFiles {
         let files = TLSFiles(certificate: path("\(name).pem"), key: path("\(name).key"))
-        try Self.openssl(
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=\(host)",
-            "-addext",
-            "subjectAltName=DNS:\(host)",
-            "-days",
-            "\(days)",
-            "-keyout",
-            files.key,
-            "-out",
-            files.certificate
-        )
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        let subject = ["-subj", "/CN=\(host)", "-addext", "subjectAltName=DNS:\(host)", "-days", "\(days)"]
+        try Self.openssl(["req", "-x509"] + curve + subject + ["-keyout", files.key, "-out", files.certificate])
         return files
     }
 
@@ -53,7 +37,7 @@ final class TestCertificates {
         try #require(rename(path(other), path(name)) == 0)
     }
 
-    static func openssl(_ arguments: String...) throws {
+    private static func openssl(_ arguments: [String]) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["openssl"] + arguments
