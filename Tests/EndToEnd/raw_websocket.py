@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 
 from apus_e2e import TIMEOUT
+from wire import connect
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -76,15 +77,7 @@ class RawWebSocket:
     reserved = (0,)
 
     def __init__(self, server, receive_buffer=None, timeout=TIMEOUT, source=None):
-        self.socket = socket.socket()
-        if receive_buffer is not None:
-            # Before connect: afterwards the window has been announced.
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.settimeout(timeout)
-        if source is not None:
-            self.socket.bind((source, 0))
-        self.socket.connect(("127.0.0.1", server.port))
+        self.socket = connect(server, timeout, receive_buffer, source)
         self._buffer = bytearray()
 
     @classmethod

@@ -1,6 +1,5 @@
 """A server that shares its address with others: all its paths begin with its own."""
 
-import http.client
 import json
 
 import pytest
@@ -25,7 +24,7 @@ def server(below):
 
 
 async def websocket(server, path, **headers):
-    return await connect(f"ws://127.0.0.1:{server.port}{path}", proxy=None, open_timeout=TIMEOUT,
+    return await connect(server.websocket_url + path, proxy=None, ssl=server.tls, open_timeout=TIMEOUT,
                          additional_headers=headers)
 
 
@@ -43,7 +42,7 @@ async def test_rest_websockets_and_streams_are_below_it(below, dialect):
     page = below.rest("GET", f"{prefix}/topics/{topic}/messages?last_n=1").json
     assert [entry["message"]["payload"] for entry in page["messages"]] == [{"a": 1}]
     for path in (f"{prefix}/topics/{topic}/events?last_n=1", f"{prefix}/events?topic={topic}&last_n=1"):
-        connection = http.client.HTTPConnection("127.0.0.1", below.port, timeout=TIMEOUT)
+        connection = below.http()
         connection.request("GET", path)
         response = connection.getresponse()
         assert response.status == 200 and first_event(response)
@@ -78,7 +77,7 @@ async def test_a_handshake_that_comes_in_pieces_or_late_on_a_connection_is_found
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n").encode()
     before = f"GET {PREFIX}/livez HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     for pieces in ([head[:3], head[3:9], head[9:14], head[14:]], [before]):
-        connection = http.client.HTTPConnection("127.0.0.1", below.port, timeout=TIMEOUT)
+        connection = below.http()
         connection.connect()
         for piece in pieces:
             connection.sock.sendall(piece)

@@ -1,7 +1,6 @@
 """Sockets in numbers: resets at every moment, more clients than files, load of both kinds, and the end in the midst of it."""
 
 import asyncio
-import http.client
 import json
 import os
 import socket
@@ -11,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from apus_e2e import PATIENCE, TIMEOUT, Client, Server, eventually
+from apus_e2e import PATIENCE, Client, Server, eventually
 from extensions import topic_path
 from prometheus import scrape
 from raw_websocket import TEXT, RawWebSocket, command, frame, upgrade_request
@@ -170,7 +169,7 @@ def registered(server):
 
 
 def publish_over_http(server, name, until, sent):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+    connection = server.http()
     number = 0
     while time.monotonic() < until:
         body = json.dumps([name, number]).encode()
