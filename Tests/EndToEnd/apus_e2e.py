@@ -231,6 +231,11 @@ class Server:
         return next(entry["subscribers"] for entry in topics if entry["name"] == topic)
 
 
+def tls_options(server):
+    """For `asyncio.open_connection`: TLS, where the server speaks it."""
+    return {"ssl": server.tls, "server_hostname": "127.0.0.1"} if server.tls else {}
+
+
 def address(line):
     """Host and port of a `listening` record, as text or JSON."""
     url = json.loads(line)["address"] if line.startswith("{") else line.split("address=")[1].split()[0].strip('"')

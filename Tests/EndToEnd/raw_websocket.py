@@ -81,6 +81,13 @@ class RawWebSocket:
         self._buffer = bytearray()
 
     @classmethod
+    def on(cls, connection):
+        """A client on a connection that is there."""
+        raw = cls.__new__(cls)
+        raw.socket, raw._buffer = connection, bytearray()
+        return raw
+
+    @classmethod
     def open(cls, server, path="/ws", **options):
         """A socket after its handshake."""
         raw = cls(server, **options)

@@ -1,0 +1,40 @@
+"""Servers that speak TLS however the suite is run, and connections to them whose TLS a test has in hand."""
+
+import ssl
+from contextlib import contextmanager
+
+import pytest
+
+from apus_e2e import Server
+from certificates import client_context, local_pair
+from raw_http import request
+from wire import TLSSocket, connect_plainly
+
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+VERSIONS = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
+
+
+@contextmanager
+def secure(*flags, tls=None, pair=None, kind=Server, **options):
+    """A server with this pair, whose clients connect with `tls`; `kind` is its class."""
+    pair = pair or local_pair()
+    with kind(*flags, *pair.flags, tls=tls or client_context(), **options) as server:
+        yield server
+
+
+def tls(server, context=None, name="127.0.0.1", session=None):
+    """A connection with a context of its own."""
+    return TLSSocket(connect_plainly(server), context or client_context(), name, session)
+
+
+def speak(connection):
+    """Asks for something, so that whatever comes after the handshake has come."""
+    connection.sendall(request())
+    assert b"uptime_sec" in connection.recv(1 << 16)
+
+
+def resumable(server, context):
+    """The session of a connection that is over."""
+    with tls(server, context) as connection:
+        speak(connection)
+        return connection.tls.session
