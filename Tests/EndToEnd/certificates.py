@@ -40,7 +40,7 @@ class Authority:
     def __init__(self, folder, name="Apus test CA"):
         self.folder, self._count = Path(folder), 0
         self.certificate, self._key = self.folder / "ca.pem", self.folder / "ca.key"
-        _openssl("req", "-x509", *_CURVE, "-nodes", "-days", "2", "-subj", f"/CN={name}",
+        openssl("req", "-x509", *_CURVE, "-nodes", "-days", "2", "-subj", f"/CN={name}",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self._key, "-out", self.certificate)
 
     def issue(self, name, *alternatives, days=2, kind=_CURVE, usage="serverAuth"):
@@ -49,9 +49,9 @@ class Authority:
         pair = Pair(self.folder / f"{self._count}.pem", self.folder / f"{self._count}.key")
         request = self.folder / f"{self._count}.csr"
         names = ["-addext", f"subjectAltName={','.join(alternatives)}"] if alternatives else []
-        _openssl("req", *kind, "-nodes", "-subj", f"/CN={name}", *names, "-addext", f"extendedKeyUsage={usage}",
+        openssl("req", *kind, "-nodes", "-subj", f"/CN={name}", *names, "-addext", f"extendedKeyUsage={usage}",
                  "-keyout", pair.key, "-out", request)
-        _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-days", str(days),
+        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-days", str(days),
                  "-copy_extensions", "copy", "-out", pair.certificate)
         return pair
 
@@ -72,7 +72,7 @@ class Authority:
         return context
 
 
-def _openssl(*arguments):
+def openssl(*arguments):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 

@@ -106,6 +106,9 @@ class RawWebSocket:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
+    def half_close(self):
+        self.socket.shutdown(socket.SHUT_WR)
+
     def request(self, text):
         """Sends a request without a body; the status and the headers (names in lower case) of the answer."""
         self.socket.sendall(text)
