@@ -73,7 +73,8 @@ class Authority:
 
 
 def openssl(*arguments):
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+    """Runs the command; its output."""
+    return subprocess.run(["openssl", *arguments], check=True, capture_output=True).stdout
 
 
 @cache

@@ -54,6 +54,8 @@ class TLSSocket:
 
     def __getattr__(self, name):
         # Options, addresses and deadlines are those of the socket below.
+        if name == "plain":
+            raise AttributeError(name)
         return getattr(self.plain, name)
 
     def __enter__(self):
