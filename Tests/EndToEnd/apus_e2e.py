@@ -180,10 +180,6 @@ class Server:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
-    def websocket_url(self):
-        return self.url.replace("http", "ws", 1)
-
-    @property
     def rss(self):
         """Resident memory in bytes."""
         with open(f"/proc/{self.process.pid}/status") as status:
@@ -231,6 +227,10 @@ class Server:
         return next(entry["subscribers"] for entry in topics if entry["name"] == topic)
 
 
+def websocket_url(server, path):
+    return f"{'wss' if server.tls else 'ws'}://127.0.0.1:{server.port}{path}"
+
+
 def tls_options(server):
     """For `asyncio.open_connection`: TLS, where the server speaks it."""
     return {"ssl": server.tls, "server_hostname": "127.0.0.1"} if server.tls else {}
@@ -255,7 +255,7 @@ class Client:
         settings = {"compression": dialect.compression, "max_size": None, "ping_interval": None, "proxy": None,
                     "open_timeout": TIMEOUT, "close_timeout": TIMEOUT, "local_addr": getattr(server, "source", None),
                     "ssl": server.tls} | options
-        return cls(await connect(f"{server.websocket_url}{dialect.prefix}/ws{query}", **settings), dialect)
+        return cls(await connect(websocket_url(server, f"{dialect.prefix}/ws{query}"), **settings), dialect)
 
     async def __aenter__(self):
         return self

@@ -8,7 +8,7 @@ import pytest
 from apus_e2e import Server
 from certificates import client_context, local_pair
 from raw_http import request
-from wire import TLSSocket, connect_plainly
+from wire import RECORD, TLSSocket, connect_plainly
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 VERSIONS = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
@@ -38,3 +38,23 @@ def resumable(server, context):
     with tls(server, context) as connection:
         speak(connection)
         return connection.tls.session
+
+
+def hello(context=None):
+    """What a client begins with."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    begun = (context or client_context()).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        begun.do_handshake()
+    return outgoing.read()
+
+
+def read_plainly(plain):
+    """All that comes below TLS, up to the end of the connection."""
+    data = b""
+    try:
+        while part := plain.recv(RECORD):
+            data += part
+    except ConnectionResetError:
+        pass
+    return data

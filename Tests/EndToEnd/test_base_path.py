@@ -6,7 +6,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from apus_e2e import BASE, TIMEOUT, V1, Client, Server, apus
+from apus_e2e import BASE, TIMEOUT, V1, Client, Server, apus, websocket_url
 from unix_socket import first_event
 
 PREFIX = "/a/p.us"
@@ -24,7 +24,7 @@ def server(below):
 
 
 async def websocket(server, path, **headers):
-    return await connect(server.websocket_url + path, proxy=None, ssl=server.tls, open_timeout=TIMEOUT,
+    return await connect(websocket_url(server, path), proxy=None, ssl=server.tls, open_timeout=TIMEOUT,
                          additional_headers=headers)
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from apus_e2e import Client, eventually
 from certificates import authority, client_context, local_pair
+from client_addresses import STRANGER, TRUSTED, addresses, binary, line, raw
 from event_stream import EventStream, events_path
 from extensions import topic_path
 from raw_http import RawHTTP, request
 from raw_websocket import PING, PONG, TEXT, RawWebSocket, command, frame, upgrade_request
-from secure import V12, V13, VERSIONS, resumable, secure, speak, tls
+from secure import V12, V13, VERSIONS, hello, resumable, secure, speak, tls
 from test_http_framing import waiting
-from wire import TLSSocket
+from wire import TLSSocket, connect_plainly
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +238,25 @@ def test_addresses_of_ipv6_and_names_are_answered():
     with secure("--host", "::1") as server:
         with socket.create_connection(("::1", server.port)) as plain, TLSSocket(plain, client_context(), "::1") as connection:
             speak(connection)
+
+
+# Behind a proxy that passes TLS on
+
+
+@pytest.mark.parametrize(("header", "address"), [
+    (line("203.0.113.5"), "203.0.113.5:4711"), (binary("2001:db8::5", extensions=b"\x04\0\x03abc"), "[2001:db8::5]:4711"),
+])
+@pytest.mark.parametrize("step", [1, 40, 1 << 20])
+def test_a_header_of_the_proxy_protocol_comes_before_tls(header, address, step):
+    with secure("--trusted-proxy", TRUSTED, "--proxy-protocol", "on", source=STRANGER) as server:
+        server.create("t")
+        data = header + hello()
+        plain = connect_plainly(server)
+        for start in range(0, len(data), step):
+            plain.sendall(data[start:start + step])
+        assert plain.recv(1) == b"\x16"
+        plain.close()
+        with raw(server, header + upgrade_request()) as connection:
+            assert connection.head()[0] == 101
+            connection.subscribe("t")
+            assert addresses(server, "t") == {"websocket": address}

@@ -1,19 +1,18 @@
 """How TLS connections end: close_notify, its absence, clients that stall or stop reading, and the server's own end."""
 
 import socket
-import ssl
 import time
 
 import pytest
 
 from apus_e2e import PATIENCE, Client, eventually
-from certificates import authority, client_context
+from certificates import authority
 from event_stream import events_path
 from extensions import describe, new_message, stalled, topic_path
 from flood import expect_exact_gaps, flood, read_until, stalled_reader
 from raw_http import RawHTTP, request
 from raw_websocket import RawWebSocket, command, frame, upgrade_request
-from secure import VERSIONS, secure, speak, tls
+from secure import VERSIONS, hello, read_plainly, secure, speak, tls
 from test_http_framing import waiting
 from wire import RECORD, connect_plainly
 
@@ -28,26 +27,6 @@ def server():
 def hasty():
     with secure("--threads", "1", "--handshake-timeout", "500ms", "--idle-timeout", "1s") as running:
         yield running
-
-
-def hello(context=None):
-    """What a client begins with."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    begun = (context or client_context()).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
-    with pytest.raises(ssl.SSLWantReadError):
-        begun.do_handshake()
-    return outgoing.read()
-
-
-def read_plainly(plain):
-    """All that comes below TLS, up to the end of the connection."""
-    data = b""
-    try:
-        while part := plain.recv(RECORD):
-            data += part
-    except ConnectionResetError:
-        pass
-    return data
 
 
 # The server's close_notify: without it a `ConnectionResetError` is raised.

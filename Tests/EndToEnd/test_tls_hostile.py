@@ -14,8 +14,7 @@ from apus_e2e import PATIENCE, eventually
 from certificates import authority
 from raw_http import RawHTTP, request
 from raw_websocket import RawWebSocket, frame, upgrade_request
-from secure import V12, VERSIONS, secure, speak, tls
-from test_tls_ends import hello, read_plainly
+from secure import V12, VERSIONS, hello, read_plainly, secure, speak, tls
 from wire import RECORD, connect_plainly
 
 HANDSHAKE, ALERT, CCS, DATA = 22, 21, 20, 23
@@ -43,11 +42,6 @@ def unharmed(server):
 def record(kind, data, version=0x0303, announce=None):
     """A record as bytes; `announce` lies about the length."""
     return struct.pack("!BHH", kind, version, len(data) if announce is None else announce) + data
-
-
-def cut_off(plain):
-    """The server ends the connection; what it said before that, which is at most an alert behind its handshake."""
-    return read_plainly(plain)
 
 
 # Before TLS
@@ -80,7 +74,7 @@ def test_random_bytes_get_an_end(server, seed):
                 plain.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-            said = cut_off(plain)
+            said = read_plainly(plain)
             assert said[:1] in (b"", bytes([ALERT])) or said.startswith(b"HTTP/1.1 400 "), (seed, number, said)
 
 
@@ -97,7 +91,7 @@ def test_a_hello_with_wrong_bytes_gets_an_end(server, seed):
                 plain.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-            assert cut_off(plain)[:1] in (b"", bytes([ALERT]), bytes([HANDSHAKE])), (seed, wrong.hex())
+            assert read_plainly(plain)[:1] in (b"", bytes([ALERT]), bytes([HANDSHAKE])), (seed, wrong.hex())
 
 
 @pytest.mark.parametrize("text", [
@@ -115,7 +109,7 @@ def test_what_is_no_handshake_gets_an_end(server, text):
             plain.sendall(text)
         except ConnectionError:
             pass
-        cut_off(plain)
+        read_plainly(plain)
     assert server.rss - before < 16 * MIB
 
 
@@ -175,7 +169,7 @@ def test_a_record_that_was_tampered_with_ends_the_connection(server, version, be
             raw.socket.plain.sendall(sealed + tampered(raw.socket.seal(b"x" * 100), how))
         if how == "a length of 65535":
             raw.socket.plain.shutdown(socket.SHUT_WR)
-        cut_off(raw.socket.plain)
+        read_plainly(raw.socket.plain)
 
 
 def lite(server, version=(3, 4)):
