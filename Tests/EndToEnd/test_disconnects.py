@@ -13,6 +13,8 @@ from event_stream import EventStream, events_path, several_path
 from extensions import new_message, pour, publish, publish_batch, read, stalled, subscribe, topic_path
 from raw_websocket import CONTINUATION, TEXT, RawWebSocket, frame
 
+pytestmark = pytest.mark.over_tls
+
 
 async def subscribed(client, **fields):
     await subscribe(client, "t", **fields)

@@ -8,6 +8,8 @@ from apus_e2e import Client, Server
 from event_stream import EventStream, events_path, several_path
 from extensions import topic_path
 
+pytestmark = pytest.mark.over_tls
+
 BACK = {"Last-Event-ID": "gone:41"}
 
 

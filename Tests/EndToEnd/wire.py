@@ -42,7 +42,7 @@ class TLSSocket:
     """
 
     def __init__(self, plain, context, name="127.0.0.1", session=None):
-        self.plain = plain
+        self.plain, self._unsent = plain, b""
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name, session=session)
         try:
@@ -94,6 +94,13 @@ class TLSSocket:
 
     def sendall(self, data):
         self.plain.sendall(self.seal(data))
+
+    def send(self, data):
+        """For sockets that do not wait: as much as goes out of these bytes, or of what is left from before."""
+        if not self._unsent:
+            self._unsent = self.seal(data)
+        self._unsent = self._unsent[self.plain.send(self._unsent):]
+        return len(data)
 
     def recv(self, count):
         try:
