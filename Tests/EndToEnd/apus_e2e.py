@@ -1,6 +1,7 @@
 """The server under test as a process, and its two ways in: REST and an independent WebSocket client.
 
-Every wait has a deadline, multiplied by the environment's E2E_PATIENCE (for sanitizers and slow machines).
+Every wait has a deadline, multiplied by the environment's E2E_PATIENCE (for sanitizers and slow machines). With E2E_TLS=1
+the servers speak TLS, and so do all clients.
 """
 
 import asyncio
@@ -21,9 +22,12 @@ from urllib.parse import quote
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConcurrencyError, ConnectionClosed
 
+from certificates import authority, client_context, local_pair
+
 HEARTBEAT = '{"type":"info","msg":"ping",'
 PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
 TIMEOUT = 10 * PATIENCE
+OVER_TLS = os.environ.get("E2E_TLS", "0") == "1"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _OURS = re.compile(r"(APUS|PUBSUB)_|(HOST|PORT|LOG_LEVEL|MAX_QUEUE_SIZE|MAX_MESSAGES"
                    r"|MAX_SUBSCRIBER_QUEUE_SIZE|TOPIC_HISTORY_SIZE)$")
@@ -63,9 +67,15 @@ def environment(extra=None):
     return {k: v for k, v in os.environ.items() if not _OURS.match(k)} | (extra or {})
 
 
+def client_environment(extra=None):
+    """`environment` for the program as a client, which trusts the tests' authority where servers speak TLS."""
+    trust = {"APUS_CA": str(authority().certificate)} if OVER_TLS else {}
+    return environment(trust | (extra or {}))
+
+
 def apus(*arguments, env=None, stdin=None, timeout=TIMEOUT):
     """Runs a command of the program to its end."""
-    return subprocess.run([os.environ["APUS_BIN"], *arguments], env=environment(env), input=stdin,
+    return subprocess.run([os.environ["APUS_BIN"], *arguments], env=client_environment(env), input=stdin,
                           capture_output=True, text=True, timeout=timeout)
 
 
@@ -88,9 +98,13 @@ class Server:
 
     Its exit code must then be `exit_code` (None: any), and its standard output empty. It may open no more than `files`.
     `source` is the address that clients connect from. `popen` has further arguments for `subprocess.Popen`.
+    `tls` is what clients connect with where the flags have it speak TLS, and False where it never does.
     """
 
-    def __init__(self, *flags, env=None, exit_code=0, files=None, source=None, popen=None):
+    def __init__(self, *flags, env=None, exit_code=0, files=None, source=None, popen=None, tls=None):
+        self.tls = tls or None
+        if OVER_TLS and tls is None:
+            self.tls, flags = client_context(), (*flags, *local_pair().flags)
         self._arguments = [os.environ["APUS_BIN"], "serve", "--port", "0", *flags]
         self._env, self._exit_code = environment(env), exit_code
         if files is not None:
@@ -163,7 +177,7 @@ class Server:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def rss(self):
@@ -183,11 +197,18 @@ class Server:
         """How many descriptors it has."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def http(self, timeout=TIMEOUT):
+        """A connection for several requests, which the caller closes."""
+        options = {"timeout": timeout, "source_address": self.source}
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, **options)
+        return http.client.HTTPConnection("127.0.0.1", self.port, **options)
+
     def rest(self, method, path, body=None, headers=None, timeout=TIMEOUT):
         """One request on its own connection; `body` is sent as JSON unless it is bytes."""
         if body is not None and not isinstance(body, bytes):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {})
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout, source_address=self.source)
+        connection = self.http(timeout)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -204,6 +225,15 @@ class Server:
     def subscribers(self, topic):
         topics = self.rest("GET", "/topics").json["topics"]
         return next(entry["subscribers"] for entry in topics if entry["name"] == topic)
+
+
+def websocket_url(server, path):
+    return f"{'wss' if server.tls else 'ws'}://127.0.0.1:{server.port}{path}"
+
+
+def tls_options(server):
+    """For `asyncio.open_connection`: TLS, where the server speaks it."""
+    return {"ssl": server.tls, "server_hostname": "127.0.0.1"} if server.tls else {}
 
 
 def address(line):
@@ -223,8 +253,9 @@ class Client:
     @classmethod
     async def open(cls, server, dialect=BASE, query="", **options):
         settings = {"compression": dialect.compression, "max_size": None, "ping_interval": None, "proxy": None,
-                    "open_timeout": TIMEOUT, "close_timeout": TIMEOUT, "local_addr": getattr(server, "source", None)} | options
-        return cls(await connect(f"ws://127.0.0.1:{server.port}{dialect.prefix}/ws{query}", **settings), dialect)
+                    "open_timeout": TIMEOUT, "close_timeout": TIMEOUT, "local_addr": getattr(server, "source", None),
+                    "ssl": server.tls} | options
+        return cls(await connect(websocket_url(server, f"{dialect.prefix}/ws{query}"), **settings), dialect)
 
     async def __aenter__(self):
         return self

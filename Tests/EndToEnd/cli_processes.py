@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from apus_e2e import TIMEOUT, apus, environment, eventually
+from apus_e2e import TIMEOUT, apus, client_environment, eventually
 
 
 class Cutter:
@@ -18,7 +18,8 @@ class Cutter:
         self.lead_to(server)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open, self._lock = [], threading.Lock()
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = server.url.partition(":")[0]
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.accepted = 0
         # What the next connections get in place of an answer, before they are closed.
         self.stumps = []
@@ -94,7 +95,7 @@ class Sub:
 
     def __enter__(self):
         with open(self.output, "ab") as output, open(self._said, "wb") as said:
-            self.process = subprocess.Popen(self._arguments, env=environment(), stdout=output, stderr=said)
+            self.process = subprocess.Popen(self._arguments, env=client_environment(), stdout=output, stderr=said)
         return self
 
     def __exit__(self, kind, *_):

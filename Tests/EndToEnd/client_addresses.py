@@ -4,6 +4,7 @@ import socket
 import struct
 
 from raw_http import RawHTTP
+from wire import connect_plainly, secured
 
 # The proxies of the tests connect from here, and everybody else from there.
 TRUSTED, STRANGER = "127.0.0.1", "127.0.0.2"
@@ -28,11 +29,22 @@ LOCAL = SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)
 
 
 def raw(server, start=b"", source=TRUSTED):
-    """A connection that has sent its first bytes."""
-    connection = RawHTTP(server, source=source)
+    """A connection that has sent its first bytes; a header of the PROXY protocol comes before TLS."""
+    plain = connect_plainly(server, source=source)
+    if server.tls:
+        size = _header_size(start)
+        plain.sendall(start[:size])
+        start = start[size:]
+    connection = RawHTTP.on(secured(plain, server))
     if start:
         connection.send(start)
     return connection
+
+
+def _header_size(start):
+    if start.startswith(b"PROXY "):
+        return start.index(b"\r\n") + 2
+    return 16 + struct.unpack_from("!H", start, 14)[0] if start.startswith(SIGNATURE) else 0
 
 
 def addresses(server, topic):

@@ -8,7 +8,7 @@ import resource
 
 import pytest
 
-from apus_e2e import BASE, DEFLATED, PATIENCE, V1, Server
+from apus_e2e import BASE, DEFLATED, OVER_TLS, PATIENCE, V1, Server
 
 FILES = 65_536
 _numbers = itertools.count()
@@ -26,6 +26,13 @@ def pytest_configure(config):
 def pytest_make_parametrize_id(val, argname):
     """Bytes differ from run to run (masks, gzip's clock), and parallel runs must agree on how a test is called."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items):
+    if OVER_TLS:
+        for item in items:
+            if marker := item.get_closest_marker("plain"):
+                item.add_marker(pytest.mark.skip(reason=f"plain: {marker.args[0]}"))
 
 
 @pytest.hookimpl(tryfirst=True)

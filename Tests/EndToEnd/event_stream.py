@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from apus_e2e import TIME, TIMEOUT
+from apus_e2e import TIME, TIMEOUT, tls_options
 
 
 @dataclass
@@ -43,6 +43,7 @@ class EventStream:
     @classmethod
     async def open(cls, server, path, headers=None, **connection):
         """Sends the request and reads the head of the answer; `connection` is for `asyncio.open_connection`."""
+        connection = tls_options(server) | connection
         stream = cls(*await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 24, **connection))
         fields = {"Host": f"127.0.0.1:{server.port}", "Accept": "text/event-stream"} | (headers or {})
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]

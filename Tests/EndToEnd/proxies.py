@@ -69,7 +69,7 @@ class Kind:
         """A server with the settings that the document gives for this proxy."""
         row = re.search(rf"^\| {self.title} \| `(.+)` \| `(.+)` \|$", section("Behind a proxy"), re.MULTILINE)
         settings = dict(setting.split("=", 1) for setting in row[2 if at_socket else 1].split())
-        return Server(*flags, env=settings, source=BYSTANDER)
+        return Server(*flags, env=settings, source=BYSTANDER, tls=False)
 
     def timeouts(self):
         """All timeouts of the configuration by their names, in seconds."""

@@ -47,9 +47,6 @@ class RawHTTP(RawWebSocket):
         self.send(request(*args, **kwargs))
         return self.answer(is_head=args[:1] == ("HEAD",))
 
-    def half_close(self):
-        self.socket.shutdown(socket.SHUT_WR)
-
     def answer(self, is_head=False):
         """The next answer, whole."""
         status, version, headers = self.head()

@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 
 from apus_e2e import TIMEOUT
+from wire import connect
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -76,16 +77,15 @@ class RawWebSocket:
     reserved = (0,)
 
     def __init__(self, server, receive_buffer=None, timeout=TIMEOUT, source=None):
-        self.socket = socket.socket()
-        if receive_buffer is not None:
-            # Before connect: afterwards the window has been announced.
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.settimeout(timeout)
-        if source is not None:
-            self.socket.bind((source, 0))
-        self.socket.connect(("127.0.0.1", server.port))
+        self.socket = connect(server, timeout, receive_buffer, source)
         self._buffer = bytearray()
+
+    @classmethod
+    def on(cls, connection):
+        """A client on a connection that is there."""
+        raw = cls.__new__(cls)
+        raw.socket, raw._buffer = connection, bytearray()
+        return raw
 
     @classmethod
     def open(cls, server, path="/ws", **options):
@@ -105,6 +105,9 @@ class RawWebSocket:
         """Ends the connection with a reset, as a crashed peer would."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+    def half_close(self):
+        self.socket.shutdown(socket.SHUT_WR)
 
     def request(self, text):
         """Sends a request without a body; the status and the headers (names in lower case) of the answer."""

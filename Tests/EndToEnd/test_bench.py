@@ -15,6 +15,8 @@ import pytest
 
 from apus_e2e import PATIENCE, TIMEOUT, Server, apus, environment, eventually
 
+pytestmark = pytest.mark.plain("apus bench speaks no TLS")
+
 SHORT = ["--duration", "500ms", "--warmup", "100ms"]
 NOWHERE = "http://127.0.0.1:1"
 

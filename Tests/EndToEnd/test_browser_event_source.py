@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
 
-import pytest
-
-from apus_e2e import Server
+from apus_e2e import Server, tls_options
+from chromium import browser
 
 MESSAGES = 100
 PAGE = """<!doctype html><script>
@@ -57,7 +54,7 @@ class CuttingProxy:
             writer.close()
 
     async def _pass_on(self, head, writer):
-        reader, upstream = await asyncio.open_connection("127.0.0.1", self.server.port)
+        reader, upstream = await asyncio.open_connection("127.0.0.1", self.server.port, **tls_options(self.server))
         upstream.write(head)
         # So many bytes, and no more: the cut is rarely between two events.
         rest = 1500 + 377 * (self.cuts % 7)
@@ -70,27 +67,12 @@ class CuttingProxy:
         writer.transport.abort()
 
 
-@pytest.fixture
-def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "needs a browser: apt-get install chromium (dev/install does)"
-    return path
-
-
-async def test_an_event_source_whose_connections_are_cut_gets_every_message_once_and_in_order(chromium):
-    with Server("--history", "1000") as server, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+async def test_an_event_source_whose_connections_are_cut_gets_every_message_once_and_in_order():
+    with Server("--history", "1000") as server:
         server.create("t")
-        async with CuttingProxy(server) as proxy:
-            browser = await asyncio.create_subprocess_exec(
-                chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-                "--remote-debugging-port=0", f"http://127.0.0.1:{proxy.port}/",
-                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
-            try:
-                await asyncio.wait_for(proxy.opened.wait(), 60)
-                for number in range(MESSAGES):
-                    await asyncio.to_thread(server.rest, "POST", "/topics/t/messages", number)
-                assert await asyncio.wait_for(proxy.got, 120) == list(range(MESSAGES))
-            finally:
-                browser.kill()
-                await browser.wait()
+        async with CuttingProxy(server) as proxy, browser(f"http://127.0.0.1:{proxy.port}/"):
+            await asyncio.wait_for(proxy.opened.wait(), 60)
+            for number in range(MESSAGES):
+                await asyncio.to_thread(server.rest, "POST", "/topics/t/messages", number)
+            assert await asyncio.wait_for(proxy.got, 120) == list(range(MESSAGES))
             assert proxy.cuts > 5, "the connections were not cut often enough to show anything"

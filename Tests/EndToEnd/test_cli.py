@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from apus_e2e import TIMEOUT, Client, Server, apus, environment, eventually
+from apus_e2e import TIMEOUT, Client, Server, apus, client_environment, eventually
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -24,7 +24,7 @@ class Subscriber:
     def __enter__(self):
         before = self.server.subscribers(self.topic)
         self.output = tempfile.NamedTemporaryFile()
-        self.process = subprocess.Popen(self.arguments, env=environment(), stdout=self.output,
+        self.process = subprocess.Popen(self.arguments, env=client_environment(), stdout=self.output,
                                         stderr=subprocess.DEVNULL)
         eventually(lambda: self.server.subscribers(self.topic) == before + 1, "apus sub subscribed")
         return self

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from apus_e2e import TIMEOUT, apus, environment, eventually
+from apus_e2e import TIMEOUT, apus, client_environment, eventually
 from cli_processes import Cutter, Sub, cli, publish, subscribed
 
 MESSAGE = ("type", "topic", "message")
@@ -111,7 +111,7 @@ def test_a_pub_whose_connection_is_cut_publishes_everything_once_where_repeats_a
     topic = "deduped"
     assert server.rest("PUT", f"/topics/{topic}", {"history": 1000, "dedupe_window": "10m"}).status == 201
     with Cutter(server) as cutter:
-        process = subprocess.Popen([os.environ["APUS_BIN"], "pub", topic, "-", "--url", cutter.url], env=environment(),
+        process = subprocess.Popen([os.environ["APUS_BIN"], "pub", topic, "-", "--url", cutter.url], env=client_environment(),
                                    stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for number in range(100):
             process.stdin.write(f"{number}\n")
@@ -131,7 +131,7 @@ def test_a_pub_whose_connection_is_cut_publishes_everything_once_where_repeats_a
 def test_no_reconnect_ends_with_the_connection(server, topic, tmp_path):
     with Cutter(server) as cutter:
         process = subprocess.Popen([os.environ["APUS_BIN"], "sub", topic, "--no-reconnect", "--url", cutter.url],
-                                   env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                                   env=client_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         subscribed(server, topic)
         cutter.cut()
         _, stderr = process.communicate(timeout=TIMEOUT)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from apus_e2e import TIMEOUT, Server, apus, environment, eventually
+from apus_e2e import TIMEOUT, Server, apus, client_environment, eventually
 from cli_processes import Cutter, Sub, cli, publish, subscribed
 
 
@@ -72,7 +72,7 @@ def test_a_deletion_that_is_told_ends_a_sub_also_after_a_restart(tmp_path):
         with restartable() as (cutter, server, restart):
             assert server.create("t").status == 201
             process = subprocess.Popen([os.environ["APUS_BIN"], "sub", "t", *flags, "--url", cutter.url],
-                                       env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                                       env=client_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             subscribed(server, "t")
             server = restart()
             if not flags:
@@ -105,7 +105,7 @@ def test_a_pub_waits_for_its_topic_after_a_restart(flags):
     with restartable() as (cutter, server, restart):
         assert server.create("t").status == 201
         process = subprocess.Popen([os.environ["APUS_BIN"], "pub", "t", "-", *flags, "--url", cutter.url],
-                                   env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   env=client_environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         process.stdin.write("0\n")
         process.stdin.flush()
         eventually(lambda: server.rest("GET", "/topics/t").json["last"] == 1, "published")

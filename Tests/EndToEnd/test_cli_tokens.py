@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from apus_e2e import TIMEOUT, Server, apus, environment, eventually
+from apus_e2e import TIMEOUT, Server, apus, client_environment, eventually
 from cli_processes import Sub
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -154,7 +154,7 @@ def test_pub_renews_its_token_on_the_open_connection_and_ends_when_that_allows_n
     tokens.put("--allow", "publish:less", expires="1s")
     command = [os.environ["APUS_BIN"], "pub", "less", "-", "--url", server.url, "--token-file", str(tokens.path)]
     pipe = subprocess.PIPE
-    with subprocess.Popen([*command, "--outcome", "--json"], env=environment(), stdin=pipe, stdout=pipe, stderr=pipe,
+    with subprocess.Popen([*command, "--outcome", "--json"], env=client_environment(), stdin=pipe, stdout=pipe, stderr=pipe,
                           text=True) as pub:
         pub.stdin.write("1\n")
         pub.stdin.flush()
@@ -177,7 +177,7 @@ def test_pub_renews_its_token_on_the_open_connection_and_ends_when_that_allows_n
 def test_the_shell_renews_its_token_too(server, tokens):
     tokens.put("--allow", "publish:none", expires="1s")
     with subprocess.Popen([os.environ["APUS_BIN"], "shell", "--url", server.url, "--token-file", str(tokens.path)],
-                          env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+                          env=client_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
         def ask():
             shell.stdin.write("publish open hello\n")
             shell.stdin.flush()
@@ -210,7 +210,7 @@ def test_a_token_that_stays_the_same_ends_the_command_and_so_does_a_revocation(t
         assert server.create("ends", headers=BOSS).status == 201
         token = tokens.put(sub="eve", expires="1s" if reason == "TOKEN_EXPIRED" else "1h")
         given = ["--token", token] if reason == "TOKEN_EXPIRED" else ["--token-file", tokens.path]
-        with subprocess.Popen([os.environ["APUS_BIN"], "sub", "ends", "--url", server.url, *given], env=environment(),
+        with subprocess.Popen([os.environ["APUS_BIN"], "sub", "ends", "--url", server.url, *given], env=client_environment(),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sub:
             if reason == "REVOKED":
                 subscribed(server, "ends")

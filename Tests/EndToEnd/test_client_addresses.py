@@ -114,6 +114,7 @@ def test_refusals_are_logged_with_the_client_s_address(forwarding):
 
 # MARK: The PROXY protocol
 
+@pytest.mark.plain("TLS begins behind the header: test_tls_hostile.py has that")
 @pytest.mark.parametrize("header, address", [
     (line("203.0.113.5"), "203.0.113.5:4711"), (binary("203.0.113.5"), "203.0.113.5:4711"),
     (line("2001:db8::5"), "[2001:db8::5]:4711"), (binary("2001:db8::5", extensions=b"\x04\0\x03abc"), "[2001:db8::5]:4711"),
@@ -154,6 +155,7 @@ def test_a_trusted_address_in_a_header_may_forward_for_others(proxied):
     assert logged(proxied, path) == "198.51.100.1"
 
 
+@pytest.mark.plain("without a header there is no TLS to answer in")
 @pytest.mark.parametrize("start", [
     request(), upgrade_request(), b"PROXY TCP4 1.1.1.1\r\n", b"PROXY TCP4 1.1.1.1 1.1.1.1 1 99999\r\n" + request(),
     SIGNATURE + b"\x21\x11\xff\xff", SIGNATURE + b"\x31\x11\0\x0c" + bytes(12), b"PROXY " + b"x" * 200, b"\0",
@@ -165,6 +167,7 @@ def test_a_trusted_proxy_without_a_valid_header_is_refused(proxied, start):
         connection.expect_end()
 
 
+@pytest.mark.plain("without a header there is no TLS to answer in")
 @pytest.mark.parametrize("header", [line("203.0.113.5"), binary("203.0.113.5"), LOCAL])
 def test_nobody_else_can_use_the_protocol(proxied, forwarding, header):
     # A stranger where it is on, and a trusted proxy where it is off.
@@ -184,6 +187,7 @@ def test_strangers_need_no_header(proxied):
         assert addresses(proxied, topic)["websocket"].startswith(f"{STRANGER}:")
 
 
+@pytest.mark.plain("half a header is no beginning of TLS")
 @pytest.mark.parametrize("start", [b"", line("203.0.113.5")[:-1], line("203.0.113.5"), binary("203.0.113.5")[:20],
                                    binary("203.0.113.5"), binary("203.0.113.5") + b"GET /ws"])
 def test_a_header_and_a_request_have_to_come_in_time(start):

@@ -9,6 +9,8 @@ import pytest
 
 from apus_e2e import BASE, TIME, Client, Server, apus
 
+pytestmark = pytest.mark.plain("it is about settings")
+
 SETTINGS = {
     "host": ("10.1.2.3", "10.1.2.4", "10.1.2.5"), "port": ("7001", "7002", "7003"), "threads": ("1", "2", "3"),
     "log_level": ("error", "debug", "warning"), "log_format": ("json", "text", "json"), "queue": ("11", "12", "13"),

@@ -264,4 +264,4 @@ def test_with_the_proxy_protocol_the_limit_is_that_of_the_client():
         close_all(held)
         with raw(server, request()) as broken:
             assert broken.answer().status == 400
-        assert refused(server) == {"connections_per_address": 3, "proxy_header": 1}
+        assert refused(server).items() >= {"connections_per_address": 3, "proxy_header": 1}.items()

@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from apus_e2e import PATIENCE, TIMEOUT, V1, Client, Server
+from apus_e2e import PATIENCE, V1, Client, Server
 from event_stream import EventStream, events_path, several_path
 from extensions import new_message, pour, publish, publish_batch, read, stalled, subscribe, topic_path
 from raw_websocket import CONTINUATION, TEXT, RawWebSocket, frame
+
+pytestmark = pytest.mark.over_tls
 
 
 async def subscribed(client, **fields):
@@ -121,7 +123,7 @@ def probe(connection, path):
 async def test_a_server_that_drains_is_alive_and_not_ready():
     with Server("--drain-timeout", "3s", "--queue", "100000") as server:
         server.create("t")
-        ready, live = (http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT) for _ in range(2))
+        ready, live = (server.http() for _ in range(2))
         assert probe(ready, "/readyz") == (200, {"status": "ready"})
         assert probe(live, "/livez") == (200, {"status": "alive"})
         raw, _ = stalled(server, "t")

@@ -11,6 +11,8 @@ from event_stream import EventStream, events_path
 from extensions import configure, describe, expect_bad, position, publish, subscribe, topic_path
 from history import fill
 
+pytestmark = pytest.mark.over_tls
+
 
 def one(topic, dialect=None, **query):
     return events_path(topic_path(topic, **({} if dialect is None else {"dialect": dialect})), **query)

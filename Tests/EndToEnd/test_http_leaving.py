@@ -13,6 +13,8 @@ from prometheus import scrape
 from raw_http import RawHTTP, request
 from test_http_framing import alarms, waiting
 
+pytestmark = pytest.mark.over_tls
+
 # How long after its request a client closes its side: with it, or when it is at work for sure.
 DELAYS = [None, 0, 0.02, 0.3]
 

@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from apus_e2e import PATIENCE, Client, Server
+from certificates import authority
 from extensions import topic_path
 from history import offsets, page
 from prometheus import scrape
@@ -91,8 +92,8 @@ def test_a_client_that_does_not_wait_after_all_is_not_told(server):
 def test_curl_sends_a_large_body_without_a_pause(server, topic, tmp_path):
     body = tmp_path / "body"
     body.write_bytes(b'"' + b"x" * 1_040_000 + b'"')
-    done = subprocess.run(["curl", "-sS", "-w", "%{http_code} %{time_total}", "-o", "/dev/null", "-H", "Expect: 100-continue",
-                           "--expect100-timeout", "30", "--data-binary", f"@{body}",
+    done = subprocess.run(["curl", "-sS", "--cacert", authority().certificate, "-w", "%{http_code} %{time_total}",
+                           "-o", "/dev/null", "-H", "Expect: 100-continue", "--expect100-timeout", "30", "--data-binary", f"@{body}",
                            server.url + topic_path(topic, "/messages")], capture_output=True, text=True, timeout=60)
     status, seconds = done.stdout.split()
     assert status == "201", done

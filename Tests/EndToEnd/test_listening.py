@@ -14,6 +14,8 @@ import pytest
 import unix_socket
 from apus_e2e import TIMEOUT, Server, apus, environment, eventually, until
 
+pytestmark = pytest.mark.plain("it is about addresses and Unix sockets")
+
 
 @pytest.fixture
 def folder():

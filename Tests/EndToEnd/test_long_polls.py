@@ -5,9 +5,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from apus_e2e import PATIENCE, Client
 from extensions import configure
 from history import fill, get, offsets, page, post
+
+pytestmark = pytest.mark.over_tls
 
 
 def answer_later(server, topic, **query):

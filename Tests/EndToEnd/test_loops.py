@@ -5,7 +5,6 @@ import json
 import os
 import re
 import selectors
-import socket
 import subprocess
 import threading
 
@@ -13,6 +12,7 @@ import pytest
 
 from apus_e2e import PATIENCE, Server, apus, eventually
 from prometheus import scrape
+from wire import connect
 
 # It is about who has a core and who has not.
 pytestmark = pytest.mark.alone
@@ -113,7 +113,7 @@ class Readers:
         self._stop = threading.Event()
         self._selector = selectors.DefaultSelector()
         for index in range(count):
-            stream = socket.create_connection(("127.0.0.1", server.port))
+            stream = connect(server)
             stream.sendall(b"GET /events?topic=* HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             stream.setblocking(False)
             self._selector.register(stream, selectors.EVENT_READ, index)
@@ -124,13 +124,15 @@ class Readers:
     def _read(self):
         while not self._stop.is_set():
             for key, _ in self._selector.select(0.1):
-                data = key.fileobj.recv(1 << 18)
-                if not data:
-                    self._selector.unregister(key.fileobj)
-                    continue
-                whole, newline, rest = (self._rests[key.data] + data).rpartition(b"\n")
-                self.counts[key.data] += len(EVENT.findall(whole))
-                self._rests[key.data] = rest
+                with contextlib.suppress(BlockingIOError):
+                    self._take(key.fileobj, key.data)
+
+    def _take(self, stream, index):
+        while data := stream.recv(1 << 18):
+            whole, newline, rest = (self._rests[index] + data).rpartition(b"\n")
+            self.counts[index] += len(EVENT.findall(whole))
+            self._rests[index] = rest
+        self._selector.unregister(stream)
 
     def close(self):
         self._stop.set()

@@ -1,12 +1,12 @@
 """Memory that is needed no more: what has expired, and what churn has left behind."""
 
 import json
-import socket
 
 import pytest
 
-from apus_e2e import PATIENCE, TIMEOUT, Client, Server, until
+from apus_e2e import PATIENCE, Client, Server, until
 from extensions import configure, describe, new_message, payloads, publish_batch, receive_events, subscribe
+from wire import connect
 
 MIB = 1 << 20
 QUIET = ("--release-memory-after", "1s")
@@ -27,7 +27,7 @@ async def publish_ids(client, topic, count):
 
 def pipeline(server, requests):
     """Sends many requests on one connection, and waits for the answer to the last of them."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as connection:
+    with connect(server) as connection:
         for start in range(0, len(requests), 100):
             part = requests[start:start + 100]
             connection.sendall(b"".join(part))

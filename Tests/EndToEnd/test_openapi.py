@@ -23,7 +23,9 @@ from urllib.parse import quote
 import pytest
 from websockets.sync.client import connect
 
-from apus_e2e import PATIENCE, TIMEOUT, Server, environment
+from apus_e2e import PATIENCE, TIMEOUT, Server, environment, websocket_url
+
+pytestmark = pytest.mark.plain("it is about what requests mean")
 
 FOLDER = Path(__file__).parent
 EXAMPLES = int(os.environ.get("APUS_OPENAPI_EXAMPLES", "5"))
@@ -74,7 +76,7 @@ def filled(*flags, **headers):
             assert server.create(topic, headers=headers).status == 201
             path = f"/topics/{quote(topic, safe='')}/messages?key=k"
             assert all(server.rest("POST", path, {"n": n}, headers).status == 201 for n in range(3))
-        with connect(f"ws://127.0.0.1:{server.port}/ws", additional_headers=headers, proxy=None) as socket:
+        with connect(websocket_url(server, "/ws"), ssl=server.tls, additional_headers=headers, proxy=None) as socket:
             reader = threading.Thread(target=lambda: [None for _ in socket], daemon=True)
             reader.start()
             for topic in TOPICS:

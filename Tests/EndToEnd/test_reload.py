@@ -334,6 +334,7 @@ def test_a_signal_during_the_drain_is_harmless(tmp_path):
             server.process.send_signal(signal.SIGHUP)
 
 
+@pytest.mark.plain("a certificate is something to reload")
 def test_without_a_file_there_is_nothing_to_reload():
     with Server("--queue", "5") as server:
         server.process.send_signal(signal.SIGHUP)

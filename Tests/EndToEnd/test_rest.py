@@ -1,13 +1,12 @@
 """REST: errors, names, methods, odd requests, and the API documentation."""
 
 import gzip
-import http.client
 import json
 import re
 
 import pytest
 
-from apus_e2e import TIMEOUT, Client
+from apus_e2e import Client
 
 LIMIT = 64 * 1024
 
@@ -120,7 +119,7 @@ def test_a_body_of_64_KiB_is_taken_and_one_byte_more_is_too_large(server):
 
 def test_a_chunked_body_is_taken_within_the_same_limit(server):
     def post(chunks):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+        connection = server.http()
         try:
             connection.request("POST", "/topics", iter(chunks), encode_chunked=True)
             return connection.getresponse().status
@@ -133,7 +132,7 @@ def test_a_chunked_body_is_taken_within_the_same_limit(server):
 
 
 def test_requests_follow_one_another_on_one_connection(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+    connection = server.http()
     try:
         connection.connect()
         local = connection.sock.getsockname()
@@ -216,7 +215,7 @@ def test_a_document_that_the_client_has_is_not_sent_again(server, path, coding):
 
 
 def test_a_kept_connection_goes_on_after_a_document_that_was_not_sent(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+    connection = server.http()
     try:
         for method in ("GET", "HEAD", "GET"):
             connection.request(method, "/apus.js", headers={"If-None-Match": "*"})

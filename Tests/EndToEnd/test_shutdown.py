@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from apus_e2e import PATIENCE, TIMEOUT, Client, Server, eventually
 from flood import flood, numbered, stalled_reader
+from wire import connect
 
 NUMBER = re.compile(r'"payload":\[(\d+),')
 
@@ -112,7 +113,7 @@ def refuses_connections(server):
 async def test_while_draining_nothing_new_is_taken_and_the_end_comes_in_time():
     with Server("--drain-timeout", "2s", "--queue", "100000") as server:
         server.create("t")
-        kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+        kept = server.http()
         kept.request("GET", "/health")
         kept.getresponse().read()
         client, publisher = await Client.open(server), await Client.open(server)
@@ -169,7 +170,7 @@ async def test_a_second_signal_ends_the_server_at_once():
 
 def test_a_request_that_never_ends_does_not_outlast_the_drain():
     with Server("--drain-timeout", "1s", "--handshake-timeout", "30s") as server:
-        with socket.create_connection((server.host, server.port)) as stuck:
+        with connect(server) as stuck:
             stuck.sendall(b"POST /topics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
             server.rest("GET", "/health")
             code, seconds = stop(server)

@@ -1,7 +1,6 @@
 """Sockets in numbers: resets at every moment, more clients than files, load of both kinds, and the end in the midst of it."""
 
 import asyncio
-import http.client
 import json
 import os
 import socket
@@ -11,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from apus_e2e import PATIENCE, TIMEOUT, Client, Server, eventually
+from apus_e2e import PATIENCE, Client, Server, eventually
 from extensions import topic_path
 from prometheus import scrape
 from raw_websocket import TEXT, RawWebSocket, command, frame, upgrade_request
@@ -23,7 +22,8 @@ RESETS, BATCH = 2000, 50
 @pytest.fixture(scope="module", params=["1", "2"])
 def stormy(request):
     # A socket that is closed but still counted would soon leave no room.
-    with Server("--threads", request.param, files=400) as running:
+    # And a publisher that is slow over TLS would be told that the server is there.
+    with Server("--threads", request.param, "--heartbeat", "0", files=400) as running:
         running.create("t")
         yield running
 
@@ -121,6 +121,7 @@ def test_resets_while_there_are_events_for_the_socket_leave_nothing_behind(storm
         raw.expect_pong("fine")
 
 
+@pytest.mark.plain("clients that are not accepted cannot begin TLS")
 def test_clients_beyond_the_limit_of_open_files_wait_and_are_served_once_others_leave():
     with Server("--threads", "1", "--handshake-timeout", "60s", files=200) as server:
         server.create("t")
@@ -170,7 +171,7 @@ def registered(server):
 
 
 def publish_over_http(server, name, until, sent):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+    connection = server.http()
     number = 0
     while time.monotonic() < until:
         body = json.dumps([name, number]).encode()

@@ -11,6 +11,8 @@ import pytest
 import unix_socket
 from apus_e2e import TIMEOUT, Server, apus, eventually
 
+pytestmark = pytest.mark.plain("it is about sockets that are passed, and notifications")
+
 # Well above whatever the shell has open.
 HIGH = 100
 

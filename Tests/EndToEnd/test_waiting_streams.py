@@ -1,13 +1,14 @@
 """Event streams of topics that are not there yet, and streams that are refused for the moment: extensions.md section 11."""
 
 import asyncio
-import http.client
 
 import pytest
 
-from apus_e2e import TIMEOUT, Client, Server
+from apus_e2e import Client, Server
 from event_stream import EventStream, events_path, several_path
 from extensions import topic_path
+
+pytestmark = pytest.mark.over_tls
 
 BACK = {"Last-Event-ID": "gone:41"}
 
@@ -89,7 +90,7 @@ async def test_of_several_topics_those_that_are_not_there_are_waited_for(server)
 
 
 async def test_a_stream_on_a_connection_that_carried_requests_waits_as_well(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+    connection = server.http()
     connection.request("GET", "/health")
     connection.getresponse().read()
     connection.request("GET", one("sse.late", wait="true"))

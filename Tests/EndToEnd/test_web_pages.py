@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from apus_e2e import PATIENCE, Client, Server
+from chromium import browser
 from raw_http import RawHTTP
 
 EVIL, APP = "https://evil.example", "https://app.example"
@@ -71,9 +70,9 @@ async def test_a_handshake_of_another_origin_is_refused(local, public, dialect):
 
 
 async def test_own_pages_and_allowed_ones_connect(local, public, dialect):
-    await handshake(local, dialect, Origin=f"http://127.0.0.1:{local.port}")
+    await handshake(local, dialect, Origin=local.url)
     await handshake(local, dialect, Origin="http://localhost:5173")
-    await handshake(public, dialect, Origin=f"http://127.0.0.1:{public.port}")
+    await handshake(public, dialect, Origin=public.url)
     await handshake(public, dialect, Origin=APP)
     await handshake(public, dialect, Origin="https://a.b.example.org")
     with pytest.raises(InvalidStatus):
@@ -172,7 +171,7 @@ def test_allowed_hosts_are_answered_and_a_public_server_answers_to_all(public):
 
 
 PAGE = """<!doctype html><script type="module">
-const base = "http://127.0.0.1:%d", seen = {};
+const base = "%s", seen = {};
 const socket = new WebSocket(base.replace("http", "ws") + "/ws");
 seen.socket = await new Promise(done => { socket.onopen = () => done("open"); socket.onerror = () => done("error"); });
 seen.fetch = await fetch(base + "/topics").then(answer => answer.json().then(() => "read"), () => "error");
@@ -202,7 +201,7 @@ class Page:
         body = await reader.readexactly(size[0]) if size else b""
         if head.startswith(b"post /seen") and not self._seen.done():
             self._seen.set_result(json.loads(body))
-        page = (PAGE % self._server.port).encode() if head.startswith(b"get / ") else b""
+        page = (PAGE % self._server.url).encode() if head.startswith(b"get / ") else b""
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
                      % len(page) + page)
         await writer.drain()
@@ -210,17 +209,8 @@ class Page:
 
     async def sees(self, server):
         self._server, self._seen = server, asyncio.get_running_loop().create_future()
-        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-            browser = await asyncio.create_subprocess_exec(
-                chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-                "--host-resolver-rules=MAP page.example 127.0.0.1", self.origin,
-                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
-            try:
-                return await asyncio.wait_for(self._seen, 40 * PATIENCE)
-            finally:
-                browser.terminate()
-                await browser.wait()
+        async with browser(self.origin, "--host-resolver-rules=MAP page.example 127.0.0.1"):
+            return await asyncio.wait_for(self._seen, 40 * PATIENCE)
 
 
 @pytest.mark.limit(100)

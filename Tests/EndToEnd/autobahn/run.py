@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
 """Runs the Autobahn cases (PyPI's kosoku) against the program's echo server: `APUS_BIN=… python autobahn/run.py`.
 
-Needs requirements-autobahn.txt. Arguments, if any, are the cases to run instead of all that must pass.
+Needs requirements-autobahn.txt. Arguments, if any, are the cases to run instead of all that must pass. With `--tls` as
+the first, they run over wss. As kosoku speaks no TLS, HAProxy passes its bytes on to the server, sealed.
 """
 
 import collections
+import contextlib
 import fnmatch
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from certificates import authority, local_pair  # noqa: E402
 
 # 9 is load, 12 and 13 are permessage-deflate; 8 and 11 do not exist.
 CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.*", "13.*"]
@@ -27,10 +35,10 @@ LATE = "did not finish within"
 START_SECONDS, RUN_SECONDS, STOP_SECONDS = 20, 3600, 20
 
 
-def start_echo():
+def start_echo(*flags):
     """The echo server and its address, taken from its `listening` record."""
     # The fastest: sections 12 and 13 are gigabytes, and only what is read of them counts.
-    process = subprocess.Popen([os.environ["APUS_BIN"], "echo", "--port", "0", "--compression-level", "1"],
+    process = subprocess.Popen([os.environ["APUS_BIN"], "echo", "--port", "0", "--compression-level", "1", *flags],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     watchdog = threading.Timer(START_SECONDS, process.kill)
     watchdog.start()
@@ -41,9 +49,42 @@ def start_echo():
             watchdog.cancel()
             # Keeps the pipe from filling up.
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            return process, line.split("address=")[1].split()[0].strip('"').replace("http://", "ws://")
+            return process, line.split("address=")[1].split()[0].strip('"').replace("http", "ws", 1)
     watchdog.cancel()
     sys.exit("the echo server did not start:\n" + "".join(log))
+
+
+SEALING = """
+defaults
+    mode tcp
+    timeout connect 10s
+    timeout client 1h
+    timeout server 1h
+listen sealing
+    bind 127.0.0.1:{port}
+    server apus 127.0.0.1:{server} ssl verify required verifyhost localhost ca-file {authority}
+"""
+
+
+@contextlib.contextmanager
+def sealed(address):
+    """A plain address whose bytes go to this one over TLS."""
+    program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or sys.exit("needs haproxy")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "configuration")
+        file.write_text(SEALING.format(port=port, server=address.rpartition(":")[2].strip("/"), authority=authority().certificate))
+        process = subprocess.Popen([program, "-db", "-f", file], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(START_SECONDS * 10):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.1)
+            yield f"ws://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def stop(process):
@@ -79,14 +120,16 @@ def is_failed(result):
 
 
 def main():
-    patterns = sys.argv[1:] or CASES
-    process, address = start_echo()
+    over_tls = sys.argv[1:2] == ["--tls"]
+    patterns = sys.argv[2 if over_tls else 1:] or CASES
+    process, address = start_echo(*(local_pair().flags if over_tls else ()))
     try:
-        results = run_cases(address, patterns)
-        late = [case for case, result in results.items() if is_failed(result) and result["is_late"]]
-        if late:
-            print(f"not done in time, so once more alone: {', '.join(late)}")
-            results |= run_cases(address, late, parallel=1)
+        with sealed(address) if over_tls else contextlib.nullcontext(address) as address:
+            results = run_cases(address, patterns)
+            late = [case for case, result in results.items() if is_failed(result) and result["is_late"]]
+            if late:
+                print(f"not done in time, so once more alone: {', '.join(late)}")
+                results |= run_cases(address, late, parallel=1)
     finally:
         stop(process)
     failed = {case: result for case, result in results.items() if is_failed(result)}
