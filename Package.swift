@@ -19,10 +19,12 @@ let package = Package(
     name: "apus",
     products: [
         .executable(name: "apus", targets: ["apus"]),
+        // These two are products for `Tests/Threads`, a package of its own. Programs get what they need of them from the
+        // libraries below.
         .library(name: "ApusProtocol", targets: ["ApusProtocol"]),
+        .library(name: "ApusSockets", targets: ["ApusSockets"]),
         .library(name: "ApusBroker", targets: ["ApusBroker"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
-        .library(name: "ApusSockets", targets: ["ApusSockets"]),
         .library(name: "ApusClient", targets: ["ApusClient"]),
         .library(name: "ApusLoad", targets: ["ApusLoad"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
@@ -226,7 +228,7 @@ let package = Package(
         // Built with the tests, but not by those who build the server.
         .executableTarget(
             name: "example-embed",
-            dependencies: ["ApusBroker", "ApusProtocol"],
+            dependencies: ["ApusBroker"],
             path: "Examples/embed",
             swiftSettings: swiftSettings
         ),

@@ -1,6 +1,5 @@
 // Publish and subscribe inside one program, without a server.
 import ApusBroker
-import ApusProtocol
 
 struct Order: Codable {
     var number: Int

@@ -1,2 +1,2 @@
 /// The version of Apus, as shown by `apus --version`, `/health` and the API docs.
-public let apusVersion = "0.1.0"
+package let apusVersion = "0.1.0"

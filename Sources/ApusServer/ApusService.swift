@@ -16,7 +16,7 @@ public import ServiceLifecycle
 /// every socket with code 1001. This takes at most the configuration's `timeouts.drain`.
 public struct ApusService: Service {
     /// What the WebSocket endpoint `/ws` does.
-    public enum Mode: Sendable {
+    package enum Mode: Sendable {
         case pubSub
         /// Sends every message back. For RFC 6455 test suites.
         case echo
@@ -27,7 +27,7 @@ public struct ApusService: Service {
     public let pubSub: PubSub
     private let broker: any Broker
     private let configuration: ServerConfiguration
-    private let mode: Mode
+    package var mode = Mode.pubSub
     private let metrics: MetricsRegistry
     private let systemd: Systemd
     private let reloading: Reloading?
@@ -43,7 +43,6 @@ public struct ApusService: Service {
     ///   - onListening: called with the bound addresses once the service accepts connections.
     public init(
         configuration: ServerConfiguration,
-        mode: Mode = .pubSub,
         metrics: MetricsRegistry? = nil,
         systemd: Systemd = .none,
         reloading: Reloading? = nil,
@@ -51,7 +50,6 @@ public struct ApusService: Service {
         onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
     ) {
         self.configuration = configuration
-        self.mode = mode
         let broker = MemoryBroker(limits: configuration.brokerLimits)
         self.broker = broker
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }

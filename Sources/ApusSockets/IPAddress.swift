@@ -1,7 +1,7 @@
 import Glibc
 
 /// An IPv4 or IPv6 address. An IPv4 address equals its IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2).
-public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
+package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// The address as IPv6, in network order: its first and its last eight bytes.
     let high: UInt64
     let low: UInt64
@@ -28,7 +28,7 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Parses `10.0.0.1` or `fd00::1`, without brackets, port or zone.
-    public init?(_ text: some StringProtocol) {
+    package init?(_ text: some StringProtocol) {
         let text = String(text)
         // The system would stop reading there.
         guard !text.utf8.contains(0) else { return nil }
@@ -44,7 +44,7 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// An address from its 4 or 16 bytes in network order; `nil` for any other number of bytes.
-    public init?(bytes: some Collection<UInt8>) {
+    package init?(bytes: some Collection<UInt8>) {
         switch bytes.count {
         case 4: self.init(high: 0, low: Self.mappedPrefix | bytes.reduce(0) { $0 << 8 | UInt64($1) })
         case 16:
@@ -62,15 +62,15 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Whether the address is this machine's own: `127.0.0.0/8` or `::1`.
-    public var isLoopback: Bool {
+    package var isLoopback: Bool {
         if let four { four >> 24 == 127 } else { high == 0 && low == 1 }
     }
 
-    public var isIPv4: Bool { four != nil }
+    package var isIPv4: Bool { four != nil }
 
     /// What limits per client count by: an IPv4 address itself, or the /64 network of an IPv6 address, of which a
     /// single machine may use every address (RFC 4862 section 5.5).
-    public var network: IPAddress { isIPv4 ? self : IPAddress(high: high, low: 0) }
+    package var network: IPAddress { isIPv4 ? self : IPAddress(high: high, low: 0) }
 
     /// The address as the system has it: an `in_addr` where it is IPv4.
     var systemAddress: (four: in_addr?, six: in6_addr) {
@@ -82,17 +82,17 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         return (four.map { in_addr(s_addr: $0.bigEndian) }, six)
     }
 
-    public var description: String { PeerAddress(self, port: 0).ipAddress }
+    package var description: String { PeerAddress(self, port: 0).ipAddress }
 }
 
 /// A range of addresses in CIDR notation: `10.0.0.0/8`, `fd00::/8`, or a single address.
-public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
-    public let base: IPAddress
+package struct AddressRange: Sendable, Hashable, CustomStringConvertible {
+    package let base: IPAddress
     /// How many leading bits of the IPv6 form are fixed, from 0 to 128.
     private let bits: Int
 
     /// Parses a range. Bits behind the prefix are ignored, so `10.1.2.3/8` is `10.0.0.0/8`.
-    public init?(_ text: some StringProtocol) {
+    package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = IPAddress(parts[0]) else { return nil }
         let width = address.isIPv4 && !parts[0].contains(":") ? 32 : 128
@@ -107,7 +107,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
         base = Self.mask(address, bits)
     }
 
-    public func contains(_ address: IPAddress) -> Bool { Self.mask(address, bits) == base }
+    package func contains(_ address: IPAddress) -> Bool { Self.mask(address, bits) == base }
 
     private static func mask(_ address: IPAddress, _ bits: Int) -> IPAddress {
         // Swift's shift gives 0 where all bits are shifted out.
@@ -117,7 +117,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
         )
     }
 
-    public var description: String {
+    package var description: String {
         let (width, prefix) = base.isIPv4 && bits >= 96 ? (32, bits - 96) : (128, bits)
         return prefix == width ? "\(base)" : "\(base)/\(prefix)"
     }

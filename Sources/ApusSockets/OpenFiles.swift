@@ -1,7 +1,7 @@
 import Glibc
 
 /// How many files the process may open. This is the hard limit for connections.
-public enum OpenFiles {
+package enum OpenFiles {
     private static var kind: __rlimit_resource_t { __rlimit_resource_t(RLIMIT_NOFILE.rawValue) }
 
     private static var limits: rlimit? {
@@ -13,7 +13,7 @@ public enum OpenFiles {
     package static var limit: Int? { limits.map { Int(clamping: $0.rlim_cur) } }
 
     /// Raises the soft limit to the hard limit, as servers do.
-    public static func raiseLimit() {
+    package static func raiseLimit() {
         guard let limits, limits.rlim_cur < limits.rlim_max else { return }
         _ = set(rlimit(rlim_cur: limits.rlim_max, rlim_max: limits.rlim_max))
     }

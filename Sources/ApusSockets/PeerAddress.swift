@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Its description is `127.0.0.1:50123` or `[::1]:50123`; without a known port, `127.0.0.1` or `::1`; `unix` for a Unix
 /// socket, whose clients have no address; empty for anything else.
-public struct PeerAddress: Sendable, Equatable, CustomStringConvertible {
+package struct PeerAddress: Sendable, Equatable, CustomStringConvertible {
     private enum Host {
         case none
         case four(in_addr)
@@ -14,19 +14,19 @@ public struct PeerAddress: Sendable, Equatable, CustomStringConvertible {
 
     private let host: Host
     /// The port; 0 if it is not known, as of a client that a proxy tells of.
-    public let port: UInt16
+    package let port: UInt16
 
     /// No address.
-    public static let unknown = PeerAddress(host: .none, port: 0)
+    package static let unknown = PeerAddress(host: .none, port: 0)
     /// The other end of a Unix socket.
-    public static let unix = PeerAddress(host: .unix, port: 0)
+    package static let unix = PeerAddress(host: .unix, port: 0)
 
     private init(host: Host, port: UInt16) {
         self.host = host
         self.port = port
     }
 
-    public init(_ address: IPAddress, port: UInt16) {
+    package init(_ address: IPAddress, port: UInt16) {
         let (four, six) = address.systemAddress
         self.init(host: four.map(Host.four) ?? .six(six), port: port)
     }
@@ -48,11 +48,11 @@ public struct PeerAddress: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    public static func == (one: PeerAddress, other: PeerAddress) -> Bool {
+    package static func == (one: PeerAddress, other: PeerAddress) -> Bool {
         one.ip == other.ip && one.port == other.port && one.isUnix == other.isUnix
     }
 
-    public var description: String {
+    package var description: String {
         switch host {
         case .four where port == 0, .six where port == 0: ipAddress
         case .none: ""
@@ -63,12 +63,12 @@ public struct PeerAddress: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Whether this is the address of a Unix socket.
-    public var isUnix: Bool {
+    package var isUnix: Bool {
         if case .unix = host { true } else { false }
     }
 
     /// The IP address; `nil` for anything else.
-    public var ip: IPAddress? {
+    package var ip: IPAddress? {
         switch host {
         case .none, .unix: nil
         case .four(let address): IPAddress(address)
@@ -77,7 +77,7 @@ public struct PeerAddress: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The IP address, without port and brackets; empty for anything else.
-    public var ipAddress: String {
+    package var ipAddress: String {
         switch host {
         case .none, .unix: ""
         case .four(var address): Self.text(AF_INET, &address)

@@ -36,7 +36,7 @@ public final class Poller {
     /// The generation of a newly added slot. No earlier slot had a higher one.
     private var firstGeneration: UInt32 = 0
 
-    public convenience init() throws(SocketError) {
+    package convenience init() throws(SocketError) {
         self.init(epoll: try Self.open())
     }
 
@@ -60,7 +60,7 @@ public final class Poller {
     /// Watches a socket for events, and calls `target` when they occur.
     ///
     /// - Throws: ``SocketError`` of `epoll_ctl`.
-    public func add(_ socket: Socket, for events: PollEvents, target: any PollTarget) throws(SocketError) -> ID {
+    package func add(_ socket: Socket, for events: PollEvents, target: any PollTarget) throws(SocketError) -> ID {
         let slot = freeSlots.popLast() ?? UInt32(slots.count)
         if slot == slots.count { slots.append(Slot(generation: firstGeneration)) }
         let id = ID(slot: slot, generation: slots[Int(slot)].generation)

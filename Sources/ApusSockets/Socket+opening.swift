@@ -12,7 +12,7 @@ extension Socket {
     /// - Parameter isIPv6Only: whether an IPv6 wildcard address leaves IPv4 to another socket.
     /// - Throws: ``SocketError``. The error of `getaddrinfo` has the code `ENOENT` if there is no such host, and
     ///   `EAGAIN` if name resolution failed temporarily.
-    public static func listening(
+    package static func listening(
         on host: String,
         port: Int,
         isIPv6Only: Bool = false
@@ -79,7 +79,7 @@ extension Socket {
     /// Accepts the next waiting connection; `nil` when there is none now.
     ///
     /// - Throws: ``SocketError`` of `accept4`.
-    public func accept() throws(SocketError) -> (socket: Socket, peer: PeerAddress)? {
+    package func accept() throws(SocketError) -> (socket: Socket, peer: PeerAddress)? {
         while true {
             var storage = sockaddr_storage()
             var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -100,7 +100,7 @@ extension Socket {
     /// Two sockets that are connected to each other.
     ///
     /// - Throws: ``SocketError`` of `socketpair`.
-    public static func pair() throws(SocketError) -> (Socket, Socket) {
+    package static func pair() throws(SocketError) -> (Socket, Socket) {
         var descriptors: (CInt, CInt) = (-1, -1)
         let kind = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let result = withUnsafeMutableBytes(of: &descriptors) {

@@ -3,15 +3,15 @@ import Glibc
 /// What the kernel knows about the bytes sent on a TCP socket.
 ///
 /// It distinguishes a peer that reads slowly from a peer that is gone.
-public struct SocketProgress: Equatable, Sendable {
+package struct SocketProgress: Equatable, Sendable {
     /// The number of bytes that the peer's kernel has acknowledged since the beginning.
-    public var acknowledged: UInt64
+    package var acknowledged: UInt64
     /// The peer's receive window in bytes, as last advertised.
-    public var window: UInt32
+    package var window: UInt32
     /// The number of bytes waiting in this kernel: not sent, or not acknowledged.
-    public var waiting: Int32
+    package var waiting: Int32
 
-    public init(acknowledged: UInt64, window: UInt32, waiting: Int32) {
+    package init(acknowledged: UInt64, window: UInt32, waiting: Int32) {
         self.acknowledged = acknowledged
         self.window = window
         self.waiting = waiting
@@ -23,7 +23,7 @@ extension Socket {
     private static let (acknowledgedPlace, windowPlace, infoSize) = (120, 228, 232)
 
     /// The progress, from two system calls. `nil` for sockets other than TCP, and for kernels before 5.4.
-    public var progress: SocketProgress? {
+    package var progress: SocketProgress? {
         withUnsafeTemporaryAllocation(byteCount: Self.infoSize, alignment: 8) { info in
             var size = socklen_t(info.count)
             var waiting: CInt = 0

@@ -4,7 +4,7 @@ package import Glibc
 
 extension Socket {
     /// The longest path in bytes that works with every system and client library.
-    public static let maximumPathLength = 103
+    package static let maximumPathLength = 103
     /// How often to try for a folder lock that another process holds, and the pause between attempts in microseconds.
     private static let lockAttempts = 20
     private static let lockPause: useconds_t = 10_000
@@ -13,7 +13,7 @@ extension Socket {
     ///
     /// - Throws: ``SocketError``. The error of `bind` has the code `EADDRINUSE` if a server listens there, and `EEXIST`
     ///   if the file is not a socket.
-    public static func listening(
+    package static func listening(
         atPath path: String,
         mode: UInt32
     ) throws(SocketError) -> (socket: Socket, file: SocketFile) {
@@ -100,7 +100,7 @@ extension Socket {
     }
 
     /// The path that this end is bound to; `nil` if it is not a Unix socket. An abstract address begins with `@`.
-    public var localPath: String? {
+    package var localPath: String? {
         var address = sockaddr_un()
         var size = socklen_t(MemoryLayout<sockaddr_un>.size)
         let result = withUnsafeMutablePointer(to: &address) { pointer in
@@ -122,7 +122,7 @@ extension Socket {
 
 extension Socket {
     /// Whether this is a listening stream socket.
-    public var isListening: Bool {
+    package var isListening: Bool {
         option(SO_TYPE) == CInt(SOCK_STREAM.rawValue) && option(SO_ACCEPTCONN) == 1
     }
 
@@ -133,7 +133,7 @@ extension Socket {
     }
 
     /// Makes the socket like those opened here: non-blocking, and closed when another program is executed.
-    public func adopt() {
+    package func adopt() {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, fcntl(descriptor, F_GETFD) | FD_CLOEXEC)
     }

@@ -66,7 +66,7 @@ public struct Socket: Equatable, Sendable {
     /// A second descriptor of the same connection. It stays open when the first is closed.
     ///
     /// - Throws: ``SocketError`` of `fcntl`.
-    public func duplicated() throws(SocketError) -> Socket {
+    package func duplicated() throws(SocketError) -> Socket {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw SocketError("fcntl") }
         return Socket(descriptor: copy)
@@ -81,10 +81,10 @@ public struct Socket: Equatable, Sendable {
     // MARK: Addresses
 
     /// The address of the other end.
-    public var peerAddress: PeerAddress { address(getpeername) }
+    package var peerAddress: PeerAddress { address(getpeername) }
 
     /// The address of this end.
-    public var localAddress: PeerAddress { address(getsockname) }
+    package var localAddress: PeerAddress { address(getsockname) }
 
     private func address(
         _ name: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt

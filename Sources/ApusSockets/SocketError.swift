@@ -1,12 +1,12 @@
 import Glibc
 
 /// A failed system call on a socket.
-public struct SocketError: Error, CustomStringConvertible {
-    public let call: String
+package struct SocketError: Error, CustomStringConvertible {
+    package let call: String
     /// The `errno`.
-    public let code: CInt
+    package let code: CInt
 
-    public init(_ call: String, code: CInt) {
+    package init(_ call: String, code: CInt) {
         self.call = call
         self.code = code
     }
@@ -16,7 +16,7 @@ public struct SocketError: Error, CustomStringConvertible {
         self.init(call, code: errno)
     }
 
-    public var description: String {
+    package var description: String {
         "\(call): \(String(cString: strerror(code)))"
     }
 }

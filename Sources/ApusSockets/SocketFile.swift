@@ -1,8 +1,8 @@
 import Glibc
 
 /// The file of a Unix socket, as it was when the socket was created.
-public struct SocketFile: Sendable, Equatable {
-    public let path: String
+package struct SocketFile: Sendable, Equatable {
+    package let path: String
     private let device: dev_t
     private let number: ino_t
     // A new file often gets the inode number of a file that was just removed. For a socket's file, only its creation
@@ -22,7 +22,7 @@ public struct SocketFile: Sendable, Equatable {
     }
 
     /// Removes the file, unless another file has replaced it meanwhile.
-    public func remove() {
+    package func remove() {
         if SocketFile(path: path) == self { unlink(path) }
     }
 }

@@ -47,7 +47,7 @@ public final class SocketLoop: EventLoop {
     /// The thread that runs the loop; 0, which is no thread, while none does.
     private let thread = Atomic<UInt>(0)
 
-    public init() throws(SocketError) {
+    package init() throws(SocketError) {
         alarm = try Alarm()
         do throws(SocketError) {
             state = NIOLockedValueBox(State(epoll: try Poller.open()))

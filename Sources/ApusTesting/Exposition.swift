@@ -1,24 +1,24 @@
 /// A scrape in Prometheus' text format 0.0.4, parsed strictly.
 ///
 /// Everything that Prometheus or `promtool check metrics` would refuse or warn about is a fault.
-public struct Exposition: Sendable {
-    public struct Fault: Error, Equatable, CustomStringConvertible {
-        public let line: Int
-        public let reason: String
+package struct Exposition: Sendable {
+    package struct Fault: Error, Equatable, CustomStringConvertible {
+        package let line: Int
+        package let reason: String
 
-        public var description: String { "line \(line): \(reason)" }
+        package var description: String { "line \(line): \(reason)" }
     }
 
-    public struct Family: Sendable {
-        public let name: String
-        public let help: String
-        public fileprivate(set) var kind = ""
-        public fileprivate(set) var samples: [ExpositionLine] = []
+    package struct Family: Sendable {
+        package let name: String
+        package let help: String
+        package fileprivate(set) var kind = ""
+        package fileprivate(set) var samples: [ExpositionLine] = []
     }
 
-    public private(set) var families: [Family] = []
+    package private(set) var families: [Family] = []
 
-    public init(_ text: String) throws(Fault) {
+    package init(_ text: String) throws(Fault) {
         guard text.isEmpty || text.utf8.last == UInt8(ascii: "\n") else {
             throw Fault(line: 0, reason: "no newline at the end")
         }
@@ -44,11 +44,11 @@ public struct Exposition: Sendable {
     }
 
     /// The value of a series, with its labels in any order.
-    public func value(_ name: String, _ labels: [String: String] = [:]) -> String? {
+    package func value(_ name: String, _ labels: [String: String] = [:]) -> String? {
         families.flatMap(\.samples).first { $0.name == name && $0.labels == labels }?.value
     }
 
-    public subscript(_ family: String) -> Family? {
+    package subscript(_ family: String) -> Family? {
         families.first { $0.name == family }
     }
 

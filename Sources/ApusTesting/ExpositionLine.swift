@@ -1,5 +1,5 @@
 /// One sample of Prometheus' text format 0.0.4: `name{label="value",…} number`.
-public struct ExpositionLine: Sendable {
+package struct ExpositionLine: Sendable {
     struct Fault: Error {
         let reason: String
 
@@ -8,9 +8,9 @@ public struct ExpositionLine: Sendable {
         }
     }
 
-    public let name: String
-    public private(set) var labels: [String: String] = [:]
-    public let value: String
+    package let name: String
+    package private(set) var labels: [String: String] = [:]
+    package let value: String
 
     init(_ line: Substring) throws(Fault) {
         var rest = Array(line.utf8)[...]
@@ -40,7 +40,7 @@ public struct ExpositionLine: Sendable {
     var series: String { "\(name) \(labels.sorted { $0.key < $1.key })" }
 
     /// A number as Go's `ParseFloat` reads it, without the forms that nobody should write.
-    public static func number(_ text: String) -> Double? {
+    package static func number(_ text: String) -> Double? {
         switch text {
         case "+Inf": return .infinity
         case "-Inf": return -.infinity

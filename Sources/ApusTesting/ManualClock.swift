@@ -1,5 +1,5 @@
 public import ApusBroker
-public import ApusProtocol
+package import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// Two clocks that move only when a test moves them. The lifetimes, ages and windows of a ``PubSub`` follow the steady
@@ -22,23 +22,23 @@ public final class ManualClock: Sendable {
     public init() {}
 
     /// The steady clock, in milliseconds.
-    public var now: Int64 {
+    package var now: Int64 {
         get { state.withLockedValue { $0.now } }
         set { state.withLockedValue { $0.now = newValue } }
     }
 
     /// How far the wall clock is ahead of the steady clock, in milliseconds.
-    public var lead: Int64 { state.withLockedValue { $0.lead } }
+    package var lead: Int64 { state.withLockedValue { $0.lead } }
 
     /// The wall clock, in milliseconds since 1970.
-    public var wall: Int64 { moment.wall }
+    package var wall: Int64 { moment.wall }
 
-    public var moment: Moment {
+    package var moment: Moment {
         state.withLockedValue { Moment(wall: $0.now + $0.lead, steady: $0.now) }
     }
 
     /// Lets time pass on both clocks.
-    public func advance(by milliseconds: Int64) {
+    package func advance(by milliseconds: Int64) {
         state.withLockedValue { $0.now += milliseconds }
     }
 
@@ -48,8 +48,14 @@ public final class ManualClock: Sendable {
     }
 
     /// Moves the wall clock forward or back. No time passes.
-    public func setWall(by milliseconds: Int64) {
+    package func setWall(by milliseconds: Int64) {
         state.withLockedValue { $0.lead += milliseconds }
+    }
+
+    /// Moves the wall clock forward or back. No time passes.
+    public func setWall(by duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        setWall(by: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
     }
 }
 

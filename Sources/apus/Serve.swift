@@ -62,9 +62,8 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     OpenFiles.raiseLimit()
     let systemd = try systemd()
     let (basePath, isSecure) = (configuration.basePath, configuration.tls.isOn)
-    let service = ApusService(
+    var service = ApusService(
         configuration: configuration,
-        mode: mode,
         systemd: systemd,
         reloading: mode == .echo ? nil : Reloading(requests: signals.reloads, logLevel: level, load: options.read),
         logger: logger
@@ -80,6 +79,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
             StartupPages.release()
         }
     }
+    service.mode = mode
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .critical)
     let group = ServiceGroup(configuration: .init(services: [service], logger: quiet))

@@ -136,7 +136,7 @@ public struct BrokerError: Error, Hashable, Sendable {
     /// How long to wait before another try, if the broker knows.
     public let retryAfter: Duration?
 
-    public init(_ code: Code, _ message: String, retryAfter: Duration? = nil) {
+    package init(_ code: Code, _ message: String, retryAfter: Duration? = nil) {
         self.code = code
         self.message = message
         self.retryAfter = retryAfter
@@ -156,7 +156,7 @@ public struct BrokerError: Error, Hashable, Sendable {
     /// The error for a name without a topic: it does not exist, or the name is not allowed for a topic.
     ///
     /// - Parameter toPublish: whether the caller wanted to publish to the topic.
-    public static func noTopic(named name: String, toPublish: Bool = false) -> BrokerError {
+    package static func noTopic(named name: String, toPublish: Bool = false) -> BrokerError {
         guard name.utf8.count <= TopicName.maxSize else { return nameNotAllowed }
         guard !TopicFilter.isPattern(name) else {
             let rest = toPublish ? ", and one cannot publish to a pattern: name a topic" : ", not a topic"
@@ -166,12 +166,12 @@ public struct BrokerError: Error, Hashable, Sendable {
     }
 
     /// The name is not allowed for a topic.
-    public static let nameNotAllowed = BrokerError(
+    package static let nameNotAllowed = BrokerError(
         .nameNotAllowed,
         "A topic name is 1 to \(TopicName.maxSize) bytes of UTF-8 without control characters, '*' or '>'"
     )
 
-    public static let filterNotAllowed = BrokerError(
+    package static let filterNotAllowed = BrokerError(
         .filterNotAllowed,
         "'topic' is no pattern: '*' and '>' are whole tokens between dots, '>' the last, at most"
             + " \(TopicName.maxSize) bytes"

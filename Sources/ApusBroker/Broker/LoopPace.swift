@@ -2,15 +2,15 @@
 ///
 /// When a loop gets less of its core than others, that is not its subscribers' lag. Without this bound, publishers
 /// would run ahead of the loop. The loop would then offer its sockets more at once than they accept.
-public struct LoopPace: Sendable, Equatable {
+package struct LoopPace: Sendable, Equatable {
     /// The bound in messages times the loop's subscriptions to the topic.
-    public var deliveries: Int
+    package var deliveries: Int
     /// The bound in bytes of messages.
-    public var bytes: Int
+    package var bytes: Int
     /// The least number of messages that a loop may be behind, however many subscriptions it has.
-    public var fewestMessages: Int
+    package var fewestMessages: Int
 
-    public init(deliveries: Int = 8192, bytes: Int = 1 << 20, fewestMessages: Int = 64) {
+    package init(deliveries: Int = 8192, bytes: Int = 1 << 20, fewestMessages: Int = 64) {
         self.deliveries = deliveries
         self.bytes = bytes
         self.fewestMessages = fewestMessages

@@ -1,27 +1,27 @@
-public import ApusProtocol
+package import ApusProtocol
 import NIOConcurrencyHelpers
 
 /// A broker that keeps everything in this process's memory.
 ///
 /// One lock guards the table of topics and the filters. No topic can thus be created between a filter's look-up in the
 /// table and its registration. The hot path does not take this lock: hubs cache the topics that they publish to.
-public final class MemoryBroker: Broker {
+package final class MemoryBroker: Broker {
     /// The bounds on a broker's topics.
-    public struct Limits: Sendable {
+    package struct Limits: Sendable {
         /// How many publications a topic keeps for replay, unless the topic says otherwise.
-        public var history: Int
+        package var history: Int
         /// The most bytes of messages that a topic keeps, even if history or a slow subscriber needs more.
-        public var topicBytes: Int
+        package var topicBytes: Int
         /// The maximum number of topics. Creating more fails.
-        public var topics: Int
+        package var topics: Int
         /// How many message ids a topic with a dedupe window remembers. Beyond that it forgets the oldest.
-        public var dedupe: Int
+        package var dedupe: Int
         /// `nil` if publishers never wait for loops.
-        public var loopPace: LoopPace?
+        package var loopPace: LoopPace?
         /// How many messages may be published to a topic, unless the topic says otherwise; `nil` for any number.
-        public var topicRate: RateLimit?
+        package var topicRate: RateLimit?
 
-        public init(
+        package init(
             history: Int = 100,
             topicBytes: Int = 256 << 20,
             topics: Int = 100_000,

@@ -1,27 +1,27 @@
-public import ApusProtocol
+package import ApusProtocol
 
 /// The settings of one topic. `nil` means the server's setting, or none.
-public struct TopicSettings: Sendable, Equatable {
+package struct TopicSettings: Sendable, Equatable {
     /// The number of publications kept for replay.
-    public var history: Int?
+    package var history: Int?
     /// The maximum age of publications kept for replay, in milliseconds.
-    public var historyAge: Int64?
+    package var historyAge: Int64?
     /// The maximum bytes of publications kept for replay.
-    public var historyBytes: Int?
+    package var historyBytes: Int?
     /// The default for subscriptions that give none, in messages.
-    public var queue: Int?
+    package var queue: Int?
     /// The default for subscriptions that give none.
-    public var overflow: OverflowPolicy?
+    package var overflow: OverflowPolicy?
     /// How long message ids are remembered, in milliseconds.
-    public var dedupeWindow: Int64?
+    package var dedupeWindow: Int64?
     /// The lifetime of publications that give none, in milliseconds.
-    public var ttl: Int64?
+    package var ttl: Int64?
     /// How many messages may be published; ``Rate/off`` for any number of them.
-    public var topicRate: Rate?
+    package var topicRate: Rate?
     /// How many of them may come at once. A topic with a rate of its own and no burst has one second's worth.
-    public var topicBurst: Int?
+    package var topicBurst: Int?
 
-    public init() {}
+    package init() {}
 
     /// The limit that applies to a topic: its own where it has one.
     package func rateLimit(_ standard: RateLimit?) -> RateLimit? {

@@ -14,11 +14,6 @@ extension PubSub {
         public var event: Event? {
             if case .event(let event) = self { event } else { nil }
         }
-
-        /// The notice; `nil` if this is an event.
-        public var notice: Notice? {
-            if case .notice(let notice) = self { notice } else { nil }
-        }
     }
 
     /// A message published to a topic. It retains the memory that it shares with its neighbours in the topic's log.
@@ -76,7 +71,7 @@ extension PubSub {
             case gap(Gap)
             /// The topic was deleted.
             ///
-            /// The sequence ends, unless it is for a pattern or ``SubscribeOptions/waitsForTopic`` is set.
+            /// The sequence ends, unless it is for a pattern or waits for its topic (`waitsForTopic`).
             case topicDeleted
             /// The topic does not exist. The subscription waits for it.
             case waiting

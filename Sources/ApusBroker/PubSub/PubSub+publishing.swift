@@ -6,16 +6,16 @@ import Synchronization
 extension PubSub {
     /// A message to publish.
     public struct Message: Sendable, Hashable {
-        /// Identifies the message. A topic with a `dedupeWindow` accepts each id once.
-        public let id: String
+        let id: String
         /// JSON text.
-        public let payload: String
+        let payload: String
 
         /// Creates a message from JSON text.
         ///
         /// - Parameters:
         ///   - payload: any JSON value. It is delivered byte for byte.
-        ///   - id: must not be empty; `nil` for a new UUID.
+        ///   - id: identifies the message: a topic with a ``TopicSetting/dedupeWindow(_:)`` accepts each id once. It
+        ///     must not be empty; `nil` for a new UUID.
         public init(_ payload: String, id: String? = nil) {
             self.payload = payload
             self.id = id ?? UUID().uuidString.lowercased()
@@ -33,27 +33,23 @@ extension PubSub {
     public struct Outcome: Sendable, Hashable {
         /// The position of the first message.
         public let position: Position
-        /// The number of messages published.
+        /// The number of messages published. The topic has seen the ids of the others within its dedupe window.
         public let count: Int
-        /// The number of messages refused because the topic has seen their ids within its dedupe window.
-        public let duplicates: Int
         /// The number of subscriptions that the messages are for.
         public let subscribers: Int
         /// When the messages were published, as RFC 3339 text.
         public let time: String
 
-        /// Whether nothing was published because all messages are duplicates.
-        public var isDuplicate: Bool { count == 0 }
-
         init(_ receipt: PublishReceipt, epoch: String, time: Timestamp) {
             position = Position(epoch: epoch, offset: receipt.offset)
             count = receipt.count
-            duplicates = receipt.duplicates
             subscribers = receipt.subscribers
             self.time = time.description
         }
     }
 
+    /// What a `ttl` may be.
+    static let lifetimes = Duration.milliseconds(1)...Duration.milliseconds(CommandScanner.maxTTL)
     private static let lastID = Atomic<UInt64>(0)
 
     /// Publishes a JSON payload.
@@ -138,7 +134,7 @@ extension PubSub {
             prepared.keyJSON = Array(jsonString(key).utf8)
         }
         if let ttl {
-            guard ttl >= .milliseconds(1), ttl <= .milliseconds(CommandScanner.maxTTL) else {
+            guard Self.lifetimes.contains(ttl) else {
                 throw BrokerError(.badRequest, "A ttl is 1 ms to 100 years")
             }
             prepared.ttl = ttl.wholeMilliseconds

@@ -4,25 +4,30 @@ import FoundationEssentials
 extension PubSub {
     /// How to subscribe.
     public struct SubscribeOptions: Sendable {
-        /// Identifies the subscriber to others; `nil` for a new UUID.
-        public var clientID: String?
-        /// Where the subscription starts.
-        public var start: Start
-        /// How many messages the subscription may lag behind; `nil` for the topic's setting or else the default.
-        public var queue: Int?
-        /// What happens beyond that lag; `nil` for the topic's setting or else the default.
-        public var overflow: OverflowPolicy?
-        /// Whether the subscription receives what this ``PubSub`` itself publishes.
-        public var echo: Bool
-        /// Whether the subscription is told about other subscribers that join and leave.
-        public var hasPresence: Bool
-        /// Whether to wait for a topic that does not exist, and for the next topic of that name after a deletion.
-        public var waitsForTopic: Bool
-        /// Whether to create a topic that does not exist.
-        public var createsTopic: Bool
-        /// Bytes of events buffered before they are read. Later events wait in the topic's log and count as lag.
-        public var buffer: Int
+        let clientID: String?
+        let start: Start
+        let queue: Int?
+        let overflow: OverflowPolicy?
+        let echo: Bool
+        let hasPresence: Bool
+        let waitsForTopic: Bool
+        let createsTopic: Bool
+        let buffer: Int
 
+        /// Creates default options, except for the given values.
+        ///
+        /// - Parameters:
+        ///   - clientID: identifies the subscriber to others; `nil` for a new UUID.
+        ///   - start: where the subscription starts.
+        ///   - queue: how many messages it may lag behind; `nil` for the topic's setting or else the default.
+        ///   - overflow: what happens beyond that lag; `nil` for the topic's setting or else the default.
+        ///   - echo: whether it receives what this ``PubSub`` itself publishes.
+        ///   - hasPresence: whether it is told about other subscribers that join and leave.
+        ///   - waitsForTopic: whether to wait for a topic that does not exist, and for the next topic of that name
+        ///     after a deletion.
+        ///   - createsTopic: whether to create a topic that does not exist.
+        ///   - buffer: bytes of events buffered before they are read. Later events wait in the topic's log and count as
+        ///     lag.
         public init(
             clientID: String? = nil,
             start: Start = .live,
@@ -53,6 +58,8 @@ extension PubSub {
         /// Also the last messages before now, as far as history has them.
         case last(Int)
         /// The messages after this position, for example after the last handled message.
+        ///
+        /// If some of them are gone, the first delivery is a notice with a ``Gap``.
         case after(Position)
         /// The messages published this long ago or later.
         case age(Duration)
@@ -116,31 +123,21 @@ extension PubSub {
     ///
     /// Reading throws ``BrokerError`` `.slowConsumer` if the subscription was behind by more than its queue under
     /// ``OverflowPolicy/disconnect``.
-    public final class Subscription: AsyncSequence, Sendable {
-        public typealias Element = Delivery
+    public final class Subscription: AsyncSequence, AsyncIteratorProtocol, Sendable {
         public typealias Failure = BrokerError
 
-        /// The topic or the pattern.
-        public let topic: String
         /// The position before the first event; `nil` for a pattern, and while the subscription waits for its topic.
         public let position: Position?
-        /// Whether all messages after the requested position follow; `nil` if no position was requested.
-        public let isRecovered: Bool?
-        /// The messages after the requested position that are lost.
-        public let missed: ClosedRange<Offset>?
         private let id: UInt64
         private let buffer: DeliveryBuffer
         private let core: PubSubCore
 
         init(topic: String, id: UInt64, receipt: SubscribeReceipt, buffer: DeliveryBuffer, core: PubSubCore) {
-            self.topic = topic
             self.id = id
             self.buffer = buffer
             self.core = core
             let hasPosition = !receipt.isWaiting && !TopicFilter.isPattern(topic)
             position = hasPosition ? Position(epoch: receipt.epoch, offset: receipt.offset) : nil
-            isRecovered = receipt.isRecovered
-            missed = receipt.missed
             buffer.whenThereIsRoom { [weak core] in core?.post(.resume(id)) }
         }
 
@@ -158,19 +155,7 @@ extension PubSub {
         /// - Throws: ``BrokerError`` `.slowConsumer` or `.tooManySubscriptions`.
         public func next() async throws(BrokerError) -> Delivery? { try await buffer.next() }
 
-        public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(subscription: self) }
-
-        public struct AsyncIterator: AsyncIteratorProtocol {
-            fileprivate let subscription: Subscription
-
-            public func next() async throws(BrokerError) -> Delivery? {
-                try await subscription.next()
-            }
-
-            public func next(isolation actor: isolated (any Actor)?) async throws(BrokerError) -> Delivery? {
-                try await subscription.next()
-            }
-        }
+        public func makeAsyncIterator() -> Subscription { self }
     }
 }
 

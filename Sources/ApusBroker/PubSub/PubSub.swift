@@ -19,43 +19,64 @@ public import ApusProtocol
 public final class PubSub: Sendable {
     /// Bounds and defaults.
     public struct Options: Sendable {
-        /// Bounds on topics: messages kept for replay (`history`), bytes, number of topics.
-        public var limits: MemoryBroker.Limits
-        /// How many messages a subscription may lag behind, if neither it nor its topic says otherwise.
-        public var queue: Int
-        /// What happens beyond that lag.
-        public var overflow: OverflowPolicy
-        /// The largest message in bytes, including `id` and `payload`.
-        public var maxMessage: Int
-        /// The maximum number of subscriptions.
-        public var maxSubscriptions: Int
-        /// Under ``OverflowPolicy/throttle``: the time after which a stalled subscription is ended. Zero means never.
-        ///
-        /// A subscription is stalled when it makes publishers wait and accepts nothing.
-        public var throttleTimeout: Duration
+        package var limits: MemoryBroker.Limits
+        package var queue: Int
+        package var overflow: OverflowPolicy
+        package var maxMessage: Int
+        package var maxSubscriptions: Int
+        package var throttleTimeout: Duration
         /// The longest time that publishers wait for other event loops.
-        public var liveTimeout: Duration
+        package var liveTimeout = Duration.seconds(10)
 
+        /// Creates default options, except for the given values.
+        ///
+        /// - Parameters:
+        ///   - history: how many messages a topic keeps for replay, if it does not say otherwise.
+        ///   - queue: how many messages a subscription may lag behind, if neither it nor its topic says otherwise.
+        ///   - overflow: what happens beyond that lag, if neither the subscription nor its topic says otherwise.
+        ///   - maxMessage: the largest message in bytes, including `id` and `payload`.
+        ///   - maxTopics: the maximum number of topics.
+        ///   - maxSubscriptions: the maximum number of subscriptions.
+        ///   - maxDedupe: how many message ids a topic with a `dedupeWindow` remembers. Beyond that it forgets the
+        ///     oldest.
+        ///   - topicBytes: the most bytes of messages that a topic keeps, even if history or a slow subscription needs
+        ///     more.
+        ///   - topicRate: how many messages may be published to a topic, if it does not say otherwise.
+        ///   - topicBurst: how many of them may come at once; 0 for as many as come in one second.
+        ///   - throttleTimeout: under ``OverflowPolicy/throttle``, the time after which a stalled subscription is
+        ///     ended. A stalled subscription makes publishers wait and accepts nothing. Zero means never.
         public init(
-            limits: MemoryBroker.Limits = .init(loopPace: LoopPace()),
+            history: Int = 100,
             queue: Int = 1000,
             overflow: OverflowPolicy = .dropOldest,
             maxMessage: Int = 1 << 20,
+            maxTopics: Int = 100_000,
             maxSubscriptions: Int = 100_000,
-            throttleTimeout: Duration = .seconds(30),
-            liveTimeout: Duration = .seconds(10)
+            maxDedupe: Int = 100_000,
+            topicBytes: Int = 256 << 20,
+            topicRate: Rate = .off,
+            topicBurst: Int = 0,
+            throttleTimeout: Duration = .seconds(30)
         ) {
-            self.limits = limits
+            limits = MemoryBroker.Limits(
+                history: max(history, 0),
+                topicBytes: max(topicBytes, 0),
+                topics: maxTopics,
+                dedupe: max(maxDedupe, 0),
+                loopPace: LoopPace(),
+                topicRate: RateLimit(topicRate, burst: topicBurst)
+            )
             self.queue = Self.clampedQueue(queue)
             self.overflow = overflow
             self.maxMessage = maxMessage
             self.maxSubscriptions = maxSubscriptions
             self.throttleTimeout = throttleTimeout
-            self.liveTimeout = liveTimeout
         }
 
-        /// Larger queues are no more than this: a topic's log is bounded by other limits long before.
-        static func clampedQueue(_ queue: Int) -> Int { min(max(queue, 1), 1 << 32) }
+        /// The largest queue. A topic's log is bounded by other limits long before.
+        static let largestQueue = 1 << 32
+
+        static func clampedQueue(_ queue: Int) -> Int { min(max(queue, 1), largestQueue) }
     }
 
     let core: PubSubCore
@@ -81,52 +102,6 @@ public final class PubSub: Sendable {
 
     private init(_ core: PubSubCore) {
         self.core = core
-    }
-
-    // MARK: Topics
-
-    /// A topic, as listed by ``topics``.
-    public struct TopicInfo: Sendable, Hashable {
-        public let name: String
-        /// The number of subscriptions, including those of the server's clients if a server shares the topic.
-        public let subscribers: Int
-        /// The number of messages ever published to the topic.
-        public let messages: Int
-    }
-
-    /// Creates a topic.
-    ///
-    /// - Throws: ``BrokerError`` `.topicExists`, `.nameNotAllowed` or `.tooManyTopics`.
-    public func createTopic(_ name: String) throws(BrokerError) {
-        try core.broker.createTopic(named: name)
-    }
-
-    /// Creates a topic with its own settings, or changes the settings of an existing topic.
-    ///
-    /// - Returns: whether the topic is new.
-    /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
-    @discardableResult
-    public func putTopic(_ name: String, _ change: (inout TopicSettings) -> Void = { _ in }) throws(BrokerError) -> Bool
-    {
-        try core.broker.putTopic(named: name, change: change).isNew
-    }
-
-    /// Deletes a topic. Its subscribers get what was published before, and then ``Notice/Kind/topicDeleted``.
-    ///
-    /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`.
-    public func deleteTopic(_ name: String) throws(BrokerError) {
-        try core.broker.deleteTopic(named: name)
-    }
-
-    /// All topics, in no particular order.
-    public var topics: [TopicInfo] {
-        core.broker.topics.map { topic in
-            TopicInfo(
-                name: topic.name,
-                subscribers: topic.subscriberCount,
-                messages: Int(clamping: topic.publishedCount)
-            )
-        }
     }
 
     // MARK: For servers that share the topics

@@ -239,7 +239,7 @@ extension Command.Kind {
 
 extension CommandScanner {
     /// The `token` of an `auth` command; `nil` when it is absent, empty, or no text.
-    public func authToken(in bytes: UnsafeRawBufferPointer) -> String? {
+    package func authToken(in bytes: UnsafeRawBufferPointer) -> String? {
         var token: String?
         var members = JSONMembers(of: JSONMembers.root(of: bytes), in: bytes)
         while let (name, value) = members?.next() {

@@ -3,7 +3,7 @@
 /// Clients see the order of the checks. First the text (JSON, an object), then `request_id`, so that every later error
 /// can echo it. Then `type`, then the fields of that type in the order of the contract. Only the first error is
 /// reported.
-public struct CommandScanner: Sendable {
+package struct CommandScanner: Sendable {
     /// The longest `request_id`, in bytes of UTF-8 after decoding its escapes.
     static var maxRequestID: Int { 256 }
 
@@ -15,7 +15,7 @@ public struct CommandScanner: Sendable {
     /// - Parameters:
     ///   - maxDepth: how deep a command may nest, counting the command itself as 1. Clamped to 1…1024.
     ///   - maxClientID: the longest `client_id`, in bytes of UTF-8 after decoding its escapes.
-    public init(maxDepth: Int = 128, maxClientID: Int = 1024) {
+    package init(maxDepth: Int = 128, maxClientID: Int = 1024) {
         self.maxDepth = min(max(maxDepth, 1), JSONNesting.capacity)
         self.maxClientID = maxClientID
     }
@@ -25,7 +25,7 @@ public struct CommandScanner: Sendable {
     /// - Parameter knownValidUTF8: skips the UTF-8 check, for a caller that has already made it. If the caller is
     ///   wrong, the command contains invalid UTF-8; nothing worse happens.
     /// - Throws: ``CommandError``.
-    public func scan(
+    package func scan(
         _ bytes: UnsafeRawBufferPointer,
         dialect: Dialect,
         knownValidUTF8: Bool

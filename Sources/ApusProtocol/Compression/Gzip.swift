@@ -1,13 +1,13 @@
 internal import CZlib
 
 /// The gzip format (RFC 1952), for documents that are compressed once and sent many times.
-public enum Gzip {
+package enum Gzip {
     /// Added to the window's size, this selects gzip's header and trailer (zlib's `deflateInit2`).
     private static let format: CInt = 16
     private static let memoryLevel: CInt = 8
 
     /// Compresses as well as zlib can; `nil` when zlib has no memory for that or `bytes` is too large for it.
-    public static func compress(_ bytes: [UInt8]) -> [UInt8]? {
+    package static func compress(_ bytes: [UInt8]) -> [UInt8]? {
         var stream = z_stream()
         let result = deflateInit2_(
             &stream,

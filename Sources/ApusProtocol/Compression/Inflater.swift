@@ -8,9 +8,9 @@ internal import CZlib
 ///
 /// Belongs to one thread. It keeps zlib's state and an output buffer of ``usual`` bytes. A larger message gets memory
 /// of its own, at most twice its size, while it is read.
-public final class Inflater {
+package final class Inflater {
     /// Why a message cannot be decompressed.
-    public enum Fault: Error, Equatable {
+    package enum Fault: Error, Equatable {
         /// The data is not DEFLATE data (RFC 1951), or is truncated.
         case corrupt
         /// The message exceeds the limit.
@@ -18,7 +18,7 @@ public final class Inflater {
     }
 
     /// The format around the DEFLATE data (RFC 1951), and where the data ends.
-    public enum Format: Sendable {
+    package enum Format: Sendable {
         /// A WebSocket message, without the end of its last block (RFC 7692 section 7.2.2).
         case message
         /// One gzip member or several (RFC 1952).
@@ -47,7 +47,7 @@ public final class Inflater {
     private let stream: UnsafeMutablePointer<z_stream>
     private let usualOutput: UnsafeMutableRawBufferPointer
 
-    public init(_ format: Format = .message) {
+    package init(_ format: Format = .message) {
         self.format = format
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
@@ -67,7 +67,7 @@ public final class Inflater {
     /// Decompression stops at `limit` bytes, however large the result would be.
     ///
     /// - Throws: ``Fault``.
-    public func withInflated<Result>(
+    package func withInflated<Result>(
         _ compressed: UnsafeRawBufferPointer,
         limit: Int,
         _ body: (UnsafeRawBufferPointer) -> Result

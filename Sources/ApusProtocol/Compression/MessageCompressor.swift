@@ -1,33 +1,33 @@
-public import NIOCore
+package import NIOCore
 
 /// Frames messages for clients with permessage-deflate (RFC 7692), compressed if that is worth it.
 ///
 /// There is one for each event loop. It holds at most two deflaters of some 40 kB each, created on first use, and an
 /// output buffer of ``usual`` bytes.
-public final class MessageCompressor {
-    public struct Settings: Sendable, Equatable {
+package final class MessageCompressor {
+    package struct Settings: Sendable, Equatable {
         /// Messages below this size in bytes stay uncompressed.
-        public var minimumSize: Int
+        package var minimumSize: Int
         /// 1, the fastest, to 9, the smallest.
-        public var level: Int
+        package var level: Int
 
-        public init(minimumSize: Int = 512, level: Int = 6) {
+        package init(minimumSize: Int = 512, level: Int = 6) {
             self.minimumSize = minimumSize
             self.level = level
         }
     }
 
     /// Totals of compressed messages; sizes in bytes.
-    public struct Counters: Sendable, Equatable {
-        public var messages: UInt64 = 0
+    package struct Counters: Sendable, Equatable {
+        package var messages: UInt64 = 0
         /// Bytes before compression.
-        public var input: UInt64 = 0
+        package var input: UInt64 = 0
         /// Bytes after compression.
-        public var output: UInt64 = 0
+        package var output: UInt64 = 0
 
-        public init() {}
+        package init() {}
 
-        public static func += (left: inout Counters, right: Counters) {
+        package static func += (left: inout Counters, right: Counters) {
             left.messages += right.messages
             left.input += right.input
             left.output += right.output
@@ -36,12 +36,12 @@ public final class MessageCompressor {
 
     private static let usual = 64 * 1024
 
-    public let settings: Settings
-    public private(set) var counters = Counters()
+    package let settings: Settings
+    package private(set) var counters = Counters()
     private var deflaters: [DeflateWindow: Deflater] = [:]
     private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-    public init(_ settings: Settings) {
+    package init(_ settings: Settings) {
         self.settings = settings
     }
 
@@ -54,7 +54,7 @@ public final class MessageCompressor {
     /// - Parameter always: compresses whatever the size, even if the result is larger.
     /// - Returns: whether the frame is compressed. Otherwise it is an ordinary frame, which any client can read.
     @discardableResult
-    public func append(
+    package func append(
         _ message: UnsafeRawBufferPointer,
         as opcode: Opcode = .text,
         for window: DeflateWindow,
@@ -113,7 +113,7 @@ public final class MessageCompressor {
 /// How far back in a message a client can refer to repetitions (RFC 7692 section 7.1.2.1).
 ///
 /// There are two windows for all clients. A message is therefore compressed at most twice, whatever clients ask for.
-public enum DeflateWindow: UInt8, Sendable {
+package enum DeflateWindow: UInt8, Sendable {
     /// 4 KiB, which nearly all clients support.
     case usual
     /// 256 bytes, the smallest window.

@@ -1,9 +1,9 @@
 /// The permessage-deflate parameters that client and server have agreed on (RFC 7692 section 7.1).
-public struct PermessageDeflate: Sendable, Equatable {
-    public static let token = "permessage-deflate"
+package struct PermessageDeflate: Sendable, Equatable {
+    package static let token = "permessage-deflate"
 
     /// The window that the server compresses with.
-    public let window: DeflateWindow
+    package let window: DeflateWindow
     /// The parameter `server_max_window_bits` of the answer. Present only if the client asked for it.
     let serverWindowBits: Int?
 
@@ -12,7 +12,7 @@ public struct PermessageDeflate: Sendable, Equatable {
     /// Neither side refers to earlier messages: the server compresses a message once for all clients, and need not keep
     /// the client's messages. Both parameters may be in the answer without being in the offer (sections 7.1.1.1 and
     /// 7.1.1.2).
-    public var answer: String {
+    package var answer: String {
         let bits = serverWindowBits.map { "; server_max_window_bits=\($0)" } ?? ""
         return "\(Self.token); server_no_context_takeover; client_no_context_takeover\(bits)"
     }
@@ -21,7 +21,7 @@ public struct PermessageDeflate: Sendable, Equatable {
     ///
     /// - Parameter header: the value of `Sec-WebSocket-Extensions`; several values joined with commas. If it violates
     ///   the grammar of the RFC, the connection does without the extension.
-    public init?(offers header: some StringProtocol) {
+    package init?(offers header: some StringProtocol) {
         guard let extensions = ExtensionList.parse(header) else { return nil }
         for offer in extensions where offer.name == Self.token {
             guard let accepted = Self(offer.parameters) else { continue }

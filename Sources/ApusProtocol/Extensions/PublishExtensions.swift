@@ -1,40 +1,40 @@
 /// The fields of `publish` beyond the plain contract.
-public struct PublishExtensions: Sendable, Equatable {
+package struct PublishExtensions: Sendable, Equatable {
     /// One message of a batch.
-    public struct Message: Sendable, Equatable {
+    package struct Message: Sendable, Equatable {
         /// The raw JSON object.
-        public var range: Range<Int>
-        public var id: JSONStringSpan
+        package var range: Range<Int>
+        package var id: JSONStringSpan
 
-        public init(range: Range<Int>, id: JSONStringSpan) {
+        package init(range: Range<Int>, id: JSONStringSpan) {
             self.range = range
             self.id = id
         }
     }
 
     /// Whether the ack reports the outcome.
-    public var outcome = false
+    package var outcome = false
     /// The lifetime in milliseconds.
-    public var ttl: Int64?
-    public var key: String?
+    package var ttl: Int64?
+    package var key: String?
     /// The batch, if there is one instead of `message`.
-    public var messages: [Message]?
+    package var messages: [Message]?
     /// Whether the command has any of these fields.
-    public var isUsed = false
+    package var isUsed = false
 
-    public init() {}
+    package init() {}
 }
 
 extension CommandScanner {
     /// The longest `key`, in bytes of UTF-8.
-    public static var maxKey: Int { 256 }
+    package static var maxKey: Int { 256 }
     /// The longest `ttl`, in milliseconds: a hundred years. A longer one is probably a mistake in the unit.
-    public static var maxTTL: Int64 { 100 * 365 * 86_400_000 }
+    package static var maxTTL: Int64 { 100 * 365 * 86_400_000 }
 
     /// Reads the extension fields of a scanned `publish`, and checks that there is something to publish.
     ///
     /// - Parameter maxBatch: the most `messages` accepted.
-    public func publishExtensions(
+    package func publishExtensions(
         of command: Command,
         in bytes: UnsafeRawBufferPointer,
         dialect: Dialect,
@@ -65,7 +65,7 @@ extension CommandScanner {
     }
 
     /// The `id` in the message of a scanned `publish`.
-    public func messageID(of command: Command, in bytes: UnsafeRawBufferPointer) -> JSONStringSpan {
+    package func messageID(of command: Command, in bytes: UnsafeRawBufferPointer) -> JSONStringSpan {
         let range = command.message
         var id = JSONStringSpan.empty
         var members = JSONMembers(

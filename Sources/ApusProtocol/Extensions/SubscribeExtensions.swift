@@ -1,5 +1,5 @@
 /// Where a replay starts.
-public enum ReplayStart: Sendable, Equatable {
+package enum ReplayStart: Sendable, Equatable {
     /// This many publications before the head.
     case lastN(Int)
     /// After this position.
@@ -12,7 +12,7 @@ public enum ReplayStart: Sendable, Equatable {
     case all
 
     /// Parses `"10m"`, an RFC 3339 time or `"all"`; `nil` for anything else.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         if text == "all" {
             self = .all
         } else if let age = DurationText.milliseconds(withUnit: text) {
@@ -26,31 +26,31 @@ public enum ReplayStart: Sendable, Equatable {
 }
 
 /// The fields of `subscribe` beyond the plain contract.
-public struct SubscribeExtensions: Sendable, Equatable {
+package struct SubscribeExtensions: Sendable, Equatable {
     /// Whether events and the ack contain positions in the log.
-    public var positions = false
-    public var since: ReplayStart?
+    package var positions = false
+    package var since: ReplayStart?
     /// `nil` for the topic's setting, or else the server's.
-    public var overflow: OverflowPolicy?
+    package var overflow: OverflowPolicy?
     /// `nil` for the topic's setting, or else the server's.
-    public var queue: Int?
+    package var queue: Int?
     /// Whether the subscription receives what its own connection publishes.
-    public var echo = true
+    package var echo = true
     /// Whether other subscriptions are announced to it.
-    public var presence = false
+    package var presence = false
     /// Whether to wait for a topic that does not exist.
-    public var wait = false
+    package var wait = false
     /// Whether the command has any of these fields. Events then also contain their keys.
-    public var isUsed = false
+    package var isUsed = false
 
-    public init() {}
+    package init() {}
 }
 
 extension CommandScanner {
     /// Reads the extension fields of a scanned `subscribe`.
     ///
     /// - Parameter maxQueue: the largest `queue` accepted.
-    public func subscribeExtensions(
+    package func subscribeExtensions(
         of command: Command,
         in bytes: UnsafeRawBufferPointer,
         maxQueue: Int

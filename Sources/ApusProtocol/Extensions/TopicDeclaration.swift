@@ -1,9 +1,9 @@
 /// A topic that exists from the start, with its declared settings.
-public struct TopicDeclaration: Sendable, Equatable {
-    public var name: String
-    public var settings: TopicSettingsFields
+package struct TopicDeclaration: Sendable, Equatable {
+    package var name: String
+    package var settings: TopicSettingsFields
 
-    public init(name: String, settings: TopicSettingsFields = TopicSettingsFields()) {
+    package init(name: String, settings: TopicSettingsFields = TopicSettingsFields()) {
         self.name = name
         self.settings = settings
     }
@@ -14,7 +14,7 @@ public struct TopicDeclaration: Sendable, Equatable {
     ///   - maxQueue: the largest `queue` accepted.
     ///   - isAllowed: whether a topic may have that name.
     /// - Returns: the topics, or an error that names the faulty topic.
-    public static func readList(
+    package static func readList(
         _ text: String,
         maxQueue: Int,
         isAllowed: (String) -> Bool

@@ -1,30 +1,32 @@
 /// The settings that a `PUT /topics/{name}` names. An inner `nil` resets a setting to the server's default.
-public struct TopicSettingsFields: Sendable, Equatable {
-    public var history: Int??
+package struct TopicSettingsFields: Sendable, Equatable {
+    package var history: Int??
     /// In milliseconds, like the other durations.
-    public var historyAge: Int64??
-    public var historyBytes: Int??
-    public var queue: Int??
-    public var overflow: OverflowPolicy??
-    public var dedupeWindow: Int64??
-    public var ttl: Int64??
+    package var historyAge: Int64??
+    package var historyBytes: Int??
+    package var queue: Int??
+    package var overflow: OverflowPolicy??
+    package var dedupeWindow: Int64??
+    package var ttl: Int64??
     /// How many messages may be published.
-    public var topicRate: Rate??
+    package var topicRate: Rate??
     /// How many of them may come at once.
-    public var topicBurst: Int??
+    package var topicBurst: Int??
 
     /// The most messages that a topic may be told to keep.
-    public static var maxHistory: Int { 100_000_000 }
+    package static var maxHistory: Int { 100_000_000 }
     /// The most bytes that a topic may be told to keep.
-    public static var maxHistoryBytes: Int { 1 << 40 }
+    package static var maxHistoryBytes: Int { 1 << 40 }
 
-    public init() {}
+    package init() {}
 
     /// Parses a body, which must be empty or a JSON object.
     ///
     /// - Parameter maxQueue: the largest `queue` accepted.
-    public static func read(_ bytes: UnsafeRawBufferPointer, maxQueue: Int) -> Result<TopicSettingsFields, CommandError>
-    {
+    package static func read(
+        _ bytes: UnsafeRawBufferPointer,
+        maxQueue: Int
+    ) -> Result<TopicSettingsFields, CommandError> {
         var result = TopicSettingsFields()
         guard !bytes.isEmpty else { return .success(result) }
         guard JSONDocument.isValid(bytes) else { return .failure(CommandError(message: "The body is not valid JSON")) }

@@ -23,7 +23,7 @@ public struct EventEncoding: Hashable, Sendable {
         /// The same, for clients with a smaller window.
         case deflatedNarrow
 
-        public init(_ window: DeflateWindow?) {
+        package init(_ window: DeflateWindow?) {
             switch window {
             case nil: self = .webSocket
             case .usual: self = .deflated
@@ -32,7 +32,7 @@ public struct EventEncoding: Hashable, Sendable {
         }
 
         /// `nil` if nothing is compressed.
-        public var window: DeflateWindow? {
+        package var window: DeflateWindow? {
             switch self {
             case .webSocket, .eventStream, .eventStreamWithID: nil
             case .deflated: .usual

@@ -1,15 +1,15 @@
 /// Checks whether a whole text is JSON (RFC 8259), with the strict lexer that also reads commands.
-public enum JSONDocument {
+package enum JSONDocument {
     /// The deepest nesting that ``isValid(_:)`` accepts.
-    public static let maxDepth = JSONNesting.capacity
+    package static let maxDepth = JSONNesting.capacity
 
     /// Checks grammar and UTF-8. Allocates no memory, whatever the text.
-    public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
         isValid(bytes, maxDepth: maxDepth)
     }
 
     /// Also checks that the text nests at most `maxDepth` levels deep.
-    public static func isValid(_ bytes: UnsafeRawBufferPointer, maxDepth: Int) -> Bool {
+    package static func isValid(_ bytes: UnsafeRawBufferPointer, maxDepth: Int) -> Bool {
         var validator = UTF8Validator()
         guard let base = bytes.baseAddress, validator.consume(bytes), validator.isComplete else { return false }
         let lexer = JSONLexer(base: base, count: bytes.count)

@@ -1,5 +1,5 @@
 /// A JSON text as a tree, for texts that are read once, such as a configuration.
-public indirect enum JSONValue: Sendable {
+package indirect enum JSONValue: Sendable {
     case null
     case boolean(Bool)
     /// As written in the text.
@@ -13,7 +13,7 @@ public indirect enum JSONValue: Sendable {
     ///
     /// Returns `nil` if the text is not JSON (RFC 8259), nests deeper than `maxDepth`, or contains a string that is not
     /// Unicode. Takes time in proportion to the size of the text times its depth.
-    public init?(_ text: String, maxDepth: Int = 64) {
+    package init?(_ text: String, maxDepth: Int = 64) {
         var text = text
         let value = text.withUTF8 { utf8 -> JSONValue? in
             let bytes = UnsafeRawBufferPointer(utf8)

@@ -19,7 +19,7 @@ public struct Rate: Sendable, Hashable {
     }
 
     /// The largest number: a terabyte each second.
-    public static let most = 1 << 40
+    package static let most = 1 << 40
 
     /// 0 means that there is no limit.
     public let count: Int
@@ -34,7 +34,7 @@ public struct Rate: Sendable, Hashable {
         self.interval = interval
     }
 
-    public var isOff: Bool { count == 0 }
+    package var isOff: Bool { count == 0 }
 
     /// How often it may happen in an hour.
     var perHour: Int { count * interval.perHour }
@@ -69,15 +69,15 @@ public struct Rate: Sendable, Hashable {
 }
 
 /// A rate, and how many may come at once.
-public struct RateLimit: Sendable, Hashable {
-    public let rate: Rate
+package struct RateLimit: Sendable, Hashable {
+    package let rate: Rate
     /// How many may come at once after a pause; at least one.
-    public let burst: Int
+    package let burst: Int
 
     /// - Parameters:
     ///   - rate: `nil` is returned for a rate that is off.
     ///   - burst: 0 means as many as come in one second, and at least one.
-    public init?(_ rate: Rate, burst: Int = 0) {
+    package init?(_ rate: Rate, burst: Int = 0) {
         guard !rate.isOff else { return nil }
         self.rate = rate
         self.burst = burst > 0 ? min(burst, Rate.most) : rate.perSecond

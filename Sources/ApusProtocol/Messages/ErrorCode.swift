@@ -1,5 +1,5 @@
 /// The stable error codes for clients, on WebSocket and REST alike. This is the only table of them.
-public enum ErrorCode: String, Sendable, CaseIterable {
+package enum ErrorCode: String, Sendable, CaseIterable {
     case badRequest = "BAD_REQUEST"
     case unauthorized = "UNAUTHORIZED"
     case topicNotFound = "TOPIC_NOT_FOUND"
@@ -25,7 +25,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case versionNotSupported = "VERSION_NOT_SUPPORTED"
 
     /// The HTTP status of a REST response with this code.
-    public var status: Int {
+    package var status: Int {
         switch self {
         case .badRequest: 400
         case .unauthorized: 401
@@ -49,7 +49,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     }
 
     /// A short human-readable title, the same for every occurrence (RFC 9457 section 3.1.3).
-    public var title: String {
+    package var title: String {
         switch self {
         case .badRequest: "Bad request"
         case .unauthorized: "Unauthorized"
@@ -79,28 +79,28 @@ public enum ErrorCode: String, Sendable, CaseIterable {
 }
 
 /// Why the server ends a connection: a WebSocket close code and a machine-readable reason (RFC 6455 section 7.4).
-public struct Disconnect: Sendable, Equatable {
-    public let code: UInt16
+package struct Disconnect: Sendable, Equatable {
+    package let code: UInt16
     /// At most 123 bytes, so that it fits into a control frame.
-    public let reason: String
+    package let reason: String
 
     private init(_ code: UInt16, _ reason: String) {
         self.code = code
         self.reason = reason
     }
 
-    public static let topicDeleted = Disconnect(1000, "TOPIC_DELETED")
-    public static let shutdown = Disconnect(1001, "SHUTDOWN")
-    public static let protocolError = Disconnect(1002, "PROTOCOL_ERROR")
-    public static let invalidUTF8 = Disconnect(1007, "INVALID_UTF8")
-    public static let invalidCompression = Disconnect(1007, "INVALID_COMPRESSION")
-    public static let slowConsumer = Disconnect(1008, "SLOW_CONSUMER")
-    public static let unauthorized = Disconnect(1008, "UNAUTHORIZED")
-    public static let forbidden = Disconnect(1008, "FORBIDDEN")
-    public static let tokenExpired = Disconnect(1008, "TOKEN_EXPIRED")
-    public static let revoked = Disconnect(1008, "REVOKED")
-    public static let rateLimited = Disconnect(1008, "RATE_LIMITED")
-    public static let noPong = Disconnect(1008, "NO_PONG")
-    public static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")
-    public static let overloaded = Disconnect(1013, "OVERLOADED")
+    package static let topicDeleted = Disconnect(1000, "TOPIC_DELETED")
+    package static let shutdown = Disconnect(1001, "SHUTDOWN")
+    package static let protocolError = Disconnect(1002, "PROTOCOL_ERROR")
+    package static let invalidUTF8 = Disconnect(1007, "INVALID_UTF8")
+    package static let invalidCompression = Disconnect(1007, "INVALID_COMPRESSION")
+    package static let slowConsumer = Disconnect(1008, "SLOW_CONSUMER")
+    package static let unauthorized = Disconnect(1008, "UNAUTHORIZED")
+    package static let forbidden = Disconnect(1008, "FORBIDDEN")
+    package static let tokenExpired = Disconnect(1008, "TOKEN_EXPIRED")
+    package static let revoked = Disconnect(1008, "REVOKED")
+    package static let rateLimited = Disconnect(1008, "RATE_LIMITED")
+    package static let noPong = Disconnect(1008, "NO_PONG")
+    package static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")
+    package static let overloaded = Disconnect(1013, "OVERLOADED")
 }

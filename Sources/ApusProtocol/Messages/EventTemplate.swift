@@ -1,4 +1,4 @@
-public import NIOCore
+package import NIOCore
 
 /// The wire format of one topic's events: the whole frame except message and time, prepared once.
 ///
@@ -7,16 +7,16 @@ public import NIOCore
 ///         └────────────── prefix ────────────────────┘         └ base: 7 bytes; v1 says "timestamp"
 /// ```
 /// Prefix and suffix have a fixed size. Copying the middle therefore turns a frame of one encoding into another.
-public struct EventTemplate: Sendable {
+package struct EventTemplate: Sendable {
     /// The topic's name as a quoted JSON string.
-    public let topicJSON: [UInt8]
+    package let topicJSON: [UInt8]
     /// Tells this topic's offsets apart from the offsets of another topic with the same name.
-    public let epoch: String
+    package let epoch: String
     private let prefix: [UInt8]
 
     private static var tail: StaticString { "\"}" }
 
-    public init(topic: String, epoch: String = "") {
+    package init(topic: String, epoch: String = "") {
         var quoted = ByteBuffer()
         appendJSONString(topic, to: &quoted)
         topicJSON = Array(quoted.readableBytesView)
@@ -30,13 +30,13 @@ public struct EventTemplate: Sendable {
     }
 
     /// The size in bytes of a frame in the base dialect, for a message of that size.
-    public func frameSize(message: Int) -> Int {
+    package func frameSize(message: Int) -> Int {
         let payload = payloadSize(message: message, dialect: .base)
         return FrameHeader.size(payload: payload) + payload
     }
 
     /// Appends the frame of `message` in the base dialect. `message` is a JSON object, copied unchanged.
-    public func append(_ message: UnsafeRawBufferPointer, time: Timestamp, to buffer: inout ByteBuffer) {
+    package func append(_ message: UnsafeRawBufferPointer, time: Timestamp, to buffer: inout ByteBuffer) {
         buffer.writeTextFrame(payload: payloadSize(message: message.count, dialect: .base)) { writer in
             writer.put(prefix)
             writer.put(message)
@@ -47,14 +47,14 @@ public struct EventTemplate: Sendable {
     }
 
     /// The published parts of a base frame.
-    public struct Parts {
-        public let message: UnsafeRawBufferPointer
+    package struct Parts {
+        package let message: UnsafeRawBufferPointer
         /// RFC 3339 text.
-        public let time: UnsafeRawBufferPointer
+        package let time: UnsafeRawBufferPointer
     }
 
     /// Splits a base frame of this template into its parts.
-    public func parts(of frame: UnsafeRawBufferPointer) -> Parts {
+    package func parts(of frame: UnsafeRawBufferPointer) -> Parts {
         let suffix = Dialect.base.timeKey.size + Timestamp.textSize + Self.tail.size
         let start = FrameHeader.size(ofFrame: frame.count) + prefix.count
         let end = frame.count - suffix
@@ -72,7 +72,7 @@ public struct EventTemplate: Sendable {
     /// - Parameters:
     ///   - key: the publication's key as a quoted JSON string, if it has one.
     ///   - offset: the publication's position in the log.
-    public func transcode(
+    package func transcode(
         _ frame: UnsafeRawBufferPointer,
         to encoding: EventEncoding,
         key: [UInt8]?,
@@ -134,7 +134,7 @@ public struct EventTemplate: Sendable {
 extension Dialect {
     /// The text between the last field of a server message and its time.
     @inline(__always)
-    public var timeKey: StaticString {
+    package var timeKey: StaticString {
         switch self {
         case .base: #","ts":""#
         case .v1: #","timestamp":""#

@@ -1,5 +1,5 @@
 /// A message that the server sends on its own initiative, in the same words on every transport.
-public enum InfoMessage: Sendable {
+package enum InfoMessage: Sendable {
     /// A sign of life.
     case heartbeat
     /// `count` messages were skipped at this point. With positions, `range` says which.
@@ -25,7 +25,7 @@ public enum InfoMessage: Sendable {
     case shutdown(reconnectAfter: Int64)
 
     /// The members after `"type":"info"`, each preceded by a comma.
-    public var members: String {
+    package var members: String {
         JSONWriter.moreMembers { writer in
             if let topicJSON { writer.member("topic", json: String(decoding: topicJSON, as: UTF8.self)) }
             writer.member("msg", word)

@@ -1,17 +1,17 @@
-public import NIOCore
+package import NIOCore
 
 /// Writes the server's replies and pushes, except events, as WebSocket text frames in one dialect.
 ///
 /// `requestID` is the client's own JSON token, echoed byte for byte; `nil` leaves the member out.
-public struct MessageEncoder: Sendable {
-    public let dialect: Dialect
+package struct MessageEncoder: Sendable {
+    package let dialect: Dialect
 
-    public init(dialect: Dialect) {
+    package init(dialect: Dialect) {
         self.dialect = dialect
     }
 
     /// `{"type":"ack","request_id":…,"topic":…,"status":"ok","ts":…}`; `topicJSON` is a quoted JSON string.
-    public func ack(
+    package func ack(
         requestID: UnsafeRawBufferPointer?,
         topicJSON: [UInt8]?,
         time: Timestamp,
@@ -35,7 +35,7 @@ public struct MessageEncoder: Sendable {
     }
 
     /// An ack with more members after its status, such as `,"count":3`.
-    public func ack(
+    package func ack(
         requestID: UnsafeRawBufferPointer?,
         topicJSON: [UInt8],
         members: String,
@@ -61,7 +61,7 @@ public struct MessageEncoder: Sendable {
     }
 
     /// `{"type":"pong","request_id":…,"ts":…}`.
-    public func pong(requestID: UnsafeRawBufferPointer?, time: Timestamp, to buffer: inout ByteBuffer) {
+    package func pong(requestID: UnsafeRawBufferPointer?, time: Timestamp, to buffer: inout ByteBuffer) {
         let head: StaticString = #"{"type":"pong""#
         buffer.writeTextFrame(payload: head.size + Self.size(requestID) + timeSize) { writer in
             writer.put(head)
@@ -73,7 +73,7 @@ public struct MessageEncoder: Sendable {
     /// `{"type":"error","request_id":…,"error":{"code":…,"message":…},"ts":…}`.
     ///
     /// - Parameter retryAfter: in milliseconds; `nil` leaves the member out.
-    public func error(
+    package func error(
         _ code: ErrorCode,
         _ message: String,
         retryAfter: Int64? = nil,
@@ -101,7 +101,7 @@ public struct MessageEncoder: Sendable {
     }
 
     /// `{"type":"info",…,"ts":…}`.
-    public func info(_ info: InfoMessage, time: Timestamp, to buffer: inout ByteBuffer) {
+    package func info(_ info: InfoMessage, time: Timestamp, to buffer: inout ByteBuffer) {
         let text = Array((#"{"type":"info""# + info.members).utf8)
         buffer.writeTextFrame(payload: text.count + timeSize) { writer in
             writer.put(text)

@@ -1,5 +1,5 @@
 /// Durations as people write them.
-public enum DurationText {
+package enum DurationText {
     /// `ms` must precede `s`, because a text in `ms` also ends in `s`. Otherwise in ascending order.
     private static let units: [(suffix: String, milliseconds: Int64)] = [
         ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
@@ -9,7 +9,7 @@ public enum DurationText {
     ///
     /// Returns `nil` for anything else, including negative numbers and fractions of a millisecond: rounding to 0 would
     /// mean off.
-    public static func milliseconds(_ text: String) -> Int64? {
+    package static func milliseconds(_ text: String) -> Int64? {
         let unit = units.first { text.hasSuffix($0.suffix) } ?? ("", 1000)
         let parts = text.dropLast(unit.suffix.count).split(separator: ".", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), parts.allSatisfy(Digits.areAll), let whole = Int64(parts[0]) else {
@@ -28,17 +28,17 @@ public enum DurationText {
     }
 
     /// The same, for a text that must include its unit.
-    public static func milliseconds(withUnit text: String) -> Int64? {
+    package static func milliseconds(withUnit text: String) -> Int64? {
         text.utf8.last.map { $0 > 0x39 } == true ? milliseconds(text) : nil
     }
 
     /// In whole seconds if possible, else in milliseconds.
-    public static func text(_ milliseconds: Int64) -> String {
+    package static func text(_ milliseconds: Int64) -> String {
         milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
     }
 
     /// In the largest unit that needs no fraction.
-    public static func shortest(_ milliseconds: Int64) -> String {
+    package static func shortest(_ milliseconds: Int64) -> String {
         let unit = units.last { milliseconds > 0 && milliseconds % $0.milliseconds == 0 } ?? units[1]
         return "\(milliseconds / unit.milliseconds)\(unit.suffix)"
     }

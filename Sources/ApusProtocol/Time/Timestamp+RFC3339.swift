@@ -4,7 +4,7 @@ extension Timestamp {
     /// Accepts any offset and any number of fraction digits. Digits beyond milliseconds are cut off.
     ///
     /// - Returns: milliseconds since 1970-01-01T00:00:00Z.
-    public static func milliseconds(rfc3339 text: String) -> Int64? {
+    package static func milliseconds(rfc3339 text: String) -> Int64? {
         var text = text
         return text.withUTF8 { milliseconds(rfc3339: UnsafeRawBufferPointer($0)) }
     }
@@ -12,7 +12,7 @@ extension Timestamp {
     /// Parses the bytes of an RFC 3339 text; `nil` for anything else.
     ///
     /// - Returns: milliseconds since 1970-01-01T00:00:00Z.
-    public static func milliseconds(rfc3339 text: UnsafeRawBufferPointer) -> Int64? {
+    package static func milliseconds(rfc3339 text: UnsafeRawBufferPointer) -> Int64? {
         guard text.count >= 20, text.count <= 64,
             text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),
             text[10] | 0x20 == UInt8(ascii: "t") || text[10] == UInt8(ascii: " "),

@@ -27,7 +27,7 @@ public struct TrustedProxies: Sendable, Equatable {
     }
 
     /// What is trusted, in its shortest form.
-    public var entries: [String] { ranges.map(\.description) + (includesUnixSockets ? [Self.unix] : []) }
+    package var entries: [String] { ranges.map(\.description) + (includesUnixSockets ? [Self.unix] : []) }
 
     /// Whether the peer's word counts.
     func trusts(_ peer: PeerAddress) -> Bool {

@@ -7,7 +7,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     case unix(path: String)
 
     /// How many addresses a server may have.
-    public static let maximumCount = 16
+    package static let maximumCount = 16
 
     /// Parses `127.0.0.1:8080`, `[::1]:8080`, either of them after `http://` as in the log, or `unix:/run/apus.sock`.
     ///

@@ -1,7 +1,7 @@
 extension LoadedConfiguration {
     /// The settings as a YAML file, with each setting's source as a comment. Secrets are masked, so fill them in again
     /// before using the file.
-    public var yaml: String {
+    package var yaml: String {
         var lines: [(text: String, source: String?)] = []
         var group: String?
         for setting in Setting.all {
@@ -21,7 +21,7 @@ extension LoadedConfiguration {
     }
 
     /// One JSON object with two members: `settings`, as in a file, and `sources`, by the setting's key.
-    public var json: String {
+    package var json: String {
         var members: [(name: String, json: String)] = []
         for setting in Setting.all {
             let json = setting.show(configuration).json

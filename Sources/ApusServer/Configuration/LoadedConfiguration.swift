@@ -4,11 +4,11 @@ import Configuration
 public struct LoadedConfiguration: Sendable {
     public let configuration: ServerConfiguration
     /// The source by the setting's key: `flag --port`, `environment APUS_PORT`, `file apus.yaml` or `default`.
-    public let sources: [String: String]
+    package let sources: [String: String]
     /// Warnings for the log, about values that are suspicious but valid. One clause each.
     public let warnings: [String]
     /// The files that it was read from and that it names, keys and secrets included.
-    public let files: [String]
+    package let files: [String]
 
     /// The maximum number of warnings. Further warnings are only counted.
     private static let maximumWarnings = 20

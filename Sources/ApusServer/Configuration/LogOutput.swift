@@ -21,14 +21,6 @@ public struct LogOutput: LogHandler {
     private let write: @Sendable (String) -> Void
     private let now: @Sendable () -> Timestamp
 
-    public init(
-        format: ServerConfiguration.Log.Format,
-        level: Logger.Level,
-        metadataProvider: Logger.MetadataProvider? = nil
-    ) {
-        self.init(format: format, level: LogLevel(level), metadataProvider: metadataProvider)
-    }
-
     /// - Parameter level: the level that all loggers share.
     public init(
         format: ServerConfiguration.Log.Format,
@@ -59,7 +51,7 @@ public struct LogOutput: LogHandler {
     }
 
     /// A logger that writes to standard error, independent of the process' own logging system.
-    public static func logger(
+    package static func logger(
         label: String,
         format: ServerConfiguration.Log.Format,
         level: LogLevel

@@ -1,11 +1,11 @@
-public import ApusBroker
+package import ApusBroker
 import ApusProtocol
 
 // The settings in the form in which the broker and its hubs take them.
 
 extension ServerConfiguration {
     /// The limits of the broker.
-    public var brokerLimits: MemoryBroker.Limits {
+    package var brokerLimits: MemoryBroker.Limits {
         MemoryBroker.Limits(
             history: topics.history,
             topicBytes: topics.bytes,
@@ -16,15 +16,16 @@ extension ServerConfiguration {
         )
     }
 
+    /// The options of a ``PubSub`` that shares the server's topics.
     var pubSubOptions: PubSub.Options {
-        PubSub.Options(
-            limits: brokerLimits,
+        var options = PubSub.Options(
             queue: delivery.queue,
             overflow: delivery.overflow,
             maxMessage: limits.maxMessage,
-            throttleTimeout: timeouts.throttle,
-            liveTimeout: timeouts.live
+            throttleTimeout: timeouts.throttle
         )
+        options.liveTimeout = timeouts.live
+        return options
     }
 }
 

@@ -1,4 +1,4 @@
-public import ApusProtocol
+package import ApusProtocol
 
 extension ServerConfiguration {
     /// What topics keep, and how they come and go.
@@ -35,7 +35,8 @@ extension ServerConfiguration {
         public var onDelete = OnDelete.info
         /// Which commands create missing topics. If empty, only `POST` and `PUT` do.
         public var createOn: Set<CreateOn> = []
-        /// Topics that the server creates at startup if they do not exist, and their settings.
-        public var declared: [TopicDeclaration] = []
+        /// Topics that the server creates at startup if they do not exist, and their settings. A program that embeds
+        /// the server calls ``PubSub/putTopic(_:_:)``.
+        package var declared: [TopicDeclaration] = []
     }
 }

@@ -1,4 +1,4 @@
-public import ApusSockets
+package import ApusSockets
 
 /// A socket that is bound and listens, but does not accept connections yet.
 struct ListeningSocket: Sendable {
@@ -68,14 +68,14 @@ struct ListeningSocket: Sendable {
 /// An address at which the server could not listen.
 public struct ListenFailure: Error, CustomStringConvertible {
     public let address: ListenAddress
-    public let cause: SocketError
+    package let cause: SocketError
 
     public var description: String { "cannot listen on \(address): \(cause)" }
 }
 
 extension ServerConfiguration {
     /// The addresses to listen at: those of `listen`, or `host` and `port` if it is empty.
-    public var listenAddresses: [ListenAddress] {
+    package var listenAddresses: [ListenAddress] {
         listen.isEmpty ? [.tcp(host: host, port: port)] : listen
     }
 

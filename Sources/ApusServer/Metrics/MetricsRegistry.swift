@@ -19,7 +19,7 @@ import NIOConcurrencyHelpers
 /// counts all three cases.
 public final class MetricsRegistry: MetricsFactory {
     /// The maximum number of series. Each overflowing family has one more.
-    public let maxSeries: Int
+    package let maxSeries: Int
 
     private let bounds: [String: [Double]]
     /// A leaf lock, held only for a lookup or a copy. The values are in the cells, which have their own locks.

@@ -105,9 +105,7 @@ import Testing
 
     @Test func `a program in the same process is told when it may publish again`() async throws {
         let clock = ManualClock()
-        var options = PubSub.Options()
-        options.limits.topicRate = RateLimit(Rate(1, per: .minute), burst: 1)
-        let apus = PubSub(options, clock: clock)
+        let apus = PubSub(.init(topicRate: Rate(1, per: .minute), topicBurst: 1), clock: clock)
         try apus.createTopic("t")
         try await apus.publish("t", "1")
         let error = await #expect(throws: BrokerError.self) { try await apus.publish("t", "2") }

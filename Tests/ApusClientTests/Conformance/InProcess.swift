@@ -8,10 +8,7 @@ struct InProcess: PubSubSystem {
     func deleteTopic(_ name: String) async throws { try told { () throws(BrokerError) in try apus.deleteTopic(name) } }
 
     func putTopic(_ name: String, history: Int?, dedupeWindow: Duration?) async throws {
-        try apus.putTopic(name) { settings in
-            settings.history = history
-            settings.dedupeWindow = dedupeWindow.map { Int64($0 / .milliseconds(1)) }
-        }
+        try apus.putTopic(name, [.history(history), .dedupeWindow(dedupeWindow)])
     }
 
     func publish(
@@ -28,7 +25,7 @@ struct InProcess: PubSubSystem {
                 epoch: outcome.position.epoch,
                 offset: Int(outcome.position.offset),
                 count: outcome.count,
-                isDuplicate: outcome.isDuplicate,
+                isDuplicate: outcome.count == 0,
                 subscribers: outcome.subscribers
             )
         } catch {
@@ -37,14 +34,7 @@ struct InProcess: PubSubSystem {
     }
 
     func subscribe(_ topic: String, _ wish: Wish) async throws -> PubSub.Subscription {
-        var options = PubSub.SubscribeOptions(
-            overflow: wish.overflow.flatMap(ApusProtocol.OverflowPolicy.init(rawValue:)),
-            hasPresence: wish.hasPresence,
-            waitsForTopic: wish.waits
-        )
-        options.queue = wish.queue
-        if let buffer = wish.buffer { options.buffer = buffer }
-        options.start =
+        let start: PubSub.Start =
             switch wish.start {
             case .live: .live
             case .last(let count): .last(count)
@@ -52,6 +42,13 @@ struct InProcess: PubSubSystem {
             case .age(let age): .age(age)
             case .all: .all
             }
+        let options = PubSub.SubscribeOptions(
+            start: start,
+            queue: wish.queue,
+            overflow: wish.overflow.flatMap(OverflowPolicy.init(rawValue:)),
+            hasPresence: wish.hasPresence,
+            waitsForTopic: wish.waits
+        )
         do throws(BrokerError) {
             return try await apus.subscribe(topic, options)
         } catch {

@@ -1,8 +1,8 @@
-import ApusProtocol
 import NIOCore
 import Testing
 
 @testable import ApusBroker
+@testable import ApusProtocol
 
 @Suite struct CompressionStormTests {
     @Test func `of loops that come at once one compresses, and all get the same`() async throws {

@@ -1,9 +1,9 @@
-import ApusTesting
 import CoreMetrics
 import NIOCore
 import Testing
 
 @testable import ApusServer
+@testable import ApusTesting
 
 /// Many tasks record, make and destroy, while others scrape.
 @Suite struct MetricsStormTests {

@@ -1,9 +1,10 @@
-import ApusSockets
 import Dispatch
 import Foundation
 import NIOConcurrencyHelpers
 import NIOCore
 import Testing
+
+@testable import ApusSockets
 
 /// What other threads do to a loop, for the thread sanitizer to watch: without tasks, whose runtime it cannot look
 /// into.
