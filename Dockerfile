@@ -4,7 +4,7 @@ FROM swift:6.3-bookworm AS build
 WORKDIR /src
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends zlib1g-dev \
+    && apt-get install -y --no-install-recommends libssl-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 
 # The dependencies in a layer of their own: they change less often than the sources.
@@ -26,9 +26,9 @@ RUN APUS_BIN=/apus DESTDIR=/out PREFIX=/usr/local UNITS=/units Deploy/install &&
 
 FROM debian:bookworm-slim
 
-# Root certificates, for the client commands on https and wss.
+# TLS, and root certificates for the client commands on https and wss.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates \
+    && apt-get install -y --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/*
 
 # The program, and the completion scripts of shells.
