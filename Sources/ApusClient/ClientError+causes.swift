@@ -99,9 +99,10 @@ extension ClientError {
         return nil
     }
 
-    /// Why a file cannot be read, in the system's words; `nil` if that is not the reason.
-    static func fileReason(of error: any Error) -> String? {
-        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)).lowercased() }
-        return (error as? NIOSSLError) == .noSuchFilesystemObject ? "no such file or directory" : nil
+    /// Why a file cannot be read, in the system's words; `nil` if it can.
+    static func reasonNotToRead(_ file: String) -> String? {
+        guard let stream = fopen(file, "re") else { return String(cString: strerror(errno)).lowercased() }
+        fclose(stream)
+        return nil
     }
 }

@@ -57,7 +57,7 @@ public struct ClientTLS: Sendable, Hashable {
         do {
             return try body()
         } catch {
-            let reason = ClientError.fileReason(of: error) ?? "it has no \(what) in PEM form"
+            let reason = ClientError.reasonNotToRead(file) ?? "it has no \(what) in PEM form"
             throw ClientError(.unusableFile, "'\(file)' cannot be used: \(reason)", cause: error)
         }
     }
