@@ -114,7 +114,7 @@ def test_a_topic_that_does_not_exist_is_a_failure_that_names_it(server):
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 def test_the_url_may_be_of_either_scheme_or_come_from_the_environment(server, topic, scheme):
-    url = f"{scheme}://127.0.0.1:{server.port}"
+    url = f"{scheme}{'s' if server.tls else ''}://127.0.0.1:{server.port}"
     assert apus("pub", topic, "1", "--url", url).returncode == 0
     assert topic in apus("topics", env={"APUS_URL": url}).stdout
     assert server.rest("GET", "/stats").json["topics"][topic]["messages"] == 1
