@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 
 @testable import ApusClient
@@ -29,20 +28,6 @@ struct ServerAddressTests {
         let address = try ServerAddress(text)
         #expect(address.restBase == rest)
         #expect(address.webSocketURL == webSocket)
-    }
-
-    @Test func `trusts only files with certificates, whatever its dialect`() throws {
-        let address = try ServerAddress("https://localhost")
-        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).pem").path
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        #expect(throws: ClientError.self) { try address.trusting(authoritiesIn: file) }
-        for text in ["", "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-            try Data(text.utf8).write(to: URL(filePath: file))
-            #expect(throws: ClientError.self) { try address.trusting(authoritiesIn: file) }
-        }
-        var trusting = address
-        trusting.authorities = file
-        #expect(trusting.speaking(.v1).authorities == file && trusting != address)
     }
 
     @Test func `knows its parts`() throws {
