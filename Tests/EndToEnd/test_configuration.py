@@ -206,7 +206,7 @@ def test_a_value_that_is_only_like_it_is_a_mistake(name, value):
 @pytest.mark.parametrize(("name", "hint"), [
     ("APUS_API_KEY", "APUS_API_KEYS"), ("APUS_APIKEYS", "APUS_API_KEYS"), ("apus_api_keys", "APUS_API_KEYS"),
     ("APUS-API-KEYS", "APUS_API_KEYS"), ("APUS_API_KEYS_FIL", "APUS_API_KEYS_FILE"), ("APUS_API_KEY_FILE", "APUS_API_KEYS_FILE"),
-    ("APUS_TOKEN", None), ("APUS_AUTH_PASSWORD", None), ("APUS_KEYS", None), ("APUS_TLS_KEY", None), ("APUS_PASWORD", None),
+    ("APUS_TOKEN", None), ("APUS_AUTH_PASSWORD", None), ("APUS_KEYS", None), ("APUS_TLS_SECRET", None), ("APUS_PASWORD", None),
 ])
 def test_an_unknown_variable_that_resembles_a_secret_stops_the_start_and_is_not_shown(name, hint):
     for command in (["serve", "--port", "0"], ["config", "check"]):
