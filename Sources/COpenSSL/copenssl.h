@@ -168,8 +168,12 @@ static inline int copenssl_configure(SSL_CTX *context, copenssl_server *server) 
     SSL_CTX_set_mode(
         context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
     );
+    // Many short records come in one read, and need one buffer then.
+    SSL_CTX_set_read_ahead(context, 1);
     // Tickets carry the sessions; the server stores none.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    // One for each handshake, and a new one whenever it was used: a second would make the handshake dearer.
+    SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_app_data(context, server);
     SSL_CTX_set_alpn_select_cb(context, copenssl_choose_protocol, NULL);
     SSL_CTX_set_tlsext_servername_callback(context, copenssl_choose_certificate);
