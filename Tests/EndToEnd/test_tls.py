@@ -12,6 +12,7 @@ from certificates import authority, client_context, local_pair
 from client_addresses import STRANGER, TRUSTED, addresses, binary, line, raw
 from event_stream import EventStream, events_path
 from extensions import topic_path
+from prometheus import scrape
 from raw_http import RawHTTP, request
 from raw_websocket import PING, PONG, TEXT, RawWebSocket, command, frame, upgrade_request
 from secure import V12, V13, VERSIONS, hello, resumable, secure, speak, tls
@@ -47,6 +48,21 @@ def test_a_client_that_speaks_only_other_protocols_is_told_so(server):
     context.set_alpn_protocols(["h2"])
     with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
         tls(server, context)
+
+
+def test_handshakes_are_counted(server):
+    def counts():
+        results = scrape(server).labelled("apus_tls_handshakes_total", "result")
+        return results["ok"], results["failed"]
+
+    completed, failed = counts()
+    context = authority().context()
+    context.set_alpn_protocols(["h2"])
+    with pytest.raises(ssl.SSLError):
+        tls(server, context)
+    eventually(lambda: counts()[1] == failed + 1, "the failed one counts")
+    # Each look at the metrics is a handshake of its own, too.
+    assert counts()[0] > completed
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])

@@ -70,7 +70,8 @@ struct ServerMetrics: Sendable {
             .gauge("apus_publish_budgets", "Publishers whose rate is watched.", contexts.budgets.count),
         ]
         all += await memory(logs: families.bytes)
-        all += reloads.families + (tls?.families ?? [])
+        all += reloads.families
+        if let tls { all += tls.families + [Self.handshakes(shares)] }
         return PrometheusText.write([Self.build] + all + process.families + registry.families)
     }
 
@@ -129,6 +130,11 @@ struct ServerMetrics: Sendable {
                 .init(["loop": share.loop], .histogram(HistogramValue(share.loopLag)))
             }
         )
+    }
+
+    private static func handshakes(_ shares: [Share]) -> MetricFamily {
+        let counts = ["ok": shares.total(\.tlsHandshakes), "failed": shares.total(\.tlsFailures)]
+        return .counter("apus_tls_handshakes_total", "TLS handshakes that ended.", counts, label: "result")
     }
 
     private static func compression(_ deflated: MessageCompressor.Counters, _ shares: [Share]) -> [MetricFamily] {
