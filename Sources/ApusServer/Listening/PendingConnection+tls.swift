@@ -26,7 +26,8 @@ extension PendingConnection {
         guard context.input[0] == Self.firstByte else {
             let text = "This port speaks TLS: use https:// or wss://"
             if phase == .request { refuse(.plainText, Problem(.badRequest, text)) }
-            return true
+            // With many refused ones, it is closed already.
+            return registration != nil
         }
         guard let session = gate.tls.flatMap({ TLSSession($0.current) }) else {
             close()
