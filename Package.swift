@@ -19,8 +19,8 @@ let package = Package(
     name: "apus",
     products: [
         .executable(name: "apus", targets: ["apus"]),
-        // These two are products for `Tests/Threads`, a package of its own. Programs get what they need of them from the
-        // libraries below.
+        // These two are products for `Tests/Threads`, a package of its own. Programs get what they need of them from
+        // the libraries below.
         .library(name: "ApusProtocol", targets: ["ApusProtocol"]),
         .library(name: "ApusSockets", targets: ["ApusSockets"]),
         .library(name: "ApusBroker", targets: ["ApusBroker"]),

@@ -3,6 +3,7 @@
 import random
 import socket
 import struct
+from contextlib import ExitStack
 
 import pytest
 from tlslite.api import HandshakeSettings, TLSConnection
@@ -300,3 +301,16 @@ def test_a_storm_of_handshakes_holds_up_nobody(server):
         for plain in plains:
             assert plain.recv(1) == bytes([HANDSHAKE])
             plain.close()
+
+
+def test_many_clients_without_tls_are_all_told_so_and_disturb_nobody():
+    with secure("--threads", "1") as server, ExitStack() as stack:
+        # More than the loop waits for: those beyond are answered and closed at once.
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10)) for _ in range(150)]
+        for client in clients:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for client in clients:
+            answer = b""
+            while b"This port speaks TLS" not in answer:
+                answer += client.recv(4096) or pytest.fail(f"closed after {answer!r}")
+        assert server.rest("GET", "/health").status == 200
