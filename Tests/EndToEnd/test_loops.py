@@ -43,7 +43,8 @@ def slow_loop(server):
     tasks = f"/proc/{server.process.pid}/task"
     loops = []
     for task in os.listdir(tasks):
-        with open(f"{tasks}/{task}/comm") as file:
+        # A thread may end in between.
+        with contextlib.suppress(FileNotFoundError), open(f"{tasks}/{task}/comm") as file:
             if file.read().startswith("TP-#"):
                 loops.append(int(task))
     core = max(os.sched_getaffinity(0))

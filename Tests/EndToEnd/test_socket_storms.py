@@ -1,6 +1,7 @@
 """Sockets in numbers: resets at every moment, more clients than files, load of both kinds, and the end in the midst of it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -161,9 +162,11 @@ def registered(server):
     """How many descriptors each epoll of the process watches."""
     folder, counts = f"/proc/{server.process.pid}", {}
     for name in os.listdir(f"{folder}/fd"):
-        if os.readlink(f"{folder}/fd/{name}") == "anon_inode:[eventpoll]":
-            with open(f"{folder}/fdinfo/{name}") as info:
-                counts[name] = sum(line.startswith("tfd:") for line in info)
+        # What was open for a moment only may be closed by now.
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"{folder}/fd/{name}") == "anon_inode:[eventpoll]":
+                with open(f"{folder}/fdinfo/{name}") as info:
+                    counts[name] = sum(line.startswith("tfd:") for line in info)
     return counts
 
 

@@ -57,8 +57,8 @@ struct ConfigurationChange: Sendable {
             value: "none",
             source: sources["tls.client_ca"],
             reason: """
-                would open the server to clients without a certificate, as it asks for nothing else; only a restart does \
-                that
+                would open the server to clients without a certificate, as it asks for nothing else; only a restart \
+                does that
                 """
         )
     }
