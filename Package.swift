@@ -153,6 +153,7 @@ let package = Package(
             dependencies: [
                 "ApusProtocol",
                 "ApusSockets",
+                "ApusTLS",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -191,6 +192,7 @@ let package = Package(
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
+                "ApusTLS",
                 "ApusVerify",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

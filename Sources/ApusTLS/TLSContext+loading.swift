@@ -30,7 +30,7 @@ extension TLSContext {
         }
     }
 
-    private static func use(_ files: TLSFiles, in context: OpaquePointer) throws(TLSError) -> Int64 {
+    static func use(_ files: TLSFiles, in context: OpaquePointer) throws(TLSError) -> Int64 {
         // A key with a passphrase would be asked for at the terminal.
         SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in 0 }
         guard SSL_CTX_use_certificate_chain_file(context, files.certificate) == 1,
@@ -68,7 +68,7 @@ extension TLSContext {
         return (Int64(time(nil)) + Int64(days) * 86_400 + Int64(seconds)) * 1000
     }
 
-    private static func checkReadable(_ file: String) throws(TLSError) {
+    static func checkReadable(_ file: String) throws(TLSError) {
         guard let stream = fopen(file, "re") else {
             throw TLSError(file: file, reason: "cannot be read: \(reason(errno))")
         }

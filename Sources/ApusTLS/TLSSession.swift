@@ -1,7 +1,7 @@
 import COpenSSL
 import Synchronization
 
-/// One server connection's TLS: what turns sealed bytes into plain ones and back (RFC 8446, RFC 5246).
+/// One connection's TLS, of a server or a client: turns sealed bytes into plain ones and back (RFC 8446, RFC 5246).
 ///
 /// It touches no socket. Used by one thread at a time; ``detach()`` takes it to another one. Memory is bounded by
 /// OpenSSL's state, some 14 KiB, and one incomplete record of 16 KiB.
@@ -25,7 +25,7 @@ public final class TLSSession {
     private let ssl: OpaquePointer
     private let wire: UnsafeMutablePointer<copenssl_wire>
     /// The connection's callbacks use it.
-    private let context: TLSContext
+    private let context: any AnyObject & Sendable
     /// Whether nothing can be opened or sealed any more.
     private var isBroken = false
     /// Whether another session has the connection's state.
@@ -33,11 +33,23 @@ public final class TLSSession {
     /// Why the session failed.
     public private(set) var failure: String?
 
-    /// A new connection's. `nil` if there is no memory.
-    public init?(_ context: TLSContext) {
-        guard let (ssl, wire) = context.server.makeConnection() else { return nil }
-        self.ssl = ssl
-        self.wire = wire
+    /// A new connection's of a server. `nil` if there is no memory.
+    public convenience init?(_ context: TLSContext) {
+        guard let connection = context.server.makeConnection() else { return nil }
+        self.init(connection, context)
+    }
+
+    /// A new connection's of a client, which begins the handshake: ``open(_:into:output:)``, with nothing at first.
+    public convenience init?(_ context: TLSClientContext) {
+        guard let connection = context.makeConnection() else { return nil }
+        self.init(connection, context)
+    }
+
+    private init(
+        _ connection: (OpaquePointer, UnsafeMutablePointer<copenssl_wire>),
+        _ context: any AnyObject & Sendable
+    ) {
+        (ssl, wire) = connection
         self.context = context
     }
 
@@ -146,22 +158,20 @@ public final class TLSSession {
     }
 
     /// Takes up the state. `nil` if another session has done so.
-    public init?(_ detached: DetachedTLS) {
-        guard let (ssl, wire) = detached.take() else { return nil }
-        self.ssl = ssl
-        self.wire = wire
-        context = detached.context
+    public convenience init?(_ detached: DetachedTLS) {
+        guard let connection = detached.take() else { return nil }
+        self.init(connection, detached.context)
     }
 }
 
 /// A connection's TLS between two threads. It ends there unless a session takes it up.
 public final class DetachedTLS: Sendable {
-    fileprivate let context: TLSContext
+    fileprivate let context: any AnyObject & Sendable
     private let ssl: UInt
     private let wire: UInt
     private let isTaken = Atomic(false)
 
-    fileprivate init(ssl: UInt, wire: UInt, context: TLSContext) {
+    fileprivate init(ssl: UInt, wire: UInt, context: any AnyObject & Sendable) {
         self.ssl = ssl
         self.wire = wire
         self.context = context

@@ -1,4 +1,4 @@
-import ApusSockets
+public import ApusSockets
 
 /// Buffers that the connections of a loop share, as none keeps anything there between two calls.
 public final class TLSBuffers {
@@ -46,6 +46,16 @@ public final class TLSTransport {
     }
 
     public var hasUnsent: Bool { !unsent.isEmpty }
+
+    /// Begins a client's handshake. It goes on with what is received.
+    ///
+    /// - Returns: whether that worked.
+    public func start(on socket: Socket) -> Bool {
+        var nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        buffers.output.clear()
+        guard session.open(&nothing, into: buffers.input, output: &buffers.output) == .bytes(0) else { return false }
+        return sendOutput(to: socket)
+    }
 
     // MARK: Sending
 

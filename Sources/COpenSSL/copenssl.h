@@ -156,31 +156,44 @@ static int copenssl_use_ticket_key(
     return index == 0 ? 1 : 2;
 }
 
-// The settings of every context of a server, which are those of Mozilla's intermediate profile. Returns 0 if the library
-// refuses one.
-static inline int copenssl_configure(SSL_CTX *context, copenssl_server *server) {
+// The settings of every context, of a server and of a client.
+static inline int copenssl_configure_both(SSL_CTX *context) {
     static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-    static const unsigned char session_context[] = "apus";
-    SSL_CTX_set_options(
-        context,
-        SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA
-    );
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(
         context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
     );
     // Many short records come in one read, and need one buffer then.
     SSL_CTX_set_read_ahead(context, 1);
-    // Tickets carry the sessions; the server stores none.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    // One for each handshake, and a new one whenever it was used: a second would make the handshake dearer.
+    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) && SSL_CTX_set_cipher_list(context, ciphers)
+        && SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384");
+}
+
+// A client's: the server has to prove who it is, and to speak HTTP/1.1 if it chooses a protocol.
+static inline int copenssl_configure_client(SSL_CTX *context) {
+    static const unsigned char http[] = "\x08http/1.1";
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    return copenssl_configure_both(context) && SSL_CTX_set_alpn_protos(context, http, sizeof http - 1) == 0;
+}
+
+static inline int copenssl_ask_for_name(SSL *ssl, const char *name) {
+    return (int)SSL_set_tlsext_host_name(ssl, name);
+}
+
+// The settings of every context of a server, which are those of Mozilla's intermediate profile. Returns 0 if the library
+// refuses one.
+static inline int copenssl_configure(SSL_CTX *context, copenssl_server *server) {
+    static const unsigned char session_context[] = "apus";
+    SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    // Tickets carry the sessions; the server stores none. One for each handshake, and a new one whenever it was used: a second would make the handshake dearer.
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_app_data(context, server);
     SSL_CTX_set_alpn_select_cb(context, copenssl_choose_protocol, NULL);
     SSL_CTX_set_tlsext_servername_callback(context, copenssl_choose_certificate);
     SSL_CTX_set_tlsext_servername_arg(context, server);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, copenssl_use_ticket_key);
-    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) && SSL_CTX_set_cipher_list(context, ciphers)
-        && SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384")
+    return copenssl_configure_both(context)
         && SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1);
 }
 

@@ -143,7 +143,6 @@ def test_verify_runs_below_it(below):
     assert verified.returncode == 0, verified.stderr
 
 
-@pytest.mark.plain("apus bench speaks no TLS")
 def test_bench_runs_below_it(below):
     bench = apus("bench", below.url + PREFIX, "--subs", "2", "--duration", "100ms", "--warmup", "50ms", "--json")
     assert bench.returncode == 0, bench.stderr

@@ -13,9 +13,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from apus_e2e import PATIENCE, TIMEOUT, Server, apus, environment, eventually
-
-pytestmark = pytest.mark.plain("apus bench speaks no TLS")
+from apus_e2e import PATIENCE, TIMEOUT, Server, apus, client_environment, eventually
 
 SHORT = ["--duration", "500ms", "--warmup", "100ms"]
 NOWHERE = "http://127.0.0.1:1"
@@ -69,6 +67,7 @@ def test_a_closed_loop_has_rates_latencies_and_the_servers_cost(server):
     assert found["timeline"] and all(moment["seconds"] > 0 for moment in found["timeline"])
 
 
+@pytest.mark.over_tls
 def test_an_open_loop_publishes_at_its_rate(server):
     found = result(server, "--subs", "3", "--topics", "3", "--rate", "300", "--duration", "1s")
     assert found["options"]["rate"] == 300 and "window" not in found["options"]
@@ -100,11 +99,13 @@ def test_idle_connections(server):
     assert found["deliveries"]["received"] == 50 * found["publishes"]["total"] > 0
 
 
+@pytest.mark.over_tls
 def test_large_messages(server):
     found = result(server, "--subs", "3", "--window", "2", "--size", "300000")
     assert found["deliveries"]["received"] == 3 * found["publishes"]["total"] > 0
 
 
+@pytest.mark.over_tls
 def test_slow_readers_are_told_of_what_they_miss(server):
     found = result(server, "--subs", "4", "--slow", "1", "--window", "64", "--size", "4096", "--duration", "1s")
     stalled = found["stalled"]
@@ -113,6 +114,7 @@ def test_slow_readers_are_told_of_what_they_miss(server):
     assert found["violations"] == []
 
 
+@pytest.mark.over_tls
 def test_the_v1_dialect_and_several_threads(server):
     run = apus("bench", server.url + "/v1", *SHORT, "--subs", "4", "--pubs", "4", "--threads", "2", "--json")
     assert run.returncode == 0, run.stderr
@@ -179,8 +181,6 @@ def test_what_cannot_be_done_is_said_in_a_sentence(server, arguments, words):
 def test_servers_that_cannot_be_used(server):
     gone = apus("bench", NOWHERE)
     assert gone.returncode == 69 and "is the server running" in gone.stderr
-    secure = apus("bench", f"https://127.0.0.1:{server.port}")
-    assert secure.returncode == 64 and "no TLS" in secure.stderr
     assert apus("bench", "nonsense").returncode == 64
 
 
@@ -195,7 +195,7 @@ def test_api_keys():
 def test_an_interrupt_ends_a_run_in_good_order(server):
     process = subprocess.Popen(
         [os.environ["APUS_BIN"], "bench", server.url, "--subs", "2", "--duration", "10m", "--json"],
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        env=client_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     eventually(lambda: any(topic["messages"] for name, topic in server.rest("GET", "/stats").json["topics"].items()
                            if name.startswith("apus-bench-")), "the run has begun")
     time.sleep(1)
@@ -252,6 +252,7 @@ class Meddler:
             writer.write(frame)
 
 
+@pytest.mark.plain("it meddles with what TLS would hide from it")
 @pytest.mark.parametrize("meddle, what", [(lambda frame: b"", "lost"), (lambda frame: frame * 2, "doubled")])
 def test_a_fault_fails_the_run(server, meddle, what):
     with Meddler(server, meddle) as proxy:

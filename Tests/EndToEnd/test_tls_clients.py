@@ -208,3 +208,17 @@ def test_verify_cuts_its_clients_off_and_loses_nothing(server):
     done = apus("verify", server.url, "--ca", str(authority().certificate), "--duration", "1s", "--subscribers", "6", "--json",
                 timeout=6 * TIMEOUT)
     assert done.returncode == 0, done.stderr
+
+
+def test_bench_measures_through_tls(server):
+    trust = ["--ca", str(authority().certificate)]
+    load = ["--subs", "4", "--pubs", "2", "--size", "20000", "--duration", "300ms", "--warmup", "50ms", "--threads", "2", "--json"]
+    done = apus("bench", server.url, *trust, *load, timeout=4 * TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["server"].endswith("with TLS")
+    assert found["deliveries"]["received"] == 2 * found["publishes"]["total"] * 2 > 0
+    distrust = apus("bench", server.url, *load, env={"APUS_CA": ""})
+    assert distrust.returncode == 69 and "certificate" in distrust.stderr.lower(), distrust.stderr
+    missing = apus("bench", server.url, "--ca", "/no/such.pem", *load)
+    assert missing.returncode == 78 and "/no/such.pem" in missing.stderr, missing.stderr

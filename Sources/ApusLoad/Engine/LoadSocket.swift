@@ -1,10 +1,13 @@
 import ApusSockets
+import ApusTLS
 import Glibc
 
 /// One connection of a thread: its socket, the remains of the last read and the last write, and its counters.
 final class LoadSocket: PollTarget {
     enum Phase {
         case connecting
+        /// The TLS handshake is under way.
+        case securing
         /// The protocol is starting: a handshake, a subscribe.
         case opening
         case ready
@@ -37,7 +40,7 @@ final class LoadSocket: PollTarget {
     }
 
     let thread: LoadThread
-    @exclusivity(unchecked) var socket: Socket
+    @exclusivity(unchecked) var transport: Transport
     @exclusivity(unchecked) var id: Poller.ID?
     @exclusivity(unchecked) var phase = Phase.connecting
     @exclusivity(unchecked) var connection: LoadConnection
@@ -51,21 +54,30 @@ final class LoadSocket: PollTarget {
     @exclusivity(unchecked) var unsent: [UInt8] = []
     @exclusivity(unchecked) private var unsentStart = 0
 
-    init(thread: LoadThread, socket: Socket, connection: LoadConnection, subscriber: Subscriber, publisher: Publisher) {
+    init(
+        thread: LoadThread,
+        transport: Transport,
+        connection: LoadConnection,
+        subscriber: Subscriber,
+        publisher: Publisher
+    ) {
         self.thread = thread
-        self.socket = socket
+        self.transport = transport
         self.connection = connection
         self.subscriber = subscriber
         self.publisher = publisher
     }
 
+    var socket: Socket { transport.socket }
     var unsentCount: Int { unsent.count - unsentStart }
+    /// Whether bytes wait for the socket.
+    var hasUnsent: Bool { !unsent.isEmpty || transport.hasUnsent }
 
     func socketIsReady(_ events: PollEvents) {
         switch phase {
         case .closed: return
         case .connecting: return thread.finishConnecting(self)
-        case .opening, .ready: break
+        case .securing, .opening, .ready: break
         }
         if isStalled {
             if !events.isDisjoint(with: .broken) { thread.lost(self, "the connection broke") }
@@ -79,12 +91,13 @@ final class LoadSocket: PollTarget {
 
     /// Sends bytes, and keeps those that the kernel does not accept.
     func send(_ bytes: UnsafeRawBufferPointer) {
-        guard unsent.isEmpty else {
+        guard !hasUnsent else {
             unsent.append(contentsOf: bytes)
             return
         }
-        switch socket.send(bytes) {
-        case .bytes(let count) where count == bytes.count: return
+        switch transport.send(bytes) {
+        case .bytes(let count) where count == bytes.count:
+            if transport.hasUnsent { thread.listen(self, to: [.readable, .writable]) }
         case .bytes(let count): keep(UnsafeRawBufferPointer(rebasing: bytes[count...]))
         case .wouldBlock: keep(bytes)
         case .failed: thread.lost(self, errorText())
@@ -97,13 +110,13 @@ final class LoadSocket: PollTarget {
     }
 
     private func sendRest() {
-        let result = unsent.withUnsafeBytes { socket.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }
+        let result = unsent.withUnsafeBytes { transport.send(UnsafeRawBufferPointer(rebasing: $0[unsentStart...])) }
         switch result {
         case .bytes(let count): unsentStart += count
         case .wouldBlock: return
         case .failed: return thread.lost(self, errorText())
         }
-        guard unsentCount == 0 else { return }
+        guard unsentCount == 0, !transport.hasUnsent else { return }
         unsent.removeAll(keepingCapacity: true)
         unsentStart = 0
         thread.listen(self, to: .readable)
@@ -112,9 +125,9 @@ final class LoadSocket: PollTarget {
 
     // MARK: Errors
 
-    /// The text of `errno`.
+    /// Why TLS failed, or the text of `errno`.
     func errorText() -> String {
-        String(cString: strerror(errno))
+        transport.tls?.session.failure ?? String(cString: strerror(errno))
     }
 
     /// The error of a connection attempt; `nil` if the socket is connected.

@@ -1,4 +1,5 @@
 import ApusSockets
+import ApusTLS
 import Glibc
 import Synchronization
 
@@ -82,7 +83,7 @@ extension LoadThread {
         let socket = try Socket.connecting(to: settings.address, source: source)
         let load = LoadSocket(
             thread: self,
-            socket: socket,
+            transport: Transport(socket, tls: try makeTLS(for: socket)),
             connection: connection,
             subscriber: subscriber,
             publisher: publisher
@@ -92,9 +93,30 @@ extension LoadThread {
         return load
     }
 
+    private func makeTLS(for socket: Socket) throws(SocketError) -> TLSTransport? {
+        guard let context = settings.tls else { return nil }
+        guard let session = TLSSession(context) else {
+            socket.close()
+            throw SocketError("SSL_new", code: ENOMEM)
+        }
+        return TLSTransport(session, tlsBuffers)
+    }
+
     /// Handles the end of a pending connection attempt.
     func finishConnecting(_ socket: LoadSocket) {
         if let error = socket.connectError() { return lost(socket, error) }
+        guard let tls = socket.transport.tls else { return begin(socket) }
+        socket.phase = .securing
+        listen(socket, to: .readable)
+        if !tls.start(on: socket.socket) { lost(socket, socket.errorText()) }
+    }
+
+    /// Begins with the protocol when the TLS handshake is complete.
+    func goOnSecuring(_ socket: LoadSocket) {
+        if socket.phase == .securing, socket.transport.tls?.session.isEstablished == true { begin(socket) }
+    }
+
+    private func begin(_ socket: LoadSocket) {
         socket.phase = .opening
         listen(socket, to: .readable)
         parser.begin(&socket.connection, output: &answer)
@@ -135,6 +157,8 @@ extension LoadThread {
         switch phase {
         case .connecting:
             shared.fail(LoadFailure(.unreachable, "connection \(readyCount + 1) was not accepted: \(text)"))
+        case .securing:
+            shared.fail(LoadFailure(.refused, "connection \(readyCount + 1) has no TLS: \(text)"))
         case .opening:
             shared.fail(LoadFailure(.refused, "connection \(readyCount + 1) was not taken: \(text)"))
         case .ready where text.hasPrefix("close 1009"):
@@ -154,7 +178,7 @@ extension LoadThread {
         guard socket.phase != .closed else { return }
         socket.phase = .closed
         if let id = socket.id { poller.remove(id, of: socket.socket) }
-        socket.socket.close()
+        socket.transport.close()
     }
 
     /// Keeps a text for the result. Only the first few are kept.

@@ -54,7 +54,7 @@ extension LoadThread {
             socket.send(output.bytes)
             // The remaining credit waits until the others have had their turn. A publisher with a full socket is listed
             // again later.
-            if socket.publisher.credit > 0, socket.unsentCount == 0 { later.append(socket) }
+            if socket.publisher.credit > 0, !socket.hasUnsent { later.append(socket) }
         }
         listed.removeAll(keepingCapacity: true)
         for socket in later { list(socket) }
@@ -62,7 +62,7 @@ extension LoadThread {
 
     /// Lists a publisher that may publish.
     func list(_ socket: LoadSocket) {
-        guard !socket.publisher.isListed, socket.publisher.credit > 0, socket.unsentCount == 0 else { return }
+        guard !socket.publisher.isListed, socket.publisher.credit > 0, !socket.hasUnsent else { return }
         socket.publisher.isListed = true
         listed.append(socket)
     }

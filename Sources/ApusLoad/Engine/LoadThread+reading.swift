@@ -1,4 +1,5 @@
 import ApusSockets
+import ApusTLS
 
 extension LoadThread {
     /// Reads what has arrived on a connection, and checks it.
@@ -11,8 +12,8 @@ extension LoadThread {
             socket.rest.withUnsafeBytes { begin.copyMemory(from: $0) }
         }
         let room = UnsafeMutableRawBufferPointer(start: input.base + rest, count: Self.readLimit)
-        switch socket.socket.receive(into: room) {
-        case .wouldBlock: return
+        switch socket.transport.receive(into: room) {
+        case .wouldBlock: return goOnSecuring(socket)
         case .failed: return lost(socket, socket.errorText())
         case .bytes(0): return lost(socket, "the server ended the connection")
         case .bytes(let count):

@@ -1,4 +1,5 @@
 import ApusSockets
+import ApusTLS
 import Synchronization
 
 /// One thread of a run: its connections, their counters, and the loop that drives them.
@@ -24,6 +25,7 @@ final class LoadThread {
     @exclusivity(unchecked) var answer: [UInt8] = []
     let input = ByteRoom(capacity: LoadThread.readLimit + (64 << 10))
     let output = ByteRoom(capacity: 64 << 10)
+    private(set) lazy var tlsBuffers = TLSBuffers()
 
     @exclusivity(unchecked) var subscribers: [LoadSocket] = []
     @exclusivity(unchecked) var publishers: [LoadSocket] = []

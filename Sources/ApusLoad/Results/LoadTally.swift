@@ -17,7 +17,7 @@ struct LoadTally {
         let usage = serverUsage()
         var result = LoadResult(
             wire: settings.wire.name,
-            server: settings.address.text,
+            server: settings.address.text(tls: settings.tls != nil),
             options: options(),
             measuredSeconds: seconds,
             isInterrupted: isInterrupted,

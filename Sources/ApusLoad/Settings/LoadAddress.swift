@@ -44,8 +44,8 @@ public struct LoadAddress: Sendable {
         port = 0
     }
 
-    /// `127.0.0.1:8080`, or `unix:/run/apus.sock`.
-    var text: String { isUnix ? "unix:\(host)" : "\(host):\(port)" }
+    /// `127.0.0.1:8080`, `127.0.0.1:8443 with TLS` or `unix:/run/apus.sock`.
+    func text(tls: Bool) -> String { isUnix ? "unix:\(host)" : "\(host):\(port)\(tls ? " with TLS" : "")" }
 
     /// Whether this is a Unix socket.
     public var isUnix: Bool { family == AF_UNIX }

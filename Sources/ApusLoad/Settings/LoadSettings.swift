@@ -1,3 +1,5 @@
+public import ApusTLS
+
 /// The settings of a run.
 public struct LoadSettings: Sendable {
     /// When publishers publish.
@@ -32,6 +34,8 @@ public struct LoadSettings: Sendable {
     public var wire: any LoadProtocol
     /// The server's address.
     public var address: LoadAddress
+    /// What the connections' TLS is made with; `nil` for none.
+    public var tls: TLSClientContext?
     /// The beginning of the topics' names. The topics must exist.
     public var topicPrefix: String
     public var topics = 1

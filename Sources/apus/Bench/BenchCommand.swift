@@ -1,5 +1,6 @@
 import ApusClient
 import ApusLoad
+import ApusTLS
 import ArgumentParser
 import NIOCore
 
@@ -15,7 +16,7 @@ struct BenchCommand: ServerCommand {
             --rate messages are due at fixed times, and latency counts from then (open loop: how long does it take?). \
             Where the server runs on this machine, its processor time and memory are in the result.
 
-            It speaks no TLS. Exit codes: 0 all well, 1 a delivery was lost without being announced, doubled or out of \
+            Exit codes: 0 all well, 1 a delivery was lost without being announced, doubled or out of \
             order, or the server failed, 64 wrong or impossible options, 69 server unreachable, 77 unauthorized.
 
             Examples:
@@ -85,6 +86,9 @@ struct BenchCommand: ServerCommand {
     @OptionGroup
     var credentials: CredentialOptions
 
+    @OptionGroup
+    var tls: TLSArguments
+
     @Flag(help: "Print the result as one JSON document.")
     var json = false
 
@@ -100,20 +104,15 @@ struct BenchCommand: ServerCommand {
     }
 
     func execute() async throws {
-        let address = try serverAddress()
-        guard !address.isSecure else {
-            throw CommandFailure(
-                "apus bench speaks no TLS: give it the http address of the server itself, not that of a proxy",
-                exitCode: .usage
-            )
-        }
+        let address = try ConnectionOptions.address(url, from: "the argument", tls)
         let credential = try credentials.credential()
         let headers = try await credential.fields()
         let file = try report.map(ReportFile.init(path:))
         let control = LoadControl()
         let interrupts = await Interrupts.requests()
         do {
-            let settings = try settings(address, headers: headers)
+            var settings = try settings(address, headers: headers)
+            if address.isSecure { settings.tls = try TLSClientContext(address) }
             try settings.validate()
             try settings.claimFiles()
             let topics = BenchTopics(settings: settings, client: RESTClient(address: address, credential: credential))
@@ -123,6 +122,8 @@ struct BenchCommand: ServerCommand {
             if !result.violations.isEmpty { throw CommandFailure("", exitCode: .failure) }
         } catch let failure as LoadFailure {
             throw CommandFailure(failure)
+        } catch let failure as TLSError {
+            throw CommandFailure("\(failure)", exitCode: .badConfiguration)
         }
     }
 
@@ -156,15 +157,6 @@ struct BenchCommand: ServerCommand {
     }
 
     // MARK: Options
-
-    private func serverAddress() throws -> ServerAddress {
-        if let url { return try ConnectionOptions.parse(url, origin: "the argument", exitCode: .usage) }
-        return try ConnectionOptions.parse(
-            ConnectionOptions.environment("APUS_URL") ?? ConnectionOptions.defaultURL,
-            origin: "APUS_URL",
-            exitCode: .badConfiguration
-        )
-    }
 
     private func load() throws(LoadFailure) -> BenchLoad {
         try BenchLoad(
@@ -209,6 +201,15 @@ struct BenchCommand: ServerCommand {
         settings.threads = threads
         settings.serverPIDs = pids.isEmpty ? nil : pids
         return settings
+    }
+}
+
+extension TLSClientContext {
+    fileprivate convenience init(_ address: ServerAddress) throws(TLSError) {
+        let tls = address.tls
+        var files: TLSFiles?
+        if let certificate = tls.certificate, let key = tls.key { files = TLSFiles(certificate: certificate, key: key) }
+        try self.init(host: address.host, authorities: tls.authorities, certificate: files)
     }
 }
 

@@ -18,12 +18,14 @@ final class TestCertificates {
 
     func path(_ name: String) -> String { folder.appending(path: name).path }
 
-    /// Makes `NAME.pem` and `NAME.key`: a certificate that signs itself, for a name and a number of days.
+    /// Makes `NAME.pem` and `NAME.key`: a certificate that signs itself, for a name or an IPv4 address, and a number of
+    /// days.
     @discardableResult
     func make(_ name: String, for host: String = "localhost", days: Int = 90) throws -> TLSFiles {
         let files = TLSFiles(certificate: path("\(name).pem"), key: path("\(name).key"))
         let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        let subject = ["-subj", "/CN=\(host)", "-addext", "subjectAltName=DNS:\(host)", "-days", "\(days)"]
+        let kind = host.first?.isNumber == true ? "IP" : "DNS"
+        let subject = ["-subj", "/CN=\(host)", "-addext", "subjectAltName=\(kind):\(host)", "-days", "\(days)"]
         try Self.openssl(["req", "-x509"] + curve + subject + ["-keyout", files.key, "-out", files.certificate])
         return files
     }
