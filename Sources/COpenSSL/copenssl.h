@@ -158,7 +158,9 @@ static int copenssl_use_ticket_key(
 
 // The settings of every context, of a server and of a client.
 static inline int copenssl_configure_both(SSL_CTX *context) {
-    static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+    // Mozilla's order: AES with 128 bits, which costs less, before that with 256.
+    static const char ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
+    static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(
         context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
@@ -167,7 +169,7 @@ static inline int copenssl_configure_both(SSL_CTX *context) {
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) && SSL_CTX_set_cipher_list(context, ciphers)
-        && SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384");
+        && SSL_CTX_set_ciphersuites(context, suites) && SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384");
 }
 
 // A client's: the server has to prove who it is, and to speak HTTP/1.1 if it chooses a protocol.
