@@ -1,4 +1,4 @@
-"""Chromium without a window, driven by its own protocol, and trusting the certificate of the tests' servers."""
+"""Chromium without a window, driven by its own protocol, and trusting the certificates of the tests' servers."""
 
 import asyncio
 import base64
@@ -25,20 +25,21 @@ def program():
 
 
 @cache
-def _trusted():
-    """The hash of the public key that is in the servers' certificate."""
-    key = subprocess.run(["openssl", "pkey", "-in", local_pair().key, "-pubout", "-outform", "DER"], check=True,
+def _hash(key):
+    """That of the public key that belongs to this file's private key."""
+    key = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], check=True,
                          capture_output=True).stdout
     return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 @asynccontextmanager
-async def browser(address, *flags):
-    """A browser at this address; the folder of its profile."""
+async def browser(address, *flags, keys=()):
+    """A browser at this address, which trusts certificates with these keys, too; the folder of its profile."""
+    trusted = ",".join(_hash(key) for key in (local_pair().key, *keys))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             program(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-            f"--ignore-certificate-errors-spki-list={_trusted()}", "--remote-debugging-port=0", *flags, address,
+            f"--ignore-certificate-errors-spki-list={trusted}", "--remote-debugging-port=0", *flags, address,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
         try:
             yield profile
@@ -56,9 +57,9 @@ class Page:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, address):
+    async def open(cls, address, *flags, **options):
         """Goes to the address, and waits until all of it is there."""
-        async with browser("about:blank") as profile, \
+        async with browser("about:blank", *flags, **options) as profile, \
                 connect(await _devtools(profile), max_size=None, proxy=None) as connection:
             page = cls(connection)
             for domain in ("Log", "Runtime", "Page"):

@@ -45,11 +45,11 @@ class Manager:
 
 
 class Service(Server):
-    """`apus serve …` as systemd starts it: with these sockets from descriptor 3 on."""
+    """`apus serve …` as systemd starts it: with these sockets from descriptor 3 on, in this folder."""
 
-    def __init__(self, *sockets, flags=(), pid="$$", count=None, **options):
+    def __init__(self, *sockets, flags=(), pid="$$", count=None, folder=None, **options):
         copies = [fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH) for sock in sockets]
-        super().__init__(*flags, popen={"pass_fds": copies}, **options)
+        super().__init__(*flags, popen={"pass_fds": copies, "cwd": folder}, **options)
         self._copies = copies
         moves = " ".join(f"{3 + index}<&{fd} {fd}<&-" for index, fd in enumerate(copies))
         count = len(sockets) if count is None else count
