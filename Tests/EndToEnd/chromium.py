@@ -58,17 +58,22 @@ class Page:
     @classmethod
     @asynccontextmanager
     async def open(cls, address, *flags, **options):
-        """Goes to the address, and waits until all of it is there."""
+        """A browser of its own that has gone to the address."""
         async with browser("about:blank", *flags, **options) as profile, \
                 connect(await _devtools(profile), max_size=None, proxy=None) as connection:
             page = cls(connection)
             for domain in ("Log", "Runtime", "Page"):
                 await page._ask(f"{domain}.enable")
-            went = await page._ask("Page.navigate", url=address)
-            assert "errorText" not in went, went
-            while "loaded" not in page._answers:
-                await page._receive()
+            await page.go(address)
             yield page
+
+    async def go(self, address):
+        """Goes to the address, and waits until all of it is there."""
+        self._answers.pop("loaded", None)
+        went = await self._ask("Page.navigate", url=address)
+        assert "errorText" not in went, went
+        while "loaded" not in self._answers:
+            await self._receive()
 
     async def evaluate(self, script):
         """What the script, a promise, comes to."""

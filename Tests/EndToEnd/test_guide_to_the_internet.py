@@ -69,7 +69,7 @@ async def test_each_step_of_the_guide_prints_shows_and_stops_what_it_promises(tm
         await follow("**Stopped:**")
         async with guide.page("https://app.example.com") as page:
             assert await shows(page, "ORD-5") == ["ORD-5"]
-        async with guide.page("http://localhost:8000") as page:
+            await page.go("http://localhost:8000")
             assert await page.evaluate(WITHOUT_TOKEN % {"server": "https://apus.example.com:8443"}) == "waiting"
             assert await page.evaluate('document.querySelectorAll("li").length') == 0
         await asyncio.to_thread(guide.server.wait_for_log, "handshake refused")
