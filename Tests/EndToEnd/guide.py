@@ -1,7 +1,8 @@
 """A reader of docs/internet.md who does what it says: saves its files, runs its commands, and compares what they print.
 
-Commands run in one shell, in a folder of their own. What cannot be as the page says is replaced: the ports of servers, which
-are free ones that curl and the browser are led to; `/etc` and `/usr/local`; root, its group, certbot and systemd.
+Commands run in one shell, in a folder of their own. What cannot be as the page says is replaced: the ports of servers,
+by free ones that curl and the browser are led to; `/etc` and `/usr/local`; root and its group; the build of the
+program; certbot, by a certificate of the tests' authority; and systemd, by what the units have it do.
 """
 
 import os
@@ -48,11 +49,12 @@ class Guide:
             for part in (self.folder / "page", self.root / "etc", self._tools):
                 part.mkdir(parents=True)
             self._put_tools()
-            self._environment = client_environment({
+            environment = client_environment({
                 "PATH": f"{self._tools}:{os.environ['PATH']}", "CURL_HOME": str(self._tools), "HOME": str(self.folder),
                 "DESTDIR": str(self.root), "CURL_CA_BUNDLE": str(authority().certificate)})
-            self._shell = subprocess.Popen(["bash", "--noprofile", "--norc"], cwd=self.folder, env=self._environment,
-                                           text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self._shell = subprocess.Popen(["bash", "--noprofile", "--norc"], cwd=self.folder, env=environment,
+                                           text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                           stderr=subprocess.STDOUT)
             stack.callback(self._shell.wait)
             stack.callback(self._shell.kill)
             self._socket = stack.enter_context(socket.create_server(("0.0.0.0", 0)))

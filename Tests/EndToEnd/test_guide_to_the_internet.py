@@ -85,4 +85,4 @@ async def test_each_step_of_the_guide_prints_shows_and_stops_what_it_promises(tm
             await follow("**What to watch.**")
             await publish("ORD-8", "https://apus.example.com", key.replace("shop", "shop-2"))
             assert await shows(page, "ORD-8") == ["ORD-6", "ORD-7", "ORD-8"]
-        await follow("In place of systemd")
+        await follow("In place of systemd there")
