@@ -58,6 +58,27 @@ def test_it_may_read_but_its_browser_does_not_show_it_the_answer(local):
         assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.parametrize("page", [{"Origin": EVIL}, {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"}],
+                         ids=["origin", "null", "image"])
+def test_an_event_stream_subscribes_and_is_refused_to_a_page_of_another_origin(public, page):
+    with Server("--topics-create-on", "subscribe") as server:
+        for path in ("/topics/new/events?overflow=throttle", "/v1/topics/new/events", "/events?topic=new"):
+            for first in (True, False):
+                with RawHTTP(server) as raw:
+                    assert first or raw.ask("GET", "/health", **page).status == 200
+                    answer = raw.ask("GET", path, host=f"127.0.0.1:{server.port}", **page)
+                    assert (answer.status, answer.code) == (403, "FORBIDDEN_ORIGIN"), (path, first)
+        assert server.rest("GET", "/topics").json == {"topics": []}
+    assert ask(public, "GET", "/topics/t/events", **page).status == 403
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin", "same-site"])
+def test_who_opens_an_event_stream_in_a_window_of_its_own_may_read_it(local, site):
+    with RawHTTP(local) as raw:
+        raw.send(f"GET /topics/t/events HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\n\r\n".encode())
+        assert raw.head()[0] == 200
+
+
 async def test_a_handshake_of_another_origin_is_refused(local, public, dialect):
     for server in (local, public):
         for origin in (EVIL, "null", "https://evil.example.org.evil"):

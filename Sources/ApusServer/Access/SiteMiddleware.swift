@@ -34,7 +34,8 @@ struct SiteMiddleware: RouterMiddleware {
             try settings.sites.check(
                 host: request.head.authority,
                 origin: request.headers[.origin],
-                isReading: request.method == .get || request.method == .head,
+                site: HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] },
+                isReading: [.get, .head].contains(request.method) && context.match?.endpoint.kind != .eventStream,
                 isLocalSocket: context.inFlight.caller.isOnUnixSocket
             )
         } catch {

@@ -42,6 +42,9 @@ struct SitePolicy: Sendable, Equatable {
     /// Whether the server speaks TLS itself. Without, a proxy may have ended it.
     let isSecure: Bool
 
+    /// What browsers say in `Sec-Fetch-Site` of requests from pages of other sites.
+    static let anotherSite = "cross-site"
+
     /// Whether the setting is `*`.
     let allowsAll: Bool
 
@@ -92,12 +95,24 @@ struct SitePolicy: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - host: the `Host` field; `nil` for HTTP/1.0, which no browser speaks.
-    ///   - isReading: whether it is a GET or HEAD that is not a handshake. A page of another origin may send these: the
-    ///     browser does not let it read the answer, and they change nothing.
+    ///   - site: the `Sec-Fetch-Site` field. Images, scripts and the like are asked for without an `Origin`, but not
+    ///     without this.
+    ///   - isReading: whether it is a GET or HEAD that is neither a handshake nor opens an event stream. A page of another
+    ///     origin may send these: the browser does not let it read the answer, and they change nothing.
     ///   - isLocalSocket: whether the client is connected to a Unix socket, which no page can reach by a name.
-    func check(host: String?, origin: String?, isReading: Bool, isLocalSocket: Bool) throws(Refusal) {
+    func check(
+        host: String?,
+        origin: String?,
+        site: String? = nil,
+        isReading: Bool,
+        isLocalSocket: Bool
+    ) throws(Refusal) {
         if let host, !isLocalSocket, !answers(to: host) { throw .foreignHost(host) }
-        guard !isReading, let origin else { return }
+        guard !isReading else { return }
+        guard let origin else {
+            guard site != Self.anotherSite || allowsAll else { throw .foreignOrigin("another site") }
+            return
+        }
         guard admits(origin: origin, host: host ?? "", isLocalSocket: isLocalSocket) else {
             throw .foreignOrigin(origin)
         }

@@ -26,7 +26,7 @@ struct StreamGate: Sendable {
         guard let match = basePath.endpoint(at: head.path), match.endpoint.kind == .eventStream,
             !["content-length", "transfer-encoding", "expect", "upgrade"].contains(where: { head.headers[$0] != nil }),
             // The answer to a page of another origin needs more fields.
-            head.headers["origin"] == nil,
+            head.headers["origin"] == nil, head.headers["sec-fetch-site"] != SitePolicy.anotherSite,
             connection.isOnUnixSocket || contexts.inForce.sites.answers(to: head.headers["host"] ?? ""),
             let client = access(of: head, from: connection),
             let request = try? StreamRequest(

@@ -145,6 +145,19 @@ import Testing
         }
     }
 
+    @Test func `what a page of another site asks for without an origin may read, too, and nothing else`() throws {
+        for site in [nil, "same-origin", "same-site", "none"] {
+            try policy().check(host: "a", origin: nil, site: site, isReading: false, isLocalSocket: false)
+        }
+        try policy().check(host: "a", origin: nil, site: "cross-site", isReading: true, isLocalSocket: false)
+        #expect(throws: SitePolicy.Refusal.foreignOrigin("another site")) {
+            try policy().check(host: "a", origin: nil, site: "cross-site", isReading: false, isLocalSocket: false)
+        }
+        try policy("*").check(host: "a", origin: nil, site: "cross-site", isReading: false, isLocalSocket: false)
+        let page = policy("https://b")
+        try page.check(host: "a", origin: "https://b", site: "cross-site", isReading: false, isLocalSocket: false)
+    }
+
     @Test func `a page that lets its name resolve to loopback is refused although it names its own host`() {
         #expect(throws: SitePolicy.Refusal.foreignHost("evil.example:8080")) {
             try policy(isLocal: true)
