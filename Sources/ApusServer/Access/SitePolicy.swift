@@ -97,8 +97,8 @@ struct SitePolicy: Sendable, Equatable {
     ///   - host: the `Host` field; `nil` for HTTP/1.0, which no browser speaks.
     ///   - site: the `Sec-Fetch-Site` field. Images, scripts and the like are asked for without an `Origin`, but not
     ///     without this.
-    ///   - isReading: whether it is a GET or HEAD that is neither a handshake nor opens an event stream. A page of another
-    ///     origin may send these: the browser does not let it read the answer, and they change nothing.
+    ///   - isReading: whether it is a GET or HEAD that is neither a handshake nor opens an event stream. A page of
+    ///     another origin may send these: the browser does not let it read the answer, and they change nothing.
     ///   - isLocalSocket: whether the client is connected to a Unix socket, which no page can reach by a name.
     func check(
         host: String?,
