@@ -72,7 +72,7 @@ async def test_each_step_of_the_guide_prints_shows_and_stops_what_it_promises(tm
             await page.go("http://localhost:8000")
             assert await page.evaluate(WITHOUT_TOKEN % {"server": "https://apus.example.com:8443"}) == "waiting"
             assert await page.evaluate('document.querySelectorAll("li").length') == 0
-        await asyncio.to_thread(guide.server.wait_for_log, "handshake refused")
+        await asyncio.to_thread(guide.server.wait_for_log, "Pages of http://localhost:8000 may not use this server")
         await follow("## 5. ")
 
         # 5: the page gets over a restart by itself.

@@ -89,6 +89,7 @@ def test_rest_asks_for_the_right_of_each_operation(server, dialect):
             ("GET", "/subscribers", None), ("GET", "/stats", None), ("GET", "/topics/user.bob.x/events", None)]:
         response = server.rest(method, dialect.prefix + path, body, as_key("ann-key"))
         assert (response.status, response.json["code"]) == (403, "FORBIDDEN"), path
+        assert "'*'" not in response.json["detail"], path
     assert server.rest("GET", "/metrics", headers=as_key("eye-key")).status == 403
     assert server.rest("GET", "/metrics", headers=as_key("boss-key")).status == 200
 

@@ -97,9 +97,9 @@ struct ClientAccess: Equatable, Sendable {
 struct Forbidden: Error, Equatable {
     private let names: String
 
-    /// - Parameter missing: what the client would have to be allowed.
+    /// - Parameter missing: what the client would have to be allowed; of all actions any one.
     init(_ missing: Actions) {
-        names = missing.names.map { "'\($0)'" }.joined(separator: " and ")
+        names = missing == .all ? "anything" : missing.names.map { "'\($0)'" }.joined(separator: " and ")
     }
 
     /// For the client.

@@ -247,7 +247,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
         let (problem, head) = (refusal.problem, refusal.head)
         let address = "\(gate.address(of: head))"
         if let reason = refusal.reason {
-            gate.refused(reason, status: problem.code.status, address: address)
+            gate.refused(reason, problem, address: address)
         } else {
             log.refused(problem, head: head, address: address)
         }

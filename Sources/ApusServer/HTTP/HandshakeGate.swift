@@ -24,7 +24,7 @@ protocol HandshakeGate: Sendable {
     func adopt(_ transport: DetachedTransport, after handshake: Handshake, input: ByteBuffer)
 
     /// Counts and logs a handshake that was answered with an error.
-    func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String)
+    func refused(_ reason: Handshake.Refusal.Reason, _ problem: Problem, address: String)
 
     /// Runs `body` on the calling loop, once all WebSockets have been drained.
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void)

@@ -1,7 +1,8 @@
+import ApusProtocol
 import CoreMetrics
 import Logging
 
-/// Counts refused handshakes, and logs each with the client's address.
+/// Counts refused handshakes, and logs each with the client's address and what the client was told.
 struct HandshakeRefusals: Sendable {
     private static let label = "apus.handshakes.refused"
 
@@ -17,12 +18,15 @@ struct HandshakeRefusals: Sendable {
         counters = Dictionary(uniqueKeysWithValues: reasons)
     }
 
-    /// - Parameter status: the status code of the response.
-    func note(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
+    /// - Parameter problem: the response.
+    func note(_ reason: Handshake.Refusal.Reason, _ problem: Problem, address: String) {
         counters[reason]?.increment(by: 1)
         logger.info(
             "handshake refused",
-            metadata: ["address": "\(address)", "reason": "\(reason.rawValue)", "status": "\(status)"]
+            metadata: [
+                "address": "\(address)", "detail": "\(problem.detail)", "reason": "\(reason.rawValue)",
+                "status": "\(problem.code.status)",
+            ]
         )
     }
 }

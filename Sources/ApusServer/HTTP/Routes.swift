@@ -118,7 +118,7 @@ struct Routes {
 
     private func refuseHandshake(_ context: ApusRequestContext) throws -> Response {
         let refusal = Handshake.Refusal.notUpgrading
-        refusals.note(refusal.reason, status: refusal.problem.code.status, address: context.inFlight.address)
+        refusals.note(refusal.reason, refusal.problem, address: context.inFlight.address)
         throw refusal.problem
     }
 

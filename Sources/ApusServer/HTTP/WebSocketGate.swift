@@ -108,8 +108,8 @@ struct WebSocketGate: HandshakeGate {
         return (isEcho ? ["/"] : paths).contains { zip(start, "GET \($0)".utf8).allSatisfy(==) }
     }
 
-    func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
-        refusals.note(reason, status: status, address: address)
+    func refused(_ reason: Handshake.Refusal.Reason, _ problem: Problem, address: String) {
+        refusals.note(reason, problem, address: address)
         if reason == .connectionsPerAddress { addresses.refusals.count(.connectionsPerAddress) }
     }
 

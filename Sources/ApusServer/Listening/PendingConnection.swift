@@ -246,7 +246,7 @@ final class PendingConnection: PollTarget {
     private func sendTimeout() {
         let refusal = Handshake.Refusal.timedOut
         let problem = refusal.problem
-        gate.refusals.note(refusal.reason, status: problem.code.status, address: "\(caller.address)")
+        gate.refusals.note(refusal.reason, problem, address: "\(caller.address)")
         send(problem)
     }
 

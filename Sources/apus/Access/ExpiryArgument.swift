@@ -21,6 +21,13 @@ enum ExpiryArgument: ExpressibleByArgument, Hashable {
         }
     }
 
+    var defaultValueDescription: String {
+        switch self {
+        case .after(let duration): DurationText.shortest(duration)
+        case .at(let moment): "\(Timestamp(milliseconds: moment))"
+        }
+    }
+
     /// - Parameter now: milliseconds since 1970.
     func moment(from now: Int64) -> Int64 {
         switch self {

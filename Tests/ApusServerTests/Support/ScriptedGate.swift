@@ -41,8 +41,8 @@ final class ScriptedGate: HandshakeGate {
         transport.close()
     }
 
-    func refused(_ reason: Handshake.Refusal.Reason, status: Int, address: String) {
-        refusals.withLockedValue { $0.append("\(reason.rawValue) \(status)") }
+    func refused(_ reason: Handshake.Refusal.Reason, _ problem: Problem, address: String) {
+        refusals.withLockedValue { $0.append("\(reason.rawValue) \(problem.code.status)") }
     }
 
     func afterDrain(on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
