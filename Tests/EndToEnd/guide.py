@@ -13,15 +13,13 @@ import socket
 import ssl
 import stat
 import subprocess
-import threading
 from contextlib import ExitStack, contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from apus_e2e import Server, client_environment, eventually
-from chromium import Page
 from certificates import authority, local_pair
+from chromium import Page
+from sites import site
 from test_systemd import Service
 
 REPOSITORY = Path(__file__).parents[2]
@@ -58,7 +56,7 @@ class Guide:
             stack.callback(self._shell.wait)
             stack.callback(self._shell.kill)
             self._socket = stack.enter_context(socket.create_server(("0.0.0.0", 0)))
-            self.ports[f"{SITE}:443"] = stack.enter_context(_site(self.folder / "page"))
+            self.ports[f"{SITE}:443"] = stack.enter_context(site(self.folder / "page", _server_context()))
             self._servers = stack.enter_context(ExitStack())
             self._stack = stack.pop_all()
         return self
@@ -180,25 +178,10 @@ class Guide:
                 process.kill()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def _site(folder):
-    """The reader's own site, over TLS; its port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as site:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(local_pair().certificate, local_pair().key)
-        site.socket = context.wrap_socket(site.socket, server_side=True)
-        thread = threading.Thread(target=site.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield site.server_address[1]
-        finally:
-            site.shutdown()
-            thread.join()
+def _server_context():
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(local_pair().certificate, local_pair().key)
+    return context
 
 
 def _is_as(promise, printed):

@@ -11,14 +11,17 @@ struct SitePolicy: Sendable, Equatable {
         case foreignOrigin(String)
         case foreignHost(String)
 
+        private static func which(_ origin: String) -> String {
+            origin == "null" ? "without an origin, such as files," : "of \(PlainText.escaped(origin, limit: 200))"
+        }
+
         var problem: Problem {
             switch self {
             case .foreignOrigin(let origin):
                 Problem(
                     .forbiddenOrigin,
                     """
-                    Pages of \(PlainText.escaped(origin, limit: 200)) may not use this server; the setting \
-                    allowed_origins lists those that may
+                    Pages \(Self.which(origin)) may not use this server; the setting allowed_origins lists those that may
                     """
                 )
             case .foreignHost(let host):
