@@ -202,6 +202,9 @@ seen.post = await fetch(base + "/topics", {method: "POST", body: '{"name": "from
     headers: {"Content-Type": "application/json", "X-API-Key": "x"}}).then(answer => answer.status, () => "error");
 const source = new EventSource(base + "/topics/t/events");
 seen.stream = await new Promise(done => { source.onopen = () => done("open"); source.onerror = () => done("error"); });
+// A browser asks for it without an Origin.
+const image = new Image();
+seen.image = await new Promise(done => { image.onerror = () => done("error"); image.src = base + "/topics/i/events"; });
 await fetch("/seen", {method: "POST", body: JSON.stringify(seen)});
 </script>"""
 
@@ -239,9 +242,9 @@ class Page:
 @pytest.mark.limit(100)
 async def test_a_browser_keeps_a_foreign_page_out():
     async with Page() as page:
-        with Server("--host", "0.0.0.0") as server:
+        with Server("--host", "0.0.0.0", "--topics-create-on", "subscribe") as server:
             assert server.create("t").status == 201
-            assert await page.sees(server) == dict.fromkeys(["socket", "fetch", "post", "stream"], "error")
+            assert await page.sees(server) == dict.fromkeys(["socket", "fetch", "post", "stream", "image"], "error")
             assert [topic["name"] for topic in server.rest("GET", "/topics").json["topics"]] == ["t"]
 
 
@@ -250,4 +253,5 @@ async def test_a_browser_lets_an_allowed_page_do_everything():
     async with Page() as page:
         with Server("--host", "0.0.0.0", "--allowed-origin", page.origin) as server:
             assert server.create("t").status == 201
-            assert await page.sees(server) == {"socket": "open", "fetch": "read", "post": 201, "stream": "open"}
+            assert await page.sees(server) == {"socket": "open", "fetch": "read", "post": 201, "stream": "open",
+                                               "image": "error"}
