@@ -1,0 +1,3 @@
+"""All attacks: to import this fills the table."""
+
+import attacks_slow  # noqa: F401
