@@ -95,7 +95,7 @@ def deep_json(strike):
 
 @attack("frames of random bytes, and good ones with wrong bytes")
 def random_frames(strike):
-    source, count = random.Random(len(strike.name())), 0
+    source, count = random.Random(strike.seed), 0
     good = command(type="subscribe", topic="nowhere", client_id="c") + command(type="ping") + frame(BINARY, b"x" * 200)
     for number in strike.rounds():
         for _ in range(20):

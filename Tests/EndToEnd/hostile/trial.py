@@ -146,10 +146,10 @@ def _window(server, outcome, kind, terms, function, *arguments):
 
 
 def _child(pipe, terms, function, server, *arguments):
-    """The other side of the machine: what attacks is no burden for the core of the bystander."""
+    """The other side of the machine: where it is measured, an attacker takes little that server or bystander want."""
     if terms.core is not None:
         os.sched_setaffinity(0, {terms.core})
-        os.nice(19)
+        os.nice(5)
     try:
         pipe.send(function(server, terms, *arguments))
     except Exception:
