@@ -1,12 +1,16 @@
 """One budget for memory (`max_memory`): laggards go near it, new work is refused at it, and nothing else happens."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
-from apus_e2e import Client, Server, until
-from flood import KIB, flood, numbered, read_until, stalled_reader
+from apus_e2e import Client, Server, eventually, until
+from extensions import configure
+from flood import KIB, TINY_WINDOW, flood, numbered, read_until, stalled_reader
 from prometheus import Scrape
+from raw_http import RawHTTP, request
+from raw_websocket import TEXT, RawWebSocket, frame
 
 MIB = 1024 * KIB
 BIG = 16 * KIB
@@ -58,7 +62,8 @@ async def test_at_the_limit_new_work_is_refused_and_the_server_recovers_by_itsel
             acked = sum(answer["type"] == "ack" for answer in answers)
             assert {answer["error"]["code"] for answer in answers if answer["type"] == "error"} == {"UNAVAILABLE"}
             for method, path, body in (("POST", "/topics/other/messages", {"a": 1}), ("POST", "/topics", {"name": "new"}),
-                                       ("PUT", "/topics/new", {}), ("GET", "/topics/other/messages?wait=1s", None)):
+                                       ("PUT", "/topics/new", {}), ("GET", "/topics/other/messages?wait=1s", None),
+                                       ("GET", "/topics/big/messages", None)):
                 refused = server.rest(method, path, body)
                 assert (refused.status, refused.headers["Retry-After"]) == (503, "1"), (method, path)
             # What was acked is there, and everything that makes room or only looks works.
@@ -85,6 +90,25 @@ async def test_the_parts_add_up_to_what_is_allocated_and_that_to_what_is_residen
         assert parts["logs"] < sum(parts.values()) < server.rss + 16 * MIB
         assert parts["other"] < 0.5 * parts["logs"]
         assert metrics(server)["apus_memory_limit_bytes"] > 64 * MIB
+
+
+def test_at_the_limit_pages_are_refused_too_however_many_wait_to_be_read():
+    with Server("--max-memory", limit()) as server, ExitStack() as stack:
+        configure(server, "t", history=64)
+        with RawWebSocket.open(server) as publisher:
+            for number in range(64):
+                publisher.send(frame(TEXT, numbered("t", number, 64 * KIB)))
+                assert publisher.read_message()["type"] == "ack"
+        before, statuses = server.rss, set()
+        for _ in range(200):
+            client = stack.enter_context(RawHTTP(server, receive_buffer=TINY_WINDOW))
+            client.send(request(path="/topics/t/messages?last_n=64") * 5)
+            statuses.add(client.head()[0])
+        # All of them would take some 800 MiB, or twice that.
+        assert statuses == {200, 503} and server.rss < before + 400 * MIB
+        stack.close()
+        eventually(lambda: metrics(server)["apus_memory_full"] == 0, "there was room again")
+        assert server.rest("GET", "/topics/t/messages").status == 200
 
 
 def test_without_a_limit_there_is_none():

@@ -10,6 +10,8 @@ package final class PatternSubscription {
     var defaults: SubscriptionOptions
     /// The id of its filter in the broker.
     var filterID: FilterID = 0
+    /// Its position in its subscriber's ``SubscriptionSet``.
+    var subscriberIndex = 0
     /// The number of topics that all patterns of its subscriber may match.
     let maxMatches: Int
 

@@ -2,8 +2,8 @@ import ApusProtocol
 
 /// The subscriptions of one subscriber, its patterns, and the names that it waits for.
 ///
-/// Subscriptions are found by topic and client_id. Most subscribers have one or two. Up to ``linear`` are searched
-/// linearly, more through a dictionary.
+/// Subscriptions are found by topic and client_id, patterns by text and client_id. Most subscribers have one or two. Up
+/// to ``linear`` are searched linearly, more through a dictionary.
 package struct SubscriptionSet {
     private struct Key: Hashable {
         let topic: ObjectIdentifier
@@ -11,7 +11,8 @@ package struct SubscriptionSet {
         let clientID: ExactText
     }
 
-    private struct WaitingKey: Hashable {
+    /// What a pattern, or a subscription that waits, is found by.
+    private struct NameKey: Hashable {
         let name: ExactText
         let clientID: ExactText
     }
@@ -21,12 +22,13 @@ package struct SubscriptionSet {
     private(set) var all: [Subscription] = []
     private(set) var patterns: [PatternSubscription] = []
     private var matches = 0
-    private var waits: [WaitingKey: WaitingSubscription] = [:]
+    private var waits: [NameKey: WaitingSubscription] = [:]
     /// The number of subscriptions that belong to a ``WaitingSubscription``.
     private var held = 0
     /// The number of these beyond the first of each name: the topic was deleted, and there is a newer one.
     private var extraLives = 0
     private var index: [Key: Subscription]?
+    private var patternIndex: [NameKey: PatternSubscription]?
 
     package init() {}
 
@@ -73,18 +75,30 @@ package struct SubscriptionSet {
     }
 
     func find(pattern text: String, clientID: String) -> PatternSubscription? {
-        patterns.first {
+        if let patternIndex { return patternIndex[NameKey(name: ExactText(text), clientID: ExactText(clientID))] }
+        return patterns.first {
             ExactText($0.filter.text) == ExactText(text) && ExactText($0.request.clientID) == ExactText(clientID)
         }
     }
 
     mutating func insert(_ pattern: PatternSubscription) {
+        pattern.subscriberIndex = patterns.count
         patterns.append(pattern)
+        if patternIndex != nil {
+            patternIndex?[Self.key(pattern)] = pattern
+        } else if patterns.count > Self.linear {
+            patternIndex = Dictionary(patterns.map { (Self.key($0), $0) }, uniquingKeysWith: { first, _ in first })
+        }
     }
 
     mutating func remove(_ pattern: PatternSubscription) {
-        patterns.removeAll { $0 === pattern }
+        let position = pattern.subscriberIndex
+        guard position < patterns.count, patterns[position] === pattern else { return }
+        patterns.swapRemove(at: position)?.subscriberIndex = position
+        patternIndex?[Self.key(pattern)] = nil
+        if patterns.isEmpty { patternIndex = nil }
         patterns.releaseRoom()
+        patternIndex?.releaseRoom()
     }
 
     // MARK: Waiting
@@ -95,7 +109,7 @@ package struct SubscriptionSet {
     var waiting: some Collection<WaitingSubscription> { waits.values }
 
     func find(waitingFor name: String, clientID: String) -> WaitingSubscription? {
-        waits.isEmpty ? nil : waits[WaitingKey(name: ExactText(name), clientID: ExactText(clientID))]
+        waits.isEmpty ? nil : waits[NameKey(name: ExactText(name), clientID: ExactText(clientID))]
     }
 
     mutating func insert(_ waiting: WaitingSubscription) {
@@ -124,8 +138,12 @@ package struct SubscriptionSet {
         held += 1
     }
 
-    private static func key(_ waiting: WaitingSubscription) -> WaitingKey {
-        WaitingKey(name: ExactText(waiting.request.topic), clientID: ExactText(waiting.request.clientID))
+    private static func key(_ waiting: WaitingSubscription) -> NameKey {
+        NameKey(name: ExactText(waiting.request.topic), clientID: ExactText(waiting.request.clientID))
+    }
+
+    private static func key(_ pattern: PatternSubscription) -> NameKey {
+        NameKey(name: ExactText(pattern.filter.text), clientID: ExactText(pattern.request.clientID))
     }
 
     private static func key(_ topic: Topic, _ clientID: String, _ pattern: PatternSubscription?) -> Key {

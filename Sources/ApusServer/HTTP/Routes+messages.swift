@@ -110,6 +110,8 @@ extension Routes {
 
     func history(_ request: Request, _ context: ApusRequestContext, dialect: Dialect) async throws -> Response {
         let name = try topicName(context, for: .history)
+        // A page takes as much memory as its messages do, for as long as the client does not read it.
+        try refuseWhileFull()
         let query = try QueryParameters(request.uri)
         let limit = try query.integer(.pageLimit, settings.limits)
         let wait = try query.duration(.wait, settings.limits) ?? 0

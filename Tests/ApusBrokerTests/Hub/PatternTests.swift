@@ -202,4 +202,25 @@ import Testing
         loop.runUntilIdle()
         #expect(publisher.isDone && subscriber.numbers == Array(1...10))
     }
+
+    @Test func `each of many patterns is found again by its text and client_id`() throws {
+        let loop = try loop(topics: ["a.x"])
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        // More than are searched one by one, twice each.
+        for _ in 1...2 {
+            for number in 0..<40 { _ = try subscribe(subscriber, ["a.*", "a.>"][number % 2], as: "c\(number / 2)", loop) }
+        }
+        #expect(subscriber.subscriptions.count == 40 && subscriber.subscriptions.matchCount == 40)
+        for number in stride(from: 0, to: 40, by: 3) {
+            try loop.unsubscribe(subscriber, from: ["a.*", "a.>"][number % 2], as: "c\(number / 2)")
+        }
+        #expect(subscriber.subscriptions.count == 26 && subscriber.subscriptions.matchCount == 26)
+        try loop.publish(1, to: "a.x")
+        loop.runUntilIdle()
+        #expect(subscriber.numbers == Array(repeating: 1, count: 26))
+        for number in 0..<40 {
+            try loop.unsubscribe(subscriber, from: ["a.*", "a.>"][number % 2], as: "c\(number / 2)")
+        }
+        #expect(subscriber.subscriptions.isEmpty)
+    }
 }

@@ -49,6 +49,8 @@ class Attack:
     port: str = ALL
     memory: int = 0
     peak: int = 0
+    # Descriptors that the server opens once, the first time that it needs them.
+    files: int = 0
 
     @property
     def headers(self):
@@ -182,9 +184,10 @@ def swallow(raw, seconds=0):
 def push(raw, data, seconds=1.0):
     """Sends as much as the server takes before it makes the sender wait for so long; the number of bytes."""
     raw.socket.settimeout(seconds * PATIENCE)
-    sent, view = 0, memoryview(data)
+    sent, view, ends = 0, memoryview(data), time.monotonic() + 5 * seconds
     try:
-        while sent < len(view):
+        # The kernel takes a little now and then, for a long time.
+        while sent < len(view) and time.monotonic() < ends:
             raw.socket.sendall(view[sent:sent + 64 * KIB])
             sent += min(64 * KIB, len(view) - sent)
     except OSError:

@@ -28,7 +28,8 @@ def bad_tokens():
     def part(**fields):
         return base64.urlsafe_b64encode(json.dumps(fields).encode()).rstrip(b"=").decode()
     forged = signature[:10] + ("A" if signature[10] != "A" else "B") + signature[11:]
-    return [f"{head}.{claims}.{forged}", f"{part(alg='none')}.{claims}.", f"{part(alg='HS256', kid='one')}.{claims}.{signature}",
+    return [f"{head}.{claims}.{forged}", f"{part(alg='none')}.{claims}.",
+            f"{part(alg='HS256', kid='one')}.{claims}.{signature}",
             f"{head}.{part(sub='boss', exp=1 << 40, apus=[])}.{signature}", "a.b.c", "x" * 8000, "." * 4000,
             f"{part(alg='ES256', kid='one', x=['a'] * 1000)}.{claims}.{signature}"]
 
@@ -92,7 +93,6 @@ def keys_address(answer):
                 answer(connection)
         threading.Thread(target=serve, daemon=True).start()
         try:
-            # A key that never comes is asked for again at once.
             yield "--tokens-jwks-url", f"http://127.0.0.1:{listening.getsockname()[1]}/jwks"
         finally:
             # Who waits for a connection is not woken by `close`.
@@ -105,7 +105,8 @@ def hangs(connection):
 
 
 def lies(connection):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n" + b'{"keys":[' + b"[" * 100_000)
+    lengths = b"Content-Length: 5\r\nContent-Length: 7\r\n"
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" + lengths + b'\r\n{"keys":[' + b"[" * 100_000)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
@@ -121,7 +122,8 @@ def ask_with_tokens(strike):
     refused, good = 0, token()
     for _ in strike.rounds():
         with contextlib.ExitStack() as stack:
-            raws = [stack.enter_context(RawHTTP(strike.server, timeout=4 * TIMEOUT)) for _ in range(strike.many(50, 500))]
+            raws = [stack.enter_context(RawHTTP(strike.server, timeout=4 * TIMEOUT))
+                    for _ in range(strike.many(50, 500))]
             for raw in raws:
                 raw.send(request(path="/topics", Authorization=f"Bearer {good}"))
             # Others are served meanwhile.
@@ -132,16 +134,17 @@ def ask_with_tokens(strike):
     return {"refused": refused}
 
 
-@attack("an address of keys that hangs", guarded=True, beside=functools.partial(keys_address, hangs))
+@attack("an address of keys that hangs", guarded=True, beside=functools.partial(keys_address, hangs), files=8)
 def jwks_hangs(strike):
     return ask_with_tokens(strike)
 
 
-@attack("an address of keys that lies", guarded=True, beside=functools.partial(keys_address, lies))
+@attack("an address of keys that lies", guarded=True, beside=functools.partial(keys_address, lies), files=8)
 def jwks_lies(strike):
     return ask_with_tokens(strike)
 
 
-@attack("an address of keys that sends a gigabyte", guarded=True, beside=functools.partial(keys_address, is_huge))
+@attack("an address of keys that sends a gigabyte", guarded=True, beside=functools.partial(keys_address, is_huge),
+        files=8)
 def jwks_is_huge(strike):
     return ask_with_tokens(strike)

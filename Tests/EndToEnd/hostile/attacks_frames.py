@@ -133,11 +133,11 @@ def publish_flood(strike):
     return {"published": published, "refused": refused}
 
 
-@attack("WebSockets opened and at once closed against the rules", memory=0)
+@attack("WebSockets opened and at once closed against the rules")
 def protocol_errors(strike):
     count = 0
-    wrong = [frame(TEXT, b"x", mask=False), frame(PING, fin=False), frame(3), frame(TEXT, b"\xff"), frame(CLOSE, b"\x03"),
-             frame(TEXT, b"x", announce=1 << 62)]
+    wrong = [frame(TEXT, b"x", mask=False), frame(PING, fin=False), frame(3), frame(TEXT, b"\xff"),
+             frame(CLOSE, b"\x03"), frame(TEXT, b"x", announce=1 << 62)]
     codes = [1002, 1002, 1002, 1007, 1002, 1009]
     for _ in strike.rounds():
         for text, code in zip(wrong, codes):

@@ -1,6 +1,8 @@
 """What can be done to TLS itself, once or without end."""
 
 import contextlib
+import socket
+import ssl
 import struct
 
 from tlslite.api import HandshakeSettings, TLSConnection
@@ -15,7 +17,8 @@ from raw_http import request
 from secure import V13, hello, read_plainly, resumable, speak
 from wire import RECORD, TLSSocket, connect_plainly
 
-SECOND_HELLO = ClientHello().create((3, 3), bytearray(32), bytearray(0), [0xC02B, 0xC02F], None, None, False, None, None)
+SECOND_HELLO = ClientHello().create((3, 3), bytearray(32), bytearray(0), [0xC02B, 0xC02F], None, None, False, None,
+                                    None)
 ALERT, DATA, HANDSHAKE = ContentType.alert, ContentType.application_data, ContentType.handshake
 
 
@@ -61,7 +64,7 @@ def renegotiation(strike):
                 for _ in range(200):
                     say(client, HANDSHAKE, SECOND_HELLO.write())
                     asked += 1
-                client.sock.shutdown(1)
+                client.sock.shutdown(socket.SHUT_WR)
             answer = b""
             with contextlib.suppress(TLSError, OSError):
                 while part := client.recv(RECORD):
@@ -95,7 +98,7 @@ def early_data(strike):
             with connect_plainly(strike.server) as plain:
                 with contextlib.suppress(OSError):
                     plain.sendall(text + early * strike.many(10, 100))
-                    plain.shutdown(1)
+                    plain.shutdown(socket.SHUT_WR)
                 said = read_plainly(plain)
             # An alert, or a hello and then an alert; never an answer to what came early.
             assert said[:1] in (b"", b"\x15", b"\x16") and b"HTTP" not in said, said[:50]
@@ -105,7 +108,6 @@ def early_data(strike):
 
 def resuming(context, session):
     """The hello of a client that has been here."""
-    import ssl
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     begun = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1", session=session)
     with contextlib.suppress(ssl.SSLWantReadError):
@@ -114,7 +116,7 @@ def resuming(context, session):
 
 
 def with_early_data(text):
-    """A hello that announces early data (RFC 8446 section 4.2.10), as its first extension: that of a ticket is the last."""
+    """A hello that announces early data (RFC 8446 section 4.2.10) first of all: a ticket must be the last extension."""
     # Record header, type and length, version, random; then session id, ciphers and compression, each with its length.
     place = 5 + 4 + 2 + 32
     for size in (1, 2, 1):
@@ -168,7 +170,7 @@ def tiny_records(strike):
         with TLSSocket(connect_plainly(strike.server), authority().context()) as client:
             speak(client)
             # Sealed one by one, and sent at once.
-            client.plain.sendall(b"".join(client.seal(text[place:place + 1]) for place in range(len(text))) * 1)
+            client.plain.sendall(b"".join(client.seal(text[place:place + 1]) for place in range(len(text))))
             assert b" 400 " in client.recv(MIB)
             sent += len(text)
     return {"records": sent}

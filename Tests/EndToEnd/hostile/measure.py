@@ -14,7 +14,7 @@ import subprocess
 import time
 
 from attack import ATTACKS, MIB, PLAIN, TLS
-from trial import Terms, try_attack
+from trial import try_attack
 
 # The p99 under attack is at most so many times that beside it, or below so many milliseconds.
 RATIO, GRACE = 2.0, 2.0
@@ -43,8 +43,8 @@ def figures(outcome):
         "ratio": statistics.median(ratios or [0]), "max_ms": max(milliseconds(outcome, "attack", 1.0) or [0]),
         "p50_idle_ms": statistics.median(milliseconds(outcome, "idle", 0.5) or [0]),
         "p50_attack_ms": statistics.median(milliseconds(outcome, "attack", 0.5) or [0]),
-        "server_cores": spent, "memory_before": before.memory, "memory_after": after.memory, "memory_peak": outcome.peak,
-        "files_before": before.files, "files_after": after.files,
+        "server_cores": spent, "memory_before": before.memory, "memory_after": after.memory,
+        "memory_peak": outcome.peak, "files_before": before.files, "files_after": after.files,
     }
     if result["ratio"] > RATIO and result["p99_attack_ms"] > GRACE:
         result["faults"].append(f"p99 is {result['ratio']:.1f} times that beside it")
@@ -52,8 +52,8 @@ def figures(outcome):
 
 
 def row(result):
-    cells = (result["attack"], f"{result['p99_idle_ms']:.2f}", f"{result['p99_attack_ms']:.2f}", f"{result['ratio']:.1f}",
-             f"{result['max_ms']:.0f}", f"{100 * result['server_cores']:.0f} %",
+    cells = (result["attack"], f"{result['p99_idle_ms']:.2f}", f"{result['p99_attack_ms']:.2f}",
+             f"{result['ratio']:.1f}", f"{result['max_ms']:.0f}", f"{100 * result['server_cores']:.0f} %",
              *(f"{result[f'memory_{when}'] / MIB:.0f}" for when in ("before", "after", "peak")),
              result["files_before"], result["files_after"], "FAULT" if result["faults"] else "")
     return f"| {cells[0]:22} | " + " | ".join(f"{cell!s:>8}" for cell in cells[1:]) + " |"

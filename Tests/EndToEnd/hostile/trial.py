@@ -30,8 +30,9 @@ from wire import connect
 KEPT, TAKEN = 16 * MIB, 64 * MIB
 # How long descriptors and memory may take to be back: the longest that the server's defaults wait, and some.
 SETTLING = 60 * PATIENCE
-# What the server writes itself has a time and a level. Anything else was written by its end.
-RECORD = re.compile(r"\d{4}-\d\d-\d\dT\S+ (trace|debug|info|notice|warning) ")
+# What the server writes itself has a time and a level, and is no error but where an attack is to fill its memory.
+# Anything else was written by its end.
+RECORD = re.compile(r"\d{4}-\d\d-\d\dT\S+ (trace |debug |info |notice |warning |error memory is at its limit)")
 GAUGES = ("apus_connections", "apus_subscriptions", "apus_subscriptions_waiting", "apus_filters", "apus_topics",
           "apus_held_publishers", "apus_throttled_publishers", "apus_messages_pending")
 
@@ -230,7 +231,7 @@ def _left(before, after, attack):
     left = [f"{name}: {now:g}, {then:g} before"
             for name, then, now in zip(GAUGES, before.gauges, after.gauges) if now > then]
     # The request that asks may still be closing.
-    if after.files > before.files + 1:
+    if after.files > before.files + 1 + attack.files:
         left.append(f"descriptors: {after.files}, {before.files} before")
     if after.memory > before.memory + KEPT + attack.memory:
         left.append(f"memory: {after.memory / MIB:.0f} MiB, {before.memory / MIB:.0f} MiB before")
