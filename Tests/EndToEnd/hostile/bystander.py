@@ -3,6 +3,8 @@
 import gc
 import multiprocessing
 import os
+import select
+import threading
 import time
 import traceback
 import uuid
@@ -54,42 +56,36 @@ class Bystander:
         if self._core is not None:
             os.sched_setaffinity(0, {self._core})
         try:
-            publisher, readers = _Publisher(self._server, self._headers), []
+            publisher = _Publisher(self._server, self._headers)
             readers = [_Reader(self._server, self._headers, number) for number in range(READERS)]
         except Exception:
             pipe.send(traceback.format_exc())
             return
         pipe.send(None)
-        samples = []
+        began = []
         try:
-            _exchange(publisher, readers, self._rate, pipe, samples)
-            pipe.send((samples, None))
+            _publish(publisher, self._rate, pipe, began, [reader.start() for reader in readers])
+            # A message took as long as it took to the last of them.
+            times = zip(began, *(reader.finish() for reader in readers), strict=True)
+            took = [max(got) - sent for sent, *got in times]
+            pipe.send((list(zip(began, took)), None))
         except Exception:
-            pipe.send((samples, f"after {len(samples)} messages: {traceback.format_exc()}"))
+            pipe.send(([], f"after {len(began)} messages: {traceback.format_exc()}"))
 
 
-def _exchange(publisher, readers, rate, pipe, samples):
-    """Publishes `rate` messages a second, each of which all readers must get before the next, until told to stop.
-
-    A message counts from when it was due: those that had to wait for a slow one before them took as long, too.
-    """
-    due, number = time.monotonic(), 0
+def _publish(publisher, rate, pipe, began, readers):
+    """Publishes `rate` messages a second until told to stop, whatever becomes of those before; notes when each was."""
+    due = time.monotonic()
     while not pipe.poll():
+        publisher.take_acks(due)
         now = time.monotonic()
-        if now < due:
-            time.sleep(due - now)
-            began = time.monotonic()
-        else:
-            began = due
-        publisher.publish(number)
+        # Later only if this process was not woken in time, and not if it could not send.
+        began.append(due if now - due > 0.02 else now)
+        publisher.publish(len(began) - 1)
+        due += 1 / rate
         for reader in readers:
-            reader.expect(number)
-        samples.append((began, time.monotonic() - began))
-        publisher.expect_ack()
-        due, number = due + 1 / rate, number + 1
-    for reader in readers:
-        # Nothing came twice.
-        reader.raw.expect_pong("last")
+            assert reader.fault is None, reader.fault
+    publisher.publish(None)
 
 
 class _Client:
@@ -119,16 +115,45 @@ class _Publisher(_Client):
     def publish(self, number):
         self.raw.send(command(type="publish", topic=TOPIC, message={"id": self._id, "payload": number}))
 
-    def expect_ack(self):
-        message = self.next()
-        assert message["type"] == "ack", message
+    def take_acks(self, until):
+        """Waits, and meanwhile reads what comes."""
+        while (left := until - time.monotonic()) > 0:
+            if select.select([self.raw.socket], [], [], left)[0]:
+                message = self.next()
+                assert message["type"] == "ack", message
 
 
 class _Reader(_Client):
+    """Reads on a thread of its own, and notes when it got each message."""
+
     def __init__(self, server, headers, number):
         super().__init__(server, headers)
         self.raw.subscribe(TOPIC, f"reader {number}")
+        self._times, self.fault = [], None
+        self._thread = threading.Thread(target=self._read, daemon=True)
 
-    def expect(self, number):
+    def start(self):
+        self._thread.start()
+        return self
+
+    def finish(self):
+        """The times, once the last message has come; each came once and in its order."""
+        self._thread.join(3 * LIVELINESS)
+        assert self.fault is None, self.fault
+        assert not self._thread.is_alive(), f"{len(self._times)} messages and no end"
+        return self._times
+
+    def _read(self):
+        try:
+            while (number := self._number()) is not None:
+                assert number == len(self._times), f"{number}, not {len(self._times)}"
+                self._times.append(time.monotonic())
+            # Nothing came twice.
+            self.raw.expect_pong("last")
+        except Exception:
+            self.fault = f"after {len(self._times)} messages: {traceback.format_exc()}"
+
+    def _number(self):
         message = self.next()
-        assert message["type"] == "event" and message["message"]["payload"] == number, f"{message}, not {number}"
+        assert message["type"] == "event", message
+        return message["message"]["payload"]
