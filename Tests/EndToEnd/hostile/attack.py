@@ -21,7 +21,7 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 # Of a server that asks for credentials; see `Attack.guarded`.
 BOSS = {"X-API-Key": "boss"}
-ALL, PLAIN, TLS = "all", "plain", "tls"
+ALL, TLS = "all", "tls"
 # Shorter than the defaults, so that CI sees the end of what is slow, and memory go back.
 IMPATIENT = ("--handshake-timeout", "1s", "--release-memory-after", "1s")
 RESET = struct.pack("ii", 1, 0)
@@ -47,6 +47,8 @@ class Attack:
     # Whether clients need a credential: that of `BOSS` is good.
     guarded: bool = False
     port: str = ALL
+    # Whether CI has it on both kinds of port.
+    twice: bool = False
     memory: int = 0
     peak: int = 0
     # Descriptors that the server opens once, the first time that it needs them.

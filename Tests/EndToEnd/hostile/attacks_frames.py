@@ -25,7 +25,7 @@ def tiny_fragments(strike):
     return {"fragments": sent}
 
 
-@attack("pings, pongs and pings of our own protocol as fast as they go")
+@attack("pings, pongs and pings of our own protocol as fast as they go", twice=True)
 def ping_flood(strike):
     answered = unread = 0
     pings, pongs, ours = frame(PING, b"x" * 125) * 500, frame(PONG, b"") * 2000, command(type="ping") * 500
@@ -58,7 +58,8 @@ def compression_bombs(strike):
     return {"bombs": count}
 
 
-@attack("messages that become a thousand times as large, within the bounds")
+# A hundred of them are a topic's history.
+@attack("messages that become a thousand times as large, within the bounds", peak=128 * MIB)
 def inflating_frames(strike):
     count = 0
     full = b'{"type":"ping"}' + b" " * (MIB - 100)
@@ -115,7 +116,7 @@ def random_frames(strike):
     return {"connections": count}
 
 
-@attack("batches of 10,000 messages, large messages, and what is no command, without end")
+@attack("batches of 10,000 messages, large messages, and what is no command, without end", peak=128 * MIB)
 def publish_flood(strike):
     published = refused = 0
     one = f'{{"id":"{UUID}","payload":1}}'

@@ -4,10 +4,9 @@ import contextlib
 import socket
 import time
 
-from apus_e2e import TIMEOUT, eventually
+from apus_e2e import TIMEOUT
 from attack import (GIB, KIB, MIB, TLS, abort, attack, data_frame, publishing, push, read_to_close)
 from flood import TINY_WINDOW
-from prometheus import scrape
 from raw_http import RawHTTP, request
 from raw_websocket import TEXT, RawWebSocket, command, frame, upgrade_request
 from secure import hello
@@ -57,7 +56,7 @@ def slow_tls_handshakes(strike):
     return {"timed out": refused}
 
 
-@attack("handshakes of WebSocket that drip in")
+@attack("handshakes of WebSocket that drip in", twice=True)
 def slow_upgrades(strike):
     return slow_heads_of(strike, upgrade_request())
 
@@ -152,7 +151,8 @@ def slow_readers(strike):
     return {"published": published}
 
 
-@attack("a gigabyte of history asked for by WebSockets that read little or nothing of it", peak=64 * MIB)
+@attack("a gigabyte of history asked for by WebSockets that read little or nothing of it", peak=64 * MIB,
+        twice=True)
 def backlog(strike):
     asked = read = 0
     size, count = 64 * KIB, 256
@@ -193,29 +193,6 @@ def backlog_over_http(strike):
     return {"MiB asked for": asked // MIB, "streams": streams}
 
 
-@attack("more pages asked for than there is memory, by clients that read nothing", flags=("--max-memory", "128MiB"),
-        peak=320 * MIB)
-def pages_beyond_memory(strike):
-    statuses = {}
-    with history(strike, 64 * KIB, 256) as topic:
-        text = request(path=f"/topics/{topic}/messages?last_n=256", **strike.fields) * 20
-        for _ in strike.rounds():
-            with contextlib.ExitStack() as stack:
-                for _ in range(strike.many(150, 500)):
-                    raw = stack.enter_context(RawHTTP(strike.server, receive_buffer=TINY_WINDOW))
-                    raw.send(text)
-                    status = raw.head()[0]
-                    statuses[status] = statuses.get(status, 0) + 1
-            eventually(lambda: has_room(strike), "there is room again")
-    # All of them would be beyond a gigabyte; but some get one.
-    assert set(statuses) == {200, 503}, statuses
-    return {"refused": statuses[503], "pages": statuses[200]}
-
-
-def has_room(strike):
-    return scrape(strike.server, headers=strike.headers)["apus_memory_full"] == 0
-
-
 @contextlib.contextmanager
 def history(strike, size, count):
     """A topic that keeps so many messages of this size."""
@@ -228,7 +205,7 @@ def history(strike, size, count):
         yield topic
 
 
-@attack("a client that sends without end, and reads none of the answers")
+@attack("a client that sends without end, and reads none of the answers", twice=True)
 def never_reads(strike):
     sent = 0
     pings = [frame(9, b"x" * 125) * 500, command(type="ping", request_id="x" * 250) * 500, frame(TEXT, b"{") * 5000,

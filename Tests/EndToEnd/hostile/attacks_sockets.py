@@ -12,7 +12,7 @@ from secure import V12, hello, read_plainly
 from wire import connect, connect_plainly
 
 
-@attack("connections opened and closed, or reset, as fast as they go")
+@attack("connections opened and closed, or reset, as fast as they go", twice=True)
 def connect_storm(strike):
     count = 0
     for number in strike.rounds():
@@ -57,7 +57,7 @@ def crowd(strike):
     return {"connections": count}
 
 
-@attack("random bytes at the port")
+@attack("random bytes at the port", twice=True)
 def random_bytes(strike):
     source, count = random.Random(strike.seed), 0
     for number in strike.rounds():

@@ -109,7 +109,7 @@ def topic_flood(strike):
     made = 0
     for _ in strike.rounds():
         prefix = strike.name()
-        names = [f"{prefix}/{number}/".ljust(255, "é"[number % 1:]) for number in range(strike.many(2000, 10_000))]
+        names = [f"{prefix}/{number}/".ljust(255, "é"[number % 1:]) for number in range(strike.many(1000, 10_000))]
         names = [name.encode()[:254].decode(errors="ignore") for name in names]
         create(strike, names)
         delete(strike, names)
@@ -163,7 +163,7 @@ def waiting_flood(strike):
 @attack("clients that come and go where hundreds watch who does")
 def presence_storm(strike):
     joined = 0
-    with strike.topic() as topic, strike.sockets(strike.many(50, 200)) as watchers:
+    with strike.topic() as topic, strike.sockets(strike.many(30, 200)) as watchers:
         for watcher in watchers:
             watcher.subscribe(topic, "watcher", presence=True)
         with RawWebSocket.open(strike.server) as raw:

@@ -1,5 +1,6 @@
 """Somebody who only publishes and subscribes, in a process of its own, and says what the others' attacks did to it."""
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -47,7 +48,9 @@ class Bystander:
         """Has it come to its end: what it saw is in `samples` and `fault`."""
         if self.fault is not None:
             return
-        self._ours.send("stop")
+        with contextlib.suppress(BrokenPipeError):
+            # One that has failed has said so, and gone.
+            self._ours.send("stop")
         self.samples, self.fault = self._ours.recv() if self._ours.poll(3 * LIVELINESS) else ([], "the bystander hangs")
         self._process.join(TIMEOUT)
 
