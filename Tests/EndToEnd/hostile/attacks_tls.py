@@ -81,7 +81,7 @@ def key_updates(strike):
         with lite(strike, (3, 4)) as client:
             client.sock.settimeout(1)
             with contextlib.suppress(TLSError, OSError):
-                for _ in range(strike.many(1000, 20_000)):
+                for _ in range(strike.many(1000, 2000)):
                     for _ in client.send_keyupdate_request(KeyUpdateMessageType.update_requested):
                         pass
                     asked += 1

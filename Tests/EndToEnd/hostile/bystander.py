@@ -100,14 +100,19 @@ class _Client:
         assert status == 101, status
 
     def next(self):
-        while True:
-            received = self.raw.read_frame()
-            if received.opcode == PING:
-                self.raw.send(frame(PONG, received.payload))
-                continue
-            assert received.opcode == TEXT, received
-            if not received.payload.startswith(b'{"type":"info","msg":"ping"'):
-                return received.json
+        """The next message."""
+        while (message := self.take()) is None:
+            pass
+        return message
+
+    def take(self):
+        """The next frame's message; None where it is a ping or a heartbeat."""
+        received = self.raw.read_frame()
+        if received.opcode == PING:
+            self.raw.send(frame(PONG, received.payload))
+            return None
+        assert received.opcode == TEXT, received
+        return None if received.payload.startswith(b'{"type":"info","msg":"ping"') else received.json
 
 
 class _Publisher(_Client):
@@ -122,8 +127,9 @@ class _Publisher(_Client):
         """Waits, and meanwhile reads what comes."""
         while (left := until - time.monotonic()) > 0:
             if select.select([self.raw.socket], [], [], left)[0]:
-                message = self.next()
-                assert message["type"] == "ack", message
+                # Nothing more need come than this.
+                message = self.take()
+                assert message is None or message["type"] == "ack", message
 
 
 class _Reader(_Client):
