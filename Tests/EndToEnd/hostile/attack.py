@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from apus_e2e import PATIENCE, TIMEOUT
 from raw_http import RawHTTP
-from raw_websocket import CLOSE, PING, RawWebSocket
+from raw_websocket import CLOSE, RawWebSocket
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 UUID = "550e8400-e29b-41d4-a716-446655440000"
@@ -160,11 +160,11 @@ def read_to_close(raw):
     return received.close[0]
 
 
-def data_frame(raw):
-    """The next frame that is no ping."""
-    while (received := raw.read_frame()).opcode == PING:
+def reply(raw):
+    """The next message but for heartbeats."""
+    while (message := raw.read_message()).get("msg") == "ping":
         pass
-    return received
+    return message
 
 
 def swallow(raw, seconds=0):

@@ -151,7 +151,7 @@ def smuggling(strike):
     for _ in strike.rounds():
         for text in wrong:
             with RawHTTP(strike.server) as raw:
-                with contextlib.suppress(ConnectionError, EOFError, ValueError):
+                with contextlib.suppress(OSError, EOFError, ValueError):
                     raw.send(text)
                     raw.half_close()
                     while raw.answer():

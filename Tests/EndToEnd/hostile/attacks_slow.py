@@ -5,7 +5,7 @@ import socket
 import time
 
 from apus_e2e import TIMEOUT
-from attack import (GIB, KIB, MIB, TLS, abort, attack, data_frame, publishing, push, read_to_close)
+from attack import GIB, KIB, MIB, TLS, abort, attack, publishing, push, read_to_close, reply
 from flood import TINY_WINDOW
 from raw_http import RawHTTP, request
 from raw_websocket import TEXT, RawWebSocket, command, frame, upgrade_request
@@ -144,7 +144,7 @@ def slow_readers(strike):
         while strike.goes_on or published < 2000:
             publisher.send(text)
             for _ in range(20):
-                assert data_frame(publisher).json["type"] == "ack"
+                assert reply(publisher)["type"] == "ack"
             published += 20
         told = strike.server.rest("GET", f"/topics/{topic}/subscribers?sort=lag&limit=1", headers=strike.headers).json
         assert "dropped" in str(told), told
@@ -201,7 +201,7 @@ def history(strike, size, count):
             text = frame(TEXT, publishing(topic, f'"{"x" * size}"'))
             for _ in range(count):
                 publisher.send(text)
-                assert data_frame(publisher).json["type"] == "ack"
+                assert reply(publisher)["type"] == "ack"
         yield topic
 
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from attack import MIB, attack, data_frame, pipelined, publishing, swallow
+from attack import MIB, attack, pipelined, publishing, reply, swallow
 from raw_http import request
 from raw_websocket import TEXT, RawWebSocket, command, frame
 
@@ -19,7 +19,7 @@ def ask(raw, commands):
         raw.send(b"".join(part))
         answers = 0
         while answers < len(part):
-            message = data_frame(raw).json
+            message = reply(raw)
             answers += message["type"] in ("ack", "error")
             kinds[message["type"]] = kinds.get(message["type"], 0) + 1
     return kinds
@@ -96,7 +96,7 @@ def match_flood(strike):
             create(strike, names)
             code = None
             while code is None:
-                received = data_frame(raw)
+                received = raw.read_frame()
                 code = received.close[0] if received.opcode == 8 else None
             assert code == 1013
             closed += 1
