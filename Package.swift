@@ -83,6 +83,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .systemLibrary(name: "CEpoll"),
+        .target(name: "CCRC32C"),
         .target(
             name: "ApusSockets",
             dependencies: [
@@ -98,6 +99,7 @@ let package = Package(
             dependencies: ["ApusSockets", "COpenSSL"],
             swiftSettings: swiftSettings
         ),
+        .target(name: "ApusStore", dependencies: ["CCRC32C"], swiftSettings: swiftSettings),
         .target(
             name: "ApusServer",
             dependencies: [
@@ -334,6 +336,11 @@ let package = Package(
         .testTarget(
             name: "ApusLoadTests",
             dependencies: ["ApusLoad", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ApusStoreTests",
+            dependencies: ["ApusStore", "ApusTesting", "CCRC32C"],
             swiftSettings: swiftSettings
         ),
         .testTarget(
