@@ -3,7 +3,7 @@ import CCRC32C
 /// The beginning of a segment: what the file is, and which of the segments.
 ///
 /// ```
-/// byte  0 "APUSSEG" and a newline   8 version   16 number   24 last commit before   32 zeros   60 CRC-32C of all before
+/// byte  0 "APUSSEG" and a newline   8 version   16 number   24 last commit before   32 zeros   60 CRC-32C
 /// ```
 package struct SegmentHead: Hashable, Sendable {
     package static let size = 64
