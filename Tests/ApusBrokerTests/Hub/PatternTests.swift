@@ -208,7 +208,9 @@ import Testing
         let subscriber = RecordingSubscriber(on: loop.hubs[0])
         // More than are searched one by one, twice each.
         for _ in 1...2 {
-            for number in 0..<40 { _ = try subscribe(subscriber, ["a.*", "a.>"][number % 2], as: "c\(number / 2)", loop) }
+            for number in 0..<40 {
+                _ = try subscribe(subscriber, ["a.*", "a.>"][number % 2], as: "c\(number / 2)", loop)
+            }
         }
         #expect(subscriber.subscriptions.count == 40 && subscriber.subscriptions.matchCount == 40)
         for number in stride(from: 0, to: 40, by: 3) {
