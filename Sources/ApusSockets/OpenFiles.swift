@@ -24,6 +24,13 @@ package enum OpenFiles {
         if !set(rlimit(rlim_cur: rlim_t(needed), rlim_max: max(rlim_t(needed), limits.rlim_max))) { raiseLimit() }
     }
 
+    /// Opens `/dev/null` in place of standard streams that are closed, so that no other file gets their numbers.
+    package static func fillStandardStreams() {
+        var file: CInt
+        repeat { file = open("/dev/null", O_RDWR) } while (0...2).contains(file)
+        if file > 2 { close(file) }
+    }
+
     private static func set(_ limits: rlimit) -> Bool {
         var limits = limits
         return setrlimit(kind, &limits) == 0

@@ -82,3 +82,22 @@ package enum ProcFile {
         return line.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }
     }
 }
+
+/// A small file of proc(5) that stays open, and is read again and again.
+package struct OpenProcFile: Sendable {
+    private static let limit = 4096
+
+    private let descriptor: CInt
+
+    package init(_ path: String) {
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    }
+
+    /// The text that it has now; `nil` when it cannot be read.
+    package var text: String? {
+        withUnsafeTemporaryAllocation(byteCount: Self.limit, alignment: 1) { buffer in
+            let count = pread(descriptor, buffer.baseAddress, buffer.count, 0)
+            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+        }
+    }
+}

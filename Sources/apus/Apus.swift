@@ -1,4 +1,5 @@
 import ApusProtocol
+import ApusSockets
 import ArgumentParser
 
 /// The program `apus`: the server, its clients and its tools.
@@ -46,6 +47,8 @@ struct Apus: AsyncParsableCommand {
     /// Runs a command like the default implementation. The difference: a health check has only two exit codes, even for
     /// wrong arguments, because its callers give other exit codes their own meanings.
     static func main() async {
+        // A log must not be written to a socket that has the number of a closed standard error.
+        OpenFiles.fillStandardStreams()
         do {
             var command = try await asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {

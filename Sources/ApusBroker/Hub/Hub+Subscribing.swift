@@ -275,6 +275,8 @@ extension Hub {
             takeOut(subscription)
             let head = reader.topic.detach(mailbox, count: 1)
             recordUndelivered(subscription, head: head)
+            // What the log keeps for this subscription only has to go now: the next publication may be far away.
+            if subscription.cursor < head { markDirty(slot: reader.slot) }
             releaseIfUnused(reader)
         }
     }

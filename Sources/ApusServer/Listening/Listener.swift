@@ -10,6 +10,8 @@ final class Listener: PollTarget {
     private static let burst = 64
     /// How long the listener waits when no further socket can be opened.
     private static let pause = TimeAmount.milliseconds(100)
+    /// The least time between two warnings that clients wait.
+    private static let silence = TimeAmount.minutes(1)
 
     private let socket: Socket
     private let poller: Poller
@@ -18,6 +20,7 @@ final class Listener: PollTarget {
     private let logger: Logger
     private let dispatch: (Socket, PeerAddress) -> Void
     private var registration: Poller.ID?
+    private var nextWarning = NIODeadline.uptimeNanoseconds(0)
 
     /// - Parameter deal: called with each connection.
     init(
@@ -43,7 +46,10 @@ final class Listener: PollTarget {
     func socketIsReady(_ events: PollEvents) {
         do throws(SocketError) {
             for _ in 0..<Self.burst {
-                guard !budget.isSpent else { return wait() }
+                guard !budget.isSpent else {
+                    warn("new clients wait: there are as many connections as files allow", ["limit": "\(budget.limit)"])
+                    return wait()
+                }
                 guard let (accepted, peer) = try socket.accept() else { return }
                 budget.take()
                 // Acks and events for the client are small, and none should wait for another.
@@ -51,9 +57,16 @@ final class Listener: PollTarget {
                 dispatch(accepted, peer)
             }
         } catch {
-            logger.warning("cannot accept connections", metadata: ["error": "\(error)"])
+            warn("new clients wait: cannot accept connections", ["error": "\(error)"])
             wait()
         }
+    }
+
+    private func warn(_ message: Logger.Message, _ metadata: Logger.Metadata) {
+        let now = eventLoop.now
+        guard now >= nextWarning else { return }
+        nextWarning = now + Self.silence
+        logger.warning(message, metadata: metadata)
     }
 
     /// Pauses accepting. Meanwhile clients stay in the kernel's queue.

@@ -22,12 +22,15 @@ struct MemoryReading: Sendable, Equatable {
         return MemoryReading(resident: resident, allocated: resident < enough ? resident : allocatedMemory)
     }
 
+    /// Stays open: memory must be looked at also when no further file can be opened.
+    private static let statm = OpenProcFile("/proc/self/statm")
+
     /// What the allocator has handed out, in bytes; the largest number if it cannot tell.
     private static var allocatedMemory: Int { Int(clamping: cepoll_allocated_bytes()) }
 
     /// The second field of `statm` without the third: files that are mapped do not count. Both are in pages.
     private static var residentMemory: Int {
-        let fields = (ProcFile.text("/proc/self/statm") ?? "").split(separator: " ").compactMap { Int($0) }
+        let fields = (statm.text ?? "").split(separator: " ").compactMap { Int($0) }
         guard fields.count > 2 else { return 0 }
         return (fields[1] - fields[2]) * sysconf(Int32(_SC_PAGESIZE))
     }

@@ -45,6 +45,23 @@ import Testing
         #expect(stopped.summary == "dropped(\(2000 - queue)) " + (2001 - queue...2000).summary)
     }
 
+    @Test func `what is kept for a stopped reader goes with it, though others of its loop stay`() throws {
+        let (loop, topic, reader) = try world(history: 5)
+        let stopped = RecordingSubscriber(on: loop.hubs[1])
+        try loop.subscribe(stopped, queue: 1000, on: 1)
+        stopped.block()
+        for number in 1...1000 {
+            try loop.publish(number)
+            loop.runUntilIdle()
+            reader.takeRecords()
+        }
+        #expect(kept(topic, head: 1001).publications == 1000)
+        stopped.disconnect()
+        loop.runUntilIdle()
+        // Small batches may be put together, so that a little more than history stays.
+        #expect(kept(topic, head: 1001).publications <= 21)
+    }
+
     @Test(arguments: [(0, 16), (5, 21), (100, 125), (1000, 1250)])
     func `where nobody reads, little more than history is kept`(history: Int, bound: Int) throws {
         let loop = ManualLoop(hubs: 1, limits: MemoryBroker.Limits(history: history))

@@ -51,6 +51,7 @@ import Testing
     private let loop = EmbeddedEventLoop()
     private let poller: Poller
     private let socket: Socket
+    private let log = LogLines()
 
     init() throws {
         poller = try Poller()
@@ -64,7 +65,7 @@ import Testing
             poller: poller,
             eventLoop: loop,
             budget: budget,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test", factory: { [log] _ in log.handler })
         ) { accepted.all.append(($0, $1)) }
         try listener.start()
         return (listener, accepted)
@@ -114,6 +115,21 @@ import Testing
             settle()
             #expect(accepted.all.count == count)
         }
+        withExtendedLifetime(clients) {}
+    }
+
+    @Test func `that clients wait is logged at once, and then once a minute`() throws {
+        let (listener, _) = try listener(SocketBudget(limit: 0))
+        defer { listener.stop() }
+        let clients = try connect(1)
+        var lines: [String] = []
+        for _ in stride(from: 0, through: 120, by: 10) {
+            poller.poll(timeout: 10)
+            lines += log.take()
+            loop.advanceTime(by: .seconds(10))
+        }
+        let line = "warning new clients wait: there are as many connections as files allow limit=0"
+        #expect(lines == Array(repeating: line, count: 3))
         withExtendedLifetime(clients) {}
     }
 

@@ -2,7 +2,6 @@ import ApusProtocol
 import ApusTLS
 import Foundation
 import Logging
-import NIOConcurrencyHelpers
 import Testing
 
 @testable import ApusServer
@@ -13,14 +12,14 @@ import Testing
     private final class Place {
         let folder: TestCertificates
         let tls: TLSInForce
-        let log: Lines
+        let log: LogLines
         private var watch: CertificateWatch
         private var now = Moment(wall: ServerClock.now.wall, steady: 0)
 
         init(days: Int = 90, _ settings: (TestCertificates) throws -> ServerConfiguration.TLS) throws {
             folder = try TestCertificates()
             tls = TLSInForce(try #require(try settings(folder).load()))
-            let log = Lines()
+            let log = LogLines()
             self.log = log
             watch = CertificateWatch(tls, logger: Logger(label: "test") { _ in log.handler })
         }
@@ -39,38 +38,6 @@ import Testing
             for _ in 0..<times {
                 now = Moment(wall: now.wall + milliseconds, steady: now.steady + milliseconds)
                 watch.look(now: now)
-            }
-        }
-    }
-
-    /// The messages of a logger, each after its level.
-    private final class Lines: Sendable {
-        private let lines = NIOLockedValueBox<[String]>([])
-
-        struct Handler: LogHandler {
-            let lines: Lines
-            var metadata: Logger.Metadata = [:]
-            var logLevel = Logger.Level.trace
-            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-                get { metadata[key] }
-                set { metadata[key] = newValue }
-            }
-
-            func log(event: LogEvent) {
-                let details = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-                lines.lines.withLockedValue {
-                    $0.append((["\(event.level) \(event.message)"] + details).joined(separator: " "))
-                }
-            }
-        }
-
-        var handler: Handler { Handler(lines: self) }
-
-        /// What was logged since the last call.
-        func take() -> [String] {
-            lines.withLockedValue { lines in
-                defer { lines = [] }
-                return lines
             }
         }
     }
