@@ -63,8 +63,12 @@ class EventStream:
         # Whoever blocks the loop next, as the end of a server's block does, would keep the socket open.
         await asyncio.sleep(0)
 
+    @property
+    def transport(self):
+        return self._writer.transport
+
     def abort(self):
-        self._writer.transport.abort()
+        self.transport.abort()
 
     async def _fill(self):
         if "content-length" in self.headers:

@@ -1,6 +1,7 @@
 """/metrics, /livez, /readyz, and that the books add up whatever happened."""
 
 import asyncio
+import json
 import random
 import re
 
@@ -130,6 +131,29 @@ async def test_errors_are_counted_by_their_code(fresh):
         await client.send(type="publish", topic="nowhere", message=new_message(1))
         await client.expect_error("TOPIC_NOT_FOUND")
     assert errors() == {"BAD_REQUEST": before["BAD_REQUEST"] + 3, "TOPIC_NOT_FOUND": before["TOPIC_NOT_FOUND"] + 1}
+
+
+async def test_every_command_counts_once_whatever_becomes_of_it():
+    keys = [{"id": "boss", "key": "b", "rights": [{"actions": ["*"], "topics": [">"]}]}, {"id": "nobody", "key": "n"}]
+    with Server("--keys", json.dumps(keys), "--command-rate", "1/h", "--command-burst", "3") as server:
+        async with await Client.open(server) as client:
+            # As the first message it is not charged, and done.
+            await client.send(type="auth", api_key="n")
+            assert (await client.receive())["type"] == "ack"
+            publish = {"type": "publish", "topic": "t", "message": new_message(1)}
+            charged = [publish, publish, {"type": "subscribe", "topic": "t", "client_id": "c"}]
+            beyond = [{"type": "ping"}] * 4 + [publish]
+            for code, commands in (("FORBIDDEN", charged), ("RATE_LIMITED", beyond)):
+                for command in commands:
+                    await client.send(**command)
+                    assert (await client.receive())["error"]["code"] == code
+            await client.send("no command")
+            assert (await client.receive())["error"]["code"] == "RATE_LIMITED"
+        async with await Client.open(server) as client:
+            await client.send(type="auth", api_key="wrong")
+            await client.expect_close(1008, "UNAUTHORIZED")
+        told = scrape(server, headers={"X-API-Key": "b"}).labelled("apus_commands_total", "type")
+        assert told == {"auth": 2, "publish": 3, "subscribe": 1, "unsubscribe": 0, "ping": 4}
 
 
 async def test_connections_topics_and_subscriptions_are_told(fresh):

@@ -44,7 +44,7 @@ extension PendingConnection {
     }
 
     func answer(_ problem: Problem, _ events: PollEvents) {
-        switch transport.receive(into: context.input) {
+        switch receive(into: context.input) {
         case .bytes(0), .failed: return close()
         case .wouldBlock: return events.isDisjoint(with: .broken) ? () : close()
         case .bytes: break
@@ -64,7 +64,7 @@ extension PendingConnection {
     }
 
     func discardInput(_ events: PollEvents) {
-        switch transport.receive(into: context.input) {
+        switch receive(into: context.input) {
         case .bytes(1...): break
         case .wouldBlock where events.isDisjoint(with: .broken): break
         case .bytes, .wouldBlock, .failed: close()

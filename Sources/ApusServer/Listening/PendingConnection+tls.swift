@@ -42,13 +42,7 @@ extension PendingConnection {
         guard let tls = transport.tls, tls.session.isEstablished || context.tls.takeHandshake() else { return nil }
         let (before, input) = (opened.count, context.input)
         let space = UnsafeMutableRawBufferPointer(rebasing: input[before...])
-        let wasEstablished = tls.session.isEstablished
-        let result = transport.receive(into: space)
-        if !wasEstablished, tls.session.isEstablished {
-            caller.commonName = tls.session.peerCommonName
-            context.counters.tlsHandshakes += 1
-        }
-        switch result {
+        switch receive(into: space) {
         case .bytes(0): close()
         case .failed: fail(tls.session)
         case .bytes(let count):
@@ -60,8 +54,28 @@ extension PendingConnection {
         return nil
     }
 
+    /// Receives, and notes a handshake that is complete with it.
+    func receive(into space: UnsafeMutableRawBufferPointer) -> Socket.Transfer {
+        guard let tls = transport.tls, !tls.session.isEstablished else { return transport.receive(into: space) }
+        let result = transport.receive(into: space)
+        if tls.session.isEstablished {
+            caller.commonName = tls.session.peerCommonName
+            context.counters.tlsHandshakes.ok += 1
+        }
+        return result
+    }
+
+    /// Counts a handshake that is not complete, and will not be.
+    func countUnfinishedHandshake() {
+        guard let session = transport.tls?.session, !session.isEstablished else { return }
+        if session.failure == nil {
+            context.counters.tlsHandshakes.abandoned += 1
+        } else {
+            context.counters.tlsHandshakes.failed += 1
+        }
+    }
+
     private func fail(_ session: TLSSession) {
-        context.counters.tlsFailures += 1
         context.logger.debug(
             "TLS failed",
             metadata: ["peer": "\(caller.address)", "reason": "\(session.failure ?? "the socket is broken")"]

@@ -252,6 +252,7 @@ final class PendingConnection: PollTarget {
 
     func close() {
         if let registration = registration.take() { poller.remove(registration, of: socket) }
+        countUnfinishedHandshake()
         transport.close()
         caller.place = nil
         if isRefused { context.refusedCount -= 1 }

@@ -9,9 +9,7 @@ struct LoopCounters: Sendable {
     var opened: UInt64 = 0
     /// Closed connections by the reason in the server's close frame. Connections that clients closed are not included.
     var closed: [String: UInt64] = [:]
-    /// Complete TLS handshakes, and those that failed.
-    var tlsHandshakes: UInt64 = 0
-    var tlsFailures: UInt64 = 0
+    var tlsHandshakes = TLSHandshakes()
     var receivedBytes: UInt64 = 0
     var sentBytes: UInt64 = 0
     /// How many connections of ``opened`` use compression.
@@ -19,6 +17,14 @@ struct LoopCounters: Sendable {
     /// Bytes of compressed client messages, before and after decompression.
     var inflatedInput: UInt64 = 0
     var inflatedOutput: UInt64 = 0
+
+    /// TLS handshakes by how they ended.
+    struct TLSHandshakes: Sendable {
+        var ok: UInt64 = 0
+        var failed: UInt64 = 0
+        /// The client left, or took too long.
+        var abandoned: UInt64 = 0
+    }
 
     mutating func count(_ kind: Command.Kind, _ number: Int = 1) {
         commands[Int(kind.rawValue)] += UInt64(number)

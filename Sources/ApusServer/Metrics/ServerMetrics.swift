@@ -133,7 +133,11 @@ struct ServerMetrics: Sendable {
     }
 
     private static func handshakes(_ shares: [Share]) -> MetricFamily {
-        let counts = ["ok": shares.total(\.tlsHandshakes), "failed": shares.total(\.tlsFailures)]
+        let counts = [
+            "ok": shares.total(\.tlsHandshakes.ok),
+            "failed": shares.total(\.tlsHandshakes.failed),
+            "abandoned": shares.total(\.tlsHandshakes.abandoned),
+        ]
         return .counter("apus_tls_handshakes_total", "TLS handshakes that ended.", counts, label: "result")
     }
 

@@ -78,17 +78,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             }
             if let first = commit() { return first }
             let requestID = command.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
-            guard authDeadline == nil else {
-                if command.kind == .auth {
-                    return authenticate(command, in: message, requestID: requestID) ? nil : message
-                }
-                refuse(.anonymous, requestID: requestID)
-                return nil
-            }
-            guard limiter == nil || charge(command, in: message, requestID: requestID) else { return nil }
-            if execute(command, in: message, requestID: requestID) { return nil }
-            limiter?.prepay(1)
-            return message
+            guard perform(command, in: message, requestID: requestID) else { return message }
+            context.counters.count(command.kind)
+            return nil
         } catch {
             if let first = commit() { return first }
             let requestID = error.requestID.map { UnsafeRawBufferPointer(rebasing: message[$0]) }
@@ -100,6 +92,25 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             reply(.badRequest, error.message, requestID: requestID)
             return nil
         }
+    }
+
+    /// Executes a command, or refuses it.
+    ///
+    /// - Returns: whether it is done. One that has to wait comes again.
+    private func perform(
+        _ command: Command,
+        in message: UnsafeRawBufferPointer,
+        requestID: UnsafeRawBufferPointer?
+    ) -> Bool {
+        guard authDeadline == nil else {
+            if command.kind == .auth { return authenticate(command, in: message, requestID: requestID) }
+            refuse(.anonymous, requestID: requestID)
+            return true
+        }
+        guard limiter == nil || charge(command, in: message, requestID: requestID) else { return true }
+        if execute(command, in: message, requestID: requestID) { return true }
+        limiter?.prepay(1)
+        return false
     }
 
     private func execute(
@@ -120,15 +131,10 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
                 reply(.forbidden, Forbidden(.publish).message, requestID: requestID)
                 return true
             }
-            let isDone =
-                command.hasExtensions
+            return command.hasExtensions
                 ? publishExtended(command, in: message, requestID: requestID)
                 : publish(command, in: message, requestID: requestID)
-            // A publish that has to wait comes again.
-            if isDone { context.counters.count(.publish) }
-            return isDone
         }
-        context.counters.count(command.kind)
         switch command.kind {
         case .publish:
             break
