@@ -117,7 +117,7 @@ public struct ApusMount: Service {
         await Task {
             await engine.refuse()
             await engine.drain(within: drainTimeout, requests: nil)
-            await engine.contexts.stop()
+            await engine.contexts.stop(after: keepingHouse)
         }.value
         try await socketLoops.shutdown()
     }

@@ -113,7 +113,6 @@ public struct ApusService: Service {
             logger: logger
         )
         let keepingHouse = Task { await housekeeping.run() }
-        defer { keepingHouse.cancel() }
         let watchingCertificates = engine.tls.map { tls in Task { await CertificateWatch.run(tls, logger: logger) } }
         defer { watchingCertificates?.cancel() }
         // A separate task, so that the deadline can cancel HTTP requests that never end.
@@ -137,7 +136,7 @@ public struct ApusService: Service {
             http.quiesce()
             await engine.drain(within: drainTimeout, requests: serving)
             await serving.value
-            await contexts.stop()
+            await contexts.stop(after: keepingHouse)
         }.value
     }
 }

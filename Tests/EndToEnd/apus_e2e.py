@@ -149,6 +149,8 @@ class Server:
             return
         if self._exit_code is not None:
             assert self.process.returncode == self._exit_code, f"exit {self.process.returncode}: {self.log[-5:]}"
+        # What SwiftNIO says when something is still done on loops that have ended.
+        assert not [line for line in self.log if line.startswith("ERROR:")], self.log[-5:]
         assert stdout == b""
 
     def stop(self):

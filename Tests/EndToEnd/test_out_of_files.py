@@ -7,6 +7,9 @@ from contextlib import contextmanager
 import pytest
 
 from apus_e2e import Client, Server
+from extensions import configure
+from flood import KIB, flood
+from prometheus import Scrape
 from raw_http import request
 from secure import hello
 from wire import connect_plainly
@@ -70,3 +73,19 @@ async def test_open_connections_go_on_new_ones_wait_and_neither_the_processor_no
             kept.close()
             await client.expect_alive()
         assert server.rest("GET", "/livez").status == 200
+
+
+async def test_memory_is_looked_at_also_when_no_file_can_be_opened():
+    with Server("--max-memory", "100MiB", "--history", "100000") as server:
+        configure(server, "t")
+        async with await Client.open(server) as publisher:
+            kept = server.http()
+            kept.request("GET", "/health")
+            kept.getresponse().read()
+            with without_files(server):
+                with pytest.raises(AssertionError, match="UNAVAILABLE"):
+                    await flood(publisher, "t", range(3000), 64 * KIB)
+                kept.request("GET", "/metrics")
+                told = Scrape(kept.getresponse().read().decode())
+                assert told["apus_memory_full"] == 1
+            kept.close()

@@ -83,6 +83,7 @@ async def test_what_was_kept_for_readers_with_full_buffers_is_freed_and_publishe
                 holder.subscribe("patient", "holder")
                 stream.send(request("GET", "/topics/t/events?client_id=stream"))
                 await until(lambda: len(listing(server)["subscribers"]) == 4, "all are there")
+                ports = [raw.socket.getsockname()[1] for raw in (reader, stream, holder)]
                 for raw in (reader, stream, holder):
                     drop_all(raw.socket)
                 # The watcher reads all the time.
@@ -91,12 +92,21 @@ async def test_what_was_kept_for_readers_with_full_buffers_is_freed_and_publishe
                 await publish_all(publisher, "patient")
                 await left
                 await until(files_are(server, files + 1), "their descriptors are free")
+                # Nor does the kernel keep what they did not take.
+                await until(lambda: not any(orphans(port) for port in ports), "their sockets are gone")
                 # Topics keep their histories, and nothing for those that are gone.
                 await until(lambda: scrape(server)["apus_log_bytes"] < 2 * 11 * (BIG + KIB), "the logs are cut")
                 told = scrape(server)
                 assert told["apus_messages_pending"] == 0
                 assert told.labelled("apus_memory_bytes", "part")["outboxes"] < BIG
             await publisher.expect_alive()
+
+
+def orphans(port):
+    """The kernel's sockets towards this port of a client with something that waits to be sent."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table][1:]
+    return [row for row in rows if row[2].endswith(f":{port:04X}") and not row[4].startswith("00000000:")]
 
 
 async def publish_all(publisher, topic):

@@ -3,7 +3,8 @@
 /// Each name has ``ways`` adjacent places. When other topics occupy all of them, the cache grows, up to ``maxPlaces``.
 /// Beyond that, a new topic takes the first place, and the displaced topic is looked up in the broker again. The last
 /// topic found is checked first, because a busy publisher tends to publish to one topic. The hub notices a deleted
-/// topic when it publishes to it, and forgets it.
+/// topic when it publishes to it, and forgets it. Deleted topics that nobody publishes to any more give way to others
+/// before the cache grows.
 struct TopicCache {
     private static let ways = 4
     private static let minPlaces = 256
@@ -64,6 +65,11 @@ struct TopicCache {
                     return
                 }
             }
+            let deleted = (0..<Self.ways).first { places[(first + $0) & (places.count - 1)]?.isDeleted == true }
+            if let deleted {
+                places[(first + deleted) & (places.count - 1)] = topic
+                return
+            }
             guard places.count < Self.maxPlaces else {
                 places[first] = topic
                 return
@@ -75,7 +81,7 @@ struct TopicCache {
     private mutating func grow() {
         let known = places
         places = Array(repeating: nil, count: known.count * 2)
-        for case let topic? in known { insert(topic) }
+        for case let topic? in known where !topic.isDeleted { insert(topic) }
     }
 
     mutating func forget(_ topic: Topic) {

@@ -69,7 +69,7 @@ final class LoopContext {
     private let tickInterval: Int64
     /// When the next tick is due, on the loop's clock.
     private var tickDue: Int64?
-    /// Whether the last tick skipped the stall check because the loop itself was late.
+    /// Whether the last tick passed over the deadlines because the loop itself was late.
     private var wasHeldUp = false
 
     init(
@@ -224,23 +224,25 @@ final class LoopContext {
         let now = monotonicNow()
         let late = max(tickDue.map { now - $0 } ?? 0, 0)
         hub.noteLate(by: late)
-        // Input that arrived while the loop was held up has not been read yet.
         let missed = max(late - tickInterval, 0)
         tickDue = now + tickInterval
+        // Input that arrived while the loop was held up has not been read yet, and nothing was written. So deadlines
+        // are passed over once. A loop that is always late must still check them.
+        let isHeldUp = missed > 0 && !wasHeldUp
+        wasHeldUp = isHeldUp
         beginBurst()
-        // Connections that end change the list, so iterate over a copy.
-        for connection in connections { connection.tick(now: now, missed: missed) }
-        for connection in pending { connection.tick(now: now) }
-        for stream in streams { stream.tick(now: now) }
+        if missed > 0 { for connection in connections { connection.excuse(missed) } }
+        if !isHeldUp {
+            // Connections that end change the list, so iterate over a copy.
+            for connection in connections { connection.tick(now: now) }
+            for connection in pending { connection.tick(now: now) }
+            for stream in streams { stream.tick(now: now) }
+        }
         checkStreams()
         beat.beat(now: now)
         hub.endBursts()
         let (live, throttle) = (settings.timeouts.live, settings.timeouts.throttle)
-        if live > .zero { hub.passOverStuckLoops(timeout: live.wholeMilliseconds) }
-        // A late loop has not written to its sockets either, so skip the stall check once. A loop that is always late
-        // must still run it.
-        let isHeldUp = missed > 0 && !wasHeldUp
-        wasHeldUp = isHeldUp
+        if live > .zero, !isHeldUp { hub.passOverStuckLoops(timeout: live.wholeMilliseconds) }
         if throttle > .zero, !isHeldUp { hub.cutStalled(now: now, timeout: throttle.wholeMilliseconds) }
     }
 

@@ -146,7 +146,11 @@ struct LoopContexts: Sendable {
     }
 
     /// Releases all contexts. There must be no open connections.
-    func stop() async {
+    ///
+    /// - Parameter housekeeping: works on the loops, so it is ended before.
+    func stop(after housekeeping: Task<Void, Never>? = nil) async {
+        housekeeping?.cancel()
+        await housekeeping?.value
         for eventLoop in loops {
             let slot = byLoop[ObjectIdentifier(eventLoop)]
             try? await eventLoop.submit { slot?.value = nil }.get()

@@ -39,7 +39,6 @@ struct MemoryKeeper: Sendable {
         var budget = MemoryBudget(limit: limit)
         var nextTrim: Int64 = 0
         while isInForce() {
-            try? await Task.sleep(for: Self.interval)
             let reading = MemoryReading.now(enough: limit / 100 * 80)
             await adapt(&budget, to: reading)
             // Freed memory counts for the kernel, which kills by it.
@@ -48,6 +47,7 @@ struct MemoryKeeper: Sendable {
                 malloc_trim(0)
                 nextTrim = now + Self.trimInterval
             }
+            try? await Task.sleep(for: Self.interval)
         }
         // Another limit begins anew.
         if budget.level == .full { await refuseWork(false) }

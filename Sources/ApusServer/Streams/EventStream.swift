@@ -248,6 +248,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
     }
 
     private func release(_ transport: Transport) {
+        transport.socket.giveUpIfUnanswered()
         transport.close()
         context.releaseSocket()
     }

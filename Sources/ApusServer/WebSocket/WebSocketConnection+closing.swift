@@ -81,15 +81,17 @@ extension WebSocketConnection {
 // MARK: Time
 
 extension WebSocketConnection {
+    /// Extends the deadline of a pong by time in which the loop was held up.
+    func excuse(_ missed: Int64) {
+        keepalive.excuse(missed)
+    }
+
     /// Called about once a second. Sends pings, and checks the deadlines of pongs and closes.
-    ///
-    /// - Parameter missed: how late this call is, in milliseconds, because the loop was held up.
-    func tick(now: Int64, missed: Int64 = 0) {
+    func tick(now: Int64) {
         if closeDeadline != .max, outbox.isBlocked { putOffClose(now: now) }
-        if now >= closeDeadline { return end() }
+        if now >= closeDeadline { return giveUp() }
         guard phase == .open else { return }
         session?.tick(now: now)
-        keepalive.excuse(missed)
         let action = keepalive.tick(now: now, isReading: isReading, isBlocked: isBlocked) { progress }
         switch action {
         case .nothing:

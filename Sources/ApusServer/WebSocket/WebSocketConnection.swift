@@ -271,6 +271,12 @@ final class WebSocketConnection: PollTarget {
         }
     }
 
+    /// Ends a connection whose peer does not finish the closing handshake, perhaps because its machine is gone.
+    func giveUp() {
+        transport.socket.giveUpIfUnanswered()
+        end()
+    }
+
     /// Closes the socket and releases everything.
     func end() {
         guard phase != .closed else { return }

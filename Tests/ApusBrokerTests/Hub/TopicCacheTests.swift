@@ -37,6 +37,22 @@ import Testing
         }
     }
 
+    @Test func `topics that live shortly do not fill it`() throws {
+        let broker = MemoryBroker()
+        var cache = TopicCache()
+        let staying = try topics(100)
+        for topic in staying { cache.remember(topic) }
+        var known: [() -> Bool] = []
+        for number in 0..<5000 {
+            let topic = try broker.createTopic(named: "short-\(number)")
+            cache.remember(topic)
+            try broker.deleteTopic(named: topic.name)
+            known.append { [weak topic] in topic != nil }
+        }
+        #expect(known.count(where: { $0() }) <= 256)
+        for topic in staying { #expect(find(topic.name, in: &cache) === topic) }
+    }
+
     @Test func `another topic of a forgotten one's name is found under it`() throws {
         let (old, new) = (try topics(1)[0], try topics(1)[0])
         var cache = TopicCache()
