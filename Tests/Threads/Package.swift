@@ -26,9 +26,11 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
+        .target(name: "ReferenceCounts", path: "ReferenceCounts"),
         .testTarget(
             name: "ThreadTests",
             dependencies: [
+                "ReferenceCounts",
                 .product(name: "ApusBroker", package: "apus"),
                 .product(name: "ApusProtocol", package: "apus"),
                 .product(name: "ApusServer", package: "apus"),
@@ -45,6 +47,6 @@ let package = Package(
             ],
             path: "Tests",
             swiftSettings: swiftSettings
-        )
+        ),
     ]
 )

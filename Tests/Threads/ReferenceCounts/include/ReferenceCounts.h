@@ -1,0 +1,2 @@
+// Nothing to call: linked into a program, it tells ThreadSanitizer what reference counts say.
+#pragma once
