@@ -19,11 +19,29 @@ package struct Rule: Hashable, Sendable {
     /// A subject that is missing or empty, or that has a dot or a wildcard in it, would change which topics a rule is
     /// about. So every topic that names the subject then matches nothing.
     static func pattern(of topic: String, subject: String?) -> TopicPattern? {
-        guard placeholders.contains(where: topic.contains) else { return TopicPattern(topic) }
+        let parts = parts(of: topic)
+        guard parts.count > 1 else { return TopicPattern(topic) }
         guard let subject, !subject.isEmpty, !subject.utf8.contains(where: isStructure) else { return nil }
-        return TopicPattern(
-            placeholders.reduce(topic) { topic, placeholder in topic.replacing(placeholder, with: subject) }
-        )
+        return TopicPattern(parts.joined(separator: subject))
+    }
+
+    /// What is before, between and behind the placeholders of a topic.
+    ///
+    /// Found in one go, so that a subject with a placeholder in it stays as it is; and as bytes, because a brace with a
+    /// combining accent behind it is no brace as a `Character`.
+    private static func parts(of topic: String) -> [String] {
+        var parts: [String] = []
+        var (start, rest) = (topic.utf8.startIndex, topic.utf8[...])
+        while !rest.isEmpty {
+            if let placeholder = placeholders.first(where: { rest.starts(with: $0.utf8) }) {
+                parts.append(String(topic[start..<rest.startIndex]))
+                rest = rest.dropFirst(placeholder.utf8.count)
+                start = rest.startIndex
+            } else {
+                rest = rest.dropFirst()
+            }
+        }
+        return parts + [String(topic[start...])]
     }
 
     private static let placeholders = ["{sub}", "{client_id}"]

@@ -108,6 +108,17 @@ struct RightsTests {
         #expect(rights.allows(.publish, topic: "user-ann.out"))
     }
 
+    @Test func `A subject with a placeholder in it is taken as it is`() throws {
+        let rights = try rights(#"[{"actions":["publish"],"topics":["user.{sub}"]}]"#, subject: "a{client_id}b")
+        #expect(rights.allows(.publish, topic: "user.a{client_id}b"))
+        #expect(!rights.hasAnyRight(onTopic: "user.aa{client_id}bb"))
+    }
+
+    @Test func `A placeholder with an accent behind it is one`() throws {
+        let rights = try rights("[{\"actions\":[\"publish\"],\"topics\":[\"user.{sub}\u{301}\"]}]", subject: "ann")
+        #expect(rights.allows(.publish, topic: "user.ann\u{301}"))
+    }
+
     @Test func `The whole server needs a grant on every topic`() throws {
         let some = try rights(#"[{"actions":["stats","admin"],"topics":["orders.>","*"]}]"#)
         #expect(!some.allowsEverywhere(.stats))
