@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-let swiftSettings: [SwiftSetting] = {
+let plainSettings: [SwiftSetting] = {
     var settings: [SwiftSetting] = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("MemberImportVisibility"),
@@ -14,6 +14,60 @@ let swiftSettings: [SwiftSetting] = {
     }
     return settings
 }()
+
+// `dev/sanitize` and `Fuzz/run` set this. Only our own code is instrumented: the packages that it needs are not built once
+// more.
+let instrumentation = Context.environment["APUS_INSTRUMENTATION"]
+let isFuzzing = instrumentation == "fuzzing"
+let instrumentationFlags: [String] =
+    switch instrumentation {
+    case "fuzzing":
+        [
+            "-enable-testing", "-sanitize=address",
+            "-sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table",
+        ]
+    case "address": ["-sanitize=address"]
+    default: []
+    }
+let swiftSettings =
+    instrumentationFlags.isEmpty ? plainSettings : plainSettings + [.unsafeFlags(instrumentationFlags)]
+// Of the lowest target, for all programs with our code in them.
+let linkerSettings: [LinkerSetting] = instrumentationFlags.isEmpty ? [] : [.unsafeFlags(["-sanitize=address"])]
+
+// The targets of `Fuzz` are used in two ways: tests replay the corpus, and `Fuzz/run` builds libFuzzer around them.
+let fuzzDependencies: [Target.Dependency] = [
+    "ApusAccess",
+    "ApusBroker",
+    "ApusProtocol",
+    "ApusServer",
+    "ApusSockets",
+    "ApusTLS",
+    .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "Logging", package: "swift-log"),
+    .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOEmbedded", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let fuzzing: Target =
+    isFuzzing
+    ? .executableTarget(
+        name: "apus-fuzz",
+        dependencies: fuzzDependencies,
+        path: "Fuzz",
+        exclude: ["Corpus", "Dictionaries", "Replay", "README.md", "run"],
+        sources: ["Driver", "Targets"],
+        swiftSettings: swiftSettings,
+        linkerSettings: [.unsafeFlags([Context.environment["APUS_FUZZ_LIBRARY"] ?? "", "-lstdc++"])]
+    )
+    : .testTarget(
+        name: "FuzzTests",
+        dependencies: fuzzDependencies,
+        path: "Fuzz",
+        exclude: ["Corpus", "Dictionaries", "Driver", "README.md", "run"],
+        sources: ["Replay", "Targets"],
+        swiftSettings: swiftSettings
+    )
 
 let package = Package(
     name: "apus",
@@ -56,7 +110,8 @@ let package = Package(
                 "CZlib",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
-            swiftSettings: swiftSettings
+            swiftSettings: swiftSettings,
+            linkerSettings: linkerSettings
         ),
         .target(
             name: "ApusBroker",
@@ -133,7 +188,7 @@ let package = Package(
         ),
         // `Sources/ApusServer/Resources` becomes string literals: SwiftPM's own `embedInCode` makes arrays of bytes,
         // over which the optimizer sits for minutes.
-        .executableTarget(name: "EmbedTextsTool", path: "Plugins/EmbedTextsTool", swiftSettings: swiftSettings),
+        .executableTarget(name: "EmbedTextsTool", path: "Plugins/EmbedTextsTool", swiftSettings: plainSettings),
         .plugin(name: "EmbedTexts", capability: .buildTool(), dependencies: ["EmbedTextsTool"]),
         .target(
             name: "ApusClient",
@@ -369,5 +424,6 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        fuzzing,
     ]
 )
