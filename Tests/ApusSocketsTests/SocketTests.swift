@@ -96,12 +96,17 @@ import Testing
 
     @Test func `an IPv6 address that stands for all leaves IPv4 to another socket when it is asked to`() throws {
         guard Self.hasIPv6 else { return }
-        let six = try Socket.listening(on: "::", port: 0, isIPv6Only: true)
-        defer { six.close() }
-        let port = Int(six.localAddress.port)
-        try Socket.listening(on: "0.0.0.0", port: port).close()
+        // Somebody else may have the port of the one family only.
+        let isLeft = try (0..<20).contains { _ in
+            let six = try Socket.listening(on: "::", port: 0, isIPv6Only: true)
+            defer { six.close() }
+            let four = try? Socket.listening(on: "0.0.0.0", port: Int(six.localAddress.port))
+            four?.close()
+            return four != nil
+        }
+        #expect(isLeft)
         // An address of the other family has nothing to leave.
-        try Socket.listening(on: "127.0.0.1", port: port, isIPv6Only: true).close()
+        try Socket.listening(on: "127.0.0.1", port: 0, isIPv6Only: true).close()
     }
 
     @Test(arguments: [-1, 65_536, .max, .min])
