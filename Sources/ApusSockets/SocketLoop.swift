@@ -33,6 +33,8 @@ public final class SocketLoop: EventLoop {
         var work: [Work] = []
         var timers = Heap<Timer>()
         var lastTimer: UInt64 = 0
+        /// Whether timers are late, and wait until the sockets were polled once.
+        var looksFirst = false
         /// Whether the thread will check this state again before it waits.
         var isAwake = true
         var isStopping = false
@@ -41,6 +43,9 @@ public final class SocketLoop: EventLoop {
         var epoll: CInt?
         var whenStopped: [@Sendable () -> Void] = []
     }
+
+    /// Timers that are later than this let the sockets go first.
+    private static let lateness = TimeAmount.milliseconds(50)
 
     private let state: NIOLockedValueBox<State>
     private let alarm: Alarm
@@ -99,7 +104,10 @@ public final class SocketLoop: EventLoop {
             swap(&work, &state.work)
             if let first = state.timers.min, first.deadline <= .now() {
                 let now = NIODeadline.now()
-                while let timer = state.timers.min, timer.deadline <= now {
+                // The process may have been stopped. What has come meanwhile is read before deadlines are checked.
+                state.looksFirst =
+                    !state.looksFirst && !state.isStopping && now - first.deadline > Self.lateness
+                while !state.looksFirst, let timer = state.timers.min, timer.deadline <= now {
                     state.timers.removeMin()
                     work.append { _ in timer.work() }
                 }

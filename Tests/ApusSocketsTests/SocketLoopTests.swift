@@ -69,6 +69,28 @@ import Testing
         withExtendedLifetime(wire) {}
     }
 
+    @Test func `after the loop was held up, what has come is read before timers that are late`() async throws {
+        let wire = try Wire()
+        let (near, far) = (wire.near, wire.far)
+        try await withLoop { loop in
+            let done = loop.makePromise(of: Void.self)
+            loop.withPoller { poller in
+                let target = Recorder()
+                target.whenTold = { if near.receiveText() == "x" { note(1) } }
+                #expect(throws: Never.self) { try poller.add(near, for: .readable, target: target) }
+                loop.scheduleTask(in: .milliseconds(1)) {
+                    note(2)
+                    done.succeed()
+                }
+                far.send("x")
+                Thread.sleep(forTimeInterval: 0.2)
+            }
+            try await done.futureResult.get()
+            #expect(noted == [1, 2])
+        }
+        withExtendedLifetime(wire) {}
+    }
+
     @Test func `a loop with nothing to do takes no processor time`() async throws {
         let wire = try Wire()
         let near = wire.near
