@@ -15,9 +15,9 @@ from raw_websocket import upgrade_request
 
 KEYS = '[{"id":"boss","key":"k","rights":[{"actions":["*"],"topics":[">"]}]}]'
 BOSS = {"X-API-Key": "k"}
-# Every deadline passes while the server is stopped.
+# Every deadline passes while the server is stopped, but that of idle connections, which clients may lose at any time.
 HASTY = ("--ping-interval", "300ms", "--pong-timeout", "1s", "--handshake-timeout", "1s", "--auth-timeout", "1s",
-         "--throttle-timeout", "500ms", "--live-timeout", "1s", "--idle-timeout", "2s")
+         "--throttle-timeout", "500ms", "--live-timeout", "1s")
 STOPPED = 2.5
 
 
@@ -41,11 +41,10 @@ async def test_whoever_did_its_part_while_the_server_was_stopped_is_served(threa
             idle, publisher = [await stack.enter_async_context(await Client.open(server, additional_headers=BOSS))
                                for _ in range(2)]
             await idle.subscribe("t")
-            shaking, asking, late, waiting = (stack.enter_context(RawHTTP(server)) for _ in range(4))
+            shaking, asking, waiting = (stack.enter_context(RawHTTP(server)) for _ in range(3))
             handshake = upgrade_request("/ws?api_key=k")
             shaking.send(handshake[:20])
             asking.send(request("POST", "/topics", Content_Length=12, X_API_Key="k") + b'{"name')
-            late.ask()
             waiting.send(request("GET", "/topics/t/messages?after=0&wait=30s", X_API_Key="k"))
             await until(lambda: len(subscribers(server)) == 2, "the request waits")
             nameless = await stack.enter_async_context(await Client.open(server))
@@ -54,13 +53,12 @@ async def test_whoever_did_its_part_while_the_server_was_stopped_is_served(threa
                 shaking.send(handshake[20:])
                 asking.send(b'":"u"}')
                 await nameless.send(type="auth", api_key="k")
-                late.send(request())
             await publisher.expect(type="ack", topic="t", status="ok")
             await idle.expect_event("t", message)
             await nameless.expect(type="ack", status="ok")
             assert (await asyncio.to_thread(shaking.head))[0] == 101
-            statuses = [(await asyncio.to_thread(raw.answer)).status for raw in (asking, late, waiting)]
-            assert statuses == [201, 200, 200]
+            statuses = [(await asyncio.to_thread(raw.answer)).status for raw in (asking, waiting)]
+            assert statuses == [201, 200]
             # Nobody is cut afterwards either, and the server is not taken for one that is stuck.
             assert server.rest("GET", "/livez").status == 200
             await asyncio.sleep(1.5)
