@@ -49,6 +49,8 @@ class Guide:
             self._put_tools()
             environment = client_environment({
                 "PATH": f"{self._tools}:{os.environ['PATH']}", "CURL_HOME": str(self._tools), "HOME": str(self.folder),
+                # For Deploy/install: the build need not be where the page's commands have it.
+                "APUS_BIN": os.path.abspath(os.environ["APUS_BIN"]),
                 "DESTDIR": str(self.root), "CURL_CA_BUNDLE": str(authority().certificate)})
             self._shell = subprocess.Popen(["bash", "--noprofile", "--norc"], cwd=self.folder, env=environment,
                                            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -85,7 +85,7 @@ def patterns_and_topics(strike):
     return {"topics": made}
 
 
-@attack("more matches than a connection's patterns may have: it must go")
+@attack("more matches than a connection's patterns may have: it must go", peak=64 * MIB)
 def match_flood(strike):
     closed = 0
     for _ in strike.rounds():

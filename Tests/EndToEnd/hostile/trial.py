@@ -27,7 +27,7 @@ from raw_websocket import RawWebSocket, upgrade_request
 from wire import connect
 
 # Memory, in bytes, that a server may have more than before, by the allocator's grace; and that it may take meanwhile.
-KEPT, TAKEN = 16 * MIB, 64 * MIB
+KEPT, TAKEN = 16 * MIB, 128 * MIB
 # How long descriptors and memory may take to be back: the longest that the server's defaults wait, and some.
 SETTLING = 60 * PATIENCE
 # What the server writes itself has a time and a level. Anything else was written by its end.
