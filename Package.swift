@@ -15,8 +15,7 @@ let plainSettings: [SwiftSetting] = {
     return settings
 }()
 
-// `dev/sanitize` and `Fuzz/run` set this. Only our own code is instrumented: the packages that it needs are not built once
-// more.
+// `dev/sanitize` and `Fuzz/run` set this. Only our own code is instrumented, so its packages need no second build.
 let instrumentation = Context.environment["APUS_INSTRUMENTATION"]
 let isFuzzing = instrumentation == "fuzzing"
 let instrumentationFlags: [String] =

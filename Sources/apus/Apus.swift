@@ -16,8 +16,8 @@ struct Apus: AsyncParsableCommand {
               apus sub orders
               apus pub orders '{"id": 1}'
 
-            Client commands find the server through --url or APUS_URL (default http://127.0.0.1:8080), which may name a Unix \
-            socket (unix:/run/apus.sock); a key goes in --api-key or APUS_API_KEY.
+            Client commands find the server through --url or APUS_URL (default http://127.0.0.1:8080), which may name \
+            a Unix socket (unix:/run/apus.sock); a key goes in --api-key or APUS_API_KEY.
 
             Durations are written 500ms, 25s, 1.5h or 7d; a number without a unit is seconds.
 

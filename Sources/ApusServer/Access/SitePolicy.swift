@@ -21,7 +21,8 @@ struct SitePolicy: Sendable, Equatable {
                 Problem(
                     .forbiddenOrigin,
                     """
-                    Pages \(Self.which(origin)) may not use this server; the setting allowed_origins lists those that may
+                    Pages \(Self.which(origin)) may not use this server; the setting allowed_origins lists those \
+                    that may
                     """
                 )
             case .foreignHost(let host):
