@@ -4,6 +4,14 @@ package import ApusProtocol
 ///
 /// All event loops share a broker. Any thread may call it.
 package protocol Broker: Sendable {
+    /// Keeps what topics are told to keep; `nil` if nothing outlives the process.
+    var journal: (any Journal)? { get }
+
+    /// Waits until the topics that were made, changed or deleted before are so in the journal, too.
+    ///
+    /// - Throws: ``CommitFailure``.
+    func changesKept() async throws(CommitFailure)
+
     /// Creates a topic.
     ///
     /// - Throws: ``BrokerError`` `.topicExists`, `.nameNotAllowed` or `.tooManyTopics`.
@@ -93,7 +101,7 @@ public struct BrokerError: Error, Hashable, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case topicExists, topicNotFound, nameNotAllowed, filterNotAllowed, tooManyTopics, tooManySubscriptions
-            case positionInFuture, badRequest, messageTooLarge, rateLimited, slowConsumer, cancelled
+            case positionInFuture, badRequest, messageTooLarge, rateLimited, slowConsumer, cancelled, notKept
         }
 
         private let kind: Kind
@@ -124,6 +132,8 @@ public struct BrokerError: Error, Hashable, Sendable {
         public static let rateLimited = Code(.rateLimited)
         /// The subscription was behind by more than its queue, and its policy ended it.
         public static let slowConsumer = Code(.slowConsumer)
+        /// The message could not be kept as the topic's durability demands. It was not published.
+        public static let notKept = Code(.notKept)
         /// The waiting task was cancelled.
         public static let cancelled = Code(.cancelled)
 

@@ -20,6 +20,8 @@ package final class MemoryBroker: Broker {
         package var loopPace: LoopPace?
         /// How many messages may be published to a topic, unless the topic says otherwise; `nil` for any number.
         package var topicRate: RateLimit?
+        /// The bytes of a topic that may wait for the journal. Beyond that, publishers wait.
+        package var uncommittedBytes: Int
 
         package init(
             history: Int = 100,
@@ -27,7 +29,8 @@ package final class MemoryBroker: Broker {
             topics: Int = 100_000,
             dedupe: Int = 100_000,
             loopPace: LoopPace? = nil,
-            topicRate: RateLimit? = nil
+            topicRate: RateLimit? = nil,
+            uncommittedBytes: Int = 16 << 20
         ) {
             self.history = history
             self.topicBytes = topicBytes
@@ -35,10 +38,11 @@ package final class MemoryBroker: Broker {
             self.dedupe = dedupe
             self.loopPace = loopPace
             self.topicRate = topicRate
+            self.uncommittedBytes = uncommittedBytes
         }
     }
 
-    private struct State {
+    struct State {
         var topics: [ExactText: Topic] = [:]
         var names = NameTrie<Topic>()
         var filters = FilterTrie<Filter>()
@@ -49,23 +53,35 @@ package final class MemoryBroker: Broker {
         var topicRate: RateLimit?
         /// The topics not yet trimmed in this round.
         var untrimmed: ArraySlice<Topic> = []
+        /// The number of the newest topic, for the journal.
+        var lastNumber: UInt32 = 0
+        /// The newest change that the journal was told of.
+        var lastChange: Commit?
     }
 
     /// A hub that wants to hear about new topics.
-    private struct Filter {
+    struct Filter {
         let id: FilterID
         let mailbox: HubMailbox
     }
 
-    private let limits: Limits
+    let limits: Limits
     private let makeEpoch: @Sendable () -> String
-    private let state: NIOLockedValueBox<State>
+    package let journal: (any Journal)?
+    let state: NIOLockedValueBox<State>
 
     /// Creates a broker without topics.
     ///
-    /// - Parameter makeEpoch: makes the epoch of a new topic: short text of letters and digits, never the same twice.
-    package init(limits: Limits = Limits(), makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch) {
+    /// - Parameters:
+    ///   - journal: keeps what topics are told to keep; `nil` if nothing outlives the process.
+    ///   - makeEpoch: makes the epoch of a new topic: short text of letters and digits, never the same twice.
+    package init(
+        limits: Limits = Limits(),
+        journal: (any Journal)? = nil,
+        makeEpoch: @escaping @Sendable () -> String = MemoryBroker.randomEpoch
+    ) {
         self.limits = limits
+        self.journal = journal
         self.makeEpoch = makeEpoch
         state = NIOLockedValueBox(State(topicRate: limits.topicRate))
     }
@@ -90,7 +106,11 @@ package final class MemoryBroker: Broker {
         var settings = TopicSettings()
         change(&settings)
         let (topic, isNew) = try find(or: settings, named: name)
-        if !isNew { topic.change(change) }
+        if !isNew {
+            topic.change(change)
+            keep { .changed(topic, topic.settings) }
+            if topic.hasUncommitted { journal?.commit([topic]) }
+        }
         return (topic, isNew)
     }
 
@@ -116,8 +136,15 @@ package final class MemoryBroker: Broker {
                 limits: limits,
                 rate: state.topicRate,
                 settings: settings,
-                reservations: filters.count + awaiting.count
+                reservations: filters.count + awaiting.count,
+                number: journal == nil ? 0 : state.lastNumber + 1,
+                durability: journal?.durability ?? .memory
             )
+            if let journal {
+                state.lastNumber = topic.number
+                // Under the lock, so that the journal hears of topics of one name in their order.
+                state.lastChange = journal.record(.created(topic))
+            }
             state.topics[ExactText(name)] = topic
             state.names.insert(name, topic)
             // Done under the lock, so that a hub hears about topics of one name in the order in which they were
@@ -139,6 +166,7 @@ package final class MemoryBroker: Broker {
                 // Done before another topic of that name can be created, so that its subscriptions find their
                 // predecessors.
                 topic.markDeleted()
+                if let journal { state.lastChange = journal.record(.deleted(topic)) }
                 return topic
             })
         else { throw .noTopic(named: name) }

@@ -80,6 +80,8 @@ extension Topic {
         package let settings: TopicSettings
         /// How many messages may be published; `nil` for any number.
         package let rateLimit: RateLimit?
+        /// What acked messages survive.
+        package let durability: Durability
         /// The oldest offset that a replay may start from; `last` + 1 when there is none.
         package let first: Offset
         /// The offset of the last message; 0 when nothing was ever published.
@@ -103,6 +105,7 @@ extension Topic {
             return Inspection(
                 settings: state.settings,
                 rateLimit: state.rateLimit,
+                durability: state.durability,
                 first: state.log.firstOfHistory(now: now),
                 last: state.log.head - 1,
                 bytes: state.log.bytes,

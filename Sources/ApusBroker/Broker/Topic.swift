@@ -17,104 +17,42 @@ package final class Topic: Sendable {
     /// while the socket still takes it.
     let isPaced: Bool
     let state: NIOLockedValueBox<TopicState>
+    /// Identifies the topic in a journal; 0 without one.
+    package let number: UInt32
 
-    /// - Parameter rate: how many messages may be published, unless the settings say otherwise.
+    /// - Parameters:
+    ///   - rate: how many messages may be published, unless the settings say otherwise.
+    ///   - durability: what messages survive, unless the settings say otherwise. More than that is not possible.
     init(
         name: String,
         epoch: String,
         limits: MemoryBroker.Limits,
         rate: RateLimit? = nil,
         settings: TopicSettings,
-        reservations: Int = 0
+        reservations: Int = 0,
+        number: UInt32 = 0,
+        durability: Durability = .memory
     ) {
         self.name = name
+        self.number = number
         let template = EventTemplate(topic: name, epoch: epoch)
         self.template = template
         nameBytes = Array(name.utf8)
         isPaced = limits.loopPace != nil
         state = NIOLockedValueBox(
-            TopicState(template: template, limits: limits, rate: rate, settings: settings, reservations: reservations)
+            TopicState(
+                template: template,
+                limits: limits,
+                rate: rate,
+                settings: settings,
+                reservations: reservations,
+                durability: durability
+            )
         )
     }
 
     /// Tells this topic's offsets apart from the offsets of another topic with the same name.
     package var epoch: String { template.epoch }
-
-    // MARK: Publishing
-
-    /// Appends `message`, a JSON object, and adds the hubs to notify to `wakeups`.
-    func publish(
-        _ message: UnsafeRawBufferPointer,
-        time: Timestamp,
-        origin: UInt32,
-        by publisher: HubMailbox?,
-        wakeups: inout [Wakeup]
-    ) -> PublishOutcome {
-        state.withLockedValue { state in
-            guard state.takesBareMessages else { return state.isDeleted ? .deleted : .needsPublication }
-            if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return obstacle }
-            let offset = state.log.append(message, time: time, origin: origin)
-            state.published(1, bytes: message.count, time: time.steady, wakeups: &wakeups)
-            return .published(PublishReceipt(offset: offset, subscribers: state.subscriptions))
-        }
-    }
-
-    /// Appends `messages`, JSON objects, in order and up to the first one that the topic does not take at once.
-    ///
-    /// - Returns: what was appended, and the outcome of the first message that was not.
-    func publish(
-        _ messages: ContiguousArray<UnsafeRawBufferPointer>,
-        time: Timestamp,
-        origin: UInt32,
-        by publisher: HubMailbox?,
-        wakeups: inout [Wakeup]
-    ) -> (receipt: PublishReceipt, refusal: PublishOutcome?) {
-        state.withLockedValue { state in
-            var receipt = PublishReceipt(offset: state.log.head, count: 0, subscribers: state.subscriptions)
-            guard state.takesBareMessages else { return (receipt, state.isDeleted ? .deleted : .needsPublication) }
-            for message in messages {
-                if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return (receipt, obstacle) }
-                _ = state.log.append(message, time: time, origin: origin)
-                state.published(1, bytes: message.count, time: time.steady, wakeups: &wakeups)
-                receipt.count += 1
-            }
-            return (receipt, nil)
-        }
-    }
-
-    /// Appends all publications or none, except duplicates: ids published within the topic's dedupe window.
-    func publish(
-        _ publications: [Publication],
-        time: Timestamp,
-        origin: UInt32,
-        by publisher: HubMailbox?,
-        wakeups: inout [Wakeup]
-    ) -> PublishOutcome {
-        state.withLockedValue { state in
-            guard !state.isDeleted else { return .deleted }
-            // First, so that nobody waits only to be refused.
-            if let wait = state.rateWait(for: publications.count, now: time.steady) { return .rateLimited(wait) }
-            if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return obstacle }
-            state.spendRate(publications.count, now: time.steady)
-            var receipt = PublishReceipt(offset: 0, count: 0, subscribers: state.subscriptions)
-            var bytes = 0
-            for publication in publications {
-                let (offset, isNew) = state.append(publication, time: time, origin: origin)
-                if isNew {
-                    if receipt.count == 0 { receipt.offset = offset }
-                    receipt.count += 1
-                    bytes += publication.message.count
-                } else {
-                    if receipt.count + receipt.duplicates == 0 { receipt.offset = offset }
-                    receipt.duplicates += 1
-                }
-            }
-            if receipt.count > 0 {
-                state.published(receipt.count, bytes: bytes, time: time.steady, wakeups: &wakeups)
-            }
-            return .published(receipt)
-        }
-    }
 
     // MARK: Readers
 
@@ -247,8 +185,13 @@ package final class Topic: Sendable {
 
     /// Finishes the deletion of a topic that is marked deleted: tells every hub to end its subscriptions.
     func delete() {
-        let (readers, waiting) = state.withLockedValue { state in
+        let (readers, waiting) = state.withLockedValue { state -> ([TopicState.Reader], [HubMailbox]) in
             state.log.seal()
+            guard state.uncommitted?.isEmpty ?? true else {
+                // Publishes that were taken before are kept and delivered first.
+                state.isDeletionDue = true
+                return ([], state.takeWaitingIfOpen())
+            }
             for index in state.readers.indices { state.readers[index].isNotified = true }
             if state.readers.isEmpty, state.reservations == 0 { state.log.removeAll() }
             return (state.readers, state.takeWaitingIfOpen())

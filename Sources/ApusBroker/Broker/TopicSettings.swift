@@ -20,6 +20,8 @@ package struct TopicSettings: Sendable, Equatable {
     package var topicRate: Rate?
     /// How many of them may come at once. A topic with a rate of its own and no burst has one second's worth.
     package var topicBurst: Int?
+    /// What acked messages survive.
+    package var durability: Durability?
 
     package init() {}
 
@@ -63,6 +65,8 @@ package struct PublishReceipt: Sendable, Equatable {
     package var duplicates: Int
     /// The number of subscriptions that the messages are for.
     package var subscribers: Int
+    /// What the messages survive, once they are published.
+    package var stored = Durability.memory
 
     package init(offset: Offset, count: Int = 1, duplicates: Int = 0, subscribers: Int = 0) {
         self.offset = offset
@@ -77,6 +81,8 @@ package struct PublishReceipt: Sendable, Equatable {
 /// The outcome of a publish.
 package enum PublishOutcome: Sendable, Equatable {
     case published(PublishReceipt)
+    /// Published once the commit is kept. Call ``Hub/wait(_:for:)-(_,Commit)``, which tells what came of it.
+    case uncommitted(PublishReceipt, Commit)
     /// A throttling subscription is at its bound. The hub is told when there is room.
     case throttled
     /// Another loop that reads the topic is too far behind. The hub is told when that loop has looked at the topic.

@@ -7,7 +7,13 @@ extension TopicState {
     /// What a publish from this hub has to wait for, if anything. The topic tells the hub when the wait is over.
     @inline(__always)
     mutating func obstacle(to publisher: HubMailbox?, wakeups: inout [Wakeup]) -> PublishOutcome? {
-        guard log.head >= freeUntil || publishedBytes >= freeBytes else { return nil }
+        obstacle(to: publisher, at: log.head, wakeups: &wakeups)
+    }
+
+    /// - Parameter head: the offset that the publish would get.
+    @inline(__always)
+    mutating func obstacle(to publisher: HubMailbox?, at head: Offset, wakeups: inout [Wakeup]) -> PublishOutcome? {
+        guard head >= freeUntil || publishedBytes >= freeBytes else { return nil }
         return lookForObstacle(to: publisher, wakeups: &wakeups)
     }
 
@@ -31,13 +37,13 @@ extension TopicState {
         return found
     }
 
-    private mutating func addWaiting(_ publisher: HubMailbox?) {
+    mutating func addWaiting(_ publisher: HubMailbox?) {
         if let publisher, !waiting.contains(where: { $0 === publisher }) { waiting.append(publisher) }
     }
 
     private func throttles(_ reader: Reader) -> Bool {
         guard reader.publishLimit != .max else { return false }
-        if log.head >= reader.publishLimit { return true }
+        if nextOffset >= reader.publishLimit { return true }
         // Bytes that only other policies still have to read make no publisher wait.
         return log.bytes > log.limits.bytes && reader.retainFrom < log.head
     }
@@ -86,7 +92,7 @@ extension TopicState {
     /// Takes the hubs whose publishers wait, once nothing makes them wait any more.
     mutating func takeWaitingIfOpen() -> [HubMailbox] {
         guard !waiting.isEmpty else { return [] }
-        var isOpen = true
+        var isOpen = isDeleted || !isCommitBacklogFull
         for index in readers.indices where !isDeleted {
             if isBehind(readers[index]) {
                 isOpen = false

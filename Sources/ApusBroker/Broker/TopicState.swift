@@ -58,7 +58,14 @@ struct TopicState {
     var reservations: Int
     private(set) var settings: TopicSettings
     let limits: MemoryBroker.Limits
-    private var dedupe: DedupeWindow?
+    var dedupe: DedupeWindow?
+    /// What is published and not kept yet; `nil` if the topic keeps nothing beyond the process.
+    var uncommitted: Uncommitted?
+    /// What the topic's messages survive, and what they survive unless its settings say otherwise.
+    private(set) var durability = Durability.memory
+    let standardDurability: Durability
+    /// Whether the topic is to be deleted once its publishes are kept, or have failed.
+    var isDeletionDue = false
     private var rate: TopicRate
     private(set) var rates = RateMeter()
     private(set) var publishedBytes: UInt64 = 0
@@ -68,7 +75,8 @@ struct TopicState {
         limits: MemoryBroker.Limits,
         rate: RateLimit?,
         settings: TopicSettings,
-        reservations: Int
+        reservations: Int,
+        durability: Durability
     ) {
         log = TopicLog(template: template, limits: TopicLog.Limits(history: limits.history, bytes: limits.topicBytes))
         self.limits = limits
@@ -77,6 +85,7 @@ struct TopicState {
         self.reservations = reservations
         subscriptions = reservations
         takesBareMessages = true
+        standardDurability = durability
         change(to: settings)
     }
 
@@ -94,14 +103,24 @@ struct TopicState {
         } else {
             dedupe = nil
         }
+        durability = min(settings.durability ?? standardDurability, standardDurability)
+        changeDurability()
         limitRate(rate.standard)
     }
 
     /// Changes the rate that applies unless the topic has one of its own.
     mutating func limitRate(_ standard: RateLimit?) {
         rate.change(to: settings.rateLimit(standard), standard: standard)
-        takesBareMessages = !isDeleted && dedupe == nil && settings.ttl == nil && rate.limit == nil
+        findPath()
     }
+
+    /// Decides which path bare messages take.
+    mutating func findPath() {
+        takesBareMessages = !isDeleted && isBare && uncommitted == nil
+    }
+
+    /// Whether a message needs no id, lifetime or rate.
+    var isBare: Bool { dedupe == nil && settings.ttl == nil && rate.limit == nil }
 
     /// The rate that applies; `nil` if publishes are not limited.
     var rateLimit: RateLimit? { rate.limit }
@@ -154,7 +173,8 @@ struct TopicState {
     /// - Returns: the offset of the publication, or of the earlier one with the same id.
     mutating func append(_ publication: Publication, time: Timestamp, origin: UInt32) -> (Offset, isNew: Bool) {
         let now = time.steady
-        if let older = dedupe?.offset(of: ExactText(publication.id), now: now) { return (older, false) }
+        let id = ExactText(publication.id)
+        if let older = dedupe?.offset(of: id, now: now) { return (older, false) }
         var detail: PublicationDetail?
         if publication.keyJSON != nil || publication.ttl != nil || settings.ttl != nil {
             let lifetime = publication.ttl ?? settings.ttl
@@ -163,8 +183,12 @@ struct TopicState {
                 expires: lifetime.map { now + $0 } ?? .max
             )
         }
-        let offset = log.append(publication.message, time: time, origin: origin, detail: detail)
-        dedupe?.insert(ExactText(publication.id), at: offset, now: now)
+        let message = publication.message
+        let kept = dedupe == nil ? nil : publication.id
+        let offset =
+            uncommitted?.append(message, time: time, origin: origin, detail: detail, id: kept)
+            ?? log.append(message, time: time, origin: origin, detail: detail)
+        dedupe?.insert(id, at: offset, now: now)
         return (offset, true)
     }
 
@@ -246,40 +270,5 @@ struct TopicState {
         log.seal()
         trim()
         return takeWaitingIfOpen()
-    }
-
-    mutating func trim(now: Int64 = .min) {
-        guard !(isDeleted && readers.isEmpty && reservations == 0) else { return log.removeAll() }
-        var lowWaterMark = log.head
-        // A subscription that does not throttle never makes publishers wait, not even through the bytes that the log
-        // keeps for it.
-        var retainFrom = Offset.max
-        for index in readers.indices {
-            lowWaterMark = min(lowWaterMark, readers[index].lowWaterMark)
-            retainFrom = min(retainFrom, readers[index].retainFrom)
-        }
-        if reservations > 0 { lowWaterMark = 1 }
-        log.trim(needed: lowWaterMark, retainFrom: retainFrom, now: now)
-        log.dropEncodings(before: lowWaterMark)
-        log.reopen(readTo: lowWaterMark)
-    }
-
-    /// Drops what has become too old: history, expired publications and message ids.
-    ///
-    /// - Parameter now: in milliseconds on the steady clock.
-    /// - Returns: `false` when nothing in this topic depends on time.
-    mutating func age(to now: Int64) -> Bool {
-        guard settings.historyAge != nil || log.hasLifetimes || dedupe != nil else { return false }
-        dedupe?.forget(before: now)
-        if log.hasLifetimes { log.expire(now: now) }
-        if settings.historyAge != nil { log.seal() }
-        trim(now: now)
-        return true
-    }
-
-    /// Releases capacity that the dedupe window and the key table no longer need.
-    mutating func releaseMemory() {
-        dedupe?.releaseRoom()
-        log.releaseRoom()
     }
 }

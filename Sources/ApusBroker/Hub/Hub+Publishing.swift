@@ -51,10 +51,10 @@ extension Hub {
     ) -> StagedPublishes.Result? {
         guard let topic = topic(named: staged.topic) else { return nil }
         let messages = staged.messages
-        let (receipt, refusal) = topic.publish(messages, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
-        finish(.published(receipt), of: topic)
+        let (outcome, refusal) = topic.publish(messages, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
+        if let outcome { finish(outcome, of: topic) }
         if let refusal { finish(refusal, of: topic) }
-        return StagedPublishes.Result(topic: topic, count: receipt.count, refusal: refusal)
+        return StagedPublishes.Result(topic: topic, outcome: outcome, refusal: refusal)
     }
 
     /// Publishes all of `publications` or none, with their ids, keys and lifetimes.
@@ -89,6 +89,10 @@ extension Hub {
             counters.published += UInt64(receipt.count)
             counters.matched += UInt64(receipt.count * receipt.subscribers)
             counters.duplicates += UInt64(receipt.duplicates)
+        case .uncommitted:
+            // Counted when it is settled.
+            if uncommitted.last !== topic { uncommitted.append(topic) }
+            requestTurn()
         case .deleted:
             cache.forget(topic)
         case .rateLimited:

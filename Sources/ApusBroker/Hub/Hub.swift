@@ -42,6 +42,9 @@ package final class Hub {
     @exclusivity(unchecked) private var remote: [Wakeup] = []
     @exclusivity(unchecked) var wakeups: [Wakeup] = []
     var waiting: [ObjectIdentifier: WaitingPublishers] = [:]
+    /// The topics that this turn names to the journal, and the publishers whose publishes it has to keep.
+    @exclusivity(unchecked) var uncommitted: [Topic] = []
+    var awaited: [ObjectIdentifier: [any CommitWaiter]] = [:]
     /// The number of topics with the same name that the hub reads. Above 1, deleted topics are still being read.
     var topicsOfName: [ExactText: Int] = [:]
     /// Whether the current turn will still flush what is delivered now.
@@ -108,12 +111,14 @@ package final class Hub {
         isTurnRequested = true
         let inbox = mailbox.take()
         if !remote.isEmpty { wakeOthers() }
+        if !uncommitted.isEmpty { commit() }
         if let inbox {
             if let since = inbox.since { loopLag.add(HubMailbox.now() - since) }
             sortIn(inbox)
         }
         isTurnRequested = false
         willFlush = true
+        if let inbox { for commit in inbox.settled { settle(commit) } }
         if let inbox, !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }
         // Resume publishers before the drains: their messages go out with them, and publishers of other loops are not
         // always first.

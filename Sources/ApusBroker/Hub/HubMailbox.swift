@@ -12,6 +12,7 @@ package final class HubMailbox: Sendable {
     struct Inbox {
         var slots: [Int] = []
         var resumed: [Topic] = []
+        var settled: [Commit] = []
         var matched: [(topic: Topic, filter: FilterID)] = []
         var presence: [(news: Presence, slot: Int)] = []
         /// For each slot, the number of dropped news.
@@ -21,6 +22,7 @@ package final class HubMailbox: Sendable {
 
         var isEmpty: Bool {
             slots.isEmpty && resumed.isEmpty && matched.isEmpty && presence.isEmpty && droppedPresence.isEmpty
+                && settled.isEmpty
         }
     }
 
@@ -52,6 +54,11 @@ package final class HubMailbox: Sendable {
     /// Tells the hub that publishers waiting for `topic` may try again.
     func resumePublishers(of topic: Topic) {
         change { $0.resumed.append(topic) }
+    }
+
+    /// Tells the hub what came of publishes of its own.
+    func post(_ settled: Commit) {
+        change { $0.settled.append(settled) }
     }
 
     /// Tells the hub about a new topic that one of its filters matches.

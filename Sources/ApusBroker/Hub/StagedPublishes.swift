@@ -20,11 +20,24 @@ package struct StagedPublishes {
     /// What became of all that was staged.
     package struct Result {
         package let topic: Topic
-        /// How many were published, from the first.
-        package let count: Int
+        /// The outcome of those that were published, from the first; `nil` if none was.
+        package let outcome: PublishOutcome?
         /// The outcome of the one after them, if any. If it says that the publisher must wait, call
         /// ``Hub/wait(_:for:_:)``; otherwise publish the rest one by one.
         package let refusal: PublishOutcome?
+
+        /// How many were published, from the first.
+        package var count: Int {
+            switch outcome {
+            case .published(let receipt), .uncommitted(let receipt, _): receipt.count
+            default: 0
+            }
+        }
+
+        /// What has to be kept before they are published, if anything.
+        package var commit: Commit? {
+            if case .uncommitted(_, let commit) = outcome { commit } else { nil }
+        }
     }
 
     /// The bytes of the topic's name, in the first command.

@@ -82,6 +82,20 @@ package final class Batch: Sendable {
         self.template = template
     }
 
+    /// Makes a batch of frames that were kept before.
+    init(first: Offset, frames: Frames, newestTime: Int64, lead: Int64, details: BatchDetails?, template: EventTemplate) {
+        self.first = first
+        count = frames.marks.count + 1
+        base = frames
+        // Connections of an earlier process are not to be confused with those of today: none has the number 0.
+        lastOrigin = 0
+        self.newestTime = newestTime
+        self.lead = lead
+        self.details = details
+        isSpent = false
+        self.template = template
+    }
+
     /// Makes a batch without contents for publications that have all expired. `newest` holds the last of them.
     ///
     /// The batch has details, so that no reader hands it on as it is. It has no detail for each publication.

@@ -39,6 +39,20 @@ struct DedupeWindow {
         while let oldest = order.first, now - oldest.time > window { forgetOldest() }
     }
 
+    /// The ids and where they were published, oldest first.
+    var identified: [(offset: Offset, id: String)] {
+        order.compactMap { entry in offsets[entry.id].map { ($0, entry.id.text) } }
+    }
+
+    /// Forgets the ids of messages that were not published after all: those at `first` and after it.
+    mutating func forget(from first: Offset) {
+        while let newest = order.last, let offset = offsets[newest.id], offset >= first {
+            order.removeLast()
+            offsets[newest.id] = nil
+            bytes -= newest.id.text.utf8.count
+        }
+    }
+
     /// Releases capacity for more ids than there are now.
     mutating func releaseRoom() {
         let before = offsets.capacity

@@ -61,13 +61,13 @@ struct TopicLog {
     let template: EventTemplate
     var limits: Limits
     /// The offset that the next publication gets.
-    private(set) var head: Offset = 1
+    var head: Offset
     var sealed = Deque<Batch>()
     var sealedBytes = 0
     /// Changed in place: its buffer is never shared before the batch is sealed.
-    private var open = OpenBatch()
-    private(set) var isOpen = false
-    private var openFirst: Offset = 1
+    var open = OpenBatch()
+    var isOpen = false
+    var openFirst: Offset = 1
     /// The details of the open batch's publications, up to the last publication that has any.
     private(set) var openDetails: [PublicationDetail] = []
     private var openSuperseded = BitSet()
@@ -83,9 +83,10 @@ struct TopicLog {
     /// Whether publications in the log may expire or have expired.
     var hasLifetimes = false
 
-    init(template: EventTemplate, limits: Limits) {
+    init(template: EventTemplate, limits: Limits, head: Offset = 1) {
         self.template = template
         self.limits = limits
+        self.head = head
     }
 
     /// The oldest offset that can still be read; `head` when there is none.

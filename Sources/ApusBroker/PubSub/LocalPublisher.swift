@@ -2,7 +2,7 @@ import ApusProtocol
 import NIOCore
 
 /// The messages that a task publishes. The publisher may have to wait. It lives on its loop.
-final class LocalPublisher: WaitingPublisher {
+final class LocalPublisher: WaitingPublisher, CommitWaiter {
     struct Messages: Sendable {
         var topic: String
         /// The JSON of all messages, concatenated.
@@ -21,6 +21,8 @@ final class LocalPublisher: WaitingPublisher {
     /// Called once.
     private var done: ((Result<PubSub.Outcome, BrokerError>) -> Void)?
     private var waitsFor: Topic?
+    /// What is published once it is kept.
+    private var outcome: PubSub.Outcome?
 
     init(
         _ messages: Messages,
@@ -46,6 +48,9 @@ final class LocalPublisher: WaitingPublisher {
         switch result.outcome {
         case .published(let receipt):
             finish(.success(PubSub.Outcome(receipt, epoch: topic.epoch, time: time)))
+        case .uncommitted(let receipt, let commit):
+            outcome = PubSub.Outcome(receipt, epoch: topic.epoch, time: time)
+            hub.wait(self, for: commit)
         case .throttled, .held:
             waitsFor = topic
             hub.wait(self, for: topic, result.outcome)
@@ -73,8 +78,18 @@ final class LocalPublisher: WaitingPublisher {
         }
     }
 
-    /// Stops waiting, because the waiting task was cancelled.
+    func settled(_ commit: Commit, _ result: Commit.Outcome) {
+        guard let outcome else { return }
+        switch result {
+        case .kept: finish(.success(outcome))
+        case .failed(let failure): finish(.failure(BrokerError(.notKept, failure.message)))
+        }
+    }
+
+    /// Stops waiting, because the waiting task was cancelled. What a journal has begun to keep is published all the
+    /// same.
     func cancel() {
+        guard outcome == nil else { return }
         if let topic = waitsFor.take() { hub.stopWaiting(self, for: topic) }
         finish(.failure(BrokerError(.cancelled, "The publish was cancelled while it waited")))
     }

@@ -12,6 +12,8 @@ package struct TopicSettingsFields: Sendable, Equatable {
     package var topicRate: Rate??
     /// How many of them may come at once.
     package var topicBurst: Int??
+    /// What acked messages survive.
+    package var durability: Durability??
 
     /// The most messages that a topic may be told to keep.
     package static var maxHistory: Int { 100_000_000 }
@@ -56,7 +58,8 @@ package struct TopicSettingsFields: Sendable, Equatable {
         case "history_age": historyAge = .some(try value.duration())
         case "history_bytes": historyBytes = .some(try value.integer(0...Self.maxHistoryBytes))
         case "queue": queue = .some(try value.integer(1...max(maxQueue, 1)))
-        case "overflow": overflow = .some(try value.overflow())
+        case "overflow": overflow = .some(try value.choice())
+        case "durability": durability = .some(try value.choice())
         case "dedupe_window": dedupeWindow = .some(try value.duration())
         case "ttl": ttl = .some(try value.duration())
         case "topic_rate": topicRate = .some(try value.rate())
@@ -110,12 +113,13 @@ private struct FieldValue {
         return rate
     }
 
-    func overflow() throws(FieldError) -> OverflowPolicy? {
+    /// One of the words of a closed list.
+    func choice<Word: RawRepresentable<String> & CaseIterable>() throws(FieldError) -> Word? {
         if token.kind == .null { return nil }
-        guard let policy = token.text?.string(in: bytes).flatMap({ OverflowPolicy(rawValue: $0) }) else {
-            let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let word = token.text?.string(in: bytes).flatMap({ Word(rawValue: $0) }) else {
+            let names = Word.allCases.map(\.rawValue).joined(separator: ", ")
             throw FieldError(message: "'\(name)' must be one of \(names), or null")
         }
-        return policy
+        return word
     }
 }

@@ -60,6 +60,15 @@ package struct MessageEncoder: Sendable {
         }
     }
 
+    /// The request id, as JSON, in a reply that was written before.
+    package static func requestID(of reply: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        var members = JSONMembers(of: JSONMembers.root(of: reply), in: reply)
+        while let (name, value) = members?.next() {
+            if name.string(in: reply) == "request_id" { return UnsafeRawBufferPointer(rebasing: reply[value.range]) }
+        }
+        return nil
+    }
+
     /// `{"type":"pong","request_id":…,"ts":…}`.
     package func pong(requestID: UnsafeRawBufferPointer?, time: Timestamp, to buffer: inout ByteBuffer) {
         let head: StaticString = #"{"type":"pong""#

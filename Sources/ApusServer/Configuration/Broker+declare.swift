@@ -31,5 +31,6 @@ extension TopicSettings {
         if let value = fields.ttl { ttl = value }
         if let value = fields.topicRate { topicRate = value }
         if let value = fields.topicBurst { topicBurst = value }
+        if let value = fields.durability { durability = value }
     }
 }

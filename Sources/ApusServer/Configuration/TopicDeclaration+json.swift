@@ -18,6 +18,7 @@ extension TopicDeclaration {
         add("ttl", settings.ttl, time)
         add("topic_rate", settings.topicRate) { $0.json }
         add("topic_burst", settings.topicBurst) { "\($0)" }
+        add("durability", settings.durability) { PlainText.quoted($0.rawValue) }
         return "{" + members.joined(separator: ", ") + "}"
     }
 }

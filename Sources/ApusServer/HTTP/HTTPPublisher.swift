@@ -3,7 +3,7 @@ import ApusProtocol
 import NIOCore
 
 /// A publish over HTTP. It waits where a WebSocket's publisher would wait. Used only on its event loop.
-final class HTTPPublisher: WaitingPublisher {
+final class HTTPPublisher: WaitingPublisher, CommitWaiter {
     /// One message. Its bytes are copied out of the request.
     struct Message: Sendable {
         var json: ByteBuffer
@@ -29,6 +29,8 @@ final class HTTPPublisher: WaitingPublisher {
     /// What the publisher waits for: a slow subscriber of the topic, or only a loop that is behind.
     private var waits: (topic: Topic, isThrottled: Bool)?
     private var isAbandoned = false
+    /// What is published once it is kept.
+    private var published: Published?
 
     /// - Parameter budget: the client's; `nil` where no limit is set.
     init(
@@ -46,7 +48,7 @@ final class HTTPPublisher: WaitingPublisher {
     }
 
     /// Whether the publisher has to wait.
-    var isWaiting: Bool { waits != nil }
+    var isWaiting: Bool { waits != nil || published != nil }
 
     private var bytes: Int { messages.reduce(0) { $0 + $1.json.readableBytes } }
 
@@ -76,6 +78,9 @@ final class HTTPPublisher: WaitingPublisher {
                 if isAbandoned { giveUp() }
             case .published(let receipt):
                 promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
+            case .uncommitted(let receipt, let commit):
+                published = Published(receipt: receipt, epoch: topic.epoch, time: time)
+                context.hub.wait(self, for: commit)
             case .rateLimited(let wait):
                 fail(Problem(.rateLimited(topic: topicName, wait: wait)))
             case .deleted, .needsPublication:
@@ -83,6 +88,14 @@ final class HTTPPublisher: WaitingPublisher {
             }
         } catch {
             fail(Problem(error))
+        }
+    }
+
+    func settled(_ commit: Commit, _ outcome: Commit.Outcome) {
+        guard let published = published.take() else { return }
+        switch outcome {
+        case .kept: promise.succeed(published)
+        case .failed(let failure): fail(Problem(failure))
         }
     }
 

@@ -26,6 +26,11 @@ struct Problem: Error, HTTPResponseError {
             }
     }
 
+    /// Something could not be kept.
+    init(_ failure: CommitFailure) {
+        self = .unavailable(failure.message)
+    }
+
     static let undecodableTopicName = Problem(
         .badRequest,
         "The topic name in the path is not percent-encoded UTF-8"

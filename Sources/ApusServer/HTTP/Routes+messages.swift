@@ -45,7 +45,7 @@ extension Routes {
             answer.writeString(#","id":"# + jsonString(ids[0]))
         }
         answer.writeString(#","epoch":"\#(published.epoch)","offset":\#(receipt.offset)"#)
-        answer.writeString(#","subscribers":\#(receipt.subscribers),"stored":"memory""#)
+        answer.writeString(#","subscribers":\#(receipt.subscribers),"stored":"\#(receipt.stored.rawValue)""#)
         if receipt.isDuplicate { answer.writeStaticString(#","duplicate":true"#) }
         if receipt.count > 0, receipt.duplicates > 0 { answer.writeString(#","duplicates":\#(receipt.duplicates)"#) }
         answer.writeString("\(dialect.timeKey)\(published.time)\"}")

@@ -27,7 +27,6 @@ extension Routes {
         if broker.topic(named: name) == nil { try refuseWhileFull() }
         do throws(BrokerError) {
             try broker.createTopic(named: name)
-            return topicStatus(.created, "created", name)
         } catch {
             guard error.code == .topicExists else { throw Problem(error) }
             switch settings.topics.createExisting {
@@ -36,6 +35,13 @@ extension Routes {
             case .created: return topicStatus(.created, "created", name)
             }
         }
+        try await waitUntilKept()
+        return topicStatus(.created, "created", name)
+    }
+
+    /// Waits until changes of topics outlive the process, where they do.
+    private func waitUntilKept() async throws {
+        do throws(CommitFailure) { try await broker.changesKept() } catch { throw Problem(error) }
     }
 
     func putTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
@@ -50,17 +56,24 @@ extension Routes {
         case .success(let value): fields = value
         case .failure(let error): throw Problem(.badRequest, error.message)
         }
+        if let wanted = fields.durability ?? nil { try check(wanted) }
+        let (topic, isNew): (Topic, Bool)
         do throws(BrokerError) {
-            let (topic, isNew) = try broker.putTopic(named: name) { $0.change(to: fields) }
-            let status = isNew ? "created" : "updated"
-            var answer = ByteBuffer(string: #"{"status":"\#(status)","topic":"#)
-            answer.writeBytes(topic.template.topicJSON)
-            let inspection = topic.inspect(now: ServerClock.now.steady)
-            answer.writeString(#","settings":\#(settingsJSON(inspection)),"epoch":"\#(topic.epoch)"}"#)
-            return .json(isNew ? .created : .ok, answer)
+            (topic, isNew) = try broker.putTopic(named: name) { $0.change(to: fields) }
         } catch {
             throw Problem(error)
         }
+        try await waitUntilKept()
+        var answer = ByteBuffer(string: #"{"status":"\#(isNew ? "created" : "updated")","topic":"#)
+        answer.writeBytes(topic.template.topicJSON)
+        let inspection = topic.inspect(now: ServerClock.now.steady)
+        answer.writeString(#","settings":\#(settingsJSON(inspection)),"epoch":"\#(topic.epoch)"}"#)
+        return .json(isNew ? .created : .ok, answer)
+    }
+
+    private func check(_ wanted: Durability) throws(Problem) {
+        guard wanted > broker.journal?.durability ?? .memory else { return }
+        throw Problem(.badRequest, "'durability' cannot be \(wanted.rawValue): the server was started without --data")
     }
 
     func inspectTopic(_ context: ApusRequestContext) throws -> Response {
@@ -92,7 +105,8 @@ extension Routes {
             + #","overflow":"\#((own.overflow ?? subscription.overflow).rawValue)""#
             + #","dedupe_window":\#(time(own.dedupeWindow)),"ttl":\#(time(own.ttl))"#
             + #","topic_rate":\#(inspection.rateLimit?.rate.json ?? "null")"#
-            + #","topic_burst":\#(inspection.rateLimit.map { "\($0.burst)" } ?? "null")}"#
+            + #","topic_burst":\#(inspection.rateLimit.map { "\($0.burst)" } ?? "null")"#
+            + #","durability":"\#(inspection.durability.rawValue)"}"#
     }
 
     func deleteTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
@@ -106,6 +120,7 @@ extension Routes {
         } catch {
             throw Problem(error)
         }
+        try await waitUntilKept()
         return topicStatus(.ok, "deleted", name)
     }
 

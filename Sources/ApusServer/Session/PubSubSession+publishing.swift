@@ -28,6 +28,10 @@ extension PubSubSession {
         case .throttled, .held:
             wait(for: topic, result.outcome)
             return false
+        case .uncommitted(_, let commit):
+            if stageLimit == 1 { stageLimit = 2 }
+            acknowledge(later: commit, acks: 1) { acknowledge(topic.template.topicJSON, requestID: requestID) }
+            return true
         case .published, .deleted:
             if stageLimit == 1 { stageLimit = 2 }
             acknowledge(topic.template.topicJSON, requestID: requestID)
@@ -59,9 +63,12 @@ extension PubSubSession {
         guard !context.staged.isEmpty else { return nil }
         let result = context.hub.publish(context.staged, time: context.now, origin: origin)
         let count = result?.count ?? 0
-        if let topicJSON = result?.topic.template.topicJSON {
-            for index in 0..<count {
-                acknowledge(topicJSON, requestID: context.staged.entries[index].requestID)
+        if count > 0, let result {
+            acknowledge(later: result.commit, acks: count) {
+                for index in 0..<count {
+                    let requestID = context.staged.entries[index].requestID
+                    acknowledge(result.topic.template.topicJSON, requestID: requestID)
+                }
             }
             context.counters.count(.publish, count)
         }
@@ -136,9 +143,12 @@ extension PubSubSession {
             return true
         }
         let receipt: PublishReceipt
+        var commit: Commit?
         switch result.outcome {
         case .published(let published):
             receipt = published
+        case .uncommitted(let published, let awaited):
+            (receipt, commit) = (published, awaited)
         case .rateLimited(let wait):
             giveBack(extensions, of: command)
             let error = BrokerError.rateLimited(topic: topic.name, wait: wait)
@@ -150,20 +160,38 @@ extension PubSubSession {
         }
         var members = extensions.messages == nil ? "" : #","count":\#(messages.count)"#
         if extensions.outcome { members += Self.members(of: receipt, epoch: topic.epoch) }
-        encoder.ack(
-            requestID: requestID,
-            topicJSON: topic.template.topicJSON,
-            members: members,
-            time: context.now,
-            to: &context.replies
-        )
+        acknowledge(later: commit, acks: 1) {
+            encoder.ack(
+                requestID: requestID,
+                topicJSON: topic.template.topicJSON,
+                members: members,
+                time: context.now,
+                to: &context.replies
+            )
+        }
         return true
+    }
+
+    /// Writes acks that the client gets when the commit is kept; `nil` for acks that need not wait.
+    private func acknowledge(later commit: Commit?, acks: Int, _ write: () -> Void) {
+        guard let commit else { return write() }
+        connection.sendReplies()
+        write()
+        connection.hold(for: commit, acks: acks)
+        context.hub.wait(self, for: commit)
+    }
+
+    func settled(_ commit: Commit, _ outcome: Commit.Outcome) {
+        connection.releaseHeld { failure, requestID, buffer in
+            context.counters.errors[.unavailable, default: 0] += 1
+            encoder.error(.unavailable, failure.message, requestID: requestID, time: context.now, to: &buffer)
+        }
     }
 
     /// The fields of an ack that say where the messages were stored.
     static func members(of receipt: PublishReceipt, epoch: String) -> String {
         var members = #","epoch":"\#(epoch)","offset":\#(receipt.offset),"subscribers":\#(receipt.subscribers)"#
-        members += #","stored":"memory","duplicate":\#(receipt.isDuplicate)"#
+        members += #","stored":"\#(receipt.stored.rawValue)","duplicate":\#(receipt.isDuplicate)"#
         if receipt.count > 0, receipt.duplicates > 0 { members += #","duplicates":\#(receipt.duplicates)"# }
         return members
     }

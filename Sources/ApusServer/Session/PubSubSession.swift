@@ -5,7 +5,7 @@ import Logging
 import NIOCore
 
 /// The commands, replies and pushes of the contract on one connection. Used only on the connection's loop.
-final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
+final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher, CommitWaiter {
     let dialect: Dialect
     let framing: EventEncoding.Framing
     var subscriptions = SubscriptionSet()
@@ -107,6 +107,11 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
             refuse(.anonymous, requestID: requestID)
             return true
         }
+        if connection.held != nil, command.kind != .publish, command.kind != .ping {
+            // Its reply waits behind the others, but what it does would not.
+            connection.pause = .untilKept
+            return false
+        }
         guard limiter == nil || charge(command, in: message, requestID: requestID) else { return true }
         if execute(command, in: message, requestID: requestID) { return true }
         limiter?.prepay(1)
@@ -203,7 +208,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher {
     }
 
     /// Whether nothing is left to deliver.
-    var isDrained: Bool { context.hub.isCaughtUp(self) }
+    var isDrained: Bool { connection.held == nil && context.hub.isCaughtUp(self) }
 
     func publishAgain() {
         throttledBy = nil

@@ -31,6 +31,7 @@ extension WebSocketConnection {
 
     func writeClose(_ reason: Disconnect) {
         context.counters.closed[reason.reason, default: 0] += 1
+        held = nil
         // Everything written before goes out before the close frame, including events.
         keepRepliesInOrder()
         CloseFrame.write(code: reason.code, reason: reason.reason, to: &context.replies)
@@ -57,6 +58,7 @@ extension WebSocketConnection {
         session.take()?.ended()
         postponed = nil
         partial = nil
+        (held, pause) = (nil, .none)
         // Further input is discarded, but it must be read to see the peer's close frame.
         releaseRead()
     }

@@ -31,7 +31,7 @@ extension WebSocketConnection {
     func consume(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
         defer { precondition(context.staged.isEmpty, "what is staged lies in these bytes, and is committed with them") }
         var start = 0
-        while phase == .open || phase == .closing, postponed == nil {
+        while phase == .open || phase == .closing, postponed == nil, pause == .none {
             let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
             let result = parseHead(UnsafeRawBufferPointer(rest))
             // Whatever is no text of a single frame, the end of the input too, comes after what is staged.
@@ -46,6 +46,11 @@ extension WebSocketConnection {
             case .head(let head):
                 let size = head.size + head.payload
                 guard rest.count >= size else { return start }
+                if head.opcode == .close, held != nil, phase == .open {
+                    // The replies before it are owed to the client.
+                    pause = .untilKept
+                    return start
+                }
                 let payload = UnsafeRawBufferPointer(rebasing: rest[head.size..<size])
                 let isASCII = rest.baseAddress.map { unmask(payload, mask: head.mask, to: $0 + head.size) }
                 start += size

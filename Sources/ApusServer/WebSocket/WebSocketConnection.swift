@@ -46,6 +46,10 @@ final class WebSocketConnection: PollTarget {
     @exclusivity(unchecked) var partial: ByteBuffer?
     /// A message that the session has postponed. While there is one, no further message is processed.
     @exclusivity(unchecked) var postponed: (message: ByteBuffer, isText: Bool)?
+    /// The replies behind a publish that is not kept yet; `nil` when there are none.
+    var held: HeldReplies?
+    /// What the input waits for, because of these.
+    @exclusivity(unchecked) var pause = Pause.none
     private var isReadHeld = false
     @exclusivity(unchecked) private(set) var outbox = Outbox()
     /// Whether the only unflushed bytes are one buffer of replies, which has no other owner.
@@ -105,6 +109,7 @@ final class WebSocketConnection: PollTarget {
     /// The bytes of an incomplete message and of a postponed one.
     var inputBytes: Int {
         (partial?.readableBytes ?? 0) + assembler.bufferedBytes + (postponed?.message.readableBytes ?? 0)
+            + (held?.byteCount ?? 0)
     }
 
     // MARK: Socket events
@@ -140,7 +145,7 @@ final class WebSocketConnection: PollTarget {
         guard phase == .open || phase == .closing else { return }
         context.counters.receivedBytes += UInt64(bytes.count)
         keepalive.hasHeard = true
-        guard postponed == nil else { return keep(bytes) }
+        guard postponed == nil, pause == .none else { return keep(bytes) }
         context.beginBurst()
         if partial != nil {
             keep(bytes)
@@ -156,13 +161,13 @@ final class WebSocketConnection: PollTarget {
 
     /// Stops reading while the session postpones a message, or while the peer does not accept its replies.
     private func holdRead() {
-        guard !isReadHeld, postponed != nil || hasTooManyReplies else { return }
+        guard !isReadHeld, postponed != nil || pause != .none || hasTooManyReplies else { return }
         isReadHeld = true
         updateInterest()
     }
 
     func releaseRead() {
-        guard isReadHeld, postponed == nil, !hasTooManyReplies else { return }
+        guard isReadHeld, postponed == nil, pause == .none, !hasTooManyReplies else { return }
         isReadHeld = false
         updateInterest()
     }
@@ -252,6 +257,7 @@ final class WebSocketConnection: PollTarget {
         guard context.replies.readableBytes > 0 else { return }
         let replies = context.takeReplies()
         guard phase == .open else { return }
+        if let held { return held.append(replies) }
         let isFirst = outbox.isDrained
         writeControl(replies)
         hasOnlyReplies = isFirst

@@ -70,6 +70,8 @@ final class SimulatedPublisher: WaitingPublisher {
             if !topic.isDeleted { fail("said that it is deleted") }
         case .needsPublication:
             fail("refused a publication")
+        case .uncommitted:
+            fail("waits for a journal that there is not")
         }
         if topic.real.publishedCount != UInt64(topic.messages.count) { fail("took something by halves") }
     }

@@ -6,7 +6,7 @@ extension Field {
     static let all = [
         topics, sort, listLimit, idempotencyKey, messageID, key, ttl, outcome, messages, lastN, since, after, epoch,
         pageLimit, wait, lastEventID, lastEventIDQuery, clientID, overflow, queue, positions, echo, presence,
-        waitForTopic, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst,
+        waitForTopic, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst, durability,
     ]
 
     private static let streams = [Place.query(.followTopic), .query(.followTopics)]
@@ -94,4 +94,5 @@ extension Field {
     static let dedupeWindow = Field("dedupe_window", .duration, in: [.settings]) { _ in lifetime }
     static let topicRate = Field("topic_rate", .rate, in: [.settings])
     static let topicBurst = Field("topic_burst", .integer, in: [.settings]) { _ in 1...Rate.most }
+    static let durability = Field("durability", .choice(Durability.allCases.map(\.rawValue)), in: [.settings])
 }

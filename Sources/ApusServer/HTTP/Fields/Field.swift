@@ -91,12 +91,15 @@ struct Field: Sendable {
         case .integer:
             let members = [#""type": ["integer", "null"]"#] + sizes(limits, "minimum", "maximum")
             return "{ " + members.joined(separator: ", ") + " }"
-        case .policy:
-            let names = OverflowPolicy.allCases.map { jsonString($0.rawValue) } + ["null"]
-            return #"{ "enum": [\#(names.joined(separator: ", "))] }"#
+        case .policy: return Self.nullable(OverflowPolicy.allCases.map(\.rawValue))
+        case .choice(let names): return Self.nullable(names)
         case .duration: return Self.reference("SettingDuration")
         default: return schema(limits)
         }
+    }
+
+    private static func nullable(_ names: [String]) -> String {
+        #"{ "enum": [\#((names.map { jsonString($0) } + ["null"]).joined(separator: ", "))] }"#
     }
 
     private func sizes(_ limits: Limits, _ least: String, _ most: String) -> [String] {

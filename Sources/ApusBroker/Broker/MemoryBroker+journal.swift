@@ -1,0 +1,42 @@
+package import ApusProtocol
+import NIOConcurrencyHelpers
+
+// What a broker and its journal tell each other.
+
+extension MemoryBroker {
+    /// Takes over the topics that the journal has kept. Call it before anything else.
+    ///
+    /// - Parameters:
+    ///   - lastNumber: the highest number that a topic ever had.
+    ///   - now: the time of both clocks.
+    package func restore(_ topics: [RestoredTopic], lastNumber: UInt32, now: Moment) {
+        state.withLockedValue { state in
+            state.lastNumber = lastNumber
+            for restored in topics {
+                let topic = Topic(
+                    name: restored.name,
+                    epoch: restored.epoch,
+                    limits: limits,
+                    rate: state.topicRate,
+                    settings: restored.settings,
+                    number: restored.number,
+                    durability: journal?.durability ?? .memory
+                )
+                topic.state.withLockedValue { $0.restore(restored, lead: now.wall - now.steady) }
+                state.topics[ExactText(restored.name)] = topic
+                state.names.insert(restored.name, topic)
+            }
+        }
+    }
+
+    package func changesKept() async throws(CommitFailure) {
+        guard let change = state.withLockedValue({ $0.lastChange }) else { return }
+        if case .failed(let failure) = await change.settled() { throw failure }
+    }
+
+    /// Tells the journal of a change.
+    func keep(_ change: () -> TopicChange) {
+        guard let journal else { return }
+        state.withLockedValue { $0.lastChange = journal.record(change()) }
+    }
+}

@@ -1,0 +1,106 @@
+import ApusProtocol
+
+// Publishes to topics whose messages are kept before anybody reads them.
+
+extension TopicState {
+    /// The offset that the next publish gets, if all before it are kept.
+    var nextOffset: Offset { uncommitted?.head ?? log.head }
+
+    /// Whether so much waits for the journal that publishers wait, too.
+    var isCommitBacklogFull: Bool { (uncommitted?.bytes ?? 0) >= limits.uncommittedBytes }
+
+    /// Publishes messages that have no more than their JSON, up to the first one that has to wait.
+    mutating func publishUncommitted(
+        _ messages: some Sequence<UnsafeRawBufferPointer>,
+        time: Timestamp,
+        origin: UInt32,
+        by publisher: HubMailbox?,
+        wakeups: inout [Wakeup]
+    ) -> (outcome: PublishOutcome?, refusal: PublishOutcome?) {
+        guard !isDeleted else { return (nil, .deleted) }
+        guard uncommitted != nil, isBare else { return (nil, .needsPublication) }
+        var receipt = PublishReceipt(offset: nextOffset, count: 0, subscribers: subscriptions)
+        receipt.stored = durability
+        var refusal: PublishOutcome?
+        for message in messages {
+            refusal = obstacleToCommit(for: publisher, wakeups: &wakeups)
+            if refusal != nil { break }
+            _ = uncommitted?.append(message, time: time, origin: origin)
+            receipt.count += 1
+        }
+        guard receipt.count > 0, let commit = uncommitted?.next else { return (nil, refusal) }
+        if let publisher { commit.join(publisher, messages: receipt.count) }
+        return (.uncommitted(receipt, commit), refusal)
+    }
+
+    /// What a publish has to wait for, if anything.
+    mutating func obstacleToCommit(for publisher: HubMailbox?, wakeups: inout [Wakeup]) -> PublishOutcome? {
+        if isCommitBacklogFull {
+            addWaiting(publisher)
+            return .held
+        }
+        return obstacle(to: publisher, at: nextOffset, wakeups: &wakeups)
+    }
+
+    /// The outcome of a publish that the topic has appended, or recognized as a repetition.
+    func outcome(of receipt: PublishReceipt, newest: Offset, by publisher: HubMailbox?) -> PublishOutcome {
+        guard let commit = uncommitted?.commit(of: newest) else { return .published(receipt) }
+        if let publisher { commit.join(publisher, messages: receipt.count, duplicates: receipt.duplicates) }
+        return .uncommitted(receipt, commit)
+    }
+
+    // MARK: Settings
+
+    /// Begins to keep what is published, and what history has, or ends that when nothing is left to be kept.
+    mutating func changeDurability() {
+        if durability > .memory, uncommitted == nil {
+            log.seal()
+            uncommitted = Uncommitted(template: log.template, limits: log.limits, head: log.head)
+            if !log.sealed.isEmpty { uncommitted?.begin(with: Array(log.sealed), ids: dedupe?.identified ?? []) }
+        } else if durability == .memory, uncommitted?.isEmpty == true {
+            uncommitted = nil
+        }
+        findPath()
+    }
+
+    /// Takes over what a journal has kept.
+    ///
+    /// - Parameter lead: how far the wall clock is ahead of the steady clock, in milliseconds.
+    mutating func restore(_ topic: RestoredTopic, lead: Int64) {
+        log.head = topic.batches.first?.first ?? topic.head
+        for batch in topic.batches where batch.end > log.head {
+            if batch.first != log.head {
+                // What is before a gap cannot be read on from.
+                log.removeAll()
+                log.head = batch.first
+            }
+            log.adopt(batch)
+            log.seal()
+        }
+        if topic.head > log.head {
+            log.removeAll()
+            log.head = topic.head
+        }
+        for (offset, id, time) in topic.ids { dedupe?.insert(ExactText(id), at: offset, now: time &- lead) }
+        uncommitted = uncommitted.map { _ in Uncommitted(template: log.template, limits: log.limits, head: log.head) }
+    }
+
+    // MARK: The journal's side
+
+    /// Makes what was kept readable. Returns what is settled by that.
+    mutating func adopt(wakeups: inout [Wakeup]) -> Commit? {
+        guard let (commit, batches) = uncommitted?.finish() else { return nil }
+        for batch in batches {
+            log.adopt(batch)
+            published(batch.count, bytes: batch.size, time: batch.newestSteady, wakeups: &wakeups)
+        }
+        if durability == .memory { changeDurability() }
+        return commit
+    }
+
+    /// Drops what could not be kept, and all after it. Returns what is settled by that.
+    mutating func dropUncommitted() -> [Commit] {
+        dedupe?.forget(from: log.head)
+        return uncommitted?.dropAll(head: log.head) ?? []
+    }
+}
