@@ -4,7 +4,7 @@ FROM swift:6.3-bookworm AS build
 WORKDIR /src
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libssl-dev zlib1g-dev \
+    && apt-get install -y --no-install-recommends libsqlite3-dev libssl-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 
 # The dependencies in a layer of their own: they change less often than the sources.

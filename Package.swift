@@ -94,6 +94,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -153,7 +154,11 @@ let package = Package(
             dependencies: ["ApusSockets", "COpenSSL"],
             swiftSettings: swiftSettings
         ),
-        .target(name: "ApusStore", dependencies: ["CCRC32C"], swiftSettings: swiftSettings),
+        .target(
+            name: "ApusStore",
+            dependencies: ["CCRC32C", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swiftSettings
+        ),
         .target(
             name: "ApusServer",
             dependencies: [
@@ -394,7 +399,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusStoreTests",
-            dependencies: ["ApusStore", "ApusTesting", "CCRC32C"],
+            dependencies: ["ApusStore", "ApusTesting", "CCRC32C", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -5,7 +5,7 @@ extension SegmentWriter {
     mutating func append(
         _ entries: [(batch: RecordHead.Batch, contents: [UInt8])],
         isKept: Bool
-    ) throws(DiskError) -> Written {
+    ) throws(DiskError) -> [RecordPlace] {
         let copies = entries.map { entry in
             let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: entry.contents.count, alignment: 8)
             copy.copyBytes(from: entry.contents)

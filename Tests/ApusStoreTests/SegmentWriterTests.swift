@@ -24,7 +24,7 @@ struct SegmentWriterTests {
         let disk = SimulatedDisk()
         var writer = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 4096)
         let segments = try [1000, 1000, 1000, 1000, 10_000, 1000].map { size in
-            try writer.append([entry(size)], isKept: false).segment
+            try writer.append([entry(size)], isKept: false)[0].segment
         }
         #expect(segments == [1, 1, 1, 2, 3, 4])
         #expect(writer.kept == 5)
@@ -43,7 +43,7 @@ struct SegmentWriterTests {
             #expect(full?.isFull == true)
         }
         disk.state.withLock { $0.capacity = 8192 }
-        #expect(try writer.append([entry(3000)], isKept: true).segment == 2)
+        #expect(try writer.append([entry(3000)], isKept: true)[0].segment == 2)
         #expect(try LogRecovery(disk).commit == 2)
     }
 
@@ -69,8 +69,9 @@ struct SegmentWriterTests {
         let recovery = try LogRecovery(disk)
         #expect(recovery.segments.map(\.records.count) == [4, 4, 2])
         let last = try #require(recovery.segments.last)
-        let contents = try last.records[1].contents(in: disk.open(SegmentHead.fileName(last.number)))
-        #expect(contents == entry(30_000).contents)
+        let place = RecordPlace(last.records[1].head, segment: last.number, place: last.records[1].place)
+        let record = try SegmentReader(disk).bytes(of: place, of: 1)
+        #expect(Array(record[RecordHead.size...]) == entry(30_000).contents)
         #expect(try disk.names().count == 3)
         let missing = #expect(throws: DiskError.self) { try disk.open("none") }
         #expect("\(try #require(missing))" == "none: open: No such file or directory")

@@ -141,8 +141,12 @@ extension DiskError {
     /// Whether there is no room, which may change.
     package var isFull: Bool { code == ENOSPC || code == EDQUOT }
 
+    package var isMissing: Bool { code == ENOENT }
+
+    /// What the system says about it.
+    package var reason: String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }
+
     package var description: String {
-        let reason = strerror(code).map { String(cString: $0) } ?? "error \(code)"
-        return name.isEmpty ? "\(call): \(reason)" : "\(name): \(call): \(reason)"
+        name.isEmpty ? "\(call): \(reason)" : "\(name): \(call): \(reason)"
     }
 }

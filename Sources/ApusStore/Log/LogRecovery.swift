@@ -1,16 +1,5 @@
 /// What is left of a log after its process has ended, in whatever way.
 package struct LogRecovery: Sendable {
-    /// What makes a folder unusable: it is never served and never silently left out.
-    package enum Failure: Error, Hashable, Sendable {
-        case disk(DiskError)
-        /// A version of Apus wrote the file that this one does not know.
-        case version(file: String, UInt32)
-        /// Something that was kept is not there any more, from this place on.
-        case damaged(file: String, place: Int)
-        /// A segment between others is not there.
-        case missing(file: String)
-    }
-
     package struct Segment: Sendable {
         package var number: UInt64
         package var records: [SegmentScan.Found]
@@ -24,7 +13,7 @@ package struct LogRecovery: Sendable {
 
     /// Finds all records. Takes away what a crash has left at the end of the newest segment, so that it can never be
     /// taken for something else.
-    package init(_ disk: any Disk) throws(Failure) {
+    package init(_ disk: any Disk) throws(LogFailure) {
         do throws(DiskError) {
             let numbers = try disk.names().compactMap { SegmentHead.number(inName: $0) }.sorted()
             try scan(numbers, on: disk)
@@ -35,7 +24,7 @@ package struct LogRecovery: Sendable {
     }
 
     /// As a typed throw has one type.
-    private var failure: Failure?
+    private var failure: LogFailure?
 
     private mutating func scan(_ numbers: [UInt64], on disk: any Disk) throws(DiskError) {
         for (index, number) in numbers.enumerated() {
@@ -59,7 +48,7 @@ package struct LogRecovery: Sendable {
                 try disk.syncNames()
                 nextNumber = number
             case .nothing, .head:
-                failure = .damaged(file: name, place: 0)
+                failure = .damaged(file: name, place: 0, nil)
             }
             if failure != nil { return }
         }
@@ -68,7 +57,7 @@ package struct LogRecovery: Sendable {
     private mutating func scan(_ file: any DiskFile, _ head: SegmentHead, isNewest: Bool) throws(DiskError) {
         let scan = try SegmentScan(file, after: head.before)
         guard scan.end == .whole || isNewest && scan.end == .torn else {
-            failure = .damaged(file: file.name, place: scan.place)
+            failure = .damaged(file: file.name, place: scan.place, nil)
             return
         }
         if isNewest { try Self.cut(file, at: scan.place) }

@@ -56,8 +56,14 @@ package struct RecordHead: Hashable, Sendable {
     package var unpaddedSize: Int { Self.size + batch.contentsSize }
 
     /// The size of the record.
-    package var recordSize: Int { (unpaddedSize + Self.alignment - 1) & ~(Self.alignment - 1) }
+    package var recordSize: Int { Self.padded(unpaddedSize) }
 
+    static func padded(_ size: Int) -> Int { (size + alignment - 1) & ~(alignment - 1) }
+
+    /// Where a record's bytes have its details, marks and frames.
+    package var details: Range<Int> { Self.size..<Self.size + batch.detailsSize }
+    package var marks: Range<Int> { details.upperBound..<details.upperBound + batch.marksSize }
+    package var frames: Range<Int> { marks.upperBound..<unpaddedSize }
 }
 
 // The head as bytes.

@@ -17,12 +17,6 @@ package struct SegmentWriter {
         }
     }
 
-    /// Where a commit's records are.
-    package struct Written: Hashable, Sendable {
-        package var segment: UInt64
-        package var records: [SegmentScan.Found]
-    }
-
     private let disk: any Disk
     private let segmentSize: Int
     private var file: any DiskFile
@@ -68,9 +62,10 @@ package struct SegmentWriter {
     /// - Parameters:
     ///   - entries: at least one.
     ///   - isKept: whether it has to be beyond a crash of the machine when this returns.
+    /// - Returns: where the records are, in the order of the entries.
     /// - Throws: ``DiskError``. If there was no room, that may change, and nothing was written. After any other error,
     ///   nothing can be written any more.
-    package mutating func append(_ entries: [Entry], isKept: Bool) throws(DiskError) -> Written {
+    package mutating func append(_ entries: [Entry], isKept: Bool) throws(DiskError) -> [RecordPlace] {
         if let failure { throw failure }
         var heads = entries.map { RecordHead(batch: $0.batch, commit: commit + 1, kept: kept, isLastOfCommit: false) }
         heads[heads.count - 1].isLastOfCommit = true
@@ -87,11 +82,10 @@ package struct SegmentWriter {
         }
         var next = place
         place += size
-        let records = heads.map { head in
+        return heads.map { head in
             defer { next += head.recordSize }
-            return SegmentScan.Found(head: head, place: next)
+            return RecordPlace(head, segment: segment.number, place: next)
         }
-        return Written(segment: segment.number, records: records)
     }
 
     /// Has all commits beyond a crash of the machine.
