@@ -160,12 +160,24 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .target(
+            name: "ApusJournal",
+            dependencies: [
+                "ApusBroker",
+                "ApusProtocol",
+                "ApusStore",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .target(
             name: "ApusServer",
             dependencies: [
                 "ApusAccess",
                 "ApusBroker",
+                "ApusJournal",
                 "ApusProtocol",
                 "ApusSockets",
+                "ApusStore",
                 "ApusTLS",
                 "CEpoll",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

@@ -1,4 +1,5 @@
 public import ApusBroker
+import ApusJournal
 import ApusProtocol
 public import Hummingbird
 import HummingbirdCore
@@ -29,6 +30,7 @@ public struct ApusMount: Service {
     /// The same topics, for use by the program itself.
     public let pubSub: PubSub
     private let broker: any Broker
+    private let journal: DiskJournal?
     private let configuration: ServerConfiguration
     private let socketLoops: SocketLoops
     private let engine: Engine
@@ -40,7 +42,7 @@ public struct ApusMount: Service {
     ///     `tls` and `proxy_protocol`.
     ///   - eventLoopGroup: the application's event loop group.
     ///   - metrics: records the swift-metrics values served at `/metrics`. Defaults to a registry of the mount's own.
-    /// - Throws: ``ConfigurationError``, or an error when the system has no resources for event loops.
+    /// - Throws: ``ConfigurationError``, ``DataError``, or an error when the system has no resources for event loops.
     public init(
         at path: String,
         configuration: ServerConfiguration = ServerConfiguration(),
@@ -53,8 +55,8 @@ public struct ApusMount: Service {
         // The port is the application's.
         configuration.tls = ServerConfiguration.TLS()
         self.configuration = configuration
-        let broker = MemoryBroker(limits: configuration.brokerLimits)
-        self.broker = broker
+        let (broker, journal) = try MemoryBroker.make(configuration)
+        (self.broker, self.journal) = (broker, journal)
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         try broker.declare(configuration.topics.declared, logger: logger)
         socketLoops = try SocketLoops(count: configuration.threads > 0 ? configuration.threads : System.coreCount)
@@ -120,5 +122,6 @@ public struct ApusMount: Service {
             await engine.contexts.stop(after: keepingHouse)
         }.value
         try await socketLoops.shutdown()
+        await journal?.stop()
     }
 }

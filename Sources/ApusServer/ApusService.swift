@@ -1,4 +1,5 @@
 public import ApusBroker
+import ApusJournal
 import ApusProtocol
 import Hummingbird
 public import Logging
@@ -9,7 +10,7 @@ public import ServiceLifecycle
 /// The whole server as a service: topics, WebSocket and REST API, on one port or several.
 ///
 /// ```swift
-/// let service = ApusService(configuration: configuration, logger: logger)
+/// let service = try ApusService(configuration: configuration, logger: logger)
 /// try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
 /// ```
 /// On graceful shutdown the service stops listening, refuses commands, delivers every acknowledged message, and closes
@@ -26,6 +27,7 @@ public struct ApusService: Service {
     /// this object: they keep working after the server stops, and the topics exist as long as the program holds them.
     public let pubSub: PubSub
     private let broker: any Broker
+    private let journal: DiskJournal?
     private let configuration: ServerConfiguration
     package var mode = Mode.pubSub
     private let metrics: MetricsRegistry
@@ -41,6 +43,7 @@ public struct ApusService: Service {
     ///     passes instead of the configured addresses, and reports its state to systemd.
     ///   - reloading: how the service gets other configurations while it runs.
     ///   - onListening: called with the bound addresses once the service accepts connections.
+    /// - Throws: ``DataError`` if the folder that the configuration names cannot be used.
     public init(
         configuration: ServerConfiguration,
         metrics: MetricsRegistry? = nil,
@@ -48,10 +51,10 @@ public struct ApusService: Service {
         reloading: Reloading? = nil,
         logger: Logger,
         onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
-    ) {
+    ) throws {
         self.configuration = configuration
-        let broker = MemoryBroker(limits: configuration.brokerLimits)
-        self.broker = broker
+        let (broker, journal) = try MemoryBroker.make(configuration)
+        (self.broker, self.journal) = (broker, journal)
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.limits.maxSeries)
         self.systemd = systemd
@@ -67,6 +70,7 @@ public struct ApusService: Service {
         let result = await Result { try await run(on: socketLoops, httpLoops) }
         try await socketLoops.shutdown()
         try await httpLoops.shutdownGracefully()
+        await journal?.stop()
         try result.get()
     }
 

@@ -62,22 +62,28 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     OpenFiles.raiseLimit()
     let systemd = try systemd()
     let (basePath, isSecure) = (configuration.basePath, configuration.tls.isOn)
-    var service = ApusService(
-        configuration: configuration,
-        systemd: systemd,
-        reloading: mode == .echo ? nil : Reloading(requests: signals.reloads, logLevel: level, load: options.read),
-        logger: logger
-    ) { addresses in
-        for address in addresses {
-            var metadata: Logger.Metadata = ["address": "\(address.url(isSecure: isSecure))"]
-            if !basePath.isEmpty { metadata["base_path"] = "\(basePath)" }
-            logger.notice("listening", metadata: metadata)
+    var service: ApusService
+    do {
+        service = try ApusService(
+            configuration: configuration,
+            systemd: systemd,
+            reloading: mode == .echo ? nil : Reloading(requests: signals.reloads, logLevel: level, load: options.read),
+            logger: logger
+        ) { addresses in
+            for address in addresses {
+                var metadata: Logger.Metadata = ["address": "\(address.url(isSecure: isSecure))"]
+                if !basePath.isEmpty { metadata["base_path"] = "\(basePath)" }
+                logger.notice("listening", metadata: metadata)
+            }
+            Task {
+                // Wait until startup is complete. If the server is busy by then, it only reads some of its pages again.
+                try? await Task.sleep(for: .seconds(1))
+                StartupPages.release()
+            }
         }
-        Task {
-            // Wait until startup is complete. If the server is busy by then, it only reads some of its pages again.
-            try? await Task.sleep(for: .seconds(1))
-            StartupPages.release()
-        }
+    } catch let error as DataError {
+        StandardError.write("apus: \(error)\n")
+        throw error.isUnusable ? ExitCode.badConfiguration : ExitCode.cannotCreate
     }
     service.mode = mode
     var quiet = logger

@@ -17,7 +17,7 @@ let flags = Dictionary(
 )
 let configuration = try ServerConfiguration.load(flags: flags, environment: [:]).configuration
 let logger = Logger(label: "counted-server", factory: { _ in SwiftLogNoOpLogHandler() })
-let service = ApusService(configuration: configuration, logger: logger)
+let service = try ApusService(configuration: configuration, logger: logger)
 Task.detached { try await service.run() }
 while readLine() != nil {}
 exit(0)

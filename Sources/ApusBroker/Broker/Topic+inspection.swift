@@ -23,8 +23,13 @@ extension Topic {
         state.withLockedValue { $0.isDeleted }
     }
 
-    var settings: TopicSettings {
+    package var settings: TopicSettings {
         state.withLockedValue { $0.settings }
+    }
+
+    /// What acked messages survive.
+    package var durability: Durability {
+        state.withLockedValue { $0.durability }
     }
 
     /// Changes settings. Existing subscriptions keep their options.

@@ -15,7 +15,12 @@ extension Topic {
         state.withLockedValue { state in
             guard state.takesBareMessages else {
                 let (outcome, refusal) = state.publishUncommitted(
-                    CollectionOfOne(message), time: time, origin: origin, by: publisher, wakeups: &wakeups)
+                    CollectionOfOne(message),
+                    time: time,
+                    origin: origin,
+                    by: publisher,
+                    wakeups: &wakeups
+                )
                 return outcome ?? refusal ?? .needsPublication
             }
             if let obstacle = state.obstacle(to: publisher, wakeups: &wakeups) { return obstacle }
@@ -38,7 +43,12 @@ extension Topic {
         state.withLockedValue { state in
             guard state.takesBareMessages else {
                 return state.publishUncommitted(
-                    messages, time: time, origin: origin, by: publisher, wakeups: &wakeups)
+                    messages,
+                    time: time,
+                    origin: origin,
+                    by: publisher,
+                    wakeups: &wakeups
+                )
             }
             var receipt = PublishReceipt(offset: state.log.head, count: 0, subscribers: state.subscriptions)
             for message in messages {

@@ -47,7 +47,9 @@ package struct BatchRecord: Sendable {
         for mark in batch.base.marks { marks.writeInteger(mark.end, endianness: .little) }
         var details = ByteBuffer()
         let own = Dictionary(
-            ids.filter { $0.offset >= batch.first && $0.offset < batch.end }.map { (Int($0.offset - batch.first), $0.id) }
+            ids.filter { $0.offset >= batch.first && $0.offset < batch.end }.map {
+                (Int($0.offset - batch.first), $0.id)
+            }
         ) { $1 }
         if batch.details != nil || !own.isEmpty {
             for index in 0..<batch.count {

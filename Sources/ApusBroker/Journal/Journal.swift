@@ -13,6 +13,9 @@ package protocol Journal: Sendable {
     /// The most that a topic can ask for, and what it gets unless it asks for something.
     var durability: Durability { get }
 
+    /// Why nothing can be kept until the server is started again; `nil` as long as all is well.
+    var failure: CommitFailure? { get }
+
     /// Has what was published to the topics committed soon. Any thread may call it.
     func commit(_ topics: [Topic])
 

@@ -83,7 +83,8 @@ package final class Batch: Sendable {
     }
 
     /// Makes a batch of frames that were kept before.
-    init(first: Offset, frames: Frames, newestTime: Int64, lead: Int64, details: BatchDetails?, template: EventTemplate) {
+    init(first: Offset, frames: Frames, newestTime: Int64, lead: Int64, details: BatchDetails?, template: EventTemplate)
+    {
         self.first = first
         count = frames.marks.count + 1
         base = frames
@@ -169,7 +170,7 @@ package final class Batch: Sendable {
     }
 
     /// The stamp of the publication at `offset`, in milliseconds since 1970.
-    func time(at offset: Offset) -> Int64 {
+    package func time(at offset: Offset) -> Int64 {
         isSpent ? newestTime : withParts(at: offset) { Timestamp.milliseconds(rfc3339: $0.time) ?? newestTime }
     }
 

@@ -18,19 +18,3 @@ extension Broker {
         logger.info("topics declared", metadata: ["made": "\(made)", "there": "\(topics.count - made)"])
     }
 }
-
-extension TopicSettings {
-    /// Applies the settings that are given.
-    mutating func change(to fields: TopicSettingsFields) {
-        if let value = fields.history { history = value }
-        if let value = fields.historyAge { historyAge = value }
-        if let value = fields.historyBytes { historyBytes = value }
-        if let value = fields.queue { queue = value }
-        if let value = fields.overflow { overflow = value }
-        if let value = fields.dedupeWindow { dedupeWindow = value }
-        if let value = fields.ttl { ttl = value }
-        if let value = fields.topicRate { topicRate = value }
-        if let value = fields.topicBurst { topicBurst = value }
-        if let value = fields.durability { durability = value }
-    }
-}

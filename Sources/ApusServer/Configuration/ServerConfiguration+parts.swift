@@ -12,7 +12,8 @@ extension ServerConfiguration {
             topics: limits.maxTopics,
             dedupe: limits.maxDedupe,
             loopPace: LoopPace(deliveries: delivery.loopLag, bytes: delivery.loopLagBytes),
-            topicRate: rates.topicLimit
+            topicRate: rates.topicLimit,
+            uncommittedBytes: storage.commitBacklog
         )
     }
 

@@ -22,6 +22,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var tls = TLS()
     public var access = Access()
     public var proxies = Proxies()
+    public var storage = Storage()
     public var topics = Topics()
     public var delivery = Delivery()
     public var compression = Compression()

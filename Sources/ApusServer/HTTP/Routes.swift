@@ -131,11 +131,18 @@ struct Routes {
             : .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"stuck"}"#))
     }
 
-    /// Fails as soon as the server starts to drain, so that it gets no more traffic.
+    /// Fails as soon as the server starts to drain, so that it gets no more traffic, and when it can keep no message.
     private func ready() -> Response {
-        contexts.isDraining.isSet
-            ? .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"draining"}"#))
-            : .json(.ok, ByteBuffer(string: #"{"status":"ready"}"#))
+        if contexts.isDraining.isSet {
+            return .json(.serviceUnavailable, ByteBuffer(string: #"{"status":"draining"}"#))
+        }
+        if let failure = broker.journal?.failure {
+            return .json(
+                .serviceUnavailable,
+                ByteBuffer(string: #"{"status":"failed","detail":\#(jsonString(failure.message))}"#)
+            )
+        }
+        return .json(.ok, ByteBuffer(string: #"{"status":"ready"}"#))
     }
 
     private func health(_ dialect: Dialect, _ context: ApusRequestContext) -> Response {

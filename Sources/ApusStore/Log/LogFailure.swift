@@ -14,7 +14,7 @@ package struct LostRecord: Hashable, Sendable {
     package var topic: UInt32
     package var offsets: ClosedRange<UInt64>
 
-    init(_ topic: UInt32, _ record: RecordPlace) {
+    package init(_ topic: UInt32, _ record: RecordPlace) {
         self.topic = topic
         offsets = record.first...record.end - 1
     }

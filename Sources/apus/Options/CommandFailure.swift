@@ -109,4 +109,6 @@ extension ExitCode {
     static let unauthorized = ExitCode(77)
     /// EX_CONFIG: the configuration is invalid.
     static let badConfiguration = ExitCode(78)
+    /// EX_CANTCREAT: files cannot be made or used where they should be.
+    static let cannotCreate = ExitCode(73)
 }

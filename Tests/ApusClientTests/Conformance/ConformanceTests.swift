@@ -217,7 +217,7 @@ func withServer(_ body: @escaping @Sendable (Int, ApusService) async throws -> V
     var configuration = ServerConfiguration()
     configuration.port = 0
     configuration.threads = 2
-    let service = ApusService(
+    let service = try ApusService(
         configuration: configuration,
         logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) { addresses in

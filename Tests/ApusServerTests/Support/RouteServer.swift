@@ -128,7 +128,7 @@ enum RouteServer: CaseIterable, Sendable {
         _ steps: @escaping @Sendable (Client) async throws -> Void
     ) async throws {
         let ports = AsyncStream.makeStream(of: Int.self)
-        let service = ApusService(configuration: configuration, logger: logger) { addresses in
+        let service = try ApusService(configuration: configuration, logger: logger) { addresses in
             if case .tcp(_, let port)? = addresses.first { ports.continuation.yield(port) }
             ports.continuation.finish()
         }

@@ -13,7 +13,7 @@ func withServer<Result: Sendable>(
 ) async throws -> Result {
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     let (ports, port) = AsyncStream.makeStream(of: Int.self)
-    let service = ApusService(configuration: configuration, logger: logger) { addresses in
+    let service = try ApusService(configuration: configuration, logger: logger) { addresses in
         port.yield(addresses.first?.port ?? 0)
     }
     let group = ServiceGroup(services: [service], logger: logger)

@@ -1,0 +1,152 @@
+package import ApusBroker
+package import ApusProtocol
+import ApusStore
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Keeps topics in a folder: their messages in segments, everything else in a catalog.
+///
+/// One thread writes. While it waits for the disk, more is published; all of that is its next commit. So there is one
+/// write and at most one flush under way, however many topics and publishers there are.
+package final class DiskJournal: Journal {
+    package let durability = Durability.disk
+
+    /// What waits for the thread.
+    struct Work {
+        var topics: [Topic] = []
+        var changes: [(change: Catalog.Change, commit: Commit)] = []
+        /// Settled when everything before is kept and the thread has ended.
+        var end: Commit?
+
+        var isEmpty: Bool { topics.isEmpty && changes.isEmpty && end == nil }
+    }
+
+    private struct State {
+        var work = Work()
+        /// The topics in `work`.
+        var queued: Set<ObjectIdentifier> = []
+        var isOver = false
+        var failure: CommitFailure?
+        var figures = Figures()
+    }
+
+    /// What the journal has done since it was opened.
+    package struct Figures: Sendable, Hashable {
+        package var commits: UInt64 = 0
+        package var messages: UInt64 = 0
+        package var bytes: UInt64 = 0
+        /// Nanoseconds in writes and flushes.
+        package var time: UInt64 = 0
+        package var failures: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private let waiting = DispatchSemaphore(value: 0)
+
+    /// Starts the thread.
+    init(_ folder: DataFolder, _ catalog: Catalog, _ writer: SegmentWriter) {
+        let writing = Mutex<JournalWriter?>(JournalWriter(folder, catalog, writer))
+        let thread = Thread { [self] in
+            if let writer = writing.withLock({ $0.take() }) { run(writer) }
+        }
+        thread.name = "apus-journal"
+        thread.start()
+    }
+
+    package var failure: CommitFailure? { state.withLock { $0.failure } }
+    package var figures: Figures { state.withLock { $0.figures } }
+
+    package func commit(_ topics: [Topic]) {
+        add { state in
+            for topic in topics where state.queued.insert(ObjectIdentifier(topic)).inserted {
+                state.work.topics.append(topic)
+            }
+        }
+    }
+
+    package func record(_ change: TopicChange) -> Commit {
+        let commit = Commit()
+        let change = Catalog.Change(change)
+        add { $0.work.changes.append((change, commit)) }
+        return commit
+    }
+
+    /// Ends the thread when everything is kept.
+    package func stop() async {
+        let end = Commit()
+        add { $0.work.end = end }
+        _ = await end.settled()
+    }
+
+    private func add(_ body: (inout sending State) -> Void) {
+        let isFirst = state.withLock { state in
+            let wasEmpty = state.work.isEmpty
+            body(&state)
+            return wasEmpty && !state.work.isEmpty && !state.isOver
+        }
+        if isFirst { waiting.signal() }
+    }
+
+    // MARK: On the thread
+
+    private func run(_ writer: consuming JournalWriter) {
+        while true {
+            waiting.wait()
+            let work = state.withLock { state in
+                state.queued.removeAll(keepingCapacity: true)
+                return state.work.take()
+            }
+            writer.write(work)
+            let (failure, figures) = (writer.failure, writer.figures)
+            state.withLock { state in
+                (state.failure, state.figures) = (failure, figures)
+                if work.end != nil { state.isOver = true }
+            }
+            guard let end = work.end else { continue }
+            end.settle(failure.map { .failed($0) } ?? .kept)
+            return
+        }
+    }
+}
+
+extension DiskJournal.Work {
+    mutating func take() -> Self {
+        defer { self = Self() }
+        return self
+    }
+}
+
+extension Catalog.Change {
+    init(_ change: TopicChange) {
+        switch change {
+        case .created(let topic): self = .create(Catalog.Topic(topic, topic.settings))
+        case .changed(let topic, let settings): self = .change(Catalog.Topic(topic, settings))
+        case .deleted(let topic): self = .delete(topic: topic.number)
+        }
+    }
+}
+
+extension Catalog.Topic {
+    fileprivate init(_ topic: Topic, _ settings: TopicSettings) {
+        self.init(
+            number: topic.number,
+            name: Array(topic.name.utf8),
+            epoch: topic.epoch,
+            durability: StoredDurability(topic.durability),
+            settings: "{" + settings.fields.members.joined(separator: ", ") + "}",
+            created: Int64(Date().timeIntervalSince1970 * 1000)
+        )
+    }
+}
+
+extension StoredDurability {
+    init(_ durability: Durability) {
+        self =
+            switch durability {
+            case .memory: .memory
+            case .os: .os
+            case .disk: .disk
+            }
+    }
+}
