@@ -24,18 +24,20 @@ package final class ManualLoop {
     ///
     /// - Parameters:
     ///   - count: the number of hubs.
+    ///   - journal: keeps what topics are told to keep.
     ///   - compression: the compression settings of the hubs, for subscribers that support it.
     ///   - time: what the hubs take for the time that the clock shows.
     ///   - seed: selects which of the due hubs runs next; `nil` to run them in the order in which they became due.
     package init(
         hubs count: Int = 1,
         limits: MemoryBroker.Limits = MemoryBroker.Limits(),
+        journal: (any Journal)? = nil,
         compression: MessageCompressor.Settings? = nil,
         seed: UInt64? = nil,
         time: @escaping @Sendable (Moment) -> Moment = { $0 }
     ) {
         let lastEpoch = NIOLockedValueBox(0)
-        let broker = MemoryBroker(limits: limits) {
+        let broker = MemoryBroker(limits: limits, journal: journal) {
             lastEpoch.withLockedValue { last in
                 last += 1
                 return "epoch\(last)"

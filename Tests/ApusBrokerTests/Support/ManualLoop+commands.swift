@@ -195,6 +195,9 @@ extension PublishOutcome {
 
     /// Where it was taken, whoever it is for.
     var offset: Offset? {
-        if case .published(let receipt) = self { receipt.offset } else { nil }
+        switch self {
+        case .published(let receipt), .uncommitted(let receipt, _): receipt.offset
+        default: nil
+        }
     }
 }

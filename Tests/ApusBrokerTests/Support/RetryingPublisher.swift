@@ -28,7 +28,7 @@ final class RetryingPublisher: WaitingPublisher {
             let outcome = loop.publish(ManualLoop.message(next), to: topic, on: hub)
             outcomes.append(outcome)
             switch outcome {
-            case .published: next += 1
+            case .published, .uncommitted: next += 1
             case .deleted, .needsPublication, .rateLimited: return
             case .throttled, .held: return loop.hubs[hub].wait(self, for: topic, outcome)
             }

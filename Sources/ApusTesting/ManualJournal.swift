@@ -1,0 +1,91 @@
+package import ApusBroker
+package import ApusProtocol
+import NIOConcurrencyHelpers
+
+/// A journal that keeps what it is given when the test says so.
+///
+/// Calls of a hub only note what waits. ``take()`` and ``settle(_:)`` are what a disk's thread would do.
+package final class ManualJournal: Journal {
+    package let durability: Durability
+
+    private struct State {
+        var waiting: [Topic] = []
+        var taken: [(topic: Topic, batches: [Batch], ids: [(offset: Offset, id: String)])] = []
+        var changes: [(change: TopicChange, commit: Commit)] = []
+        var kept: [UInt32: [BatchRecord]] = [:]
+        var failure: CommitFailure?
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    package init(durability: Durability = .disk) {
+        self.durability = durability
+    }
+
+    package var failure: CommitFailure? { state.withLockedValue { $0.failure } }
+
+    package func commit(_ topics: [Topic]) {
+        state.withLockedValue { state in
+            for topic in topics where !state.waiting.contains(where: { $0 === topic }) { state.waiting.append(topic) }
+        }
+    }
+
+    package func record(_ change: TopicChange) -> Commit {
+        let commit = Commit()
+        state.withLockedValue { $0.changes.append((change, commit)) }
+        return commit
+    }
+
+    /// The topics that a hub has named since they were taken.
+    package var waiting: [Topic] { state.withLockedValue { $0.waiting } }
+
+    /// The changes that are not settled.
+    package var changes: [TopicChange] { state.withLockedValue { $0.changes.map(\.change) } }
+
+    /// The records of a topic, in the order in which they were kept.
+    package func kept(_ topic: Topic) -> [BatchRecord] {
+        state.withLockedValue { $0.kept[topic.number] ?? [] }
+    }
+
+    /// Takes what waits in the topics that a hub has named.
+    ///
+    /// - Returns: how many topics had something.
+    @discardableResult
+    package func take() -> Int {
+        let topics = state.withLockedValue { state in
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        let taken = topics.compactMap { topic in
+            topic.takeUncommitted().map { (topic, $0.batches, $0.ids) }
+        }
+        // What a topic has while its last commit is under way has to wait.
+        let untaken = topics.filter { topic in !taken.contains { $0.0 === topic } && topic.hasUncommitted }
+        state.withLockedValue { state in
+            state.taken += taken
+            state.waiting += untaken
+        }
+        return taken.count
+    }
+
+    /// Settles all that was taken, and the changes before it.
+    package func settle(_ outcome: Commit.Outcome = .kept) {
+        let (taken, changes) = state.withLockedValue { state in
+            defer { (state.taken, state.changes) = ([], []) }
+            if case .kept = outcome {
+                for (topic, batches, ids) in state.taken {
+                    state.kept[topic.number, default: []] += batches.map { BatchRecord($0, ids: ids) }
+                }
+            }
+            return (state.taken, state.changes)
+        }
+        for (_, commit) in changes { commit.settle(outcome) }
+        for (topic, _, _) in taken { topic.settle(outcome) }
+    }
+
+    /// Keeps all that waits, or fails it.
+    package func run(_ outcome: Commit.Outcome = .kept) {
+        take()
+        settle(outcome)
+    }
+}
