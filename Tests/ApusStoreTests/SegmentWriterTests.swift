@@ -29,7 +29,7 @@ struct SegmentWriterTests {
         #expect(segments == [1, 1, 1, 2, 3, 4])
         #expect(writer.kept == 5)
         let recovery = try LogRecovery(disk)
-        #expect(recovery.segments.map(\.number) == [1, 2, 3, 4])
+        #expect(recovery.segments.map(\.segment.number) == [1, 2, 3, 4])
         #expect(recovery.commit == 6)
     }
 
@@ -67,12 +67,11 @@ struct SegmentWriterTests {
             _ = try writer.append([entry(7), entry(30_000)], isKept: number.isMultiple(of: 2))
         }
         let recovery = try LogRecovery(disk)
-        #expect(recovery.segments.map(\.records.count) == [4, 4, 2])
+        #expect(recovery.segments.map(\.entries.count) == [4, 4, 2])
         let last = try #require(recovery.segments.last)
-        let place = RecordPlace(last.records[1].head, segment: last.number, place: last.records[1].place)
-        let record = try SegmentReader(disk).bytes(of: place, of: 1)
+        let record = try SegmentReader(disk).bytes(of: last.entries[1].record, of: 1)
         #expect(Array(record[RecordHead.size...]) == entry(30_000).contents)
-        #expect(try disk.names().count == 3)
+        #expect(try disk.names().count == 7)
         let missing = #expect(throws: DiskError.self) { try disk.open("none") }
         #expect("\(try #require(missing))" == "none: open: No such file or directory")
     }

@@ -21,6 +21,8 @@ package struct SegmentScan: Sendable {
     /// Where the last record ends; where the damage is.
     package private(set) var place = SegmentHead.size
     package private(set) var end = End.whole
+    /// What the head of the damaged record says, which may itself be what is damaged.
+    package private(set) var lost: LostRecord?
 
     private static let windowSize = 1 << 20
 
@@ -42,6 +44,7 @@ package struct SegmentScan: Sendable {
             if place == complete.place { return }
         } else if try Self.wasKept(commit, &reader, from: place) {
             end = .damaged
+            lost = try reader.bytes(at: place, count: RecordHead.size, RecordHead.init).map { LostRecord($0.batch) }
             return
         }
         end = .torn

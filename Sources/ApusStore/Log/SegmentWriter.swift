@@ -1,7 +1,10 @@
+import Glibc
+
 /// Appends commits to segments. Used by one thread.
 ///
 /// A commit is one write, and one sync if it asks for that. When a segment is full, it is synced before the next one is
-/// begun: only the newest can end in a write that was cut.
+/// begun: only the newest can end in a write that was cut. Before a segment's first record, the file of the next one
+/// is there, empty: a segment that is missing is missed, even the newest.
 package struct SegmentWriter {
     package static let segmentSize = 64 << 20
 
@@ -21,6 +24,7 @@ package struct SegmentWriter {
     private let segmentSize: Int
     private var file: any DiskFile
     private var segment: SegmentHead
+    private var index: SegmentIndex
     private var place = SegmentHead.size
     private var end: Int
     /// The last commit that was written.
@@ -33,8 +37,8 @@ package struct SegmentWriter {
     /// Begins a segment.
     ///
     /// - Parameters:
-    ///   - number: one more than that of the newest segment.
-    ///   - commit: the last commit of the segment before, which is kept.
+    ///   - number: ``LogRecovery/nextNumber``.
+    ///   - commit: ``LogRecovery/commit``.
     package init(
         _ disk: any Disk,
         number: UInt64,
@@ -44,17 +48,36 @@ package struct SegmentWriter {
         self.disk = disk
         self.segmentSize = segmentSize
         segment = SegmentHead(number: number, before: commit)
+        index = SegmentIndex(segment)
         (file, end) = (try Self.begin(segment, on: disk, size: segmentSize), segmentSize)
         (self.commit, kept) = (commit, commit)
     }
 
+    /// May be done again, with the same number, after there was no room.
     private static func begin(_ head: SegmentHead, on disk: any Disk, size: Int) throws(DiskError) -> any DiskFile {
-        let file = try disk.create(SegmentHead.fileName(head.number), size: size)
-        let bytes = head.bytes
-        try Self.write([bytes], to: file, at: 0)
+        let (file, isNew) = try open(head.number, on: disk)
+        do throws(DiskError) {
+            try file.allocate(size)
+        } catch {
+            try? file.truncate(to: 0)
+            throw error
+        }
+        try file.write(head.bytes, at: 0)
         try file.sync()
+        if isNew { try disk.syncNames() }
+        _ = try open(head.number + 1, on: disk)
         try disk.syncNames()
         return file
+    }
+
+    private static func open(_ number: UInt64, on disk: any Disk) throws(DiskError) -> (any DiskFile, isNew: Bool) {
+        let name = SegmentHead.fileName(number)
+        do throws(DiskError) {
+            return (try disk.open(name), false)
+        } catch {
+            guard error.isMissing else { throw error }
+            return (try disk.create(name, size: 0), true)
+        }
     }
 
     /// Writes a commit.
@@ -80,11 +103,9 @@ package struct SegmentWriter {
             failure = error
             throw error
         }
-        var next = place
-        place += size
         return heads.map { head in
-            defer { next += head.recordSize }
-            return RecordPlace(head, segment: segment.number, place: next)
+            defer { place += head.recordSize }
+            return index.append(head, place: place)
         }
     }
 
@@ -100,6 +121,21 @@ package struct SegmentWriter {
         kept = commit
     }
 
+    /// Syncs all, and leaves the newest segment as if it were full, so that a start need not read it. Nothing can be
+    /// written after it.
+    package mutating func finish() throws(DiskError) {
+        try sync()
+        do throws(DiskError) {
+            try file.truncate(to: place)
+            try file.sync()
+        } catch {
+            failure = error
+            throw error
+        }
+        writeIndex()
+        failure = DiskError("write", file.name, code: EBADF)
+    }
+
     private mutating func makeRoom(for size: Int) throws(DiskError) {
         guard place + size > end else { return }
         try sync()
@@ -108,12 +144,16 @@ package struct SegmentWriter {
         do throws(DiskError) {
             file = try Self.begin(next, on: disk, size: larger)
         } catch {
-            // The file is tried again under the same name when there is room.
-            if error.isFull { try? disk.remove(SegmentHead.fileName(next.number)) } else { failure = error }
+            // Where there was no room, the same is tried again.
+            if !error.isFull { failure = error }
             throw error
         }
-        (segment, place, end) = (next, SegmentHead.size, larger)
+        writeIndex()
+        (segment, place, end, index) = (next, SegmentHead.size, larger, SegmentIndex(next))
     }
+
+    /// Nothing depends on it, so it may fail.
+    private func writeIndex() { try? index.write(to: disk) }
 
     private func write(_ heads: [RecordHead], _ entries: [Entry]) throws(DiskError) {
         var bytes = [UInt8](repeating: 0, count: heads.count * RecordHead.size)
@@ -135,15 +175,5 @@ package struct SegmentWriter {
             }
         }
         if let failure { throw failure }
-    }
-
-    private static func write(_ parts: [[UInt8]], to file: any DiskFile, at place: Int) throws(DiskError) {
-        for part in parts {
-            var failure: DiskError?
-            part.withUnsafeBytes { bytes in
-                do throws(DiskError) { try file.write([bytes], at: place) } catch { failure = error }
-            }
-            if let failure { throw failure }
-        }
     }
 }
