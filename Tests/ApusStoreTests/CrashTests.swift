@@ -57,7 +57,7 @@ private struct World {
     mutating func work(after recovery: LogRecovery, calls: Int) {
         disk.state.withLock { $0.callsLeft = calls }
         do throws(DiskError) {
-            var writer = try SegmentWriter(disk, number: recovery.nextNumber, after: recovery.commit, segmentSize: 8192)
+            var writer = SegmentWriter(disk, number: recovery.nextNumber, after: recovery.commit, segmentSize: 8192)
             while true {
                 let isKept = Bool.random(using: &generator)
                 let entries = entries()
@@ -168,9 +168,7 @@ struct CrashTests {
 
     @Test func `refuses a version that it does not know`() throws {
         let disk = SimulatedDisk()
-        _ = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 8192)
-        try disk.remove(SegmentHead.fileName(2))
-        let file = try disk.open(SegmentHead.fileName(1))
+        let file = try disk.create(SegmentHead.fileName(1), size: 8192)
         var bytes = SegmentHead(number: 1, before: 0).bytes
         bytes[8] = 2
         bytes.withUnsafeMutableBytes { room in

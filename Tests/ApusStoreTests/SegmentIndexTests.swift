@@ -9,7 +9,7 @@ struct SegmentIndexTests {
 
     /// Writes segments of two records each; by default the last of four has one.
     private func write(_ count: UInt64 = 7, finish: Bool = false) throws {
-        var writer = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 400)
+        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: 400)
         for number in 0..<count {
             let batch = RecordHead.Batch(
                 topic: 5,

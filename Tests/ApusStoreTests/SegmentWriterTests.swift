@@ -22,7 +22,7 @@ struct SegmentWriterTests {
 
     @Test func `goes on in a new segment when one is full, and in a larger one for what fits in none`() throws {
         let disk = SimulatedDisk()
-        var writer = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 4096)
+        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: 4096)
         let segments = try [1000, 1000, 1000, 1000, 10_000, 1000].map { size in
             try writer.append([entry(size)], isKept: false)[0].segment
         }
@@ -36,7 +36,7 @@ struct SegmentWriterTests {
     @Test func `goes on when there is room again`() throws {
         let disk = SimulatedDisk()
         disk.state.withLock { $0.capacity = 4096 }
-        var writer = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 4096)
+        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: 4096)
         _ = try writer.append([entry(3000)], isKept: true)
         for _ in 0..<2 {
             let full = #expect(throws: DiskError.self) { try writer.append([entry(3000)], isKept: true) }
@@ -49,7 +49,7 @@ struct SegmentWriterTests {
 
     @Test func `writes nothing more after a write that has failed`() throws {
         let disk = SimulatedDisk()
-        var writer = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 4096)
+        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: 4096)
         disk.state.withLock { $0.writesLeft = 1 }
         #expect(throws: DiskError.self) { try writer.append([entry(100)], isKept: true) }
         disk.state.withLock { $0.writesLeft = .max }
@@ -62,7 +62,7 @@ struct SegmentWriterTests {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let disk = try SystemDisk(folder.path)
-        var writer = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 64 << 10)
+        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: 64 << 10)
         for number in 1...5 {
             _ = try writer.append([entry(7), entry(30_000)], isKept: number.isMultiple(of: 2))
         }

@@ -10,7 +10,7 @@ package struct LogRecovery: Sendable {
 
     /// The records of each segment, in the order in which they were written.
     package private(set) var segments: [SegmentIndex] = []
-    /// The number that the next segment gets.
+    /// The number that the next segment gets, of which the file is there now.
     package private(set) var nextNumber: UInt64 = 1
     /// The last commit.
     package private(set) var commit: UInt64 = 0
@@ -47,7 +47,7 @@ package struct LogRecovery: Sendable {
                 progress(index, numbers.count)
                 try read(number, isNewest: index == numbers.count - 1)
             }
-            if failure == nil { finish(next: next) }
+            if failure == nil { try finish(next: next) }
             if failure == nil, mode == .repair { try removeAll(names, but: there) }
         } catch {
             throw .disk(error)
@@ -107,7 +107,7 @@ package struct LogRecovery: Sendable {
         let scan = try SegmentScan(file, after: head.before)
         scanned += 1
         guard scan.end == .whole || isNewest && scan.end == .torn else {
-            failure = .damaged(file: file.name, place: scan.place, scan.lost)
+            failure = .damaged(file: file.name, place: scan.broken?.place ?? scan.place, scan.broken?.record)
             return nil
         }
         let index = SegmentIndex(head, scan)
@@ -122,16 +122,18 @@ package struct LogRecovery: Sendable {
     }
 
     /// - Parameter next: the number of the segment that is there and unused.
-    private mutating func finish(next: UInt64?) {
+    private mutating func finish(next: UInt64?) throws(DiskError) {
         let number = required(from: nextNumber)
+        let name = SegmentHead.fileName(number)
         // A segment gets its first record when the next one is there.
         let isMissed = segments.last.map { !$0.entries.isEmpty || number != nextNumber } ?? !givenUp.isEmpty
-        if let next, next != number {
-            failure = .missing(file: SegmentHead.fileName(number))
-        } else if next == nil, isMissed {
-            failure = .missing(file: SegmentHead.fileName(number))
-        }
         nextNumber = number
+        if next.map({ $0 != number }) ?? isMissed {
+            failure = .missing(file: name)
+        } else if next == nil, mode == .repair {
+            _ = try disk.create(name, size: 0)
+            try disk.syncNames()
+        }
     }
 
     private static func head(of file: any DiskFile) throws(DiskError) -> SegmentHead.Reading {

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Appends commits to segments. Used by one thread.
 ///
 /// A commit is one write, and one sync if it asks for that. When a segment is full, it is synced before the next one is
@@ -22,11 +20,12 @@ package struct SegmentWriter {
 
     private let disk: any Disk
     private let segmentSize: Int
-    private var file: any DiskFile
+    /// The newest segment; `nil` until the first commit.
+    private var file: (any DiskFile)?
     private var segment: SegmentHead
     private var index: SegmentIndex
-    private var place = SegmentHead.size
-    private var end: Int
+    /// Where the next record goes, and where the file ends.
+    private var (place, end) = (SegmentHead.size, 0)
     /// The last commit that was written.
     package private(set) var commit: UInt64
     /// The last commit that is beyond a crash of the machine.
@@ -34,22 +33,16 @@ package struct SegmentWriter {
     /// After a failed write or sync, nothing is known about what is on the disk.
     package private(set) var failure: DiskError?
 
-    /// Begins a segment.
+    /// Nothing is written before the first commit, which begins a segment.
     ///
     /// - Parameters:
     ///   - number: ``LogRecovery/nextNumber``.
     ///   - commit: ``LogRecovery/commit``.
-    package init(
-        _ disk: any Disk,
-        number: UInt64,
-        after commit: UInt64,
-        segmentSize: Int = Self.segmentSize
-    ) throws(DiskError) {
+    package init(_ disk: any Disk, number: UInt64, after commit: UInt64, segmentSize: Int = Self.segmentSize) {
         self.disk = disk
         self.segmentSize = segmentSize
         segment = SegmentHead(number: number, before: commit)
         index = SegmentIndex(segment)
-        (file, end) = (try Self.begin(segment, on: disk, size: segmentSize), segmentSize)
         (self.commit, kept) = (commit, commit)
     }
 
@@ -113,7 +106,7 @@ package struct SegmentWriter {
     package mutating func sync() throws(DiskError) {
         if let failure { throw failure }
         do throws(DiskError) {
-            try file.sync()
+            try file?.sync()
         } catch {
             failure = error
             throw error
@@ -121,10 +114,11 @@ package struct SegmentWriter {
         kept = commit
     }
 
-    /// Syncs all, and leaves the newest segment as if it were full, so that a start need not read it. Nothing can be
-    /// written after it.
+    /// Syncs all, and leaves the newest segment as if it were full, so that a start need not read it. What is appended
+    /// after this begins another one.
     package mutating func finish() throws(DiskError) {
         try sync()
+        guard let file else { return }
         do throws(DiskError) {
             try file.truncate(to: place)
             try file.sync()
@@ -133,22 +127,26 @@ package struct SegmentWriter {
             throw error
         }
         writeIndex()
-        failure = DiskError("write", file.name, code: EBADF)
+        self.file = nil
+        segment = SegmentHead(number: segment.number + 1, before: commit)
+        index = SegmentIndex(segment)
+        (place, end) = (SegmentHead.size, 0)
     }
 
     private mutating func makeRoom(for size: Int) throws(DiskError) {
         guard place + size > end else { return }
         try sync()
-        let next = SegmentHead(number: segment.number + 1, before: commit)
+        let next = file == nil ? segment : SegmentHead(number: segment.number + 1, before: commit)
         let larger = max(segmentSize, SegmentHead.size + size)
         do throws(DiskError) {
-            file = try Self.begin(next, on: disk, size: larger)
+            let begun = try Self.begin(next, on: disk, size: larger)
+            if file != nil { writeIndex() }
+            file = begun
         } catch {
             // Where there was no room, the same is tried again.
             if !error.isFull { failure = error }
             throw error
         }
-        writeIndex()
         (segment, place, end, index) = (next, SegmentHead.size, larger, SegmentIndex(next))
     }
 
@@ -171,7 +169,7 @@ package struct SegmentWriter {
                     let gap = head.recordSize - head.unpaddedSize
                     if gap > 0 { parts.append(UnsafeRawBufferPointer(rebasing: padding[..<gap])) }
                 }
-                do throws(DiskError) { try file.write(parts, at: self.place) } catch { failure = error }
+                do throws(DiskError) { try file?.write(parts, at: self.place) } catch { failure = error }
             }
         }
         if let failure { throw failure }
