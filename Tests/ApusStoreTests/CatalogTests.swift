@@ -52,6 +52,15 @@ struct CatalogTests {
         #expect(throws: CatalogError.self) { try catalog.apply([.create(topic(2))]) }
     }
 
+    @Test func `knows from where on topics are kept, and which segments were given up`() throws {
+        let catalog = try Catalog(path, .create)
+        try catalog.apply([.create(topic(1)), .create(topic(2)), .keep(topic: 2, from: 41)])
+        try catalog.apply([0, 3, 1, 5, 2, 7, 6, 3].map { .giveUp(segment: $0) })
+        let contents = try reopened()
+        #expect(contents.topics.map(\.from) == [1, 41])
+        #expect(contents.givenUp.ranges == [0...3, 5...7])
+    }
+
     @Test func `makes all changes or none, and no more after a failure`() throws {
         let catalog = try Catalog(path, .create)
         try catalog.apply([.create(topic(1))])
@@ -122,11 +131,12 @@ struct CatalogTests {
 
     @Test func `misses rows that are gone, and rows that came back`() throws {
         for sql in [
-            "DELETE FROM topics WHERE number = 1", "DELETE FROM counters", "DELETE FROM meta WHERE name = 'sum'",
+            "DELETE FROM topics WHERE number = 1", "DELETE FROM counters", "DELETE FROM given_up",
+            "DELETE FROM meta WHERE name = 'sum'",
         ] {
             let folder = try TemporaryFolder()
             let catalog = try Catalog(folder.file("c"), .create)
-            try catalog.apply([.create(topic(1)), .create(topic(2)), .counter("a", 1)])
+            try catalog.apply([.create(topic(1)), .create(topic(2)), .counter("a", 1), .giveUp(segment: 0)])
             try catalog.queue.write { try $0.execute(sql: sql) }
             #expect(throws: CatalogError.self) { try catalog.load() }
         }
@@ -135,7 +145,7 @@ struct CatalogTests {
     @Test func `never serves what a flipped bit has changed, and names the topic`() throws {
         do {
             let catalog = try Catalog(path, .create)
-            try catalog.apply((1...120).map { .create(topic($0)) } + [.counter("a", 1), .counter("b", 2)])
+            try catalog.apply((1...120).map { .create(topic($0)) } + [.counter("a", 1), .giveUp(segment: 0)])
         }
         let intact = try reopened()
         let bytes = try folder.read("catalog.sqlite")
@@ -150,7 +160,7 @@ struct CatalogTests {
                 let contents = try Catalog(copy.file("c"), .read).load()
                 // Else it is in what nothing is read from.
                 #expect(contents.topics == intact.topics && contents.counters == intact.counters)
-                #expect(contents.nextTopic == intact.nextTopic)
+                #expect(contents.nextTopic == intact.nextTopic && contents.givenUp == intact.givenUp)
             } catch {
                 found += 1
                 if case .damagedTopic(_, let name) = error, intact.topics.contains(where: { $0.name == name }) {

@@ -80,7 +80,7 @@ struct DataFolderTests {
 
     @Test func `has a catalog where it has messages`() throws {
         let folder = try DataFolder(path)
-        _ = try SegmentWriter(folder.segments, number: 1, after: 0, segmentSize: 4096)
+        _ = try folder.segments.create(SegmentHead.fileName(1), size: 0)
         let failure = #expect(throws: DataFolderError.self) { try folder.openCatalog() }
         #expect(failure?.description == "\(path)/catalog.sqlite is damaged: it is missing")
         #expect(failure?.exitCode == 78)

@@ -9,7 +9,7 @@ struct SegmentReaderTests {
 
     /// Writes segments with one record each.
     private func write(_ count: Int) throws -> [RecordPlace] {
-        var writer = try SegmentWriter(disk, number: 1, after: 0, segmentSize: 256)
+        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: 256)
         return try (0..<count).map { index in
             let batch = RecordHead.Batch(
                 topic: 9,

@@ -37,7 +37,12 @@ final class SimulatedDisk: Disk {
         var writesLeft = Int.max
     }
 
-    let state = Mutex(State())
+    let state: Mutex<State>
+
+    init() { state = Mutex(State()) }
+
+    /// With the same files.
+    init(copying other: SimulatedDisk) { state = Mutex(other.state.withLock { $0 }) }
 
     /// Whether the machine has stopped. Everything fails then, until ``crash(_:)``.
     var hasStopped: Bool { state.withLock { $0.callsLeft <= 0 } }
@@ -46,8 +51,7 @@ final class SimulatedDisk: Disk {
         let number: Result<Int, DiskError> = state.withLock { state in
             guard state.spend() else { return .failure(DiskError("open", name, code: 5)) }
             guard state.files[name] == nil else { return .failure(DiskError("open", name, code: 17)) }
-            let used = state.files.values.reduce(0) { $0 + (state.contents[$1]?.now.count ?? 0) }
-            guard used + size <= state.capacity else { return .failure(DiskError("fallocate", name, code: 28)) }
+            guard state.hasRoom(size) else { return .failure(DiskError("fallocate", name, code: 28)) }
             let number = state.nextContent
             state.nextContent += 1
             let zeros = [UInt8](repeating: 0, count: size)
@@ -103,12 +107,17 @@ final class SimulatedDisk: Disk {
         state.withLock { state in
             guard let number = state.files[name] else { return }
             state.contents[number]?.now[bit / 8] ^= 1 << (bit % 8)
+            guard bit / 8 < state.contents[number]?.kept.count ?? 0 else { return }
             state.contents[number]?.kept[bit / 8] ^= 1 << (bit % 8)
         }
     }
 }
 
 extension SimulatedDisk.State {
+    func hasRoom(_ size: Int) -> Bool {
+        files.values.reduce(size) { $0 + (contents[$1]?.now.count ?? 0) } <= capacity
+    }
+
     /// Returns whether the machine still runs.
     mutating func spend() -> Bool {
         callsLeft -= 1
@@ -160,21 +169,36 @@ private final class SimulatedFile: DiskFile {
 
     func size() throws(DiskError) -> Int { disk.state.withLock { $0.contents[number]?.now.count ?? 0 } }
 
+    func allocate(_ size: Int) throws(DiskError) {
+        let failure: DiskError? = disk.state.withLock { state in
+            guard state.spend() else { return DiskError("fallocate", name, code: 5) }
+            let missing = size - (state.contents[number]?.now.count ?? 0)
+            guard missing > 0 else { return nil }
+            guard state.hasRoom(missing) else { return DiskError("fallocate", name, code: 28) }
+            state.contents[number]?.now += [UInt8](repeating: 0, count: missing)
+            state.contents[number]?.changes.append(.size(size))
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
     func write(_ parts: [UnsafeRawBufferPointer], at place: Int) throws(DiskError) {
         let bytes = parts.reduce(into: [UInt8]()) { $0 += $1 }
-        let isDone = disk.state.withLock { state in
+        let code: CInt? = disk.state.withLock { state in
             // What was under way when the machine stopped may be there, too.
             state.writesLeft -= 1
             let succeeds = state.spend() && state.writesLeft > 0
-            guard succeeds || state.callsLeft == 0 || state.writesLeft == 0 else { return false }
-            var now = state.contents[number]?.now ?? []
-            now += [UInt8](repeating: 0, count: max(0, place + bytes.count - now.count))
-            now.replaceSubrange(place..<place + bytes.count, with: bytes)
-            state.contents[number]?.now = now
+            guard succeeds || state.callsLeft == 0 || state.writesLeft == 0 else { return 5 }
+            let missing = place + bytes.count - (state.contents[number]?.now.count ?? 0)
+            if missing > 0 {
+                guard state.hasRoom(missing) else { return 28 }
+                state.contents[number]?.now += [UInt8](repeating: 0, count: missing)
+            }
+            state.contents[number]?.now.replaceSubrange(place..<place + bytes.count, with: bytes)
             state.contents[number]?.changes.append(.write(bytes, at: place))
-            return succeeds
+            return succeeds ? nil : 5
         }
-        if !isDone { throw DiskError("pwritev", name, code: 5) }
+        if let code { throw DiskError("pwritev", name, code: code) }
     }
 
     func read(into room: UnsafeMutableRawBufferPointer, at place: Int) throws(DiskError) -> Int {

@@ -29,6 +29,9 @@ package final class Catalog: Sendable {
         package var settings: String
         /// When it was made, in milliseconds since 1970.
         package var created: Int64
+        /// What is below this offset is not served, though there may be records of it. A topic without any goes on
+        /// with it.
+        package var from: UInt64
 
         package init(
             number: UInt32,
@@ -36,7 +39,8 @@ package final class Catalog: Sendable {
             epoch: String,
             durability: StoredDurability,
             settings: String,
-            created: Int64
+            created: Int64,
+            from: UInt64 = 1
         ) {
             self.number = number
             self.name = name
@@ -44,6 +48,7 @@ package final class Catalog: Sendable {
             self.durability = durability
             self.settings = settings
             self.created = created
+            self.from = from
         }
     }
 
@@ -54,6 +59,10 @@ package final class Catalog: Sendable {
         case change(Topic)
         /// Its row has to be there.
         case delete(topic: UInt32)
+        /// Sets ``Topic/from`` of a topic whose row has to be there.
+        case keep(topic: UInt32, from: UInt64)
+        /// The segment need not be there from now on.
+        case giveUp(segment: UInt64)
         case counter(String, Int64)
         case removeCounter(String)
     }
@@ -62,6 +71,7 @@ package final class Catalog: Sendable {
         /// In the order of their numbers.
         package internal(set) var topics: [Topic] = []
         package internal(set) var counters: [String: Int64] = [:]
+        package internal(set) var givenUp = SegmentNumbers()
         /// The lowest number that no topic has had.
         package internal(set) var nextTopic: UInt32 = 1
     }

@@ -20,9 +20,10 @@ struct CatalogRows {
     private static let tables = [
         "counters": "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER, checksum INTEGER) WITHOUT ROWID",
         "meta": "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER, checksum INTEGER) WITHOUT ROWID",
+        "given_up": "CREATE TABLE given_up (first INTEGER PRIMARY KEY, last INTEGER, checksum INTEGER)",
         "topics": """
         CREATE TABLE topics (number INTEGER PRIMARY KEY, name BLOB, epoch TEXT, durability TEXT, settings TEXT, \
-        created INTEGER, checksum INTEGER)
+        created INTEGER, kept_from INTEGER, checksum INTEGER)
         """,
     ]
 
@@ -73,7 +74,7 @@ struct CatalogRows {
         var names: Set<[UInt8]> = []
         let cursor = try Row.fetchCursor(
             database,
-            sql: "SELECT number, name, epoch, durability, settings, created, checksum FROM topics ORDER BY number"
+            sql: "SELECT * FROM topics ORDER BY number"
         )
         while let row = try cursor.next() {
             let topic = try Catalog.Topic(row)
@@ -85,6 +86,10 @@ struct CatalogRows {
         }
         contents.counters = try numbers("counters", database)
         for (name, value) in contents.counters { total.add(RowChecksum(name: name, value: value).value) }
+        for range in try givenUp(database) {
+            contents.givenUp.insert(range)
+            total.add(RowChecksum(range).value)
+        }
         guard total == rows.total, let nextTopic = UInt32(exactly: rows.nextTopic) else {
             throw CatalogError.damaged("rows are missing")
         }
@@ -103,6 +108,19 @@ struct CatalogRows {
             else { throw CatalogError.damaged("a row of table \(table) is damaged") }
         }
         return numbers
+    }
+
+    private static func givenUp(_ database: Database) throws -> [ClosedRange<UInt64>] {
+        try Row.fetchAll(database, sql: "SELECT first, last, checksum FROM given_up").map { row in
+            guard let first = row.integer(0), let last = row.integer(1), 0 <= first, first <= last else {
+                throw CatalogError.damaged("a row of table given_up is damaged")
+            }
+            let range = UInt64(first)...UInt64(last)
+            guard row.integer(2) == Int64(RowChecksum(range).value) else {
+                throw CatalogError.damaged("a row of table given_up is damaged")
+            }
+            return range
+        }
     }
 
     private static func value(_ name: String, of meta: [String: Int64]) throws -> Int64 {
@@ -125,6 +143,13 @@ struct CatalogRows {
             try write(topic)
         case .delete(let number):
             try remove(topic: number)
+        case .keep(let number, let offset):
+            guard var topic = try topic(number) else { throw CatalogError.failed("there is no topic number \(number)") }
+            topic.from = offset
+            try remove(topic: number)
+            try write(topic)
+        case .giveUp(let segment):
+            try giveUp(segment)
         case .counter(let name, let value):
             try removeCounter(name)
             total.add(try Self.set("counters", name, value, database))
@@ -141,11 +166,36 @@ struct CatalogRows {
     }
 
     private mutating func write(_ topic: Catalog.Topic) throws {
-        try database.cachedStatement(sql: "INSERT INTO topics VALUES (?, ?, ?, ?, ?, ?, ?)").execute(arguments: [
+        try database.cachedStatement(sql: "INSERT INTO topics VALUES (?, ?, ?, ?, ?, ?, ?, ?)").execute(arguments: [
             Int64(topic.number), Data(topic.name), topic.epoch, topic.durability.rawValue, topic.settings,
-            topic.created, Int64(topic.checksum),
+            topic.created, Int64(bitPattern: topic.from), Int64(topic.checksum),
         ])
         total.add(topic.checksum)
+    }
+
+    private func topic(_ number: UInt32) throws -> Catalog.Topic? {
+        let statement = try database.cachedStatement(sql: "SELECT * FROM topics WHERE number = ?")
+        return try Row.fetchOne(statement, arguments: [Int64(number)]).map { try Catalog.Topic($0) }
+    }
+
+    /// There is a row for each range.
+    private mutating func giveUp(_ segment: UInt64) throws {
+        var numbers = SegmentNumbers(try Self.givenUp(database))
+        guard !numbers.contains(segment) else { return }
+        let before = Set(numbers.ranges)
+        numbers.insert(segment)
+        for range in before.subtracting(numbers.ranges) {
+            try database.execute(sql: "DELETE FROM given_up WHERE first = ?", arguments: [Int64(range.lowerBound)])
+            total.remove(RowChecksum(range).value)
+        }
+        for range in Set(numbers.ranges).subtracting(before) {
+            let checksum = RowChecksum(range).value
+            try database.execute(
+                sql: "INSERT INTO given_up VALUES (?, ?, ?)",
+                arguments: [Int64(range.lowerBound), Int64(range.upperBound), Int64(checksum)]
+            )
+            total.add(checksum)
+        }
     }
 
     private mutating func remove(topic number: UInt32) throws {

@@ -11,6 +11,11 @@ struct RowChecksum {
         add(number)
     }
 
+    init(_ range: ClosedRange<UInt64>) {
+        add(Int64(bitPattern: range.lowerBound))
+        add(Int64(bitPattern: range.upperBound))
+    }
+
     init(_ topic: Catalog.Topic) {
         add(Int64(topic.number))
         add(topic.name)
@@ -18,6 +23,7 @@ struct RowChecksum {
         add(Array(topic.durability.rawValue.utf8))
         add(Array(topic.settings.utf8))
         add(topic.created)
+        add(Int64(bitPattern: topic.from))
     }
 
     private mutating func add(_ number: Int64) {
@@ -42,7 +48,7 @@ extension Catalog.Topic {
         let name = row.bytes(1)
         guard let number, let name, let epoch = row.text(2),
             let durability = row.text(3).flatMap({ StoredDurability(rawValue: $0) }), let settings = row.text(4),
-            let created = row.integer(5)
+            let created = row.integer(5), let from = row.integer(6)
         else { throw CatalogError.damagedTopic(number: number ?? 0, name: name ?? []) }
         self.init(
             number: number,
@@ -50,9 +56,10 @@ extension Catalog.Topic {
             epoch: epoch,
             durability: durability,
             settings: settings,
-            created: created
+            created: created,
+            from: UInt64(bitPattern: from)
         )
-        guard row.integer(6) == Int64(checksum) else {
+        guard row.integer(7) == Int64(checksum) else {
             throw CatalogError.damagedTopic(number: number, name: name)
         }
     }

@@ -1,6 +1,6 @@
 /// The folder of a store: on a file system, or simulated.
 package protocol Disk: Sendable {
-    /// Makes a file, which must not exist yet, with room for so many bytes. They read as zeros.
+    /// Makes a file, which must not exist yet, with room for so many bytes as ``DiskFile/allocate(_:)`` has it.
     ///
     /// It may be gone after a crash until ``syncNames()`` has returned.
     func create(_ name: String, size: Int) throws(DiskError) -> any DiskFile
@@ -16,6 +16,8 @@ package protocol Disk: Sendable {
 package protocol DiskFile: AnyObject, Sendable {
     var name: String { get }
     func size() throws(DiskError) -> Int
+    /// Has the file be at least so large. What is new of it reads as zeros, and there will be room to write it.
+    func allocate(_ size: Int) throws(DiskError)
     /// Writes all of the parts, one after the other. After a crash any part of them may be there, until ``sync()`` has
     /// returned.
     func write(_ parts: [UnsafeRawBufferPointer], at place: Int) throws(DiskError)

@@ -75,6 +75,7 @@ private final class SystemFile: DiskFile {
     deinit { close(descriptor) }
 
     func allocate(_ size: Int) throws(DiskError) {
+        guard size > 0 else { return }
         // Unlike the others, it returns the code.
         let code = posix_fallocate(descriptor, 0, size)
         guard code == 0 else { throw DiskError("fallocate", name, code: code) }

@@ -18,4 +18,9 @@ package struct LostRecord: Hashable, Sendable {
         self.topic = topic
         offsets = record.first...record.end - 1
     }
+
+    init(_ batch: RecordHead.Batch) {
+        topic = batch.topic
+        offsets = batch.first...batch.first + UInt64(batch.count) - 1
+    }
 }

@@ -18,9 +18,11 @@ package struct SegmentScan: Sendable {
     }
 
     package private(set) var records: [Found] = []
-    /// Where the last record ends; where the damage is.
+    /// Where the last record ends.
     package private(set) var place = SegmentHead.size
     package private(set) var end = End.whole
+    /// The first bytes that are no record, and what they say all the same of the one that was there.
+    package private(set) var broken: (place: Int, record: LostRecord?)?
 
     private static let windowSize = 1 << 20
 
@@ -38,13 +40,12 @@ package struct SegmentScan: Sendable {
             commit += 1
             complete = (records.count, place)
         }
-        if try reader.isZero(from: place) {
-            if place == complete.place { return }
-        } else if try Self.wasKept(commit, &reader, from: place) {
-            end = .damaged
-            return
-        }
-        end = .torn
+        let isZero = try reader.isZero(from: place)
+        if isZero, place == complete.place { return }
+        let head = try reader.bytes(at: place, count: RecordHead.size, RecordHead.init)
+        broken = (place, head.map { LostRecord($0.batch) })
+        let wasKept = isZero ? false : try Self.wasKept(commit, &reader, from: place)
+        end = wasKept ? .damaged : .torn
         records.removeLast(records.count - complete.count)
         place = complete.place
     }

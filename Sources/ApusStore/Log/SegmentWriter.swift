@@ -1,7 +1,8 @@
 /// Appends commits to segments. Used by one thread.
 ///
 /// A commit is one write, and one sync if it asks for that. When a segment is full, it is synced before the next one is
-/// begun: only the newest can end in a write that was cut.
+/// begun: only the newest can end in a write that was cut. Before a segment's first record, the file of the next one
+/// is there, empty: a segment that is missing is missed, even the newest.
 package struct SegmentWriter {
     package static let segmentSize = 64 << 20
 
@@ -19,10 +20,12 @@ package struct SegmentWriter {
 
     private let disk: any Disk
     private let segmentSize: Int
-    private var file: any DiskFile
+    /// The newest segment; `nil` until the first commit.
+    private var file: (any DiskFile)?
     private var segment: SegmentHead
-    private var place = SegmentHead.size
-    private var end: Int
+    private var index: SegmentIndex
+    /// Where the next record goes, and where the file ends.
+    private var (place, end) = (SegmentHead.size, 0)
     /// The last commit that was written.
     package private(set) var commit: UInt64
     /// The last commit that is beyond a crash of the machine.
@@ -30,31 +33,44 @@ package struct SegmentWriter {
     /// After a failed write or sync, nothing is known about what is on the disk.
     package private(set) var failure: DiskError?
 
-    /// Begins a segment.
+    /// Nothing is written before the first commit, which begins a segment.
     ///
     /// - Parameters:
-    ///   - number: one more than that of the newest segment.
-    ///   - commit: the last commit of the segment before, which is kept.
-    package init(
-        _ disk: any Disk,
-        number: UInt64,
-        after commit: UInt64,
-        segmentSize: Int = Self.segmentSize
-    ) throws(DiskError) {
+    ///   - number: ``LogRecovery/nextNumber``.
+    ///   - commit: ``LogRecovery/commit``.
+    package init(_ disk: any Disk, number: UInt64, after commit: UInt64, segmentSize: Int = Self.segmentSize) {
         self.disk = disk
         self.segmentSize = segmentSize
         segment = SegmentHead(number: number, before: commit)
-        (file, end) = (try Self.begin(segment, on: disk, size: segmentSize), segmentSize)
+        index = SegmentIndex(segment)
         (self.commit, kept) = (commit, commit)
     }
 
+    /// May be done again, with the same number, after there was no room.
     private static func begin(_ head: SegmentHead, on disk: any Disk, size: Int) throws(DiskError) -> any DiskFile {
-        let file = try disk.create(SegmentHead.fileName(head.number), size: size)
-        let bytes = head.bytes
-        try Self.write([bytes], to: file, at: 0)
+        let (file, isNew) = try open(head.number, on: disk)
+        do throws(DiskError) {
+            try file.allocate(size)
+        } catch {
+            try? file.truncate(to: 0)
+            throw error
+        }
+        try file.write(head.bytes, at: 0)
         try file.sync()
+        if isNew { try disk.syncNames() }
+        _ = try open(head.number + 1, on: disk)
         try disk.syncNames()
         return file
+    }
+
+    private static func open(_ number: UInt64, on disk: any Disk) throws(DiskError) -> (any DiskFile, isNew: Bool) {
+        let name = SegmentHead.fileName(number)
+        do throws(DiskError) {
+            return (try disk.open(name), false)
+        } catch {
+            guard error.isMissing else { throw error }
+            return (try disk.create(name, size: 0), true)
+        }
     }
 
     /// Writes a commit.
@@ -80,11 +96,9 @@ package struct SegmentWriter {
             failure = error
             throw error
         }
-        var next = place
-        place += size
         return heads.map { head in
-            defer { next += head.recordSize }
-            return RecordPlace(head, segment: segment.number, place: next)
+            defer { place += head.recordSize }
+            return index.append(head, place: place)
         }
     }
 
@@ -92,7 +106,7 @@ package struct SegmentWriter {
     package mutating func sync() throws(DiskError) {
         if let failure { throw failure }
         do throws(DiskError) {
-            try file.sync()
+            try file?.sync()
         } catch {
             failure = error
             throw error
@@ -100,20 +114,44 @@ package struct SegmentWriter {
         kept = commit
     }
 
+    /// Syncs all, and leaves the newest segment as if it were full, so that a start need not read it. What is appended
+    /// after this begins another one.
+    package mutating func finish() throws(DiskError) {
+        try sync()
+        guard let file else { return }
+        do throws(DiskError) {
+            try file.truncate(to: place)
+            try file.sync()
+        } catch {
+            failure = error
+            throw error
+        }
+        writeIndex()
+        self.file = nil
+        segment = SegmentHead(number: segment.number + 1, before: commit)
+        index = SegmentIndex(segment)
+        (place, end) = (SegmentHead.size, 0)
+    }
+
     private mutating func makeRoom(for size: Int) throws(DiskError) {
         guard place + size > end else { return }
         try sync()
-        let next = SegmentHead(number: segment.number + 1, before: commit)
+        let next = file == nil ? segment : SegmentHead(number: segment.number + 1, before: commit)
         let larger = max(segmentSize, SegmentHead.size + size)
         do throws(DiskError) {
-            file = try Self.begin(next, on: disk, size: larger)
+            let begun = try Self.begin(next, on: disk, size: larger)
+            if file != nil { writeIndex() }
+            file = begun
         } catch {
-            // The file is tried again under the same name when there is room.
-            if error.isFull { try? disk.remove(SegmentHead.fileName(next.number)) } else { failure = error }
+            // Where there was no room, the same is tried again.
+            if !error.isFull { failure = error }
             throw error
         }
-        (segment, place, end) = (next, SegmentHead.size, larger)
+        (segment, place, end, index) = (next, SegmentHead.size, larger, SegmentIndex(next))
     }
+
+    /// Nothing depends on it, so it may fail.
+    private func writeIndex() { try? index.write(to: disk) }
 
     private func write(_ heads: [RecordHead], _ entries: [Entry]) throws(DiskError) {
         var bytes = [UInt8](repeating: 0, count: heads.count * RecordHead.size)
@@ -131,19 +169,9 @@ package struct SegmentWriter {
                     let gap = head.recordSize - head.unpaddedSize
                     if gap > 0 { parts.append(UnsafeRawBufferPointer(rebasing: padding[..<gap])) }
                 }
-                do throws(DiskError) { try file.write(parts, at: self.place) } catch { failure = error }
+                do throws(DiskError) { try file?.write(parts, at: self.place) } catch { failure = error }
             }
         }
         if let failure { throw failure }
-    }
-
-    private static func write(_ parts: [[UInt8]], to file: any DiskFile, at place: Int) throws(DiskError) {
-        for part in parts {
-            var failure: DiskError?
-            part.withUnsafeBytes { bytes in
-                do throws(DiskError) { try file.write([bytes], at: place) } catch { failure = error }
-            }
-            if let failure { throw failure }
-        }
     }
 }

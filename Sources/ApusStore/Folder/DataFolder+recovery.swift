@@ -1,0 +1,77 @@
+extension DataFolder {
+    /// What is in the folder at a start.
+    package struct Recovered: Sendable {
+        package var catalog: Catalog.Contents
+        /// The records of the topics in the catalog, but for those of memory; each topic's without a gap up to its
+        /// last one.
+        package var table: SegmentTable
+        /// For a ``SegmentWriter``.
+        package var nextSegment: UInt64
+        /// The last commit.
+        package var commit: UInt64
+    }
+
+    /// Finds all that is kept, and cuts off what a crash has left.
+    ///
+    /// - Parameter progress: called with the number of segments that are done, and of all.
+    package func recover(
+        _ catalog: Catalog,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws(DataFolderError) -> Recovered {
+        let contents = try load(catalog)
+        let log: LogRecovery
+        do throws(LogFailure) {
+            log = try LogRecovery(segments, givenUp: contents.givenUp, progress: progress)
+        } catch {
+            throw failure(error, contents)
+        }
+        var table = SegmentTable(log.segments)
+        try keep(contents, in: &table)
+        // From now on a folder without segments is one that has lost them.
+        if contents.givenUp.isEmpty {
+            do throws(CatalogError) {
+                try catalog.apply([.giveUp(segment: 0)])
+            } catch {
+                throw DataFolderError(error, of: catalogPath)
+            }
+        }
+        return Recovered(catalog: contents, table: table, nextSegment: log.nextNumber, commit: log.commit)
+    }
+
+    /// Has only the records be wanted that belong to something.
+    private func keep(_ contents: Catalog.Contents, in table: inout SegmentTable) throws(DataFolderError) {
+        var gone = Set(table.topicNumbers)
+        for topic in contents.topics where topic.durability != .memory && gone.remove(topic.number) != nil {
+            table.want(topic.number, from: topic.from)
+            table.wantWithoutGaps(topic.number)
+        }
+        for number in gone.sorted() {
+            // The catalog is written first.
+            if number >= contents.nextTopic, let record = table.records(of: number).first {
+                let file = "\(segmentsPath)/\(SegmentHead.fileName(record.segment))"
+                let detail = "topic number \(number) is missing, of which \(file) has messages at byte \(record.place)"
+                throw .damaged(DataFolderError.Damage(path: catalogPath, detail: detail))
+            }
+            table.remove(topic: number)
+        }
+    }
+
+    /// What went wrong with the log, for people.
+    package func failure(_ failure: LogFailure, _ contents: Catalog.Contents) -> DataFolderError {
+        func path(_ name: String) -> String { name.isEmpty ? segmentsPath : "\(segmentsPath)/\(name)" }
+        switch failure {
+        case .disk(let error):
+            return .failed(path: path(error.name), reason: error.reason)
+        case .version(let file, let version):
+            return .newer(path: path(file), version: Int64(version))
+        case .missing(let file):
+            return .damaged(DataFolderError.Damage(path: path(file), detail: "it is missing"))
+        case .damaged(let file, let place, let lost):
+            let topic = lost.flatMap { lost in contents.topics.first { $0.number == lost.topic } }
+            let offsets = topic == nil ? nil : lost?.offsets
+            return .damaged(
+                DataFolderError.Damage(path: path(file), place: place, topic: topic?.name, offsets: offsets)
+            )
+        }
+    }
+}

@@ -1,0 +1,165 @@
+/// Which records there are, which of them are still wanted, and so which segments are.
+///
+/// A value for one thread, which tells it all that is appended and all that is not wanted any more. What a call costs
+/// depends on what it changes, not on what there is.
+///
+/// A segment goes in three steps, in this order: what of it is wanted (``wanted(of:)``) is appended again and synced,
+/// the catalog learns that it is given up and where the topics in ``emptied(by:)`` go on, its files are removed. After
+/// a crash in between, a record can be there twice. Of records that overlap, the one that was written last counts.
+package struct SegmentTable: Sendable {
+    /// A segment of which less than one part in so many is wanted is thin.
+    package static let thinShare = 4
+
+    struct Segment: Sendable, Hashable {
+        /// The bytes of the file, and of the records in it that are wanted.
+        var (size, wanted) = (SegmentHead.size, 0)
+        /// Whether it gets no more records.
+        var isSealed = false
+        /// Topics of which nothing is wanted and whose last record is here.
+        var emptied: Set<UInt32> = []
+
+        var isUnwanted: Bool { isSealed && wanted == 0 }
+        var isThin: Bool { isSealed && wanted > 0 && wanted < size / SegmentTable.thinShare }
+    }
+
+    private(set) var segments: [UInt64: Segment] = [:]
+    private var topics: [UInt32: TopicRecords] = [:]
+    /// Segments that can be given up now.
+    package private(set) var unwanted: Set<UInt64> = []
+    /// Segments that take much more room than what is wanted of them.
+    package private(set) var thin: Set<UInt64> = []
+    /// The size of all segments' records, wanted or not.
+    package private(set) var size = 0
+    /// The size of the records that are wanted.
+    package private(set) var wantedSize = 0
+
+    /// The segment that records are appended to; those before it get no more.
+    private var newest: UInt64 = 0
+
+    package init() {}
+
+    /// All that a log has, in segments that get no more records.
+    package init(_ indexes: [SegmentIndex]) {
+        var late: [UInt32: [RecordPlace]] = [:]
+        for index in indexes {
+            for entry in index.entries where !topics[entry.topic, default: TopicRecords()].append(entry.record) {
+                late[entry.topic, default: []].append(entry.record)
+            }
+            let wanted = index.end - SegmentHead.size
+            wantedSize += wanted
+            change(index.segment.number) { ($0.isSealed, $0.size, $0.wanted) = (true, index.end, wanted) }
+        }
+        newest = indexes.last?.segment.number ?? 0
+        for (topic, records) in late {
+            unwant(topics[topic, default: TopicRecords()].insert(contentsOf: records))
+        }
+    }
+}
+
+// What there is.
+
+extension SegmentTable {
+    /// All topics that there were records of.
+    package var topicNumbers: some Sequence<UInt32> { topics.keys }
+
+    /// The records of a topic that are wanted, in the order of their offsets, which may have gaps.
+    package func records(of topic: UInt32) -> ArraySlice<RecordPlace> { topics[topic]?.wanted ?? [] }
+
+    /// The record that has an offset; else the first one after it.
+    package func record(of topic: UInt32, from offset: UInt64) -> RecordPlace? {
+        guard let records = topics[topic], let index = records.index(endingAfter: offset) else { return nil }
+        return records.wanted[index]
+    }
+
+    /// What of a segment is wanted, in the order in which it was written.
+    package func wanted(of index: SegmentIndex) -> [SegmentIndex.Entry] {
+        index.entries.filter { record(of: $0.topic, from: $0.record.first) == $0.record }
+    }
+
+    /// The topics of which nothing is left when a segment goes, and the offset after their last one.
+    package func emptied(by segment: UInt64) -> [UInt32: UInt64] {
+        var ends: [UInt32: UInt64] = [:]
+        for topic in segments[segment]?.emptied ?? [] { ends[topic] = topics[topic]?.end }
+        return ends
+    }
+}
+
+// What happens to it.
+
+extension SegmentTable {
+    /// A record was appended: a topic's next one, or one in place of others.
+    package mutating func append(_ record: RecordPlace, of topic: UInt32) {
+        if record.segment > newest {
+            if newest > 0, segments[newest] != nil { change(newest) { $0.isSealed = true } }
+            newest = record.segment
+        }
+        change(record.segment) { $0.size = max($0.size, record.place + record.sizeOnDisk) }
+        let emptied = topics[topic].flatMap { $0.wanted.isEmpty ? $0.lastSegment : nil }
+        if topics[topic, default: TopicRecords()].append(record) {
+            want(record)
+            if let emptied { change(emptied) { $0.emptied.remove(topic) } }
+            // It may be one of a topic that keeps nothing.
+            want(topic, from: 0)
+        } else if let replaced = topics[topic]?.insert(record) {
+            want(record)
+            if let emptied { change(emptied) { $0.emptied.remove(topic) } }
+            unwant(replaced)
+        }
+    }
+
+    /// Of a topic, only what is at an offset or after it is wanted from now on.
+    package mutating func want(_ topic: UInt32, from offset: UInt64) {
+        guard let unwanted = topics[topic]?.want(from: offset) else { return }
+        unwant(unwanted)
+        if let records = topics[topic], records.wanted.isEmpty, let last = records.lastSegment {
+            change(last) { $0.emptied.insert(topic) }
+        }
+    }
+
+    /// Of a topic, only the last records that follow each other are wanted. A gap is where records were given up with
+    /// their segment, so what is before it was not wanted then either.
+    package mutating func wantWithoutGaps(_ topic: UInt32) {
+        let records = records(of: topic)
+        guard var start = records.indices.last else { return }
+        while start > records.startIndex, records[start - 1].end == records[start].first { start -= 1 }
+        want(topic, from: records[start].first)
+    }
+
+    /// A topic is gone.
+    package mutating func remove(topic: UInt32) {
+        guard let records = topics.removeValue(forKey: topic) else { return }
+        unwant(records.wanted)
+        if let last = records.lastSegment { change(last) { $0.emptied.remove(topic) } }
+    }
+
+    /// A segment was given up, of which nothing is wanted.
+    package mutating func remove(segment: UInt64) {
+        guard let gone = segments.removeValue(forKey: segment) else { return }
+        precondition(gone.wanted == 0, "a segment was given up of which something is wanted")
+        for topic in gone.emptied { topics[topic]?.lastSegment = nil }
+        size -= gone.size
+        unwanted.remove(segment)
+        thin.remove(segment)
+    }
+
+    private mutating func want(_ record: RecordPlace) {
+        wantedSize += record.sizeOnDisk
+        change(record.segment) { $0.wanted += record.sizeOnDisk }
+    }
+
+    private mutating func unwant(_ records: some Sequence<RecordPlace>) {
+        for record in records {
+            wantedSize -= record.sizeOnDisk
+            change(record.segment) { $0.wanted -= record.sizeOnDisk }
+        }
+    }
+
+    private mutating func change(_ number: UInt64, _ body: (inout Segment) -> Void) {
+        size -= segments[number]?.size ?? 0
+        body(&segments[number, default: Segment()])
+        guard let segment = segments[number] else { return }
+        size += segment.size
+        if segment.isUnwanted { unwanted.insert(number) } else { unwanted.remove(number) }
+        if segment.isThin { thin.insert(number) } else { thin.remove(number) }
+    }
+}

@@ -1,0 +1,79 @@
+/// The records of a topic, as far as they are wanted.
+struct TopicRecords: Sendable {
+    private var records: [RecordPlace] = []
+    /// How many of the first ones are not wanted any more. They are taken out when they are half of all.
+    private var dropped = 0
+    /// What ends here or before is not wanted.
+    private(set) var from: UInt64 = 0
+    /// The offset after the last one there was.
+    private(set) var end: UInt64 = 0
+    /// The segment with the last record there was, as long as there is that segment.
+    var lastSegment: UInt64?
+
+    /// Ascending, without overlaps.
+    var wanted: ArraySlice<RecordPlace> { records[dropped...] }
+
+    /// The index of the first record that ends after an offset.
+    func index(endingAfter offset: UInt64) -> Int? {
+        var (low, high) = (dropped, records.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if records[middle].end <= offset { low = middle + 1 } else { high = middle }
+        }
+        return low < records.count ? low : nil
+    }
+
+    /// Adds the next record.
+    ///
+    /// - Returns: `false` if it is not the next one, and was not added.
+    mutating func append(_ record: RecordPlace) -> Bool {
+        guard record.first >= end else { return false }
+        records.append(record)
+        (end, lastSegment) = (record.end, record.segment)
+        return true
+    }
+
+    /// Adds a record that has offsets from before the end. Returns those that it takes the place of; `nil` if it is
+    /// not wanted.
+    mutating func insert(_ record: RecordPlace) -> [RecordPlace]? {
+        guard record.end > from else { return nil }
+        let start = index(endingAfter: record.first) ?? records.count
+        let stop = records[start...].firstIndex { $0.first >= record.end } ?? records.count
+        let replaced = Array(records[start..<stop])
+        records.replaceSubrange(start..<stop, with: [record])
+        if record.end >= end { (end, lastSegment) = (record.end, record.segment) }
+        return replaced
+    }
+
+    /// The same for many of them, in the order in which they were written.
+    mutating func insert(contentsOf late: [RecordPlace]) -> [RecordPlace] {
+        func isLater(_ one: RecordPlace, _ other: RecordPlace) -> Bool {
+            (one.segment, one.place) > (other.segment, other.place)
+        }
+        var (kept, replaced): ([RecordPlace], [RecordPlace]) = ([], [])
+        for record in (records + late).sorted(by: { $0.first == $1.first ? isLater($0, $1) : $0.first < $1.first }) {
+            var isKept = true
+            while isKept, let last = kept.last, last.end > record.first {
+                isKept = isLater(record, last)
+                if isKept { replaced.append(kept.removeLast()) }
+            }
+            if isKept { kept.append(record) } else { replaced.append(record) }
+        }
+        records = kept
+        if let last = kept.last { (end, lastSegment) = (last.end, last.segment) }
+        return replaced
+    }
+
+    /// Has what ends at an offset or before not be wanted. Returns what was.
+    mutating func want(from offset: UInt64) -> [RecordPlace] {
+        from = max(from, offset)
+        let first = index(endingAfter: from) ?? records.count
+        let unwanted = Array(records[dropped..<first])
+        dropped = first
+        if dropped > records.count / 2 {
+            records.removeFirst(dropped)
+            dropped = 0
+        }
+        return unwanted
+    }
+}
