@@ -29,124 +29,108 @@ extension DiskJournal {
     /// Opens a folder, or makes one.
     ///
     /// - Parameters:
+    ///   - dataBytes: the most bytes of messages on the disk; 0 for as many as there is room for.
     ///   - lead: how far the wall clock is ahead of the steady clock, in milliseconds.
-    ///   - makeEpoch: makes the epochs of topics that do not outlive a process.
     package static func open(
         _ path: String,
         reach: Reach,
-        lead: Int64,
-        makeEpoch: () -> String = MemoryBroker.randomEpoch
+        dataBytes: Int = 0,
+        lead: Int64
     ) throws(DataFolderError) -> Opened {
         let folder = try DataFolder(path)
         let catalog = try folder.openCatalog()
-        let contents = try folder.load(catalog)
-        let names = Dictionary(uniqueKeysWithValues: contents.topics.map { ($0.number, $0.name) })
-        do throws(LogFailure) {
-            let recovery = try LogRecovery(folder.segments)
-            var places = RecordPlaces(recovery)
-            let reader = SegmentReader(folder.segments)
-            var topics: [RestoredTopic] = []
-            topics.reserveCapacity(contents.topics.count)
-            for row in contents.topics {
-                var topic = try RestoredTopic(row, catalog: folder.catalogPath, makeEpoch: makeEpoch)
-                if row.durability != .memory {
-                    try topic.read(places.take(row.number), reader, reach: reach, lead: lead)
+        var recovered = try folder.recover(catalog)
+        try renumber(&recovered, in: catalog, of: folder)
+        let reader = SegmentReader(folder.segments)
+        var topics: [RestoredTopic] = []
+        topics.reserveCapacity(recovered.catalog.topics.count)
+        for row in recovered.catalog.topics {
+            var topic = RestoredTopic(row)
+            if row.durability != .memory {
+                do throws(LogFailure) {
+                    try topic.read(recovered.table.records(of: row.number), reader, reach: reach, lead: lead)
+                } catch {
+                    throw folder.failure(error, recovered.catalog)
                 }
-                topics.append(topic)
             }
-            let writer = try writer(folder, after: recovery)
-            return Opened(
-                journal: DiskJournal(folder, catalog, writer),
-                topics: topics,
-                lastNumber: contents.nextTopic - 1
-            )
+            topics.append(topic)
+        }
+        let segments = SegmentWriter(folder.segments, number: recovered.nextSegment, after: recovered.commit)
+        let writer = JournalWriter(folder, catalog, segments, recovered.table, reader, dataBytes: dataBytes)
+        return Opened(
+            journal: DiskJournal(writer),
+            topics: topics,
+            lastNumber: recovered.catalog.nextTopic - 1
+        )
+    }
+
+    /// Gives topics other numbers that are of memory now and have records from before: if they are kept again, their
+    /// new records must not be taken for more of those.
+    private static func renumber(
+        _ recovered: inout DataFolder.Recovered,
+        in catalog: Catalog,
+        of folder: DataFolder
+    ) throws(DataFolderError) {
+        let outlived = Set(recovered.outlived)
+        guard !outlived.isEmpty else { return }
+        var changes: [Catalog.Change] = []
+        for var row in recovered.catalog.topics where outlived.contains(row.number) {
+            changes.append(.delete(topic: row.number))
+            row.number = recovered.catalog.nextTopic + UInt32(changes.count / 2)
+            changes.append(.create(row))
+        }
+        do throws(CatalogError) {
+            try catalog.apply(changes)
         } catch {
-            throw DataFolderError(error, in: folder, names: names)
+            throw DataFolderError(error, of: folder.catalogPath)
         }
-    }
-
-    private static func writer(
-        _ folder: DataFolder,
-        after recovery: LogRecovery
-    ) throws(LogFailure) -> SegmentWriter {
-        do throws(DiskError) {
-            return try SegmentWriter(folder.segments, number: recovery.nextNumber, after: recovery.commit)
-        } catch {
-            throw .disk(error)
-        }
-    }
-}
-
-/// Where the records of each topic are, in the order of their offsets.
-private struct RecordPlaces {
-    private var all: [UInt32: [RecordPlace]] = [:]
-
-    init(_ recovery: LogRecovery) {
-        for segment in recovery.segments {
-            for found in segment.records {
-                all[found.head.batch.topic, default: []]
-                    .append(RecordPlace(found.head, segment: segment.number, place: found.place))
-            }
-        }
-    }
-
-    mutating func take(_ topic: UInt32) -> [RecordPlace] {
-        // A record that was moved to the end is there twice for a while.
-        let places = all.removeValue(forKey: topic) ?? []
-        let isSorted = zip(places, places.dropFirst()).allSatisfy { $0.end <= $1.first }
-        return isSorted ? places : places.sorted { $0.first < $1.first }
+        recovered.catalog = try folder.load(catalog)
     }
 }
 
 extension RestoredTopic {
-    fileprivate init(
-        _ row: Catalog.Topic,
-        catalog path: String,
-        makeEpoch: () -> String
-    ) throws(LogFailure) {
+    fileprivate init(_ row: Catalog.Topic) {
         var settings = TopicSettings()
         var text = row.settings
-        if case .success(let fields) = text.withUTF8({
-            TopicSettingsFields.read(UnsafeRawBufferPointer($0), maxQueue: .max)
-        }) {
-            settings.change(to: fields)
-        }
+        let read = text.withUTF8 { TopicSettingsFields.read(UnsafeRawBufferPointer($0), maxQueue: .max) }
+        if case .success(let fields) = read { settings.change(to: fields) }
         self.init(
             number: row.number,
             name: String(decoding: row.name, as: UTF8.self),
-            epoch: row.durability == .memory ? makeEpoch() : row.epoch,
-            settings: settings
+            // What was in memory is gone, and its positions with it.
+            epoch: row.durability == .memory ? MemoryBroker.randomEpoch() : row.epoch,
+            settings: settings,
+            head: row.durability == .memory ? 1 : max(row.from, 1)
         )
     }
 
-    /// Reads the newest records, as far as history reaches back.
+    /// Reads the newest records, as far as history and the dedupe window reach back.
     fileprivate mutating func read(
-        _ places: [RecordPlace],
+        _ places: ArraySlice<RecordPlace>,
         _ reader: SegmentReader,
         reach: DiskJournal.Reach,
         lead: Int64
     ) throws(LogFailure) {
         guard let last = places.last else { return }
-        head = last.end
+        head = max(head, last.end)
         let wanted = UInt64(settings.history ?? reach.history)
         let template = EventTemplate(topic: name, epoch: epoch)
         let now = Int64(Date().timeIntervalSince1970 * 1000)
         let oldestID = settings.dedupeWindow.map { now - $0 } ?? .max
         var bytes = 0
-        var next = last.end
-        for place in places.reversed() where place.end == next {
+        for place in places.reversed() {
             let isHistory = place.end + wanted > head && bytes < reach.topicBytes
             guard isHistory || place.newestTime >= oldestID else { break }
             let record = try BatchRecord(place, of: number, reader)
             guard let (batch, found) = record.batch(template: template, lead: lead) else {
-                throw .damaged(file: SegmentHead.fileName(place.segment), place: place.place, LostRecord(number, place))
+                let file = SegmentHead.fileName(place.segment)
+                throw .damaged(file: file, place: place.place, LostRecord(number, place))
             }
             ids += found.reversed().map { ($0.offset, $0.id, batch.time(at: $0.offset)) }
             if isHistory {
                 batches.append(batch)
                 bytes += place.size
             }
-            next = place.first
         }
         batches.reverse()
         ids.reverse()
@@ -174,30 +158,8 @@ extension BatchRecord {
             newestTime: head.batch.newestTime,
             details: bytes.readSlice(length: head.batch.detailsSize) ?? ByteBuffer(),
             marks: bytes.readSlice(length: head.batch.marksSize) ?? ByteBuffer(),
+            // A copy, so that the rest of the record does not stay in memory.
             frames: ByteBuffer(buffer: bytes.slice())
         )
-    }
-}
-
-extension DataFolderError {
-    /// - Parameter names: of the topics, by their numbers.
-    fileprivate init(_ error: LogFailure, in folder: DataFolder, names: [UInt32: [UInt8]]) {
-        switch error {
-        case .disk(let error):
-            self = .failed(path: "\(folder.segmentsPath)/\(error.name)", reason: error.reason)
-        case .version(let file, let version):
-            self = .newer(path: "\(folder.segmentsPath)/\(file)", version: Int64(version))
-        case .damaged(let file, let place, let lost):
-            self = .damaged(
-                Damage(
-                    path: "\(folder.segmentsPath)/\(file)",
-                    place: place,
-                    topic: lost.flatMap { names[$0.topic] },
-                    offsets: lost?.offsets
-                )
-            )
-        case .missing(let file):
-            self = .damaged(Damage(path: "\(folder.segmentsPath)/\(file)", detail: "the file is missing"))
-        }
     }
 }

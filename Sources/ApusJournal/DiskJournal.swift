@@ -45,8 +45,8 @@ package final class DiskJournal: Journal {
     private let waiting = DispatchSemaphore(value: 0)
 
     /// Starts the thread.
-    init(_ folder: DataFolder, _ catalog: Catalog, _ writer: SegmentWriter) {
-        let writing = Mutex<JournalWriter?>(JournalWriter(folder, catalog, writer))
+    init(_ writer: consuming sending JournalWriter) {
+        let writing = Mutex<JournalWriter?>(writer)
         let thread = Thread { [self] in
             if let writer = writing.withLock({ $0.take() }) { run(writer) }
         }
@@ -92,12 +92,15 @@ package final class DiskJournal: Journal {
 
     private func run(_ writer: consuming JournalWriter) {
         while true {
-            waiting.wait()
+            // Room is made even when nothing is published.
+            let patience: DispatchTime = writer.hasUnwanted ? .now() + .milliseconds(100) : .distantFuture
+            _ = waiting.wait(timeout: patience)
             let work = state.withLock { state in
                 state.queued.removeAll(keepingCapacity: true)
                 return state.work.take()
             }
             writer.write(work)
+            if work.end != nil { writer.finish() }
             let (failure, figures) = (writer.failure, writer.figures)
             state.withLock { state in
                 (state.failure, state.figures) = (failure, figures)

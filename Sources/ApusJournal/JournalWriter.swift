@@ -9,34 +9,48 @@ struct JournalWriter: ~Copyable {
     /// About how many bytes are written at once. More is another commit.
     private static let maxCommit = 32 << 20
 
-    private let folder: DataFolder
-    private let catalog: Catalog
-    private var segments: SegmentWriter
+    let folder: DataFolder
+    let catalog: Catalog
+    var segments: SegmentWriter
+    var table: SegmentTable
+    let reader: SegmentReader
+    /// The most bytes of messages on the disk; 0 for as many as there is room for.
+    let dataBytes: Int
     /// Changes for which there was no room. They go before everything else.
     private var unkept: [Catalog.Change] = []
     private(set) var failure: CommitFailure?
     private(set) var figures = DiskJournal.Figures()
+
+    init(
+        _ folder: DataFolder,
+        _ catalog: Catalog,
+        _ segments: SegmentWriter,
+        _ table: SegmentTable,
+        _ reader: SegmentReader,
+        dataBytes: Int
+    ) {
+        self.folder = folder
+        self.catalog = catalog
+        self.segments = segments
+        self.table = table
+        self.reader = reader
+        self.dataBytes = dataBytes
+    }
 
     /// What a topic had to be kept.
     private struct Taken {
         let topic: Topic
         let isFlushed: Bool
         let records: [BatchRecord]
+        let bytes: Int
 
         init?(_ topic: Topic) {
             guard let uncommitted = topic.takeUncommitted() else { return nil }
             self.topic = topic
             isFlushed = uncommitted.durability == .disk
             records = uncommitted.batches.map { BatchRecord($0, ids: uncommitted.ids) }
+            bytes = records.reduce(0) { $0 + $1.frames.readableBytes + RecordHead.size }
         }
-
-        var bytes: Int { records.reduce(0) { $0 + $1.frames.readableBytes } }
-    }
-
-    init(_ folder: DataFolder, _ catalog: Catalog, _ segments: SegmentWriter) {
-        self.folder = folder
-        self.catalog = catalog
-        self.segments = segments
     }
 
     mutating func write(_ work: DiskJournal.Work) {
@@ -48,11 +62,34 @@ struct JournalWriter: ~Copyable {
             taken.append(next)
             bytes += next.bytes
             guard bytes >= Self.maxCommit else { continue }
-            commit(taken, canWrite)
+            commit(taken, bytes, canWrite)
             (taken, bytes) = ([], 0)
         }
-        if !taken.isEmpty { commit(taken, canWrite) }
+        if !taken.isEmpty { commit(taken, bytes, canWrite) }
+        for topic in work.topics {
+            // What is taken while a topic is deleted may come after that.
+            if topic.isKept {
+                table.want(topic.number, from: topic.firstNeeded)
+            } else {
+                table.remove(topic: topic.number)
+            }
+        }
+        if failure == nil { note { writer throws(JournalError) in try writer.giveUpSegments() } }
     }
+
+    /// Syncs all, so that the next start is quick.
+    mutating func finish() {
+        guard failure == nil else { return }
+        note { writer throws(JournalError) in
+            do throws(DiskError) {
+                try writer.segments.finish()
+            } catch {
+                throw JournalError(error, in: writer.folder)
+            }
+        }
+    }
+
+    // MARK: Changes
 
     /// Keeps changes of topics, and those that could not be kept before.
     private mutating func keep(_ changes: [(change: Catalog.Change, commit: Commit)]) -> Commit.Outcome {
@@ -61,37 +98,53 @@ struct JournalWriter: ~Copyable {
             return .failed(failure)
         }
         unkept += changes.map(\.change)
-        guard !unkept.isEmpty else { return .kept }
-        let outcome: Commit.Outcome
-        do throws(CatalogError) {
-            try catalog.apply(unkept)
-            unkept = []
-            outcome = .kept
-        } catch {
-            outcome = .failed(note("\(folder.catalogPath): \(error)", isFinal: !error.isFull))
+        let outcome = note { writer throws(JournalError) in
+            try writer.apply(writer.unkept)
+            for change in writer.unkept {
+                switch change {
+                case .delete(let topic): writer.table.remove(topic: topic)
+                case .change(let topic) where topic.durability == .memory: writer.table.remove(topic: topic.number)
+                default: break
+                }
+            }
+            writer.unkept = []
         }
         for change in changes { change.commit.settle(outcome) }
         return outcome
     }
 
-    private mutating func commit(_ taken: [Taken], _ canWrite: Commit.Outcome) {
+    func apply(_ changes: [Catalog.Change]) throws(JournalError) {
+        guard !changes.isEmpty else { return }
+        do throws(CatalogError) { try catalog.apply(changes) } catch { throw JournalError(error, in: folder) }
+    }
+
+    // MARK: Messages
+
+    private mutating func commit(_ taken: [Taken], _ bytes: Int, _ canWrite: Commit.Outcome) {
         var outcome = canWrite
         if case .kept = outcome {
             let start = DispatchTime.now().uptimeNanoseconds
-            do throws(DiskError) {
-                try append(taken)
-                figures.commits += 1
-            } catch {
-                outcome = .failed(note("\(folder.segmentsPath): \(error)", isFinal: !error.isFull))
+            outcome = note { writer throws(JournalError) in
+                try writer.makeRoom(for: bytes)
+                try writer.append(taken)
             }
+            if case .kept = outcome { figures.commits += 1 }
             figures.time += DispatchTime.now().uptimeNanoseconds - start
         }
         for one in taken { one.topic.settle(outcome) }
     }
 
+    private mutating func makeRoom(for bytes: Int) throws(JournalError) {
+        guard dataBytes > 0, table.size + bytes > dataBytes else { return }
+        try giveUpSegments()
+        guard table.size + bytes > dataBytes else { return }
+        throw .full("data_bytes is reached")
+    }
+
     /// Writes all records in one commit, and flushes it if one of the topics asks for that.
-    private mutating func append(_ taken: [Taken]) throws(DiskError) {
+    private mutating func append(_ taken: [Taken]) throws(JournalError) {
         var held = HeldBytes()
+        defer { held.releaseAll() }
         var entries: [SegmentWriter.Entry] = []
         for one in taken {
             for record in one.records {
@@ -107,19 +160,61 @@ struct JournalWriter: ~Copyable {
                 let parts = [held.hold(record.details), held.hold(record.marks), held.hold(record.frames)]
                 entries.append(SegmentWriter.Entry(batch, parts.filter { !$0.isEmpty }))
                 figures.messages += UInt64(record.count)
-                figures.bytes += UInt64(batch.contentsSize + RecordHead.size)
             }
         }
-        defer { held.releaseAll() }
-        _ = try segments.append(entries, isKept: taken.contains { $0.isFlushed })
+        try append(entries, isFlushed: taken.contains { $0.isFlushed })
     }
 
-    private mutating func note(_ message: String, isFinal: Bool) -> CommitFailure {
-        figures.failures += 1
-        let text = isFinal ? "The server cannot keep messages any more" : "There is no room to keep messages"
-        let new = CommitFailure(message: "\(text) (\(message))", isFinal: isFinal)
-        if isFinal { failure = new }
-        return new
+    mutating func append(_ entries: [SegmentWriter.Entry], isFlushed: Bool) throws(JournalError) {
+        do throws(DiskError) {
+            let places = try segments.append(entries, isKept: isFlushed)
+            for (entry, place) in zip(entries, places) {
+                table.append(place, of: entry.batch.topic)
+                figures.bytes += UInt64(place.sizeOnDisk)
+            }
+        } catch {
+            throw JournalError(error, in: folder)
+        }
+    }
+
+    // MARK: Failures
+
+    /// Does something, and notes why it failed.
+    @discardableResult
+    private mutating func note(_ body: (inout Self) throws(JournalError) -> Void) -> Commit.Outcome {
+        do throws(JournalError) {
+            try body(&self)
+            return .kept
+        } catch {
+            figures.failures += 1
+            let failure = error.failure
+            if failure.isFinal { self.failure = failure }
+            return .failed(failure)
+        }
+    }
+}
+
+/// Why the thread of a journal could not do something.
+enum JournalError: Error {
+    /// There was no room, which may change.
+    case full(String)
+    case failed(String)
+
+    init(_ error: DiskError, in folder: DataFolder) {
+        let text = "\(folder.segmentsPath)/\(error)"
+        self = error.isFull ? .full(text) : .failed(text)
+    }
+
+    init(_ error: CatalogError, in folder: DataFolder) {
+        let text = "\(folder.catalogPath): \(error)"
+        self = error.isFull ? .full(text) : .failed(text)
+    }
+
+    var failure: CommitFailure {
+        switch self {
+        case .full(let text): CommitFailure(message: "There is no room to keep messages: \(text)", isFinal: false)
+        case .failed(let text): CommitFailure(message: "Messages cannot be kept any more: \(text)", isFinal: true)
+        }
     }
 }
 

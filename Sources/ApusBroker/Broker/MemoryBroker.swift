@@ -183,6 +183,8 @@ package final class MemoryBroker: Broker {
             return due
         }
         for topic in due { topic.trim(now: now) }
+        // What became too old is not wanted on the disk either.
+        if let journal { journal.commit(due.filter { $0.durability > .memory && $0.dependsOnTime }) }
     }
 
     package func limitRate(_ standard: RateLimit?) {

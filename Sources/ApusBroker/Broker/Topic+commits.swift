@@ -44,6 +44,16 @@ extension Topic {
         if isOver { delete() }
     }
 
+    /// The oldest offset that history, a subscription or the dedupe window still needs.
+    package var firstNeeded: Offset {
+        state.withLockedValue { state in min(state.log.firstKept, state.dedupe?.oldest ?? .max) }
+    }
+
+    /// Whether what is published to it has to be kept.
+    package var isKept: Bool {
+        state.withLockedValue { !$0.isDeleted && $0.durability > .memory }
+    }
+
     /// Whether something waits to be kept.
     package var hasUncommitted: Bool {
         state.withLockedValue { $0.uncommitted?.isEmpty == false }

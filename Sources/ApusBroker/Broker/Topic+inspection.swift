@@ -61,6 +61,11 @@ extension Topic {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
+    /// Whether the topic lets go of something as time passes.
+    var dependsOnTime: Bool {
+        state.withLockedValue { $0.settings.historyAge != nil || $0.dedupe != nil || $0.log.hasLifetimes }
+    }
+
     /// Lets publishers continue that have waited for a loop for at least `timeout` milliseconds.
     func passOverStuck(for timeout: Int64) {
         let waiting = state.withLockedValue { state in

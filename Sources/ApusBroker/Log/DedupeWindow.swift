@@ -39,6 +39,9 @@ struct DedupeWindow {
         while let oldest = order.first, now - oldest.time > window { forgetOldest() }
     }
 
+    /// The offset of the oldest id.
+    var oldest: Offset? { order.first.flatMap { offsets[$0.id] } }
+
     /// The ids and where they were published, oldest first.
     var identified: [(offset: Offset, id: String)] {
         order.compactMap { entry in offsets[entry.id].map { ($0, entry.id.text) } }

@@ -7,6 +7,12 @@ extension Setting {
             "Folder to keep topics and their messages in, made if it is not there; without one, they end with the server."
         ),
         .init(
+            "data_bytes",
+            \.storage.dataBytes,
+            .size(0...1 << 50),
+            "The most bytes of messages in it; 0 for as many as there is room for."
+        ),
+        .init(
             "commit_backlog",
             \.storage.commitBacklog,
             .size(1...1 << 40),

@@ -16,6 +16,7 @@ extension MemoryBroker {
             opened = try DiskJournal.open(
                 configuration.storage.data,
                 reach: DiskJournal.Reach(history: limits.history, topicBytes: limits.topicBytes),
+                dataBytes: configuration.storage.dataBytes,
                 lead: now.wall - now.steady
             )
         } catch {

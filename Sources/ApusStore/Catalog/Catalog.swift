@@ -55,7 +55,7 @@ package final class Catalog: Sendable {
     package enum Change: Hashable, Sendable {
         /// The number has to be at least ``Contents/nextTopic``.
         case create(Topic)
-        /// Replaces the row with that number, which has to be there.
+        /// Replaces the row with that number, which has to be there. ``Topic/from`` stays as it is.
         case change(Topic)
         /// Its row has to be there.
         case delete(topic: UInt32)

@@ -139,6 +139,11 @@ struct CatalogRows {
             nextTopic = Int64(topic.number) + 1
             try write(topic)
         case .change(let topic):
+            guard let old = try self.topic(topic.number) else {
+                throw CatalogError.failed("there is no topic number \(topic.number)")
+            }
+            var topic = topic
+            topic.from = old.from
             try remove(topic: topic.number)
             try write(topic)
         case .delete(let number):

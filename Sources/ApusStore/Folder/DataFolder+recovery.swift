@@ -5,6 +5,8 @@ extension DataFolder {
         /// The records of the topics in the catalog, but for those of memory; each topic's without a gap up to its
         /// last one.
         package var table: SegmentTable
+        /// The topics of memory that there are records of, from a time when they were kept.
+        package var outlived: [UInt32]
         /// For a ``SegmentWriter``.
         package var nextSegment: UInt64
         /// The last commit.
@@ -26,6 +28,7 @@ extension DataFolder {
             throw failure(error, contents)
         }
         var table = SegmentTable(log.segments)
+        let recorded = Set(table.topicNumbers)
         try keep(contents, in: &table)
         // From now on a folder without segments is one that has lost them.
         if contents.givenUp.isEmpty {
@@ -35,7 +38,14 @@ extension DataFolder {
                 throw DataFolderError(error, of: catalogPath)
             }
         }
-        return Recovered(catalog: contents, table: table, nextSegment: log.nextNumber, commit: log.commit)
+        return Recovered(
+            catalog: contents,
+            table: table,
+            outlived: contents.topics.filter { $0.durability == .memory && recorded.contains($0.number) }
+                .map(\.number),
+            nextSegment: log.nextNumber,
+            commit: log.commit
+        )
     }
 
     /// Has only the records be wanted that belong to something.

@@ -138,10 +138,16 @@ extension SegmentIndex {
         }
     }
 
+    /// - Returns: `nil` if there is none for a segment of this number, or not a whole one.
+    package static func read(_ segment: UInt64, from disk: any Disk) -> SegmentIndex? {
+        guard let bytes = try? disk.open(fileName(segment)).read() else { return nil }
+        let index = bytes.withUnsafeBytes { SegmentIndex($0) }
+        return index?.segment.number == segment ? index : nil
+    }
+
     /// - Returns: `nil` if there is none for this segment, or not a whole one.
     static func read(_ segment: SegmentHead, from disk: any Disk) -> SegmentIndex? {
-        guard let bytes = try? disk.open(fileName(segment.number)).read() else { return nil }
-        let index = bytes.withUnsafeBytes { SegmentIndex($0) }
+        let index = read(segment.number, from: disk)
         return index?.segment == segment ? index : nil
     }
 }

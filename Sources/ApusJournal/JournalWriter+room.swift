@@ -1,0 +1,66 @@
+import ApusStore
+
+// Room on the disk: segments of which nothing is wanted go, and what little is wanted of others is moved.
+
+extension JournalWriter {
+    /// How many bytes are moved at once, so that commits do not wait for long.
+    private static let maxMoved = 4 << 20
+    /// Segments that are thin are left alone below this size of all: there is no need for room yet.
+    private static let leastSize = 4 * SegmentWriter.segmentSize
+
+    /// Whether there is more to do, even if nothing is published.
+    var hasUnwanted: Bool { !table.unwanted.isEmpty || nextThin != nil }
+
+    private var nextThin: UInt64? { table.size > Self.leastSize ? table.thin.min() : nil }
+
+    mutating func giveUpSegments() throws(JournalError) {
+        try thinOut()
+        let unwanted = table.unwanted.sorted()
+        guard !unwanted.isEmpty else { return }
+        var changes: [Catalog.Change] = []
+        for segment in unwanted {
+            for (topic, end) in table.emptied(by: segment) { changes.append(.keep(topic: topic, from: end)) }
+            changes.append(.giveUp(segment: segment))
+        }
+        // The catalog first: a segment that it does not give up has to be there.
+        try apply(changes)
+        for segment in unwanted {
+            table.remove(segment: segment)
+            reader.forget(segment)
+            // What cannot be removed now is removed at the next start.
+            try? folder.segments.remove(SegmentHead.fileName(segment))
+            try? folder.segments.remove(SegmentIndex.fileName(segment))
+        }
+    }
+
+    /// Moves what is wanted of one thin segment to the end, or a part of it.
+    private mutating func thinOut() throws(JournalError) {
+        guard let segment = nextThin, let index = SegmentIndex.read(segment, from: folder.segments) else { return }
+        var moved: [(topic: UInt32, bytes: [UInt8])] = []
+        var size = 0
+        for entry in table.wanted(of: index) where size < Self.maxMoved {
+            do throws(LogFailure) {
+                moved.append((entry.topic, try reader.bytes(of: entry.record, of: entry.topic)))
+            } catch {
+                // It stays where it is, and is reported to whoever reads it.
+                return
+            }
+            size += entry.record.size
+        }
+        guard !moved.isEmpty else { return }
+        var entries: [SegmentWriter.Entry] = []
+        var held: [UnsafeMutableRawBufferPointer] = []
+        defer { for bytes in held { bytes.deallocate() } }
+        for (_, bytes) in moved {
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: RecordHead.alignment)
+            copy.copyBytes(from: bytes)
+            held.append(copy)
+            guard let head = RecordHead(UnsafeRawBufferPointer(copy)) else { return }
+            entries.append(
+                SegmentWriter.Entry(head.batch, [UnsafeRawBufferPointer(rebasing: copy[RecordHead.size...])])
+            )
+        }
+        // Flushed, as the segment that they come from is removed.
+        try append(entries, isFlushed: true)
+    }
+}
