@@ -109,8 +109,7 @@ import Testing
         try loop.publish(2)
         loop.runUntilIdle()
         journal.take()
-        let receipt = try loop.follow(subscriber, since: .all, on: 1)
-        #expect(receipt.offset == 1)
+        try loop.follow(subscriber, since: .all, on: 1)
         loop.runUntilIdle()
         #expect(subscriber.numbers == [1])
         journal.settle()
@@ -138,7 +137,7 @@ import Testing
 
     @Test func `a repetition waits with what it repeats, and is new if that failed`() throws {
         let loop = try loop()
-        try loop.broker.putTopic(named: "t") { $0.dedupeWindow = 60_000 }
+        _ = try loop.broker.putTopic(named: "t") { $0.dedupeWindow = 60_000 }
         guard case .uncommitted(let first, let commit) = try loop.publish(1, id: "a"),
             case .uncommitted(let repetition, let same) = try loop.publish(1, id: "a")
         else { throw BrokerError(.notKept, "published at once") }
@@ -219,20 +218,20 @@ import Testing
         let loop = try loop()
         let subscriber = RecordingSubscriber(on: loop.hubs[0])
         let topic = try loop.subscribe(subscriber)
-        try loop.broker.putTopic(named: "t") { $0.durability = .memory }
+        _ = try loop.broker.putTopic(named: "t") { $0.durability = .memory }
         commit(loop)
         try loop.publish(1...3)
         loop.runUntilIdle()
         #expect(subscriber.numbers == [1, 2, 3])
         #expect(journal.kept(topic).isEmpty)
-        try loop.broker.putTopic(named: "t") { $0.durability = .os }
+        _ = try loop.broker.putTopic(named: "t") { $0.durability = .os }
         try loop.publish(4)
         commit(loop)
         #expect(subscriber.numbers == [1, 2, 3, 4])
         #expect(journal.kept(topic).reduce(0) { $0 + $1.count } == 4)
         try loop.publish(5)
         loop.runUntilIdle()
-        try loop.broker.putTopic(named: "t") { $0.durability = .memory }
+        _ = try loop.broker.putTopic(named: "t") { $0.durability = .memory }
         try loop.publish(6)
         commit(loop)
         #expect(subscriber.numbers == [1, 2, 3, 4, 5, 6])
@@ -241,7 +240,7 @@ import Testing
 
     @Test func `changes of topics are told to the journal in their order`() throws {
         let loop = try loop()
-        try loop.broker.putTopic(named: "t") { $0.history = 5 }
+        _ = try loop.broker.putTopic(named: "t") { $0.history = 5 }
         try loop.broker.deleteTopic(named: "t")
         try loop.broker.createTopic(named: "t")
         let told = journal.changes.map { change in

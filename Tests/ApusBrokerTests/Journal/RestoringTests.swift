@@ -9,9 +9,9 @@ import Testing
 @Suite struct RestoringTests {
     private let journal = ManualJournal()
 
-    private func loop() throws -> ManualLoop {
+    private func loop(dedupe window: Int64? = nil) throws -> ManualLoop {
         let loop = ManualLoop(journal: journal)
-        try loop.broker.putTopic(named: "t") { $0.dedupeWindow = 60_000 }
+        _ = try loop.broker.putTopic(named: "t") { $0.dedupeWindow = window }
         return loop
     }
 
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func `ids are recognized`() throws {
-        let loop = try loop()
+        let loop = try loop(dedupe: 60_000)
         try loop.publish(1, id: "a")
         try loop.publish(2, id: "b")
         commit(loop)
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func `a record that was cut or has more in it is no batch`() throws {
-        let loop = try loop()
+        let loop = try loop(dedupe: 60_000)
         try loop.publish(1, key: "k", id: "a", ttl: 1000)
         try loop.publish(2, id: "b")
         commit(loop)
