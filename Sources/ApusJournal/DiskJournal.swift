@@ -28,17 +28,7 @@ package final class DiskJournal: Journal {
         var queued: Set<ObjectIdentifier> = []
         var isOver = false
         var failure: CommitFailure?
-        var figures = Figures()
-    }
-
-    /// What the journal has done since it was opened.
-    package struct Figures: Sendable, Hashable {
-        package var commits: UInt64 = 0
-        package var messages: UInt64 = 0
-        package var bytes: UInt64 = 0
-        /// Nanoseconds in writes and flushes.
-        package var time: UInt64 = 0
-        package var failures: UInt64 = 0
+        var figures = JournalFigures()
     }
 
     private let state = Mutex(State())
@@ -55,7 +45,7 @@ package final class DiskJournal: Journal {
     }
 
     package var failure: CommitFailure? { state.withLock { $0.failure } }
-    package var figures: Figures { state.withLock { $0.figures } }
+    package var figures: JournalFigures { state.withLock { $0.figures } }
 
     package func commit(_ topics: [Topic]) {
         add { state in

@@ -19,7 +19,7 @@ struct JournalWriter: ~Copyable {
     /// Changes for which there was no room. They go before everything else.
     private var unkept: [Catalog.Change] = []
     private(set) var failure: CommitFailure?
-    private(set) var figures = DiskJournal.Figures()
+    private(set) var figures = JournalFigures()
 
     init(
         _ folder: DataFolder,
@@ -75,6 +75,7 @@ struct JournalWriter: ~Copyable {
             }
         }
         if failure == nil { note { writer throws(JournalError) in try writer.giveUpSegments() } }
+        (figures.segments, figures.size, figures.wantedSize) = (table.count, table.size, table.wantedSize)
     }
 
     /// Syncs all, so that the next start is quick.
@@ -129,7 +130,7 @@ struct JournalWriter: ~Copyable {
                 try writer.append(taken)
             }
             if case .kept = outcome { figures.commits += 1 }
-            figures.time += DispatchTime.now().uptimeNanoseconds - start
+            figures.times.add(DispatchTime.now().uptimeNanoseconds - start)
         }
         for one in taken { one.topic.settle(outcome) }
     }

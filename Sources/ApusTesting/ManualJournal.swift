@@ -22,6 +22,7 @@ package final class ManualJournal: Journal {
         self.durability = durability
     }
 
+    package var figures: JournalFigures { JournalFigures() }
     package var failure: CommitFailure? { state.withLockedValue { $0.failure } }
 
     package func commit(_ topics: [Topic]) {

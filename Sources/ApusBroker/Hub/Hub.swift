@@ -27,7 +27,7 @@ package final class Hub {
     /// The subscriptions that have a ``LagState/burst``.
     var bursts: [Subscription] = []
     /// How long news from other loops waited for this one, and how late its timers fired.
-    package internal(set) var loopLag = LoopLag()
+    package internal(set) var loopLag = LatencyHistogram()
     /// Without it nothing is compressed, whatever encodings subscribers support.
     let deflation: Deflation?
 

@@ -16,11 +16,31 @@ package protocol Journal: Sendable {
     /// Why nothing can be kept until the server is started again; `nil` as long as all is well.
     var failure: CommitFailure? { get }
 
+    /// What it has done since it was opened.
+    var figures: JournalFigures { get }
+
     /// Has what was published to the topics committed soon. Any thread may call it.
     func commit(_ topics: [Topic])
 
     /// Records that a topic was created, changed or deleted. Later commits to it come after that.
     func record(_ change: TopicChange) -> Commit
+}
+
+/// What a journal has done since it was opened.
+package struct JournalFigures: Sendable, Equatable {
+    package var commits: UInt64 = 0
+    package var messages: UInt64 = 0
+    /// The bytes written, with what describes the messages.
+    package var bytes: UInt64 = 0
+    /// What could not be kept, as commits.
+    package var failures: UInt64 = 0
+    /// How long commits took to be written and, where a topic asks for that, flushed.
+    package var times = LatencyHistogram()
+    package var segments = 0
+    /// The bytes of all records on the disk, and of those that are still wanted.
+    package var (size, wantedSize) = (0, 0)
+
+    package init() {}
 }
 
 /// What happens to topics, besides publishes.

@@ -14,10 +14,10 @@ struct HistogramValue: Equatable, Sendable {
         self.counts = Array(repeating: 0, count: self.bounds.count + 1)
     }
 
-    init(_ lag: LoopLag) {
-        bounds = LoopLag.bounds
-        counts = lag.counts.indices.map { Int(clamping: lag.counts[$0]) }
-        sum = lag.sum
+    init(_ times: LatencyHistogram) {
+        bounds = LatencyHistogram.bounds
+        counts = times.counts.indices.map { Int(clamping: times.counts[$0]) }
+        sum = times.sum
     }
 
     /// Adds a value. A value that is not finite is ignored, because it would spoil the sum forever.

@@ -37,7 +37,7 @@ struct ServerMetrics: Sendable {
         var connections: Int
         var streams: Int
         var loop: String
-        var loopLag: LoopLag
+        var loopLag: LatencyHistogram
     }
 
     /// All metrics in Prometheus' text format.
@@ -71,6 +71,7 @@ struct ServerMetrics: Sendable {
         ]
         all += await memory(logs: families.bytes)
         all += reloads.families
+        if let journal = broker.journal { all += Self.journal(journal.figures) }
         if let tls { all += tls.families + [Self.handshakes(shares)] }
         return PrometheusText.write([Self.build] + all + process.families + registry.families)
     }

@@ -30,6 +30,8 @@ package struct SegmentTable: Sendable {
     package private(set) var thin: Set<UInt64> = []
     /// The size of all segments' records, wanted or not.
     package private(set) var size = 0
+    /// How many segments have records.
+    package var count: Int { segments.count }
     /// The size of the records that are wanted.
     package private(set) var wantedSize = 0
 

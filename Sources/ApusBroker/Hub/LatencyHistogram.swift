@@ -1,5 +1,5 @@
-/// A histogram of how late an event loop handled its work.
-package struct LoopLag: Sendable, Equatable {
+/// A histogram of times: how late an event loop handled its work, or how long a journal took.
+package struct LatencyHistogram: Sendable, Equatable {
     /// The inclusive upper bounds of the buckets, in seconds. The last bucket is unbounded.
     package static let bounds = [0.0001, 0.001, 0.01, 0.1, 1, 10]
     /// The number of values in each bucket. The counts are not cumulative.
@@ -11,14 +11,14 @@ package struct LoopLag: Sendable, Equatable {
 
     /// Adds a value.
     ///
-    /// - Parameter nanoseconds: how late the loop was.
+    /// - Parameter nanoseconds: the time.
     package mutating func add(_ nanoseconds: UInt64) {
         let seconds = Double(nanoseconds) / 1e9
         counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
         sum += seconds
     }
 
-    package static func == (left: LoopLag, right: LoopLag) -> Bool {
+    package static func == (left: LatencyHistogram, right: LatencyHistogram) -> Bool {
         left.sum == right.sum && left.counts.indices.allSatisfy { left.counts[$0] == right.counts[$0] }
     }
 }

@@ -1,0 +1,21 @@
+import ApusBroker
+
+extension ServerMetrics {
+    static func journal(_ figures: JournalFigures) -> [MetricFamily] {
+        [
+            .counter("apus_commits_total", "Commits written to the disk.", figures.commits),
+            .counter("apus_committed_messages_total", "Messages in these.", figures.messages),
+            .counter("apus_committed_bytes_total", "Bytes of these.", figures.bytes),
+            .counter("apus_commit_failures_total", "Commits and changes that could not be kept.", figures.failures),
+            MetricFamily(
+                name: "apus_commit_seconds",
+                help: "How long commits took to be written and flushed.",
+                kind: .histogram,
+                samples: [.init([:], .histogram(HistogramValue(figures.times)))]
+            ),
+            .gauge("apus_data_segments", "Segments with messages.", figures.segments),
+            .gauge("apus_data_bytes", "Bytes of messages on the disk.", figures.size),
+            .gauge("apus_data_wanted_bytes", "Bytes of these that history still has.", figures.wantedSize),
+        ]
+    }
+}
