@@ -40,19 +40,32 @@ package struct SegmentTable: Sendable {
 
     /// All that a log has, in segments that get no more records.
     package init(_ indexes: [SegmentIndex]) {
-        var late: [UInt32: [RecordPlace]] = [:]
-        for index in indexes {
-            for entry in index.entries where !topics[entry.topic, default: TopicRecords()].append(entry.record) {
-                late[entry.topic, default: []].append(entry.record)
+        // With millions of records, each is looked up once, and no list of them has to grow.
+        var slots: [UInt32: Int] = [:]
+        var (counts, slotOfRecord): ([Int], [Int32]) = ([], [])
+        slotOfRecord.reserveCapacity(indexes.reduce(0) { $0 + $1.entries.count })
+        for entry in indexes.lazy.flatMap(\.entries) {
+            let slot = slots[entry.topic] ?? counts.count
+            if slot == counts.count {
+                slots[entry.topic] = slot
+                counts.append(0)
             }
+            counts[slot] += 1
+            slotOfRecord.append(Int32(slot))
+        }
+        var (lists, late) = (counts.map { TopicRecords(capacity: $0) }, [Int: [RecordPlace]]())
+        for (entry, slot) in zip(indexes.lazy.flatMap(\.entries), slotOfRecord)
+        where !lists[Int(slot)].append(entry.record) {
+            late[Int(slot), default: []].append(entry.record)
+        }
+        for index in indexes {
             let wanted = index.end - SegmentHead.size
             wantedSize += wanted
             change(index.segment.number) { ($0.isSealed, $0.size, $0.wanted) = (true, index.end, wanted) }
         }
         newest = indexes.last?.segment.number ?? 0
-        for (topic, records) in late {
-            unwant(topics[topic, default: TopicRecords()].insert(contentsOf: records))
-        }
+        for (slot, records) in late { unwant(lists[slot].insert(contentsOf: records)) }
+        topics = slots.mapValues { lists[$0] }
     }
 }
 
