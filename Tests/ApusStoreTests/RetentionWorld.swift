@@ -21,8 +21,8 @@ struct RetentionWorld {
 
     /// What is done wrong on purpose, for the test of the test.
     enum Fault: CaseIterable {
-        /// What is moved is not synced before its segment is given up.
-        case movesWithoutSync
+        /// Segments are given up for what is not synced yet.
+        case doesNotSync
         /// Files are removed before the catalog knows.
         case removesFirst
         /// The catalog does not learn where topics go on of which nothing is left.
@@ -103,7 +103,8 @@ struct RetentionWorld {
         case 0..<9:
             try append()
         case 9..<13:
-            let from = UInt64.random(in: topic.from...topic.end, using: &generator)
+            let all = generator.chance(40)
+            let from = all ? topic.end : UInt64.random(in: topic.from...topic.end, using: &generator)
             topics[number]?.from = from
             table.want(number, from: from)
         case 13..<16:
@@ -130,7 +131,7 @@ struct RetentionWorld {
             let first = topics[number]?.end ?? 1
             let offsets = first..<first + UInt64.random(in: 1...9, using: &generator)
             let count = Int.random(in: 0...700, using: &generator)
-            let contents = (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            let contents = generator.bytes(count)
             topics[number]?.records.append(Record(offsets: offsets, contents: contents))
             topics[number]?.end = offsets.upperBound
             entries.append((Self.batch(number, offsets, size: count), contents))
@@ -169,10 +170,6 @@ struct RetentionWorld {
                 let places = try writer.append([(batch, contents)], isKept: false)
                 table.append(places[0], of: entry.topic)
             }
-            if fault != .movesWithoutSync {
-                try writer.sync()
-                keepAll()
-            }
         } else {
             for entry in table.wanted(of: index) { table.want(entry.topic, from: entry.record.end) }
         }
@@ -181,7 +178,11 @@ struct RetentionWorld {
     }
 
     private mutating func giveUp(_ segment: UInt64) throws(DiskError) {
-        if fault == .removesFirst { try removeFiles(of: segment) }
+        if fault != .doesNotSync {
+            try writer.sync()
+            keepAll()
+        }
+        if fault == .removesFirst { try disk.removeSegment(segment) }
         let emptied = fault == .forgetsOffsets ? [:] : table.emptied(by: segment)
         try apply { catalog in
             catalog.givenUp.insert(segment)
@@ -192,14 +193,8 @@ struct RetentionWorld {
             }
         }
         table.remove(segment: segment)
-        if fault != .removesFirst { try removeFiles(of: segment) }
+        if fault != .removesFirst { try disk.removeSegment(segment) }
         removed += 1
-    }
-
-    private func removeFiles(of segment: UInt64) throws(DiskError) {
-        try disk.remove(SegmentHead.fileName(segment))
-        let index = SegmentIndex.fileName(segment)
-        if try disk.names().contains(index) { try disk.remove(index) }
     }
 
     // MARK: Starts

@@ -176,3 +176,13 @@ extension SegmentIndex {
         return index?.segment == segment ? index : nil
     }
 }
+
+extension Disk {
+    /// Removes the files of a segment that the catalog knows to be given up. What a crash leaves of them is removed at
+    /// the next start.
+    package func removeSegment(_ number: UInt64) throws(DiskError) {
+        for name in [SegmentHead.fileName(number), SegmentIndex.fileName(number)] {
+            do throws(DiskError) { try remove(name) } catch  where !error.isMissing { throw error }
+        }
+    }
+}

@@ -3,9 +3,12 @@
 /// A value for one thread, which tells it all that is appended and all that is not wanted any more. What a call costs
 /// depends on what it changes, not on what there is.
 ///
-/// A segment goes in three steps, in this order: what of it is wanted (``wanted(of:)``) is appended again and synced,
-/// the catalog learns that it is given up and where the topics in ``emptied(by:)`` go on, its files are removed. After
-/// a crash in between, a record can be there twice. Of records that overlap, the one that was written last counts.
+/// A segment goes in four steps, in this order. After a crash in between, the rest is done at the next start.
+/// 1. What of it is wanted (``wanted(of:)``) is appended again. Of records that overlap, the one that was written last
+///    counts, so that nothing is wrong if it is there twice.
+/// 2. All is synced: not only what was moved, also what the rest is not wanted any more for.
+/// 3. The catalog learns that it is given up, and where the topics in ``emptied(by:)`` go on.
+/// 4. Its files are removed.
 package struct SegmentTable: Sendable {
     /// A segment of which less than one part in so many is wanted is thin.
     package static let thinShare = 4
@@ -40,32 +43,19 @@ package struct SegmentTable: Sendable {
 
     /// All that a log has, in segments that get no more records.
     package init(_ indexes: [SegmentIndex]) {
-        // With millions of records, each is looked up once, and no list of them has to grow.
-        var slots: [UInt32: Int] = [:]
-        var (counts, slotOfRecord): ([Int], [Int32]) = ([], [])
-        slotOfRecord.reserveCapacity(indexes.reduce(0) { $0 + $1.entries.count })
-        for entry in indexes.lazy.flatMap(\.entries) {
-            let slot = slots[entry.topic] ?? counts.count
-            if slot == counts.count {
-                slots[entry.topic] = slot
-                counts.append(0)
-            }
-            counts[slot] += 1
-            slotOfRecord.append(Int32(slot))
-        }
-        var (lists, late) = (counts.map { TopicRecords(capacity: $0) }, [Int: [RecordPlace]]())
-        for (entry, slot) in zip(indexes.lazy.flatMap(\.entries), slotOfRecord)
-        where !lists[Int(slot)].append(entry.record) {
-            late[Int(slot), default: []].append(entry.record)
-        }
         for index in indexes {
             let wanted = index.end - SegmentHead.size
             wantedSize += wanted
             change(index.segment.number) { ($0.isSealed, $0.size, $0.wanted) = (true, index.end, wanted) }
         }
         newest = indexes.last?.segment.number ?? 0
-        for (slot, records) in late { unwant(lists[slot].insert(contentsOf: records)) }
-        topics = slots.mapValues { lists[$0] }
+        let sorted = RecordsByTopic(indexes)
+        for (topic, range) in sorted.ranges {
+            var (records, late) = (TopicRecords(capacity: range.count), [RecordPlace]())
+            for record in sorted.records[range] where !records.append(record) { late.append(record) }
+            if !late.isEmpty { unwant(records.insert(contentsOf: late)) }
+            topics[topic] = records
+        }
     }
 }
 
