@@ -70,8 +70,11 @@ final class SimulatedDisk: Disk {
     func names() throws(DiskError) -> [String] { state.withLock { Array($0.files.keys) } }
 
     func remove(_ name: String) throws(DiskError) {
-        let isGone = state.withLock { $0.spend() && $0.files.removeValue(forKey: name) != nil }
-        if !isGone { throw DiskError("unlink", name, code: 5) }
+        let code: CInt? = state.withLock { state in
+            guard state.spend() else { return 5 }
+            return state.files.removeValue(forKey: name) == nil ? 2 : nil
+        }
+        if let code { throw DiskError("unlink", name, code: code) }
     }
 
     func syncNames() throws(DiskError) {

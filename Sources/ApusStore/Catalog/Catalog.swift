@@ -84,8 +84,13 @@ package final class Catalog: Sendable {
         guard access == .create || FileManager.default.fileExists(atPath: path) else {
             throw .damaged("it is missing")
         }
+        if access != .read, WriteAheadLog.isDamaged("\(path)-wal") {
+            throw .damaged("its write-ahead log \(path)-wal is damaged")
+        }
         do {
             queue = try DatabaseQueue(path: path, configuration: Self.configuration(access))
+            // So that what a crash has left in the log is never among what comes after it.
+            if access != .read { try queue.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) } }
             let isEmpty = try queue.read { try CatalogRows.isEmpty($0) }
             if isEmpty, access == .create { try queue.write { try CatalogRows.begin($0) } }
             try queue.read { try CatalogRows.check($0) }

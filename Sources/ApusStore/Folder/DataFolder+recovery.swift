@@ -29,7 +29,12 @@ extension DataFolder {
         }
         var table = SegmentTable(log.segments)
         let recorded = Set(table.topicNumbers)
-        try keep(contents, in: &table)
+        // The catalog is written first.
+        if let (topic, record) = Self.keep(contents, in: &table) {
+            let file = "\(segmentsPath)/\(SegmentHead.fileName(record.segment))"
+            let detail = "topic number \(topic) is missing, of which \(file) has messages at byte \(record.place)"
+            throw .damaged(DataFolderError.Damage(path: catalogPath, detail: detail))
+        }
         // From now on a folder without segments is one that has lost them.
         if contents.givenUp.isEmpty {
             do throws(CatalogError) {
@@ -49,21 +54,22 @@ extension DataFolder {
     }
 
     /// Has only the records be wanted that belong to something.
-    private func keep(_ contents: Catalog.Contents, in table: inout SegmentTable) throws(DataFolderError) {
+    ///
+    /// - Returns: a topic of which there are messages and which the catalog has never had, with its first record.
+    static func keep(
+        _ contents: Catalog.Contents,
+        in table: inout SegmentTable
+    ) -> (topic: UInt32, record: RecordPlace)? {
         var gone = Set(table.topicNumbers)
         for topic in contents.topics where topic.durability != .memory && gone.remove(topic.number) != nil {
             table.want(topic.number, from: topic.from)
             table.wantWithoutGaps(topic.number)
         }
         for number in gone.sorted() {
-            // The catalog is written first.
-            if number >= contents.nextTopic, let record = table.records(of: number).first {
-                let file = "\(segmentsPath)/\(SegmentHead.fileName(record.segment))"
-                let detail = "topic number \(number) is missing, of which \(file) has messages at byte \(record.place)"
-                throw .damaged(DataFolderError.Damage(path: catalogPath, detail: detail))
-            }
+            if number >= contents.nextTopic, let record = table.records(of: number).first { return (number, record) }
             table.remove(topic: number)
         }
+        return nil
     }
 
     /// What went wrong with the log, for people.

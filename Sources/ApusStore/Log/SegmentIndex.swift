@@ -145,9 +145,44 @@ extension SegmentIndex {
         return index?.segment.number == segment ? index : nil
     }
 
+    /// What a full segment holds.
+    package static func of(_ number: UInt64, on disk: any Disk) throws(LogFailure) -> SegmentIndex {
+        let name = SegmentHead.fileName(number)
+        let (found, broken): (SegmentIndex?, (place: Int, record: LostRecord?)?)
+        do throws(DiskError) {
+            (found, broken) = try search(number, disk.open(name), disk)
+        } catch {
+            throw error.isMissing ? .missing(file: name) : .disk(error)
+        }
+        guard let found, broken == nil else { throw .damaged(file: name, place: broken?.place ?? 0, broken?.record) }
+        return found
+    }
+
+    private static func search(
+        _ number: UInt64,
+        _ file: any DiskFile,
+        _ disk: any Disk
+    ) throws(DiskError) -> (SegmentIndex?, broken: (place: Int, record: LostRecord?)?) {
+        let reading = try file.read(SegmentHead.size).withUnsafeBytes { SegmentHead.read($0) }
+        guard case .head(let head) = reading, head.number == number else { return (nil, nil) }
+        if let index = read(head, from: disk) { return (index, nil) }
+        let scan = try SegmentScan(file, after: head.before)
+        return (SegmentIndex(head, scan), scan.broken)
+    }
+
     /// - Returns: `nil` if there is none for this segment, or not a whole one.
     static func read(_ segment: SegmentHead, from disk: any Disk) -> SegmentIndex? {
         let index = read(segment.number, from: disk)
         return index?.segment == segment ? index : nil
+    }
+}
+
+extension Disk {
+    /// Removes the files of a segment that the catalog knows to be given up. What a crash leaves of them is removed at
+    /// the next start.
+    package func removeSegment(_ number: UInt64) throws(DiskError) {
+        for name in [SegmentHead.fileName(number), SegmentIndex.fileName(number)] {
+            do throws(DiskError) { try remove(name) } catch  where !error.isMissing { throw error }
+        }
     }
 }

@@ -3,9 +3,12 @@
 /// A value for one thread, which tells it all that is appended and all that is not wanted any more. What a call costs
 /// depends on what it changes, not on what there is.
 ///
-/// A segment goes in three steps, in this order: what of it is wanted (``wanted(of:)``) is appended again and synced,
-/// the catalog learns that it is given up and where the topics in ``emptied(by:)`` go on, its files are removed. After
-/// a crash in between, a record can be there twice. Of records that overlap, the one that was written last counts.
+/// A segment goes in four steps, in this order. After a crash in between, the rest is done at the next start.
+/// 1. What of it is wanted (``wanted(of:)``) is appended again. Of records that overlap, the one that was written last
+///    counts, so that nothing is wrong if it is there twice.
+/// 2. All is synced: not only what was moved, also what the rest is not wanted any more for.
+/// 3. The catalog learns that it is given up, and where the topics in ``emptied(by:)`` go on.
+/// 4. Its files are removed.
 package struct SegmentTable: Sendable {
     /// A segment of which less than one part in so many is wanted is thin.
     package static let thinShare = 4
@@ -42,18 +45,18 @@ package struct SegmentTable: Sendable {
 
     /// All that a log has, in segments that get no more records.
     package init(_ indexes: [SegmentIndex]) {
-        var late: [UInt32: [RecordPlace]] = [:]
         for index in indexes {
-            for entry in index.entries where !topics[entry.topic, default: TopicRecords()].append(entry.record) {
-                late[entry.topic, default: []].append(entry.record)
-            }
             let wanted = index.end - SegmentHead.size
             wantedSize += wanted
             change(index.segment.number) { ($0.isSealed, $0.size, $0.wanted) = (true, index.end, wanted) }
         }
         newest = indexes.last?.segment.number ?? 0
-        for (topic, records) in late {
-            unwant(topics[topic, default: TopicRecords()].insert(contentsOf: records))
+        let sorted = RecordsByTopic(indexes)
+        for (topic, range) in sorted.ranges {
+            var (records, late) = (TopicRecords(capacity: range.count), [RecordPlace]())
+            for record in sorted.records[range] where !records.append(record) { late.append(record) }
+            if !late.isEmpty { unwant(records.insert(contentsOf: late)) }
+            topics[topic] = records
         }
     }
 }

@@ -10,6 +10,8 @@ struct TopicRecords: Sendable {
     /// The segment with the last record there was, as long as there is that segment.
     var lastSegment: UInt64?
 
+    init(capacity: Int = 0) { records.reserveCapacity(capacity) }
+
     /// Ascending, without overlaps.
     var wanted: ArraySlice<RecordPlace> { records[dropped...] }
 

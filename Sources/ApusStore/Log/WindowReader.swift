@@ -1,3 +1,5 @@
+import Glibc
+
 /// Reads a file from its beginning to its end, a window at a time, which grows for what is larger.
 struct WindowReader {
     private let file: any DiskFile
@@ -27,10 +29,16 @@ struct WindowReader {
         var place = place
         while place < size {
             let count = min(windowSize, size - place)
-            guard try bytes(at: place, count: count, { $0.allSatisfy { $0 == 0 } }) == true else { return false }
+            guard try bytes(at: place, count: count, { Self.isZero($0) }) == true else { return false }
             place += count
         }
         return true
+    }
+
+    /// Whether the first byte is zero and each is like the one after it.
+    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let start = bytes.baseAddress, bytes.count > 0 else { return true }
+        return bytes[0] == 0 && memcmp(start, start + 1, bytes.count - 1) == 0
     }
 
     /// Has the window hold bytes of the file. Returns whether the file has them.
