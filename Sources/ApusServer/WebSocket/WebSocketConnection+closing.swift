@@ -57,6 +57,7 @@ extension WebSocketConnection {
         session.take()?.ended()
         postponed = nil
         partial = nil
+        waitsForRound = false
         // Further input is discarded, but it must be read to see the peer's close frame.
         releaseRead()
     }

@@ -31,7 +31,7 @@ extension WebSocketConnection {
     func consume(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
         defer { precondition(context.staged.isEmpty, "what is staged lies in these bytes, and is committed with them") }
         var start = 0
-        while phase == .open || phase == .closing, postponed == nil {
+        while phase == .open || phase == .closing, postponed == nil, !waitsForRound {
             let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
             let result = parseHead(UnsafeRawBufferPointer(rest))
             // Whatever is no text of a single frame, the end of the input too, comes after what is staged.

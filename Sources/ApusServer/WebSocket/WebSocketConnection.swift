@@ -46,6 +46,8 @@ final class WebSocketConnection: PollTarget {
     @exclusivity(unchecked) var partial: ByteBuffer?
     /// A message that the session has postponed. While there is one, no further message is processed.
     @exclusivity(unchecked) var postponed: (message: ByteBuffer, isText: Bool)?
+    /// Whether its next messages wait for the loop's next round, see ``InflateBudget``.
+    @exclusivity(unchecked) var waitsForRound = false
     private var isReadHeld = false
     @exclusivity(unchecked) private(set) var outbox = Outbox()
     /// Whether the only unflushed bytes are one buffer of replies, which has no other owner.
@@ -140,7 +142,7 @@ final class WebSocketConnection: PollTarget {
         guard phase == .open || phase == .closing else { return }
         context.counters.receivedBytes += UInt64(bytes.count)
         keepalive.hasHeard = true
-        guard postponed == nil else { return keep(bytes) }
+        guard postponed == nil, !waitsForRound else { return keep(bytes) }
         context.beginBurst()
         if partial != nil {
             keep(bytes)
@@ -154,15 +156,15 @@ final class WebSocketConnection: PollTarget {
         holdRead()
     }
 
-    /// Stops reading while the session postpones a message, or while the peer does not accept its replies.
-    private func holdRead() {
-        guard !isReadHeld, postponed != nil || hasTooManyReplies else { return }
+    /// Stops reading while a message is postponed, or while the peer does not accept its replies.
+    func holdRead() {
+        guard !isReadHeld, postponed != nil || waitsForRound || hasTooManyReplies else { return }
         isReadHeld = true
         updateInterest()
     }
 
     func releaseRead() {
-        guard isReadHeld, postponed == nil, !hasTooManyReplies else { return }
+        guard isReadHeld, postponed == nil, !waitsForRound, !hasTooManyReplies else { return }
         isReadHeld = false
         updateInterest()
     }
