@@ -26,6 +26,7 @@ package final class ManualLoop {
     ///   - count: the number of hubs.
     ///   - journal: keeps what topics are told to keep.
     ///   - compression: the compression settings of the hubs, for subscribers that support it.
+    ///   - turns: how much the hubs do in one turn.
     ///   - time: what the hubs take for the time that the clock shows.
     ///   - seed: selects which of the due hubs runs next; `nil` to run them in the order in which they became due.
     package init(
@@ -33,6 +34,7 @@ package final class ManualLoop {
         limits: MemoryBroker.Limits = MemoryBroker.Limits(),
         journal: (any Journal)? = nil,
         compression: MessageCompressor.Settings? = nil,
+        turns: TurnLimits = TurnLimits(),
         seed: UInt64? = nil,
         time: @escaping @Sendable (Moment) -> Moment = { $0 }
     ) {
@@ -49,7 +51,12 @@ package final class ManualLoop {
         self.broker = broker
         self.due = due
         hubs = (0..<count).map { index in
-            Hub(broker: broker, mailbox: HubMailbox { due.add(index) }, compression: compression) { time(clock.moment) }
+            Hub(
+                broker: broker,
+                mailbox: HubMailbox { due.add(index) },
+                compression: compression,
+                limits: turns
+            ) { time(clock.moment) }
         }
         generator = seed.map { SeededGenerator(seed: $0) }
     }

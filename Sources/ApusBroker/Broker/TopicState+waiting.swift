@@ -1,4 +1,5 @@
 import ApusProtocol
+import NIOConcurrencyHelpers
 import NIOCore
 
 // What makes publishers wait: throttling subscriptions, and loops that are behind.
@@ -24,8 +25,11 @@ extension TopicState {
                 addWaiting(publisher)
                 return .throttled
             }
-            // A loop reads what it publishes itself before it takes more input from its sockets. It is not behind.
-            guard readers[index].mailbox !== publisher, isBehind(readers[index]) else { continue }
+            // A loop reads what it publishes itself before it takes more input from its sockets. It is not behind,
+            // unless that takes several turns.
+            guard readers[index].mailbox !== publisher || readers[index].isInParts, isBehind(readers[index]) else {
+                continue
+            }
             if readers[index].heldSince == nil {
                 readers[index].heldSince = Self.now
                 // The publisher whose hub was to wake this reader may do so only at the end of a long round.
@@ -73,6 +77,7 @@ extension TopicState {
         readers[index].seen = log.head
         readers[index].seenBytes = publishedBytes
         readers[index].isPassedOver = false
+        readers[index].isInParts = false
         if let since = readers[index].heldSince.take() { readers[index].heldTime += Self.now - since }
         findLimits()
     }
@@ -109,4 +114,14 @@ extension TopicState {
 
     /// Milliseconds of the monotonic clock.
     private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000) }
+}
+
+extension Topic {
+    /// Records that the hub goes on with its drain in another turn.
+    func noteParts(of mailbox: HubMailbox) {
+        state.withLockedValue { state in
+            guard let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) else { return }
+            state.readers[index].isInParts = true
+        }
+    }
 }

@@ -25,6 +25,8 @@ struct TopicState {
         /// Both in milliseconds.
         var heldSince: Int64?
         var heldTime: Int64 = 0
+        /// Whether the hub takes several turns to deliver what it has seen. Its own publishers then wait for it, too.
+        var isInParts = false
         /// Whether publishers no longer wait for the hub, because it has not looked for too long.
         var isPassedOver = false
     }

@@ -5,27 +5,52 @@ import NIOCore
 
 extension Hub {
     /// Brings all subscriptions of a topic to the head, as far as their sockets accept data.
+    ///
+    /// If that is too much for one turn, it goes on in the next.
     func drain(_ reader: TopicReader) {
         // The reader may have been released after it was marked dirty. Another reader may read the topic now.
         guard !reader.subscriptions.isEmpty else { return }
-        refresh(reader)
+        let begun = reader.part.take()
+        if begun == nil { refresh(reader) }
+        var part = begun ?? DrainPart(progress: Topic.Progress(lowWaterMark: reader.head))
         reader.isDraining = true
-        let progress = deliverNews(of: reader)
+        let isDone = deliverNews(of: reader, &part)
         reader.isDraining = false
-        reader.lowWaterMark = progress.lowWaterMark
+        guard isDone else { return goOn(with: reader, part, isFirst: begun == nil) }
+        reader.lowWaterMark = part.progress.lowWaterMark
         // Others get the batch from the topic, which can reopen it only if nobody holds it.
         reader.newest = nil
-        reader.topic.endDrain(mailbox, progress)
+        reader.topic.endDrain(mailbox, part.progress)
         if !reader.ended.isEmpty { removeEnded(of: reader) }
+        // There may have been news meanwhile.
+        if begun != nil { markDirty(slot: reader.slot) }
     }
 
-    private func deliverNews(of reader: TopicReader) -> Topic.Progress {
-        var progress = Topic.Progress(lowWaterMark: reader.head)
+    private func goOn(with reader: TopicReader, _ part: DrainPart, isFirst: Bool) {
+        reader.part = part
+        if isFirst { reader.topic.noteParts(of: mailbox) }
+        if !reader.ended.isEmpty { removeEnded(of: reader) }
+        unfinished.append(reader)
+    }
+
+    /// - Returns: whether this was the rest; `false` if the drain goes on in the next turn.
+    private func deliverNews(of reader: TopicReader, _ part: inout DrainPart) -> Bool {
+        var progress = part.progress
         var shared = SharedSlice(of: reader)
         let throttles = reader.throttling > 0
-        for subscription in reader.subscriptions where subscription.isActive {
+        let subscriptions = reader.subscriptions
+        for index in part.position..<subscriptions.count {
+            let subscription = subscriptions[index]
+            guard subscription.isActive else { continue }
+            guard left > 0 else {
+                part = DrainPart(position: index, progress: progress)
+                return false
+            }
             if !deliverShared(&shared, to: subscription) {
-                pump(subscription)
+                if pump(subscription) {
+                    part = DrainPart(position: index, progress: progress)
+                    return false
+                }
                 // A subscription that only waits for its predecessor is not slow: the predecessor has not had its turn
                 // yet.
                 let waits = subscription.start.predecessors != nil && takesMore(subscription.subscriber)
@@ -39,7 +64,8 @@ extension Hub {
                 progress.retainFrom = min(progress.retainFrom, subscription.cursor)
             }
         }
-        return progress
+        part.progress = progress
+        return true
     }
 
     /// Delivers the shared slice to a subscription that keeps up.
@@ -53,6 +79,7 @@ extension Hub {
         let subscriber = subscription.subscriber
         guard subscription.cursor == shared.first, subscription.isPlain, subscriber.isWritable else { return false }
         let frames = shared.frames(for: subscription)
+        left -= shared.cost
         record(subscription, to: shared.end)
         subscription.lag.catchesUp()
         isPumping = true
@@ -72,14 +99,25 @@ extension Hub {
         return subscriber.isWritable
     }
 
-    /// Delivers slices until the subscription reaches the head or its subscriber accepts no more.
-    func pump(_ subscription: Subscription) {
+    /// Delivers slices until the subscription reaches the head or its subscriber accepts no more, however much it is.
+    func pumpAll(_ subscription: Subscription) {
+        let before = left
+        left = .max
+        _ = pump(subscription)
+        left = before
+    }
+
+    /// Delivers slices until the subscription reaches the head or its subscriber accepts no more, or until it is enough
+    /// for this turn.
+    ///
+    /// - Returns: whether it was enough for this turn, and the subscriber accepts more.
+    func pump(_ subscription: Subscription) -> Bool {
         let reader = subscription.reader
         let subscriber = subscription.subscriber
         guard subscription.start.isMet || open(subscription) else {
             // A subscriber that reads and only waits for a predecessor's turn is not behind.
             if !takesMore(subscriber) { subscription.lag.fallsBehind() }
-            return
+            return false
         }
         isPumping = true
         defer { isPumping = false }
@@ -90,31 +128,34 @@ extension Hub {
                 guard subscriber.isWritable, subscription.isActive else {
                     subscription.lag.fallsBehind()
                     if subscription.lag.burst == nil { spare(subscription) }
-                    return
+                    return false
                 }
             }
+            guard left > 0 else { return true }
             guard let batch = batch(for: subscription) else {
                 // The cursor was moved, or the subscription was ended.
                 continue
             }
             if !subscription.gap.isEmpty { announceDropped(subscription) }
-            guard subscription.isActive else { return }
+            guard subscription.isActive else { return false }
             deliverRest(of: batch, to: subscription)
         }
-        guard subscription.isActive else { return }
+        guard subscription.isActive else { return false }
         subscription.lag.catchesUp()
         subscription.lag.burst = nil
         if !subscription.gap.isEmpty, subscriber.isWritable { announceDropped(subscription) }
         if reader.isDeleted, subscription.gap.isEmpty, subscription.isActive {
             if !subscriber.isWritable { subscriber.flush() }
             // End notices must not exceed what the subscriber accepts either.
-            guard subscriber.isWritable, subscription.isActive else { return }
+            guard subscriber.isWritable, subscription.isActive else { return false }
             let waits = subscription.waiting != nil
             end(subscription, .topicDeleted)
+            left -= TurnLimits.deliveryCost
             subscriber.notify(
                 .topicDeleted(reader.topic, byPattern: subscription.pattern != nil, waits: waits)
             )
         }
+        return false
     }
 
     private func deliverRest(of batch: Batch, to subscription: Subscription) {
@@ -122,6 +163,7 @@ extension Hub {
             return deliverSelected(of: batch, to: subscription)
         }
         let slice = subscription.slice(of: batch)
+        left -= TurnLimits.deliveryCost + slice.readableBytes
         record(subscription, to: batch.end)
         subscription.subscriber.deliver(slice)
     }

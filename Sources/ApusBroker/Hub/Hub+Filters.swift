@@ -1,4 +1,5 @@
 import ApusProtocol
+import DequeModule
 
 // Pattern subscriptions: one subscription to each matching topic, including topics that are created later.
 
@@ -79,10 +80,13 @@ extension Hub {
         )
     }
 
-    /// Places the subscriptions that new topics reserved for patterns and for waiting subscriptions.
-    func claim(_ promised: [(topic: Topic, filter: FilterID)]) {
+    /// Places the first subscriptions that new topics reserved for patterns and for waiting subscriptions.
+    func claim(atMost count: Int) {
         isClaiming = true
-        for (topic, filter) in promised { claim(topic, for: filter) }
+        for _ in 0..<min(count, promised.count) {
+            guard let match = promised.popFirst() else { break }
+            claim(match.topic, for: match.filter)
+        }
         isClaiming = false
         successions = [:]
     }

@@ -18,18 +18,26 @@ extension Hub {
         )
     }
 
-    /// Tells this hub's subscriptions the news in the inbox.
-    func announce(_ inbox: HubMailbox.Inbox) {
+    /// Tells this hub's subscriptions the news, as far as one turn goes.
+    func tellNews() {
         var watchers: [Int: [Subscription]] = [:]
-        for (news, slot) in inbox.presence {
-            let watching = watchers[slot] ?? watching(slot)
-            watchers[slot] = watching
-            for subscription in watching where subscription.identity.id != news.subscription && subscription.isActive {
-                // The inbox may hold news from before this subscription began to watch. It is meant for others.
-                if news.sequence > subscription.presence.since { tell(subscription, news) }
+        var left = limits.notices
+        while left > 0 {
+            if presence.telling == nil, let (news, slot) = presence.news.popFirst() {
+                let watching = watchers[slot] ?? watching(slot)
+                watchers[slot] = watching
+                presence.telling = (news, watching[...])
             }
+            guard let telling = presence.telling else { break }
+            let some = telling.watchers.prefix(left)
+            left -= max(some.count, 1)
+            let rest = telling.watchers.dropFirst(some.count)
+            presence.telling = rest.isEmpty ? nil : (telling.news, rest)
+            for subscription in some { tell(subscription, telling.news) }
         }
-        for (slot, count) in inbox.droppedPresence {
+        guard presence.telling == nil, presence.news.isEmpty else { return }
+        let dropped = presence.takeDropped()
+        for (slot, count) in dropped {
             for subscription in watching(slot) where subscription.isActive {
                 subscription.subscriber.notify(.presenceDropped(subscription.topic, count: count))
             }
@@ -43,6 +51,10 @@ extension Hub {
     }
 
     private func tell(_ subscription: Subscription, _ news: Presence) {
+        // There may be news from before this subscription began to watch. It is meant for others.
+        guard subscription.isActive, subscription.options.presence, subscription.identity.id != news.subscription,
+            news.sequence > subscription.presence.since
+        else { return }
         let subscriber = subscription.subscriber
         if subscription.presence.pending == nil, !takesMore(subscriber), !subscription.isActive { return }
         // A subscriber gets no presence news before the notice that the topic exists.
@@ -63,5 +75,28 @@ extension Hub {
             subscription.subscriber.notify(.presenceDropped(subscription.topic, count: pending.dropped))
         }
         for news in pending.news where subscription.isActive { tell(subscription, news) }
+    }
+}
+
+/// The news that a hub has still to tell, at most ``HubMailbox/presenceLimit``. More is dropped and counted.
+struct PresenceQueue {
+    var news = Deque<(news: Presence, slot: Int)>()
+    /// The news that some of the watching subscriptions were told in this turn, and the others are in the next.
+    var telling: (news: Presence, watchers: ArraySlice<Subscription>)?
+    /// For each slot, the number of dropped news.
+    private var dropped: [Int: UInt64] = [:]
+
+    var isEmpty: Bool { news.isEmpty && telling == nil && dropped.isEmpty }
+
+    mutating func add(_ inbox: HubMailbox.Inbox) {
+        let room = max(HubMailbox.presenceLimit - news.count, 0)
+        news += inbox.presence.prefix(room)
+        for (_, slot) in inbox.presence.dropFirst(room) { dropped[slot, default: 0] += 1 }
+        dropped.merge(inbox.droppedPresence, uniquingKeysWith: +)
+    }
+
+    mutating func takeDropped() -> [Int: UInt64] {
+        defer { dropped = [:] }
+        return dropped
     }
 }

@@ -154,7 +154,7 @@ extension Hub {
         for reader in topics {
             guard let reader, topic == nil || reader.topic === topic, isVisible(reader.topic.name) else { continue }
             let head = reader.topic.publishedCount + 1
-            ranked += reader.subscriptions.map { (order.rank($0, head: head), $0) }
+            ranked += reader.subscriptions.lazy.filter(\.isActive).map { (order.rank($0, head: head), $0) }
         }
         ranked.sort { $0.rank > $1.rank }
         return ranked.prefix(limit).map { _, subscription in

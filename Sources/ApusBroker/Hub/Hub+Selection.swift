@@ -1,5 +1,6 @@
 import ApusProtocol
 import BitCollections
+import NIOCore
 
 // Selective delivery of a batch: lifetimes, keys, the subscriber's own messages, skipped ranges.
 
@@ -52,7 +53,9 @@ extension Hub {
         subscription.cursor = run.upperBound
         subscription.counts.delivered += count
         counters.delivered += count
-        subscription.subscriber.deliver(batch.slice(run, of: frames))
+        let slice = batch.slice(run, of: frames)
+        left -= TurnLimits.deliveryCost + slice.readableBytes
+        subscription.subscriber.deliver(slice)
     }
 
     /// Decides for each publication of a batch whether one subscription gets it.

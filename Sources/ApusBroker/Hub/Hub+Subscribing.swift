@@ -112,6 +112,7 @@ extension Hub {
             return nil
         }
         reader.lowWaterMark = min(reader.lowWaterMark, attached.cursor)
+        if reader.part != nil { include(attached, throttlesAt: Overflow(options).publishBound, in: reader) }
         reader.head = attached.view.head
         reader.newest = attached.view.newest
         reader.isDeleted = attached.view.isDeleted
@@ -140,8 +141,7 @@ extension Hub {
             if !claimsReservation { counters.replayed += attached.view.head - attached.cursor }
         }
         if subscription.cursor < attached.view.head || existing != nil || reader.isDeleted {
-            replaying.append(subscription)
-            requestTurn()
+            replayLater(subscription)
         }
         return SubscribeReceipt(
             topicJSON: topic.template.topicJSON,
@@ -150,6 +150,17 @@ extension Hub {
             isRecovered: attached.isRecovered,
             missed: attached.missed
         )
+    }
+
+    /// Has a drain that goes on in the next turn report at its end what a subscription needs that it may not look at.
+    private func include(_ attached: Topic.Attached, throttlesAt bound: UInt64?, in reader: TopicReader) {
+        guard var progress = reader.part?.progress else { return }
+        progress.lowWaterMark = min(progress.lowWaterMark, attached.cursor)
+        if let bound {
+            progress.publishLimit = min(progress.publishLimit, attached.view.head + bound)
+            progress.retainFrom = min(progress.retainFrom, attached.cursor)
+        }
+        reader.part?.progress = progress
     }
 
     private func add(_ subscription: Subscription) {
@@ -242,47 +253,8 @@ extension Hub {
         catchUp(subscription.start.predecessors)
         if subscription.isActive {
             refresh(subscription.reader)
-            pump(subscription)
+            pumpAll(subscription)
         }
         end(subscription, reason)
-    }
-
-    /// Ends all subscriptions of a subscriber whose connection has closed.
-    package func removeAll(of subscriber: any Subscriber, reason: EndReason = .disconnected) {
-        for pattern in subscriber.subscriptions.patterns { remove(pattern) }
-        for waiting in Array(subscriber.subscriptions.waiting) { remove(waiting) }
-        for subscription in subscriber.subscriptions.all { end(subscription, reason) }
-    }
-
-    func end(_ subscription: Subscription, _ reason: EndReason) {
-        guard subscription.isActive else { return }
-        subscription.isActive = false
-        subscription.subscriber.subscriptions.remove(subscription)
-        let reader = subscription.reader
-        if subscription.overflow.canHoldPublishers {
-            reader.throttling -= 1
-            markDirty(slot: reader.slot)
-        }
-        if subscription.options.presence { reader.topic.watch(mailbox, slot: reader.slot, change: -1) }
-        // When a topic is deleted, no subscriber is said to leave.
-        if reason != .topicDeleted { announce(subscription, hasJoined: false) }
-        subscription.start.predecessors = nil
-        wakeSuccessors(of: subscription)
-        if reason != .answered { gone.add(subscription, reason: reason, now: clock().wall) }
-        if reader.isDraining {
-            reader.ended.append(subscription)
-        } else {
-            takeOut(subscription)
-            let head = reader.topic.detach(mailbox, count: 1)
-            recordUndelivered(subscription, head: head)
-            // What the log keeps for this subscription only has to go now: the next publication may be far away.
-            if subscription.cursor < head { markDirty(slot: reader.slot) }
-            releaseIfUnused(reader)
-        }
-    }
-
-    /// Counts the messages that a subscription missed because it ended.
-    func recordUndelivered(_ subscription: Subscription, head: Offset) {
-        counters.droppedEnded += subscription.pending(to: head)
     }
 }

@@ -38,8 +38,17 @@ extension Hub {
     }
 
     func takeOut(_ subscription: Subscription) {
-        let index = subscription.topicIndex
-        subscription.reader.subscriptions.swapRemove(at: index)?.topicIndex = index
+        let reader = subscription.reader
+        var index = subscription.topicIndex
+        if let position = reader.part?.position, index < position {
+            // The last of those that have had their turn takes its place, so that the last of all still gets one.
+            let last = position - 1
+            reader.subscriptions.swapAt(index, last)
+            reader.subscriptions[index].topicIndex = index
+            reader.part?.position = last
+            index = last
+        }
+        reader.subscriptions.swapRemove(at: index)?.topicIndex = index
     }
 
     func refresh(_ reader: TopicReader) {
@@ -53,7 +62,10 @@ extension Hub {
     func removeEnded(of reader: TopicReader) {
         let ended = reader.ended
         reader.ended = []
-        reader.subscriptions.removeAll { !$0.isActive }
+        if let position = reader.part?.position {
+            reader.part?.position = reader.subscriptions[..<position].count { $0.isInTopic }
+        }
+        reader.subscriptions.removeAll { !$0.isInTopic }
         for (index, subscription) in reader.subscriptions.enumerated() { subscription.topicIndex = index }
         let head = reader.topic.detach(mailbox, count: ended.count)
         for subscription in ended { recordUndelivered(subscription, head: head) }

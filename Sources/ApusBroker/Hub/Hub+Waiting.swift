@@ -95,7 +95,8 @@ extension Hub {
 
     /// Places the subscriptions reserved so far, so that a subscribe or an unsubscribe finds them.
     func claimPromised() {
-        claim(mailbox.takeMatched())
+        promised += mailbox.takeMatched()
+        claim(atMost: .max)
     }
 
     /// Subscribes a waiting subscription to a topic that was just created and may be deleted already.
@@ -103,7 +104,7 @@ extension Hub {
         let subscriber = waiting.subscriber
         if waiting.lives.count >= WaitingSubscription.maxLives / 2 {
             // A subscriber that reads may simply not have had its turn.
-            for life in waiting.lives where life.isActive { pump(life) }
+            for life in waiting.lives where life.isActive { pumpAll(life) }
         }
         let isOver = waits[waiting.filterID] == nil
         let isFull =
@@ -129,8 +130,7 @@ extension Hub {
         hold(waiting, topic)
         guard let life = waiting.lives.last, life.topic === topic else { return }
         life.start.opening = Opening(isUnrecovered: isUnrecovered)
-        replaying.append(life)
-        requestTurn()
+        replayLater(life)
     }
 
     /// Tells a subscription what precedes its first event. Returns whether events may follow.

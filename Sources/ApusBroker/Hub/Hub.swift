@@ -1,4 +1,5 @@
 package import ApusProtocol
+import DequeModule
 import NIOCore
 
 /// The local fan-out of one event loop: its subscribers and what they still have to receive.
@@ -47,22 +48,40 @@ package final class Hub {
     var awaited: [ObjectIdentifier: [any CommitWaiter]] = [:]
     /// The number of topics with the same name that the hub reads. Above 1, deleted topics are still being read.
     var topicsOfName: [ExactText: Int] = [:]
+    /// Whose drain goes on in the next turn.
+    @exclusivity(unchecked) var unfinished: [TopicReader] = []
+    var presence = PresenceQueue()
+    var leaving = Leaving()
+    /// How many of ``TurnLimits/endings`` are left.
+    var endingsLeft: Int
+    /// New topics in which subscriptions are promised, and not placed yet.
+    var promised = Deque<HubMailbox.Match>()
+    /// How much one turn does.
+    package var limits: TurnLimits
+    /// How much of ``TurnLimits/bytes`` is left, for what is delivered now.
+    @exclusivity(unchecked) var left: Int
     /// Whether the current turn will still flush what is delivered now.
     @exclusivity(unchecked) private var willFlush = false
     @exclusivity(unchecked) private var isTurnRequested = false
 
     /// Creates a hub. Other threads wake it through `mailbox`.
     ///
-    /// - Parameter compression: how to compress events for subscribers that support it; `nil` for no compression.
+    /// - Parameters:
+    ///   - compression: how to compress events for subscribers that support it; `nil` for no compression.
+    ///   - limits: how much one turn does.
     package init(
         broker: any Broker,
         mailbox: HubMailbox,
         compression: MessageCompressor.Settings? = nil,
+        limits: TurnLimits = TurnLimits(),
         clock: @escaping () -> Moment
     ) {
         self.broker = broker
         self.mailbox = mailbox
         self.clock = clock
+        self.limits = limits
+        left = limits.bytes
+        endingsLeft = limits.endings
         deflation = compression.map(Deflation.init)
     }
 
@@ -106,6 +125,8 @@ package final class Hub {
     }
 
     /// Delivers what was published, lets waiting publishers continue, and wakes the other loops.
+    ///
+    /// It does so much as its ``limits`` allow, and asks for another turn if there is more.
     package func turn() {
         // Set until the inbox is processed. Otherwise processing it would request another turn.
         isTurnRequested = true
@@ -116,27 +137,59 @@ package final class Hub {
             if let since = inbox.since { loopLag.add(HubMailbox.now() - since) }
             sortIn(inbox)
         }
+        endingsLeft = limits.endings
+        if !leaving.isEmpty { clearUp() }
+        if !promised.isEmpty { claim(atMost: limits.claims) }
         isTurnRequested = false
         willFlush = true
         if let inbox { for commit in inbox.settled { settle(commit) } }
-        if let inbox, !inbox.presence.isEmpty || !inbox.droppedPresence.isEmpty { announce(inbox) }
+        if !presence.isEmpty { tellNews() }
         // Resume publishers before the drains: their messages go out with them, and publishers of other loops are not
         // always first.
         if let inbox {
             for topic in inbox.resumed { resumePublishers(of: topic) }
         }
-        swap(&dirty, &draining)
-        for reader in draining {
-            reader.isDirty = false
-            drain(reader)
-        }
-        draining.removeAll(keepingCapacity: true)
+        drainAll()
         if !resuming.isEmpty { resumeAll() }
         if !replaying.isEmpty { replayAll() }
         willFlush = false
         swap(&flushing, &flushed)
         for subscriber in flushed { subscriber.flush() }
         flushed.removeAll(keepingCapacity: true)
+        left = limits.bytes
+        endingsLeft = limits.endings
+        if hasMore { requestTurn() }
+    }
+
+    private var hasMore: Bool {
+        !dirty.isEmpty || !unfinished.isEmpty || !replaying.isEmpty || !promised.isEmpty || !presence.isEmpty
+            || !leaving.isEmpty
+    }
+
+    /// Drains the topics with news, and goes on with those whose drain was too much for the last turn.
+    private func drainAll() {
+        let goingOn = unfinished
+        if !goingOn.isEmpty { unfinished = [] }
+        swap(&dirty, &draining)
+        for reader in draining {
+            guard left > 0 else {
+                dirty.append(reader)
+                continue
+            }
+            reader.isDirty = false
+            // One whose drain goes on is drained again after that.
+            if reader.part == nil { drain(reader) }
+        }
+        draining.removeAll(keepingCapacity: true)
+        left = limits.bytes
+        for (index, reader) in goingOn.enumerated() {
+            guard left > 0 else {
+                unfinished = goingOn[index...] + unfinished
+                break
+            }
+            drain(reader)
+        }
+        left = limits.bytes
     }
 
     /// Releases the capacity of the turn's own lists, as part of ``releaseMemory()``.
@@ -147,6 +200,7 @@ package final class Hub {
         flushing.releaseRoom()
         flushed.releaseRoom()
         replaying.releaseRoom()
+        unfinished.releaseRoom()
         remote.releaseRoom()
         wakeups.releaseRoom()
     }
@@ -157,7 +211,8 @@ package final class Hub {
     }
 
     private func sortIn(_ inbox: HubMailbox.Inbox) {
-        claim(inbox.matched)
+        promised += inbox.matched
+        presence.add(inbox)
         for slot in inbox.slots { markDirty(slot: slot) }
     }
 
@@ -170,11 +225,25 @@ package final class Hub {
     private func replayAll() {
         let replays = replaying
         replaying = []
-        for subscription in replays where subscription.isActive {
+        for (index, subscription) in replays.enumerated() {
+            guard left > 0 else {
+                replaying = replays[index...] + replaying
+                return
+            }
+            subscription.isReplaying = false
+            guard subscription.isActive else { continue }
             goOn(with: subscription)
             let reader = subscription.reader
             if reader.throttling > 0 || reader.topic.isFull { markDirty(slot: reader.slot) }
         }
+    }
+
+    /// Makes the next turn deliver what a subscription accepts.
+    func replayLater(_ subscription: Subscription) {
+        guard !subscription.isReplaying else { return }
+        subscription.isReplaying = true
+        replaying.append(subscription)
+        requestTurn()
     }
 
     /// Delivers what a subscription accepts.
@@ -182,7 +251,7 @@ package final class Hub {
     /// If it was the last subscription to read something, the topic hears of that in the next turn.
     private func goOn(with subscription: Subscription) {
         let (reader, start) = (subscription.reader, subscription.cursor)
-        pump(subscription)
+        if pump(subscription) { replayLater(subscription) }
         if start <= reader.lowWaterMark, subscription.cursor >= reader.head { markDirty(slot: reader.slot) }
     }
 
@@ -194,7 +263,8 @@ package final class Hub {
     /// Continues delivery to a subscriber that accepts data again.
     package func resume(_ subscriber: any Subscriber) {
         // A flush during a delivery made room. That delivery continues by itself; the other subscriptions follow later.
-        guard !isPumping else {
+        // So do subscribers for whom this turn has no more.
+        guard !isPumping, left > 0 else {
             resuming.append(subscriber)
             return requestTurn()
         }

@@ -9,11 +9,14 @@ package final class HubMailbox: Sendable {
     /// The most presence news kept for a hub. More news is dropped and counted.
     static let presenceLimit = 10_000
 
+    /// A topic in which a subscription is promised to a filter.
+    typealias Match = (topic: Topic, filter: FilterID)
+
     struct Inbox {
         var slots: [Int] = []
         var resumed: [Topic] = []
         var settled: [Commit] = []
-        var matched: [(topic: Topic, filter: FilterID)] = []
+        var matched: [Match] = []
         var presence: [(news: Presence, slot: Int)] = []
         /// For each slot, the number of dropped news.
         var droppedPresence: [Int: UInt64] = [:]
@@ -92,7 +95,7 @@ package final class HubMailbox: Sendable {
     }
 
     /// Takes only the new topics posted since the last call.
-    func takeMatched() -> [(topic: Topic, filter: FilterID)] {
+    func takeMatched() -> [Match] {
         state.withLockedValue { state in
             defer { state.inbox.matched = [] }
             return state.inbox.matched

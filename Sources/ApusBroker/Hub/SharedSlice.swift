@@ -12,6 +12,8 @@ struct SharedSlice {
     private let batch: Batch?
     private var encoding = EventEncoding.base
     private var frames = ByteBuffer()
+    /// What a delivery of it costs.
+    private(set) var cost = TurnLimits.deliveryCost
 
     init(of reader: TopicReader) {
         batch = reader.newest
@@ -20,6 +22,7 @@ struct SharedSlice {
         guard begin < batch.end else { return }
         (first, end) = (begin, batch.end)
         frames = batch.slice(from: first, in: encoding, keeps: true)
+        cost = TurnLimits.deliveryCost + frames.readableBytes
     }
 
     /// The frames for a subscription whose cursor is at the beginning of the slice.
@@ -33,5 +36,6 @@ struct SharedSlice {
         guard let batch else { return }
         encoding = subscription.encoding
         frames = subscription.slice(of: batch)
+        cost = TurnLimits.deliveryCost + frames.readableBytes
     }
 }

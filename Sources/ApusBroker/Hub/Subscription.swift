@@ -15,6 +15,8 @@ package final class Subscription {
     @exclusivity(unchecked) package internal(set) var options: SubscriptionOptions
     @exclusivity(unchecked) var encoding: EventEncoding
     @exclusivity(unchecked) var isActive = true
+    /// Whether its subscriber has closed, and it is still to be taken out of its topic.
+    @exclusivity(unchecked) var isLeaving = false
     /// The next offset to deliver.
     @exclusivity(unchecked) var cursor: Offset
     @exclusivity(unchecked) var lag: LagState
@@ -33,6 +35,8 @@ package final class Subscription {
     /// It counts against the subscriber's limit in place of this one.
     var waiting: WaitingSubscription?
     var presence = PresenceWatch()
+    /// Whether it is in the hub's list of those to be served in the next turn.
+    var isReplaying = false
     /// Its index in its topic's list, and in its subscriber's list.
     var topicIndex = 0
     var subscriberIndex = 0
@@ -58,6 +62,9 @@ package final class Subscription {
     }
 
     package var topic: Topic { reader.topic }
+
+    /// Whether it belongs into its topic's list.
+    var isInTopic: Bool { isActive || isLeaving }
 
     /// Whether a whole batch can be delivered without other work or selection.
     @inline(__always)

@@ -74,6 +74,19 @@ package struct SubscriptionSet {
         index?.releaseRoom()
     }
 
+    /// Empties the set.
+    ///
+    /// - Returns: the subscriptions, and what the broker knows the patterns and the waiting subscriptions by.
+    mutating func takeAll() -> (all: [Subscription], filters: [FilterID]) {
+        let taken = (all, patterns.map(\.filterID) + waits.values.map(\.filterID))
+        for waiting in waits.values {
+            for subscription in waiting.lives { subscription.waiting = nil }
+            waiting.lives = []
+        }
+        self = SubscriptionSet()
+        return taken
+    }
+
     func find(pattern text: String, clientID: String) -> PatternSubscription? {
         if let patternIndex { return patternIndex[NameKey(name: ExactText(text), clientID: ExactText(clientID))] }
         return patterns.first {

@@ -78,7 +78,7 @@ extension Hub {
         succession.left -= 1
         var over: Succession? = succession
         while let ended = over, ended.isOver {
-            for next in ended.next where next.isActive { replaying.append(next) }
+            for next in ended.next where next.isActive { replayLater(next) }
             ended.next = []
             over = ended.later
             requestTurn()
@@ -99,7 +99,7 @@ extension Hub {
         catchUp(succession.earlier)
         for subscription in succession.former where subscription.isActive {
             refresh(subscription.reader)
-            pump(subscription)
+            pumpAll(subscription)
         }
     }
 }

@@ -1,3 +1,13 @@
+/// How far a drain has come that is too much for one turn.
+///
+/// The hub does not look at the topic again before the drain has come to its end: it is behind, and publishers wait for
+/// it. Subscriptions may come and go meanwhile.
+struct DrainPart {
+    /// The index of the subscription that is next.
+    var position = 0
+    var progress: Topic.Progress
+}
+
 /// A hub's view of a topic.
 final class TopicReader {
     let topic: Topic
@@ -17,6 +27,8 @@ final class TopicReader {
     /// During a drain, subscriptions that end are only marked. They are removed afterwards.
     @exclusivity(unchecked) var isDraining = false
     @exclusivity(unchecked) var ended: [Subscription] = []
+    /// What remains of a drain that goes on in the next turn.
+    @exclusivity(unchecked) var part: DrainPart?
     /// The number of subscriptions with the throttle policy.
     @exclusivity(unchecked) var throttling = 0
 

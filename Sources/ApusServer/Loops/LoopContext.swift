@@ -52,6 +52,8 @@ final class LoopContext {
     @exclusivity(unchecked) var counters = LoopCounters()
     /// Decompresses client messages. Created with the first compressed message.
     lazy var inflater = Inflater()
+    @exclusivity(unchecked) var inflateBudget = InflateBudget()
+    @exclusivity(unchecked) var lastPresence = PresenceFrame()
 
     @exclusivity(unchecked) private var spareReplies: [ByteBuffer] = []
     @exclusivity(unchecked) private var answered = ContiguousArray<WebSocketConnection>()
@@ -209,6 +211,7 @@ final class LoopContext {
 
     func endRound() {
         tls.beginRound()
+        inflateBudget.beginRound()
         flushReplies()
     }
 
@@ -263,6 +266,7 @@ final class LoopContext {
     func refuseCommands() {
         isDraining = true
         takesPublishes = false
+        hub.limits = .none
         hub.turn()
     }
 

@@ -41,8 +41,14 @@ extension PubSubSession {
         case .slowConsumerWarning(let topic, let lag, let queue):
             inform(.slowConsumerWarning(topicJSON: topic.template.topicJSON, lag: lag, queue: queue))
         case .presence(let topic, let hasJoined, let clientID):
-            informInOrder(
-                .presence(topicJSON: topic.template.topicJSON, hasJoined: hasJoined, clientID: clientID)
+            deliver(
+                context.lastPresence.frame(
+                    of: topic,
+                    hasJoined: hasJoined,
+                    clientID: clientID,
+                    dialect: dialect,
+                    time: context.now
+                )
             )
         case .presenceDropped(let topic, let count):
             informInOrder(.presenceDropped(topicJSON: topic.template.topicJSON, count: count))

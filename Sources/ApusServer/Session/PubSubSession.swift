@@ -109,7 +109,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher, Commi
         }
         if connection.held != nil, command.kind != .publish, command.kind != .ping {
             // Its reply waits behind the others, but what it does would not.
-            connection.pause = .untilKept
+            connection.pauses.insert(.untilKept)
             return false
         }
         guard limiter == nil || charge(command, in: message, requestID: requestID) else { return true }

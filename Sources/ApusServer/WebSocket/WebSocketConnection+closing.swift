@@ -58,7 +58,7 @@ extension WebSocketConnection {
         session.take()?.ended()
         postponed = nil
         partial = nil
-        (held, pause) = (nil, .none)
+        (held, pauses) = (nil, [])
         // Further input is discarded, but it must be read to see the peer's close frame.
         releaseRead()
     }

@@ -5,8 +5,12 @@ import ApusProtocol
 extension WebSocketConnection {
     /// Decompresses a message for the session. Fails the connection if the message is invalid or too large.
     func inflate(_ compressed: UnsafeRawBufferPointer, isText: Bool) {
+        var size = assembler.maxMessage
+        // Also what was too large, or handed over, has taken its time.
+        defer { if !context.inflateBudget.spend(size), phase == .open { waitForRound() } }
         do throws(Inflater.Fault) {
             try context.inflater.withInflated(compressed, limit: assembler.maxMessage) { message in
+                size = message.count
                 context.counters.inflatedInput += UInt64(compressed.count)
                 context.counters.inflatedOutput += UInt64(message.count)
                 var validator = UTF8Validator()
@@ -16,5 +20,22 @@ extension WebSocketConnection {
         } catch {
             fail(error == .tooLarge ? .messageTooBig : .invalidCompression)
         }
+    }
+
+    /// Processes no further message until the loop has looked at its other sockets.
+    private func waitForRound() {
+        pauses.insert(.untilRound)
+        context.inflateLater(self)
+    }
+
+    /// Goes on with the input that has waited.
+    func continueAfterRound() {
+        guard pauses.remove(.untilRound) != nil else { return }
+        context.beginBurst()
+        consumePartial()
+        sendReplies()
+        flush()
+        releaseRead()
+        holdRead()
     }
 }

@@ -5,13 +5,16 @@ import NIOCore
 // Replies that wait for publishes to be kept, and the input that waits for these replies.
 
 extension WebSocketConnection {
-    /// What the input of a connection waits for.
-    enum Pause {
-        case none
+    /// What the next messages of a connection wait for.
+    struct Pauses: OptionSet {
+        let rawValue: UInt8
+
         /// Until fewer replies are held.
-        case untilRoom
+        static let untilRoom = Pauses(rawValue: 1)
         /// Until no reply is held: the next command must not overtake them.
-        case untilKept
+        static let untilKept = Pauses(rawValue: 2)
+        /// Until the loop has looked at its other sockets, see ``InflateBudget``.
+        static let untilRound = Pauses(rawValue: 4)
     }
 
     /// Holds the acks in the loop's replies until the commit is kept, and all replies after them.
@@ -24,7 +27,7 @@ extension WebSocketConnection {
         let held = self.held ?? HeldReplies()
         held.append(context.takeReplies(), commit, acks: count)
         self.held = held
-        if held.isFull { pause = .untilRoom }
+        if held.isFull { pauses.insert(.untilRoom) }
     }
 
     /// Sends what no longer has to wait, and goes on reading.
@@ -35,19 +38,21 @@ extension WebSocketConnection {
         let ready = held.takeReady(refuse: refuse)
         if held.isEmpty { self.held = nil }
         if ready.readableBytes > 0 { writeControl(ready) }
-        let mayReadOn = pause == .untilKept ? held.isEmpty : !held.isFull
-        if pause != .none, mayReadOn { readOn(wasPaused: pause) }
+        let over: Pauses = held.isEmpty ? [.untilRoom, .untilKept] : held.isFull ? [] : .untilRoom
+        if !pauses.isDisjoint(with: over) { end(over) }
         flush()
     }
 
-    private func readOn(wasPaused: Pause) {
-        pause = .none
+    /// Goes on with the input that has waited.
+    private func end(_ over: Pauses) {
+        let wasOrdered = pauses.contains(.untilKept)
+        pauses.subtract(over)
         // A message that was postponed for another reason comes when that is over.
         if postponed == nil {
             context.beginBurst()
             consumePartial()
             sendReplies()
-        } else if wasPaused == .untilKept {
+        } else if wasOrdered {
             continueReading()
         }
         releaseRead()

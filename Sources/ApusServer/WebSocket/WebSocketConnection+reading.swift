@@ -31,7 +31,7 @@ extension WebSocketConnection {
     func consume(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
         defer { precondition(context.staged.isEmpty, "what is staged lies in these bytes, and is committed with them") }
         var start = 0
-        while phase == .open || phase == .closing, postponed == nil, pause == .none {
+        while phase == .open || phase == .closing, postponed == nil, pauses.isEmpty {
             let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
             let result = parseHead(UnsafeRawBufferPointer(rest))
             // Whatever is no text of a single frame, the end of the input too, comes after what is staged.
@@ -48,7 +48,7 @@ extension WebSocketConnection {
                 guard rest.count >= size else { return start }
                 if head.opcode == .close, held != nil, phase == .open {
                     // The replies before it are owed to the client.
-                    pause = .untilKept
+                    pauses.insert(.untilKept)
                     return start
                 }
                 let payload = UnsafeRawBufferPointer(rebasing: rest[head.size..<size])

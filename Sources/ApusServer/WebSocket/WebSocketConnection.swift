@@ -48,8 +48,8 @@ final class WebSocketConnection: PollTarget {
     @exclusivity(unchecked) var postponed: (message: ByteBuffer, isText: Bool)?
     /// The replies behind a publish that is not kept yet; `nil` when there are none.
     var held: HeldReplies?
-    /// What the input waits for, because of these.
-    @exclusivity(unchecked) var pause = Pause.none
+    /// What the next messages wait for.
+    @exclusivity(unchecked) var pauses: Pauses = []
     private var isReadHeld = false
     @exclusivity(unchecked) private(set) var outbox = Outbox()
     /// Whether the only unflushed bytes are one buffer of replies, which has no other owner.
@@ -145,7 +145,7 @@ final class WebSocketConnection: PollTarget {
         guard phase == .open || phase == .closing else { return }
         context.counters.receivedBytes += UInt64(bytes.count)
         keepalive.hasHeard = true
-        guard postponed == nil, pause == .none else { return keep(bytes) }
+        guard postponed == nil, pauses.isEmpty else { return keep(bytes) }
         context.beginBurst()
         if partial != nil {
             keep(bytes)
@@ -159,15 +159,15 @@ final class WebSocketConnection: PollTarget {
         holdRead()
     }
 
-    /// Stops reading while the session postpones a message, or while the peer does not accept its replies.
-    private func holdRead() {
-        guard !isReadHeld, postponed != nil || pause != .none || hasTooManyReplies else { return }
+    /// Stops reading while a message is postponed, or while the peer does not accept its replies.
+    func holdRead() {
+        guard !isReadHeld, postponed != nil || !pauses.isEmpty || hasTooManyReplies else { return }
         isReadHeld = true
         updateInterest()
     }
 
     func releaseRead() {
-        guard isReadHeld, postponed == nil, pause == .none, !hasTooManyReplies else { return }
+        guard isReadHeld, postponed == nil, pauses.isEmpty, !hasTooManyReplies else { return }
         isReadHeld = false
         updateInterest()
     }

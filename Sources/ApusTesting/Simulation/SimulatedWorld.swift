@@ -25,6 +25,7 @@ final class SimulatedWorld {
             hubs: setup.hubs,
             limits: passage.limits(limits),
             compression: MessageCompressor.Settings(minimumSize: 0, level: 1),
+            turns: setup.turns,
             seed: generator.next(),
             time: passage.time
         )

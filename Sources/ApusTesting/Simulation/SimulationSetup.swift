@@ -3,6 +3,7 @@ import ApusBroker
 /// What the seed decides before the first step.
 struct SimulationSetup {
     private(set) var limits: MemoryBroker.Limits
+    private(set) var turns = TurnLimits()
     let hubs: Int
     let names: [String]
 
@@ -17,6 +18,14 @@ struct SimulationSetup {
         )
         if generator.chance(40) {
             limits.loopPace = LoopPace(deliveries: Int.random(in: 1...20, using: &generator), fewestMessages: 1)
+        }
+        if generator.chance(40) {
+            // A few deliveries and notices each.
+            turns = TurnLimits(
+                bytes: Int.random(in: 1...20_000, using: &generator),
+                notices: Int.random(in: 1...4, using: &generator),
+                claims: Int.random(in: 1...3, using: &generator)
+            )
         }
         hubs = Int.random(in: 1...3, using: &generator)
         names = Array(Self.names.shuffled(using: &generator).prefix(Int.random(in: 1...4, using: &generator)))

@@ -39,6 +39,7 @@ import Testing
         loop.runUntilIdle()
         #expect(topic.subscriberCount == 100 && subscriber.numbers.count == 100)
         subscriber.disconnect()
+        loop.runUntilIdle()
         #expect(loop.broker.awaitedCount == 0 && topic.subscriberCount == 0)
     }
 

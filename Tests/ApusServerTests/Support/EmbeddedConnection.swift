@@ -62,6 +62,7 @@ final class EmbeddedConnection {
 
     init(
         on owner: EmbeddedLoop? = nil,
+        window: DeflateWindow? = nil,
         makeSession: @escaping (WebSocketConnection) -> any WebSocketSession
     ) throws {
         let owner = try owner ?? EmbeddedLoop()
@@ -73,7 +74,8 @@ final class EmbeddedConnection {
             context: owner.context,
             transport: Transport(server),
             caller: .unknown,
-            poller: owner.poller
+            poller: owner.poller,
+            window: window
         )
         connection.session = makeSession(connection)
         connection.start(nil)
@@ -106,9 +108,14 @@ final class EmbeddedConnection {
     }
 
     func send(bytes: some Sequence<UInt8>) throws {
+        receive(bytes)
+        run()
+    }
+
+    /// What the peer sends is read, and the loop does nothing else yet.
+    func receive(_ bytes: some Sequence<UInt8>) {
         var bytes = Array(bytes)
         bytes.withUnsafeMutableBytes { connection.received($0) }
-        run()
     }
 
     /// The peer is gone.

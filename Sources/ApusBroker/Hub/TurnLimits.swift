@@ -1,0 +1,31 @@
+/// How much a hub does in one turn, so that its loop looks at its sockets in between. The next turn does the rest.
+///
+/// ```
+/// sockets ──► turn: a part of a large fan-out ──► sockets ──► turn: the next part, and what came meanwhile ──► …
+/// ```
+/// Each kind of work has a limit of its own, so that none waits for another to end.
+package struct TurnLimits: Sendable {
+    /// What a delivery costs besides its bytes, in bytes: handing a few bytes to the kernel takes as long as copying
+    /// so many.
+    static let deliveryCost = 4096
+
+    /// Bytes delivered, with ``deliveryCost`` for each delivery: of topics with news, of topics whose drain goes on,
+    /// and of subscriptions that replay or resume, so many each.
+    package var bytes: Int
+    /// Presence news told, each to one subscription.
+    package var notices: Int
+    /// Subscriptions placed in new topics.
+    package var claims: Int
+    /// Subscriptions of subscribers that have closed taken out of their topics, and patterns out of the broker.
+    package var endings: Int
+
+    package init(bytes: Int = 512 << 10, notices: Int = 1000, claims: Int = 1000, endings: Int = 1000) {
+        self.bytes = bytes
+        self.notices = notices
+        self.claims = claims
+        self.endings = endings
+    }
+
+    /// A turn does all that there is.
+    package static let none = TurnLimits(bytes: .max, notices: .max, claims: .max, endings: .max)
+}
