@@ -26,10 +26,11 @@ RUN APUS_BIN=/apus DESTDIR=/out PREFIX=/usr/local UNITS=/units Deploy/install &&
 
 FROM debian:bookworm-slim
 
-# TLS, and root certificates for the client commands on https and wss.
+# TLS, the catalog of topics, and root certificates for the client commands on https and wss.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libssl3 \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get install -y --no-install-recommends ca-certificates libsqlite3-0 libssl3 \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o 10001 -g 10001 -m 0750 /var/lib/apus
 
 # The program, and the completion scripts of shells.
 COPY --from=build /out /
@@ -37,7 +38,9 @@ COPY --from=build /out /
 # A number, so that Kubernetes can tell that this is not root.
 USER 10001:10001
 
-ENV APUS_HOST=0.0.0.0
+# Topics and their messages outlive the container where the volume does.
+VOLUME /var/lib/apus
+ENV APUS_HOST=0.0.0.0 APUS_DATA=/var/lib/apus
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 
