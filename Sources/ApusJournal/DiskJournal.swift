@@ -16,10 +16,12 @@ package final class DiskJournal: Journal {
     struct Work {
         var topics: [Topic] = []
         var changes: [(change: Catalog.Change, commit: Commit)] = []
+        /// Topics whose records somebody asks for.
+        var questions: [(topic: UInt32, answer: @Sendable (JournalHolding) -> Void)] = []
         /// Settled when everything before is kept and the thread has ended.
         var end: Commit?
 
-        var isEmpty: Bool { topics.isEmpty && changes.isEmpty && end == nil }
+        var isEmpty: Bool { topics.isEmpty && changes.isEmpty && questions.isEmpty && end == nil }
     }
 
     private struct State {
@@ -48,34 +50,51 @@ package final class DiskJournal: Journal {
     package var figures: JournalFigures { state.withLock { $0.figures } }
 
     package func commit(_ topics: [Topic]) {
-        add { state in
+        let isOver = add { state in
             for topic in topics where state.queued.insert(ObjectIdentifier(topic)).inserted {
                 state.work.topics.append(topic)
             }
         }
+        guard isOver else { return }
+        for topic in topics where topic.takeUncommitted() != nil { topic.settle(.failed(Self.isOver)) }
     }
+
+    private static let isOver = CommitFailure(message: "The server has stopped", isFinal: true)
 
     package func record(_ change: TopicChange) -> Commit {
         let commit = Commit()
         let change = Catalog.Change(change)
-        add { $0.work.changes.append((change, commit)) }
+        let isOver = add { $0.work.changes.append((change, commit)) }
+        if isOver { commit.settle(.failed(Self.isOver)) }
         return commit
+    }
+
+    package func holding(of topic: Topic) async -> JournalHolding {
+        let number = topic.number
+        return await withCheckedContinuation { continuation in
+            let isOver = add { $0.work.questions.append((number, { continuation.resume(returning: $0) })) }
+            if isOver { continuation.resume(returning: JournalHolding()) }
+        }
     }
 
     /// Ends the thread when everything is kept.
     package func stop() async {
         let end = Commit()
-        add { $0.work.end = end }
-        _ = await end.settled()
+        let isOver = add { $0.work.end = end }
+        if !isOver { _ = await end.settled() }
     }
 
-    private func add(_ body: (inout sending State) -> Void) {
-        let isFirst = state.withLock { state in
+    /// - Returns: whether the thread has ended, and nothing was added.
+    @discardableResult
+    private func add(_ body: (inout sending State) -> Void) -> Bool {
+        let (isFirst, isOver) = state.withLock { state in
+            guard !state.isOver else { return (false, true) }
             let wasEmpty = state.work.isEmpty
             body(&state)
-            return wasEmpty && !state.work.isEmpty && !state.isOver
+            return (wasEmpty && !state.work.isEmpty, false)
         }
         if isFirst { waiting.signal() }
+        return isOver
     }
 
     // MARK: On the thread

@@ -74,6 +74,11 @@ struct JournalWriter: ~Copyable {
                 table.remove(topic: topic.number)
             }
         }
+        for question in work.questions {
+            let records = table.records(of: question.topic)
+            let bytes = records.reduce(0) { $0 + $1.sizeOnDisk }
+            question.answer(JournalHolding(bytes: bytes, first: records.first?.first))
+        }
         if failure == nil { note { writer throws(JournalError) in try writer.giveUpSegments() } }
         (figures.segments, figures.size, figures.wantedSize) = (table.count, table.size, table.wantedSize)
     }

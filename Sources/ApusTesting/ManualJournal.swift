@@ -23,6 +23,14 @@ package final class ManualJournal: Journal {
     }
 
     package var figures: JournalFigures { JournalFigures() }
+    package func holding(of topic: Topic) async -> JournalHolding {
+        let records = kept(topic)
+        return JournalHolding(
+            bytes: records.reduce(0) { $0 + $1.frames.readableBytes },
+            first: records.first?.first
+        )
+    }
+
     package var failure: CommitFailure? { state.withLockedValue { $0.failure } }
 
     package func commit(_ topics: [Topic]) {

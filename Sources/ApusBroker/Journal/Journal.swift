@@ -19,6 +19,9 @@ package protocol Journal: Sendable {
     /// What it has done since it was opened.
     var figures: JournalFigures { get }
 
+    /// What it holds of a topic now.
+    func holding(of topic: Topic) async -> JournalHolding
+
     /// Has what was published to the topics committed soon. Any thread may call it.
     func commit(_ topics: [Topic])
 
@@ -41,6 +44,19 @@ package struct JournalFigures: Sendable, Equatable {
     package var (size, wantedSize) = (0, 0)
 
     package init() {}
+}
+
+/// What a journal holds of a topic.
+package struct JournalHolding: Sendable, Hashable {
+    /// The bytes of the topic's records.
+    package var bytes: Int
+    /// The oldest offset in them; `nil` if there are none.
+    package var first: Offset?
+
+    package init(bytes: Int = 0, first: Offset? = nil) {
+        self.bytes = bytes
+        self.first = first
+    }
 }
 
 /// What happens to topics, besides publishes.

@@ -76,7 +76,7 @@ extension Routes {
         throw Problem(.badRequest, "'durability' cannot be \(wanted.rawValue): the server was started without --data")
     }
 
-    func inspectTopic(_ context: ApusRequestContext) throws -> Response {
+    func inspectTopic(_ context: ApusRequestContext) async throws -> Response {
         let name = try topicName(context)
         guard context.access.rights.hasAnyRight(onTopic: name) else { throw Forbidden(.all).problem }
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
@@ -87,7 +87,12 @@ extension Routes {
         body.writeString(#","first":\#(inspection.first),"last":\#(inspection.last),"bytes":\#(inspection.bytes)"#)
         body.writeString(#","messages":\#(topic.publishedCount),"rates":{"messages_per_second":"#)
         body.writeString(#"\#(rounded(inspection.messageRate)),"bytes_per_second":\#(rounded(inspection.byteRate))}"#)
-        body.writeString(#","subscribers":\#(inspection.subscribers)}"#)
+        body.writeString(#","subscribers":\#(inspection.subscribers)"#)
+        if inspection.durability > .memory, let holding = await broker.journal?.holding(of: topic) {
+            let first = holding.first.map { "\($0)" } ?? "null"
+            body.writeString(#","disk":{"bytes":\#(holding.bytes),"first":\#(first)}"#)
+        }
+        body.writeString("}")
         return .json(.ok, body)
     }
 

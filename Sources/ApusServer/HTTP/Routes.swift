@@ -59,7 +59,7 @@ struct Routes {
         switch operation {
         case .listTopics: listTopics(context)
         case .createTopic: try await createTopic(request, context)
-        case .inspectTopic: try inspectTopic(context)
+        case .inspectTopic: try await inspectTopic(context)
         case .putTopic: try await putTopic(request, context)
         case .deleteTopic: try await deleteTopic(request, context)
         case .publishMessage: try await publish(request, context, dialect: dialect)

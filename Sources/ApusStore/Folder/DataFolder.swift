@@ -40,6 +40,11 @@ package final class DataFolder: Sendable {
         } catch {
             throw .failed(path: segmentsPath, reason: error.reason)
         }
+        if !hasMessages {
+            // SQLite would let everybody read it. Its other files get the mode of this one.
+            let file = open(catalogPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+            if file >= 0 { close(file) }
+        }
         do throws(CatalogError) {
             return try Catalog(catalogPath, hasMessages ? .change : .create)
         } catch {
