@@ -1,6 +1,7 @@
 package import ApusBroker
 package import ApusProtocol
 import NIOConcurrencyHelpers
+import NIOCore
 
 /// A journal that keeps what it is given when the test says so.
 ///
