@@ -59,7 +59,7 @@ package final class Catalog: Sendable {
         case change(Topic)
         /// Its row has to be there.
         case delete(topic: UInt32)
-        /// Sets ``Topic/from`` of a topic whose row has to be there.
+        /// Raises ``Topic/from`` of a topic whose row has to be there.
         case keep(topic: UInt32, from: UInt64)
         /// The segment need not be there from now on.
         case giveUp(segment: UInt64)

@@ -152,7 +152,7 @@ struct CatalogRows {
             try remove(topic: number)
         case .keep(let number, let offset):
             guard var topic = try topic(number) else { throw CatalogError.failed("there is no topic number \(number)") }
-            topic.from = offset
+            topic.from = max(topic.from, offset)
             try remove(topic: number)
             try write(topic)
         case .giveUp(let segment):
