@@ -165,6 +165,7 @@ let package = Package(
                 "ApusBroker",
                 "ApusProtocol",
                 "ApusStore",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings

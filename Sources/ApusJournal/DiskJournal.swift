@@ -3,6 +3,7 @@ package import ApusProtocol
 import ApusStore
 import Dispatch
 import Foundation
+import NIOConcurrencyHelpers
 import Synchronization
 
 /// Keeps topics in a folder: their messages in segments, everything else in a catalog.
@@ -33,7 +34,7 @@ package final class DiskJournal: Journal {
         var figures = JournalFigures()
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
     private let waiting = DispatchSemaphore(value: 0)
 
     /// Starts the thread.
@@ -46,8 +47,8 @@ package final class DiskJournal: Journal {
         thread.start()
     }
 
-    package var failure: CommitFailure? { state.withLock { $0.failure } }
-    package var figures: JournalFigures { state.withLock { $0.figures } }
+    package var failure: CommitFailure? { state.withLockedValue { $0.failure } }
+    package var figures: JournalFigures { state.withLockedValue { $0.figures } }
 
     package func commit(_ topics: [Topic]) {
         let isOver = add { state in
@@ -86,8 +87,8 @@ package final class DiskJournal: Journal {
 
     /// - Returns: whether the thread has ended, and nothing was added.
     @discardableResult
-    private func add(_ body: (inout sending State) -> Void) -> Bool {
-        let (isFirst, isOver) = state.withLock { state in
+    private func add(_ body: (inout State) -> Void) -> Bool {
+        let (isFirst, isOver) = state.withLockedValue { state in
             guard !state.isOver else { return (false, true) }
             let wasEmpty = state.work.isEmpty
             body(&state)
@@ -104,14 +105,14 @@ package final class DiskJournal: Journal {
             // Room is made even when nothing is published.
             let patience: DispatchTime = writer.hasUnwanted ? .now() + .milliseconds(100) : .distantFuture
             _ = waiting.wait(timeout: patience)
-            let work = state.withLock { state in
+            let work = state.withLockedValue { state in
                 state.queued.removeAll(keepingCapacity: true)
                 return state.work.take()
             }
             writer.write(work)
             if work.end != nil { writer.finish() }
             let (failure, figures) = (writer.failure, writer.figures)
-            state.withLock { state in
+            state.withLockedValue { state in
                 (state.failure, state.figures) = (failure, figures)
                 if work.end != nil { state.isOver = true }
             }

@@ -22,27 +22,34 @@ extension JournalWriter {
             for (topic, end) in table.emptied(by: segment) { changes.append(.keep(topic: topic, from: end)) }
             changes.append(.giveUp(segment: segment))
         }
-        // The catalog first: a segment that it does not give up has to be there.
+        // All is synced first: what is not wanted any more may be so because of what nobody has asked to flush. Then
+        // the catalog: a segment that it does not give up has to be there.
+        do throws(DiskError) { try segments.sync() } catch { throw JournalError(error, in: folder) }
         try apply(changes)
         for segment in unwanted {
             table.remove(segment: segment)
             reader.forget(segment)
             // What cannot be removed now is removed at the next start.
-            try? folder.segments.remove(SegmentHead.fileName(segment))
-            try? folder.segments.remove(SegmentIndex.fileName(segment))
+            try? folder.segments.removeSegment(segment)
         }
     }
 
     /// Moves what is wanted of one thin segment to the end, or a part of it.
     private mutating func thinOut() throws(JournalError) {
-        guard let segment = nextThin, let index = SegmentIndex.read(segment, from: folder.segments) else { return }
+        guard let segment = nextThin else { return }
+        let index: SegmentIndex
+        do throws(LogFailure) {
+            index = try SegmentIndex.of(segment, on: folder.segments)
+        } catch {
+            // It stays where it is, and is reported to whoever reads it.
+            return
+        }
         var moved: [(topic: UInt32, bytes: [UInt8])] = []
         var size = 0
         for entry in table.wanted(of: index) where size < Self.maxMoved {
             do throws(LogFailure) {
                 moved.append((entry.topic, try reader.bytes(of: entry.record, of: entry.topic)))
             } catch {
-                // It stays where it is, and is reported to whoever reads it.
                 return
             }
             size += entry.record.size

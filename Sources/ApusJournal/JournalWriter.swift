@@ -17,7 +17,7 @@ struct JournalWriter: ~Copyable {
     /// The most bytes of messages on the disk; 0 for as many as there is room for.
     let dataBytes: Int
     /// Changes for which there was no room. They go before everything else.
-    private var unkept: [Catalog.Change] = []
+    private var unkept = PendingChanges()
     private(set) var failure: CommitFailure?
     private(set) var figures = JournalFigures()
 
@@ -103,17 +103,16 @@ struct JournalWriter: ~Copyable {
             for change in changes { change.commit.settle(.failed(failure)) }
             return .failed(failure)
         }
-        unkept += changes.map(\.change)
+        for change in changes { unkept.add(change.change) }
         let outcome = note { writer throws(JournalError) in
-            try writer.apply(writer.unkept)
-            for change in writer.unkept {
-                switch change {
-                case .delete(let topic): writer.table.remove(topic: topic)
-                case .change(let topic) where topic.durability == .memory: writer.table.remove(topic: topic.number)
-                default: break
-                }
+            try writer.apply(writer.unkept.deletions)
+            for case .delete(let topic) in writer.unkept.deletions { writer.table.remove(topic: topic) }
+            writer.unkept.removeDeletions()
+            try writer.apply(writer.unkept.others)
+            for case .change(let topic) in writer.unkept.others where topic.durability == .memory {
+                writer.table.remove(topic: topic.number)
             }
-            writer.unkept = []
+            writer.unkept.removeOthers()
         }
         for change in changes { change.commit.settle(outcome) }
         return outcome

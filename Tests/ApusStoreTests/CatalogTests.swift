@@ -1,4 +1,5 @@
 import ApusTesting
+import Foundation
 import GRDB
 import Testing
 
@@ -75,14 +76,32 @@ struct CatalogTests {
 
     @Test func `tells a full disk from a failure, and goes on when there is room`() throws {
         let catalog = try Catalog(path, .create)
-        try catalog.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = 10") }
-        let many = (1...1000).map { Catalog.Change.create(topic($0)) }
+        try catalog.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = 100") }
+        let many = (1...9000).map { Catalog.Change.create(topic($0)) }
         let full = #expect(throws: CatalogError.self) { try catalog.apply(many) }
         #expect(full?.isFull == true)
         #expect(try catalog.load().topics.isEmpty)
         try catalog.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = 10000") }
         try catalog.apply(many)
-        #expect(try reopened().topics.count == 1000)
+        #expect(try reopened().topics.count == 9000)
+    }
+
+    @Test func `holds room for what makes room, and for nothing else`() throws {
+        let catalog = try Catalog(path, .create)
+        func limit(_ pages: String) throws {
+            try catalog.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = \(pages)") }
+        }
+        let hasReserve = { [folder] in FileManager.default.fileExists(atPath: folder.file("catalog.sqlite-reserve")) }
+        let pages = try catalog.queue.read { try Int.fetchOne($0, sql: "PRAGMA page_count") }
+        try limit("\(try #require(pages))")
+        #expect(throws: CatalogError.full) { try catalog.apply((1...500).map { .create(topic($0)) }) }
+        #expect(hasReserve())
+        // What is reserved is of no use in this test, as the limit is another one; but it was tried.
+        #expect(throws: CatalogError.full) { try catalog.apply((0..<500).map { .giveUp(segment: $0 * 2) }) }
+        #expect(!hasReserve())
+        try limit("10000")
+        try catalog.apply((0..<500).map { .giveUp(segment: $0 * 2) })
+        #expect(hasReserve())
     }
 
     @Test func `syncs every commit`() throws {
@@ -149,12 +168,15 @@ struct CatalogTests {
         }
         let intact = try reopened()
         let bytes = try folder.read("catalog.sqlite")
+        let written = bytes.indices.filter { bytes[$0] != 0 }
         var generator = SeededGenerator(seed: 1)
         var (found, named) = (0, 0)
         for _ in 0..<300 {
             let copy = try TemporaryFolder()
+            // Most of the file is reserve.
+            guard let place = written.randomElement(using: &generator) else { continue }
             var flipped = bytes
-            flipped[Int.random(in: bytes.indices, using: &generator)] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+            flipped[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
             try copy.write(flipped, to: "c")
             do throws(CatalogError) {
                 let contents = try Catalog(copy.file("c"), .read).load()

@@ -34,7 +34,7 @@ private struct Model {
         var emptied: [UInt32: UInt64] = [:]
         for (topic, end) in ends where !gone.contains(topic) && records(of: topic).isEmpty {
             let last = entries.last { $0.topic == topic && $0.record.end == end }
-            if last?.record.segment == segment { emptied[topic] = end }
+            if last?.record.segment == segment { emptied[topic] = max(end, from[topic] ?? 0) }
         }
         return emptied
     }
@@ -185,6 +185,14 @@ struct SegmentTableTests {
         pair.table.remove(segment: 1)
         #expect(pair.table.unwanted.isEmpty && pair.table.records(of: 2).isEmpty)
         #expect(pair.table.records(of: 1).map(\.first) == [11])
+    }
+
+    @Test func `does not fall back to where the last of older records ended`() {
+        var pair = Pair(generator: SeededGenerator(seed: 1))
+        pair.append(1, 1..<13, size: 4000)
+        pair.append(2, 1..<2, size: 4000)
+        pair.table.want(1, from: 42)
+        #expect(pair.table.emptied(by: 1) == [1: 42])
     }
 
     @Test func `moves what pins a thin segment`() throws {

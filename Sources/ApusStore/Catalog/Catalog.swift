@@ -59,7 +59,7 @@ package final class Catalog: Sendable {
         case change(Topic)
         /// Its row has to be there.
         case delete(topic: UInt32)
-        /// Sets ``Topic/from`` of a topic whose row has to be there.
+        /// Raises ``Topic/from`` of a topic whose row has to be there.
         case keep(topic: UInt32, from: UInt64)
         /// The segment need not be there from now on.
         case giveUp(segment: UInt64)
@@ -78,6 +78,7 @@ package final class Catalog: Sendable {
 
     let queue: DatabaseQueue
     private let failure = Mutex<CatalogError?>(nil)
+    private let reserve: Reserve
 
     /// Opens the file, and checks its structure. ``load()`` checks the rows.
     package init(_ path: String, _ access: Access) throws(CatalogError) {
@@ -87,16 +88,18 @@ package final class Catalog: Sendable {
         if access != .read, WriteAheadLog.isDamaged("\(path)-wal") {
             throw .damaged("its write-ahead log \(path)-wal is damaged")
         }
+        reserve = Reserve("\(path)-reserve")
         do {
             queue = try DatabaseQueue(path: path, configuration: Self.configuration(access))
             // So that what a crash has left in the log is never among what comes after it.
-            if access != .read { try queue.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) } }
+            if access != .read { checkpoint(.truncate) }
             let isEmpty = try queue.read { try CatalogRows.isEmpty($0) }
             if isEmpty, access == .create { try queue.write { try CatalogRows.begin($0) } }
             try queue.read { try CatalogRows.check($0) }
         } catch {
             throw CatalogError(opening: error)
         }
+        if access != .read { reserve.make() }
     }
 
     private static func configuration(_ access: Access) -> Configuration {
@@ -112,6 +115,11 @@ package final class Catalog: Sendable {
         return configuration
     }
 
+    /// Moves what is in the log to where it belongs. It may fail while others read.
+    private func checkpoint(_ kind: Database.CheckpointMode) {
+        _ = try? queue.writeWithoutTransaction { try $0.checkpoint(kind) }
+    }
+
     /// Reads and checks all of it.
     package func load() throws(CatalogError) -> Contents {
         do {
@@ -123,10 +131,27 @@ package final class Catalog: Sendable {
 
     /// Makes changes in their order, all or none. When this returns they are beyond a crash of the machine.
     ///
+    /// On a disk that is full, those that lead to room (``Change/makesRoom``) are made all the same, if they are not
+    /// together with others.
+    ///
     /// - Throws: ``CatalogError``. If there was no room, that may change; after anything else, nothing can be changed
     ///   any more.
     package func apply(_ changes: [Change]) throws(CatalogError) {
         if let failure = failure.withLock({ $0 }) { throw failure }
+        do throws(CatalogError) {
+            do throws(CatalogError) {
+                try write(changes)
+            } catch  where error.isFull && changes.allSatisfy(\.makesRoom) && reserve.release() {
+                try write(changes)
+            }
+        } catch {
+            if !error.isFull { failure.withLock { $0 = error } }
+            throw error
+        }
+        reserve.make()
+    }
+
+    private func write(_ changes: [Change]) throws(CatalogError) {
         do {
             try queue.write { database in
                 var rows = try CatalogRows(database)
@@ -134,9 +159,17 @@ package final class Catalog: Sendable {
                 try rows.finish()
             }
         } catch {
-            let error = CatalogError(error)
-            if !error.isFull { failure.withLock { $0 = error } }
-            throw error
+            throw CatalogError(error)
+        }
+    }
+}
+
+extension Catalog.Change {
+    /// Whether files can be removed after it.
+    package var makesRoom: Bool {
+        switch self {
+        case .delete, .keep, .giveUp, .removeCounter: true
+        case .create, .change, .counter: false
         }
     }
 }

@@ -8,6 +8,8 @@ struct CatalogRows {
     private var nextTopic: Int64
     /// How many rows topics and counters have, and the sum of their checksums: a row that is gone is missed.
     private var total: Total
+    /// The segments that are given up in this transaction.
+    private var givenUp: Set<UInt64> = []
 
     struct Total: Equatable {
         var rows: Int64 = 0
@@ -150,11 +152,11 @@ struct CatalogRows {
             try remove(topic: number)
         case .keep(let number, let offset):
             guard var topic = try topic(number) else { throw CatalogError.failed("there is no topic number \(number)") }
-            topic.from = offset
+            topic.from = max(topic.from, offset)
             try remove(topic: number)
             try write(topic)
         case .giveUp(let segment):
-            try giveUp(segment)
+            givenUp.insert(segment)
         case .counter(let name, let value):
             try removeCounter(name)
             total.add(try Self.set("counters", name, value, database))
@@ -164,7 +166,8 @@ struct CatalogRows {
     }
 
     /// Writes what the changes came to.
-    func finish() throws {
+    mutating func finish() throws {
+        if !givenUp.isEmpty { try giveUp(givenUp) }
         for (name, value) in [("next_topic", nextTopic), ("rows", total.rows), ("sum", total.sum)] {
             try Self.set("meta", name, value, database)
         }
@@ -184,21 +187,19 @@ struct CatalogRows {
     }
 
     /// There is a row for each range.
-    private mutating func giveUp(_ segment: UInt64) throws {
-        var numbers = SegmentNumbers(try Self.givenUp(database))
-        guard !numbers.contains(segment) else { return }
-        let before = Set(numbers.ranges)
-        numbers.insert(segment)
-        for range in before.subtracting(numbers.ranges) {
-            try database.execute(sql: "DELETE FROM given_up WHERE first = ?", arguments: [Int64(range.lowerBound)])
+    private mutating func giveUp(_ segments: Set<UInt64>) throws {
+        let before = SegmentNumbers(try Self.givenUp(database))
+        var after = before
+        for segment in segments { after.insert(segment) }
+        for range in Set(before.ranges).subtracting(after.ranges) {
+            try database.cachedStatement(sql: "DELETE FROM given_up WHERE first = ?")
+                .execute(arguments: [Int64(range.lowerBound)])
             total.remove(RowChecksum(range).value)
         }
-        for range in Set(numbers.ranges).subtracting(before) {
+        for range in Set(after.ranges).subtracting(before.ranges) {
             let checksum = RowChecksum(range).value
-            try database.execute(
-                sql: "INSERT INTO given_up VALUES (?, ?, ?)",
-                arguments: [Int64(range.lowerBound), Int64(range.upperBound), Int64(checksum)]
-            )
+            try database.cachedStatement(sql: "INSERT INTO given_up VALUES (?, ?, ?)")
+                .execute(arguments: [Int64(range.lowerBound), Int64(range.upperBound), Int64(checksum)])
             total.add(checksum)
         }
     }

@@ -3,7 +3,7 @@ import Glibc
 /// The folder that a server keeps its topics in. No other server can have it while this one does.
 ///
 /// ```
-/// DIR/LOCK   DIR/catalog.sqlite   DIR/segments/0000000042.seg
+/// DIR/LOCK   DIR/catalog.sqlite   DIR/segments/0000000042.seg   DIR/segments/0000000042.seg.idx
 /// ```
 package final class DataFolder: Sendable {
     package static let (lockName, catalogName, segmentsName) = ("LOCK", "catalog.sqlite", "segments")

@@ -138,13 +138,6 @@ extension SegmentIndex {
         }
     }
 
-    /// - Returns: `nil` if there is none for a segment of this number, or not a whole one.
-    package static func read(_ segment: UInt64, from disk: any Disk) -> SegmentIndex? {
-        guard let bytes = try? disk.open(fileName(segment)).read() else { return nil }
-        let index = bytes.withUnsafeBytes { SegmentIndex($0) }
-        return index?.segment.number == segment ? index : nil
-    }
-
     /// What a full segment holds.
     package static func of(_ number: UInt64, on disk: any Disk) throws(LogFailure) -> SegmentIndex {
         let name = SegmentHead.fileName(number)
@@ -172,7 +165,8 @@ extension SegmentIndex {
 
     /// - Returns: `nil` if there is none for this segment, or not a whole one.
     static func read(_ segment: SegmentHead, from disk: any Disk) -> SegmentIndex? {
-        let index = read(segment.number, from: disk)
+        guard let bytes = try? disk.open(fileName(segment.number)).read() else { return nil }
+        let index = bytes.withUnsafeBytes { SegmentIndex($0) }
         return index?.segment == segment ? index : nil
     }
 }

@@ -81,10 +81,10 @@ extension SegmentTable {
         index.entries.filter { record(of: $0.topic, from: $0.record.first) == $0.record }
     }
 
-    /// The topics of which nothing is left when a segment goes, and the offset after their last one.
+    /// The topics of which nothing is left when a segment goes, and the offset that each goes on with.
     package func emptied(by segment: UInt64) -> [UInt32: UInt64] {
         var ends: [UInt32: UInt64] = [:]
-        for topic in segments[segment]?.emptied ?? [] { ends[topic] = topics[topic]?.end }
+        for topic in segments[segment]?.emptied ?? [] { ends[topic] = topics[topic]?.next }
         return ends
     }
 }

@@ -7,6 +7,8 @@ struct TopicRecords: Sendable {
     private(set) var from: UInt64 = 0
     /// The offset after the last one there was.
     private(set) var end: UInt64 = 0
+    /// What comes next has at least this offset. What is left of older records may end before what is wanted begins.
+    var next: UInt64 { max(end, from) }
     /// The segment with the last record there was, as long as there is that segment.
     var lastSegment: UInt64?
 
