@@ -411,6 +411,17 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "ApusJournalTests",
+            dependencies: [
+                "ApusBroker",
+                "ApusJournal",
+                "ApusProtocol",
+                "ApusStore",
+                "ApusTesting",
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "ApusStoreTests",
             dependencies: ["ApusStore", "ApusTesting", "CCRC32C", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swiftSettings

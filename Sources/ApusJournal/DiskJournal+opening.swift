@@ -35,6 +35,7 @@ extension DiskJournal {
         _ path: String,
         reach: Reach,
         dataBytes: Int = 0,
+        segmentSize: Int = SegmentWriter.segmentSize,
         lead: Int64
     ) throws(DataFolderError) -> Opened {
         let folder = try DataFolder(path)
@@ -55,8 +56,14 @@ extension DiskJournal {
             }
             topics.append(topic)
         }
-        let segments = SegmentWriter(folder.segments, number: recovered.nextSegment, after: recovered.commit)
-        let writer = JournalWriter(folder, catalog, segments, recovered.table, reader, dataBytes: dataBytes)
+        let segments = SegmentWriter(
+            folder.segments,
+            number: recovered.nextSegment,
+            after: recovered.commit,
+            segmentSize: segmentSize
+        )
+        let room = JournalWriter.Room(dataBytes: dataBytes, segmentSize: segmentSize)
+        let writer = JournalWriter(folder, catalog, segments, recovered.table, reader, room)
         return Opened(
             journal: DiskJournal(writer),
             topics: topics,

@@ -5,13 +5,20 @@ import ApusStore
 extension JournalWriter {
     /// How many bytes are moved at once, so that commits do not wait for long.
     private static let maxMoved = 4 << 20
-    /// Segments that are thin are left alone below this size of all: there is no need for room yet.
-    private static let leastSize = 4 * SegmentWriter.segmentSize
+    /// How much room there is on the disk.
+    struct Room {
+        /// The most bytes of messages; 0 for as many as there is room for.
+        var dataBytes: Int
+        var segmentSize: Int
+
+        /// Segments that are thin are left alone below this size of all: there is no need for room yet.
+        var leastSize: Int { 4 * segmentSize }
+    }
 
     /// Whether there is more to do, even if nothing is published.
     var hasUnwanted: Bool { !table.unwanted.isEmpty || nextThin != nil }
 
-    private var nextThin: UInt64? { table.size > Self.leastSize ? table.thin.min() : nil }
+    private var nextThin: UInt64? { table.size > room.leastSize ? table.thin.min() : nil }
 
     mutating func giveUpSegments() throws(JournalError) {
         try thinOut()

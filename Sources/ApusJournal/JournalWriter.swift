@@ -14,8 +14,7 @@ struct JournalWriter: ~Copyable {
     var segments: SegmentWriter
     var table: SegmentTable
     let reader: SegmentReader
-    /// The most bytes of messages on the disk; 0 for as many as there is room for.
-    let dataBytes: Int
+    let room: Room
     /// Changes for which there was no room. They go before everything else.
     private var unkept = PendingChanges()
     private(set) var failure: CommitFailure?
@@ -27,14 +26,14 @@ struct JournalWriter: ~Copyable {
         _ segments: SegmentWriter,
         _ table: SegmentTable,
         _ reader: SegmentReader,
-        dataBytes: Int
+        _ room: Room
     ) {
         self.folder = folder
         self.catalog = catalog
         self.segments = segments
         self.table = table
         self.reader = reader
-        self.dataBytes = dataBytes
+        self.room = room
     }
 
     /// What a topic had to be kept.
@@ -140,9 +139,9 @@ struct JournalWriter: ~Copyable {
     }
 
     private mutating func makeRoom(for bytes: Int) throws(JournalError) {
-        guard dataBytes > 0, table.size + bytes > dataBytes else { return }
+        guard room.dataBytes > 0, table.size + bytes > room.dataBytes else { return }
         try giveUpSegments()
-        guard table.size + bytes > dataBytes else { return }
+        guard table.size + bytes > room.dataBytes else { return }
         throw .full("data_bytes is reached")
     }
 

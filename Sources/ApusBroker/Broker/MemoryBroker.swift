@@ -109,7 +109,7 @@ package final class MemoryBroker: Broker {
         if !isNew {
             topic.change(change)
             keep { .changed(topic, topic.settings) }
-            if topic.hasUncommitted { journal?.commit([topic]) }
+            journal?.commit([topic])
         }
         return (topic, isNew)
     }
