@@ -10,7 +10,7 @@ from extensions import (PLENTY, configure, describe, expect_exact_ranges, head, 
 from test_rest import expect_problem
 
 DEFAULTS = {"history": 100, "history_age": None, "history_bytes": None, "queue": 1000, "overflow": "drop-oldest",
-            "dedupe_window": None, "ttl": None, "topic_rate": None, "topic_burst": None}
+            "dedupe_window": None, "ttl": None, "topic_rate": None, "topic_burst": None, "durability": "memory"}
 CHANGES = {"history": 7, "history_age": "1h", "history_bytes": 100_000, "queue": 50, "overflow": "drop-newest",
            "dedupe_window": "2m", "ttl": "1d"}
 
