@@ -35,6 +35,7 @@ import Testing
         "topic_bytes": ["0", "-5", "1 KiB", "10TiB", "1.5MiB", "KiB", "1023"],
         "queue": ["0", "-1"],
         "overflow": ["explode", "drop_oldest"],
+        "subscriber_throttle": ["maybe", "throttle"],
         "throttle_timeout": ["-1s", "25h", "1ms"],
         "ping_interval": ["soon", "-5s", "5ms", "2d", "s", "1,5s", "0.0001"],
         "pong_timeout": ["1e3"], "heartbeat": ["-0"], "handshake_timeout": ["0", "0s"], "auth_timeout": ["0"],

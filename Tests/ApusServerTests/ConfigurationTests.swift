@@ -97,7 +97,7 @@ import Testing
         "allowed_origins": "https://a.example,*", "allowed_hosts": "a.example,b",
         "history": "0", "topic_bytes": "1GiB", "loop_lag": "100", "release_memory_after": "1m",
         "loop_lag_bytes": "64KiB",
-        "queue": "5", "overflow": "throttle", "throttle_timeout": "0",
+        "queue": "5", "overflow": "throttle", "subscriber_throttle": "off", "throttle_timeout": "0",
         "ping_interval": "1.5", "pong_timeout": "2m", "heartbeat": "0s", "handshake_timeout": "1h",
         "auth_timeout": "50ms",
         "idle_timeout": "0", "close_timeout": "1s", "drain_timeout": "0", "max_message": "64KiB", "max_depth": "1024",

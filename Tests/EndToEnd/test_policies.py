@@ -283,3 +283,18 @@ async def test_the_largest_queue_is_a_setting(topic):
             await client.send(type="subscribe", topic=topic, client_id="c", queue=51)
             assert "queue" in await client.expect_error("BAD_REQUEST")
             assert put(server, topic, queue=51).status == 400
+
+
+async def test_where_subscribers_may_not_make_publishers_wait_only_a_topic_does(topic):
+    with Server("--subscriber-throttle", "off") as server:
+        assert server.rest("PUT", f"/topics/{topic}").status == 201
+        assert server.rest("PUT", "/topics/own", {"overflow": "throttle"}).status == 201
+        async with await Client.open(server) as client:
+            for name in (topic, "own", f"{topic}.*"):
+                await client.send(type="subscribe", topic=name, client_id="c", overflow="throttle")
+                assert "throttle" in await client.expect_error("BAD_REQUEST")
+            await client.subscribe(topic, overflow="disconnect")
+            await client.subscribe("own")
+            assert server.rest("GET", f"/topics/{topic}/events?overflow=throttle").status == 400
+            told = server.rest("GET", "/subscribers").json["subscribers"]
+            assert {each["topic"]: each["policy"] for each in told} == {topic: "disconnect", "own": "throttle"}

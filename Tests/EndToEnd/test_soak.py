@@ -10,6 +10,6 @@ from soak.world import World
 @pytest.mark.skipif(os.environ.get("APUS_SOAK") != "1", reason="by command: APUS_SOAK=1")
 @pytest.mark.limit(120)
 async def test_after_everything_at_once_the_books_add_up_and_nothing_is_left():
-    world = World(seconds=2, burst=14)
+    world = World(seconds=2)
     await world.run()
     assert not world.failures, "\n".join(world.failures)

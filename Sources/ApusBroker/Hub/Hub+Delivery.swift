@@ -22,8 +22,7 @@ extension Hub {
         reader.newest = nil
         reader.topic.endDrain(mailbox, part.progress)
         if !reader.ended.isEmpty { removeEnded(of: reader) }
-        // There may have been news meanwhile.
-        if begun != nil { markDirty(slot: reader.slot) }
+        if part.hasNews { markDirty(slot: reader.slot) }
     }
 
     private func goOn(with reader: TopicReader, _ part: DrainPart, isFirst: Bool) {
@@ -43,12 +42,12 @@ extension Hub {
             let subscription = subscriptions[index]
             guard subscription.isActive else { continue }
             guard left > 0 else {
-                part = DrainPart(position: index, progress: progress)
+                (part.position, part.progress) = (index, progress)
                 return false
             }
             if !deliverShared(&shared, to: subscription) {
                 if pump(subscription) {
-                    part = DrainPart(position: index, progress: progress)
+                    (part.position, part.progress) = (index, progress)
                     return false
                 }
                 // A subscription that only waits for its predecessor is not slow: the predecessor has not had its turn

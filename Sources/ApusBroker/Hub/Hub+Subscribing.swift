@@ -161,6 +161,7 @@ extension Hub {
             progress.retainFrom = min(progress.retainFrom, attached.cursor)
         }
         reader.part?.progress = progress
+        reader.part?.hasNews = true
     }
 
     private func add(_ subscription: Subscription) {

@@ -50,14 +50,14 @@ package final class Hub {
     var topicsOfName: [ExactText: Int] = [:]
     /// Whose drain goes on in the next turn.
     @exclusivity(unchecked) var unfinished: [TopicReader] = []
-    var presence = PresenceQueue()
-    var leaving = Leaving()
+    @exclusivity(unchecked) var presence = PresenceQueue()
+    @exclusivity(unchecked) var leaving = Leaving()
     /// How many of ``TurnLimits/endings`` are left.
-    var endingsLeft: Int
+    @exclusivity(unchecked) var endingsLeft: Int
     /// New topics in which subscriptions are promised, and not placed yet.
-    var promised = Deque<HubMailbox.Match>()
+    @exclusivity(unchecked) var promised = Deque<HubMailbox.Match>()
     /// How much one turn does.
-    package var limits: TurnLimits
+    @exclusivity(unchecked) package var limits: TurnLimits
     /// How much of ``TurnLimits/bytes`` is left, for what is delivered now.
     @exclusivity(unchecked) var left: Int
     /// Whether the current turn will still flush what is delivered now.
@@ -168,7 +168,7 @@ package final class Hub {
 
     /// Drains the topics with news, and goes on with those whose drain was too much for the last turn.
     private func drainAll() {
-        let goingOn = unfinished
+        let goingOn = unfinished.isEmpty ? [] : unfinished
         if !goingOn.isEmpty { unfinished = [] }
         swap(&dirty, &draining)
         for reader in draining {
@@ -177,8 +177,7 @@ package final class Hub {
                 continue
             }
             reader.isDirty = false
-            // One whose drain goes on is drained again after that.
-            if reader.part == nil { drain(reader) }
+            if reader.part == nil { drain(reader) } else { reader.part?.hasNews = true }
         }
         draining.removeAll(keepingCapacity: true)
         left = limits.bytes

@@ -6,6 +6,8 @@ struct DrainPart {
     /// The index of the subscription that is next.
     var position = 0
     var progress: Topic.Progress
+    /// Whether something was published, or placed, since the hub looked: another drain has to follow.
+    var hasNews = false
 }
 
 /// A hub's view of a topic.

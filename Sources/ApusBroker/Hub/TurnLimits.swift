@@ -19,7 +19,7 @@ package struct TurnLimits: Sendable {
     /// Subscriptions of subscribers that have closed taken out of their topics, and patterns out of the broker.
     package var endings: Int
 
-    package init(bytes: Int = 512 << 10, notices: Int = 1000, claims: Int = 1000, endings: Int = 1000) {
+    package init(bytes: Int = 512 << 10, notices: Int = 256, claims: Int = 256, endings: Int = 256) {
         self.bytes = bytes
         self.notices = notices
         self.claims = claims

@@ -61,6 +61,8 @@ actor PubSubLoop {
 
     /// Ends all remaining subscriptions.
     func close() {
+        // There will be no other turn.
+        hub.limits = .none
         turn()
         for id in Array(subscribers.keys) { end(id) }
     }

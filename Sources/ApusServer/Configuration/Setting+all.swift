@@ -96,6 +96,13 @@ extension Setting {
             "What happens then: drop-oldest, drop-newest, latest, disconnect or throttle."
         ),
         .init(
+            "subscriber_throttle",
+            \.delivery.subscriberThrottle,
+            .onOff,
+            isReloadable: true,
+            "Whether subscribers may ask for throttle, which makes publishers wait for them: on or off."
+        ),
+        .init(
             "throttle_timeout",
             \.timeouts.throttle,
             .duration(zero: true),

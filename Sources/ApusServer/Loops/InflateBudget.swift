@@ -3,9 +3,8 @@ import NIOCore
 
 /// How much a loop decompresses before it looks at its other sockets again.
 ///
-/// A read of 64 KiB may decompress to a thousand times as much. Connections whose turn comes when the budget is spent
-/// stop after the message that spent it. They go on in the order in which they stopped, before which the loop has
-/// looked at all its sockets.
+/// A read of 64 KiB may decompress to a thousand times as much. When the budget is spent, connections with compression
+/// process no further frame. They go on in the order in which they stopped, after the loop has looked at its sockets.
 struct InflateBudget {
     /// In bytes of decompressed messages. The message that exceeds it is still decompressed.
     static let limit = 512 << 10
@@ -18,13 +17,11 @@ struct InflateBudget {
         left = Self.limit
     }
 
-    /// - Returns: whether something is left for further messages.
-    mutating func spend(_ bytes: Int) -> Bool {
+    mutating func spend(_ bytes: Int) {
         left -= bytes
-        return left > 0
     }
 
-    fileprivate var isSpent: Bool { left <= 0 }
+    var isSpent: Bool { left <= 0 }
 }
 
 extension LoopContext {

@@ -20,6 +20,9 @@ extension PubSubSession {
             let field = extensions.since != nil ? "since" : extensions.positions ? "positions" : "wait"
             return reply(.badRequest, "'\(field)' needs a topic, not a pattern", requestID: requestID)
         }
+        if let refusal = context.settings.delivery.refusal(of: extensions.overflow) {
+            return reply(.badRequest, refusal, requestID: requestID)
+        }
         isExtended = isExtended || isPattern || extensions.isUsed
         var request = SubscribeRequest(topic: name, clientID: text(command.clientID, in: message))
         request.start = extensions.since ?? .lastN(command.lastN)

@@ -64,6 +64,7 @@ struct StreamRequest: Sendable {
             let names = OverflowPolicy.allCases.map(\.rawValue).joined(separator: ", ")
             if overflow == nil { throw Problem(.badRequest, "'overflow' must be one of \(names)") }
         }
+        if let refusal = settings.delivery.refusal(of: overflow) { throw Problem(.badRequest, refusal) }
         let start = try start(query, of: topics, lastEventID: lastEventID)
         let waits = try waits(query, of: topics, lastEventID: lastEventID)
         let makesTopics = settings.topics.createOn.contains(.subscribe)

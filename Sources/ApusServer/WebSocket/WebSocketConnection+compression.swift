@@ -6,8 +6,8 @@ extension WebSocketConnection {
     /// Decompresses a message for the session. Fails the connection if the message is invalid or too large.
     func inflate(_ compressed: UnsafeRawBufferPointer, isText: Bool) {
         var size = assembler.maxMessage
-        // Also what was too large, or handed over, has taken its time.
-        defer { if !context.inflateBudget.spend(size), phase == .open { waitForRound() } }
+        // What is too large has taken its time, too.
+        defer { context.inflateBudget.spend(size) }
         do throws(Inflater.Fault) {
             try context.inflater.withInflated(compressed, limit: assembler.maxMessage) { message in
                 size = message.count
@@ -23,7 +23,7 @@ extension WebSocketConnection {
     }
 
     /// Processes no further message until the loop has looked at its other sockets.
-    private func waitForRound() {
+    func waitForRound() {
         pauses.insert(.untilRound)
         context.inflateLater(self)
     }

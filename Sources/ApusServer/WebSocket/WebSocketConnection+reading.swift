@@ -51,6 +51,10 @@ extension WebSocketConnection {
                     pauses.insert(.untilKept)
                     return start
                 }
+                if window != nil, context.inflateBudget.isSpent, context.staged.isEmpty {
+                    waitForRound()
+                    return start
+                }
                 let payload = UnsafeRawBufferPointer(rebasing: rest[head.size..<size])
                 let isASCII = rest.baseAddress.map { unmask(payload, mask: head.mask, to: $0 + head.size) }
                 start += size

@@ -112,6 +112,20 @@ import Testing
         try await waitUntil { apus.topics[0].subscribers == 0 }
     }
 
+    @Test func `a PubSub that is gone leaves no subscription in its broker, however many it had`() async throws {
+        let broker = MemoryBroker()
+        let topic = try broker.createTopic(named: "t")
+        let count = 2 * TurnLimits().endings
+        var held: [PubSub.Subscription] = []
+        do {
+            let apus = PubSub(sharing: broker, PubSub.Options()) { Moment(wall: 0, steady: 0) }
+            for _ in 0..<count { held.append(try await apus.subscribe("t")) }
+        }
+        #expect(topic.subscriberCount == count)
+        held = []
+        try await waitUntil { topic.subscriberCount == 0 }
+    }
+
     @Test func `what one publishes oneself is left out where that is wished`() async throws {
         let apus = PubSub()
         try apus.createTopic("t")

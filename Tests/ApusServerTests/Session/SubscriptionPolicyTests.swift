@@ -87,6 +87,19 @@ import Testing
         #expect(try peer.summary() == ["event 5", "event 6"])
     }
 
+    @Test func `where subscribers may not make publishers wait, only a topic's own setting does`() throws {
+        let owner = try EmbeddedLoop.withTopic { $0.delivery.subscriberThrottle = false }
+        _ = try owner.broker.putTopic(named: "own") { $0.overflow = .throttle }
+        let peer = try EmbeddedConnection.pubSub(on: owner)
+        for topic in ["t", "own", "t.*"] {
+            try peer.send(.subscribe(topic, as: "c", #","overflow":"throttle""#))
+            #expect(try peer.summary() == ["error BAD_REQUEST"])
+        }
+        try peer.send(.subscribe("t", as: "c", #","overflow":"disconnect""#), .subscribe("own"))
+        #expect(try peer.summary() == ["ack", "ack"])
+        #expect(owner.context.hub.subscriptionReports().map(\.overflow) == [.disconnect, .throttle])
+    }
+
     @Test func `the queue of one subscription is not that of another`() throws {
         try peer.send(.subscribe("t", as: "short", #","queue":1"#), .subscribe("t", as: "long", #","queue":10"#))
         _ = try peer.frames()

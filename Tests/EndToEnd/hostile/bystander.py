@@ -5,10 +5,10 @@ import gc
 import multiprocessing
 import os
 import select
-import threading
 import time
 import traceback
 import uuid
+from dataclasses import dataclass
 
 from apus_e2e import PATIENCE, TIMEOUT
 from raw_websocket import PING, PONG, TEXT, RawWebSocket, command, frame, upgrade_request
@@ -23,26 +23,34 @@ FORK = multiprocessing.get_context("fork")
 
 
 class Bystander:
-    """One publisher and its readers, from `start` to `stop`; `samples` are the times of all messages afterwards."""
+    """One publisher and its readers, each a process, from `start` to `stop`; `samples` are all messages afterwards."""
 
     def __init__(self, server, rate, headers=None, core=None):
-        self._server, self._rate, self._headers, self._core = server, rate, headers or {}, core
-        self._ours, theirs = FORK.Pipe()
-        self._process = FORK.Process(target=self._run, args=(theirs,), daemon=True)
         self.samples, self.fault = [], None
+        self._headers, self._core = headers or {}, core
+        self._publisher, *self._readers = (
+            self._process(_publish, server, rate),
+            *(self._process(_read, server, number) for number in range(READERS)),
+        )
+
+    def _process(self, work, server, *arguments):
+        ours, theirs = FORK.Pipe()
+        return FORK.Process(target=self._run, args=(theirs, work, server, *arguments), daemon=True), ours
 
     def __enter__(self):
-        self._process.start()
-        if self._ours.poll(3 * TIMEOUT):
-            self.fault = self._ours.recv()
-        else:
-            self.fault = "the bystander did not get in"
+        # Readers first: they get every message.
+        for process, pipe in (*self._readers, self._publisher):
+            process.start()
+            self.fault = self.fault or (pipe.recv() if pipe.poll(3 * TIMEOUT) else "the bystander did not get in")
+        self._publisher[1].send("start")
         return self
 
     def __exit__(self, *_):
-        if self._process.is_alive():
-            self._process.kill()
-        self._process.join()
+        for process, _ in (self._publisher, *self._readers):
+            if process.is_alive():
+                process.kill()
+            if process.pid:
+                process.join()
 
     def stop(self):
         """Has it come to its end: what it saw is in `samples` and `fault`."""
@@ -50,45 +58,101 @@ class Bystander:
             return
         with contextlib.suppress(BrokenPipeError):
             # One that has failed has said so, and gone.
-            self._ours.send("stop")
-        self.samples, self.fault = self._ours.recv() if self._ours.poll(3 * LIVELINESS) else ([], "the bystander hangs")
-        self._process.join(TIMEOUT)
+            self._publisher[1].send("stop")
+        sent, *got = (self._told(pipe) for _, pipe in (self._publisher, *self._readers))
+        if self.fault is None:
+            try:
+                self.samples = [Sample.of(*notes) for notes in zip(sent, *map(with_waits, got), strict=True)]
+            except ValueError:
+                self.fault = f"{len(sent)} messages, of which came {[len(each) for each in got]}"
 
-    def _run(self, pipe):
+    def _told(self, pipe):
+        notes, fault = pipe.recv() if pipe.poll(3 * LIVELINESS) else ([], "the bystander hangs")
+        self.fault = self.fault or fault
+        return notes
+
+    def _run(self, pipe, work, *arguments):
         gc.disable()
         if self._core is not None:
             os.sched_setaffinity(0, {self._core})
+        notes = []
         try:
-            publisher = _Publisher(self._server, self._headers)
-            readers = [_Reader(self._server, self._headers, number) for number in range(READERS)]
+            work(pipe, notes, self._headers, *arguments)
+            pipe.send((notes, None))
         except Exception:
-            pipe.send(traceback.format_exc())
-            return
-        pipe.send(None)
-        began = []
-        try:
-            _publish(publisher, self._rate, pipe, began, [reader.start() for reader in readers])
-            # A message took as long as it took to the last of them.
-            times = zip(began, *(reader.finish() for reader in readers), strict=True)
-            took = [max(got) - sent for sent, *got in times]
-            pipe.send((list(zip(began, took)), None))
-        except Exception:
-            pipe.send(([], f"after {len(began)} messages: {traceback.format_exc()}"))
+            pipe.send((notes, f"after {len(notes)} messages: {traceback.format_exc()}"))
 
 
-def _publish(publisher, rate, pipe, began, readers):
-    """Publishes `rate` messages a second until told to stop, whatever becomes of those before; notes when each was."""
+class OwnWaits:
+    """How long this process, which has one thread, was ready and got no core: no server can help that."""
+
+    def __init__(self):
+        self._file = os.open("/proc/self/schedstat", os.O_RDONLY)
+        self._known = self._total()
+
+    def _total(self):
+        return int(os.pread(self._file, 64, 0).split()[1]) / 1e9
+
+    def since_last(self):
+        known, self._known = self._known, self._total()
+        return self._known - known
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A message: when it was due, how long it took to the last of its readers, and how long without their own waits."""
+
+    began: float
+    took: float
+    served: float
+
+    @classmethod
+    def of(cls, sent, *got):
+        due, ready, wait = sent
+        served = max(time - covered(waits, ready, time) for time, waits in got) - ready - wait
+        return cls(due, max(time for time, _ in got) - due, max(0, served))
+
+
+def with_waits(notes):
+    """For each message that came, when that was, and the reader's own waits up to then that may matter for it."""
+    waits = []
+    for time, wait in notes:
+        if wait > 0:
+            waits.append((time - wait, time))
+        # Messages that come at once have waited together.
+        yield time, waits[-16:]
+
+
+def covered(waits, first, last):
+    return sum(max(0, min(last, end) - max(first, begin)) for begin, end in waits)
+
+
+def _publish(pipe, notes, headers, server, rate):
+    """Publishes `rate` messages a second until told to stop, whatever becomes of those before."""
+    publisher, waits = _Publisher(server, headers), OwnWaits()
+    pipe.send(None)
+    pipe.recv()
     due = time.monotonic()
     while not pipe.poll():
         publisher.take_acks(due)
-        now = time.monotonic()
-        # Later only if this process was not woken in time, and not if it could not send.
-        began.append(due if now - due > 0.02 else now)
-        publisher.publish(len(began) - 1)
+        # It may be late because it was not woken in time, or because it could not send the one before.
+        ready = min(time.monotonic(), due + waits.since_last())
+        publisher.publish(len(notes))
+        notes.append((due, ready, waits.since_last()))
         due += 1 / rate
-        for reader in readers:
-            assert reader.fault is None, reader.fault
     publisher.publish(None)
+
+
+def _read(pipe, notes, headers, server, number):
+    """Reads, and notes when each message came, and how long this process had waited for a core since the one before."""
+    reader, waits = _Client(server, headers), OwnWaits()
+    reader.raw.subscribe(TOPIC, f"reader {number}")
+    pipe.send(None)
+    while (number := reader.number()) is not None:
+        assert number == len(notes), f"{number}, not {len(notes)}"
+        notes.append((time.monotonic(), waits.since_last()))
+    # Nothing came twice.
+    reader.raw.expect_pong("last")
 
 
 class _Client:
@@ -104,6 +168,12 @@ class _Client:
         while (message := self.take()) is None:
             pass
         return message
+
+    def number(self):
+        """That of the next message."""
+        message = self.next()
+        assert message["type"] == "event", message
+        return message["message"]["payload"]
 
     def take(self):
         """The next frame's message; None where it is a ping or a heartbeat."""
@@ -130,39 +200,3 @@ class _Publisher(_Client):
                 # Nothing more need come than this.
                 message = self.take()
                 assert message is None or message["type"] == "ack", message
-
-
-class _Reader(_Client):
-    """Reads on a thread of its own, and notes when it got each message."""
-
-    def __init__(self, server, headers, number):
-        super().__init__(server, headers)
-        self.raw.subscribe(TOPIC, f"reader {number}")
-        self._times, self.fault = [], None
-        self._thread = threading.Thread(target=self._read, daemon=True)
-
-    def start(self):
-        self._thread.start()
-        return self
-
-    def finish(self):
-        """The times, once the last message has come; each came once and in its order."""
-        self._thread.join(3 * LIVELINESS)
-        assert self.fault is None, self.fault
-        assert not self._thread.is_alive(), f"{len(self._times)} messages and no end"
-        return self._times
-
-    def _read(self):
-        try:
-            while (number := self._number()) is not None:
-                assert number == len(self._times), f"{number}, not {len(self._times)}"
-                self._times.append(time.monotonic())
-            # Nothing came twice.
-            self.raw.expect_pong("last")
-        except Exception:
-            self.fault = f"after {len(self._times)} messages: {traceback.format_exc()}"
-
-    def _number(self):
-        message = self.next()
-        assert message["type"] == "event", message
-        return message["message"]["payload"]

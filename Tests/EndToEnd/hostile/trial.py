@@ -16,6 +16,7 @@ import signal
 import socket
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 
 from apus_e2e import PATIENCE, TIMEOUT, Server, client_context, eventually
@@ -47,12 +48,16 @@ class State:
 
 @dataclass
 class Window:
-    """A part of a trial: from when to when, whether under attack, and the server's seconds of CPU in it."""
+    """A part of a trial: from when to when, whether under attack, and the server's seconds of CPU in it.
+
+    `lags` are how late its loops handled what other loops and timers had for them: numbers by upper bound in seconds.
+    """
 
     kind: str
     began: float
     ended: float
     cpu: float
+    lags: Counter
 
 
 @dataclass
@@ -66,8 +71,8 @@ class Outcome:
     after: State | None = None
     peak: int = 0
 
-    def latencies(self, window):
-        return [took for began, took in self.samples if window.began <= began < window.ended]
+    def within(self, window):
+        return [sample for sample in self.samples if window.began <= sample.began < window.ended]
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,8 @@ def try_attack(name, terms):
         with bystander:
             for _ in range(terms.rounds):
                 if terms.core is not None:
-                    _window(server, outcome, "idle", terms, _burn)
-                _window(server, outcome, "attack", terms, _strike, attack)
+                    _window(server, outcome, attack.headers, "idle", terms, _burn)
+                _window(server, outcome, attack.headers, "attack", terms, _strike, attack)
             bystander.stop()
         outcome.samples = bystander.samples
         outcome.peak = _memory(server, "VmHWM") - _memory(server, "RssFile")
@@ -123,10 +128,18 @@ def _server(attack, terms, further):
     assert server.process.returncode == 0, f"exit {server.process.returncode}: {server.log[-5:]}"
 
 
-def _window(server, outcome, kind, terms, function, *arguments):
+def _lags(server, headers):
+    told = scrape(server, headers=headers).labelled("apus_loop_lag_seconds_bucket", "le")
+    bounds = sorted(told, key=float)
+    return Counter({float(bound): int(told[bound] - told.get(before, 0))
+                    for before, bound in zip([None, *bounds], bounds)})
+
+
+def _window(server, outcome, headers, kind, terms, function, *arguments):
     """Runs the function in a process of its own, and takes note of when that was."""
     ours, theirs = FORK.Pipe()
     process = FORK.Process(target=_child, args=(theirs, terms, function, server, *arguments), daemon=True)
+    lags = _lags(server, headers)
     began, cpu = time.monotonic(), server.processor_time
     process.start()
     # Some attacks are an amount, and take as long as they take.
@@ -137,9 +150,9 @@ def _window(server, outcome, kind, terms, function, *arguments):
         else:
             for what, count in answer.items():
                 outcome.did[what] = outcome.did.get(what, 0) + count
-    with contextlib.suppress(OSError):
-        spent = server.processor_time - cpu
-        outcome.windows.append(Window(kind, began, time.monotonic(), spent))
+    with contextlib.suppress(OSError, AssertionError):
+        spent, ended = server.processor_time - cpu, time.monotonic()
+        outcome.windows.append(Window(kind, began, ended, spent, _lags(server, headers) - lags))
     if process.is_alive() and isinstance(answer, str):
         process.kill()
     process.join(TIMEOUT)

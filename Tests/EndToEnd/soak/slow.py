@@ -8,6 +8,9 @@ from .books import Account
 
 KIB = 1024
 SIZE, BATCH = 64 * KIB, 8
+# What slow readers do not read, in batches: 12 MiB. A socket holds up to 4 MiB of it, the reader's client more than 1 MiB,
+# and the queue another; what they hold all of makes no reader slow.
+BURST = 24
 TINY = 4 * KIB
 TTL = 0.2
 
@@ -37,7 +40,7 @@ async def stalled(world, topic, policy, account=None, **fields):
 
 async def pour(world, topic, **options):
     peer = await world.way(31).enter(key="writer")
-    for number in range(world.burst):
+    for number in range(BURST):
         fields = {name: value(number) for name, value in options.items()}
         ttl = fields.get("ttl")
         if ttl is None:

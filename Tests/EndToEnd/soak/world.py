@@ -24,9 +24,8 @@ SETTLE = 30
 class World:
     """`await run()` it; then it has rows, faults and samples."""
 
-    def __init__(self, seconds, burst=24, log=lambda text: None):
-        # `burst` is what slow readers do not read, in half mebibytes. It has to be more than sockets and queues hold.
-        self.seconds, self.burst, self.log = seconds, burst, log
+    def __init__(self, seconds, log=lambda text: None):
+        self.seconds, self.log = seconds, log
         self.books, self.samples = Books(), Samples()
         self.accounts, self.patterns = [], []
         self.is_over = False
