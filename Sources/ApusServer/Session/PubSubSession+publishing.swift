@@ -186,6 +186,7 @@ extension PubSubSession {
             context.counters.errors[.unavailable, default: 0] += 1
             encoder.error(.unavailable, failure.message, requestID: requestID, time: context.now, to: &buffer)
         }
+        if context.mayClose { connection.closeIfDrained() }
     }
 
     /// The fields of an ack that say where the messages were stored.
