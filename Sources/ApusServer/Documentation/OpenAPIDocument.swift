@@ -83,6 +83,11 @@ enum OpenAPIDocument {
                 values["setting.\(field.name)"] = .json(field.settingSchema(settings.limits))
             }
         }
+        // Without a folder, the server has no more than memory.
+        if settings.storage.data.isEmpty {
+            let memory = Field("durability", .choice([Durability.memory.rawValue]), in: [.settings])
+            values["setting.durability"] = .json(memory.settingSchema(settings.limits))
+        }
         return values
     }
 }
