@@ -17,7 +17,8 @@ CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
 def test_every_test_that_the_threat_model_names_exists():
-    proofs = set(re.findall(r"`((?:\w+/)*(?:test_\w+\.py|\w+Tests\.swift))`", (ROOT / "docs/threats.md").read_text()))
+    named = re.compile(r"`((?:\w+/)*(?:(?:test|attacks)_\w+\.py|\w+Tests\.swift))`")
+    proofs = set(named.findall((ROOT / "docs/threats.md").read_text()))
     assert len(proofs) > 20
     folders = {".py": "Tests/EndToEnd", ".swift": "Tests"}
     missing = [proof for proof in proofs if not (ROOT / folders[Path(proof).suffix] / proof).is_file()]

@@ -200,6 +200,8 @@ package final class Hub {
         flushed.releaseRoom()
         replaying.releaseRoom()
         unfinished.releaseRoom()
+        if promised.isEmpty { promised = [] }
+        if presence.isEmpty { presence = PresenceQueue() }
         remote.releaseRoom()
         wakeups.releaseRoom()
     }

@@ -28,7 +28,7 @@ package struct TopicFilter: Sendable {
         guard
             text.utf8.count <= TopicName.maxSize,
             Self.isPattern(text),
-            text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+            !TopicName.hasControls(text)
         else { return nil }
         let parts = ExactText.tokens(of: text)
         var tokens: [Token] = []
@@ -50,9 +50,13 @@ package struct TopicFilter: Sendable {
     /// Whether `name` contains a `*` or `>`, which no topic's name does.
     ///
     /// Such a text is a pattern if it is valid, and nothing else.
-    @inlinable
-    package static func isPattern(_ name: some StringProtocol) -> Bool {
-        name.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: ">") }
+    package static func isPattern(_ name: String) -> Bool {
+        name.utf8.withContiguousStorageIfAvailable(hasWildcard)
+            ?? Array(name.utf8).withUnsafeBufferPointer(hasWildcard)
+    }
+
+    private static func hasWildcard(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        bytes.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: ">") }
     }
 
     /// Whether the pattern matches a topic of that name.

@@ -31,11 +31,6 @@ import Testing
         #expect(TopicFilter(text) == nil)
     }
 
-    @Test func `part of a text is looked at like a text`() {
-        #expect(TopicFilter.isPattern("a.*.b".dropFirst(2)))
-        #expect(!TopicFilter.isPattern("a.*.b".dropFirst(3)))
-    }
-
     @Test(arguments: [
         ("*", ["a", "é", " "], ["a.b", ".", "a."]),
         (">", ["a", "a.b", ".", "a..b", "a.b.c.d"], []),

@@ -21,8 +21,9 @@ from collections import Counter
 from attack import ATTACKS, MIB, TLS
 from trial import try_attack
 
-# The p99 under attack is at most so many times that beside it. Where that is a fraction of a millisecond, one message of
-# a MiB on the same loop is more; so below so many milliseconds it is told, and no fault.
+# The p99 under attack is at most so many times that beside it. That is a fraction of a millisecond on a machine with
+# cores to spare; where two are shared with the attacker, a message waits for the time slices of others, of some 3 ms
+# each, at every thread on its way. So below so many milliseconds it is told, and no fault: see docs/attacks.md.
 RATIO, GRACE = 2.0, 20.0
 COLUMNS = ("attack", "p99 ms", "attacked", "ratio", "max ms", "all", "late", "CPU", "MiB", "after", "peak", "files",
            "after", "")

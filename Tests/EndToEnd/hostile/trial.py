@@ -227,7 +227,8 @@ def _judge(server, attack, outcome):
         left = _left(before, outcome.after, attack)
         if not left or time.monotonic() > ends:
             break
-        time.sleep(0.1)
+        # Not so often that the server is never quiet, which is when it gives memory back.
+        time.sleep(0.5)
     faults += left
     if outcome.peak > before.memory + TAKEN + attack.peak:
         faults.append(f"memory: {outcome.peak / MIB:.0f} MiB at most, {before.memory / MIB:.0f} MiB before")
