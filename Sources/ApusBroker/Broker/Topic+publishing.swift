@@ -5,12 +5,15 @@ import NIOConcurrencyHelpers
 
 extension Topic {
     /// Appends `message`, a JSON object, and adds the hubs to notify to `wakeups`.
+    ///
+    /// - Parameter commit: set to what has to be kept before the message is published, if anything.
     func publish(
         _ message: UnsafeRawBufferPointer,
         time: Timestamp,
         origin: UInt32,
         by publisher: HubMailbox?,
-        wakeups: inout [Wakeup]
+        wakeups: inout [Wakeup],
+        commit: inout Commit?
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard state.takesBareMessages else {
@@ -19,7 +22,8 @@ extension Topic {
                     time: time,
                     origin: origin,
                     by: publisher,
-                    wakeups: &wakeups
+                    wakeups: &wakeups,
+                    commit: &commit
                 )
                 return outcome ?? refusal ?? .needsPublication
             }
@@ -38,7 +42,8 @@ extension Topic {
         time: Timestamp,
         origin: UInt32,
         by publisher: HubMailbox?,
-        wakeups: inout [Wakeup]
+        wakeups: inout [Wakeup],
+        commit: inout Commit?
     ) -> (outcome: PublishOutcome?, refusal: PublishOutcome?) {
         state.withLockedValue { state in
             guard state.takesBareMessages else {
@@ -47,7 +52,8 @@ extension Topic {
                     time: time,
                     origin: origin,
                     by: publisher,
-                    wakeups: &wakeups
+                    wakeups: &wakeups,
+                    commit: &commit
                 )
             }
             var receipt = PublishReceipt(offset: state.log.head, count: 0, subscribers: state.subscriptions)
@@ -69,7 +75,8 @@ extension Topic {
         time: Timestamp,
         origin: UInt32,
         by publisher: HubMailbox?,
-        wakeups: inout [Wakeup]
+        wakeups: inout [Wakeup],
+        commit: inout Commit?
     ) -> PublishOutcome {
         state.withLockedValue { state in
             guard !state.isDeleted else { return .deleted }
@@ -95,7 +102,7 @@ extension Topic {
             if receipt.count > 0, state.uncommitted == nil {
                 state.published(receipt.count, bytes: bytes, time: time.steady, wakeups: &wakeups)
             }
-            return state.outcome(of: receipt, newest: newest, by: publisher)
+            return state.outcome(of: receipt, newest: newest, by: publisher, commit: &commit)
         }
     }
 }

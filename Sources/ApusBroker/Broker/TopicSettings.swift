@@ -81,8 +81,10 @@ package struct PublishReceipt: Sendable, Equatable {
 /// The outcome of a publish.
 package enum PublishOutcome: Sendable, Equatable {
     case published(PublishReceipt)
-    /// Published once the commit is kept. Call ``Hub/wait(_:for:)-(_,Commit)``, which tells what came of it.
-    case uncommitted(PublishReceipt, Commit)
+    /// Published once ``Hub/newestCommit`` is kept. ``Hub/wait(_:for:)`` tells what came of it.
+    ///
+    /// The commit is not here: a class would make every outcome, of topics that keep nothing as well, cost more.
+    case uncommitted(PublishReceipt)
     /// A throttling subscription is at its bound. The hub is told when there is room.
     case throttled
     /// Another loop that reads the topic is too far behind. The hub is told when that loop has looked at the topic.

@@ -10,12 +10,15 @@ extension TopicState {
     var isCommitBacklogFull: Bool { (uncommitted?.bytes ?? 0) >= limits.uncommittedBytes }
 
     /// Publishes messages that have no more than their JSON, up to the first one that has to wait.
+    ///
+    /// - Parameter commit: set to what has to be kept before they are published.
     mutating func publishUncommitted(
         _ messages: some Sequence<UnsafeRawBufferPointer>,
         time: Timestamp,
         origin: UInt32,
         by publisher: HubMailbox?,
-        wakeups: inout [Wakeup]
+        wakeups: inout [Wakeup],
+        commit: inout Commit?
     ) -> (outcome: PublishOutcome?, refusal: PublishOutcome?) {
         guard !isDeleted else { return (nil, .deleted) }
         guard uncommitted != nil, isBare else { return (nil, .needsPublication) }
@@ -28,9 +31,10 @@ extension TopicState {
             _ = uncommitted?.append(message, time: time, origin: origin)
             receipt.count += 1
         }
-        guard receipt.count > 0, let commit = uncommitted?.next else { return (nil, refusal) }
-        if let publisher { commit.join(publisher, messages: receipt.count) }
-        return (.uncommitted(receipt, commit), refusal)
+        guard receipt.count > 0, let next = uncommitted?.next else { return (nil, refusal) }
+        if let publisher { next.join(publisher, messages: receipt.count) }
+        commit = next
+        return (.uncommitted(receipt), refusal)
     }
 
     /// What a publish has to wait for, if anything.
@@ -43,10 +47,18 @@ extension TopicState {
     }
 
     /// The outcome of a publish that the topic has appended, or recognized as a repetition.
-    func outcome(of receipt: PublishReceipt, newest: Offset, by publisher: HubMailbox?) -> PublishOutcome {
-        guard let commit = uncommitted?.commit(of: newest) else { return .published(receipt) }
-        if let publisher { commit.join(publisher, messages: receipt.count, duplicates: receipt.duplicates) }
-        return .uncommitted(receipt, commit)
+    ///
+    /// - Parameter commit: set to what the outcome depends on, if it does.
+    func outcome(
+        of receipt: PublishReceipt,
+        newest: Offset,
+        by publisher: HubMailbox?,
+        commit: inout Commit?
+    ) -> PublishOutcome {
+        guard let own = uncommitted?.commit(of: newest) else { return .published(receipt) }
+        if let publisher { own.join(publisher, messages: receipt.count, duplicates: receipt.duplicates) }
+        commit = own
+        return .uncommitted(receipt)
     }
 
     // MARK: Settings

@@ -9,8 +9,9 @@ package protocol CommitWaiter: AnyObject {
 // Publishes that a journal has to keep.
 
 extension Hub {
-    /// Tells the publisher what comes of a commit of this hub.
-    package func wait(_ publisher: any CommitWaiter, for commit: Commit) {
+    /// Tells the publisher what comes of a commit of this hub, such as ``newestCommit``.
+    package func wait(_ publisher: any CommitWaiter, for commit: Commit?) {
+        guard let commit else { return }
         let key = ObjectIdentifier(commit)
         guard awaited[key]?.last !== publisher else { return }
         awaited[key, default: []].append(publisher)

@@ -36,7 +36,14 @@ extension Hub {
         time: Timestamp,
         origin: UInt32
     ) -> PublishOutcome {
-        let outcome = topic.publish(message, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
+        let outcome = topic.publish(
+            message,
+            time: time,
+            origin: origin,
+            by: mailbox,
+            wakeups: &wakeups,
+            commit: &newestCommit
+        )
         finish(outcome, of: topic)
         return outcome
     }
@@ -51,10 +58,19 @@ extension Hub {
     ) -> StagedPublishes.Result? {
         guard let topic = topic(named: staged.topic) else { return nil }
         let messages = staged.messages
-        let (outcome, refusal) = topic.publish(messages, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
+        let (outcome, refusal) = topic.publish(
+            messages,
+            time: time,
+            origin: origin,
+            by: mailbox,
+            wakeups: &wakeups,
+            commit: &newestCommit
+        )
         if let outcome { finish(outcome, of: topic) }
         if let refusal { finish(refusal, of: topic) }
-        return StagedPublishes.Result(topic: topic, outcome: outcome, refusal: refusal)
+        var result = StagedPublishes.Result(topic: topic, outcome: outcome, refusal: refusal)
+        if case .uncommitted = outcome { result.commit = newestCommit }
+        return result
     }
 
     /// Publishes all of `publications` or none, with their ids, keys and lifetimes.
@@ -78,7 +94,14 @@ extension Hub {
         time: Timestamp,
         origin: UInt32
     ) -> PublishOutcome {
-        let outcome = topic.publish(publications, time: time, origin: origin, by: mailbox, wakeups: &wakeups)
+        let outcome = topic.publish(
+            publications,
+            time: time,
+            origin: origin,
+            by: mailbox,
+            wakeups: &wakeups,
+            commit: &newestCommit
+        )
         finish(outcome, of: topic)
         return outcome
     }

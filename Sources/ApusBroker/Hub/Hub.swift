@@ -46,6 +46,8 @@ package final class Hub {
     /// The topics that this turn names to the journal, and the publishers whose publishes it has to keep.
     @exclusivity(unchecked) var uncommitted: [Topic] = []
     var awaited: [ObjectIdentifier: [any CommitWaiter]] = [:]
+    /// What has to be kept before the last publish whose outcome was ``PublishOutcome/uncommitted(_:)`` is published.
+    @exclusivity(unchecked) package internal(set) var newestCommit: Commit?
     /// The number of topics with the same name that the hub reads. Above 1, deleted topics are still being read.
     var topicsOfName: [ExactText: Int] = [:]
     /// Whose drain goes on in the next turn.

@@ -29,15 +29,13 @@ package struct StagedPublishes {
         /// How many were published, from the first.
         package var count: Int {
             switch outcome {
-            case .published(let receipt), .uncommitted(let receipt, _): receipt.count
+            case .published(let receipt), .uncommitted(let receipt): receipt.count
             default: 0
             }
         }
 
         /// What has to be kept before they are published, if anything.
-        package var commit: Commit? {
-            if case .uncommitted(_, let commit) = outcome { commit } else { nil }
-        }
+        package internal(set) var commit: Commit?
     }
 
     /// The bytes of the topic's name, in the first command.

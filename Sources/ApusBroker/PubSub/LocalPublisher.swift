@@ -48,9 +48,9 @@ final class LocalPublisher: WaitingPublisher, CommitWaiter {
         switch result.outcome {
         case .published(let receipt):
             finish(.success(PubSub.Outcome(receipt, epoch: topic.epoch, time: time)))
-        case .uncommitted(let receipt, let commit):
+        case .uncommitted(let receipt):
             outcome = PubSub.Outcome(receipt, epoch: topic.epoch, time: time)
-            hub.wait(self, for: commit)
+            hub.wait(self, for: hub.newestCommit)
         case .throttled, .held:
             waitsFor = topic
             hub.wait(self, for: topic, result.outcome)

@@ -41,7 +41,9 @@ extension ApusClient {
     public enum Storage: String, Sendable, Hashable {
         /// The memory of one server.
         case memory
-        /// A disk.
+        /// One server, beyond the end of its process.
+        case os
+        /// The disk of one server.
         case disk
         /// Several servers.
         case replicated

@@ -78,9 +78,9 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
                 if isAbandoned { giveUp() }
             case .published(let receipt):
                 promise.succeed(Published(receipt: receipt, epoch: topic.epoch, time: time))
-            case .uncommitted(let receipt, let commit):
+            case .uncommitted(let receipt):
                 published = Published(receipt: receipt, epoch: topic.epoch, time: time)
-                context.hub.wait(self, for: commit)
+                context.hub.wait(self, for: context.hub.newestCommit)
             case .rateLimited(let wait):
                 fail(Problem(.rateLimited(topic: topicName, wait: wait)))
             case .deleted, .needsPublication:

@@ -188,7 +188,7 @@ export interface Outcome {
   /** Subscriptions that it matched. */
   subscribers: number;
   /** Where it was at the time of the acknowledgement. */
-  stored: "memory" | "disk" | "replicated";
+  stored: "memory" | "os" | "disk" | "replicated";
   /** It was published before, and not delivered again. */
   duplicate: boolean;
   ts: string;

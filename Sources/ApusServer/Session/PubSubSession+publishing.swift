@@ -28,9 +28,11 @@ extension PubSubSession {
         case .throttled, .held:
             wait(for: topic, result.outcome)
             return false
-        case .uncommitted(_, let commit):
+        case .uncommitted:
             if stageLimit == 1 { stageLimit = 2 }
-            acknowledge(later: commit, acks: 1) { acknowledge(topic.template.topicJSON, requestID: requestID) }
+            acknowledge(later: context.hub.newestCommit, acks: 1) {
+                acknowledge(topic.template.topicJSON, requestID: requestID)
+            }
             return true
         case .published, .deleted:
             if stageLimit == 1 { stageLimit = 2 }
@@ -147,8 +149,8 @@ extension PubSubSession {
         switch result.outcome {
         case .published(let published):
             receipt = published
-        case .uncommitted(let published, let awaited):
-            (receipt, commit) = (published, awaited)
+        case .uncommitted(let published):
+            (receipt, commit) = (published, context.hub.newestCommit)
         case .rateLimited(let wait):
             giveBack(extensions, of: command)
             let error = BrokerError.rateLimited(topic: topic.name, wait: wait)

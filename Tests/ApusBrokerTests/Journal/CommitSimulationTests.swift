@@ -134,9 +134,9 @@ private final class RecordedPublisher: WaitingPublisher, CommitWaiter {
         else { return }
         switch outcome {
         case .published(let receipt): result = .kept(receipt)
-        case .uncommitted(let receipt, let commit):
+        case .uncommitted(let receipt):
             self.receipt = receipt
-            loop.hubs[hub].wait(self, for: commit)
+            loop.hubs[hub].wait(self, for: loop.hubs[hub].newestCommit)
         case .throttled, .held: loop.hubs[hub].wait(self, for: topic, outcome)
         case .deleted, .needsPublication, .rateLimited: Issue.record("\(outcome)")
         }

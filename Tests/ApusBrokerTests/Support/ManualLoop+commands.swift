@@ -196,7 +196,7 @@ extension PublishOutcome {
     /// Where it was taken, whoever it is for.
     var offset: Offset? {
         switch self {
-        case .published(let receipt), .uncommitted(let receipt, _): receipt.offset
+        case .published(let receipt), .uncommitted(let receipt): receipt.offset
         default: nil
         }
     }
