@@ -34,9 +34,14 @@ extension MemoryBroker {
         if case .failed(let failure) = await change.settled() { throw failure }
     }
 
-    /// Tells the journal of a change.
-    func keep(_ change: () -> TopicChange) {
+    /// Tells the journal of a topic's new settings, unless the topic was deleted meanwhile.
+    func keepSettings(of topic: Topic) {
         guard let journal else { return }
-        state.withLockedValue { $0.lastChange = journal.record(change()) }
+        state.withLockedValue { state in
+            guard state.topics[ExactText(topic.name)] === topic else { return }
+            state.lastChange = journal.record(.changed(topic, topic.settings))
+        }
+        // What it has may have to be kept from now on, or need not be any more.
+        journal.commit([topic])
     }
 }

@@ -108,8 +108,7 @@ package final class MemoryBroker: Broker {
         let (topic, isNew) = try find(or: settings, named: name)
         if !isNew {
             topic.change(change)
-            keep { .changed(topic, topic.settings) }
-            journal?.commit([topic])
+            keepSettings(of: topic)
         }
         return (topic, isNew)
     }

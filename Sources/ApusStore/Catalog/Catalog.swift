@@ -55,7 +55,8 @@ package final class Catalog: Sendable {
     package enum Change: Hashable, Sendable {
         /// The number has to be at least ``Contents/nextTopic``.
         case create(Topic)
-        /// Replaces the row with that number, which has to be there. ``Topic/from`` stays as it is.
+        /// Replaces the row with that number, which has to be there. ``Topic/from`` and ``Topic/created`` stay as
+        /// they are.
         case change(Topic)
         /// Its row has to be there.
         case delete(topic: UInt32)

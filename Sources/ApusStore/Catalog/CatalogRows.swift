@@ -145,7 +145,7 @@ struct CatalogRows {
                 throw CatalogError.failed("there is no topic number \(topic.number)")
             }
             var topic = topic
-            topic.from = old.from
+            (topic.from, topic.created) = (old.from, old.created)
             try remove(topic: topic.number)
             try write(topic)
         case .delete(let number):
