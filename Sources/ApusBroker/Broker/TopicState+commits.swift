@@ -68,7 +68,9 @@ extension TopicState {
         if durability > .memory, uncommitted == nil {
             log.seal()
             uncommitted = Uncommitted(template: log.template, limits: log.limits, head: log.head)
-            if !log.sealed.isEmpty { uncommitted?.begin(with: Array(log.sealed), ids: dedupe?.identified ?? []) }
+            // Of what has expired there is nothing to be kept; a restart goes on behind it.
+            let living = log.sealed.filter { !$0.isSpent }
+            if !living.isEmpty { uncommitted?.begin(with: Array(living), ids: dedupe?.identified ?? []) }
         } else if durability == .memory, uncommitted?.isEmpty == true {
             uncommitted = nil
         }

@@ -242,6 +242,25 @@ import Testing
         #expect(try loop.publish(7) == .published(7, subscribers: 1))
     }
 
+    @Test func `what has expired in memory is not kept later`() throws {
+        let loop = try loop()
+        _ = try loop.broker.putTopic(named: "t") { $0.durability = .memory }
+        commit(loop)
+        for number in 1...3 { try loop.publish(number, ttl: 10) }
+        loop.broker.trim(now: loop.clock.now, limit: 10)
+        loop.clock.advance(by: .seconds(1))
+        loop.broker.trim(now: loop.clock.now, limit: 10)
+        try loop.publish(4)
+        _ = try loop.broker.putTopic(named: "t") { $0.durability = .disk }
+        commit(loop)
+        let topic = try #require(loop.broker.topic(named: "t"))
+        #expect(topic.publishedCount == 4)
+        let records = journal.kept(topic)
+        #expect(records.map(\.first) == [4])
+        let template = EventTemplate(topic: "t", epoch: topic.epoch)
+        #expect(records.allSatisfy { $0.batch(template: template, lead: 0) != nil })
+    }
+
     @Test func `changes of topics are told to the journal in their order`() throws {
         let loop = try loop()
         _ = try loop.broker.putTopic(named: "t") { $0.history = 5 }
