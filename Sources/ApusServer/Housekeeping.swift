@@ -49,6 +49,8 @@ struct Housekeeping {
     }
 
     private func releaseMemory() async {
+        cepoll_set_ends(CInt(CEPOLL_RELEASE_ENDS))
+        defer { cepoll_set_ends(CInt(CEPOLL_KEEP_ENDS)) }
         await contexts.releaseMemory()
         http?.releaseMemory()
         addresses.releaseMemory()

@@ -1,10 +1,11 @@
-// What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), malloc_trim(3), the accept4(2) of GNU's feature
-// set; and clocks and mallinfo2(3) without their structures, as several modules claim to define the one, and the other has
+// What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), malloc_trim(3), mallopt(3), the accept4(2) of
+// GNU's feature set; and clocks and mallinfo2(3) without their structures, as several modules claim to define the one, and the other has
 // the function's name.
 #pragma once
 
 #include <malloc.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -31,4 +32,21 @@ static inline size_t cepoll_allocated_bytes(void) {
 #else
     return SIZE_MAX;
 #endif
+}
+
+// How much of what is free at the end of an arena stays there.
+enum { CEPOLL_KEEP_ENDS = 64 << 20, CEPOLL_RELEASE_ENDS = 0 };
+
+// malloc_trim(3) leaves the end of every arena as it is, but that of the main one. free(3) returns it, once it is larger than
+// M_TRIM_THRESHOLD: glibc raises that to 64 MiB as large blocks come and go, unless it is set. It stops to raise the least
+// size of mapped blocks, too, when either is set: so that gets the value to which it would grow.
+static inline void cepoll_set_ends(int bytes) {
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, bytes);
+}
+
+// Has free(3) look at the end of the arena of this thread: for that, it wants a block of 64 KiB.
+static inline void cepoll_look_at_end(void) {
+    void *volatile block = malloc(128 << 10);
+    free(block);
 }

@@ -19,7 +19,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private var state: HTTPConnectionState
+    var state: HTTPConnectionState
     let gate: any HandshakeGate
     private let caller: Caller
     private let log: RequestLog
@@ -31,7 +31,9 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     private var context: ChannelHandlerContext?
     /// Calls ``HTTPConnectionState/timePassed(now:output:)``. It may fire before the next deadline, which saves setting
     /// it with each request.
-    private var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
+    var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
+    /// Whether a deadline was found passed, and the second look at it is scheduled.
+    var isLookingAgain = false
     /// Ends what the current request waits for.
     private var endWork: (() -> Void)?
     /// The stream that gets the socket instead of the response that is written next.
@@ -179,7 +181,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     // MARK: Actions
 
-    private func perform(_ actions: [HTTPConnectionState.Action], _ context: ChannelHandlerContext) {
+    func perform(_ actions: [HTTPConnectionState.Action], _ context: ChannelHandlerContext) {
         for action in actions { perform(action, context) }
         setTimer(context)
     }
@@ -254,24 +256,6 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
         context.write(wrapOutboundOut(.head(problem.lastHead(to: head))), promise: nil)
         if head?.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(problem.body))), promise: nil) }
         context.write(wrapOutboundOut(.end(nil)), promise: nil)
-    }
-
-    // MARK: Time
-
-    private func setTimer(_ context: ChannelHandlerContext) {
-        guard !state.isClosed, let deadline = state.deadline else { return }
-        if let timer, timer.deadline <= deadline { return }
-        timer?.task.cancel()
-        let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
-            self.timer = nil
-            self.perform(self.state.timePassed(now: context.eventLoop.now, output: self.pacer.output), context)
-        }
-        timer = (deadline, task)
-    }
-
-    private func watchSending(_ context: ChannelHandlerContext) {
-        state.watchSending(pacer.output, now: context.eventLoop.now)
-        setTimer(context)
     }
 }
 

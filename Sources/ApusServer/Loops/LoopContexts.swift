@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusProtocol
 import ApusSockets
+import CEpoll
 import Logging
 import NIOCore
 import Synchronization
@@ -141,7 +142,10 @@ struct LoopContexts: Sendable {
 
     /// Makes every loop free memory that was reserved for peak load.
     func releaseMemory() async {
-        await forEach { $0.releaseMemory() }
+        await forEach {
+            $0.releaseMemory()
+            cepoll_look_at_end()
+        }
         for case let loop as SocketLoop in loops { loop.withPoller { $0.releaseMemory() } }
     }
 

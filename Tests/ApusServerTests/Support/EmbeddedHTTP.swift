@@ -91,8 +91,10 @@ final class EmbeddedHTTP {
 
     // MARK: The server
 
+    /// Time passes, and the second look at deadlines with it.
     func advance(_ time: TimeAmount) {
         loop.advanceTime(by: time)
+        loop.advanceTime(by: HTTPConnectionHandler.secondLook)
     }
 
     func quiesce() {
