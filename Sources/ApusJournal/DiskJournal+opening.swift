@@ -13,62 +13,59 @@ extension DiskJournal {
         package let lastNumber: UInt32
     }
 
-    /// What decides how much of a topic is read when a folder is opened.
-    package struct Reach: Sendable {
-        /// For topics that have no such setting of their own.
-        package let history: Int
-        /// The most bytes of a topic's messages.
-        package let topicBytes: Int
-
-        package init(history: Int, topicBytes: Int) {
-            self.history = history
-            self.topicBytes = topicBytes
-        }
-    }
-
     /// Opens a folder, or makes one.
     ///
     /// - Parameters:
+    ///   - history: how many messages a topic keeps that has no such setting of its own.
     ///   - dataBytes: the most bytes of messages on the disk; 0 for as many as there is room for.
     ///   - lead: how far the wall clock is ahead of the steady clock, in milliseconds.
+    ///   - progress: called with the number of segments that are read, and of all.
+    ///   - tellDamage: called with what cannot be read later on.
     package static func open(
         _ path: String,
-        reach: Reach,
+        history: Int,
         dataBytes: Int = 0,
         segmentSize: Int = SegmentWriter.segmentSize,
-        lead: Int64
+        lead: Int64,
+        progress: (Int, Int) -> Void = { _, _ in },
+        tellDamage: @escaping @Sendable (DataFolderError) -> Void = { _ in }
     ) throws(DataFolderError) -> Opened {
         let folder = try DataFolder(path)
         let catalog = try folder.openCatalog()
-        var recovered = try folder.recover(catalog)
+        var recovered = try folder.recover(catalog, progress: progress)
         try renumber(&recovered, in: catalog, of: folder)
-        let reader = SegmentReader(folder.segments)
+        let segments = SegmentReader(folder.segments)
         var topics: [RestoredTopic] = []
         topics.reserveCapacity(recovered.catalog.topics.count)
         for row in recovered.catalog.topics {
             var topic = RestoredTopic(row)
             if row.durability != .memory {
+                topic.retain(in: &recovered.table, history: history)
                 do throws(LogFailure) {
-                    try topic.read(recovered.table.records(of: row.number), reader, reach: reach, lead: lead)
+                    try topic.readIDs(recovered.table.records(of: row.number), segments, lead: lead)
                 } catch {
                     throw folder.failure(error, recovered.catalog)
                 }
             }
             topics.append(topic)
         }
-        let segments = SegmentWriter(
+        let writer = SegmentWriter(
             folder.segments,
             number: recovered.nextSegment,
             after: recovered.commit,
             segmentSize: segmentSize
         )
         let room = JournalWriter.Room(dataBytes: dataBytes, segmentSize: segmentSize)
-        let writer = JournalWriter(folder, catalog, segments, recovered.table, reader, room)
-        return Opened(
-            journal: DiskJournal(writer),
-            topics: topics,
-            lastNumber: recovered.catalog.nextTopic - 1
-        )
+        let firsts = topics.map { recovered.table.records(of: $0.number).first?.first }
+        let table = RecordTable(recovered.table)
+        let reader = JournalReader(table, segments, in: folder.segmentsPath, lead: lead, tellDamage: tellDamage)
+        let journal = DiskJournal(JournalWriter(folder, catalog, writer, reader, room), reader, lead: lead)
+        for (index, first) in firsts.enumerated() {
+            guard let first else { continue }
+            let number = topics[index].number
+            topics[index].archive = ArchiveSource(journal: journal, topic: number, lead: lead, first: first)
+        }
+        return Opened(journal: journal, topics: topics, lastNumber: recovered.catalog.nextTopic - 1)
     }
 
     /// Gives topics other numbers that are of memory now and have records from before: if they are kept again, their
@@ -111,41 +108,59 @@ extension RestoredTopic {
         )
     }
 
-    /// Reads the newest records, as far as history and the dedupe window reach back.
-    fileprivate mutating func read(
+    /// Has the disk keep only what is history.
+    fileprivate mutating func retain(in table: inout SegmentTable, history: Int) {
+        guard let last = table.records(of: number).last else { return }
+        head = max(head, last.end)
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let window = settings.dedupeWindow.flatMap { table.record(of: number, since: now - $0)?.first }
+        let want = JournalWant(
+            history: head - min(head, UInt64(settings.history ?? history)),
+            historyAge: settings.historyAge,
+            historyBytes: settings.historyBytes,
+            needed: window ?? .max,
+            neededBytes: .max
+        )
+        table.retain(number, Retention(want, now: now))
+    }
+
+    /// Reads the ids that the topic has to recognize. Everything else is read when somebody asks for it.
+    fileprivate mutating func readIDs(
         _ places: ArraySlice<RecordPlace>,
         _ reader: SegmentReader,
-        reach: DiskJournal.Reach,
         lead: Int64
     ) throws(LogFailure) {
-        guard let last = places.last else { return }
-        head = max(head, last.end)
-        let wanted = UInt64(settings.history ?? reach.history)
+        guard let window = settings.dedupeWindow else { return }
         let template = EventTemplate(topic: name, epoch: epoch)
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
-        let oldestID = settings.dedupeWindow.map { now - $0 } ?? .max
-        var bytes = 0
+        let oldest = Int64(Date().timeIntervalSince1970 * 1000) - window
         for place in places.reversed() {
-            let isHistory = place.end + wanted > head && bytes < reach.topicBytes
-            guard isHistory || place.newestTime >= oldestID else { break }
+            guard place.newestTime >= oldest else { break }
             let record = try BatchRecord(place, of: number, reader)
             guard let (batch, found) = record.batch(template: template, lead: lead) else {
                 let file = SegmentHead.fileName(place.segment)
                 throw .damaged(file: file, place: place.place, LostRecord(number, place))
             }
             ids += found.reversed().map { ($0.offset, $0.id, batch.time(at: $0.offset)) }
-            if isHistory {
-                batches.append(batch)
-                bytes += place.size
-            }
         }
-        batches.reverse()
         ids.reverse()
     }
 }
 
+extension Retention {
+    /// - Parameter now: in milliseconds since 1970.
+    init(_ want: JournalWant, now: Int64) {
+        self.init(
+            history: want.history,
+            oldest: want.historyAge.map { now - $0 } ?? .min,
+            bytes: want.historyBytes ?? .max,
+            needed: want.needed,
+            neededBytes: want.neededBytes
+        )
+    }
+}
+
 extension BatchRecord {
-    fileprivate init(_ place: RecordPlace, of topic: UInt32, _ reader: SegmentReader) throws(LogFailure) {
+    init(_ place: RecordPlace, of topic: UInt32, _ reader: SegmentReader) throws(LogFailure) {
         var bytes = ByteBufferAllocator().buffer(capacity: place.size)
         var result: Result<RecordHead, LogFailure>?
         bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: place.size) { room in

@@ -37,8 +37,15 @@ package final class DiskJournal: Journal {
     private let state = NIOLockedValueBox(State())
     private let waiting = DispatchSemaphore(value: 0)
 
+    private let reader: JournalReader
+    private let lead: Int64
+
     /// Starts the thread.
-    init(_ writer: consuming sending JournalWriter) {
+    ///
+    /// - Parameter lead: how far the wall clock is ahead of the steady clock, in milliseconds.
+    init(_ writer: consuming sending JournalWriter, _ reader: JournalReader, lead: Int64) {
+        self.reader = reader
+        self.lead = lead
         let writing = Mutex<JournalWriter?>(writer)
         let thread = Thread { [self] in
             if let writer = writing.withLock({ $0.take() }) { run(writer) }
@@ -78,6 +85,25 @@ package final class DiskJournal: Journal {
         }
     }
 
+    package func read(
+        _ topic: UInt32,
+        template: EventTemplate,
+        from offset: Offset,
+        bytes: Int,
+        answer: @escaping @Sendable (ArchiveAnswer) -> Void
+    ) {
+        reader.read(topic, template: template, from: offset, bytes: bytes, answer: answer)
+    }
+
+    package func firstOffset(of topic: UInt32, since time: Int64) -> Offset? {
+        reader.table.withLock { $0.record(of: topic, since: time)?.first }
+    }
+
+    /// Where what is kept of a topic can be read back.
+    private func source(of topic: UInt32, first: Offset) -> ArchiveSource {
+        ArchiveSource(journal: self, topic: topic, lead: lead, first: first)
+    }
+
     /// Ends the thread when everything is kept.
     package func stop() async {
         let end = Commit()
@@ -101,6 +127,13 @@ package final class DiskJournal: Journal {
     // MARK: On the thread
 
     private func run(_ writer: consuming JournalWriter) {
+        let (end, outcome) = write(with: writer)
+        // Now the folder is another server's, if it wants it.
+        end.settle(outcome)
+    }
+
+    /// Writes until there is an end, and lets go of the folder.
+    private func write(with writer: consuming JournalWriter) -> (Commit, Commit.Outcome) {
         while true {
             // Room is made even when nothing is published.
             let patience: DispatchTime = writer.hasUnwanted ? .now() + .milliseconds(100) : .distantFuture
@@ -109,16 +142,14 @@ package final class DiskJournal: Journal {
                 state.queued.removeAll(keepingCapacity: true)
                 return state.work.take()
             }
-            writer.write(work)
+            writer.write(work) { self.source(of: $0, first: $1) }
             if work.end != nil { writer.finish() }
             let (failure, figures) = (writer.failure, writer.figures)
             state.withLockedValue { state in
                 (state.failure, state.figures) = (failure, figures)
                 if work.end != nil { state.isOver = true }
             }
-            guard let end = work.end else { continue }
-            end.settle(failure.map { .failed($0) } ?? .kept)
-            return
+            if let end = work.end { return (end, failure.map { .failed($0) } ?? .kept) }
         }
     }
 }

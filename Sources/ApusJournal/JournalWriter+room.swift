@@ -16,26 +16,30 @@ extension JournalWriter {
     }
 
     /// Whether there is more to do, even if nothing is published.
-    var hasUnwanted: Bool { !table.unwanted.isEmpty || nextThin != nil }
+    var hasUnwanted: Bool { !reader.table.withLock { $0.unwanted.isEmpty } || nextThin != nil }
 
-    private var nextThin: UInt64? { table.size > room.leastSize ? table.thin.min() : nil }
+    private var nextThin: UInt64? {
+        reader.table.withLock { $0.size > room.leastSize ? $0.thin.min() : nil }
+    }
 
     mutating func giveUpSegments() throws(JournalError) {
         try thinOut()
-        let unwanted = table.unwanted.sorted()
+        let unwanted = reader.table.withLock { table in
+            table.unwanted.sorted().map { (segment: $0, emptied: table.emptied(by: $0)) }
+        }
         guard !unwanted.isEmpty else { return }
         var changes: [Catalog.Change] = []
-        for segment in unwanted {
-            for (topic, end) in table.emptied(by: segment) { changes.append(.keep(topic: topic, from: end)) }
+        for (segment, emptied) in unwanted {
+            for (topic, end) in emptied { changes.append(.keep(topic: topic, from: end)) }
             changes.append(.giveUp(segment: segment))
         }
         // All is synced first: what is not wanted any more may be so because of what nobody has asked to flush. Then
         // the catalog: a segment that it does not give up has to be there.
         do throws(DiskError) { try segments.sync() } catch { throw JournalError(error, in: folder) }
         try apply(changes)
-        for segment in unwanted {
-            table.remove(segment: segment)
-            reader.forget(segment)
+        for (segment, _) in unwanted {
+            reader.table.withLock { $0.remove(segment: segment) }
+            reader.segments.forget(segment)
             // What cannot be removed now is removed at the next start.
             try? folder.segments.removeSegment(segment)
         }
@@ -53,9 +57,9 @@ extension JournalWriter {
         }
         var moved: [(topic: UInt32, bytes: [UInt8])] = []
         var size = 0
-        for entry in table.wanted(of: index) where size < Self.maxMoved {
+        for entry in reader.table.withLock({ $0.wanted(of: index) }) where size < Self.maxMoved {
             do throws(LogFailure) {
-                moved.append((entry.topic, try reader.bytes(of: entry.record, of: entry.topic)))
+                moved.append((entry.topic, try reader.segments.bytes(of: entry.record, of: entry.topic)))
             } catch {
                 return
             }

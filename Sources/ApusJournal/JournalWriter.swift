@@ -2,6 +2,7 @@ import ApusBroker
 import ApusProtocol
 import ApusStore
 import Dispatch
+import Foundation
 import NIOCore
 
 /// What the thread of a journal does.
@@ -12,11 +13,12 @@ struct JournalWriter: ~Copyable {
     let folder: DataFolder
     let catalog: Catalog
     var segments: SegmentWriter
-    var table: SegmentTable
-    let reader: SegmentReader
+    let reader: JournalReader
     let room: Room
     /// Changes for which there was no room. They go before everything else.
     private var unkept = PendingChanges()
+    /// The size of all when `data_bytes` left no room for something; `nil` if it leaves some.
+    private var fullSize: Int?
     private(set) var failure: CommitFailure?
     private(set) var figures = JournalFigures()
 
@@ -24,14 +26,12 @@ struct JournalWriter: ~Copyable {
         _ folder: DataFolder,
         _ catalog: Catalog,
         _ segments: SegmentWriter,
-        _ table: SegmentTable,
-        _ reader: SegmentReader,
+        _ reader: JournalReader,
         _ room: Room
     ) {
         self.folder = folder
         self.catalog = catalog
         self.segments = segments
-        self.table = table
         self.reader = reader
         self.room = room
     }
@@ -52,7 +52,8 @@ struct JournalWriter: ~Copyable {
         }
     }
 
-    mutating func write(_ work: DiskJournal.Work) {
+    /// - Parameter source: where a topic can be read back from an offset on.
+    mutating func write(_ work: DiskJournal.Work, source: (UInt32, Offset) -> ArchiveSource) {
         let canWrite = keep(work.changes)
         var taken: [Taken] = []
         var bytes = 0
@@ -61,25 +62,34 @@ struct JournalWriter: ~Copyable {
             taken.append(next)
             bytes += next.bytes
             guard bytes >= Self.maxCommit else { continue }
-            commit(taken, bytes, canWrite)
+            commit(taken, bytes, canWrite, source)
             (taken, bytes) = ([], 0)
         }
-        if !taken.isEmpty { commit(taken, bytes, canWrite) }
-        for topic in work.topics {
-            // What is taken while a topic is deleted may come after that.
-            if topic.isKept {
-                table.want(topic.number, from: topic.firstNeeded)
-            } else {
-                table.remove(topic: topic.number)
-            }
-        }
-        for question in work.questions {
-            let records = table.records(of: question.topic)
-            let bytes = records.reduce(0) { $0 + $1.sizeOnDisk }
-            question.answer(JournalHolding(bytes: bytes, first: records.first?.first))
-        }
+        if !taken.isEmpty { commit(taken, bytes, canWrite, source) }
+        for topic in work.topics { retain(topic) }
+        for question in work.questions { question.answer(holding(of: question.topic)) }
         if failure == nil { note { writer throws(JournalError) in try writer.giveUpSegments() } }
-        (figures.segments, figures.size, figures.wantedSize) = (table.count, table.size, table.wantedSize)
+        (figures.segments, figures.size, figures.wantedSize) = table.withLock { ($0.count, $0.size, $0.wantedSize) }
+    }
+
+    private var table: RecordTable { reader.table }
+
+    /// Lets go of what a topic does not need any more.
+    private func retain(_ topic: Topic) {
+        guard let want = topic.wanted else {
+            // What is taken while a topic is deleted may come after that.
+            return table.withLock { $0.remove(topic: topic.number) }
+        }
+        let retention = Retention(want, now: Int64(Date().timeIntervalSince1970 * 1000))
+        if let first = table.withLock({ $0.retain(topic.number, retention) }) { topic.noteFirst(inJournal: first) }
+    }
+
+    private func holding(of topic: UInt32) -> JournalHolding {
+        table.withLock { table in
+            let records = table.records(of: topic)
+            let bytes = records.reduce(0) { $0 + $1.sizeOnDisk }
+            return JournalHolding(bytes: bytes, first: records.first?.first)
+        }
     }
 
     /// Syncs all, so that the next start is quick.
@@ -105,12 +115,12 @@ struct JournalWriter: ~Copyable {
         for change in changes { unkept.add(change.change) }
         let outcome = note { writer throws(JournalError) in
             try writer.apply(writer.unkept.deletions)
-            for case .delete(let topic) in writer.unkept.deletions { writer.table.remove(topic: topic) }
-            writer.unkept.removeDeletions()
-            try writer.apply(writer.unkept.others)
-            for case .change(let topic) in writer.unkept.others where topic.durability == .memory {
-                writer.table.remove(topic: topic.number)
+            for case .delete(let topic) in writer.unkept.deletions {
+                writer.table.withLock { $0.remove(topic: topic) }
             }
+            writer.unkept.removeDeletions()
+            if !writer.unkept.others.isEmpty { try writer.checkRoom() }
+            try writer.apply(writer.unkept.others)
             writer.unkept.removeOthers()
         }
         for change in changes { change.commit.settle(outcome) }
@@ -124,7 +134,12 @@ struct JournalWriter: ~Copyable {
 
     // MARK: Messages
 
-    private mutating func commit(_ taken: [Taken], _ bytes: Int, _ canWrite: Commit.Outcome) {
+    private mutating func commit(
+        _ taken: [Taken],
+        _ bytes: Int,
+        _ canWrite: Commit.Outcome,
+        _ source: (UInt32, Offset) -> ArchiveSource
+    ) {
         var outcome = canWrite
         if case .kept = outcome {
             let start = DispatchTime.now().uptimeNanoseconds
@@ -135,14 +150,32 @@ struct JournalWriter: ~Copyable {
             if case .kept = outcome { figures.commits += 1 }
             figures.times.add(DispatchTime.now().uptimeNanoseconds - start)
         }
-        for one in taken { one.topic.settle(outcome) }
+        for one in taken {
+            let number = one.topic.number
+            let first = table.withLock { $0.records(of: number).first?.first }
+            one.topic.settle(outcome, in: first.map { source(number, $0) })
+        }
     }
 
+    private var size: Int { table.withLock { $0.size } }
+
     private mutating func makeRoom(for bytes: Int) throws(JournalError) {
-        guard room.dataBytes > 0, table.size + bytes > room.dataBytes else { return }
+        guard room.dataBytes > 0, size + bytes > room.dataBytes else {
+            fullSize = nil
+            return
+        }
         try giveUpSegments()
-        guard table.size + bytes > room.dataBytes else { return }
+        guard size + bytes > room.dataBytes else { return }
+        fullSize = size
         throw .full("data_bytes is reached")
+    }
+
+    /// Whether there may be room again since something had none.
+    private mutating func checkRoom() throws(JournalError) {
+        guard let fullSize else { return }
+        try giveUpSegments()
+        guard size < fullSize else { throw .full("data_bytes is reached") }
+        self.fullSize = nil
     }
 
     /// Writes all records in one commit, and flushes it if one of the topics asks for that.
@@ -172,10 +205,10 @@ struct JournalWriter: ~Copyable {
     mutating func append(_ entries: [SegmentWriter.Entry], isFlushed: Bool) throws(JournalError) {
         do throws(DiskError) {
             let places = try segments.append(entries, isKept: isFlushed)
-            for (entry, place) in zip(entries, places) {
-                table.append(place, of: entry.batch.topic)
-                figures.bytes += UInt64(place.sizeOnDisk)
+            table.withLock { table in
+                for (entry, place) in zip(entries, places) { table.append(place, of: entry.batch.topic) }
             }
+            figures.bytes += places.reduce(0) { $0 + UInt64($1.sizeOnDisk) }
         } catch {
             throw JournalError(error, in: folder)
         }

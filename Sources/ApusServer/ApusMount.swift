@@ -55,7 +55,7 @@ public struct ApusMount: Service {
         // The port is the application's.
         configuration.tls = ServerConfiguration.TLS()
         self.configuration = configuration
-        let (broker, journal) = try MemoryBroker.make(configuration)
+        let (broker, journal) = try MemoryBroker.make(configuration, logger: logger)
         (self.broker, self.journal) = (broker, journal)
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         try broker.declare(configuration.topics.declared, logger: logger)

@@ -53,7 +53,7 @@ public struct ApusService: Service {
         onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
     ) throws {
         self.configuration = configuration
-        let (broker, journal) = try MemoryBroker.make(configuration)
+        let (broker, journal) = try MemoryBroker.make(configuration, logger: logger)
         (self.broker, self.journal) = (broker, journal)
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.limits.maxSeries)

@@ -15,12 +15,48 @@ package final class ManualJournal: Journal {
         var changes: [(change: TopicChange, commit: Commit)] = []
         var kept: [UInt32: [BatchRecord]] = [:]
         var failure: CommitFailure?
+        var reads: [Read] = []
+    }
+
+    private struct Read {
+        let topic: UInt32
+        let template: EventTemplate
+        let offset: Offset
+        let bytes: Int
+        let answer: @Sendable (ArchiveAnswer) -> Void
+
+        init(
+            _ topic: UInt32,
+            _ template: EventTemplate,
+            _ offset: Offset,
+            _ bytes: Int,
+            _ answer: @escaping @Sendable (ArchiveAnswer) -> Void
+        ) {
+            (self.topic, self.template, self.offset, self.bytes) = (topic, template, offset, bytes)
+            self.answer = answer
+        }
+
+        func find(in records: [BatchRecord]) -> ArchiveAnswer {
+            let rest = records.drop { $0.first + UInt64($0.count) <= offset }
+            guard let first = rest.first?.first else { return .gone(before: offset + 1) }
+            guard first <= offset else { return .gone(before: first) }
+            var (batches, size) = ([Batch](), 0)
+            for record in rest {
+                size += record.frames.readableBytes
+                guard batches.isEmpty || size <= bytes else { break }
+                if let (batch, _) = record.batch(template: template, lead: 0) { batches.append(batch) }
+            }
+            return .batches(batches)
+        }
     }
 
     private let state = NIOLockedValueBox(State())
+    /// Whether topics read back from it what they do not keep in memory.
+    private let isArchive: Bool
 
-    package init(durability: Durability = .disk) {
+    package init(durability: Durability = .disk, isArchive: Bool = false) {
         self.durability = durability
+        self.isArchive = isArchive
     }
 
     package var figures: JournalFigures { JournalFigures() }
@@ -90,7 +126,48 @@ package final class ManualJournal: Journal {
             return (state.taken, state.changes)
         }
         for (_, commit) in changes { commit.settle(outcome) }
-        for (topic, _, _) in taken { topic.settle(outcome) }
+        for (topic, _, _) in taken {
+            topic.settle(outcome, in: isArchive ? source(of: topic) : nil)
+        }
+    }
+
+    private func source(of topic: Topic) -> ArchiveSource {
+        ArchiveSource(journal: self, topic: topic.number, lead: 0, first: kept(topic).first?.first ?? 1)
+    }
+
+    package func read(
+        _ topic: UInt32,
+        template: EventTemplate,
+        from offset: Offset,
+        bytes: Int,
+        answer: @escaping @Sendable (ArchiveAnswer) -> Void
+    ) {
+        state.withLockedValue { $0.reads.append(Read(topic, template, offset, bytes, answer)) }
+    }
+
+    package func firstOffset(of topic: UInt32, since time: Int64) -> Offset? {
+        state.withLockedValue { $0.kept[topic]?.first { $0.newestTime >= time }?.first }
+    }
+
+    /// How many reads wait for ``answer()``.
+    package var readCount: Int { state.withLockedValue { $0.reads.count } }
+
+    /// Gives up the first records of a topic.
+    package func giveUp(_ topic: Topic, before offset: Offset) {
+        let first = state.withLockedValue { state in
+            state.kept[topic.number]?.removeAll { $0.first + UInt64($0.count) <= offset }
+            return state.kept[topic.number]?.first?.first ?? offset
+        }
+        topic.noteFirst(inJournal: first)
+    }
+
+    /// Answers the reads that wait.
+    package func answer() {
+        let (reads, kept) = state.withLockedValue { state in
+            defer { state.reads = [] }
+            return (state.reads, state.kept)
+        }
+        for read in reads { read.answer(read.find(in: kept[read.topic] ?? [])) }
     }
 
     /// Keeps all that waits, or fails it.

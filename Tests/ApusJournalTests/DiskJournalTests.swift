@@ -19,8 +19,8 @@ import Testing
         let epochs = server.epochs
         await server.stop()
         server = try folder.open()
-        #expect(server.numbers(of: "t") == Array(1...30))
-        #expect(server.numbers(of: "quiet") == [])
+        #expect(await server.numbers(of: "t") == Array(1...30))
+        #expect(await server.numbers(of: "quiet") == [])
         #expect(server.epochs["t"] == epochs["t"])
         #expect(server.epochs["quiet"] != epochs["quiet"])
         await server.publish(31...32, to: "t")
@@ -42,8 +42,8 @@ import Testing
         #expect(figures.failures == 0)
         await server.stop()
         server = try folder.open()
-        #expect(server.numbers(of: "quiet") == Array(1...5))
-        #expect(server.numbers(of: "busy").suffix(20) == (9981...10_000).suffix(20))
+        #expect(await server.numbers(of: "quiet") == Array(1...5))
+        #expect(await server.numbers(of: "busy").suffix(20) == (9981...10_000).suffix(20))
         await server.stop()
     }
 
@@ -111,7 +111,7 @@ final class JournalFolder {
         let clock = ManualClock()
         let opened = try DiskJournal.open(
             path,
-            reach: DiskJournal.Reach(history: 100, topicBytes: 1 << 20),
+            history: 100,
             dataBytes: dataBytes,
             segmentSize: 64 << 10,
             lead: clock.lead
@@ -154,8 +154,9 @@ struct JournalServer {
         loop.runUntilIdle()
     }
 
-    func numbers(of name: String) -> [Int] {
-        guard let page = try? topic(name)?.page(from: .all, limit: 100_000, now: loop.clock.now) else { return [] }
+    func numbers(of name: String) async -> [Int] {
+        let page = try? await topic(name)?.fullPage(from: .all, limit: 100_000, now: loop.clock.now)
+        guard let page else { return [] }
         return page.entries.compactMap { entry in
             Int(String(decoding: entry.message, as: UTF8.self).dropFirst(#"{"number":"#.count).dropLast())
         }

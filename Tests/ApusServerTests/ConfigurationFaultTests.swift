@@ -50,6 +50,7 @@ import Testing
         "publish_bytes_rate": ["1 parsec", "1MiB/w", "2TiB"], "publish_bytes_burst": ["2TiB"],
         "topic_rate": ["1/m/s"], "topic_burst": ["1.5"],
         "data": [], "data_bytes": ["-1", "much"], "commit_backlog": ["0", "2TiB"],
+        "history_memory": ["-1", "2TiB"],
         "compression": ["maybe", "gzip", "1"], "compression_min_size": ["-1", "2GiB", "some"],
         "compression_level": ["0", "10", "fast"],
         "topics.create_existing": ["maybe"], "topics.on_delete": ["explode"],

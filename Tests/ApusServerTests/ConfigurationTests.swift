@@ -107,7 +107,7 @@ import Testing
         "reconnect_rate": "8", "live_timeout": "1s",
         "command_rate": "100", "command_burst": "1000", "publish_rate": "30/m", "publish_burst": "7",
         "publish_bytes_rate": "1MiB/h", "publish_bytes_burst": "2MiB", "topic_rate": "1/h", "topic_burst": "3",
-        "data": "/srv/apus", "data_bytes": "10GiB", "commit_backlog": "1MiB",
+        "data": "/srv/apus", "data_bytes": "10GiB", "commit_backlog": "1MiB", "history_memory": "2MiB",
         "compression": "off", "compression_min_size": "1KiB", "compression_level": "9",
         "topics.create_existing": "ok", "topics.on_delete": "disconnect", "topics.create_on": "publish",
         "topics.declare":

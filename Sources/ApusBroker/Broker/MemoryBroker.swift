@@ -22,6 +22,8 @@ package final class MemoryBroker: Broker {
         package var topicRate: RateLimit?
         /// The bytes of a topic that may wait for the journal. Beyond that, publishers wait.
         package var uncommittedBytes: Int
+        /// The bytes of a topic's history that stay in memory though a journal has them, too.
+        package var tailBytes: Int
 
         package init(
             history: Int = 100,
@@ -30,7 +32,8 @@ package final class MemoryBroker: Broker {
             dedupe: Int = 100_000,
             loopPace: LoopPace? = nil,
             topicRate: RateLimit? = nil,
-            uncommittedBytes: Int = 16 << 20
+            uncommittedBytes: Int = 16 << 20,
+            tailBytes: Int = 1 << 20
         ) {
             self.history = history
             self.topicBytes = topicBytes
@@ -39,6 +42,7 @@ package final class MemoryBroker: Broker {
             self.loopPace = loopPace
             self.topicRate = topicRate
             self.uncommittedBytes = uncommittedBytes
+            self.tailBytes = tailBytes
         }
     }
 
@@ -183,7 +187,7 @@ package final class MemoryBroker: Broker {
         }
         for topic in due { topic.trim(now: now) }
         // What became too old is not wanted on the disk either.
-        if let journal { journal.commit(due.filter { $0.durability > .memory && $0.dependsOnTime }) }
+        if let journal { journal.commit(due.filter { $0.isInJournal && $0.dependsOnTime }) }
     }
 
     package func limitRate(_ standard: RateLimit?) {

@@ -27,11 +27,13 @@ extension Topic {
     }
 
     /// Settles what was taken last. If it failed, all that was published since fails with it.
-    package func settle(_ outcome: Commit.Outcome) {
+    ///
+    /// - Parameter archive: where it can be read back; `nil` if it cannot.
+    package func settle(_ outcome: Commit.Outcome, in archive: ArchiveSource? = nil) {
         var wakeups: [Wakeup] = []
         let (commits, subscribers, waiting, isOver) = state.withLockedValue { state in
             let commits =
-                if case .kept = outcome { [state.adopt(wakeups: &wakeups)].compactMap { $0 } } else {
+                if case .kept = outcome { [state.adopt(in: archive, wakeups: &wakeups)].compactMap { $0 } } else {
                     state.dropUncommitted()
                 }
             let isOver = state.isDeletionDue && state.uncommitted?.isEmpty ?? true
@@ -44,14 +46,22 @@ extension Topic {
         if isOver { delete() }
     }
 
-    /// The oldest offset that history, a subscription or the dedupe window still needs.
-    package var firstNeeded: Offset {
-        state.withLockedValue { state in min(state.log.firstKept, state.dedupe?.oldest ?? .max) }
+    /// What a journal has to keep of it; `nil` if that is nothing.
+    package var wanted: JournalWant? {
+        state.withLockedValue { state in
+            guard !state.isDeleted, state.archive != nil || state.durability > .memory else { return nil }
+            return state.wanted
+        }
     }
 
-    /// Whether what is published to it has to be kept.
-    package var isKept: Bool {
-        state.withLockedValue { !$0.isDeleted && $0.durability > .memory }
+    /// The journal has given up what is before an offset.
+    package func noteFirst(inJournal first: Offset) {
+        state.withLockedValue { $0.archive?.first = first }
+    }
+
+    /// Whether a journal has something of it.
+    var isInJournal: Bool {
+        state.withLockedValue { $0.archive != nil }
     }
 
     /// Whether something waits to be kept.

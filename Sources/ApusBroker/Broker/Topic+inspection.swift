@@ -116,7 +116,7 @@ extension Topic {
                 settings: state.settings,
                 rateLimit: state.rateLimit,
                 durability: state.durability,
-                first: state.log.firstOfHistory(now: now),
+                first: state.firstOfHistory(now: now),
                 last: state.log.head - 1,
                 bytes: state.log.bytes,
                 messageRate: rates.messages,
@@ -163,9 +163,13 @@ extension Topic {
         /// The bytes of a message in the log, on average.
         let messageBytes: Int
 
+        /// The first offset in the log.
+        let start: Offset
+
         /// About how many bytes are kept from `cursor` on.
         func bytes(from cursor: Offset) -> Int {
-            cursor < end ? Int(clamping: end - cursor) * messageBytes : 0
+            let cursor = max(cursor, start)
+            return cursor < end ? Int(clamping: end - cursor) * messageBytes : 0
         }
     }
 
@@ -174,7 +178,11 @@ extension Topic {
         state.withLockedValue { state in
             let count = Int(clamping: state.log.head - state.log.firstKept)
             let end = state.log.firstOfHistory(now: now)
-            return Excess(end: end, messageBytes: count > 0 ? state.log.bytes / count : 0)
+            return Excess(
+                end: end,
+                messageBytes: count > 0 ? state.log.bytes / count : 0,
+                start: state.log.firstKept
+            )
         }
     }
 }

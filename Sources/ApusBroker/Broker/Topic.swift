@@ -85,6 +85,10 @@ package final class Topic: Sendable {
         let view: View
         var isRecovered: Bool?
         var missed: ClosedRange<Offset>?
+        /// Whether it starts with messages that are not in memory any more.
+        var isArchived = false
+        /// Of those, nothing from before this time is replayed, in milliseconds since 1970.
+        var notBefore: Int64?
     }
 
     /// Adds a subscription of the hub and places its cursor.
@@ -129,6 +133,7 @@ package final class Topic: Sendable {
         var lowWaterMark: Offset
         var publishLimit = Offset.max
         var retainFrom = Offset.max
+        var archiveMark = Offset.max
     }
 
     /// Seals the open batch so that the hub can read it. After reading, the hub calls ``endDrain(_:_:)``.
@@ -151,6 +156,7 @@ package final class Topic: Sendable {
             if let index = state.readers.firstIndex(where: { $0.mailbox === mailbox }) {
                 state.readers[index].lowWaterMark = progress.lowWaterMark
                 state.readers[index].retainFrom = progress.retainFrom
+                state.readers[index].archiveMark = progress.archiveMark
                 if state.readers[index].publishLimit != progress.publishLimit {
                     state.readers[index].publishLimit = progress.publishLimit
                     state.findLimits()
@@ -162,17 +168,21 @@ package final class Topic: Sendable {
         for mailbox in waiting { mailbox.resumePublishers(of: self) }
     }
 
-    /// The batch that contains `offset`, or the oldest offset still kept when the log has dropped that batch.
+    /// The batch that contains `offset`, or what there is instead when the log has dropped that batch.
     func batch(at offset: Offset) -> Result<Batch, MissingOffset> {
         state.withLockedValue { state in
             if let batch = state.log.sealedBatch(at: offset) { return .success(batch) }
-            return .failure(MissingOffset(firstKept: state.log.firstKept))
+            let first = state.firstReadable
+            return .failure(MissingOffset(firstKept: first, archive: offset < first ? nil : state.archive?.source))
         }
     }
 
-    /// The error for an offset that the log has dropped to stay within its bound in bytes.
+    /// The error for an offset that the log has dropped.
     struct MissingOffset: Error {
+        /// The oldest offset that can still be read.
         let firstKept: Offset
+        /// What can read the missing one back.
+        let archive: ArchiveSource?
     }
 
     /// Makes the topic refuse publishes from now on.
@@ -180,6 +190,7 @@ package final class Topic: Sendable {
         state.withLockedValue { state in
             state.isDeleted = true
             state.takesBareMessages = false
+            state.archive = nil
         }
     }
 

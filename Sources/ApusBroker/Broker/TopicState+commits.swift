@@ -68,13 +68,25 @@ extension TopicState {
         if durability > .memory, uncommitted == nil {
             log.seal()
             uncommitted = Uncommitted(template: log.template, limits: log.limits, head: log.head)
-            // Of what has expired there is nothing to be kept; a restart goes on behind it.
-            let living = log.sealed.filter { !$0.isSpent }
-            if !living.isEmpty { uncommitted?.begin(with: Array(living), ids: dedupe?.identified ?? []) }
+            let readable = readableToKeep()
+            if !readable.isEmpty { uncommitted?.begin(with: readable, ids: dedupe?.identified ?? []) }
         } else if durability == .memory, uncommitted?.isEmpty == true {
             uncommitted = nil
+            // A batch is either in the journal or not.
+            log.seal()
+            log.unopenable = log.head
         }
         findPath()
+    }
+
+    /// The batches that the journal does not have, of those that it can have without a gap. Of what has expired there
+    /// is nothing to be kept, so what is before that is not kept either.
+    private mutating func readableToKeep() -> [Batch] {
+        let end = archive?.end ?? 0
+        let living = log.sealed.reversed().prefix { !$0.isSpent && $0.first >= end }.reversed()
+        let start = living.first?.first ?? log.head
+        if start != end { archiveStart = start }
+        return Array(living)
     }
 
     /// Takes over what a journal has kept.
@@ -95,6 +107,7 @@ extension TopicState {
             log.removeAll()
             log.head = topic.head
         }
+        archive = topic.archive.map { Archive(source: $0, end: topic.head) }
         for (offset, id, time) in topic.ids { dedupe?.insert(ExactText(id), at: offset, now: time &- lead) }
         uncommitted = uncommitted.map { _ in Uncommitted(template: log.template, limits: log.limits, head: log.head) }
     }
@@ -102,8 +115,11 @@ extension TopicState {
     // MARK: The journal's side
 
     /// Makes what was kept readable. Returns what is settled by that.
-    mutating func adopt(wakeups: inout [Wakeup]) -> Commit? {
+    mutating func adopt(in source: ArchiveSource?, wakeups: inout [Wakeup]) -> Commit? {
         guard let (commit, batches) = uncommitted?.finish() else { return nil }
+        if let source, !isDeleted {
+            archive = Archive(source: source, end: batches.last?.end ?? log.head)
+        }
         for batch in batches {
             log.adopt(batch)
             published(batch.count, bytes: batch.size, time: batch.newestSteady, wakeups: &wakeups)

@@ -14,7 +14,7 @@ extension TopicState {
             retainFrom = min(retainFrom, readers[index].retainFrom)
         }
         if reservations > 0 { lowWaterMark = 1 }
-        log.trim(needed: lowWaterMark, retainFrom: retainFrom, now: now)
+        log.trim(needed: lowWaterMark, retainFrom: retainFrom, archived: archive?.range ?? 0..<0, now: now)
         log.dropEncodings(before: lowWaterMark)
         log.reopen(readTo: lowWaterMark)
     }

@@ -15,6 +15,8 @@ struct TopicState {
         var publishLimit: Offset
         /// The oldest offset that one of the hub's throttling subscriptions still has to read.
         var retainFrom: Offset
+        /// The oldest offset that one of the hub's subscriptions still has to read from the journal.
+        var archiveMark = Offset.max
         /// Whether the hub already knows that there is something to read.
         var isNotified: Bool
         /// The head and the published bytes when the hub last looked at the topic.
@@ -63,6 +65,10 @@ struct TopicState {
     var dedupe: DedupeWindow?
     /// What is published and not kept yet; `nil` if the topic keeps nothing beyond the process.
     var uncommitted: Uncommitted?
+    /// What can be read back; `nil` if nothing was ever kept.
+    var archive: Archive?
+    /// Before this offset, the journal has nothing that belongs to what comes after it.
+    var archiveStart: Offset = 0
     /// What the topic's messages survive, and what they survive unless its settings say otherwise.
     private(set) var durability = Durability.memory
     let standardDurability: Durability
@@ -97,7 +103,8 @@ struct TopicState {
             history: settings.history ?? limits.history,
             historyAge: settings.historyAge,
             historyBytes: settings.historyBytes,
-            bytes: limits.topicBytes
+            bytes: limits.topicBytes,
+            tail: limits.tailBytes
         )
         if let window = settings.dedupeWindow {
             if dedupe == nil { dedupe = DedupeWindow(window: window, limit: limits.dedupe) }
@@ -208,10 +215,13 @@ struct TopicState {
             subscriptions += 1
         }
         let publishLimit = attachment.throttlesAt.map { log.head + $0 } ?? .max
-        let retainFrom = attachment.throttlesAt == nil ? .max : attached.cursor
+        let mark = attached.isArchived ? log.firstKept : attached.cursor
+        let retainFrom = attachment.throttlesAt == nil ? .max : mark
+        let archiveMark = attached.isArchived ? attached.cursor : .max
         if let index = readers.firstIndex(where: { $0.mailbox === attachment.mailbox }) {
             readers[index].subscriptions += attachment.isNew ? 1 : 0
-            readers[index].lowWaterMark = min(readers[index].lowWaterMark, attached.cursor)
+            readers[index].lowWaterMark = min(readers[index].lowWaterMark, mark)
+            readers[index].archiveMark = min(readers[index].archiveMark, archiveMark)
             readers[index].publishLimit = min(readers[index].publishLimit, publishLimit)
             readers[index].retainFrom = min(readers[index].retainFrom, retainFrom)
         } else {
@@ -220,9 +230,10 @@ struct TopicState {
                     mailbox: attachment.mailbox,
                     slot: attachment.slot,
                     subscriptions: 1,
-                    lowWaterMark: attached.cursor,
+                    lowWaterMark: mark,
                     publishLimit: publishLimit,
                     retainFrom: retainFrom,
+                    archiveMark: archiveMark,
                     isNotified: false,
                     seen: log.head,
                     seenBytes: publishedBytes
@@ -231,32 +242,6 @@ struct TopicState {
         }
         findLimits()
         return attached
-    }
-
-    /// Finds where a replay starts, and whether it starts where the request asked.
-    ///
-    /// - Throws: ``BrokerError`` `.positionInFuture`.
-    func place(_ start: ReplayStart, now: Int64) throws(BrokerError) -> Topic.Attached {
-        let first = log.firstOfHistory(now: now)
-        switch start {
-        case .lastN(let count):
-            return Topic.Attached(cursor: log.offset(ofLast: count, from: first, now: now), view: view)
-        case .all:
-            return Topic.Attached(cursor: first, view: view)
-        case .time(let time):
-            return Topic.Attached(cursor: log.firstOffset(from: first, stampedSince: time, livingAt: now), view: view)
-        case .age(let age):
-            return Topic.Attached(cursor: log.firstOffset(from: first, madeSince: now - age, livingAt: now), view: view)
-        case .position(log.template.epoch, let offset):
-            guard offset < log.head else {
-                throw BrokerError(.positionInFuture, "'since.offset' is beyond the last offset, \(log.head - 1)")
-            }
-            let next = offset + 1
-            if next >= first { return Topic.Attached(cursor: next, view: view, isRecovered: true) }
-            return Topic.Attached(cursor: first, view: view, isRecovered: false, missed: next...(first - 1))
-        case .position:
-            return Topic.Attached(cursor: first, view: view, isRecovered: false)
-        }
     }
 
     /// Removes subscriptions.

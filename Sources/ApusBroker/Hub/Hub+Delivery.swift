@@ -52,15 +52,24 @@ extension Hub {
                 }
                 // A subscription that only waits for its predecessor is not slow: the predecessor has not had its turn
                 // yet.
-                let waits = subscription.start.predecessors != nil && takesMore(subscription.subscriber)
+                // Nor is one that waits for the journal.
+                extendReplay(of: subscription)
+                let isReady = subscription.start.predecessors == nil && subscription.archive?.isAsked != true
+                let waits = !isReady && takesMore(subscription.subscriber)
                 if subscription.cursor < reader.head, !waits { enforceBound(of: subscription) }
                 guard subscription.isActive else { continue }
-                progress.lowWaterMark = min(progress.lowWaterMark, subscription.cursor)
+                if subscription.archive == nil {
+                    progress.lowWaterMark = min(progress.lowWaterMark, subscription.cursor)
+                } else {
+                    progress.archiveMark = min(progress.archiveMark, subscription.cursor)
+                }
             }
             if throttles, subscription.isActive, let bound = subscription.overflow.publishBound {
                 let start = max(subscription.cursor, subscription.lag.replayEnd)
                 progress.publishLimit = min(progress.publishLimit, start + bound)
-                progress.retainFrom = min(progress.retainFrom, subscription.cursor)
+                if subscription.archive == nil {
+                    progress.retainFrom = min(progress.retainFrom, subscription.cursor)
+                }
             }
         }
         part.progress = progress
@@ -132,7 +141,8 @@ extension Hub {
             }
             guard left > 0 else { return true }
             guard let batch = batch(for: subscription) else {
-                // The cursor was moved, or the subscription was ended.
+                // The cursor was moved, the subscription was ended, or it waits for the journal.
+                if subscription.archive?.isAsked == true { return false }
                 continue
             }
             if !subscription.gap.isEmpty { announceDropped(subscription) }
@@ -142,6 +152,7 @@ extension Hub {
         guard subscription.isActive else { return false }
         subscription.lag.catchesUp()
         subscription.lag.burst = nil
+        if subscription.archive != nil { endArchive(of: subscription) }
         if !subscription.gap.isEmpty, subscriber.isWritable { announceDropped(subscription) }
         if reader.isDeleted, subscription.gap.isEmpty, subscription.isActive {
             if !subscriber.isWritable { subscriber.flush() }
@@ -178,18 +189,24 @@ extension Hub {
 
     /// The batch that the subscription reads next.
     ///
-    /// - Returns: `nil` after a skipped range was passed, or when the log has dropped the batch. In that case the
-    ///   cursor was moved to the oldest offset kept, or the subscription was ended.
+    /// - Returns: `nil` after a skipped range was passed, or when the log has dropped the batch. In that case it is
+    ///   read back from the journal, or the cursor was moved to the oldest offset kept, or the subscription was ended.
     private func batch(for subscription: Subscription) -> Batch? {
         let reader = subscription.reader
         if !subscription.skippedRanges.isEmpty, passSkippedRange(subscription) { return nil }
         if let newest = reader.newest, newest.first <= subscription.cursor, subscription.cursor < newest.end {
             return newest
         }
+        if let archived = subscription.archive?.batch(at: subscription.cursor) { return archived }
         switch reader.topic.batch(at: subscription.cursor) {
         case .success(let batch):
+            if subscription.archive != nil { endArchive(of: subscription) }
             return batch
         case .failure(let missing):
+            if let source = missing.archive {
+                readArchive(for: subscription, from: source)
+                return nil
+            }
             let (cursor, head) = (subscription.cursor, reader.head)
             carryOut(
                 subscription.overflow.lost(upTo: missing.firstKept, cursor: cursor, head: head),

@@ -59,6 +59,7 @@ extension Hub {
     /// Takes a subscription that is no longer active out of its topic.
     private func leave(_ subscription: Subscription, _ reason: EndReason, isListed: Bool = true) {
         subscription.isLeaving = false
+        if subscription.archive != nil { endArchive(of: subscription) }
         let reader = subscription.reader
         if subscription.overflow.canHoldPublishers {
             reader.throttling -= 1

@@ -111,7 +111,7 @@ extension Hub {
             _ = try result.get()
             return nil
         }
-        reader.lowWaterMark = min(reader.lowWaterMark, attached.cursor)
+        if !attached.isArchived { reader.lowWaterMark = min(reader.lowWaterMark, attached.cursor) }
         if reader.part != nil { include(attached, throttlesAt: Overflow(options).publishBound, in: reader) }
         reader.head = attached.view.head
         reader.newest = attached.view.newest
@@ -140,6 +140,7 @@ extension Hub {
             add(subscription)
             if !claimsReservation { counters.replayed += attached.view.head - attached.cursor }
         }
+        readFromArchive(subscription, attached)
         if subscription.cursor < attached.view.head || existing != nil || reader.isDeleted {
             replayLater(subscription)
         }
@@ -152,13 +153,22 @@ extension Hub {
         )
     }
 
+    private func readFromArchive(_ subscription: Subscription, _ attached: Topic.Attached) {
+        guard attached.isArchived, subscription.cursor == attached.cursor else { return }
+        subscription.archive = ArchiveReading(notBefore: attached.notBefore)
+    }
+
     /// Has a drain that goes on in the next turn report at its end what a subscription needs that it may not look at.
     private func include(_ attached: Topic.Attached, throttlesAt bound: UInt64?, in reader: TopicReader) {
         guard var progress = reader.part?.progress else { return }
-        progress.lowWaterMark = min(progress.lowWaterMark, attached.cursor)
+        if attached.isArchived {
+            progress.archiveMark = min(progress.archiveMark, attached.cursor)
+        } else {
+            progress.lowWaterMark = min(progress.lowWaterMark, attached.cursor)
+        }
         if let bound {
             progress.publishLimit = min(progress.publishLimit, attached.view.head + bound)
-            progress.retainFrom = min(progress.retainFrom, attached.cursor)
+            if !attached.isArchived { progress.retainFrom = min(progress.retainFrom, attached.cursor) }
         }
         reader.part?.progress = progress
         reader.part?.hasNews = true

@@ -54,6 +54,7 @@ package final class Hub {
     @exclusivity(unchecked) var unfinished: [TopicReader] = []
     @exclusivity(unchecked) var presence = PresenceQueue()
     @exclusivity(unchecked) var leaving = Leaving()
+    var archiveReads = ArchiveReads()
     /// How many of ``TurnLimits/endings`` are left.
     @exclusivity(unchecked) var endingsLeft: Int
     /// New topics in which subscriptions are promised, and not placed yet.
@@ -144,7 +145,10 @@ package final class Hub {
         if !promised.isEmpty { claim(atMost: limits.claims) }
         isTurnRequested = false
         willFlush = true
-        if let inbox { for commit in inbox.settled { settle(commit) } }
+        if let inbox {
+            for commit in inbox.settled { settle(commit) }
+            for read in inbox.reads { take(read) }
+        }
         if !presence.isEmpty { tellNews() }
         // Resume publishers before the drains: their messages go out with them, and publishers of other loops are not
         // always first.

@@ -16,6 +16,7 @@ package final class HubMailbox: Sendable {
         var slots: [Int] = []
         var resumed: [Topic] = []
         var settled: [Commit] = []
+        var reads: [ArchiveRead] = []
         var matched: [Match] = []
         var presence: [(news: Presence, slot: Int)] = []
         /// For each slot, the number of dropped news.
@@ -25,7 +26,7 @@ package final class HubMailbox: Sendable {
 
         var isEmpty: Bool {
             slots.isEmpty && resumed.isEmpty && matched.isEmpty && presence.isEmpty && droppedPresence.isEmpty
-                && settled.isEmpty
+                && settled.isEmpty && reads.isEmpty
         }
     }
 
@@ -62,6 +63,11 @@ package final class HubMailbox: Sendable {
     /// Tells the hub what came of publishes of its own.
     func post(_ settled: Commit) {
         change { $0.settled.append(settled) }
+    }
+
+    /// Hands the hub what was read back for one of its subscriptions.
+    func post(_ read: ArchiveRead) {
+        change { $0.reads.append(read) }
     }
 
     /// Tells the hub about a new topic that one of its filters matches.

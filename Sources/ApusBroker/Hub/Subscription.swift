@@ -28,6 +28,8 @@ package final class Subscription {
     @exclusivity(unchecked) var counts = Counts()
     /// What must happen before its first event.
     @exclusivity(unchecked) var start = StartConditions()
+    /// Set while its place is not in memory.
+    @exclusivity(unchecked) var archive: ArchiveReading?
     /// If its topic was deleted: the subscriptions that wait for this one to finish.
     var succession: Succession?
     /// The waiting subscription that created this one. It continues to wait when the topic is deleted.

@@ -18,6 +18,18 @@ package struct TurnLimits: Sendable {
     package var claims: Int
     /// Subscriptions of subscribers that have closed taken out of their topics, and patterns out of the broker.
     package var endings: Int
+    /// What is read back from the journal for subscriptions that are far behind: how much at a time, how many reads are
+    /// under way, and how much they may have that they have not taken. Beyond that, those that do not take what they
+    /// have lose it, and it is read again when they go on.
+    package var archive = Archive()
+
+    package struct Archive: Sendable {
+        package var readBytes = 512 << 10
+        package var reads = 4
+        package var heldBytes = 16 << 20
+
+        package init() {}
+    }
 
     package init(bytes: Int = 512 << 10, notices: Int = 256, claims: Int = 256, endings: Int = 256) {
         self.bytes = bytes

@@ -22,6 +22,20 @@ package protocol Journal: Sendable {
     /// What it holds of a topic now.
     func holding(of topic: Topic) async -> JournalHolding
 
+    /// Reads back what it has of a topic, whole batches from the one with an offset on: at least one, and as many as
+    /// `bytes` are. Any thread may call it; the answer comes on a thread of the journal.
+    func read(
+        _ topic: UInt32,
+        template: EventTemplate,
+        from offset: Offset,
+        bytes: Int,
+        answer: @escaping @Sendable (ArchiveAnswer) -> Void
+    )
+
+    /// The oldest offset in the first batch of a topic with a message since a time, in milliseconds since 1970; `nil`
+    /// if it has none. Any thread may call it.
+    func firstOffset(of topic: UInt32, since time: Int64) -> Offset?
+
     /// Has what was published to the topics committed soon. Any thread may call it.
     func commit(_ topics: [Topic])
 

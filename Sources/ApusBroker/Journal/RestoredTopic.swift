@@ -6,7 +6,9 @@ package struct RestoredTopic: Sendable {
     package let settings: TopicSettings
     /// The offset that the next publish gets.
     package var head: Offset
-    /// In the order of their offsets.
+    /// Where the messages before the head can be read.
+    package var archive: ArchiveSource?
+    /// Those that are in memory, in the order of their offsets.
     package var batches: [Batch]
     /// The message ids that the topic has to recognize, in the order of their offsets.
     package var ids: [(offset: Offset, id: String, time: Int64)]
@@ -17,6 +19,7 @@ package struct RestoredTopic: Sendable {
         epoch: String,
         settings: TopicSettings,
         head: Offset = 1,
+        archive: ArchiveSource? = nil,
         batches: [Batch] = [],
         ids: [(offset: Offset, id: String, time: Int64)] = []
     ) {
@@ -25,6 +28,7 @@ package struct RestoredTopic: Sendable {
         self.epoch = epoch
         self.settings = settings
         self.head = head
+        self.archive = archive
         self.batches = batches
         self.ids = ids
     }

@@ -51,6 +51,18 @@ extension TopicLog {
         spent.removeAll(keepingCapacity: true)
     }
 
+    /// The number of publications that have not expired. Requires that the open batch is sealed.
+    ///
+    /// - Parameter now: in milliseconds on the steady clock.
+    func livingCount(now: Int64) -> Int {
+        guard hasLifetimes else { return Int(clamping: head - firstKept) }
+        return sealed.reduce(0) { total, batch in
+            guard !batch.isSpent else { return total }
+            guard batch.details?.expire == true else { return total + batch.count }
+            return total + (batch.first..<batch.end).count { !batch.isExpired(at: $0, now: now) }
+        }
+    }
+
     /// Releases capacity for more keys than there are now.
     mutating func releaseRoom() {
         newestOfKey.releaseRoom()

@@ -24,12 +24,21 @@ struct TopicLog {
         var historyBytes: Int?
         /// The maximum bytes of frames kept, no matter who needs them.
         var bytes: Int
+        /// The bytes of history that stay here though they can be read elsewhere.
+        var tail: Int
 
-        init(history: Int, historyAge: Int64? = nil, historyBytes: Int? = nil, bytes: Int) {
+        init(
+            history: Int,
+            historyAge: Int64? = nil,
+            historyBytes: Int? = nil,
+            bytes: Int,
+            tail: Int = .max
+        ) {
             self.history = history
             self.historyAge = historyAge
             self.historyBytes = historyBytes
             self.bytes = bytes
+            self.tail = tail
         }
     }
 
@@ -74,7 +83,9 @@ struct TopicLog {
     /// The size of the last sealed batch. The next one is probably about as large.
     private var expectedBytes = 0
     /// Batches before this offset keep only the base encoding.
-    private var readTo: Offset = 1
+    var readTo: Offset = 1
+    /// Batches before this offset are not reopened.
+    var unopenable: Offset = 0
     /// The newest publication of each key in the log.
     var newestOfKey: [[UInt8]: Offset] = [:]
     /// Between the last look and this time, no batch reaches its last expiry.
@@ -180,7 +191,8 @@ struct TopicLog {
     mutating func reopen(readTo lowWaterMark: Offset) {
         // Under a bound in age, a whole batch is as old as its newest publication.
         guard !isOpen, let index = sealed.indices.last, sealed[index].end <= lowWaterMark, limits.historyAge == nil,
-            sealed[index].count < limits.history / 4, sealed[index].size < reopenedBytes,
+            sealed[index].first >= unopenable, sealed[index].count < limits.history / 4,
+            sealed[index].size < reopenedBytes,
             sealed[index].canBeReopened, isKnownUniquelyReferenced(&sealed[index])
         else { return }
         let batch = sealed.removeLast()
@@ -192,60 +204,6 @@ struct TopicLog {
 
     private var reopenedBytes: Int {
         min(Self.reopenedBytes, min(limits.bytes, limits.historyBytes ?? .max) / Self.reopenedPart)
-    }
-
-    /// Drops the oldest batches that are no longer needed, and batches beyond the bound in bytes.
-    ///
-    /// - Parameters:
-    ///   - needed: the cursor of the slowest subscription.
-    ///   - retainFrom: the oldest offset that publishers wait for a subscription to read. Batches that end after it
-    ///     stay, even beyond the bound in bytes.
-    ///   - now: in milliseconds on the steady clock, for history's bound in age.
-    mutating func trim(needed: Offset, retainFrom: Offset, now: Int64 = .min) {
-        while let oldest = sealed.first {
-            let isNeeded = oldest.end > needed
-            if isNeeded || isHistory(oldest, now: now) {
-                guard sealedBytes > limits.bytes, oldest.end <= retainFrom || !isNeeded else { return }
-                // The newest publication stays even when it alone exceeds the bound, because it has not been delivered
-                // yet.
-                guard sealed.count > 1 || !isNeeded else { return }
-            }
-            sealedBytes -= oldest.size
-            sealed.removeFirst()
-            if let details = oldest.details, details.haveKeys { forgetKeys(of: oldest, details) }
-        }
-    }
-
-    /// Drops all encodings except the base from batches that all readers have finished.
-    mutating func dropEncodings(before offset: Offset) {
-        // Nearly always there is nothing sealed behind them.
-        guard readTo < min(offset, isOpen ? openFirst : head), var index = index(of: readTo) else { return }
-        while index < sealed.endIndex, sealed[index].end <= offset {
-            sealed[index].dropOtherEncodings()
-            readTo = sealed[index].end
-            index += 1
-        }
-    }
-
-    /// Whether a replay may ask for a publication in the oldest batch.
-    private func isHistory(_ oldest: Batch, now: Int64) -> Bool {
-        let reach = UInt64(limits.history)
-        if head > reach, oldest.end <= head - reach { return false }
-        if let age = limits.historyAge, max(now, sealed.last?.newestSteady ?? now) - age > oldest.newestSteady {
-            return false
-        }
-        if let bytes = limits.historyBytes, sealedBytes - oldest.size >= bytes { return false }
-        return true
-    }
-
-    /// Forgets the keys whose newest publication is in this batch.
-    ///
-    /// - Parameter now: only forgets publications that have expired by then.
-    mutating func forgetKeys(of batch: Batch, _ details: BatchDetails, expiredBy now: Int64 = .max) {
-        for (index, detail) in details.all.enumerated() where detail.expires <= now {
-            guard let key = detail.key, newestOfKey[key] == batch.first + UInt64(index) else { continue }
-            newestOfKey[key] = nil
-        }
     }
 
     mutating func removeAll() {

@@ -13,7 +13,8 @@ extension ServerConfiguration {
             dedupe: limits.maxDedupe,
             loopPace: LoopPace(deliveries: delivery.loopLag, bytes: delivery.loopLagBytes),
             topicRate: rates.topicLimit,
-            uncommittedBytes: storage.commitBacklog
+            uncommittedBytes: storage.commitBacklog,
+            tailBytes: storage.historyMemory
         )
     }
 

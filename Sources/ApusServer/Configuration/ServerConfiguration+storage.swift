@@ -7,5 +7,7 @@ extension ServerConfiguration {
         public var dataBytes = 0
         /// How many bytes of a topic may wait for the disk before publishers wait.
         public var commitBacklog = 16 << 20
+        /// How many bytes of a topic's history stay in memory though the disk has them, too.
+        public var historyMemory = 1 << 20
     }
 }

@@ -4,7 +4,7 @@ extension Setting {
             "data",
             \.storage.data,
             .path,
-            "Folder to keep topics and their messages in, made if it is not there; without one, they end with the server."
+            "Folder to keep topics and their messages in, made if it is not there. Without one, they end with the server."
         ),
         .init(
             "data_bytes",
@@ -17,6 +17,12 @@ extension Setting {
             \.storage.commitBacklog,
             .size(1...1 << 40),
             "Bytes of a topic that may wait for the disk before publishers wait."
+        ),
+        .init(
+            "history_memory",
+            \.storage.historyMemory,
+            .size(0...1 << 40),
+            "Bytes of a topic's history that stay in memory though the disk has them, too."
         ),
     ]
 }

@@ -124,7 +124,7 @@ extension Routes {
         if limit == nil, case .lastN(let lastN) = start {
             count = min(max(lastN, 1), Field.pageLimit.range(settings.limits).upperBound)
         }
-        var page = try page(of: name, from: start, limit: count)
+        var page = try await page(of: name, from: start, limit: count)
         if page.entries.isEmpty, wait > 0, request.method != .head {
             try refuseWhileDraining()
             let position = ReplayStart.position(epoch: page.epoch, offset: page.next)
@@ -136,7 +136,7 @@ extension Routes {
                 context.access
             )
             let (isRecovered, missed) = (page.isRecovered, page.missed)
-            page = try self.page(of: name, from: position, limit: count)
+            page = try await self.page(of: name, from: position, limit: count)
             page.isRecovered = page.isRecovered == false ? false : isRecovered
             page.missed = page.missed ?? missed
         }
@@ -176,11 +176,13 @@ extension Routes {
         return (.position(epoch: epoch, offset: UInt64(after)), true)
     }
 
-    private func page(of name: String, from start: ReplayStart, limit: Int) throws -> HistoryPage {
+    private func page(of name: String, from start: ReplayStart, limit: Int) async throws -> HistoryPage {
         guard let topic = broker.topic(named: name) else { throw unknown(name) }
         do throws(BrokerError) {
             let now = ServerClock.now.steady
-            guard let page = try topic.page(from: start, limit: limit, now: now) else { throw .noTopic(named: name) }
+            guard let page = try await topic.fullPage(from: start, limit: limit, now: now) else {
+                throw .noTopic(named: name)
+            }
             return HistoryPage(page, epoch: topic.epoch)
         } catch {
             throw Problem(

@@ -1,4 +1,7 @@
 extension DataFolder {
+    /// About how many bytes of messages are read at a start.
+    private static let checkedAtStart = 128 << 20
+
     /// What is in the folder at a start.
     package struct Recovered: Sendable {
         package var catalog: Catalog.Contents
@@ -35,6 +38,11 @@ extension DataFolder {
             let detail = "topic number \(topic) is missing, of which \(file) has messages at byte \(record.place)"
             throw .damaged(DataFolderError.Damage(path: catalogPath, detail: detail))
         }
+        do throws(LogFailure) {
+            try checkNewest(log.segments, table)
+        } catch {
+            throw failure(error, contents)
+        }
         // From now on a folder without segments is one that has lost them.
         if contents.givenUp.isEmpty {
             do throws(CatalogError) {
@@ -51,6 +59,19 @@ extension DataFolder {
             nextSegment: log.nextNumber,
             commit: log.commit
         )
+    }
+
+    /// Reads the newest messages, to know that they are as they were written. To read all of them would take long:
+    /// others are checked when somebody asks for them.
+    private func checkNewest(_ indexes: [SegmentIndex], _ table: SegmentTable) throws(LogFailure) {
+        let reader = SegmentReader(segments)
+        var left = Self.checkedAtStart
+        for index in indexes.reversed() where left > 0 {
+            for entry in table.wanted(of: index) {
+                _ = try reader.bytes(of: entry.record, of: entry.topic)
+                left -= entry.record.size
+            }
+        }
     }
 
     /// Has only the records be wanted that belong to something.
@@ -74,20 +95,28 @@ extension DataFolder {
 
     /// What went wrong with the log, for people.
     package func failure(_ failure: LogFailure, _ contents: Catalog.Contents) -> DataFolderError {
+        var topic: Catalog.Topic?
+        if case .damaged(_, _, let lost?) = failure { topic = contents.topics.first { $0.number == lost.topic } }
+        return DataFolderError(failure, topic: topic?.name, in: segmentsPath)
+    }
+}
+
+extension DataFolderError {
+    /// - Parameters:
+    ///   - topic: whose record it was, as far as that is known.
+    ///   - segmentsPath: where the log is.
+    package init(_ failure: LogFailure, topic: [UInt8]?, in segmentsPath: String) {
         func path(_ name: String) -> String { name.isEmpty ? segmentsPath : "\(segmentsPath)/\(name)" }
         switch failure {
         case .disk(let error):
-            return .failed(path: path(error.name), reason: error.reason)
+            self = .failed(path: path(error.name), reason: error.reason)
         case .version(let file, let version):
-            return .newer(path: path(file), version: Int64(version))
+            self = .newer(path: path(file), version: Int64(version))
         case .missing(let file):
-            return .damaged(DataFolderError.Damage(path: path(file), detail: "it is missing"))
+            self = .damaged(Damage(path: path(file), detail: "it is missing"))
         case .damaged(let file, let place, let lost):
-            let topic = lost.flatMap { lost in contents.topics.first { $0.number == lost.topic } }
             let offsets = topic == nil ? nil : lost?.offsets
-            return .damaged(
-                DataFolderError.Damage(path: path(file), place: place, topic: topic?.name, offsets: offsets)
-            )
+            self = .damaged(Damage(path: path(file), place: place, topic: topic, offsets: offsets))
         }
     }
 }

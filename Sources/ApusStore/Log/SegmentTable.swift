@@ -76,6 +76,35 @@ extension SegmentTable {
         return records.wanted[index]
     }
 
+    /// The record that has an offset, or else the first one after it, and those that follow it without a gap: as many
+    /// as `bytes` are, at least one.
+    package func records(of topic: UInt32, from offset: UInt64, bytes: Int) -> [RecordPlace] {
+        guard let records = topics[topic], let index = records.index(endingAfter: offset) else { return [] }
+        var (found, size) = ([RecordPlace](), 0)
+        for record in records.wanted[index...] {
+            size += record.size
+            guard let last = found.last else {
+                found.append(record)
+                continue
+            }
+            guard size <= bytes, record.first == last.end else { break }
+            found.append(record)
+        }
+        return found
+    }
+
+    /// The first record of a topic with a stamp since a time. Where stamps do not rise, as a clock was set back, it may
+    /// be a later one.
+    package func record(of topic: UInt32, since time: Int64) -> RecordPlace? {
+        guard let records = topics[topic]?.wanted else { return nil }
+        var (low, high) = (records.startIndex, records.endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if records[middle].newestTime < time { low = middle + 1 } else { high = middle }
+        }
+        return low < records.endIndex ? records[low] : nil
+    }
+
     /// What of a segment is wanted, in the order in which it was written.
     package func wanted(of index: SegmentIndex) -> [SegmentIndex.Entry] {
         index.entries.filter { record(of: $0.topic, from: $0.record.first) == $0.record }
@@ -116,6 +145,23 @@ extension SegmentTable {
     package mutating func want(_ topic: UInt32, from offset: UInt64) {
         guard let unwanted = topics[topic]?.want(from: offset) else { return }
         unwant(unwanted)
+        noteIfEmptied(topic)
+    }
+
+    /// Of a topic, only what a retention wants is wanted from now on.
+    ///
+    /// - Returns: the oldest offset that is; `nil` if there is none.
+    @discardableResult
+    package mutating func retain(_ topic: UInt32, _ retention: Retention) -> UInt64? {
+        guard let unwanted = topics[topic]?.retain(retention) else { return nil }
+        if !unwanted.isEmpty {
+            unwant(unwanted)
+            noteIfEmptied(topic)
+        }
+        return topics[topic]?.wanted.first?.first
+    }
+
+    private mutating func noteIfEmptied(_ topic: UInt32) {
         if let records = topics[topic], records.wanted.isEmpty, let last = records.lastSegment {
             change(last) { $0.emptied.insert(topic) }
         }

@@ -3,6 +3,8 @@ struct TopicRecords: Sendable {
     private var records: [RecordPlace] = []
     /// How many of the first ones are not wanted any more. They are taken out when they are half of all.
     private var dropped = 0
+    /// The sizes of the wanted ones, together.
+    private(set) var wantedSize = 0
     /// What ends here or before is not wanted.
     private(set) var from: UInt64 = 0
     /// The offset after the last one there was.
@@ -33,6 +35,7 @@ struct TopicRecords: Sendable {
     mutating func append(_ record: RecordPlace) -> Bool {
         guard record.first >= end else { return false }
         records.append(record)
+        wantedSize += record.size
         (end, lastSegment) = (record.end, record.segment)
         return true
     }
@@ -45,6 +48,7 @@ struct TopicRecords: Sendable {
         let stop = records[start...].firstIndex { $0.first >= record.end } ?? records.count
         let replaced = Array(records[start..<stop])
         records.replaceSubrange(start..<stop, with: [record])
+        wantedSize += record.size - replaced.reduce(0) { $0 + $1.size }
         if record.end >= end { (end, lastSegment) = (record.end, record.segment) }
         return replaced
     }
@@ -64,8 +68,20 @@ struct TopicRecords: Sendable {
             if isKept { kept.append(record) } else { replaced.append(record) }
         }
         records = kept
+        wantedSize = kept.reduce(0) { $0 + $1.size }
         if let last = kept.last { (end, lastSegment) = (last.end, last.segment) }
         return replaced
+    }
+
+    /// Has what a retention does not want not be wanted. Returns what was.
+    mutating func retain(_ retention: Retention) -> [RecordPlace] {
+        var size = wantedSize
+        var first = dropped
+        while first < records.count, !retention.wants(records[first], sizeFromHere: size) {
+            size -= records[first].size
+            first += 1
+        }
+        return first == dropped ? [] : want(from: first < records.count ? records[first].first : next)
     }
 
     /// Has what ends at an offset or before not be wanted. Returns what was.
@@ -73,11 +89,46 @@ struct TopicRecords: Sendable {
         from = max(from, offset)
         let first = index(endingAfter: from) ?? records.count
         let unwanted = Array(records[dropped..<first])
+        wantedSize -= unwanted.reduce(0) { $0 + $1.size }
         dropped = first
         if dropped > records.count / 2 {
             records.removeFirst(dropped)
             dropped = 0
         }
         return unwanted
+    }
+}
+
+/// What of a topic is to be kept: all that is history, and of the rest what somebody needs, up to a bound.
+package struct Retention: Sendable, Hashable {
+    /// What ends at this offset or before is not history.
+    package var history: UInt64
+    /// Nor is what is older than this time, in milliseconds since 1970.
+    package var oldest: Int64
+    /// Nor is what has so many bytes after it.
+    package var bytes: Int
+    /// What ends at this offset or before is not needed.
+    package var needed: UInt64
+    /// Nor is what is more than so many bytes from the end.
+    package var neededBytes: Int
+
+    package init(
+        history: UInt64,
+        oldest: Int64 = .min,
+        bytes: Int = .max,
+        needed: UInt64 = .max,
+        neededBytes: Int = .max
+    ) {
+        self.history = history
+        self.oldest = oldest
+        self.bytes = bytes
+        self.needed = needed
+        self.neededBytes = neededBytes
+    }
+
+    /// - Parameter sizeFromHere: of the record and all after it.
+    func wants(_ record: RecordPlace, sizeFromHere size: Int) -> Bool {
+        if record.end > needed, size <= neededBytes { return true }
+        return record.end > history && record.newestTime >= oldest && size - record.size < bytes
     }
 }
