@@ -13,6 +13,8 @@ extension DiskJournal {
         package let lastNumber: UInt32
     }
 
+    private static let leastSegment = 64 << 10
+
     /// Opens a folder, or makes one.
     ///
     /// - Parameters:
@@ -21,6 +23,7 @@ extension DiskJournal {
     ///   - lead: how far the wall clock is ahead of the steady clock, in milliseconds.
     ///   - progress: called with the number of segments that are read, and of all.
     ///   - tellDamage: called with what cannot be read later on.
+    ///   - tellFailure: called when messages cannot be kept: for good, or because there is no room any more.
     package static func open(
         _ path: String,
         history: Int,
@@ -28,7 +31,8 @@ extension DiskJournal {
         segmentSize: Int = SegmentWriter.segmentSize,
         lead: Int64,
         progress: (Int, Int) -> Void = { _, _ in },
-        tellDamage: @escaping @Sendable (DataFolderError) -> Void = { _ in }
+        tellDamage: @escaping @Sendable (DataFolderError) -> Void = { _ in },
+        tellFailure: @escaping @Sendable (CommitFailure) -> Void = { _ in }
     ) throws(DataFolderError) -> Opened {
         let folder = try DataFolder(path)
         let catalog = try folder.openCatalog()
@@ -49,17 +53,25 @@ extension DiskJournal {
             }
             topics.append(topic)
         }
+        // A bound wants segments that are small beside it: only whole ones are given up.
+        let size = dataBytes > 0 ? min(segmentSize, max(dataBytes / 8, Self.leastSegment)) : segmentSize
         let writer = SegmentWriter(
             folder.segments,
             number: recovered.nextSegment,
             after: recovered.commit,
-            segmentSize: segmentSize
+            segmentSize: size
         )
-        let room = JournalWriter.Room(dataBytes: dataBytes, segmentSize: segmentSize)
+        let room = JournalWriter.Room(dataBytes: dataBytes, segmentSize: size)
+        let levels = Dictionary(uniqueKeysWithValues: recovered.catalog.topics.map { ($0.number, $0.durability) })
         let firsts = topics.map { recovered.table.records(of: $0.number).first?.first }
         let table = RecordTable(recovered.table)
         let reader = JournalReader(table, segments, in: folder.segmentsPath, lead: lead, tellDamage: tellDamage)
-        let journal = DiskJournal(JournalWriter(folder, catalog, writer, reader, room), reader, lead: lead)
+        let journal = DiskJournal(
+            JournalWriter(folder, catalog, writer, reader, room, levels: levels),
+            reader,
+            lead: lead,
+            tellFailure: tellFailure
+        )
         for (index, first) in firsts.enumerated() {
             guard let first else { continue }
             let number = topics[index].number
@@ -76,13 +88,15 @@ extension DiskJournal {
         of folder: DataFolder
     ) throws(DataFolderError) {
         let outlived = Set(recovered.outlived)
-        guard !outlived.isEmpty else { return }
         var changes: [Catalog.Change] = []
-        for var row in recovered.catalog.topics where outlived.contains(row.number) {
+        for var row in recovered.catalog.topics
+        where outlived.contains(row.number) || row.durability == .memory && row.from > 1 {
+            row.from = 1
             changes.append(.delete(topic: row.number))
             row.number = recovered.catalog.nextTopic + UInt32(changes.count / 2)
             changes.append(.create(row))
         }
+        guard !changes.isEmpty else { return }
         do throws(CatalogError) {
             try catalog.apply(changes)
         } catch {

@@ -17,12 +17,12 @@ package final class DiskJournal: Journal {
     struct Work {
         var topics: [Topic] = []
         var changes: [(change: Catalog.Change, commit: Commit)] = []
-        /// Topics whose records somebody asks for.
-        var questions: [(topic: UInt32, answer: @Sendable (JournalHolding) -> Void)] = []
+        /// Settled when everything before is done.
+        var barriers: [Commit] = []
         /// Settled when everything before is kept and the thread has ended.
         var end: Commit?
 
-        var isEmpty: Bool { topics.isEmpty && changes.isEmpty && questions.isEmpty && end == nil }
+        var isEmpty: Bool { topics.isEmpty && changes.isEmpty && barriers.isEmpty && end == nil }
     }
 
     private struct State {
@@ -39,13 +39,20 @@ package final class DiskJournal: Journal {
 
     private let reader: JournalReader
     private let lead: Int64
+    private let tellFailure: @Sendable (CommitFailure) -> Void
 
     /// Starts the thread.
     ///
     /// - Parameter lead: how far the wall clock is ahead of the steady clock, in milliseconds.
-    init(_ writer: consuming sending JournalWriter, _ reader: JournalReader, lead: Int64) {
+    init(
+        _ writer: consuming sending JournalWriter,
+        _ reader: JournalReader,
+        lead: Int64,
+        tellFailure: @escaping @Sendable (CommitFailure) -> Void
+    ) {
         self.reader = reader
         self.lead = lead
+        self.tellFailure = tellFailure
         let writing = Mutex<JournalWriter?>(writer)
         let thread = Thread { [self] in
             if let writer = writing.withLock({ $0.take() }) { run(writer) }
@@ -77,12 +84,19 @@ package final class DiskJournal: Journal {
         return commit
     }
 
-    package func holding(of topic: Topic) async -> JournalHolding {
-        let number = topic.number
-        return await withCheckedContinuation { continuation in
-            let isOver = add { $0.work.questions.append((number, { continuation.resume(returning: $0) })) }
-            if isOver { continuation.resume(returning: JournalHolding()) }
+    package func holding(of topic: Topic) -> JournalHolding {
+        reader.table.withLock { table in
+            let records = table.records(of: topic.number)
+            let bytes = records.reduce(0) { $0 + $1.sizeOnDisk }
+            return JournalHolding(bytes: bytes, first: records.first?.first)
         }
+    }
+
+    /// Waits until everything before is done.
+    package func settled() async {
+        let barrier = Commit()
+        let isOver = add { $0.work.barriers.append(barrier) }
+        if !isOver { _ = await barrier.settled() }
     }
 
     package func read(
@@ -105,10 +119,21 @@ package final class DiskJournal: Journal {
     }
 
     /// Ends the thread when everything is kept.
-    package func stop() async {
+    ///
+    /// - Parameter patience: how long that may take. A disk that does not answer is left to itself.
+    /// - Returns: whether it has ended.
+    @discardableResult
+    package func stop(within patience: Duration = .seconds(3600)) async -> Bool {
         let end = Commit()
         let isOver = add { $0.work.end = end }
-        if !isOver { _ = await end.settled() }
+        guard !isOver else { return true }
+        let timer = Task {
+            try? await Task.sleep(for: patience)
+            if !Task.isCancelled { end.settle(.failed(Self.isOver)) }
+        }
+        let outcome = await end.settled()
+        timer.cancel()
+        return outcome != .failed(Self.isOver)
     }
 
     /// - Returns: whether the thread has ended, and nothing was added.
@@ -134,6 +159,14 @@ package final class DiskJournal: Journal {
 
     /// Writes until there is an end, and lets go of the folder.
     private func write(with writer: consuming JournalWriter) -> (Commit, Commit.Outcome) {
+        var isFull = false
+        writer.tell = { [self] failure in
+            // Whoever hears that it is final finds it here.
+            if failure.isFinal { state.withLockedValue { $0.failure = failure } }
+            // Not again for each publish that finds no room.
+            if failure.isFinal || !isFull { tellFailure(failure) }
+            isFull = true
+        }
         while true {
             // Room is made even when nothing is published.
             let patience: DispatchTime = writer.hasUnwanted ? .now() + .milliseconds(100) : .distantFuture
@@ -142,8 +175,10 @@ package final class DiskJournal: Journal {
                 state.queued.removeAll(keepingCapacity: true)
                 return state.work.take()
             }
+            let failures = writer.figures.failures
             writer.write(work) { self.source(of: $0, first: $1) }
             if work.end != nil { writer.finish() }
+            if writer.figures.failures == failures, !work.topics.isEmpty { isFull = false }
             let (failure, figures) = (writer.failure, writer.figures)
             state.withLockedValue { state in
                 (state.failure, state.figures) = (failure, figures)

@@ -22,8 +22,20 @@ extension JournalWriter {
         reader.table.withLock { $0.size > room.leastSize ? $0.thin.min() : nil }
     }
 
+    /// Ends the newest segment, so that what is not wanted of it can go, too, and moves what little is wanted of others.
+    mutating func giveUpMore() throws(JournalError) {
+        do throws(DiskError) { try segments.finish() } catch { throw problem(error) }
+        reader.table.withLock { $0.seal() }
+        let thin = reader.table.withLock { $0.thin.count }
+        try giveUpSegments()
+        for _ in 0..<thin {
+            guard try thinOut(reader.table.withLock { $0.thin.min() }) else { break }
+            try giveUpSegments()
+        }
+    }
+
     mutating func giveUpSegments() throws(JournalError) {
-        try thinOut()
+        try thinOut(nextThin)
         let unwanted = reader.table.withLock { table in
             table.unwanted.sorted().map { (segment: $0, emptied: table.emptied(by: $0)) }
         }
@@ -35,7 +47,7 @@ extension JournalWriter {
         }
         // All is synced first: what is not wanted any more may be so because of what nobody has asked to flush. Then
         // the catalog: a segment that it does not give up has to be there.
-        do throws(DiskError) { try segments.sync() } catch { throw JournalError(error, in: folder) }
+        do throws(DiskError) { try segments.sync() } catch { throw problem(error) }
         try apply(changes)
         for (segment, _) in unwanted {
             reader.table.withLock { $0.remove(segment: segment) }
@@ -46,14 +58,17 @@ extension JournalWriter {
     }
 
     /// Moves what is wanted of one thin segment to the end, or a part of it.
-    private mutating func thinOut() throws(JournalError) {
-        guard let segment = nextThin else { return }
+    ///
+    /// - Returns: whether something was moved.
+    @discardableResult
+    private mutating func thinOut(_ segment: UInt64?) throws(JournalError) -> Bool {
+        guard let segment else { return false }
         let index: SegmentIndex
         do throws(LogFailure) {
             index = try SegmentIndex.of(segment, on: folder.segments)
         } catch {
             // It stays where it is, and is reported to whoever reads it.
-            return
+            return false
         }
         var moved: [(topic: UInt32, bytes: [UInt8])] = []
         var size = 0
@@ -61,11 +76,11 @@ extension JournalWriter {
             do throws(LogFailure) {
                 moved.append((entry.topic, try reader.segments.bytes(of: entry.record, of: entry.topic)))
             } catch {
-                return
+                return false
             }
             size += entry.record.size
         }
-        guard !moved.isEmpty else { return }
+        guard !moved.isEmpty else { return false }
         var entries: [SegmentWriter.Entry] = []
         var held: [UnsafeMutableRawBufferPointer] = []
         defer { for bytes in held { bytes.deallocate() } }
@@ -73,12 +88,13 @@ extension JournalWriter {
             let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: RecordHead.alignment)
             copy.copyBytes(from: bytes)
             held.append(copy)
-            guard let head = RecordHead(UnsafeRawBufferPointer(copy)) else { return }
+            guard let head = RecordHead(UnsafeRawBufferPointer(copy)) else { return false }
             entries.append(
                 SegmentWriter.Entry(head.batch, [UnsafeRawBufferPointer(rebasing: copy[RecordHead.size...])])
             )
         }
         // Flushed, as the segment that they come from is removed.
         try append(entries, isFlushed: true)
+        return true
     }
 }

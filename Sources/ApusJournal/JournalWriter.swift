@@ -16,10 +16,17 @@ struct JournalWriter: ~Copyable {
     let reader: JournalReader
     let room: Room
     /// Changes for which there was no room. They go before everything else.
-    private var unkept = PendingChanges()
+    var unkept = PendingChanges()
+    /// What the catalog says of each topic.
+    var levels: [UInt32: StoredDurability]
+    /// The topics that were of memory and are to be kept from now on. The catalog says so once it is true of what they
+    /// bring along.
+    var rising: [UInt32: Rising] = [:]
     /// The size of all when `data_bytes` left no room for something; `nil` if it leaves some.
     private var fullSize: Int?
     private(set) var failure: CommitFailure?
+    /// Called with each failure, before anybody else hears of it.
+    var tell: (CommitFailure) -> Void = { _ in }
     private(set) var figures = JournalFigures()
 
     init(
@@ -27,8 +34,10 @@ struct JournalWriter: ~Copyable {
         _ catalog: Catalog,
         _ segments: SegmentWriter,
         _ reader: JournalReader,
-        _ room: Room
+        _ room: Room,
+        levels: [UInt32: StoredDurability]
     ) {
+        self.levels = levels
         self.folder = folder
         self.catalog = catalog
         self.segments = segments
@@ -66,70 +75,40 @@ struct JournalWriter: ~Copyable {
             (taken, bytes) = ([], 0)
         }
         if !taken.isEmpty { commit(taken, bytes, canWrite, source) }
-        for topic in work.topics { retain(topic) }
-        for question in work.questions { question.answer(holding(of: question.topic)) }
+        for topic in work.topics {
+            raise(topic)
+            retain(topic)
+        }
+        for barrier in work.barriers { barrier.settle(.kept) }
         if failure == nil { note { writer throws(JournalError) in try writer.giveUpSegments() } }
         (figures.segments, figures.size, figures.wantedSize) = table.withLock { ($0.count, $0.size, $0.wantedSize) }
     }
 
-    private var table: RecordTable { reader.table }
+    var table: RecordTable { reader.table }
 
     /// Lets go of what a topic does not need any more.
     private func retain(_ topic: Topic) {
         guard let want = topic.wanted else {
-            // What is taken while a topic is deleted may come after that.
-            return table.withLock { $0.remove(topic: topic.number) }
+            // What is taken while a topic is deleted may come after that. Before it, a restart finds the topic again.
+            if levels[topic.number] == nil { table.withLock { $0.remove(topic: topic.number) } }
+            return
         }
         let retention = Retention(want, now: Int64(Date().timeIntervalSince1970 * 1000))
         if let first = table.withLock({ $0.retain(topic.number, retention) }) { topic.noteFirst(inJournal: first) }
-    }
-
-    private func holding(of topic: UInt32) -> JournalHolding {
-        table.withLock { table in
-            let records = table.records(of: topic)
-            let bytes = records.reduce(0) { $0 + $1.sizeOnDisk }
-            return JournalHolding(bytes: bytes, first: records.first?.first)
-        }
     }
 
     /// Syncs all, so that the next start is quick.
     mutating func finish() {
         guard failure == nil else { return }
         note { writer throws(JournalError) in
-            do throws(DiskError) {
-                try writer.segments.finish()
-            } catch {
-                throw JournalError(error, in: writer.folder)
-            }
+            do throws(DiskError) { try writer.segments.finish() } catch { throw writer.problem(error) }
         }
     }
 
-    // MARK: Changes
-
-    /// Keeps changes of topics, and those that could not be kept before.
-    private mutating func keep(_ changes: [(change: Catalog.Change, commit: Commit)]) -> Commit.Outcome {
-        if let failure {
-            for change in changes { change.commit.settle(.failed(failure)) }
-            return .failed(failure)
-        }
-        for change in changes { unkept.add(change.change) }
-        let outcome = note { writer throws(JournalError) in
-            try writer.apply(writer.unkept.deletions)
-            for case .delete(let topic) in writer.unkept.deletions {
-                writer.table.withLock { $0.remove(topic: topic) }
-            }
-            writer.unkept.removeDeletions()
-            if !writer.unkept.others.isEmpty { try writer.checkRoom() }
-            try writer.apply(writer.unkept.others)
-            writer.unkept.removeOthers()
-        }
-        for change in changes { change.commit.settle(outcome) }
-        return outcome
-    }
-
-    func apply(_ changes: [Catalog.Change]) throws(JournalError) {
-        guard !changes.isEmpty else { return }
-        do throws(CatalogError) { try catalog.apply(changes) } catch { throw JournalError(error, in: folder) }
+    /// What a failed call comes to: no room may become some, unless a flush had none.
+    func problem(_ error: DiskError) -> JournalError {
+        if segments.failure != nil { return .failed("\(folder.segmentsPath)/\(error)") }
+        return JournalError(error, in: folder)
     }
 
     // MARK: Messages
@@ -145,8 +124,15 @@ struct JournalWriter: ~Copyable {
             let start = DispatchTime.now().uptimeNanoseconds
             outcome = note { writer throws(JournalError) in
                 try writer.makeRoom(for: bytes)
-                try writer.append(taken)
+                do throws(JournalError) {
+                    try writer.append(taken)
+                } catch  where error.isFull {
+                    try writer.giveUpMore()
+                    try writer.append(taken)
+                }
+                try writer.raise(taken.map(\.topic))
             }
+            for one in taken { settleRise(of: one.topic, outcome) }
             if case .kept = outcome { figures.commits += 1 }
             figures.times.add(DispatchTime.now().uptimeNanoseconds - start)
         }
@@ -166,12 +152,14 @@ struct JournalWriter: ~Copyable {
         }
         try giveUpSegments()
         guard size + bytes > room.dataBytes else { return }
+        try giveUpMore()
+        guard size + bytes > room.dataBytes else { return }
         fullSize = size
         throw .full("data_bytes is reached")
     }
 
     /// Whether there may be room again since something had none.
-    private mutating func checkRoom() throws(JournalError) {
+    mutating func checkRoom() throws(JournalError) {
         guard let fullSize else { return }
         try giveUpSegments()
         guard size < fullSize else { throw .full("data_bytes is reached") }
@@ -199,7 +187,7 @@ struct JournalWriter: ~Copyable {
                 figures.messages += UInt64(record.count)
             }
         }
-        try append(entries, isFlushed: taken.contains { $0.isFlushed })
+        try append(entries, isFlushed: taken.contains { $0.isFlushed || rising[$0.topic.number] != nil })
     }
 
     mutating func append(_ entries: [SegmentWriter.Entry], isFlushed: Bool) throws(JournalError) {
@@ -210,7 +198,7 @@ struct JournalWriter: ~Copyable {
             }
             figures.bytes += places.reduce(0) { $0 + UInt64($1.sizeOnDisk) }
         } catch {
-            throw JournalError(error, in: folder)
+            throw problem(error)
         }
     }
 
@@ -218,7 +206,7 @@ struct JournalWriter: ~Copyable {
 
     /// Does something, and notes why it failed.
     @discardableResult
-    private mutating func note(_ body: (inout Self) throws(JournalError) -> Void) -> Commit.Outcome {
+    mutating func note(_ body: (inout Self) throws(JournalError) -> Void) -> Commit.Outcome {
         do throws(JournalError) {
             try body(&self)
             return .kept
@@ -226,6 +214,7 @@ struct JournalWriter: ~Copyable {
             figures.failures += 1
             let failure = error.failure
             if failure.isFinal { self.failure = failure }
+            tell(failure)
             return .failed(failure)
         }
     }
@@ -245,6 +234,10 @@ enum JournalError: Error {
     init(_ error: CatalogError, in folder: DataFolder) {
         let text = "\(folder.catalogPath): \(error)"
         self = error.isFull ? .full(text) : .failed(text)
+    }
+
+    var isFull: Bool {
+        if case .full = self { true } else { false }
     }
 
     var failure: CommitFailure {

@@ -122,6 +122,6 @@ public struct ApusMount: Service {
             await engine.contexts.stop(after: keepingHouse)
         }.value
         try await socketLoops.shutdown()
-        await journal?.stop()
+        await journal.endKeeping(within: configuration.timeouts, logger: logger)
     }
 }

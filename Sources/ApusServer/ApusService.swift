@@ -70,7 +70,7 @@ public struct ApusService: Service {
         let result = await Result { try await run(on: socketLoops, httpLoops) }
         try await socketLoops.shutdown()
         try await httpLoops.shutdownGracefully()
-        await journal?.stop()
+        await journal.endKeeping(within: configuration.timeouts, logger: logger)
         try result.get()
     }
 

@@ -60,7 +60,7 @@ package final class ManualJournal: Journal {
     }
 
     package var figures: JournalFigures { JournalFigures() }
-    package func holding(of topic: Topic) async -> JournalHolding {
+    package func holding(of topic: Topic) -> JournalHolding {
         let records = kept(topic)
         return JournalHolding(
             bytes: records.reduce(0) { $0 + $1.frames.readableBytes },

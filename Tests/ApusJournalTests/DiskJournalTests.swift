@@ -150,7 +150,7 @@ struct JournalServer {
         }
         loop.runUntilIdle()
         // The journal answers after what it was told before.
-        _ = await journal.holding(of: topic)
+        await journal.settled()
         loop.runUntilIdle()
     }
 

@@ -174,6 +174,8 @@ package final class MemoryBroker: Broker {
             })
         else { throw .noTopic(named: name) }
         topic.delete()
+        // What is not kept yet is to be settled before the topic ends.
+        if topic.hasUncommitted { journal?.commit([topic]) }
     }
 
     package func trim(now: Int64, limit: Int) {

@@ -70,7 +70,9 @@ extension TopicState {
             uncommitted = Uncommitted(template: log.template, limits: log.limits, head: log.head)
             let readable = readableToKeep()
             if !readable.isEmpty { uncommitted?.begin(with: readable, ids: dedupe?.identified ?? []) }
-        } else if durability == .memory, uncommitted?.isEmpty == true {
+        } else if durability == .memory {
+            uncommitted?.forgetReadable()
+            guard uncommitted?.isEmpty == true else { return findPath() }
             uncommitted = nil
             // A batch is either in the journal or not.
             log.seal()
@@ -131,6 +133,7 @@ extension TopicState {
     /// Drops what could not be kept, and all after it. Returns what is settled by that.
     mutating func dropUncommitted() -> [Commit] {
         dedupe?.forget(from: log.head)
-        return uncommitted?.dropAll(head: log.head) ?? []
+        let keepsReadable = !isDeleted && durability > .memory
+        return uncommitted?.dropAll(head: log.head, keepsReadable: keepsReadable) ?? []
     }
 }

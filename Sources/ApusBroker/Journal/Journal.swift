@@ -20,7 +20,7 @@ package protocol Journal: Sendable {
     var figures: JournalFigures { get }
 
     /// What it holds of a topic now.
-    func holding(of topic: Topic) async -> JournalHolding
+    func holding(of topic: Topic) -> JournalHolding
 
     /// Reads back what it has of a topic, whole batches from the one with an offset on: at least one, and as many as
     /// `bytes` are. Any thread may call it; the answer comes on a thread of the journal.

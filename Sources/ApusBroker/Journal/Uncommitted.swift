@@ -15,7 +15,9 @@ struct Uncommitted {
     private(set) var current: Commit?
     private var currentBatches: [Batch] = []
     /// What everybody can read already, and is to be kept from now on. It goes first.
-    private var readable: [Batch] = []
+    private var readable: (batches: [Batch], ids: [(offset: Offset, id: String)])?
+    /// Whether the journal has taken it.
+    private var isReadableTaken = false
     private var currentBytes = 0
     /// The offset of the first publication of `next`.
     private var nextFirst: Offset
@@ -58,8 +60,7 @@ struct Uncommitted {
 
     /// Has the journal keep what is readable already.
     mutating func begin(with readable: [Batch], ids: [(offset: Offset, id: String)]) {
-        self.readable = readable
-        self.ids = ids
+        self.readable = (readable, ids)
         next = Commit()
     }
 
@@ -72,24 +73,39 @@ struct Uncommitted {
         currentBatches = staging.takeAll()
         current = commit
         nextFirst = staging.head
-        defer { (ids, readable) = ([], []) }
-        return (readable + currentBatches, ids)
+        defer { ids = [] }
+        guard let readable else { return (currentBatches, ids) }
+        isReadableTaken = true
+        return (readable.batches + currentBatches, readable.ids + ids)
     }
 
     /// Ends the commit that the journal has taken, and hands its batches out.
     mutating func finish() -> (commit: Commit, batches: [Batch])? {
         guard let commit = current.take() else { return nil }
         defer { (currentBatches, currentBytes) = ([], 0) }
+        if isReadableTaken { (readable, isReadableTaken) = (nil, false) }
         return (commit, currentBatches)
     }
 
-    /// Drops everything. Later publishes get the offsets from `head` on.
+    /// Drops everything that nobody could read. Later publishes get the offsets from `head` on.
     ///
+    /// - Parameter keepsReadable: whether what everybody can read is to be part of the next commit.
     /// - Returns: the commits that have failed with it.
-    mutating func dropAll(head: Offset) -> [Commit] {
-        defer { (current, next, currentBatches, currentBytes, ids) = (nil, nil, [], 0, []) }
+    mutating func dropAll(head: Offset, keepsReadable: Bool) -> [Commit] {
+        let failed = [current, next].compactMap { $0 }
+        (current, currentBatches, currentBytes, ids) = (nil, [], 0, [])
+        isReadableTaken = false
+        if !keepsReadable { readable = nil }
+        next = readable == nil ? nil : Commit()
         staging = TopicLog(template: staging.template, limits: staging.limits, head: head)
         nextFirst = head
-        return [current, next].compactMap { $0 }
+        return failed
+    }
+
+    /// What everybody can read is not to be kept any more.
+    mutating func forgetReadable() {
+        guard readable != nil, !isReadableTaken else { return }
+        readable = nil
+        if staging.bytes == 0 { next = nil }
     }
 }

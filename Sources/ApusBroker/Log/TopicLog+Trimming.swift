@@ -1,3 +1,5 @@
+import DequeModule
+
 // What a log lets go of.
 
 extension TopicLog {

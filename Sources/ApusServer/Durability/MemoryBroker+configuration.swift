@@ -25,7 +25,8 @@ extension MemoryBroker {
                 dataBytes: configuration.storage.dataBytes,
                 lead: now.wall - now.steady,
                 progress: { progress.tell($0, of: $1) },
-                tellDamage: { logger.error("messages cannot be read", metadata: ["reason": "\($0)"]) }
+                tellDamage: { logger.error("messages cannot be read", metadata: ["reason": "\($0)"]) },
+                tellFailure: { logger.error("messages cannot be kept", metadata: ["reason": "\($0.message)"]) }
             )
         } catch {
             throw DataError(error)
@@ -34,6 +35,15 @@ extension MemoryBroker {
         broker.restore(opened.topics, lastNumber: opened.lastNumber, now: now)
         progress.end(topics: opened.topics.count)
         return (broker, opened.journal)
+    }
+}
+
+extension DiskJournal? {
+    /// Waits until all is kept. A disk that does not answer does not keep the server from its end: nobody was told that
+    /// what waits for it is kept.
+    func endKeeping(within timeouts: ServerConfiguration.Timeouts, logger: Logger) async {
+        guard let self, await !self.stop(within: timeouts.drain + timeouts.close) else { return }
+        logger.error("the disk does not answer: what was not acknowledged may be lost")
     }
 }
 

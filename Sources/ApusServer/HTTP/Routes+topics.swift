@@ -88,7 +88,7 @@ extension Routes {
         body.writeString(#","messages":\#(topic.publishedCount),"rates":{"messages_per_second":"#)
         body.writeString(#"\#(rounded(inspection.messageRate)),"bytes_per_second":\#(rounded(inspection.byteRate))}"#)
         body.writeString(#","subscribers":\#(inspection.subscribers)"#)
-        if inspection.durability > .memory, let holding = await broker.journal?.holding(of: topic) {
+        if inspection.durability > .memory, let holding = broker.journal?.holding(of: topic) {
             let first = holding.first.map { "\($0)" } ?? "null"
             body.writeString(#","disk":{"bytes":\#(holding.bytes),"first":\#(first)}"#)
         }

@@ -90,17 +90,27 @@ package final class Catalog: Sendable {
             throw .damaged("its write-ahead log \(path)-wal is damaged")
         }
         reserve = Reserve("\(path)-reserve")
+        do throws(CatalogError) {
+            queue = try Self.open(path, access)
+        } catch  where error.isFull && access != .read && reserve.release() {
+            // SQLite's own files need some room.
+            queue = try Self.open(path, access)
+        }
+        if access != .read { reserve.make() }
+    }
+
+    private static func open(_ path: String, _ access: Access) throws(CatalogError) -> DatabaseQueue {
         do {
-            queue = try DatabaseQueue(path: path, configuration: Self.configuration(access))
+            let queue = try DatabaseQueue(path: path, configuration: configuration(access))
             // So that what a crash has left in the log is never among what comes after it.
-            if access != .read { checkpoint(.truncate) }
+            if access != .read { checkpoint(queue, .truncate) }
             let isEmpty = try queue.read { try CatalogRows.isEmpty($0) }
             if isEmpty, access == .create { try queue.write { try CatalogRows.begin($0) } }
             try queue.read { try CatalogRows.check($0) }
+            return queue
         } catch {
             throw CatalogError(opening: error)
         }
-        if access != .read { reserve.make() }
     }
 
     private static func configuration(_ access: Access) -> Configuration {
@@ -117,7 +127,7 @@ package final class Catalog: Sendable {
     }
 
     /// Moves what is in the log to where it belongs. It may fail while others read.
-    private func checkpoint(_ kind: Database.CheckpointMode) {
+    private static func checkpoint(_ queue: DatabaseQueue, _ kind: Database.CheckpointMode) {
         _ = try? queue.writeWithoutTransaction { try $0.checkpoint(kind) }
     }
 

@@ -24,11 +24,11 @@ final class Reserve: Sendable {
         }
     }
 
-    /// Removes the file. Returns whether there was one.
+    /// Removes the file, also one that an earlier server has made. Returns whether there was one.
     func release() -> Bool {
         isMade.withLock { isMade in
-            defer { isMade = false }
-            return isMade && unlink(path) == 0
+            isMade = false
+            return unlink(path) == 0
         }
     }
 }

@@ -40,6 +40,7 @@ package final class DataFolder: Sendable {
         } catch {
             throw .failed(path: segmentsPath, reason: error.reason)
         }
+        if access(catalogPath, F_OK) == 0 { try Self.checkWritable(catalogPath, mode: R_OK | W_OK) }
         if !hasMessages {
             // SQLite would let everybody read it. Its other files get the mode of this one.
             let file = open(catalogPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
@@ -82,8 +83,8 @@ package final class DataFolder: Sendable {
         close(parent)
     }
 
-    private static func checkWritable(_ path: String) throws(DataFolderError) {
-        guard faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) == 0 else {
+    private static func checkWritable(_ path: String, mode: CInt = R_OK | W_OK | X_OK) throws(DataFolderError) {
+        guard faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0 else {
             throw .notWritable(path: path, reason: lastReason)
         }
     }

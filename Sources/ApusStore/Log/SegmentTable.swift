@@ -141,6 +141,11 @@ extension SegmentTable {
         }
     }
 
+    /// The newest segment gets no more records.
+    package mutating func seal() {
+        if segments[newest] != nil { change(newest) { $0.isSealed = true } }
+    }
+
     /// Of a topic, only what is at an offset or after it is wanted from now on.
     package mutating func want(_ topic: UInt32, from offset: UInt64) {
         guard let unwanted = topics[topic]?.want(from: offset) else { return }

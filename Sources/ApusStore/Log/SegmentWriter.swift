@@ -5,6 +5,8 @@
 /// is there, empty: a segment that is missing is missed, even the newest.
 package struct SegmentWriter {
     package static let segmentSize = 64 << 20
+    /// On a disk that is nearly full, segments have a part of that size.
+    private static let smaller = 64
 
     /// A batch and its contents.
     package struct Entry {
@@ -90,16 +92,27 @@ package struct SegmentWriter {
         for index in heads.indices { heads[index].kept = kept }
         do throws(DiskError) {
             try write(heads, entries)
-            commit += 1
-            if isKept { try sync() }
         } catch {
-            failure = error
+            if !error.isFull || !endSegment() { failure = error }
             throw error
         }
+        commit += 1
+        if isKept { try sync() }
         return heads.map { head in
             defer { place += head.recordSize }
             return index.append(head, place: place)
         }
+    }
+
+    /// Takes back what a failed write may have left, so that what comes next begins another segment.
+    private mutating func endSegment() -> Bool {
+        do throws(DiskError) {
+            try file?.truncate(to: place)
+        } catch {
+            return false
+        }
+        end = place
+        return true
     }
 
     /// Has all commits beyond a crash of the machine.
@@ -137,17 +150,31 @@ package struct SegmentWriter {
         guard place + size > end else { return }
         try sync()
         let next = file == nil ? segment : SegmentHead(number: segment.number + 1, before: commit)
-        let larger = max(segmentSize, SegmentHead.size + size)
-        do throws(DiskError) {
-            let begun = try Self.begin(next, on: disk, size: larger)
-            if file != nil { writeIndex() }
-            file = begun
-        } catch {
-            // Where there was no room, the same is tried again.
-            if !error.isFull { failure = error }
-            throw error
+        let least = SegmentHead.size + size
+        let (begun, size) = try begin(next, sizes: [max(segmentSize, least), max(segmentSize / Self.smaller, least)])
+        if file != nil { writeIndex() }
+        (file, segment, place, end, index) = (begun, next, SegmentHead.size, size, SegmentIndex(next))
+    }
+
+    /// Begins a segment of the first size for which there is room.
+    private mutating func begin(
+        _ head: SegmentHead,
+        sizes: [Int]
+    ) throws(DiskError) -> (file: any DiskFile, size: Int) {
+        var full: DiskError?
+        for size in sizes {
+            do throws(DiskError) {
+                return (try Self.begin(head, on: disk, size: size), size)
+            } catch {
+                // Where there was no room, the same is tried again.
+                guard error.isFull else {
+                    failure = error
+                    throw error
+                }
+                full = error
+            }
         }
-        (segment, place, end, index) = (next, SegmentHead.size, larger, SegmentIndex(next))
+        throw full ?? DiskError("fallocate", SegmentHead.fileName(head.number), code: 0)
     }
 
     /// Nothing depends on it, so it may fail.
