@@ -122,6 +122,22 @@ async def test_a_topic_changes_its_level_and_takes_its_messages_along(restart):
     assert [message["message"]["payload"] for message in history(server)] == [9]
 
 
+@pytest.mark.xfail(strict=False, reason="where all has expired, nothing says where a topic goes on that is kept from now on")
+@pytest.mark.parametrize("lifetime", ["ttl", "history_age"])
+async def test_a_topic_whose_messages_have_expired_goes_on_behind_them_when_it_is_kept(restart, lifetime):
+    server = restart()
+    put(server, durability="memory", **{lifetime: "10ms"})
+    async with await Client.open(server) as client:
+        for number in range(3):
+            _, outcome = await publish(client, TOPIC, number)
+    await until(lambda: server.rest("GET", f"/topics/{TOPIC}").json["bytes"] == 0, "all has expired")
+    put(server, durability="disk")
+    server = restart()
+    topic = server.rest("GET", f"/topics/{TOPIC}").json
+    # An offset that somebody has seen means the same message as long as the epoch is the same.
+    assert topic["epoch"] != outcome["epoch"] or topic["last"] == 3
+
+
 async def test_message_ids_are_recognized_and_lifetimes_go_on(restart):
     server = restart()
     put(server, dedupe_window="1h")
