@@ -8,7 +8,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from apus_e2e import eventually
+import pytest
+
+from apus_e2e import Server, eventually
+from extensions import configure
+from history import page
 
 SOURCE = Path(__file__).with_name("failing_disk.c")
 
@@ -66,3 +70,35 @@ def _library():
     path = Path(folder.name, "failing_disk.so")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", path, SOURCE], check=True)
     return path, folder
+
+
+# The topics that `topics` makes and that outlive the server.
+KEPT = ("orders", "clicks")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    return FailingDisk.in_folder(tmp_path)
+
+
+@pytest.fixture
+def start(tmp_path, disk):
+    """Starts a server on a disk that fails when it is told to, with a topic of each level."""
+    def start(*flags, **options):
+        return Server("--data", str(tmp_path / "data"), "--history", "100000", *flags, env=disk.env, **options)
+    return start
+
+
+def topics(server):
+    for topic, durability in (("orders", "disk"), ("clicks", "os"), ("cursors", "memory")):
+        configure(server, topic, durability=durability)
+
+
+def kept(server, topic):
+    """The payloads of a topic, whose offsets must have no gap."""
+    found, told = [], page(server, topic, since="all", limit=1000)
+    while told["messages"]:
+        found += told["messages"]
+        told = page(server, topic, after=found[-1]["offset"], epoch=told["epoch"], limit=1000)
+    assert [message["offset"] for message in found] == list(range(1, len(found) + 1))
+    return [message["message"]["payload"] for message in found]
