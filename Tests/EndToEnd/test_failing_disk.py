@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -199,3 +200,36 @@ def test_a_topic_that_is_kept_from_now_on_has_its_messages_after_a_restart(start
             return
         expected = [0, 1, 2, *([3] if how == "full" else [])]
         assert (found["epoch"], found["last"], kept(server, "cursors")) == (epoch, len(expected), expected)
+
+
+@pytest.mark.xfail(strict=False, reason="its segments are given up before the catalog knows that it is gone")
+@pytest.mark.parametrize("how", ["deleted", "memory"])
+def test_a_topic_that_was_not_told_to_be_gone_has_all_its_messages(start, disk, how):
+    def give_up(server):
+        if how == "deleted":
+            return server.delete("orders").status
+        return server.rest("PUT", "/topics/orders", {"durability": "memory"}).status
+
+    status, writes, numbers = 503, 0, []
+    while status != 200:
+        assert status == 503
+        # The segment with what was published first gets no more when the server starts again.
+        with start() as server:
+            topics(server)
+            assert kept(server, "orders") == numbers
+            numbers.append(len(numbers))
+            assert post(server, "orders", str(numbers[-1])).status == 201
+        with start() as server, ThreadPoolExecutor(2) as pool:
+            numbers.append(len(numbers))
+            with disk.segments.sync.holding():
+                published = pool.submit(post, server, "orders", str(numbers[-1]))
+                disk.segments.sync.wait_for_one()
+                changed = pool.submit(give_up, server)
+                # Answered after that request was read, or about then.
+                for _ in range(20):
+                    assert post(server, "cursors", "1").status == 201
+                disk.catalog.write.fail(errno.EIO, after=writes)
+            assert published.result().status == 201
+            status, writes = changed.result(), writes + 1
+            disk.catalog.write.heal()
+    assert writes > 3

@@ -93,7 +93,7 @@ class Owner:
         while told["messages"]:
             found |= {message["offset"]: message["message"]["payload"] for message in told["messages"]}
             told = page(server, self.name, after=max(found), epoch=self.epoch, limit=1000)
-        assert sorted(found) == list(range(1, topic["last"] + 1))
+        assert sorted(found) == list(range(1, topic["last"] + 1)), (self.name, kind, min(found, default=None))
         assert self.acked.items() <= found.items(), f"{self.name} has lost what it acknowledged"
         assert list(found.values()) == sorted(set(found.values())) and set(found.values()) <= self.sent
         assert len(found) <= len(self.acked) + (kind == "published")
