@@ -1,5 +1,5 @@
-// Sets the wall clock by two hours, forward and back by turns, for the one program that it is preloaded into. How much time
-// has passed is told as ever. Built by stepped_clock.py.
+// Sets the wall clock by two hours, forward and back by turns, or once and for all, for the one program that it is preloaded
+// into. How much time has passed is told as ever. Built by stepped_clock.py.
 #define _GNU_SOURCE
 #include <stddef.h>
 #include <stdlib.h>
@@ -11,17 +11,20 @@
 // In seconds: where the wall clock stands, one after the other.
 static const long places[] = {0, 7200, 0, -7200};
 static long interval;
+// In seconds: by how much it is ahead all the time.
+static long shift;
 
 __attribute__((constructor)) static void start(void) {
-    const char *text = getenv("CLOCK_STEP_MS");
-    interval = text ? atol(text) : 1000;
+    const char *text = getenv("CLOCK_STEP_MS"), *ahead = getenv("CLOCK_AHEAD_S");
+    interval = text ? atol(text) : 0;
+    shift = ahead ? atol(ahead) : 0;
 }
 
 static long lead(void) {
     struct timespec passed;
     syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &passed);
     long milliseconds = passed.tv_sec * 1000 + passed.tv_nsec / 1000000;
-    return interval > 0 ? places[milliseconds / interval % 4] : 0;
+    return shift + (interval > 0 ? places[milliseconds / interval % 4] : 0);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *result) {

@@ -20,3 +20,8 @@ def _library():
 def stepped(milliseconds):
     """The environment of a process whose wall clock is set by two hours every so many milliseconds."""
     return {"LD_PRELOAD": str(_library()[0]), "CLOCK_STEP_MS": str(milliseconds)}
+
+
+def ahead(hours):
+    """The environment of a process whose wall clock is ahead by so many hours, or behind."""
+    return {"LD_PRELOAD": str(_library()[0]), "CLOCK_AHEAD_S": str(round(hours * 3600))}

@@ -8,9 +8,10 @@ import signal
 
 import pytest
 
-from apus_e2e import TIMEOUT, Client, Server, apus
+from apus_e2e import BASE, PATIENCE, TIMEOUT, V1, Client, Server, apus, until
 from extensions import new_message, position, publish, publish_batch, subscribe
 from history import get
+from storm import Publisher, readers
 from websockets.exceptions import ConnectionClosed
 
 TOPIC = "orders"
@@ -121,6 +122,22 @@ async def test_a_topic_changes_its_level_and_takes_its_messages_along(restart):
     assert [message["message"]["payload"] for message in history(server)] == [9]
 
 
+@pytest.mark.xfail(strict=False, reason="where all has expired, nothing says where a topic goes on that is kept from now on")
+@pytest.mark.parametrize("lifetime", ["ttl", "history_age"])
+async def test_a_topic_whose_messages_have_expired_goes_on_behind_them_when_it_is_kept(restart, lifetime):
+    server = restart()
+    put(server, durability="memory", **{lifetime: "10ms"})
+    async with await Client.open(server) as client:
+        for number in range(3):
+            _, outcome = await publish(client, TOPIC, number)
+    await until(lambda: server.rest("GET", f"/topics/{TOPIC}").json["bytes"] == 0, "all has expired")
+    put(server, durability="disk")
+    server = restart()
+    topic = server.rest("GET", f"/topics/{TOPIC}").json
+    # An offset that somebody has seen means the same message as long as the epoch is the same.
+    assert topic["epoch"] != outcome["epoch"] or topic["last"] == 3
+
+
 async def test_message_ids_are_recognized_and_lifetimes_go_on(restart):
     server = restart()
     put(server, dedupe_window="1h")
@@ -187,64 +204,35 @@ async def test_a_client_that_closes_gets_its_acks_first(tmp_path):
         assert acks == [str(number) for number in range(50)]
 
 
-class Publisher:
-    """Publishes numbers with a window, and knows what was acknowledged."""
-
-    def __init__(self, name):
-        self.name, self.sent, self.acked = name, 0, set()
-
-    async def run(self, server):
-        """Keeps 32 publishes under way until the connection breaks."""
-        with contextlib.suppress(ConnectionClosed, OSError):
-            async with await Client.open(server) as client:
-                for _ in range(32):
-                    await self.send(client)
-                while True:
-                    ack = await client.receive(timeout=60)
-                    assert ack["type"] == "ack", ack
-                    self.acked.add(ack["request_id"])
-                    await self.send(client)
-
-    async def send(self, client):
-        self.sent += 1
-        await client.send(type="publish", topic=TOPIC, request_id=str(self.sent), message=new_message([self.name, self.sent]))
-
-
-@pytest.mark.limit(180)
+@pytest.mark.limit(60 + 15 * ROUNDS)
 async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_a_storm(tmp_path):
-    data = tmp_path / "data"
-    publishers = [Publisher(f"p{number}") for number in range(8)]
-    seen = {}
+    data, topics = tmp_path / "data", {TOPIC: "disk", "clicks": "os"}
+    publishers = [Publisher(f"p{number}", list(topics)[number % 5 == 0], dialect=(BASE, V1)[number % 2])
+                  for number in range(50)]
+    watchers = readers(TOPIC)
     for _ in range(ROUNDS):
         with Server("--data", str(data), exit_code=None) as server:
-            put(server, history=1_000_000)
-            # Numbers that were sent and not acknowledged may be there or not; the next ones go on after them.
-            storms = [asyncio.ensure_future(publisher.run(server)) for publisher in publishers]
-            async with await Client.open(server) as client:
-                ack = await subscribe(client, TOPIC, since="all", queue=100_000, positions=True)
-                assert ack.get("recovered") is not False
-                target = len(seen) + 3000
-                while len(seen) < target:
-                    event = await client.receive(timeout=60)
-                    if event["type"] == "event":
-                        before = seen.setdefault(event["offset"], event["message"])
-                        assert before == event["message"], "an offset has another message than before"
-                kill(server)
-                # Closes without waiting for a server that is gone.
-                client.connection.transport.abort()
-            await asyncio.gather(*storms)
+            for topic, durability in topics.items():
+                put(server, topic, history=1_000_000, durability=durability)
+            parties = [asyncio.ensure_future(party.run(server)) for party in [*publishers, *watchers]]
+            target = max(len(watcher.seen) for watcher in watchers) + 1000
+            await until(lambda: all(len(watcher.seen) >= target for watcher in watchers) or failed(parties),
+                        "every watcher has seen more", 60 * PATIENCE)
+            kill(server)
+            await asyncio.gather(*parties)
     with Server("--data", str(data)) as server:
-        kept = history(server)
-        assert [message["offset"] for message in kept] == list(range(1, len(kept) + 1))
-        by_offset = {message["offset"]: message["message"] for message in kept}
-        for offset, message in seen.items():
-            assert by_offset[offset] == message, f"what was seen at {offset} is not there"
-        for publisher in publishers:
-            payloads = [message["message"]["payload"] for message in kept]
-            numbers = [number for name, number in payloads if name == publisher.name]
-            assert numbers == sorted(set(numbers)), "doubled or reordered"
-            assert {int(number) for number in publisher.acked} <= set(numbers), "acknowledged and lost"
-            assert publisher.acked
+        kept = {topic: history(server, topic) for topic in topics}
+    for topic, messages in kept.items():
+        assert [message["offset"] for message in messages] == list(range(1, len(messages) + 1))
+        kept[topic] = [message["message"] for message in messages]
+    for watcher in watchers:
+        assert watcher.seen == kept[TOPIC][:len(watcher.seen)], f"{type(watcher).__name__} has seen what is not there"
+    for publisher in publishers:
+        publisher.expect_all_in([message["payload"] for message in kept[publisher.topic]])
+
+
+def failed(tasks):
+    return any(task.done() and task.exception() for task in tasks)
 
 
 async def test_publishing_is_refused_while_there_is_no_room_and_goes_on_after(tmp_path):
