@@ -22,7 +22,8 @@ extension JournalWriter {
         reader.table.withLock { $0.size > room.leastSize ? $0.thin.min() : nil }
     }
 
-    /// Ends the newest segment, so that what is not wanted of it can go, too, and moves what little is wanted of others.
+    /// Ends the newest segment, so that what is not wanted of it can go, too, and moves what little is wanted of
+    /// others.
     mutating func giveUpMore() throws(JournalError) {
         do throws(DiskError) { try segments.finish() } catch { throw problem(error) }
         reader.table.withLock { $0.seal() }

@@ -122,7 +122,6 @@ async def test_a_topic_changes_its_level_and_takes_its_messages_along(restart):
     assert [message["message"]["payload"] for message in history(server)] == [9]
 
 
-@pytest.mark.xfail(strict=False, reason="where all has expired, nothing says where a topic goes on that is kept from now on")
 @pytest.mark.parametrize("lifetime", ["ttl", "history_age"])
 async def test_a_topic_whose_messages_have_expired_goes_on_behind_them_when_it_is_kept(restart, lifetime):
     server = restart()
