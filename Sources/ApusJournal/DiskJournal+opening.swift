@@ -63,7 +63,7 @@ extension DiskJournal {
         )
         let room = JournalWriter.Room(dataBytes: dataBytes, segmentSize: size)
         let levels = Dictionary(uniqueKeysWithValues: recovered.catalog.topics.map { ($0.number, $0.durability) })
-        let firsts = topics.map { recovered.table.records(of: $0.number).first?.first }
+        let firsts = topics.map { recovered.table.firsts(of: $0.number) }
         let table = RecordTable(recovered.table)
         let reader = JournalReader(table, segments, in: folder.segmentsPath, lead: lead, tellDamage: tellDamage)
         let journal = DiskJournal(
@@ -72,10 +72,10 @@ extension DiskJournal {
             lead: lead,
             tellFailure: tellFailure
         )
-        for (index, first) in firsts.enumerated() {
-            guard let first else { continue }
-            let number = topics[index].number
-            topics[index].archive = ArchiveSource(journal: journal, topic: number, lead: lead, first: first)
+        for (index, kept) in firsts.enumerated() {
+            topics[index].archive = kept.map { kept in
+                journal.source(of: topics[index].number, first: kept.first, history: kept.history)
+            }
         }
         return Opened(journal: journal, topics: topics, lastNumber: recovered.catalog.nextTopic - 1)
     }

@@ -114,8 +114,8 @@ package final class DiskJournal: Journal {
     }
 
     /// Where what is kept of a topic can be read back.
-    private func source(of topic: UInt32, first: Offset) -> ArchiveSource {
-        ArchiveSource(journal: self, topic: topic, lead: lead, first: first)
+    func source(of topic: UInt32, first: Offset, history: Offset) -> ArchiveSource {
+        ArchiveSource(journal: self, topic: topic, lead: lead, first: first, history: history)
     }
 
     /// Ends the thread when everything is kept.
@@ -176,7 +176,7 @@ package final class DiskJournal: Journal {
                 return state.work.take()
             }
             let failures = writer.figures.failures
-            writer.write(work) { self.source(of: $0, first: $1) }
+            writer.write(work) { self.source(of: $0, first: $1, history: $2) }
             if work.end != nil { writer.finish() }
             if writer.figures.failures == failures, !work.topics.isEmpty { isFull = false }
             let (failure, figures) = (writer.failure, writer.figures)

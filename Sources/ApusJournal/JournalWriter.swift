@@ -61,8 +61,8 @@ struct JournalWriter: ~Copyable {
         }
     }
 
-    /// - Parameter source: where a topic can be read back from an offset on.
-    mutating func write(_ work: DiskJournal.Work, source: (UInt32, Offset) -> ArchiveSource) {
+    /// - Parameter source: where a topic can be read back: its number, the first offset, and the first of history.
+    mutating func write(_ work: DiskJournal.Work, source: (UInt32, Offset, Offset) -> ArchiveSource) {
         let canWrite = keep(work.changes)
         var taken: [Taken] = []
         var bytes = 0
@@ -94,7 +94,8 @@ struct JournalWriter: ~Copyable {
             return
         }
         let retention = Retention(want, now: Int64(Date().timeIntervalSince1970 * 1000))
-        if let first = table.withLock({ $0.retain(topic.number, retention) }) { topic.noteFirst(inJournal: first) }
+        let kept = table.withLock { $0.retain(topic.number, retention) }
+        topic.noteFirst(inJournal: kept?.first ?? .max, ofHistory: kept?.history ?? .max)
     }
 
     /// Syncs all, so that the next start is quick.
@@ -117,7 +118,7 @@ struct JournalWriter: ~Copyable {
         _ taken: [Taken],
         _ bytes: Int,
         _ canWrite: Commit.Outcome,
-        _ source: (UInt32, Offset) -> ArchiveSource
+        _ source: (UInt32, Offset, Offset) -> ArchiveSource
     ) {
         var outcome = canWrite
         if case .kept = outcome {
@@ -138,8 +139,8 @@ struct JournalWriter: ~Copyable {
         }
         for one in taken {
             let number = one.topic.number
-            let first = table.withLock { $0.records(of: number).first?.first }
-            one.topic.settle(outcome, in: first.map { source(number, $0) })
+            let firsts = table.withLock { $0.firsts(of: number) }
+            one.topic.settle(outcome, in: firsts.map { source(number, $0.first, $0.history) })
         }
     }
 

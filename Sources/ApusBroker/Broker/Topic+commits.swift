@@ -55,8 +55,13 @@ extension Topic {
     }
 
     /// The journal has given up what is before an offset.
-    package func noteFirst(inJournal first: Offset) {
-        state.withLockedValue { $0.archive?.first = first }
+    ///
+    /// - Parameter history: what is before this offset is not history, and only kept for somebody who needs it.
+    package func noteFirst(inJournal first: Offset, ofHistory history: Offset? = nil) {
+        state.withLockedValue { state in
+            state.archive?.source.first = first
+            state.archive?.source.history = history ?? first
+        }
     }
 
     /// Whether a journal has something of it.

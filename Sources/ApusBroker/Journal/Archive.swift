@@ -13,10 +13,7 @@ struct Archive {
     /// The offset after the last one.
     var end: Offset
 
-    var first: Offset {
-        get { source.first }
-        set { source.first = newValue }
-    }
+    var first: Offset { source.first }
     var range: Range<Offset> { min(first, end)..<end }
 }
 
@@ -29,7 +26,7 @@ extension TopicState {
         guard let archive, archive.range.contains(kept - 1) else { return log.firstOfHistory(now: now) }
         // What is too old, or too much, the journal has given up.
         let (head, reach) = (log.head, UInt64(log.limits.history))
-        return max(archive.first, head > reach ? head - reach : 1)
+        return min(max(archive.first, archive.source.history, head > reach ? head - reach : 1), head)
     }
 
     /// The oldest offset that can be read, from memory or back from the journal.
@@ -83,12 +80,15 @@ package struct ArchiveSource: Sendable {
     let lead: Int64
     /// The oldest offset that can be read.
     var first: Offset
+    /// The oldest one that is neither too old nor too much for history.
+    var history: Offset
 
-    package init(journal: any Journal, topic: UInt32, lead: Int64, first: Offset) {
+    package init(journal: any Journal, topic: UInt32, lead: Int64, first: Offset, history: Offset? = nil) {
         self.journal = journal
         self.topic = topic
         self.lead = lead
         self.first = first
+        self.history = history ?? first
     }
 }
 

@@ -105,6 +105,12 @@ extension SegmentTable {
         return low < records.endIndex ? records[low] : nil
     }
 
+    /// The oldest offset of a topic that is wanted, and the oldest that is history; `nil` if nothing is wanted.
+    package func firsts(of topic: UInt32) -> (first: UInt64, history: UInt64)? {
+        guard let records = topics[topic], let first = records.wanted.first?.first else { return nil }
+        return (first, max(first, records.firstOfHistory))
+    }
+
     /// What of a segment is wanted, in the order in which it was written.
     package func wanted(of index: SegmentIndex) -> [SegmentIndex.Entry] {
         index.entries.filter { record(of: $0.topic, from: $0.record.first) == $0.record }
@@ -155,15 +161,15 @@ extension SegmentTable {
 
     /// Of a topic, only what a retention wants is wanted from now on.
     ///
-    /// - Returns: the oldest offset that is; `nil` if there is none.
+    /// - Returns: ``firsts(of:)``.
     @discardableResult
-    package mutating func retain(_ topic: UInt32, _ retention: Retention) -> UInt64? {
+    package mutating func retain(_ topic: UInt32, _ retention: Retention) -> (first: UInt64, history: UInt64)? {
         guard let unwanted = topics[topic]?.retain(retention) else { return nil }
         if !unwanted.isEmpty {
             unwant(unwanted)
             noteIfEmptied(topic)
         }
-        return topics[topic]?.wanted.first?.first
+        return firsts(of: topic)
     }
 
     private mutating func noteIfEmptied(_ topic: UInt32) {

@@ -5,6 +5,8 @@ struct TopicRecords: Sendable {
     private var dropped = 0
     /// The sizes of the wanted ones, together.
     private(set) var wantedSize = 0
+    /// The first record that is history, and the sizes of it and those after it. It moves on with each retention.
+    private var history = (index: 0, size: 0, retention: Retention?.none)
     /// What ends here or before is not wanted.
     private(set) var from: UInt64 = 0
     /// The offset after the last one there was.
@@ -36,6 +38,7 @@ struct TopicRecords: Sendable {
         guard record.first >= end else { return false }
         records.append(record)
         wantedSize += record.size
+        history.size += record.size
         (end, lastSegment) = (record.end, record.segment)
         return true
     }
@@ -49,6 +52,7 @@ struct TopicRecords: Sendable {
         let replaced = Array(records[start..<stop])
         records.replaceSubrange(start..<stop, with: [record])
         wantedSize += record.size - replaced.reduce(0) { $0 + $1.size }
+        history.retention = nil
         if record.end >= end { (end, lastSegment) = (record.end, record.segment) }
         return replaced
     }
@@ -69,19 +73,37 @@ struct TopicRecords: Sendable {
         }
         records = kept
         wantedSize = kept.reduce(0) { $0 + $1.size }
+        history.retention = nil
         if let last = kept.last { (end, lastSegment) = (last.end, last.segment) }
         return replaced
     }
 
     /// Has what a retention does not want not be wanted. Returns what was.
     mutating func retain(_ retention: Retention) -> [RecordPlace] {
+        findHistory(retention)
         var size = wantedSize
         var first = dropped
-        while first < records.count, !retention.wants(records[first], sizeFromHere: size) {
+        while first < history.index, !retention.needs(records[first], sizeFromHere: size) {
             size -= records[first].size
             first += 1
         }
         return first == dropped ? [] : want(from: first < records.count ? records[first].first : next)
+    }
+
+    /// The offset of the first record that is history, as of the last retention.
+    var firstOfHistory: UInt64 { history.index < records.count ? records[history.index].first : next }
+
+    private mutating func findHistory(_ retention: Retention) {
+        if history.index < dropped || retention.reachesFurther(than: history.retention) {
+            (history.index, history.size) = (dropped, wantedSize)
+        }
+        history.retention = retention
+        while history.index < records.count,
+            !retention.isHistory(records[history.index], sizeFromHere: history.size)
+        {
+            history.size -= records[history.index].size
+            history.index += 1
+        }
     }
 
     /// Has what ends at an offset or before not be wanted. Returns what was.
@@ -93,6 +115,8 @@ struct TopicRecords: Sendable {
         dropped = first
         if dropped > records.count / 2 {
             records.removeFirst(dropped)
+            if history.index < dropped { history.retention = nil }
+            history.index = max(history.index - dropped, 0)
             dropped = 0
         }
         return unwanted
@@ -127,8 +151,17 @@ package struct Retention: Sendable, Hashable {
     }
 
     /// - Parameter sizeFromHere: of the record and all after it.
-    func wants(_ record: RecordPlace, sizeFromHere size: Int) -> Bool {
-        if record.end > needed, size <= neededBytes { return true }
-        return record.end > history && record.newestTime >= oldest && size - record.size < bytes
+    func needs(_ record: RecordPlace, sizeFromHere size: Int) -> Bool {
+        record.end > needed && size <= neededBytes
+    }
+
+    func isHistory(_ record: RecordPlace, sizeFromHere size: Int) -> Bool {
+        record.end > history && record.newestTime >= oldest && size - record.size < bytes
+    }
+
+    /// Whether it makes more history than another, `nil` for none.
+    func reachesFurther(than other: Retention?) -> Bool {
+        guard let other else { return true }
+        return history < other.history || oldest < other.oldest || bytes > other.bytes
     }
 }
