@@ -84,20 +84,46 @@ struct FolderRepairTests {
         #expect(try folder.offsets(of: 2) == Array(1...120))
     }
 
-    @Test func `makes a catalog anew whose row is damaged, without that topic`() throws {
-        let folder = try StoredFolder()
+    /// Changes the name of topic 1 in its row.
+    private func damageRow(_ folder: StoredFolder) throws {
         let row = Array("t1e".utf8)
         try folder.change("catalog.sqlite") { bytes in
             if let place = bytes.indices.last(where: { bytes[$0...].starts(with: row) }) { bytes[place + 1] ^= 4 }
         }
         #expect(folder.refusal() != nil)
-        let lines = try repair(folder)
-        #expect(lines.first?.contains("is lost, number 1, with its messages, offsets 1 to 120") == true, "\(lines)")
-        try expectSound(folder, "")
+    }
+
+    @Test func `makes a catalog anew whose row is damaged, without that topic`() throws {
+        let folder = try StoredFolder()
+        try damageRow(folder)
+        let repair = try FolderRepair(
+            folder.path,
+            makeEpoch: { "new" },
+            visit: { _, topic, _ in
+                topic?.name == Array("t5".utf8) ? "it bears another name" : nil
+            }
+        )
+        #expect(repair.lines.count == 1)
+        #expect(
+            repair.lines.first?.hasSuffix("topic 't5', number 1, is lost, with its messages, offsets 1 to 120") == true,
+            "\(repair.lines)"
+        )
+        _ = try repair.run()
+        #expect(try folder.survey().failures == [])
         #expect(try topics(folder).map(\.number) == [2, 3])
-        #expect(try folder.offsets(of: 2) == Array(1...120))
+        #expect(try topics(folder).map(\.epoch) == ["e", "e"])
         // Its number is never used again, as there are records with it.
         #expect(try FolderView(folder.path).catalog().nextTopic == 4)
+    }
+
+    @Test func `keeps a topic whose row is damaged, if its messages bear the name that is in it`() throws {
+        let folder = try StoredFolder()
+        try damageRow(folder)
+        let lines = try repair(folder)
+        #expect(lines.count == 1 && lines[0].contains("it stays, in a new epoch"))
+        try expectSound(folder, "")
+        #expect(try folder.offsets(of: 1) == Array(1...120))
+        #expect(try topics(folder).map(\.epoch) == ["new", "e", "e"])
     }
 
     @Test func `does not make up a catalog that is missing`() throws {

@@ -5,6 +5,8 @@ import GRDB
 package struct CatalogSurvey: Sendable {
     /// The rows that are as they were written.
     package private(set) var contents = Catalog.Contents()
+    /// Rows with a wrong checksum, as they are now. Each may have one column that is wrong.
+    private(set) var doubtful: [UInt32: Catalog.Topic] = [:]
     /// What is wrong with it, each thing once.
     package private(set) var failures: [CatalogError] = []
     /// Whether all that was given up is among the contents.
@@ -47,6 +49,7 @@ package struct CatalogSurvey: Sendable {
                     found[topic.number] = topic
                 } catch let error as CatalogError where !damaged.contains(error) {
                     damaged.append(error)
+                    if let topic = Catalog.Topic(doubtful: row) { doubtful[topic.number] = topic }
                 } catch {}
             }
             isReadable = isReadable && (isWhole || rows > 0)
@@ -86,5 +89,24 @@ package struct CatalogSurvey: Sendable {
             while let row = try rows.next() { body(row) }
         }
         return result != nil
+    }
+}
+
+extension Catalog.Topic {
+    /// What a row says that is damaged; `nil` if it has no number or no name.
+    fileprivate init?(doubtful row: Row) {
+        guard let number = row.integer(0).flatMap({ UInt32(exactly: $0) }), let name = row.bytes(1), number < .max
+        else {
+            return nil
+        }
+        self.init(
+            number: number,
+            name: name,
+            epoch: row.text(2) ?? "",
+            durability: row.text(3).flatMap { StoredDurability(rawValue: $0) } ?? .disk,
+            settings: row.text(4) ?? "{}",
+            created: row.integer(5) ?? 0,
+            from: row.integer(6).map { UInt64(bitPattern: $0) } ?? 1
+        )
     }
 }

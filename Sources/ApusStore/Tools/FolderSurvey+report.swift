@@ -86,6 +86,7 @@ extension FolderSurvey {
     }
 
     func name(of topic: UInt32) -> [UInt8]? {
+        if confirmed.contains(topic) { return catalog.doubtful[topic]?.name }
         let topics = catalog.contents.topics
         let index = topics.partitioningIndex { $0.number >= topic }
         return index < topics.count && topics[index].number == topic ? topics[index].name : nil

@@ -20,6 +20,8 @@ package struct FolderSurvey: Sendable {
     private(set) var segments: [Segment] = []
     /// Segments that have to be there, with what their indexes say.
     private(set) var missing: [(number: UInt64, index: SegmentIndex?)] = []
+    /// Topics whose rows are damaged, and whose messages bear the name that is in them.
+    private(set) var confirmed: Set<UInt32> = []
     /// Files that could not be read, and why.
     private(set) var unreadable: [DiskError] = []
     /// The last segment that there is a file of, used or not.
@@ -47,7 +49,7 @@ package struct FolderSurvey: Sendable {
         last = numbers.last ?? 0
         let isLastUsed = numbers.last.map { !isUnused($0) } ?? false
         let used = isLastUsed ? numbers[...] : numbers.dropLast()
-        var catalog = catalog
+        var (catalog, confirmed) = (catalog, confirmed)
         var topics = Dictionary(catalog.contents.topics.map { ($0.number, $0) }) { $1 }
         for (index, number) in used.enumerated() where !catalog.contents.givenUp.contains(number) {
             progress(index, used.count)
@@ -59,6 +61,9 @@ package struct FolderSurvey: Sendable {
                         if now.failures.isEmpty { catalog = now }
                         for topic in catalog.contents.topics { topics[topic.number] = topic }
                     }
+                    if let topic = catalog.doubtful[head.batch.topic], visit(head, topic, bytes) == nil {
+                        confirmed.insert(topic.number)
+                    }
                     return visit(head, topics[head.batch.topic], bytes)
                 }
                 segments.append(segment)
@@ -67,7 +72,7 @@ package struct FolderSurvey: Sendable {
                 if !error.isMissing { unreadable.append(error) }
             }
         }
-        self.catalog = catalog
+        (self.catalog, self.confirmed) = (catalog, confirmed)
         progress(used.count, used.count)
         findMissing(isLastUsed: isLastUsed)
         fit()

@@ -35,7 +35,8 @@ struct RepairPlan {
         let contents = survey.catalog.contents
         let strays = survey.strays
         rebuildsCatalog = !survey.catalog.failures.isEmpty || !strays.isEmpty
-        topics = contents.topics
+        let confirmed = survey.confirmed.compactMap { survey.catalog.doubtful[$0] }
+        topics = (contents.topics + confirmed).sorted { $0.number < $1.number }
         counters = contents.counters
         nextTopic = max(contents.nextTopic, (strays.map(\.topic).max() ?? 0) + 1)
         givenUp = contents.givenUp
@@ -59,8 +60,14 @@ struct RepairPlan {
                 lines.append("\(survey.view.catalogPath): \(failure): made anew from the rows that can be read")
                 continue
             }
-            let text = String(decoding: name, as: UTF8.self)
-            lines.append("\(survey.view.catalogPath): topic '\(text)' is lost, number \(number)" + messages(of: number))
+            let text =
+                "\(survey.view.catalogPath): topic '\(String(decoding: name, as: UTF8.self))', number \(number), "
+            lines.append(
+                survey.confirmed.contains(number)
+                    ? text
+                        + "has a damaged row, and its messages bear this name: it stays, in a new epoch; look at its settings"
+                    : text + "is lost" + messages(of: number)
+            )
         }
         for (number, _) in survey.strays {
             lines.append(
@@ -146,6 +153,9 @@ struct RepairPlan {
         let (isUnknown, lostEnds) = (isUnknown, lostEnds)
         var gone = Set(table.topicNumbers)
         for index in topics.indices where topics[index].durability != .memory {
+            let isDoubtful = survey.confirmed.contains(topics[index].number)
+            // What the row says may be too much, and what is left may be more than was wanted.
+            if isDoubtful { topics[index].from = table.records(of: topics[index].number).first?.first ?? 1 }
             let topic = topics[index]
             gone.remove(topic.number)
             table.want(topic.number, from: topic.from)
@@ -160,7 +170,7 @@ struct RepairPlan {
                 )
             }
             let isCut = lostEnds[topic.number].map { $0 > records.last?.end ?? topic.from } ?? false
-            guard renewsAll || isUnknown || isCut else { continue }
+            guard renewsAll || isUnknown || isCut || isDoubtful else { continue }
             topics[index].epoch = makeEpoch()
             renewed.insert(topic.number)
             if isCut { lines.append("\(name) gets a new epoch, as its last messages are lost") }
