@@ -105,8 +105,8 @@ package struct FolderBackup {
         if let last = numbers.last, try isUsed(last) { next = last + 1 } else if !used.isEmpty { used.removeLast() }
         // What is missing between was given up since, or is missed by the next start.
         let first = catalog.givenUp.range(with: 0).map { $0.upperBound + 1 } ?? 1
-        let end = next ?? first
-        for number in first..<max(end, first) where !catalog.givenUp.contains(number) && !numbers.contains(number) {
+        let (end, there) = (next ?? first, Set(numbers))
+        for number in first..<max(end, first) where !catalog.givenUp.contains(number) && !there.contains(number) {
             try explainMissing(number)
         }
         for (index, number) in used.enumerated() {
