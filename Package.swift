@@ -262,10 +262,12 @@ let package = Package(
             dependencies: [
                 "ApusAccess",
                 "ApusClient",
+                "ApusJournal",
                 "ApusLoad",
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
+                "ApusStore",
                 "ApusTLS",
                 "ApusVerify",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -25,7 +25,8 @@ struct Apus: AsyncParsableCommand {
 
               apus --generate-completion-script bash
 
-            Exit codes: 0 ok, 1 failure, 64 wrong usage, 69 server unreachable, 77 unauthorized, 78 bad configuration.
+            Exit codes: 0 ok, 1 failure, 64 wrong usage, 69 server unreachable, 73 folder in use or not usable, 77 unauthorized, \
+            78 bad configuration or damaged data.
             """,
         version: apusVersion,
         subcommands: [
@@ -40,6 +41,7 @@ struct Apus: AsyncParsableCommand {
             ConfigCommand.self,
             KeysCommand.self,
             TokenCommand.self,
+            DataCommand.self,
             EchoCommand.self,
         ]
     )

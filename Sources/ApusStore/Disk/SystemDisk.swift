@@ -3,9 +3,13 @@ import Glibc
 /// A folder of the file system.
 package final class SystemDisk: Disk {
     private let folder: CInt
+    private let access: CInt
 
-    /// - Parameter path: of a folder that exists.
-    package init(_ path: String) throws(DiskError) {
+    /// - Parameters:
+    ///   - path: of a folder that exists.
+    ///   - isReadOnly: whether its files are only looked at.
+    package init(_ path: String, isReadOnly: Bool = false) throws(DiskError) {
+        access = isReadOnly ? O_RDONLY : O_RDWR
         folder = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw DiskError("open", "", code: errno) }
     }
@@ -13,7 +17,7 @@ package final class SystemDisk: Disk {
     deinit { close(folder) }
 
     package func create(_ name: String, size: Int) throws(DiskError) -> any DiskFile {
-        let file = try SystemFile(name, in: folder, flags: O_CREAT | O_EXCL)
+        let file = try SystemFile(name, in: folder, flags: O_RDWR | O_CREAT | O_EXCL)
         do throws(DiskError) {
             try file.allocate(size)
         } catch {
@@ -25,7 +29,7 @@ package final class SystemDisk: Disk {
     }
 
     package func open(_ name: String) throws(DiskError) -> any DiskFile {
-        try SystemFile(name, in: folder, flags: 0)
+        try SystemFile(name, in: folder, flags: access)
     }
 
     package func names() throws(DiskError) -> [String] {
@@ -68,7 +72,7 @@ private final class SystemFile: DiskFile {
 
     init(_ name: String, in folder: CInt, flags: CInt) throws(DiskError) {
         self.name = name
-        descriptor = openat(folder, name, O_RDWR | O_CLOEXEC | flags, 0o640)
+        descriptor = openat(folder, name, O_CLOEXEC | flags, 0o640)
         guard descriptor >= 0 else { throw DiskError("open", name, code: errno) }
     }
 

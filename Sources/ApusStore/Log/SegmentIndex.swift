@@ -50,6 +50,12 @@ package struct SegmentIndex: Hashable, Sendable {
         return record
     }
 
+    /// Leaves out all but the first records, which end with a commit.
+    mutating func cut(to count: Int, end: Int, commit: UInt64) {
+        entries.removeLast(entries.count - count)
+        (self.end, self.commit) = (end, commit)
+    }
+
     package static func fileName(_ segment: UInt64) -> String { SegmentHead.fileName(segment) + suffix }
 
     /// The segment whose index has this name; `nil` if none has.

@@ -1,0 +1,50 @@
+import ApusBroker
+package import ApusStore
+
+/// What the topics in a folder take.
+package struct DataStats: Sendable {
+    package struct Topic: Sendable {
+        package var row: Catalog.Topic
+        /// Those that have expired are among them.
+        package var messages: UInt64 = 0
+        package var bytes = 0
+        /// The first and the last message, with their times in milliseconds since 1970.
+        package var oldest: (offset: UInt64, time: Int64)?
+        package var newest: (offset: UInt64, time: Int64)?
+        /// The offset that the next message gets.
+        package var next: UInt64
+    }
+
+    /// In the order of their names.
+    package private(set) var topics: [Topic] = []
+    package let segments: Int
+    /// The size of all segments' files, of the records in them, and of those that belong to a topic.
+    package let (fileBytes, recordBytes, wantedBytes): (Int, Int, Int)
+
+    /// - Parameter progress: called with the number of topics that are done, and of all.
+    package init(_ view: FolderView, progress: (Int, Int) -> Void = { _, _ in }) throws(DataFolderError) {
+        let contents = try view.contents()
+        let reader = SegmentReader(view.segments)
+        (segments, fileBytes) = (contents.table.count, contents.fileBytes)
+        (recordBytes, wantedBytes) = (contents.table.size, contents.table.wantedSize)
+        for (index, row) in contents.catalog.topics.enumerated() {
+            progress(index, contents.catalog.topics.count)
+            var topic = Topic(row: row, next: max(row.from, 1))
+            let places = row.durability == .memory ? [] : contents.table.records(of: row.number)
+            for place in places {
+                topic.messages += UInt64(place.count)
+                topic.bytes += place.sizeOnDisk
+            }
+            if let first = places.first, let last = places.last {
+                // What the server has given up meanwhile cannot be read any more; its record says almost the same.
+                let oldest = try? reader.messages(first, of: row).first
+                let newest = try? reader.messages(last, of: row).last
+                topic.oldest = (first.first, oldest?.time ?? first.newestTime)
+                topic.newest = (last.end - 1, newest?.time ?? last.newestTime)
+                topic.next = max(topic.next, last.end)
+            }
+            topics.append(topic)
+        }
+        topics.sort { $0.row.name.lexicographicallyPrecedes($1.row.name) }
+    }
+}

@@ -1,0 +1,46 @@
+import ApusJournal
+import ApusStore
+import ArgumentParser
+
+extension DataCommand {
+    struct Check: DataFolderCommand {
+        static let title = "apus data check"
+        static let configuration = CommandConfiguration(
+            commandName: "check",
+            abstract: "Read everything in the folder, and say what is damaged.",
+            discussion: """
+                Reads every message with its checksum, every index, and every row of the catalog. Changes nothing, and works beside a \
+                running server. Each damage is a line with the file, the place in it, and the topic and offsets where they are known.
+
+                Exits with 0 when all is well, with 78 when something is damaged or was written by a newer version.
+                """
+        )
+
+        @OptionGroup var folder: Folder
+
+        func execute() async throws {
+            let path = folder.path
+            let progress = DataProgress("segments")
+            let survey = try Self.reporting { () throws(DataFolderError) in
+                try FolderSurvey(FolderView(path), progress: progress.show(_:of:), visit: RecordContents.problem)
+            }
+            progress.clear()
+            let failures = survey.failures
+            var text = failures.map { "\($0)\n" }.joined()
+            let totals = survey.totals
+            text += "\(totals.topics) topics, \(totals.messages) messages in \(totals.records) records, "
+            text += "\(Figures.bytes(Double(totals.bytes))) in \(totals.segments) segments"
+            text += failures.isEmpty ? ": all is well\n" : "\n"
+            if let (file, place) = survey.torn {
+                text += "\(file) ends at byte \(place) in what is being written, or what a crash has cut: no damage\n"
+            }
+            try await StandardOutput.write(text)
+            guard !failures.isEmpty else { return }
+            let isNewer = failures.contains { if case .newer = $0 { true } else { false } }
+            let advice = isNewer ? "" : "; stop the server and see what `apus data repair \(path)` would do"
+            let isDamaged = failures.contains { $0.exitCode == ExitCode.badConfiguration.rawValue }
+            guard isDamaged else { throw CommandFailure("not all could be read", exitCode: .cannotCreate) }
+            throw CommandFailure("\(failures.count) damaged\(advice)", exitCode: .badConfiguration)
+        }
+    }
+}

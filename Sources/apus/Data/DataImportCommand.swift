@@ -1,0 +1,85 @@
+import ApusJournal
+import ApusStore
+import ArgumentParser
+import Foundation
+import NIOCore
+
+extension DataCommand {
+    struct Import: DataFolderCommand {
+        static let title = "apus data import"
+        static let configuration = CommandConfiguration(
+            commandName: "import",
+            abstract: "Make topics and their messages from lines of JSON.",
+            discussion: """
+                Takes what `apus data export` prints, from a file or standard input, and keeps offsets, ids, times, keys and what is \
+                left of lifetimes. No server may use the folder; it is made if it is missing. A topic that is there already is refused. \
+                After an interruption, the first part is in: run it again with --resume.
+
+                Positions of clients stay valid. If more was published to a topic after the export, give it a new epoch with \
+                --new-epochs: its new messages have offsets that others have had.
+
+                Examples:
+                  apus data import /srv/apus orders.ndjson
+                  zcat all.ndjson.gz | apus data import /srv/apus
+                """
+        )
+
+        @OptionGroup var folder: Folder
+
+        @Argument(help: "The file; - for standard input.")
+        var file = "-"
+
+        @Flag(help: "Continue topics that are there, with what comes after what they have.")
+        var resume = false
+
+        @Flag(help: "Give the topics new epochs.")
+        var newEpochs = false
+
+        func execute() async throws {
+            let (path, options) = (folder.path, DataImport.Options(resumes: resume, hasNewEpochs: newEpochs))
+            var lines = LineReader(limit: Self.maxLineBytes)
+            if file != "-" {
+                guard let input = FileHandle(forReadingAtPath: file) else {
+                    throw CommandFailure("'\(file)' cannot be read", exitCode: .usage)
+                }
+                lines = LineReader(limit: Self.maxLineBytes) {
+                    let data = try input.read(upToCount: Self.chunkBytes) ?? Data()
+                    return data.isEmpty ? nil : ByteBuffer(bytes: data)
+                }
+            }
+            var importing = try Self.reporting { () throws(DataFolderError) in try DataImport(path, options) }
+            do {
+                while let line = try await lines.next() {
+                    guard let text = line.text else { throw DataImport.Failure.line(line.number, "it is not UTF-8") }
+                    try importing.take(text)
+                }
+                try importing.finish()
+            } catch {
+                try stop(&importing, after: error)
+            }
+            try await StandardOutput.write("\(path): \(importing.topics) topics, \(importing.messages) messages\n")
+        }
+
+        private static let (maxLineBytes, chunkBytes) = (256 << 20, 256 << 10)
+
+        private func stop(_ importing: inout DataImport, after error: any Error) throws {
+            var parts: [String] = []
+            var exitCode = ExitCode.failure
+            switch error {
+            case let error as DataImport.Failure:
+                parts.append("\(error)")
+                if case .folder(let error) = error { exitCode = ExitCode(error.exitCode) }
+            case let error as LineReader.TooLong:
+                parts.append("line \(error.number) is longer than \(Self.maxLineBytes >> 20) MiB")
+            default:
+                parts.append("\(error)")
+            }
+            try? importing.stop()
+            if let (topic, last) = importing.place {
+                parts.append("topic '\(Terminal.printable(topic))' is in up to offset \(last)")
+            }
+            parts.append("\(importing.topics) topics and \(importing.messages) messages are in")
+            throw CommandFailure(parts.joined(separator: "; "), exitCode: exitCode)
+        }
+    }
+}
