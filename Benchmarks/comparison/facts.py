@@ -49,6 +49,11 @@ def commit():
     return f"{commit} with changes" if git("status", "--porcelain", "--", "Sources", "Package.swift") else commit
 
 
+def file_system(folder):
+    run = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True)
+    return run.stdout.strip() or "unknown file system"
+
+
 def processor():
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

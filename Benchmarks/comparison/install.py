@@ -53,6 +53,18 @@ def versions(peer):
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def load_generator():
+    """The program of peers/ack-load, compiled anew when its text has changed."""
+    place, sources = cache() / "ack-load", peers.SOURCES / "ack-load"
+    program, stamp = place / "ack-load", place / "sources"
+    text = "".join(path.read_text() for path in sorted(sources.iterdir()))
+    if not (program.exists() and stamp.exists() and stamp.read_text() == text):
+        place.mkdir(parents=True, exist_ok=True)
+        _run(["gcc", "-O2", "-march=native", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", program, *sources.glob("*.c")])
+        stamp.write_text(text)
+    return program
+
+
 def libraries(peer):
     """The folders of shared libraries that were unpacked."""
     return [str(path) for path in folder(peer).glob("root/usr/lib/*-linux-gnu")]

@@ -104,7 +104,7 @@ def run_once(contestant, workload, generator, cores, seconds, prefix, log):
             time.sleep(workload.settle)
             generator.prepare(contestant, workload, server, prefix)
             command = [str(word) for word in generator.command(contestant, workload, server, seconds, prefix)]
-            output, watch = _generate(command, server, cores, limit)
+            output, watch = generate(command, server, cores, limit)
             figures = generator.read(output, workload)
             return figures | {f"{group}_wait_percent": watch.waited(group) for group in watch.groups}
     except Failed as error:
@@ -114,7 +114,7 @@ def run_once(contestant, workload, generator, cores, seconds, prefix, log):
         return {"failed": f"{type(error).__name__}: {error}"}
 
 
-def _generate(command, server, cores, limit):
+def generate(command, server, cores, limit):
     """Runs the generator; returns what it printed, and who waited meanwhile."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, text=True, preexec_fn=confine(cores.generator), **pipes)

@@ -59,12 +59,13 @@ def confine(core, is_realtime=False):
 class Server:
     """A running server: `with Server(...) as server`, then `server.port` and `server.pids`."""
 
-    def __init__(self, contestant, cores, log):
-        self.contestant, self.cores, self.log = contestant, cores, log
+    def __init__(self, contestant, cores, log, parent=None):
+        """`parent` is where the server's own folder is made, which it is started in; the cache else."""
+        self.contestant, self.cores, self.log, self.parent = contestant, cores, log, parent
 
     def __enter__(self):
         self.port = free_port()
-        self.folder = tempfile.mkdtemp(prefix="run-", dir=install.cache())
+        self.folder = tempfile.mkdtemp(prefix="run-", dir=self.parent or install.cache())
         command, environment = self.contestant.start(self.port, self.folder)
         self.process = subprocess.Popen(
             [str(word) for word in command],

@@ -216,8 +216,8 @@ def _rows(results, workload, cells):
     return rows
 
 
-def insert(document, text):
+def insert(document, text, marks=(BEGIN, END)):
     """The document with the text between the two marks in place of what was there; None where it has no marks."""
-    head, begin, rest = document.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    head, begin, rest = document.partition(marks[0])
+    _, end, tail = rest.partition(marks[1])
     return f"{head}{begin}\n{text}\n{end}{tail}" if begin and end else None

@@ -1,0 +1,232 @@
+"""`Benchmarks/compare --durable`: what acknowledged messages cost that outlive the server, on Apus and on others.
+
+    Benchmarks/compare --durable                               everything, five times: about a quarter of an hour
+    Benchmarks/compare --durable --reps 1 --loads single       a look
+    Benchmarks/compare --durable --write docs/durability.md    and the tables between the two marks in a document
+    Benchmarks/compare --durable --report FILE…                the tables of results that were kept; measures nothing
+
+All servers run with their defaults on all cores, and keep their data in folders of the same file system.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+from . import disk, durable_tables, facts, install, tables
+from .durable_servers import all_of_them
+from .measure import Cores, busy_neighbours, generate
+from .server import Failed, Server
+
+PREFIX = "load"
+# What a run may take besides warm-up and measuring: connecting, and waiting for what is on its way.
+SPARE = 90
+
+
+@dataclass(frozen=True)
+class Load:
+    name: str
+    publishers: int = 1
+    topics: int = 1
+    subscribers: int = 0
+    # Closed loop: messages on their way for each publisher. Open loop: publishes a second of all together.
+    window: int = 0
+    rate: int = 0
+    payload: int = 128
+    # Whether calls of fdatasync are counted.
+    counts_flushes: bool = False
+    # Whether others are measured, too: with subscribers, they deliver what they have not kept yet.
+    has_peers: bool = True
+
+
+LOADS = {
+    load.name: load
+    for load in (
+        Load("pubs50", publishers=50, window=32),
+        Load("single", window=1),
+        Load("fanout", subscribers=100, window=64, has_peers=False),
+        Load("topics1000", publishers=10, topics=1000, rate=1000, counts_flushes=True),
+    )
+}
+
+
+def command(program, contestant, load, server, seconds):
+    options = {
+        "protocol": contestant.protocol,
+        "port": server.port,
+        "prefix": PREFIX,
+        "topics": load.topics,
+        "pubs": load.publishers,
+        "subs": load.subscribers,
+        "size": load.payload,
+        "warmup": seconds.warmup,
+        "duration": seconds.duration,
+    }
+    options |= {"rate": load.rate} if load.rate else {"window": load.window}
+    return [str(program), *(f"--{name}={value}" for name, value in options.items()), *(f"--pid={pid}" for pid in server.pids)]
+
+
+def read(text, kept):
+    """The figures of what the generator printed; `kept` is how many messages the server says it has."""
+    found = json.loads(text)
+    if found["refusals"]:
+        raise Failed(f"{found['refusals']} publishes were refused")
+    if found["answers"] != found["sent"]:
+        raise Failed(f"{found['sent'] - found['answers']} publishes were not acknowledged")
+    if found["deliveries"] != found["expected"]:
+        raise Failed(f"{found['deliveries']} deliveries in place of {found['expected']}")
+    if kept != found["answers"]:
+        raise Failed(f"{found['answers']} were acknowledged, and the server says it has {kept}")
+    answers, deliveries = found["counted_answers"], found["counted_deliveries"]
+    if not answers:
+        raise Failed("nothing was acknowledged in the time that counts")
+    seconds, cpu = found["measured_ns"] / 1e9, found["server_cpu_ns"] / 1000
+    return {
+        "acked_per_s": answers / seconds,
+        "cpu_us_per_publish": cpu / answers,
+        "cpu_us_per_delivery": cpu / deliveries if deliveries else None,
+        "server_cpu_percent": cpu / seconds / 1e4,
+        "generator_cpu_percent": found["generator_cpu_ns"] / seconds / 1e7,
+        "p50_us": found["p50_us"],
+        "p99_us": found["p99_us"],
+        "max_us": found["max_us"],
+        "out_of_order": found["out_of_order"],
+    }
+
+
+def commits(before, after, counts, acked_per_s):
+    """What the server counts of its commits, and how often the disk was told to flush."""
+    commits, messages, size = (after[name] - before[name] for name in ("commits", "committed_messages", "committed_bytes"))
+    if not commits or not messages:
+        raise Failed("the server committed nothing")
+    return {
+        "messages_per_commit": messages / commits,
+        "bytes_per_commit": size / commits,
+        "bytes_per_s": acked_per_s * size / messages,
+        "flushes_per_commit": sum(counts) / commits if counts else None,
+    }
+
+
+def run_once(contestant, load, program, options, log):
+    """The figures of one run, or `failed` with the reason."""
+    try:
+        return _measure(contestant, load, program, options, log)
+    except Failed as error:
+        return {"failed": str(error)}
+    except (OSError, ValueError, LookupError) as error:
+        return {"failed": f"{type(error).__name__}: {error}"}
+
+
+def _measure(contestant, load, program, options, log):
+    cores = Cores(None, None)
+    counts = []
+    with Server(contestant, cores, log, options.folder) as server:
+        contestant.prepare(server.port, PREFIX, load.topics)
+        words = command(program, contestant, load, server, options)
+        before = contestant.figures(server.port)
+        limit = options.warmup + options.duration + SPARE
+        if load.counts_flushes:
+            with disk.flushes(server.pids) as counts:
+                output, watch = generate(words, server, cores, limit)
+        else:
+            output, watch = generate(words, server, cores, limit)
+        after = contestant.figures(server.port)
+        figures = read(output, contestant.kept(server.port, PREFIX, load.topics))
+    figures |= {f"{group}_wait_percent": watch.waited(group) for group in watch.groups}
+    if counts:
+        figures["flushes_per_publish"] = sum(counts) / json.loads(output)["answers"]
+    if after:
+        figures |= commits(before, after, counts, figures["acked_per_s"])
+        # At once, so that what disturbs the disk disturbs both.
+        figures |= disk.floor(int(figures["bytes_per_commit"]), options.folder, options.duration)
+    return figures
+
+
+def run_all(contestants, loads, program, options, results, log):
+    rows = []
+    for repetition in range(options.reps):
+        for load in loads:
+            # Another order each time, so that nobody always comes after the same one.
+            turn = repetition % len(contestants)
+            for contestant in contestants[turn:] + contestants[:turn]:
+                if contestant.protocol != "apus" and not load.has_peers:
+                    continue
+                row = {"server": contestant.name, "workload": load.name, "repetition": repetition}
+                row |= run_once(contestant, load, program, options, log)
+                rows.append(row)
+                print(json.dumps(row), file=results, flush=True)
+                what = f"FAILED: {row['failed']}" if "failed" in row else (
+                    f"{row['acked_per_s']:,.0f} acked/s, p50 {row['p50_us']:,} µs, p99 {row['p99_us']:,} µs, "
+                    f"{row['cpu_us_per_publish']:.3g} µs a publish"
+                )
+                head = f"[{repetition + 1}/{options.reps}] {load.name:10} {contestant.name:18}"
+                print(f"{head} {what}", file=sys.stderr, flush=True)
+    return rows
+
+
+def arguments(words, parsers):
+    parser = argparse.ArgumentParser(
+        prog="compare --durable", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--servers", help="some of them, by name, with commas; all else")
+    add("--loads", type=parsers.choice(LOADS, "load"), default=list(LOADS), help=f"of {','.join(LOADS)}")
+    add("--reps", type=parsers.positive(int), default=5, help="how often everything is measured (5)")
+    add("--duration", type=parsers.positive(float), default=3, help="seconds that count, of each run and of each floor (3)")
+    add("--warmup", type=parsers.positive(float), default=1, help="seconds before those (1)")
+    add("--folder", type=Path, help="on the disk that is measured; the cache else")
+    add("--beside", type=int, choices=range(9), default=0, metavar="N", help="N processes that keep cores busy meanwhile (0)")
+    add("--apus", type=Path, help="the server's program; is built else")
+    add("--results", type=Path, help="file that the runs are appended to, one JSON object a line")
+    add("--output", type=Path, help="file for the tables; beside the results else")
+    add("--write", type=Path, help="document that gets the tables between its two marks")
+    add("--report", type=Path, nargs="+", help="measure nothing, take these results")
+    return parser.parse_args(words)
+
+
+def run(options, parsers):
+    """Measures; returns the rows, the facts and the file of results."""
+    contestants = all_of_them(parsers.program(options.apus, "apus", facts.ROOT))
+    if options.servers:
+        contestants = [one for one in contestants if one.name in parsers.choice(
+            {one.name: one for one in contestants}, "server")(options.servers)]
+    for contestant in contestants:
+        if contestant.protocol != "apus":
+            install.install(contestant.peer)
+    program = install.load_generator()
+    options.folder = (options.folder or install.cache()).resolve()
+    path = options.results or install.cache() / time.strftime("results/durable-%Y-%m-%d-%H%M%S.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = facts.gather(contestants, SimpleNamespace(name="ack-load"), options)
+    known |= {"file_system": facts.file_system(options.folder), "load_before": os.getloadavg()[0]}
+    loads = [LOADS[name] for name in options.loads]
+    with path.open("a") as results, (install.cache() / "servers.log").open("ab") as log, busy_neighbours(options.beside):
+        rows = run_all(contestants, loads, program, options, results, log)
+        known |= {"load_after": os.getloadavg()[0], "time": time.strftime("%H:%M")}
+        print(json.dumps({"facts": known}), file=results, flush=True)
+    return rows, known, path
+
+
+def main(words, parsers):
+    """`parsers` are those of `compare`: choice, positive, program and kept."""
+    options = arguments(words, parsers)
+    if options.write and tables.insert(options.write.read_text(), "", durable_tables.MARKS) is None:
+        sys.exit(f"compare: {options.write} has no lines {' and '.join(durable_tables.MARKS)}")
+    if options.report:
+        rows, known = parsers.kept(options.report)
+        output = options.output
+    else:
+        rows, known, path = run(options, parsers)
+        output = options.output or path.with_suffix(".md")
+        print(f"\nResults in {path}", file=sys.stderr)
+    text = durable_tables.summary(durable_tables.Results(rows, known))
+    if output:
+        output.write_text(text + "\n")
+    print(text)
+    if options.write:
+        options.write.write_text(tables.insert(options.write.read_text(), text, durable_tables.MARKS))
+    return 0

@@ -1,0 +1,162 @@
+"""The tables of `compare --durable`: medians of the runs, and what was aimed at beside what was measured."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .tables import BOUND, DISTURBED, DISTURBED_MARK, GENERATOR_BOUND_MARK, number, table
+
+MARKS = ("<!-- durable: begin -->", "<!-- durable: end -->")
+TITLES = {
+    "pubs50": "50 publishers with 32 messages in flight each",
+    "single": "1 publisher, 1 message in flight",
+    "fanout": "1 publisher, 64 messages in flight, 100 subscribers",
+    "topics1000": "1,000 topics, each of which gets a message a second",
+}
+
+
+class Results:
+    def __init__(self, rows, known):
+        self.known = known
+        self.servers = known["servers"]
+        self.failures = [row for row in rows if "failed" in row]
+        self.rows = [row for row in rows if "failed" not in row]
+        self.marks = set()
+
+    def runs(self, workload, server):
+        return [row for row in self.rows if (row["workload"], row["server"]) == (workload, server)]
+
+    def median(self, workload, server, key):
+        values = [row[key] for row in self.runs(workload, server) if row.get(key) is not None]
+        return statistics.median(values) if values else None
+
+    def ratio(self, workload, key, server, other, other_key=None):
+        """The median of the ratios in each repetition, as what disturbs one of a pair disturbs the other."""
+        others = {row["repetition"]: row.get(other_key or key) for row in self.runs(workload, other)}
+        ratios = [
+            row[key] / others[row["repetition"]]
+            for row in self.runs(workload, server)
+            if row.get(key) is not None and others.get(row["repetition"])
+        ]
+        return statistics.median(ratios) if ratios else None
+
+    def signs(self, workload, server):
+        found = ""
+        own = self.median(workload, server, "server_cpu_percent") or 0
+        if (self.median(workload, server, "generator_cpu_percent") or 0) >= BOUND > own:
+            found += GENERATOR_BOUND_MARK
+        if max(self.median(workload, server, f"{group}_wait_percent") or 0 for group in ("server", "generator")) > DISTURBED:
+            found += DISTURBED_MARK
+        self.marks |= set(found)
+        return found
+
+
+@dataclass(frozen=True)
+class Target:
+    workload: str
+    what: str
+    bound: float
+    is_least: bool
+    unit: str
+    of: Callable
+
+    def met(self, value):
+        return value >= self.bound if self.is_least else value <= self.bound
+
+
+def _disk(key):
+    return lambda results, workload: results.median(workload, "apus-disk", key)
+
+
+def _to(key, other, other_key=None, server="apus-disk"):
+    return lambda results, workload: results.ratio(workload, key, server, other, other_key)
+
+
+def _milliseconds(results, workload):
+    value = results.median(workload, "apus-disk", "p99_us")
+    return value / 1000 if value is not None else None
+
+
+TARGETS = (
+    Target("pubs50", "acknowledged on `disk`", 500_000, True, "/s", _disk("acked_per_s")),
+    Target("pubs50", "bytes a second on `disk`, to the floor's", 0.6, True, "×", _to("bytes_per_s", "apus-disk", "floor_bytes_per_s")),
+    Target("pubs50", "`disk` to JetStream that syncs always", 5, True, "×", _to("acked_per_s", "jetstream-always")),
+    Target("pubs50", "`disk` to Redis that syncs always", 3, True, "×", _to("acked_per_s", "redis-always")),
+    Target("pubs50", "`os` to `memory`", 0.6, True, "×", _to("acked_per_s", "apus-memory", server="apus-os")),
+    Target("single", "half of the acks, to a flush", 1.5, False, "×", _to("p50_us", "apus-disk", "floor_p50_us")),
+    Target("single", "99 % of the acks, to 99 % of flushes", 3, False, "×", _to("p99_us", "apus-disk", "floor_p99_us")),
+    Target("fanout", "CPU time of a delivery, `disk` to `memory`", 1.15, False, "×", _to("cpu_us_per_delivery", "apus-memory")),
+    Target("topics1000", "flushes of a commit", 1, False, "", _disk("flushes_per_commit")),
+    Target("topics1000", "99 % of the acks", 5, False, " ms", _milliseconds),
+)
+
+
+def summary(results):
+    parts = [_targets(results), *(_load(results, name) for name in TITLES), _legend(results)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _targets(results):
+    rows = []
+    for target in TARGETS:
+        value = target.of(results, target.workload)
+        if value is not None:
+            bound = f"{'≥' if target.is_least else '≤'} {number(target.bound, target.unit)}"
+            # A number that is printed as the bound is one that meets it.
+            met = target.met(value) or number(value) == number(target.bound)
+            rows.append([TITLES[target.workload], target.what, bound, number(value, target.unit), "yes" if met else "no"])
+    return table(["load", "aim", "at least, or at most", "measured", "met"], rows) if rows else ""
+
+
+def _load(results, workload):
+    keys = {
+        "acked/s": ("acked_per_s", 1),
+        "ack p50, ms": ("p50_us", 1000),
+        "p99, ms": ("p99_us", 1000),
+        "CPU µs a publish": ("cpu_us_per_publish", 1),
+        "CPU µs a delivery": ("cpu_us_per_delivery", 1),
+        "messages a commit": ("messages_per_commit", 1),
+        "MB/s": ("bytes_per_s", 1e6),
+        "floor: MB/s": ("floor_bytes_per_s", 1e6),
+        "its p50, ms": ("floor_p50_us", 1000),
+        "its p99, ms": ("floor_p99_us", 1000),
+        "flushes a commit": ("flushes_per_commit", 1),
+        "flushes a publish": ("flushes_per_publish", 1),
+    }
+    measured = [server for server in results.servers if results.runs(workload, server["name"])]
+    if not measured:
+        return ""
+
+    def cell(server, key, divisor):
+        value = results.median(workload, server, key)
+        return number(value / divisor) if value is not None else ""
+
+    columns = {title: [cell(server["name"], *key) for server in measured] for title, key in keys.items()}
+    used = {title: cells for title, cells in columns.items() if any(cells)}
+    rows = []
+    for place, server in enumerate(measured):
+        cells = [cells[place] for cells in used.values()]
+        rows.append([server["title"], cells[0] + results.signs(workload, server["name"]), *cells[1:]])
+    return f"{TITLES[workload]}:\n\n" + table(["server", *used], rows)
+
+
+def _legend(results):
+    known = results.known
+    versions = {name: version for server in known["servers"] for name, version in server["versions"].items()}
+    lines = [
+        f"Measured on {known['date']} until {known['time']} with `{known['command']}` at commit {known['commit']}: medians of "
+        f"{known['repetitions']} interleaved runs of {known['duration']:g} s, ratios of those of each repetition; "
+        f"{known['machine']}, {known['system']}, {known['file_system']}; load average {known['load_before']:.1f} before, "
+        f"{known['load_after']:.1f} at the end, which includes what was measured. "
+        + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+        + "."
+    ]
+    texts = {
+        GENERATOR_BOUND_MARK: "the load generator was the limit",
+        DISTURBED_MARK: f"a thread of the server or of the generator waited for a core for more than {DISTURBED} % of the time",
+    }
+    marks = [f"{mark} {text}" for mark, text in texts.items() if mark in results.marks]
+    lines += ["; ".join(marks) + "."] if marks else []
+    failed = {(row["workload"], row["server"]): row["failed"] for row in results.failures}
+    lines += [f"Runs failed: {len(results.failures)}, such as {server}, {load}: {why}" for (load, server), why in [*failed.items()][:1]]
+    return "\n\n".join(lines)
