@@ -67,7 +67,8 @@ def command(program, contestant, load, server, seconds):
         "duration": seconds.duration,
     }
     options |= {"rate": load.rate} if load.rate else {"window": load.window}
-    return [str(program), *(f"--{name}={value}" for name, value in options.items()), *(f"--pid={pid}" for pid in server.pids)]
+    words = [f"--{name}={value}" for name, value in options.items()]
+    return [str(program), *words, *(f"--pid={pid}" for pid in server.pids)]
 
 
 def read(text, kept):
@@ -100,7 +101,8 @@ def read(text, kept):
 
 def commits(before, after, counts, acked_per_s):
     """What the server counts of its commits, and how often the disk was told to flush."""
-    commits, messages, size = (after[name] - before[name] for name in ("commits", "committed_messages", "committed_bytes"))
+    names = ("commits", "committed_messages", "committed_bytes")
+    commits, messages, size = (after[name] - before[name] for name in names)
     if not commits or not messages:
         raise Failed("the server committed nothing")
     return {
@@ -141,6 +143,7 @@ def _measure(contestant, load, program, options, log):
         figures["flushes_per_publish"] = sum(counts) / json.loads(output)["answers"]
     if after:
         figures |= commits(before, after, counts, figures["acked_per_s"])
+    if after and contestant.flushes:
         # At once, so that what disturbs the disk disturbs both.
         figures |= disk.floor(int(figures["bytes_per_commit"]), options.folder, options.duration)
     return figures
@@ -159,13 +162,18 @@ def run_all(contestants, loads, program, options, results, log):
                 row |= run_once(contestant, load, program, options, log)
                 rows.append(row)
                 print(json.dumps(row), file=results, flush=True)
-                what = f"FAILED: {row['failed']}" if "failed" in row else (
-                    f"{row['acked_per_s']:,.0f} acked/s, p50 {row['p50_us']:,} µs, p99 {row['p99_us']:,} µs, "
-                    f"{row['cpu_us_per_publish']:.3g} µs a publish"
-                )
-                head = f"[{repetition + 1}/{options.reps}] {load.name:10} {contestant.name:18}"
-                print(f"{head} {what}", file=sys.stderr, flush=True)
+                _report(row, options.reps)
     return rows
+
+
+def _report(row, repetitions):
+    if "failed" in row:
+        what = f"FAILED: {row['failed']}"
+    else:
+        latencies = f"p50 {row['p50_us']:,} µs, p99 {row['p99_us']:,} µs"
+        what = f"{row['acked_per_s']:,.0f} acked/s, {latencies}, {row['cpu_us_per_publish']:.3g} µs a publish"
+    head = f"[{row['repetition'] + 1}/{repetitions}] {row['workload']:10} {row['server']:18}"
+    print(f"{head} {what}", file=sys.stderr, flush=True)
 
 
 def arguments(words, parsers):
@@ -173,13 +181,14 @@ def arguments(words, parsers):
         prog="compare --durable", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--servers", help="some of them, by name, with commas; all else")
+    names = [one.name for one in all_of_them(None)]
+    add("--servers", type=parsers.choice(names, "server"), default=names, help=f"of {','.join(names)}; all else")
     add("--loads", type=parsers.choice(LOADS, "load"), default=list(LOADS), help=f"of {','.join(LOADS)}")
     add("--reps", type=parsers.positive(int), default=5, help="how often everything is measured (5)")
-    add("--duration", type=parsers.positive(float), default=3, help="seconds that count, of each run and of each floor (3)")
+    add("--duration", type=parsers.positive(float), default=3, help="seconds that count, of each run and floor (3)")
     add("--warmup", type=parsers.positive(float), default=1, help="seconds before those (1)")
     add("--folder", type=Path, help="on the disk that is measured; the cache else")
-    add("--beside", type=int, choices=range(9), default=0, metavar="N", help="N processes that keep cores busy meanwhile (0)")
+    add("--beside", type=int, choices=range(9), default=0, metavar="N", help="N processes that keep cores busy (0)")
     add("--apus", type=Path, help="the server's program; is built else")
     add("--results", type=Path, help="file that the runs are appended to, one JSON object a line")
     add("--output", type=Path, help="file for the tables; beside the results else")
@@ -190,10 +199,8 @@ def arguments(words, parsers):
 
 def run(options, parsers):
     """Measures; returns the rows, the facts and the file of results."""
-    contestants = all_of_them(parsers.program(options.apus, "apus", facts.ROOT))
-    if options.servers:
-        contestants = [one for one in contestants if one.name in parsers.choice(
-            {one.name: one for one in contestants}, "server")(options.servers)]
+    apus = parsers.program(options.apus, "apus", facts.ROOT)
+    contestants = [one for one in all_of_them(apus) if one.name in options.servers]
     for contestant in contestants:
         if contestant.protocol != "apus":
             install.install(contestant.peer)
@@ -204,7 +211,8 @@ def run(options, parsers):
     known = facts.gather(contestants, SimpleNamespace(name="ack-load"), options)
     known |= {"file_system": facts.file_system(options.folder), "load_before": os.getloadavg()[0]}
     loads = [LOADS[name] for name in options.loads]
-    with path.open("a") as results, (install.cache() / "servers.log").open("ab") as log, busy_neighbours(options.beside):
+    neighbours = busy_neighbours(options.beside)
+    with path.open("a") as results, (install.cache() / "servers.log").open("ab") as log, neighbours:
         rows = run_all(contestants, loads, program, options, results, log)
         known |= {"load_after": os.getloadavg()[0], "time": time.strftime("%H:%M")}
         print(json.dumps({"facts": known}), file=results, flush=True)

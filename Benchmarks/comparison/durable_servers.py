@@ -20,6 +20,8 @@ class Keeper:
     """A server with its defaults, on all cores."""
 
     has_all_cores = True
+    # Whether each commit is flushed, so that it can be compared with what the disk can do.
+    flushes = False
     note = ""
 
     def prepare(self, port, prefix, count):
@@ -40,6 +42,7 @@ class Apus(Keeper):
     def __init__(self, program, level):
         self.program, self.level = program, level
         self.name, self.title = f"apus-{level}", f"Apus, `{level}`"
+        self.flushes = level == "disk"
 
     def start(self, port, folder):
         data = [] if self.level == "memory" else ["--data", f"{folder}/data"]
@@ -67,7 +70,8 @@ class Apus(Keeper):
         return sum(found[name]["messages"] for name in topics(prefix, count))
 
     def figures(self, port):
-        found = re.findall(r"^apus_(commits|committed_messages|committed_bytes)_total (\d+)", self._get(port, "/metrics"), re.M)
+        names = "commits|committed_messages|committed_bytes"
+        found = re.findall(rf"^apus_({names})_total (\d+)", self._get(port, "/metrics"), re.MULTILINE)
         return {name: int(value) for name, value in found}
 
 

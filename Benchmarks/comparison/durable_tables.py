@@ -45,7 +45,8 @@ class Results:
         own = self.median(workload, server, "server_cpu_percent") or 0
         if (self.median(workload, server, "generator_cpu_percent") or 0) >= BOUND > own:
             found += GENERATOR_BOUND_MARK
-        if max(self.median(workload, server, f"{group}_wait_percent") or 0 for group in ("server", "generator")) > DISTURBED:
+        waits = [self.median(workload, server, f"{group}_wait_percent") or 0 for group in ("server", "generator")]
+        if max(waits) > DISTURBED:
             found += DISTURBED_MARK
         self.marks |= set(found)
         return found
@@ -72,6 +73,10 @@ def _to(key, other, other_key=None, server="apus-disk"):
     return lambda results, workload: results.ratio(workload, key, server, other, other_key)
 
 
+def _to_floor(key):
+    return _to(key, "apus-disk", f"floor_{key}")
+
+
 def _milliseconds(results, workload):
     value = results.median(workload, "apus-disk", "p99_us")
     return value / 1000 if value is not None else None
@@ -79,13 +84,13 @@ def _milliseconds(results, workload):
 
 TARGETS = (
     Target("pubs50", "acknowledged on `disk`", 500_000, True, "/s", _disk("acked_per_s")),
-    Target("pubs50", "bytes a second on `disk`, to the floor's", 0.6, True, "×", _to("bytes_per_s", "apus-disk", "floor_bytes_per_s")),
+    Target("pubs50", "bytes a second on `disk`, to the floor's", 0.6, True, "×", _to_floor("bytes_per_s")),
     Target("pubs50", "`disk` to JetStream that syncs always", 5, True, "×", _to("acked_per_s", "jetstream-always")),
     Target("pubs50", "`disk` to Redis that syncs always", 3, True, "×", _to("acked_per_s", "redis-always")),
     Target("pubs50", "`os` to `memory`", 0.6, True, "×", _to("acked_per_s", "apus-memory", server="apus-os")),
-    Target("single", "half of the acks, to a flush", 1.5, False, "×", _to("p50_us", "apus-disk", "floor_p50_us")),
-    Target("single", "99 % of the acks, to 99 % of flushes", 3, False, "×", _to("p99_us", "apus-disk", "floor_p99_us")),
-    Target("fanout", "CPU time of a delivery, `disk` to `memory`", 1.15, False, "×", _to("cpu_us_per_delivery", "apus-memory")),
+    Target("single", "half of the acks, to a flush", 1.5, False, "×", _to_floor("p50_us")),
+    Target("single", "99 % of acks, to 99 % of flushes", 3, False, "×", _to_floor("p99_us")),
+    Target("fanout", "CPU time of a delivery, to `memory`", 1.15, False, "×", _to("cpu_us_per_delivery", "apus-memory")),
     Target("topics1000", "flushes of a commit", 1, False, "", _disk("flushes_per_commit")),
     Target("topics1000", "99 % of the acks", 5, False, " ms", _milliseconds),
 )
@@ -104,7 +109,8 @@ def _targets(results):
             bound = f"{'≥' if target.is_least else '≤'} {number(target.bound, target.unit)}"
             # A number that is printed as the bound is one that meets it.
             met = target.met(value) or number(value) == number(target.bound)
-            rows.append([TITLES[target.workload], target.what, bound, number(value, target.unit), "yes" if met else "no"])
+            cells = [TITLES[target.workload], target.what, bound, number(value, target.unit)]
+            rows.append([*cells, "yes" if met else "no"])
     return table(["load", "aim", "at least, or at most", "measured", "met"], rows) if rows else ""
 
 
@@ -144,19 +150,21 @@ def _legend(results):
     known = results.known
     versions = {name: version for server in known["servers"] for name, version in server["versions"].items()}
     lines = [
-        f"Measured on {known['date']} until {known['time']} with `{known['command']}` at commit {known['commit']}: medians of "
-        f"{known['repetitions']} interleaved runs of {known['duration']:g} s, ratios of those of each repetition; "
-        f"{known['machine']}, {known['system']}, {known['file_system']}; load average {known['load_before']:.1f} before, "
-        f"{known['load_after']:.1f} at the end, which includes what was measured. "
+        f"Measured on {known['date']} until {known['time']} with `{known['command']}` at commit {known['commit']}: "
+        f"medians of {known['repetitions']} interleaved runs of {known['duration']:g} s, and of the ratios in each "
+        f"repetition; {known['machine']}, {known['system']}, {known['file_system']}; load average "
+        f"{known['load_before']:.1f} before and {known['load_after']:.1f} at the end, with what was measured in it. "
         + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
         + "."
     ]
     texts = {
         GENERATOR_BOUND_MARK: "the load generator was the limit",
-        DISTURBED_MARK: f"a thread of the server or of the generator waited for a core for more than {DISTURBED} % of the time",
+        DISTURBED_MARK: f"a thread of the server or generator waited for a core for more than {DISTURBED} % of the time",
     }
     marks = [f"{mark} {text}" for mark, text in texts.items() if mark in results.marks]
     lines += ["; ".join(marks) + "."] if marks else []
-    failed = {(row["workload"], row["server"]): row["failed"] for row in results.failures}
-    lines += [f"Runs failed: {len(results.failures)}, such as {server}, {load}: {why}" for (load, server), why in [*failed.items()][:1]]
+    if results.failures:
+        first = results.failures[0]
+        one = f"{first['server']} in {first['workload']}: {first['failed']}"
+        lines.append(f"Runs that failed: {len(results.failures)}, the first of them {one}.")
     return "\n\n".join(lines)

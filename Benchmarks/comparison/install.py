@@ -60,7 +60,8 @@ def load_generator():
     text = "".join(path.read_text() for path in sorted(sources.iterdir()))
     if not (program.exists() and stamp.exists() and stamp.read_text() == text):
         place.mkdir(parents=True, exist_ok=True)
-        _run(["gcc", "-O2", "-march=native", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", program, *sources.glob("*.c")])
+        options = ["-O2", "-march=native", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]
+        _run(["gcc", *options, "-o", program, *sources.glob("*.c")])
         stamp.write_text(text)
     return program
 
