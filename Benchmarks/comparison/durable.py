@@ -176,19 +176,20 @@ def _report(row, repetitions):
     print(f"{head} {what}", file=sys.stderr, flush=True)
 
 
-def arguments(words, parsers):
+def arguments(words, shared):
     parser = argparse.ArgumentParser(
         prog="compare --durable", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     names = [one.name for one in all_of_them(None)]
-    add("--servers", type=parsers.choice(names, "server"), default=names, help=f"of {','.join(names)}; all else")
-    add("--loads", type=parsers.choice(LOADS, "load"), default=list(LOADS), help=f"of {','.join(LOADS)}")
-    add("--reps", type=parsers.positive(int), default=5, help="how often everything is measured (5)")
-    add("--duration", type=parsers.positive(float), default=3, help="seconds that count, of each run and floor (3)")
-    add("--warmup", type=parsers.positive(float), default=1, help="seconds before those (1)")
+    add("--servers", type=shared.choice(names, "server"), default=names, help=f"of {','.join(names)}; all else")
+    add("--loads", type=shared.choice(LOADS, "load"), default=list(LOADS), help=f"of {','.join(LOADS)}")
+    add("--reps", type=shared.positive(int), default=5, help="how often everything is measured (5)")
+    add("--duration", type=shared.positive(float), default=3, help="seconds that count, of each run and floor (3)")
+    add("--warmup", type=shared.positive(float), default=1, help="seconds before those (1)")
     add("--folder", type=Path, help="on the disk that is measured; the cache else")
     add("--beside", type=int, choices=range(9), default=0, metavar="N", help="N processes that keep cores busy (0)")
+    add("--nice", type=int, default=0, help="niceness of all of it; below 0 needs root")
     add("--apus", type=Path, help="the server's program; is built else")
     add("--results", type=Path, help="file that the runs are appended to, one JSON object a line")
     add("--output", type=Path, help="file for the tables; beside the results else")
@@ -197,9 +198,9 @@ def arguments(words, parsers):
     return parser.parse_args(words)
 
 
-def run(options, parsers):
+def run(options, shared):
     """Measures; returns the rows, the facts and the file of results."""
-    apus = parsers.program(options.apus, "apus", facts.ROOT)
+    apus = shared.program(options.apus, "apus", facts.ROOT)
     contestants = [one for one in all_of_them(apus) if one.name in options.servers]
     for contestant in contestants:
         if contestant.protocol != "apus":
@@ -219,16 +220,18 @@ def run(options, parsers):
     return rows, known, path
 
 
-def main(words, parsers):
-    """`parsers` are those of `compare`: choice, positive, program and kept."""
-    options = arguments(words, parsers)
+def main(words, shared):
+    """`shared` has functions of `compare`."""
+    options = arguments(words, shared)
     if options.write and tables.insert(options.write.read_text(), "", durable_tables.MARKS) is None:
         sys.exit(f"compare: {options.write} has no lines {' and '.join(durable_tables.MARKS)}")
     if options.report:
-        rows, known = parsers.kept(options.report)
+        rows, known = shared.kept(options.report)
         output = options.output
     else:
-        rows, known, path = run(options, parsers)
+        if options.nice:
+            shared.make_nice(options.nice)
+        rows, known, path = run(options, shared)
         output = options.output or path.with_suffix(".md")
         print(f"\nResults in {path}", file=sys.stderr)
     text = durable_tables.summary(durable_tables.Results(rows, known))

@@ -90,7 +90,7 @@ TARGETS = (
     Target("pubs50", "`os` to `memory`", 0.6, True, "×", _to("acked_per_s", "apus-memory", server="apus-os")),
     Target("single", "half of the acks, to a flush", 1.5, False, "×", _to_floor("p50_us")),
     Target("single", "99 % of acks, to 99 % of flushes", 3, False, "×", _to_floor("p99_us")),
-    Target("fanout", "CPU time of a delivery, to `memory`", 1.15, False, "×", _to("cpu_us_per_delivery", "apus-memory")),
+    Target("fanout", "CPU of a delivery, to `memory`", 1.15, False, "×", _to("cpu_us_per_delivery", "apus-memory")),
     Target("topics1000", "flushes of a commit", 1, False, "", _disk("flushes_per_commit")),
     Target("topics1000", "99 % of the acks", 5, False, " ms", _milliseconds),
 )
@@ -159,7 +159,7 @@ def _legend(results):
     ]
     texts = {
         GENERATOR_BOUND_MARK: "the load generator was the limit",
-        DISTURBED_MARK: f"a thread of the server or generator waited for a core for more than {DISTURBED} % of the time",
+        DISTURBED_MARK: f"a thread of the server or generator waited for a core more than {DISTURBED} % of the time",
     }
     marks = [f"{mark} {text}" for mark, text in texts.items() if mark in results.marks]
     lines += ["; ".join(marks) + "."] if marks else []
