@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .tables import BOUND, DISTURBED, DISTURBED_MARK, GENERATOR_BOUND_MARK, number, table
+from .others import QUIET
+from .tables import BOUND, DISTURBED_MARK, GENERATOR_BOUND_MARK, number, table
 
 MARKS = ("<!-- durable: begin -->", "<!-- durable: end -->")
 TITLES = {
@@ -45,8 +46,7 @@ class Results:
         own = self.median(workload, server, "server_cpu_percent") or 0
         if (self.median(workload, server, "generator_cpu_percent") or 0) >= BOUND > own:
             found += GENERATOR_BOUND_MARK
-        waits = [self.median(workload, server, f"{group}_wait_percent") or 0 for group in ("server", "generator")]
-        if max(waits) > DISTURBED:
+        if (self.median(workload, server, "others_percent") or 0) > QUIET:
             found += DISTURBED_MARK
         self.marks |= set(found)
         return found
@@ -159,7 +159,7 @@ def _legend(results):
     ]
     texts = {
         GENERATOR_BOUND_MARK: "the load generator was the limit",
-        DISTURBED_MARK: f"a thread of the server or generator waited for a core more than {DISTURBED} % of the time",
+        DISTURBED_MARK: f"others on the machine used more than {QUIET} % of a core meanwhile",
     }
     marks = [f"{mark} {text}" for mark, text in texts.items() if mark in results.marks]
     lines += ["; ".join(marks) + "."] if marks else []

@@ -77,7 +77,7 @@ def busy_neighbours(count):
     """That many processes which always want a core, as on a machine that others use too."""
     neighbours = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
-        yield
+        yield [neighbour.pid for neighbour in neighbours]
     finally:
         for neighbour in neighbours:
             neighbour.kill()
