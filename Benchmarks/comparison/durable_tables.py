@@ -16,7 +16,13 @@ TITLES = {
 }
 
 
+def is_quiet(row):
+    return (row.get("others_percent") or 0) <= QUIET
+
+
 class Results:
+    """Runs, by load and server. Disturbed ones count only where there is no other."""
+
     def __init__(self, rows, known):
         self.known = known
         self.servers = known["servers"]
@@ -24,29 +30,32 @@ class Results:
         self.rows = [row for row in rows if "failed" not in row]
         self.marks = set()
 
-    def runs(self, workload, server):
+    def all_runs(self, workload, server):
         return [row for row in self.rows if (row["workload"], row["server"]) == (workload, server)]
+
+    def runs(self, workload, server):
+        found = self.all_runs(workload, server)
+        return [row for row in found if is_quiet(row)] or found
 
     def median(self, workload, server, key):
         values = [row[key] for row in self.runs(workload, server) if row.get(key) is not None]
         return statistics.median(values) if values else None
 
-    def ratio(self, workload, key, server, other, other_key=None):
-        """The median of the ratios in each repetition, as what disturbs one of a pair disturbs the other."""
-        others = {row["repetition"]: row.get(other_key or key) for row in self.runs(workload, other)}
-        ratios = [
-            row[key] / others[row["repetition"]]
-            for row in self.runs(workload, server)
-            if row.get(key) is not None and others.get(row["repetition"])
-        ]
-        return statistics.median(ratios) if ratios else None
+    def ratio(self, workload, key, server, other):
+        own, others = self.median(workload, server, key), self.median(workload, other, key)
+        return own / others if own is not None and others else None
+
+    def to_floor(self, workload, server, key):
+        """The median of each run's ratio to the floor that was measured after it."""
+        runs = [row for row in self.runs(workload, server) if row.get(f"floor_{key}")]
+        return statistics.median(row[key] / row[f"floor_{key}"] for row in runs) if runs else None
 
     def signs(self, workload, server):
         found = ""
         own = self.median(workload, server, "server_cpu_percent") or 0
         if (self.median(workload, server, "generator_cpu_percent") or 0) >= BOUND > own:
             found += GENERATOR_BOUND_MARK
-        if (self.median(workload, server, "others_percent") or 0) > QUIET:
+        if not all(map(is_quiet, self.runs(workload, server))):
             found += DISTURBED_MARK
         self.marks |= set(found)
         return found
@@ -69,12 +78,12 @@ def _disk(key):
     return lambda results, workload: results.median(workload, "apus-disk", key)
 
 
-def _to(key, other, other_key=None, server="apus-disk"):
-    return lambda results, workload: results.ratio(workload, key, server, other, other_key)
+def _to(key, other, server="apus-disk"):
+    return lambda results, workload: results.ratio(workload, key, server, other)
 
 
 def _to_floor(key):
-    return _to(key, "apus-disk", f"floor_{key}")
+    return lambda results, workload: results.to_floor(workload, "apus-disk", key)
 
 
 def _milliseconds(results, workload):
@@ -142,8 +151,10 @@ def _load(results, workload):
     rows = []
     for place, server in enumerate(measured):
         cells = [cells[place] for cells in used.values()]
-        rows.append([server["title"], cells[0] + results.signs(workload, server["name"]), *cells[1:]])
-    return f"{TITLES[workload]}:\n\n" + table(["server", *used], rows)
+        runs = [len(found(workload, server["name"])) for found in (results.runs, results.all_runs)]
+        sign = results.signs(workload, server["name"])
+        rows.append([server["title"], cells[0] + sign, *cells[1:], f"{runs[0]} of {runs[1]}"])
+    return f"{TITLES[workload]}:\n\n" + table(["server", *used, "runs"], rows)
 
 
 def _legend(results):
@@ -151,15 +162,15 @@ def _legend(results):
     versions = {name: version for server in known["servers"] for name, version in server["versions"].items()}
     lines = [
         f"Measured on {known['date']} until {known['time']} with `{known['command']}` at commit {known['commit']}: "
-        f"medians of {known['repetitions']} interleaved runs of {known['duration']:g} s, and of the ratios in each "
-        f"repetition; {known['machine']}, {known['system']}, {known['file_system']}; load average "
+        f"medians of interleaved runs of {known['duration']:g} s, of those that were not disturbed where there are any; "
+        f"{known['machine']}, {known['system']}, {known['file_system']}; load average "
         f"{known['load_before']:.1f} before and {known['load_after']:.1f} at the end, with what was measured in it. "
         + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
         + "."
     ]
     texts = {
         GENERATOR_BOUND_MARK: "the load generator was the limit",
-        DISTURBED_MARK: f"others on the machine used more than {QUIET} % of a core meanwhile",
+        DISTURBED_MARK: f"all runs were disturbed: others on the machine used more than {QUIET} % of a core",
     }
     marks = [f"{mark} {text}" for mark, text in texts.items() if mark in results.marks]
     lines += ["; ".join(marks) + "."] if marks else []
