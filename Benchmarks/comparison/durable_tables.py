@@ -162,7 +162,7 @@ def _legend(results):
     versions = {name: version for server in known["servers"] for name, version in server["versions"].items()}
     lines = [
         f"Measured on {known['date']} until {known['time']} with `{known['command']}` at commit {known['commit']}: "
-        f"medians of interleaved runs of {known['duration']:g} s, of those that were not disturbed where there are any; "
+        f"medians of interleaved runs of {known['duration']:g} s, of undisturbed ones where there are any; "
         f"{known['machine']}, {known['system']}, {known['file_system']}; load average "
         f"{known['load_before']:.1f} before and {known['load_after']:.1f} at the end, with what was measured in it. "
         + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
