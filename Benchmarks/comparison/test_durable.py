@@ -72,7 +72,7 @@ def test_disturbed_runs_count_only_where_there_is_no_other():
     own = [row(acked_per_s=600_000.0), row(acked_per_s=60_000.0, others_percent=50)]
     other = [row("redis-always", acked_per_s=value, others_percent=50) for value in (200_000.0, 100_000.0)]
     text = summary(*own, *other)
-    assert line(text, "Redis that syncs always").endswith("| ≥ 3.00× | 4.00× | yes |")
+    assert line(text, "Redis that syncs always").endswith("| ≥ 3.00× | 2.20×‡ | no |")
     assert line(text, "| Apus, `disk` |").startswith("| Apus, `disk` | 600,000 |")
     assert line(text, "| Apus, `disk` |").endswith("| 1 of 2 |")
     assert line(text, "| Redis |").startswith("| Redis | 150,000‡ |")
