@@ -107,12 +107,16 @@ OS = ("apus-os", "apus-memory")
 TARGETS = (
     Target("pubs50", "acknowledged on `disk`", 500_000, True, "/s", _disk("acked_per_s")),
     Target("pubs50", "bytes a second on `disk`, to the floor's", 0.6, True, "×", _to_floor("bytes_per_s")),
-    Target("pubs50", "`disk` to JetStream that syncs always", 5, True, "×", _to("acked_per_s", "jetstream-always"), JETSTREAM),
+    Target(
+        "pubs50", "`disk` to JetStream that syncs always", 5, True, "×", _to("acked_per_s", "jetstream-always"), JETSTREAM
+    ),
     Target("pubs50", "`disk` to Redis that syncs always", 3, True, "×", _to("acked_per_s", "redis-always"), REDIS),
     Target("pubs50", "`os` to `memory`", 0.6, True, "×", _to("acked_per_s", "apus-memory", "apus-os"), OS),
     Target("single", "half of the acks, to a flush", 1.5, False, "×", _to_floor("p50_us")),
     Target("single", "99 % of acks, to 99 % of flushes", 3, False, "×", _to_floor("p99_us")),
-    Target("fanout", "CPU of a delivery, to `memory`", 1.15, False, "×", _to("cpu_us_per_delivery", "apus-memory"), MEMORY),
+    Target(
+        "fanout", "CPU of a delivery, to `memory`", 1.15, False, "×", _to("cpu_us_per_delivery", "apus-memory"), MEMORY
+    ),
     Target("topics1000", "flushes of a commit", 1, False, "", _disk("flushes_per_commit")),
     Target("topics1000", "99 % of the acks", 5, False, " ms", _milliseconds),
 )
