@@ -23,7 +23,7 @@ struct Housekeeping {
 
     /// Runs until its task is cancelled.
     func run() async {
-        async let memory: Void = MemoryKeeper.run(contexts, logger: logger)
+        async let memory: Void = MemoryKeeper.run(contexts, broker: broker, logger: logger)
         await keepHouse()
         await memory
     }

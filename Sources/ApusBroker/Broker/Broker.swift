@@ -43,6 +43,9 @@ package protocol Broker: Sendable {
     /// Changes how many messages may be published to each topic that has no rate of its own.
     func limitRate(_ standard: RateLimit?)
 
+    /// Lets go of history in memory that can be read back from the journal. It comes again with what is published.
+    func dropTails()
+
     /// Releases unused capacity. Call it when there is little else to do.
     func releaseMemory()
 

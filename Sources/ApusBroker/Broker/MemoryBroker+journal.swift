@@ -29,6 +29,11 @@ extension MemoryBroker {
         }
     }
 
+    package func dropTails() {
+        guard journal != nil else { return }
+        for topic in topics { topic.dropTail() }
+    }
+
     package func changesKept() async throws(CommitFailure) {
         guard let change = state.withLockedValue({ $0.lastChange }) else { return }
         if case .failed(let failure) = await change.settled() { throw failure }

@@ -80,6 +80,18 @@ extension Topic {
         state.withLockedValue { state in state.readers.first { $0.mailbox === mailbox }?.heldTime ?? 0 }
     }
 
+    /// Keeps nothing in memory that only history wants and the journal has, too.
+    func dropTail() {
+        state.withLockedValue { state in
+            guard state.archive != nil else { return }
+            state.log.seal()
+            let tail = state.log.limits.tail
+            state.log.limits.tail = 0
+            state.trim()
+            state.log.limits.tail = tail
+        }
+    }
+
     /// Releases capacity that the dedupe window and the key table no longer need.
     func releaseMemory() {
         state.withLockedValue { $0.releaseMemory() }

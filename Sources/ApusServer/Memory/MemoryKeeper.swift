@@ -5,28 +5,34 @@ import Logging
 
 /// Keeps the server within its memory limit.
 ///
-/// Near it, the connections for which most is kept are closed until there is room. At it, new work is refused. Messages
-/// within a topic's history stay in any case, and everything goes on by itself when there is room again.
+/// Near it, topics drop what the disk has, too, and the connections for which most is kept are closed until there is
+/// room. At it, new work is refused. Messages within a topic's history stay in any case, and everything goes on by
+/// itself when there is room again.
 struct MemoryKeeper: Sendable {
     private static let interval = Duration.milliseconds(100)
     /// How many connections of a loop are closed at most before the memory is looked at again.
     private static let cutsAtOnce = 64
     /// The least time between two requests to the allocator to return what is free, in milliseconds.
     private static let trimInterval: Int64 = 10_000
+    /// The least time between two requests to all topics to drop what the disk has, too.
+    private static let dropInterval: Int64 = 1000
 
     let limit: Int
     let contexts: LoopContexts
+    let broker: any Broker
     let logger: Logger
 
     /// Keeps to the setting in force until the task is cancelled. A reload may change it.
-    static func run(_ contexts: LoopContexts, logger: Logger) async {
+    static func run(_ contexts: LoopContexts, broker: any Broker, logger: Logger) async {
         while !Task.isCancelled {
             let setting = contexts.settings.limits.maxMemory
             let isInForce: @Sendable () -> Bool = {
                 !Task.isCancelled && contexts.settings.limits.maxMemory == setting
             }
             if let limit = setting.bytes(of: AvailableMemory.bytes) {
-                await MemoryKeeper(limit: limit, contexts: contexts, logger: logger).run(while: isInForce)
+                await MemoryKeeper(limit: limit, contexts: contexts, broker: broker, logger: logger).run(
+                    while: isInForce
+                )
             } else {
                 contexts.memory.setLimit(0)
                 while isInForce() { try? await Task.sleep(for: .seconds(1)) }
@@ -38,11 +44,16 @@ struct MemoryKeeper: Sendable {
         contexts.memory.setLimit(limit)
         var budget = MemoryBudget(limit: limit)
         var nextTrim: Int64 = 0
+        var nextDrop: Int64 = 0
         while isInForce() {
             let reading = MemoryReading.now(enough: limit / 100 * 80)
             await adapt(&budget, to: reading)
             // Freed memory counts for the kernel, which kills by it.
             let now = LoopContext.monotonicNow()
+            if budget.level != .free, now >= nextDrop {
+                broker.dropTails()
+                nextDrop = now + Self.dropInterval
+            }
             if reading.resident > budget.nearMark, reading.allocated < budget.nearMark, now >= nextTrim {
                 malloc_trim(0)
                 nextTrim = now + Self.trimInterval

@@ -193,6 +193,18 @@ import Testing
         #expect(first.offsets == Array(1...80))
     }
 
+    @Test func `what the journal has can be dropped from memory, and history is as long as before`() throws {
+        let loop = try loop()
+        try publish(1...30, loop)
+        loop.broker.dropTails()
+        #expect(try topic(loop).logBytes < 2000)
+        try publish(31...32, loop)
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(subscriber, since: .all)
+        read(loop)
+        #expect(subscriber.offsets == Array(1...32))
+    }
+
     @Test func `a topic that is deleted during a replay ends it`() throws {
         let loop = try loop()
         try publish(1...60, loop)
