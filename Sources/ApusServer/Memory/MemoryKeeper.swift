@@ -9,7 +9,9 @@ import Logging
 /// room. At it, new work is refused. Messages within a topic's history stay in any case, and everything goes on by
 /// itself when there is room again.
 struct MemoryKeeper: Sendable {
-    private static let interval = Duration.milliseconds(100)
+    /// How often the memory is looked at, and for a limit below which one publisher may use up the rest meanwhile.
+    private static let (interval, shortInterval) = (Duration.milliseconds(100), Duration.milliseconds(20))
+    private static let smallLimit = 1 << 30
     /// How many connections of a loop are closed at most before the memory is looked at again.
     private static let cutsAtOnce = 64
     /// The least time between two requests to the allocator to return what is free, in milliseconds.
@@ -58,7 +60,7 @@ struct MemoryKeeper: Sendable {
                 malloc_trim(0)
                 nextTrim = now + Self.trimInterval
             }
-            try? await Task.sleep(for: Self.interval)
+            try? await Task.sleep(for: limit < Self.smallLimit ? Self.shortInterval : Self.interval)
         }
         // Another limit begins anew.
         if budget.level == .full { await refuseWork(false) }
