@@ -68,6 +68,17 @@ extension JournalWriter {
         try apply(changes)
     }
 
+    /// The same after their commit. If the catalog does not take it, what they brought along does not count.
+    mutating func raise(_ topics: [Topic], after outcome: Commit.Outcome) -> Commit.Outcome {
+        let topics = topics.filter { rising[$0.number] != nil }
+        guard case .kept = outcome, !topics.isEmpty else { return outcome }
+        let risen = note { writer throws(JournalError) in try writer.raise(topics) }
+        if case .failed = risen {
+            for topic in topics { table.withLock { $0.remove(topic: topic.number) } }
+        }
+        return risen
+    }
+
     /// The same for a topic that brings nothing along.
     mutating func raise(_ topic: Topic) {
         guard rising[topic.number] != nil, !topic.hasUncommitted else { return }

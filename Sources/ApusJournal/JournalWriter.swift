@@ -131,16 +131,17 @@ struct JournalWriter: ~Copyable {
                     try writer.giveUpMore()
                     try writer.append(taken)
                 }
-                try writer.raise(taken.map(\.topic))
             }
-            for one in taken { settleRise(of: one.topic, outcome) }
             if case .kept = outcome { figures.commits += 1 }
             figures.times.add(DispatchTime.now().uptimeNanoseconds - start)
         }
+        let risen = raise(taken.map(\.topic), after: outcome)
         for one in taken {
             let number = one.topic.number
+            let own = rising[number] == nil ? outcome : risen
+            settleRise(of: one.topic, own)
             let firsts = table.withLock { $0.firsts(of: number) }
-            one.topic.settle(outcome, in: firsts.map { source(number, $0.first, $0.history) })
+            one.topic.settle(own, in: firsts.map { source(number, $0.first, $0.history) })
         }
     }
 

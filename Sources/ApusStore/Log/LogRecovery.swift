@@ -90,6 +90,10 @@ package struct LogRecovery: Sendable {
             guard let index = try index(of: file, head, isNewest: isNewest) else { return }
             segments.append(index)
             (nextNumber, commit) = (number + 1, index.commit)
+        case .head(let head) where head.number == number && head.before > commit && segments.last != nil:
+            // The segment before it ends too early.
+            let end = segments.last?.end ?? 0
+            failure = .damaged(file: SegmentHead.fileName(number - 1), place: end, nil)
         case .version(let version):
             failure = .version(file: file.name, version)
         case .nothing, .head:

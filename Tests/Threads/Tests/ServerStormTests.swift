@@ -1,6 +1,7 @@
 import ApusBroker
 import ApusProtocol
 import ApusServer
+import Foundation
 import Synchronization
 import Testing
 
@@ -68,11 +69,43 @@ import Testing
         }
     }
 
+    @Test func `replays from the disk in a storm of kept publishes have no gap and no double at the seam`() async throws {
+        let folder = URL.temporaryDirectory.appending(path: "apus-threads-\(UInt64.random(in: 0 ... .max))")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let configuration = Self.configuration {
+            ($0.storage.data, $0.storage.historyMemory) = (folder.path, 0)
+            ($0.topics.history, $0.delivery.queue) = (100_000, 100_000)
+        }
+        try await withServer(configuration) { port in
+            try await REST(port: port).createTopic("t")
+            let isOver = OverFlag()
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                let publisher = try await TestClient(port: port)
+                try await publisher.publish(0..<2000, to: "t", window: 50)
+                tasks.addTask {
+                    var next = 2000
+                    while !isOver.isSet {
+                        try await publisher.publish(next..<next + 20, to: "t", window: 20)
+                        next += 20
+                    }
+                }
+                try await withThrowingTaskGroup(of: Void.self) { storms in
+                    for client in 0..<4 {
+                        storms.addTask { try await Self.replay(8, from: 1000, client: client, port: port) }
+                    }
+                    defer { isOver.set() }
+                    try await storms.waitForAll()
+                }
+                try await tasks.waitForAll()
+            }
+        }
+    }
+
     /// Subscribes again and again, each time with a replay, and checks that numbers follow each other.
-    private static func replay(_ times: Int, client: Int, port: Int) async throws {
+    private static func replay(_ times: Int, from least: Int = 1, client: Int, port: Int) async throws {
         let subscriber = try await TestClient(port: port)
         for round in 0..<times {
-            let lastN = (round * 7 + client) % 100 + 1
+            let lastN = (round * 7 + client) % 100 + least
             try await subscriber.subscribe("t", lastN: lastN)
             try await subscriber.expectAcks(1)
             var numbers = try await subscriber.events(lastN + 60)
