@@ -156,7 +156,11 @@ let package = Package(
         ),
         .target(
             name: "ApusStore",
-            dependencies: ["CCRC32C", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "CCRC32C",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
             swiftSettings: swiftSettings
         ),
         .target(

@@ -2,19 +2,19 @@ import ApusBroker
 import ApusProtocol
 import ApusStore
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 
 /// Which records there are: the thread of a journal changes it, and whoever reads looks records up.
 final class RecordTable: Sendable {
-    private let table: Mutex<SegmentTable>
+    private let table: NIOLockedValueBox<SegmentTable>
 
-    init(_ table: sending SegmentTable) {
-        self.table = Mutex(table)
+    init(_ table: SegmentTable) {
+        self.table = NIOLockedValueBox(table)
     }
 
-    func withLock<Result>(_ body: (inout SegmentTable) -> sending Result) -> Result {
-        table.withLock { body(&$0) }
+    func withLock<Result>(_ body: (inout SegmentTable) -> Result) -> Result {
+        table.withLockedValue { body(&$0) }
     }
 }
 

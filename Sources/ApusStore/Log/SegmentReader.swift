@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Reads records back, from any thread.
 package final class SegmentReader: Sendable {
@@ -17,7 +17,7 @@ package final class SegmentReader: Sendable {
 
     private let disk: any Disk
     private let maxOpenFiles: Int
-    private let openFiles = Mutex(OpenFiles())
+    private let openFiles = NIOLockedValueBox(OpenFiles())
 
     /// - Parameter maxOpenFiles: how many segments are kept open; the one that was not used for longest is closed.
     package init(_ disk: any Disk, maxOpenFiles: Int = SegmentReader.maxOpenFiles) {
@@ -65,13 +65,13 @@ package final class SegmentReader: Sendable {
     /// Closes a segment that was given up, so that its room is free.
     package func forget(_ segment: UInt64) {
         // Closed outside of the lock: that may free 64 MiB of the disk.
-        _ = openFiles.withLock { $0.items.removeValue(forKey: segment) }
+        _ = openFiles.withLockedValue { $0.items.removeValue(forKey: segment) }
     }
 
-    var openFileCount: Int { openFiles.withLock { $0.items.count } }
+    var openFileCount: Int { openFiles.withLockedValue { $0.items.count } }
 
     private func file(_ segment: UInt64) throws(LogFailure) -> any DiskFile {
-        if let file = openFiles.withLock({ $0.use(segment) }) { return file }
+        if let file = openFiles.withLockedValue({ $0.use(segment) }) { return file }
         let name = SegmentHead.fileName(segment)
         let file: any DiskFile
         do throws(DiskError) {
@@ -79,7 +79,7 @@ package final class SegmentReader: Sendable {
         } catch {
             throw error.isMissing ? .missing(file: name) : .disk(error)
         }
-        _ = openFiles.withLock { $0.add(file, segment, most: maxOpenFiles) }
+        _ = openFiles.withLockedValue { $0.add(file, segment, most: maxOpenFiles) }
         return file
     }
 }
