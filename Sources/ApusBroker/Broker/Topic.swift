@@ -3,9 +3,9 @@ import NIOConcurrencyHelpers
 
 /// A named log and the hubs that read it.
 ///
-/// All event loops share a topic. One leaf lock guards all mutable state. While a thread holds the lock, it calls only
-/// the log's own code. A topic sees each hub as one reader, no matter how many subscriptions the hub has. A publish
-/// therefore costs the same for one subscriber as for a thousand.
+/// All event loops share a topic. One lock guards all mutable state. While a thread holds the lock, it calls only the
+/// log's own code, and takes only leaf locks (see ARCHITECTURE.md). A topic sees each hub as one reader, no matter how
+/// many subscriptions the hub has. A publish therefore costs the same for one subscriber as for a thousand.
 package final class Topic: Sendable {
     package let name: String
     /// Encodes this topic's event frames, and holds the topic's name as JSON.

@@ -4,7 +4,7 @@ extension Setting {
             "data",
             \.storage.data,
             .path,
-            "Folder to keep topics and their messages in, made if it is not there. Without one, they end with the server."
+            "Folder to keep topics and messages in, made if it is not there. Without one, they end with the server."
         ),
         .init(
             "data_bytes",

@@ -65,7 +65,8 @@ struct RepairPlan {
             lines.append(
                 survey.confirmed.contains(number)
                     ? text
-                        + "has a damaged row, and its messages bear this name: it stays, in a new epoch; look at its settings"
+                        + "has a damaged row, and its messages bear this name: it stays, in a new epoch; "
+                        + "look at its settings"
                     : text + "is lost" + messages(of: number)
             )
         }
@@ -166,7 +167,8 @@ struct RepairPlan {
             if isUnknown || lostEnds[topic.number] != nil, let before, let after = records.first?.first, before < after
             {
                 lines.append(
-                    "\(name): what is left before the gap, from offset \(before) on, goes too: it keeps \(after) and later"
+                    "\(name): what is left before the gap, from offset \(before) on, goes too: "
+                        + "it keeps \(after) and later"
                 )
             }
             let isCut = lostEnds[topic.number].map { $0 > records.last?.end ?? topic.from } ?? false
