@@ -69,7 +69,8 @@ import Testing
         }
     }
 
-    @Test func `replays from the disk in a storm of kept publishes have no gap and no double at the seam`() async throws {
+    @Test func `replays from the disk in a storm of kept publishes have no gap and no double at the seam`() async throws
+    {
         let folder = URL.temporaryDirectory.appending(path: "apus-threads-\(UInt64.random(in: 0 ... .max))")
         defer { try? FileManager.default.removeItem(at: folder) }
         let configuration = Self.configuration {
