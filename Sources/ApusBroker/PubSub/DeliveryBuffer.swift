@@ -45,8 +45,10 @@ final class DeliveryBuffer: Sendable {
 
     func hasRoom() -> Bool {
         state.withLockedValue { state in
-            state.isFull = state.bytes >= limit
-            return !state.isFull
+            let hasRoom = state.bytes < limit
+            // Only the reader takes this back: whoever was told that there is no room hears when there is.
+            if !hasRoom { state.isFull = true }
+            return hasRoom
         }
     }
 

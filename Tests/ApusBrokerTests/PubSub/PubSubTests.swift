@@ -230,8 +230,14 @@ import Testing
         let apus = PubSub()
         try apus.createTopic("t")
         let watcher = try await apus.subscribe("t", .init(hasPresence: true, buffer: 1000))
+        let reader = try await apus.subscribe("t", .init(hasPresence: true))
         for _ in 0..<2000 { _ = try await apus.subscribe("t") }
-        try await waitUntil { apus.topics[0].subscribers == 1 }
+        // Who reads has heard of every coming and going, or how many were left out, before the topic goes.
+        var heard = 0
+        while heard < 4000, case .notice(let notice) = try #require(try await reader.next()) {
+            if case .presenceDropped(let count) = notice.kind { heard += count } else { heard += 1 }
+        }
+        #expect(heard == 4000)
         try apus.deleteTopic("t")
         var kinds: [PubSub.Notice.Kind] = []
         for try await case .notice(let notice) in watcher { kinds.append(notice.kind) }
