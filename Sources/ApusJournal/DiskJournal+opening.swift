@@ -149,12 +149,17 @@ extension RestoredTopic {
         let oldest = Int64(Date().timeIntervalSince1970 * 1000) - window
         for place in places.reversed() {
             guard place.newestTime >= oldest else { break }
-            let record = try BatchRecord(place, of: number, reader)
-            guard let (batch, found) = record.batch(template: template, lead: lead) else {
-                let file = SegmentHead.fileName(place.segment)
-                throw .damaged(file: file, place: place.place, LostRecord(number, place))
+            var (next, found): (Offset, [(offset: Offset, id: String, time: Int64)]) = (place.first, [])
+            while next < place.end {
+                let batches = try reader.contents(of: place, of: number, from: next) {
+                    $0.batch(template: template, lead: lead)
+                }
+                for (batch, ids) in batches {
+                    found += ids.map { ($0.offset, $0.id, batch.time(at: $0.offset)) }
+                    next = batch.end
+                }
             }
-            ids += found.reversed().map { ($0.offset, $0.id, batch.time(at: $0.offset)) }
+            ids += found.reversed()
         }
         ids.reverse()
     }
@@ -173,20 +178,46 @@ extension Retention {
     }
 }
 
-extension BatchRecord {
-    init(_ place: RecordPlace, of topic: UInt32, _ reader: SegmentReader) throws(LogFailure) {
+extension SegmentReader {
+    /// What is in records from the one that has an offset on, up to the first that is damaged; of at least one.
+    ///
+    /// - Parameter body: `nil` if it is not what it has to be, though its checksum is right.
+    func contents<Contents>(
+        of place: RecordPlace,
+        of topic: UInt32,
+        from offset: Offset,
+        _ body: (BatchRecord) -> Contents?
+    ) throws(LogFailure) -> [Contents] {
         var bytes = ByteBufferAllocator().buffer(capacity: place.size)
-        var result: Result<RecordHead, LogFailure>?
+        var result: Result<[(head: RecordHead, range: Range<Int>)], LogFailure>?
         bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: place.size) { room in
             let room = UnsafeMutableRawBufferPointer(rebasing: room[..<place.size])
             do throws(LogFailure) {
-                result = .success(try reader.read(place, of: topic, into: room))
+                result = .success(try read(place, of: topic, from: offset, into: room))
             } catch {
                 result = .failure(error)
             }
             return place.size
         }
-        guard let head = try result?.get() else { preconditionFailure("the closure was called") }
+        var contents: [Contents] = []
+        for (head, range) in try result?.get() ?? [] {
+            guard let record = bytes.getSlice(at: range.lowerBound, length: range.count),
+                let next = body(BatchRecord(head, record))
+            else {
+                guard contents.isEmpty else { break }
+                let file = SegmentHead.fileName(place.segment)
+                throw .damaged(file: file, place: place.place + range.lowerBound, LostRecord(head.batch))
+            }
+            contents.append(next)
+        }
+        return contents
+    }
+}
+
+extension BatchRecord {
+    /// - Parameter record: all of it.
+    fileprivate init(_ head: RecordHead, _ record: ByteBuffer) {
+        var bytes = record
         bytes.moveReaderIndex(forwardBy: RecordHead.size)
         self.init(
             first: head.batch.first,

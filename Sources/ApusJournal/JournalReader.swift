@@ -70,27 +70,22 @@ final class JournalReader: Sendable {
             var batches: [Batch] = []
             for place in places {
                 do throws(LogFailure) {
-                    batches.append(try batch(at: place, of: topic, template: template))
+                    batches += try segments.contents(of: place, of: topic, from: offset) {
+                        $0.batch(template: template, lead: lead)?.0
+                    }
+                    // What is damaged after it is told to whoever asks for that.
+                    guard batches.last?.end == place.end else { break }
                 } catch {
                     // What was read before it is delivered first.
                     guard batches.isEmpty else { break }
                     if case .missing = error, table.withLock({ $0.record(of: topic, from: offset) }) != place { break }
                     let topic = Array(template.topicJSON.dropFirst().dropLast())
                     tellDamage(DataFolderError(error, topic: topic, in: segmentsPath))
-                    return .unreadable(before: place.end)
+                    return .unreadable(before: error.lost.map { $0.offsets.upperBound + 1 } ?? place.end)
                 }
             }
             if !batches.isEmpty { return .batches(batches) }
         }
         return .gone(before: offset + 1)
-    }
-
-    private func batch(at place: RecordPlace, of topic: UInt32, template: EventTemplate) throws(LogFailure) -> Batch {
-        let record = try BatchRecord(place, of: topic, segments)
-        guard let (batch, _) = record.batch(template: template, lead: lead) else {
-            let file = SegmentHead.fileName(place.segment)
-            throw .damaged(file: file, place: place.place, LostRecord(topic, place))
-        }
-        return batch
     }
 }

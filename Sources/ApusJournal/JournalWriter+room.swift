@@ -72,14 +72,12 @@ extension JournalWriter {
             return false
         }
         var moved: [(topic: UInt32, bytes: [UInt8])] = []
-        var size = 0
-        for entry in reader.table.withLock({ $0.wanted(of: index) }) where size < Self.maxMoved {
+        for entry in reader.table.withLock({ $0.wanted(of: index, upTo: Self.maxMoved) }) {
             do throws(LogFailure) {
                 moved.append((entry.topic, try reader.segments.bytes(of: entry.record, of: entry.topic)))
             } catch {
                 return false
             }
-            size += entry.record.size
         }
         guard !moved.isEmpty else { return false }
         var entries: [SegmentWriter.Entry] = []

@@ -12,14 +12,14 @@ import Testing
         return table
     }
 
-    private func record(_ number: Int) -> RecordPlace {
+    private func record(_ number: Int, size: Int = 100) -> RecordPlace {
         RecordPlace(
             first: UInt64(number),
             count: 1,
             newestTime: Int64(number) * 1000,
             segment: 1,
-            place: number * 104,
-            size: 100
+            place: number * ((size + 7) & ~7),
+            size: size
         )
     }
 
@@ -35,6 +35,20 @@ import Testing
         let kept = table.retain(1, retention)
         #expect(kept?.first == first)
         #expect(kept?.history == first)
+    }
+
+    @Test func `many small records take no more memory than large ones, and history is exact to a small part`() throws {
+        var table = SegmentTable()
+        let count = 200_000
+        for number in 1...count { table.append(record(number, size: 296), of: 1) }
+        #expect(table.records(of: 1).count < 3500)
+        #expect(table.records(of: 1).reduce(0) { $0 + Int($1.count) } == count)
+        #expect(table.wantedSize == count * 296)
+        let asked = 20 << 20
+        let kept = table.retain(1, Retention(history: 0, bytes: asked))
+        let left = (count + 1 - Int(try #require(kept).history)) * 296
+        #expect(left >= asked && left < asked + TopicRecords.mostJoined)
+        #expect(table.wantedSize == left)
     }
 
     @Test func `what somebody needs is kept, up to a bound, and is no history`() {

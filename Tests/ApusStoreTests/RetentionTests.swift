@@ -16,12 +16,12 @@ struct RetentionTests {
     }
 
     @Test func `keeps what is wanted, in order, and nothing is left of what is not`() throws {
-        var (removed, moved) = (0, 0)
+        var (removed, moved, joined) = (0, 0, 0)
         for seed in 1...1000 as ClosedRange<UInt64> {
             let world = try live(seed: seed)
-            (removed, moved) = (removed + world.removed, moved + world.moved)
+            (removed, moved, joined) = (removed + world.removed, moved + world.moved, joined + world.joined)
         }
-        #expect(removed > 1000 && moved > 250)
+        #expect(removed > 1000 && moved > 250 && joined > 250)
     }
 
     @Test(arguments: RetentionWorld.Fault.allCases)

@@ -7,9 +7,9 @@ import Testing
 struct SegmentReaderTests {
     private let disk = SimulatedDisk()
 
-    /// Writes segments with one record each.
-    private func write(_ count: Int) throws -> [RecordPlace] {
-        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: 256)
+    /// Writes segments; as small as they are by default, with one record each.
+    private func write(_ count: Int, segmentSize: Int = 256) throws -> [RecordPlace] {
+        var writer = SegmentWriter(disk, number: 1, after: 0, segmentSize: segmentSize)
         return try (0..<count).map { index in
             let batch = RecordHead.Batch(
                 topic: 9,
@@ -66,6 +66,28 @@ struct SegmentReaderTests {
             disk.flip(name, bit: bit)
         }
         _ = try reader.bytes(of: found, of: 9)
+    }
+
+    @Test func `says which of joined records is damaged, and gives back those before and after it`() throws {
+        let records = try write(4, segmentSize: 4096)
+        let joined = try #require(
+            records.dropFirst().reduce(records[0]) { $0?.joined(with: $1, most: .max) }
+        )
+        let (name, reader) = (SegmentHead.fileName(1), SegmentReader(disk))
+        #expect(try reader.contents(of: joined, of: 9).map(\.offsets) == [1..<11, 11..<21, 21..<31, 31..<41])
+        #expect(try reader.contents(of: joined, of: 9, from: 20).map(\.offsets) == [11..<21, 21..<31, 31..<41])
+        let broken = records[2]
+        for bit in broken.place * 8..<(broken.place + broken.size) * 8 {
+            disk.flip(name, bit: bit)
+            #expect(try reader.contents(of: joined, of: 9).map(\.offsets) == [1..<11, 11..<21])
+            let failure = #expect(throws: LogFailure.self) { try reader.contents(of: joined, of: 9, from: 21) }
+            #expect(failure == .damaged(file: name, place: broken.place, LostRecord(9, broken)))
+            #expect(try reader.contents(of: joined, of: 9, from: 31).map(\.offsets) == [31..<41])
+            disk.flip(name, bit: bit)
+        }
+        try disk.open(name).truncate(to: broken.place + 100)
+        let cut = #expect(throws: LogFailure.self) { try reader.contents(of: joined, of: 9, from: 21) }
+        #expect(cut == .damaged(file: name, place: broken.place, LostRecord(9, 21...40)))
     }
 
     @Test func `does not take another record for the one that is asked for`() throws {

@@ -126,9 +126,28 @@ private struct Pair {
         }
     }
 
+    /// All that is wanted is in the table, which has no more than is joined with that. Returns how much is joined.
+    func checkJoined(_ table: SegmentTable) -> Int {
+        var (joins, sizes) = (0, [UInt64: Int]())
+        for topic in 1...6 as ClosedRange<UInt32> {
+            let (wanted, records) = (model.records(of: topic), table.records(of: topic))
+            for record in records {
+                let parts = wanted.filter { record.contains($0) }
+                #expect(parts.last?.end == record.end)
+                joins += parts.count - 1
+                sizes[record.segment, default: 0] += record.sizeOnDisk
+            }
+            #expect(zip(records, records.dropFirst()).allSatisfy { $0.end <= $1.first })
+            #expect(wanted.allSatisfy { part in records.contains { $0.contains(part) } })
+        }
+        #expect(table.wantedSize == sizes.values.reduce(0, +))
+        for (segment, state) in table.segments { #expect(state.wanted == sizes[segment] ?? 0) }
+        return joins
+    }
+
     /// What a new process makes of the same segments.
-    func reopened() -> SegmentTable {
-        var table = SegmentTable(model.indexes.sorted { $0.key < $1.key }.map(\.value))
+    func reopened(exactness: Int = TopicRecords.exactness) -> SegmentTable {
+        var table = SegmentTable(model.indexes.sorted { $0.key < $1.key }.map(\.value), exactness: exactness)
         for topic in table.topicNumbers.sorted() {
             if model.gone.contains(topic) { table.remove(topic: topic) }
             table.want(topic, from: model.from[topic] ?? 0)
@@ -169,6 +188,19 @@ struct SegmentTableTests {
             #expect(table.wantedSize == pair.table.wantedSize && table.size == pair.table.size)
             for (segment, state) in pair.table.segments { #expect(table.segments[segment]?.wanted == state.wanted) }
         }
+    }
+
+    @Test func `joins what follows each other, and loses nothing by that`() {
+        var joins = 0
+        for seed in 1...60 as ClosedRange<UInt64> {
+            var pair = Pair(table: SegmentTable(exactness: 1), generator: SeededGenerator(seed: seed))
+            for step in 0..<150 {
+                pair.step()
+                if step % 10 == 0 { joins += pair.checkJoined(pair.table) }
+            }
+            joins += pair.checkJoined(pair.reopened(exactness: 1))
+        }
+        #expect(joins > 1000)
     }
 
     @Test func `gives up a segment when nothing of it is wanted, and says which topics it was the last of`() {

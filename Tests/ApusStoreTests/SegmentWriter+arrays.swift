@@ -15,3 +15,25 @@ extension SegmentWriter {
         return try append(zip(entries, copies).map { Entry($0.batch, [$1]) }, isKept: isKept)
     }
 }
+
+extension SegmentReader {
+    /// What is in records that are joined, from an offset on.
+    func contents(
+        of joined: RecordPlace,
+        of topic: UInt32,
+        from offset: UInt64 = 0
+    ) throws(LogFailure) -> [(offsets: Range<UInt64>, contents: [UInt8])] {
+        var bytes = [UInt8](repeating: 0, count: joined.size)
+        var result: Result<[(head: RecordHead, range: Range<Int>)], LogFailure> = .success([])
+        bytes.withUnsafeMutableBytes { room in
+            do throws(LogFailure) {
+                result = .success(try read(joined, of: topic, from: offset, into: room))
+            } catch {
+                result = .failure(error)
+            }
+        }
+        return try result.get().map { head, range in
+            (head.batch.first..<head.batch.end, Array(bytes[range].dropFirst(RecordHead.size)))
+        }
+    }
+}

@@ -44,16 +44,12 @@ extension Catalog.Topic {
 }
 
 extension SegmentReader {
-    /// The messages of a record.
-    func messages(_ place: RecordPlace, of topic: Catalog.Topic) throws(LogFailure) -> [KeptMessage] {
-        let bytes = try bytes(of: place, of: topic.number)
-        let messages = bytes.withUnsafeBytes { bytes in
-            RecordHead(bytes).flatMap { BatchRecord($0, bytes).messages(of: topic.template) }
-        }
-        guard let messages else {
-            let file = SegmentHead.fileName(place.segment)
-            throw .damaged(file: file, place: place.place, LostRecord(topic.number, place))
-        }
-        return messages
+    /// The messages of records from the one that has an offset on, up to the first that is damaged; of at least one.
+    func messages(
+        _ place: RecordPlace,
+        of topic: Catalog.Topic,
+        from offset: UInt64
+    ) throws(LogFailure) -> [KeptMessage] {
+        try contents(of: place, of: topic.number, from: offset) { $0.messages(of: topic.template) }.flatMap(\.self)
     }
 }

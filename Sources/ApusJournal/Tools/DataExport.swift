@@ -70,7 +70,7 @@ package struct DataExport {
                 return lines.readableBytes > 0 ? lines : nil
             }
             do throws(LogFailure) {
-                let messages = try reader.messages(place, of: cursor.topic)
+                let messages = try reader.messages(place, of: cursor.topic, from: cursor.next)
                 var lines = ByteBuffer()
                 Self.miss(upTo: place.first, &cursor, &lines)
                 Self.take(messages, &cursor, now: now, &lines)

@@ -37,8 +37,8 @@ package struct DataStats: Sendable {
             }
             if let first = places.first, let last = places.last {
                 // What the server has given up meanwhile cannot be read any more; its record says almost the same.
-                let oldest = try? reader.messages(first, of: row).first
-                let newest = try? reader.messages(last, of: row).last
+                let oldest = try? reader.messages(first, of: row, from: first.first).first
+                let newest = try? reader.messages(last, of: row, from: last.end - 1).last
                 topic.oldest = (first.first, oldest?.time ?? first.newestTime)
                 topic.newest = (last.end - 1, newest?.time ?? last.newestTime)
                 topic.next = max(topic.next, last.end)

@@ -7,6 +7,11 @@ package enum LogFailure: Error, Hashable, Sendable {
     case damaged(file: String, place: Int, LostRecord?)
     /// A segment that has to be there is not.
     case missing(file: String)
+
+    /// What of it is known to be lost.
+    package var lost: LostRecord? {
+        if case .damaged(_, _, let lost) = self { lost } else { nil }
+    }
 }
 
 /// What is known of a record that cannot be read.
@@ -19,7 +24,12 @@ package struct LostRecord: Hashable, Sendable {
         offsets = record.first...record.end - 1
     }
 
-    init(_ batch: RecordHead.Batch) {
+    init(_ topic: UInt32, _ offsets: ClosedRange<UInt64>) {
+        self.topic = topic
+        self.offsets = offsets
+    }
+
+    package init(_ batch: RecordHead.Batch) {
         topic = batch.topic
         offsets = batch.first...batch.first + UInt64(batch.count) - 1
     }

@@ -41,6 +41,9 @@ package struct RecordHead: Hashable, Sendable {
             (self.detailsSize, self.marksSize, self.framesSize) = (detailsSize, marksSize, framesSize)
         }
 
+        /// The offset after the last one.
+        package var end: UInt64 { first + UInt64(count) }
+
         package var contentsSize: Int { detailsSize + marksSize + framesSize }
     }
 

@@ -1,4 +1,5 @@
-/// A record of a topic: its publications, and where it is. 32 bytes, as there are many of them.
+/// A record of a topic, or several that follow each other in a segment: the publications, and where they are. 32 bytes,
+/// as there are many of them.
 package struct RecordPlace: Hashable, Sendable {
     package let first: UInt64
     /// The newest stamp in it, in milliseconds since 1970.
@@ -12,7 +13,7 @@ package struct RecordPlace: Hashable, Sendable {
     package var segment: UInt64 { UInt64(shortSegment) }
     /// Where it begins in the file.
     package var place: Int { Int(shortPlace) * RecordHead.alignment }
-    /// ``RecordHead/unpaddedSize``.
+    /// ``RecordHead/unpaddedSize``; of several, all but what pads the last one.
     package var size: Int { Int(shortSize) }
     /// How much of the file it takes.
     package var sizeOnDisk: Int { RecordHead.padded(size) }
@@ -26,6 +27,30 @@ package struct RecordPlace: Hashable, Sendable {
         shortSegment = UInt32(truncatingIfNeeded: segment)
         shortPlace = UInt32(truncatingIfNeeded: place / RecordHead.alignment)
         shortSize = UInt32(truncatingIfNeeded: size)
+    }
+
+    /// This and the topic's next record as one; `nil` if there is something between them.
+    ///
+    /// - Parameter most: the most bytes that it may have.
+    func joined(with next: RecordPlace, most: Int) -> RecordPlace? {
+        let (sum, isOver) = count.addingReportingOverflow(next.count)
+        let size = next.place + next.size - place
+        guard next.segment == segment, next.place == place + sizeOnDisk, next.first == end, !isOver, size <= most
+        else { return nil }
+        return RecordPlace(
+            first: first,
+            count: sum,
+            newestTime: max(newestTime, next.newestTime),
+            segment: segment,
+            place: place,
+            size: size
+        )
+    }
+
+    /// Whether another one is all of this or a part of it.
+    func contains(_ other: RecordPlace) -> Bool {
+        other.segment == segment && other.place >= place && other.place < place + size
+            && first <= other.first && other.end <= end
     }
 
     package init(_ head: RecordHead, segment: UInt64, place: Int) {

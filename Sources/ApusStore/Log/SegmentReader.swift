@@ -37,18 +37,56 @@ package final class SegmentReader: Sendable {
         into room: UnsafeMutableRawBufferPointer
     ) throws(LogFailure) -> RecordHead {
         precondition(room.count == record.size)
+        let name = try fill(room, from: record)
+        let bytes = UnsafeRawBufferPointer(room)
+        guard let head = RecordHead(bytes), head.batch.topic == topic,
+            RecordPlace(head, segment: record.segment, place: record.place) == record, RecordHead.isIntact(bytes)
+        else { throw .damaged(file: name, place: record.place, LostRecord(topic, record)) }
+        return head
+    }
+
+    /// Reads records that are joined, and checks that they are those that were written.
+    ///
+    /// - Parameters:
+    ///   - offset: those that end at it or before are left out.
+    ///   - room: ``RecordPlace/size`` bytes.
+    /// - Returns: at least one, each with its place in the room: those before the first one that is damaged.
+    /// - Throws: ``LogFailure``: `damaged` when that is the first one asked for.
+    package func read(
+        _ joined: RecordPlace,
+        of topic: UInt32,
+        from offset: UInt64,
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(LogFailure) -> [(head: RecordHead, range: Range<Int>)] {
+        precondition(room.count == joined.size)
+        let name = try fill(room, from: joined)
+        var walk = JoinedRecords(UnsafeRawBufferPointer(room), of: topic, in: joined)
+        var found: [(head: RecordHead, range: Range<Int>)] = []
+        while let next = walk.next() {
+            switch next {
+            case .record(let head, let range):
+                if head.batch.end > offset { found.append((head, range)) }
+            case .lost(let offsets, let place):
+                guard found.isEmpty else { return found }
+                guard offsets.upperBound < offset else {
+                    throw .damaged(file: name, place: joined.place + place, LostRecord(topic, offsets))
+                }
+            }
+        }
+        guard !found.isEmpty else { throw .damaged(file: name, place: joined.place, LostRecord(topic, joined)) }
+        return found
+    }
+
+    /// - Returns: the name of the file. What the file ends before is zero.
+    private func fill(_ room: UnsafeMutableRawBufferPointer, from record: RecordPlace) throws(LogFailure) -> String {
         let file = try file(record.segment)
-        let count: Int
         do throws(DiskError) {
-            count = try file.read(into: room, at: record.place)
+            let count = try file.read(into: room, at: record.place)
+            UnsafeMutableRawBufferPointer(rebasing: room[count...]).initializeMemory(as: UInt8.self, repeating: 0)
         } catch {
             throw .disk(error)
         }
-        let bytes = UnsafeRawBufferPointer(room)
-        guard count == bytes.count, let head = RecordHead(bytes), head.batch.topic == topic,
-            RecordPlace(head, segment: record.segment, place: record.place) == record, RecordHead.isIntact(bytes)
-        else { throw .damaged(file: file.name, place: record.place, LostRecord(topic, record)) }
-        return head
+        return file.name
     }
 
     /// The same, in an array.

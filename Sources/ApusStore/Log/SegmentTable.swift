@@ -41,10 +41,14 @@ package struct SegmentTable: Sendable {
     /// The segment that records are appended to; those before it get no more.
     private var newest: UInt64 = 0
 
-    package init() {}
+    private let exactness: Int
+
+    /// - Parameter exactness: of each topic's history, small records are joined up to one part in so many.
+    package init(exactness: Int = TopicRecords.exactness) { self.exactness = exactness }
 
     /// All that a log has, in segments that get no more records.
-    package init(_ indexes: [SegmentIndex]) {
+    package init(_ indexes: [SegmentIndex], exactness: Int = TopicRecords.exactness) {
+        self.init(exactness: exactness)
         for index in indexes {
             let wanted = index.end - SegmentHead.size
             wantedSize += wanted
@@ -53,9 +57,8 @@ package struct SegmentTable: Sendable {
         newest = indexes.last?.segment.number ?? 0
         let sorted = RecordsByTopic(indexes)
         for (topic, range) in sorted.ranges {
-            var (records, late) = (TopicRecords(capacity: range.count), [RecordPlace]())
-            for record in sorted.records[range] where !records.append(record) { late.append(record) }
-            if !late.isEmpty { unwant(records.insert(contentsOf: late)) }
+            var records = TopicRecords(exactness: exactness)
+            unwant(records.take(sorted.records[range]))
             topics[topic] = records
         }
     }
@@ -67,7 +70,7 @@ extension SegmentTable {
     /// All topics that there were records of.
     package var topicNumbers: some Sequence<UInt32> { topics.keys }
 
-    /// The records of a topic that are wanted, in the order of their offsets, which may have gaps.
+    /// The records of a topic that are wanted, small ones joined, in the order of their offsets, which may have gaps.
     package func records(of topic: UInt32) -> ArraySlice<RecordPlace> { topics[topic]?.wanted ?? [] }
 
     /// The record that has an offset; else the first one after it.
@@ -112,8 +115,19 @@ extension SegmentTable {
     }
 
     /// What of a segment is wanted, in the order in which it was written.
-    package func wanted(of index: SegmentIndex) -> [SegmentIndex.Entry] {
-        index.entries.filter { record(of: $0.topic, from: $0.record.first) == $0.record }
+    ///
+    /// - Parameter bytes: about how much; what is joined is not parted.
+    package func wanted(of index: SegmentIndex, upTo bytes: Int = .max) -> [SegmentIndex.Entry] {
+        var (found, size, last) = ([SegmentIndex.Entry](), 0, RecordPlace?.none)
+        for entry in index.entries {
+            guard let record = record(of: entry.topic, from: entry.record.first), record.contains(entry.record)
+            else { continue }
+            if size >= bytes, record != last { break }
+            found.append(entry)
+            size += entry.record.size
+            last = record
+        }
+        return found
     }
 
     /// The topics of which nothing is left when a segment goes, and the offset that each goes on with.
@@ -135,7 +149,7 @@ extension SegmentTable {
         }
         change(record.segment) { $0.size = max($0.size, record.place + record.sizeOnDisk) }
         let emptied = topics[topic].flatMap { $0.wanted.isEmpty ? $0.lastSegment : nil }
-        if topics[topic, default: TopicRecords()].append(record) {
+        if topics[topic, default: TopicRecords(exactness: exactness)].append(record) {
             want(record)
             if let emptied { change(emptied) { $0.emptied.remove(topic) } }
             // It may be one of a topic that keeps nothing.

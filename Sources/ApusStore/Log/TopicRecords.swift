@@ -1,5 +1,11 @@
 /// The records of a topic, as far as they are wanted.
+///
+/// Small records that follow each other are joined, so that what a topic takes in memory does not depend on how many
+/// records it has: up to ``mostJoined`` bytes, and up to one part in ``exactness`` of the topic's history, as retention
+/// keeps or gives up whole ones.
 struct TopicRecords: Sendable {
+    static let (mostJoined, exactness) = (64 << 10, 256)
+
     private var records: [RecordPlace] = []
     /// How many of the first ones are not wanted any more. They are taken out when they are half of all.
     private var dropped = 0
@@ -16,7 +22,9 @@ struct TopicRecords: Sendable {
     /// The segment with the last record there was, as long as there is that segment.
     var lastSegment: UInt64?
 
-    init(capacity: Int = 0) { records.reserveCapacity(capacity) }
+    private let exactness: Int
+
+    init(exactness: Int = Self.exactness) { self.exactness = exactness }
 
     /// Ascending, without overlaps.
     var wanted: ArraySlice<RecordPlace> { records[dropped...] }
@@ -36,11 +44,24 @@ struct TopicRecords: Sendable {
     /// - Returns: `false` if it is not the next one, and was not added.
     mutating func append(_ record: RecordPlace) -> Bool {
         guard record.first >= end else { return false }
-        records.append(record)
-        wantedSize += record.size
-        history.size += record.size
+        add(record)
         (end, lastSegment) = (record.end, record.segment)
         return true
+    }
+
+    private mutating func add(_ record: RecordPlace) {
+        var added = record.size
+        // What is history and what is not stay apart.
+        if records.count > max(history.index, dropped), let last = records.last,
+            let joined = last.joined(with: record, most: min(Self.mostJoined, history.size / exactness))
+        {
+            records[records.count - 1] = joined
+            added = joined.size - last.size
+        } else {
+            records.append(record)
+        }
+        wantedSize += added
+        history.size += added
     }
 
     /// Adds a record that has offsets from before the end. Returns those that it takes the place of; `nil` if it is
@@ -52,18 +73,29 @@ struct TopicRecords: Sendable {
         let replaced = Array(records[start..<stop])
         records.replaceSubrange(start..<stop, with: [record])
         wantedSize += record.size - replaced.reduce(0) { $0 + $1.size }
+        if start > dropped,
+            let joined = records[start - 1].joined(with: record, most: min(Self.mostJoined, wantedSize / exactness))
+        {
+            wantedSize += joined.size - record.size - records[start - 1].size
+            records.replaceSubrange(start - 1...start, with: [joined])
+        }
         history.retention = nil
         if record.end >= end { (end, lastSegment) = (record.end, record.segment) }
         return replaced
     }
 
-    /// The same for many of them, in the order in which they were written.
-    mutating func insert(contentsOf late: [RecordPlace]) -> [RecordPlace] {
+    /// Takes all that there are of a topic, in the order in which they were written. Returns those that others take the
+    /// place of.
+    mutating func take(_ written: ArraySlice<RecordPlace>) -> [RecordPlace] {
+        if zip(written, written.dropFirst()).allSatisfy({ $0.end <= $1.first }) {
+            for record in written { _ = append(record) }
+            return []
+        }
         func isLater(_ one: RecordPlace, _ other: RecordPlace) -> Bool {
             (one.segment, one.place) > (other.segment, other.place)
         }
         var (kept, replaced): ([RecordPlace], [RecordPlace]) = ([], [])
-        for record in (records + late).sorted(by: { $0.first == $1.first ? isLater($0, $1) : $0.first < $1.first }) {
+        for record in written.sorted(by: { $0.first == $1.first ? isLater($0, $1) : $0.first < $1.first }) {
             var isKept = true
             while isKept, let last = kept.last, last.end > record.first {
                 isKept = isLater(record, last)
@@ -71,10 +103,7 @@ struct TopicRecords: Sendable {
             }
             if isKept { kept.append(record) } else { replaced.append(record) }
         }
-        records = kept
-        wantedSize = kept.reduce(0) { $0 + $1.size }
-        history.retention = nil
-        if let last = kept.last { (end, lastSegment) = (last.end, last.segment) }
+        for record in kept { _ = append(record) }
         return replaced
     }
 
