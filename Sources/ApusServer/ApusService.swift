@@ -1,6 +1,7 @@
 public import ApusBroker
 import ApusJournal
 import ApusProtocol
+import ApusSockets
 import Hummingbird
 public import Logging
 import NIOCore
@@ -67,6 +68,7 @@ public struct ApusService: Service {
         let threads = configuration.threads > 0 ? configuration.threads : System.coreCount
         let socketLoops = try SocketLoops(count: threads)
         let httpLoops = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        for loop in httpLoops.makeIterator() { loop.execute(ThreadPriority.takeFromProcess) }
         let result = await Result { try await run(on: socketLoops, httpLoops) }
         try await socketLoops.shutdown()
         try await httpLoops.shutdownGracefully()

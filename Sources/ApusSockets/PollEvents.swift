@@ -17,6 +17,8 @@ public struct PollEvents: OptionSet, Sendable {
     public static let inputEnded = PollEvents(EPOLLRDHUP)
     /// Both directions are closed, or the connection has failed. Always reported.
     public static let broken = PollEvents(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    /// The peer has closed the connection, or will send nothing more.
+    static let gone = broken.union(.inputEnded)
     /// Only for watching: reports new bytes only, not bytes that were available before.
     public static let edgeTriggered = PollEvents(EPOLLET)
 

@@ -75,6 +75,7 @@ public final class SocketLoop: EventLoop {
             preconditionFailure("a loop runs once")
         }
         let poller = Poller(epoll: epoll)
+        ThreadPriority.takeFromProcess()
         thread.store(UInt(pthread_self()), ordering: .relaxed)
         let id = alarm.register(with: poller)
         var work: [Work] = []

@@ -7,7 +7,7 @@ import NIOCore
 /// Used only on the loop that it listens on.
 final class Listener: PollTarget {
     /// How many connections are accepted before the loop's other sockets get their turn.
-    private static let burst = 64
+    private static let burst = 16
     /// How long the listener waits when no further socket can be opened.
     private static let pause = TimeAmount.milliseconds(100)
     /// The least time between two warnings that clients wait.

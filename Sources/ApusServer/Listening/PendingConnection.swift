@@ -80,7 +80,7 @@ final class PendingConnection: PollTarget {
     func start() {
         context.add(self)
         do throws(SocketError) {
-            registration = try poller.add(socket, for: Self.interest, target: self)
+            registration = try poller.add(socket, for: Self.interest, isPatient: true, target: self)
         } catch {
             context.logger.debug("socket failed", metadata: ["peer": "\(peer)", "error": "\(error)"])
             return close()
