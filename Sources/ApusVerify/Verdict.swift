@@ -49,6 +49,7 @@ package struct Verdict: Sendable {
             return "  \(name)\(counted(sums.subscribers, "subscriber")), \(counted(sums.delivered, "event")), "
                 + counted(sums.reconnects, "reconnect")
         }
+        if settings.restarts != nil { lines.append("restarts    \(sums.restarts) by kill -9") }
         lines.append("recovery    \(recoveryText)")
         if !sums.ended.isEmpty || sums.failedConnects > 0 { lines.append("connections \(endedText)") }
         lines.append("books       \(booksText)")
@@ -65,7 +66,9 @@ package struct Verdict: Sendable {
         if let failure { return "broken off: \(failure)" }
         if isProven {
             let drops = sums.counts.announced > 0 ? " but what was announced" : ""
-            return "nothing lost\(drops), nothing doubled, nothing reordered\(end)"
+            let over = ", nothing vanished, over \(counted(sums.restarts, "restart"))"
+            let restarts = settings.restarts == nil ? "" : over
+            return "nothing lost\(drops), nothing doubled, nothing reordered\(restarts)\(end)"
         }
         if sums.published == 0 { return "nothing was published\(end)" }
         var findings = violationCounts.filter { $0.count != 0 }.map { "\($0.count) \($0.name)" }
@@ -111,7 +114,8 @@ package struct Verdict: Sendable {
     private var violationCounts: [(name: String, count: Int)] {
         [
             ("lost", sums.counts.lost), ("doubled", sums.counts.doubled), ("reordered", sums.counts.reordered),
-            ("misplaced", sums.counts.misplaced), ("damaged", sums.counts.damaged), ("faults", sums.counts.faults),
+            ("misplaced", sums.counts.misplaced), ("damaged", sums.counts.damaged), ("vanished", sums.counts.vanished),
+            ("faults", sums.counts.faults),
         ]
     }
 
@@ -135,6 +139,7 @@ package struct Verdict: Sendable {
             "\"seconds\":\(Self.tenths(seconds))", "\"published\":\(sums.published)", "\"refused\":\(sums.refused)",
             "\"unanswered\":\(sums.unanswered)", "\"expected\":\(sums.expected)",
             "\"delivered\":\(sums.counts.delivered)", "\"percent\":\(percent)", "\"reconnects\":\(reconnects)",
+            "\"restarts\":\(sums.restarts)",
             violationCounts.map { "\"\($0.name)\":\($0.count)" }.joined(separator: ","),
             "\"announced\":\(sums.counts.announced)", "\"transports\":{\(perTransport.joined(separator: ","))}",
             "\"recovery_ms\":{\"count\":\(sums.recovery.count),\"p50\":\(Self.json(sums.recovery.quantile(0.5))),"

@@ -36,6 +36,8 @@ package final class VerifyControl: Sendable {
         /// How many connections the server ended, by code.
         var ended: [String: Int] = [:]
         var failedConnects = 0
+        /// How often the server was killed and started again.
+        package var restarts = 0
         /// How long publishers waited for the slowest subscriber, in seconds.
         var heldBack = 0.0
         /// The first violations, as sentences.

@@ -13,7 +13,7 @@ package struct VerifyRun: Sendable {
     }
 
     /// What is known after the server has been probed.
-    private struct Stage {
+    struct Stage {
         let client: RESTClient
         let features: ServerFeatures
         let room: VerifyTopics.Room
@@ -111,6 +111,7 @@ package struct VerifyRun: Sendable {
             control.finish(finals: finals)
             group.cancelAll()
             try await group.waitForAll()
+            if settings.restarts != nil { await readAgain(stage, finals) }
             // Check again after all subscriptions have ended: every pending message must have been counted.
             guard case .balanced = open else { return (open, seconds) }
             return (await books(stage), seconds)
@@ -144,6 +145,7 @@ package struct VerifyRun: Sendable {
         let begin = NIODeadline.now()
         control.enter(.publishing)
         async let publishing: Void = runPublishers(stage)
+        try await restartServer(since: begin)
         let end = begin + .nanoseconds(Int64(settings.duration * 1e9))
         _ = try await control.wait(until: end) { control.isInterrupted }
         control.enter(.draining)
@@ -227,11 +229,13 @@ package struct VerifyRun: Sendable {
         return await ServerBooks.check(
             stage.client,
             since: before,
-            share: .init(
-                published: sums.published,
-                unanswered: sums.unanswered,
-                delivered: sums.byTransport.reduce(0) { $0 + ($1.key == .poll ? 0 : $1.value.delivered) }
-            )
+            share: settings.restarts != nil
+                ? nil
+                : .init(
+                    published: sums.published,
+                    unanswered: sums.unanswered,
+                    delivered: sums.byTransport.reduce(0) { $0 + ($1.key == .poll ? 0 : $1.value.delivered) }
+                )
         )
     }
 }

@@ -19,6 +19,8 @@ package struct VerifySettings: Sendable {
     var allowsDrops: Bool
     /// How long nothing may arrive at the end, in seconds, before missing messages count as lost.
     var patience = 15.0
+    /// How the server is restarted while publishers publish; `nil` for a server that is left alone.
+    var restarts: VerifyRestarts?
 
     package init(
         address: ServerAddress,
@@ -31,7 +33,8 @@ package struct VerifySettings: Sendable {
         rate: Double,
         transports: [VerifyTransport]? = nil,
         dropEvery: ClosedRange<Double>,
-        allowsDrops: Bool = false
+        allowsDrops: Bool = false,
+        restarts: VerifyRestarts? = nil
     ) {
         self.address = address
         self.credential = credential
@@ -44,11 +47,18 @@ package struct VerifySettings: Sendable {
         self.transports = transports
         self.dropEvery = dropEvery
         self.allowsDrops = allowsDrops
+        self.restarts = restarts
     }
 
     /// How many messages each topic should keep: one minute of its share of the rate, between 20,000 and 100,000.
     var history: Int {
         min(100_000, max(20_000, Int(rate / Double(topics) * 60)))
+    }
+
+    /// How many messages each topic keeps. With restarts it is the whole run, twice over, up to 1,000,000: at the end,
+    /// everything is read again.
+    var kept: Int {
+        restarts == nil ? history : history + min(900_000, Int(rate / Double(topics) * duration * 2))
     }
 
     func topicName(_ index: Int) -> String {

@@ -166,6 +166,7 @@ struct VerifySubscriber: Sendable {
         if control.failure == nil { progress.check.finish(last: last) }
         flush(progress)
         let expected = progress.check.expected(last: last)
+        if progress.check.counts.delivered == last { record.sawAll(digest: progress.check.digest) }
         control.update { $0.expected += expected }
     }
 }

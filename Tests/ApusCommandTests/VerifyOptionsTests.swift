@@ -21,12 +21,17 @@ struct VerifyOptionsTests {
         for wrong in ["", "ws,", "tcp"] { #expect(TransportList(argument: wrong) == nil) }
     }
 
-    @Test(arguments: ["--subscribers 0", "--rate 0", "--topics 9999", "--publishers 0", "a b", "--drop-every 1"])
+    @Test(arguments: [
+        "--subscribers 0", "--rate 0", "--topics 9999", "--publishers 0", "a b", "--drop-every 1",
+        "--restarts 1", "--data d", "--data d --restarts 0", "http://h --data d --restarts 1",
+    ]
+    )
     func `refuse numbers out of bounds`(line: String) {
         #expect(throws: (any Error).self) { try VerifyCommand.parse(line.split(separator: " ").map(String.init)) }
     }
 
     @Test func `take a server and how often its clients are cut off`() {
         #expect(throws: Never.self) { try VerifyCommand.parse(["http://h", "--drop-every", "0.1..0.5"]) }
+        #expect(throws: Never.self) { try VerifyCommand.parse(["--data", "d", "--restarts", "3"]) }
     }
 }

@@ -95,6 +95,34 @@ struct SubscriberCheckTests {
         #expect(record.acked(stream: 0, first: 2, count: 1, at: 3, epoch: "e").count == 1)
     }
 
+    @Test func `finds what was seen and is gone after a reconnect`() {
+        check.receive([event(1), event(2), event(3)])
+        check.receive([resumed(1, recovered: true)])
+        #expect(check.counts == VerifyCounts(delivered: 3, vanished: 2))
+    }
+
+    @Test func `finds an acked message of a stream of which nothing came`() {
+        let stream = record.openStream()
+        #expect(record.acked(stream: stream, first: 0, count: 1, at: 2, epoch: "e").isEmpty)
+        check.receive([event(1), event(2, 1)])
+        check.finish(last: 2)
+        #expect(check.counts == VerifyCounts(delivered: 2, lost: 1, misplaced: 1))
+    }
+
+    @Test func `has the digest of all who saw the same, and of nobody else`() {
+        func digest(_ events: [Arrival]) -> UInt64 {
+            let check = SubscriberCheck(number: 1, record: record)
+            check.receive([.started(.init(position: LogPosition(epoch: "e", offset: 0)))])
+            check.receive(events)
+            return check.digest
+        }
+        let seen = digest([event(1), event(2), event(3)])
+        #expect(digest([event(1), event(3), event(2)]) == seen)
+        #expect(digest([event(1), event(2)]) != seen)
+        #expect(digest([event(1), event(2), event(3, 3)]) != seen)
+        #expect(digest([event(1), event(2, 2), event(3, 1)]) != seen)
+    }
+
     @Test func `gives up when the epoch changes or the topic goes`() {
         check.receive([event(1), resumed(0, recovered: false, epoch: "f"), event(1)])
         #expect(check.failure != nil)

@@ -38,7 +38,7 @@ struct VerdictTests {
         #expect(!verdict(delivered: 5, of: 5, books: .violated("x")).isProven)
         #expect(!verdict(delivered: 5, of: 5) { $0.published = 0 }.isProven)
         let kinds: [WritableKeyPath<VerifyCounts, Int>] = [
-            \.lost, \.doubled, \.reordered, \.misplaced, \.damaged, \.faults, \.announced,
+            \.lost, \.doubled, \.reordered, \.misplaced, \.damaged, \.vanished, \.faults, \.announced,
         ]
         for kind in kinds {
             #expect(!verdict(delivered: 5, of: 5) { $0.counts[keyPath: kind] = 1 }.isProven)

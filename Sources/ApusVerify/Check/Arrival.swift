@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// A position in a topic's log.
 struct LogPosition: Equatable, Sendable {
     let epoch: String
@@ -43,4 +45,11 @@ struct SeenEvent: Equatable, Sendable {
 struct MessageLabel: Hashable, Sendable {
     let stream: UInt32
     let sequence: UInt32
+
+    /// A number that hardly any other message, or this one at another offset, has.
+    func digest(at offset: Int) -> UInt64 {
+        var random = SplitMix64(seed: UInt64(stream) << 32 | UInt64(sequence))
+        var mixed = SplitMix64(seed: random.next() ^ UInt64(offset))
+        return mixed.next()
+    }
 }

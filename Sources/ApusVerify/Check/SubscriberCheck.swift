@@ -4,10 +4,14 @@
 /// only by the subscriber's task.
 final class SubscriberCheck {
     let number: Int
+    /// Who it is, at the start of a sentence.
+    private let name: String
     let record: TopicRecord
     /// The last handled position; `nil` until the server has given the first one.
     private(set) var position: LogPosition?
     private(set) var counts = VerifyCounts()
+    /// The sum of all seen labels with their offsets: two that saw the same have the same, in whatever order.
+    private(set) var digest: UInt64 = 0
     /// Why continuing is useless.
     private(set) var failure: String?
 
@@ -18,8 +22,14 @@ final class SubscriberCheck {
     private let report: (String) -> Void
 
     /// Creates a check. `report` gets each violation as a sentence for people.
-    init(number: Int, record: TopicRecord, report: @escaping (String) -> Void = { _ in }) {
+    init(
+        number: Int,
+        name: String? = nil,
+        record: TopicRecord,
+        report: @escaping (String) -> Void = { _ in }
+    ) {
         self.number = number
+        self.name = name ?? "subscriber \(number)"
         self.record = record
         self.report = report
     }
@@ -45,7 +55,7 @@ final class SubscriberCheck {
         }
         for mismatch in record.seen(seen, by: number, position: position?.offset ?? 0) {
             counts.misplaced += 1
-            report("subscriber \(number), \(record.name): \(mismatch)")
+            report("\(name), \(record.name): \(mismatch)")
         }
     }
 
@@ -58,9 +68,10 @@ final class SubscriberCheck {
         }
         // A message that was acked as stored but has no offset at all shows as a gap in its stream.
         var absent = 0
-        for (stream, tracker) in streams {
-            absent += tracker.missing - record.refused(stream: stream, in: tracker.gaps)
-            absent += max(0, record.acked(stream: stream) - tracker.next)
+        for stream in 0..<UInt32(record.streamCount) {
+            let tracker = streams[stream, default: SequenceTracker(next: 0)]
+            let tail = tracker.next..<max(tracker.next, record.acked(stream: stream))
+            absent += tracker.missing + tail.count - record.refused(stream: stream, in: tracker.gaps + [tail])
         }
         // A damaged message has no label, so it leaves a gap too.
         let unexplained = absent - offsets.missing - announcedMissing - missing - counts.damaged
@@ -80,6 +91,11 @@ final class SubscriberCheck {
             let claim = start.recovered == false ? "" : " without saying recovered: false"
             failure = "the epoch of '\(record.name)' changed from \(position.epoch) to \(start.position.epoch)\(claim)"
             return
+        }
+        if start.position.offset < position.offset {
+            let gone = position.offset - start.position.offset
+            counts.vanished += gone
+            report("\(name), \(record.name): \(gone) seen up to offset \(position.offset) are gone after a reconnect")
         }
         guard start.recovered == false else { return }
         announce(through: start.missed?.upperBound ?? start.position.offset)
@@ -103,7 +119,7 @@ final class SubscriberCheck {
         announcedMissing += skipped
         if skipped > 0 {
             position?.offset = last
-            report("subscriber \(number), \(record.name): \(skipped) up to offset \(last) announced as lost")
+            report("\(name), \(record.name): \(skipped) up to offset \(last) announced as lost")
         }
     }
 
@@ -116,12 +132,12 @@ final class SubscriberCheck {
         switch offsets.see(event.offset) {
         case .repeated:
             counts.doubled += 1
-            report("subscriber \(number), \(record.name): offset \(event.offset) came twice")
+            report("\(name), \(record.name): offset \(event.offset) came twice")
             return false
         case .late:
             counts.lost -= 1
             counts.reordered += 1
-            report("subscriber \(number), \(record.name): offset \(event.offset) came after a later one")
+            report("\(name), \(record.name): offset \(event.offset) came after a later one")
             follow(event, isInOrder: false)
         case .ahead(let missing):
             lose(missing, "\(missing) before offset \(event.offset) did not come")
@@ -139,10 +155,11 @@ final class SubscriberCheck {
         let offset = event.offset
         guard let label = event.label else {
             counts.damaged += 1
-            report("subscriber \(number), \(record.name): offset \(offset) does not have what was published")
+            report("\(name), \(record.name): offset \(offset) does not have what was published")
             return
         }
         let sequence = Int(label.sequence)
+        digest &+= label.digest(at: offset)
         switch streams[label.stream, default: SequenceTracker(next: 0)].see(sequence) {
         case .repeated:
             counts.doubled += 1
@@ -158,11 +175,11 @@ final class SubscriberCheck {
 
     private func lose(_ count: Int, _ what: String) {
         counts.lost += count
-        report("subscriber \(number), \(record.name): \(what)")
+        report("\(name), \(record.name): \(what)")
     }
 
     private func fault(_ what: String) {
         counts.faults += 1
-        report("subscriber \(number), \(record.name): \(what)")
+        report("\(name), \(record.name): \(what)")
     }
 }

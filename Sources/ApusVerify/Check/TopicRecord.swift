@@ -41,6 +41,8 @@ final class TopicRecord: Sendable {
         var positions: [Int: Int] = [:]
         /// The number of unanswered messages in all streams.
         var unanswered = 0
+        /// What the subscribers that saw the whole topic saw; one digest if they agree.
+        var digests: Set<UInt64> = []
     }
 
     let name: String
@@ -124,7 +126,19 @@ final class TopicRecord: Sendable {
     /// The position of the slowest subscriber; `nil` without subscribers.
     var slowest: Int? { state.withLock { $0.positions.values.min() } }
 
+    /// Records the digest of a subscriber that saw the topic from its first to its last message.
+    func sawAll(digest: UInt64) {
+        state.withLock { _ = $0.digests.insert(digest) }
+    }
+
     // MARK: Sums
+
+    /// The epoch that acks name; `nil` before the first.
+    var epoch: String? { state.withLock { $0.epoch } }
+
+    var digests: Set<UInt64> { state.withLock { $0.digests } }
+
+    var streamCount: Int { state.withLock { $0.streams.count } }
 
     /// The highest offset that an ack named or a subscriber saw.
     var highest: Int { state.withLock { $0.highest } }

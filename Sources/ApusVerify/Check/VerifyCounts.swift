@@ -14,11 +14,13 @@ package struct VerifyCounts: Equatable, Sendable {
     package var misplaced = 0
     /// Messages that differ from what was published.
     package var damaged = 0
+    /// Messages that were acked or seen, and are gone afterwards.
+    package var vanished = 0
     /// Answers that violate the specification.
     package var faults = 0
 
     /// What must never happen, whatever was announced.
-    package var violations: Int { lost + doubled + reordered + misplaced + damaged + faults }
+    package var violations: Int { lost + doubled + reordered + misplaced + damaged + vanished + faults }
 
     package static func += (left: inout VerifyCounts, right: VerifyCounts) {
         left.combine(right, +=)
@@ -36,6 +38,7 @@ package struct VerifyCounts: Equatable, Sendable {
         change(&announced, other.announced)
         change(&misplaced, other.misplaced)
         change(&damaged, other.damaged)
+        change(&vanished, other.vanished)
         change(&faults, other.faults)
     }
 }

@@ -60,6 +60,17 @@ struct SessionPlan: Equatable {
     /// batch.
     var socketLife: Double? { life.map { cutsMidBatch ? $0 + 0.2 : $0 } }
 
+    /// One connection without an end that takes all at once.
+    static let endless = SessionPlan(
+        pause: 0,
+        life: nil,
+        cutsMidBatch: false,
+        cutsAtOnce: false,
+        usesQuery: false,
+        cutShare: 0,
+        pace: nil
+    )
+
     /// The same plan without an end, for the time after the last publish.
     var endless: SessionPlan {
         var plan = self

@@ -70,14 +70,18 @@ struct ServerBooks: Equatable {
     }
 
     /// Reads the counters until they are quiet, for at most five seconds, and checks them.
-    static func check(_ client: RESTClient, since before: ServerBooks, share: Share) async -> Outcome {
+    ///
+    /// Without a share, only whether they balance: those of a restarted server began anew.
+    static func check(_ client: RESTClient, since before: ServerBooks, share: Share?) async -> Outcome {
         let deadline = NIODeadline.now() + .seconds(5)
         var last: ServerBooks?
         var quiet = 0
         while NIODeadline.now() < deadline {
             guard let books = await read(client) else { return .inconclusive("GET /metrics answers no more") }
             quiet = books.moving == last?.moving ? quiet + 1 : 0
-            if quiet > 0, books.isBalanced { return judge(books, since: before, share: share) }
+            if quiet > 0, books.isBalanced {
+                return share.map { judge(books, since: before, share: $0) } ?? .balanced(books.equation)
+            }
             last = books
             try? await Task.sleep(for: .milliseconds(200))
         }

@@ -9,6 +9,7 @@ struct VerifyTopics: Sendable {
     private static let defaultQueue = 1_000
 
     let names: [String]
+    private let settings: VerifySettings
     let client: RESTClient
 
     /// How far a subscriber may be behind, and the queue that it asks for.
@@ -19,6 +20,7 @@ struct VerifyTopics: Sendable {
     }
 
     init(settings: VerifySettings) {
+        self.settings = settings
         names = (0..<settings.topics).map(settings.topicName)
         client = RESTClient(address: settings.address, credential: settings.credential)
     }
@@ -28,9 +30,9 @@ struct VerifyTopics: Sendable {
     /// If the server does not support `PUT`, the topics have the server's default history, and `note` is called.
     func create(history: Int, note: (String) -> Void) async throws -> Room {
         var isPutKnown = true
-        for name in names {
+        for (index, name) in names.enumerated() {
             if isPutKnown {
-                isPutKnown = try await put(name, history: history)
+                isPutKnown = try await put(name, body: body(index))
             }
             if !isPutKnown { try await post(name) }
         }
@@ -49,9 +51,15 @@ struct VerifyTopics: Sendable {
         Room(lagLimit: min(history, defaultQueue) / 2, queue: nil)
     }
 
+    /// The settings of a topic. With restarts, every other topic is flushed to the disk, the others are only written.
+    private func body(_ index: Int) -> String {
+        let durability = settings.restarts.map { _ in index.isMultiple(of: 2) ? "disk" : "os" }
+        let member = durability.map { ",\"durability\":\"\($0)\"" } ?? ""
+        return "{\"history\":\(settings.kept),\"overflow\":\"drop-oldest\"\(member)}"
+    }
+
     /// Creates a topic by `PUT`. Returns `false` if the server does not support that.
-    private func put(_ name: String, history: Int) async throws -> Bool {
-        let body = "{\"history\":\(history),\"overflow\":\"drop-oldest\"}"
+    private func put(_ name: String, body: String) async throws -> Bool {
         let path = "/topics/\(name)"
         var response = try await client.send(.PUT, path, body: body)
         if response.status == 200 {

@@ -15,6 +15,10 @@ struct VerifyCommand: ServerCommand {
             every ack, that all that was acked arrived everywhere, and at the end the server's own counters. It can be \
             run against a server in use; its topics are named apus-verify-SEED-N and deleted afterwards.
 
+            With --data and --restarts it starts a server of its own, kills it while messages are on their way, and \
+            starts it again on the same folder. Topics are kept on the disk, every other one with a flush. Clients go on \
+            from their positions, and at the end every topic is read again: what was acked or seen must be there.
+
             The same seed makes the same schedule. Exit codes: 0 proven, 1 violated, 64 wrong usage, 69 server \
             unreachable, 77 unauthorized.
 
@@ -22,6 +26,7 @@ struct VerifyCommand: ServerCommand {
               apus verify http://127.0.0.1:8080
               apus verify https://example.org --duration 10m --subscribers 200 --rate 2000
               apus verify --transports sse,poll --seed 42 --json
+              apus verify --data /tmp/kept --restarts 10 --duration 1m
             """
     )
 
@@ -65,6 +70,17 @@ struct VerifyCommand: ServerCommand {
     @Flag(help: "Do not count what the server announced as dropped.")
     var allowDrops = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Verify a server of its own, which keeps this folder, in place of one at a URL; with --restarts.",
+            valueName: "dir"
+        )
+    )
+    var data: String?
+
+    @Option(help: ArgumentHelp("How often that server is killed (kill -9) and started again.", valueName: "n"))
+    var restarts: Int?
+
     @OptionGroup
     var credentials: CredentialOptions
 
@@ -79,11 +95,29 @@ struct VerifyCommand: ServerCommand {
         if !(1...1_000).contains(publishers) { throw ValidationError("--publishers must be from 1 to 1000") }
         if !(1...1_000).contains(topics) { throw ValidationError("--topics must be from 1 to 1000") }
         if !(0.1...1_000_000).contains(rate) { throw ValidationError("--rate must be from 0.1 to 1000000") }
+        if (data == nil) != (restarts == nil) { throw ValidationError("--data and --restarts belong together") }
+        if data != nil, url != nil { throw ValidationError("--data starts a server of its own, so give no URL") }
+        if let restarts, !(1...1_000).contains(restarts) {
+            throw ValidationError("--restarts must be from 1 to 1000")
+        }
     }
 
     func execute() async throws {
-        let settings = try settings()
         let interrupts = await Interrupts.requests()
+        guard let data, let restarts else { return try await verify(settings(), interrupts) }
+        let server = VerifyServer(data: data)
+        let settings = try settings(server, restarts: restarts)
+        do {
+            try await server.start()
+            try await verify(settings, interrupts)
+        } catch {
+            await server.stop()
+            throw error
+        }
+        await server.stop()
+    }
+
+    private func verify(_ settings: VerifySettings, _ interrupts: AsyncStream<Void>) async throws {
         let control = VerifyControl()
         StandardError.write("verifying \(settings.address) with seed \(settings.seed)\n")
         let verdict: Verdict
@@ -114,9 +148,9 @@ struct VerifyCommand: ServerCommand {
         }
     }
 
-    private func settings() throws -> VerifySettings {
+    private func settings(_ server: VerifyServer? = nil, restarts: Int = 0) throws -> VerifySettings {
         VerifySettings(
-            address: try ConnectionOptions.address(url, from: "the argument", tls),
+            address: try server?.address() ?? ConnectionOptions.address(url, from: "the argument", tls),
             credential: try credentials.credential(),
             seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
             duration: duration.seconds,
@@ -126,7 +160,8 @@ struct VerifyCommand: ServerCommand {
             rate: rate,
             transports: transports?.transports,
             dropEvery: dropEvery?.seconds ?? 0.2...2,
-            allowsDrops: allowDrops
+            allowsDrops: allowDrops,
+            restarts: server.map { server in VerifyRestarts(count: restarts) { try await server.restart() } }
         )
     }
 }

@@ -29,7 +29,7 @@ struct VerifyProgress: Sendable {
         line += "reconnects \(reconnects), lost \(counts.lost), doubled \(counts.doubled), "
         line += "reordered \(counts.reordered)"
         if counts.announced > 0 { line += ", announced \(counts.announced)" }
-        let others = counts.misplaced + counts.damaged + counts.faults
+        let others = counts.misplaced + counts.damaged + counts.vanished + counts.faults
         if others > 0 { line += ", other violations \(others)" }
         if phase >= .draining { line += "; waiting for the rest" }
         return line

@@ -118,6 +118,13 @@ final class FakeBroker: Sendable {
         }
     }
 
+    /// Changes what is kept of a topic, as a restart may that goes wrong.
+    func change(_ name: String, _ change: (inout [String]) -> Void) {
+        state.withLock { state in
+            if state.topics[name] != nil { change(&state.topics[name, default: Topic(epoch: "")].log) }
+        }
+    }
+
     func countDelivered(_ count: Int) {
         state.withLock { $0.counters.delivered += count }
     }
