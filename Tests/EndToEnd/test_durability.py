@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from apus_e2e import BASE, PATIENCE, TIMEOUT, V1, Client, Server, apus, until
+from apus_e2e import BASE, PATIENCE, V1, Client, Server, apus, until
 from extensions import new_message, position, publish, publish_batch, subscribe
 from history import history
 from storm import Publisher, readers
