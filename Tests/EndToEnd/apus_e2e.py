@@ -158,6 +158,10 @@ class Server:
         self._stopping = True
         self.process.send_signal(signal.SIGTERM)
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait(TIMEOUT)
+
     def _read_log(self):
         for line in self.process.stderr:
             with self._changed:

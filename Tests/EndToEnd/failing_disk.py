@@ -12,7 +12,7 @@ import pytest
 
 from apus_e2e import Server, eventually
 from extensions import configure
-from history import page
+from history import history
 
 SOURCE = Path(__file__).with_name("failing_disk.c")
 
@@ -48,10 +48,17 @@ class _File(ctypes.Structure):
     _fields_ = [("write", Rule), ("sync", Rule), ("allocate", Rule)]
 
 
+class End(ctypes.Structure):
+    """At which of its calls that change a file or a folder the program is killed, 0 for never; how many there were, and
+    which of them were the first renames."""
+
+    _fields_ = [("at", ctypes.c_int), ("calls", ctypes.c_int), ("renames", ctypes.c_int * 16)]
+
+
 class FailingDisk(ctypes.Structure):
     """Start a server with the environment `env`. `segments` is messages, `catalog` everything else."""
 
-    _fields_ = [("segments", _File), ("catalog", _File)]
+    _fields_ = [("segments", _File), ("catalog", _File), ("end", End)]
 
     @classmethod
     def in_folder(cls, folder):
@@ -96,9 +103,6 @@ def topics(server):
 
 def kept(server, topic):
     """The payloads of a topic, whose offsets must have no gap."""
-    found, told = [], page(server, topic, since="all", limit=1000)
-    while told["messages"]:
-        found += told["messages"]
-        told = page(server, topic, after=found[-1]["offset"], epoch=told["epoch"], limit=1000)
+    found = history(server, topic)
     assert [message["offset"] for message in found] == list(range(1, len(found) + 1))
     return [message["message"]["payload"] for message in found]

@@ -30,6 +30,17 @@ def page(server, topic, dialect=BASE, **query):
                                          for element in response.json["messages"]]}
 
 
+def history(server, topic):
+    """All messages that the topic has, page by page."""
+    found, start = [], {"since": "all"}
+    while True:
+        told = get(server, topic, limit=1000, **start).json
+        found += told["messages"]
+        if not told["messages"]:
+            return found
+        start = {"after": told["messages"][-1]["offset"], "epoch": told["epoch"]}
+
+
 def offsets(told):
     return [element["offset"] for element in told["messages"]]
 

@@ -6,13 +6,12 @@ import json
 import os
 import random
 import shutil
-import signal
 
 import pytest
 
 from apus_e2e import TIMEOUT, Client, Server, apus
-from extensions import publish, publish_batch
-from history import get
+from extensions import configure, publish, publish_batch
+from history import history
 
 TOPIC = "orders"
 PADDING = "x" * 30_000
@@ -25,28 +24,8 @@ def data(command, *arguments, code=0, **options):
     return result
 
 
-def put(server, topic=TOPIC, **settings):
-    response = server.rest("PUT", f"/topics/{topic}", settings)
-    assert response.status in (200, 201), response.body
-
-
-def history(server, topic=TOPIC):
-    found, start = [], {"since": "all"}
-    while True:
-        page = get(server, topic, limit=1000, **start).json
-        found += page["messages"]
-        if not page["messages"]:
-            return found
-        start = {"after": page["messages"][-1]["offset"], "epoch": page["epoch"]}
-
-
 def exported(folder, *arguments):
     return [json.loads(line) for line in data("export", folder, *arguments).stdout.splitlines()]
-
-
-def kill(server):
-    server.process.send_signal(signal.SIGKILL)
-    server.process.wait(TIMEOUT)
 
 
 def segments(folder):
@@ -65,9 +44,9 @@ async def test_the_tools_work_beside_a_storm_and_a_backup_has_what_was_acked_bef
             acked = outcome["offset"]
 
     with Server("--data", str(folder)) as server:
-        put(server, history=1_000_000)
+        configure(server, TOPIC, history=1_000_000)
         # Full segments go all the time, and the small topic's messages are moved.
-        put(server, "large", history=100)
+        configure(server, "large", history=100)
         async with await Client.open(server) as client:
             storming = asyncio.create_task(storm(client))
             for number in range(5):
@@ -88,13 +67,13 @@ async def test_the_tools_work_beside_a_storm_and_a_backup_has_what_was_acked_bef
             storming.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await storming
-        kept = history(server)
+        kept = history(server, TOPIC)
         for command, path in (("repair", folder), ("import", folder)):
             assert "in use" in data(command, path, code=73, stdin="").stderr
     for target, before in backups:
         assert "all is well" in data("check", target).stdout
         with Server("--data", str(target)) as server:
-            found = history(server)
+            found = history(server, TOPIC)
             assert len(found) >= before
             assert found == kept[:len(found)]
 
@@ -102,17 +81,17 @@ async def test_the_tools_work_beside_a_storm_and_a_backup_has_what_was_acked_bef
 async def make_folder(folder):
     """A folder with several topics in it, whose server was killed; what each of them has."""
     with Server("--data", str(folder), exit_code=None) as server:
-        put(server, history=1000)
-        put(server, "clicks", history=1000, dedupe_window="1h")
-        put(server, "empty", queue=7)
-        put(server, "cursors", durability="memory")
+        configure(server, TOPIC, history=1000)
+        configure(server, "clicks", history=1000, dedupe_window="1h")
+        configure(server, "empty", queue=7)
+        configure(server, "cursors", durability="memory")
         async with await Client.open(server) as client:
             for number in range(40):
                 await publish(client, TOPIC, {"number": number, "text": "é\u2028\"\\"}, key=f"k{number % 3}")
                 await publish_batch(client, "clicks", [number, None, [1.5]], ttl=3600)
             await publish(client, "cursors", 1)
         kept = {topic: history(server, topic) for topic in (TOPIC, "clicks", "empty")}
-        kill(server)
+        server.kill()
     return kept
 
 
@@ -206,7 +185,7 @@ async def test_an_import_that_was_cut_is_continued(tmp_path):
 async def test_messages_that_have_expired_are_left_out_and_leave_their_offsets(tmp_path):
     folder, other = tmp_path / "data", tmp_path / "other"
     with Server("--data", str(folder)) as server:
-        put(server)
+        configure(server, TOPIC)
         async with await Client.open(server) as client:
             for number in range(6):
                 # Offsets 2, 3 and 6 are gone at once.
@@ -217,7 +196,7 @@ async def test_messages_that_have_expired_are_left_out_and_leave_their_offsets(t
         == [1, {"from": 2, "to": 2}, {"from": 3, "to": 3}, 4, 5, {"from": 6, "to": 6}]
     data("import", other, stdin="".join(json.dumps(line) + "\n" for line in lines))
     with Server("--data", str(other)) as server:
-        assert [message["offset"] for message in history(server)] == [1, 4, 5]
+        assert [message["offset"] for message in history(server, TOPIC)] == [1, 4, 5]
         assert server.rest("GET", f"/topics/{TOPIC}").json["last"] == 6
 
 
@@ -229,7 +208,7 @@ async def test_a_backup_of_a_stopped_server_and_new_epochs_for_an_older_copy(tmp
     assert "new epochs" in data("repair", copy, "--new-epochs", "--yes").stdout
     assert exported(copy, TOPIC)[0]["epoch"] != before == exported(folder, TOPIC)[0]["epoch"]
     with Server("--data", str(copy)) as server:
-        assert history(server) == kept[TOPIC]
+        assert history(server, TOPIC) == kept[TOPIC]
     data("backup", folder, copy, code=73)
 
 

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 
 import pytest
 
-from apus_e2e import BASE, PATIENCE, TIMEOUT, V1, Client, Server, apus, until
+from apus_e2e import BASE, PATIENCE, V1, Client, Server, apus, until
 from extensions import new_message, position, publish, publish_batch, subscribe
-from history import get
+from history import history
 from storm import Publisher, readers
 from websockets.exceptions import ConnectionClosed
 
@@ -25,22 +24,6 @@ def put(server, topic=TOPIC, **settings):
     return response.json
 
 
-def history(server, topic=TOPIC):
-    """All messages that the topic has, page by page."""
-    found, start = [], {"since": "all"}
-    while True:
-        page = get(server, topic, limit=1000, **start).json
-        found += page["messages"]
-        if not page["messages"]:
-            return found
-        start = {"after": page["messages"][-1]["offset"], "epoch": page["epoch"]}
-
-
-def kill(server):
-    server.process.send_signal(signal.SIGKILL)
-    server.process.wait(TIMEOUT)
-
-
 @pytest.fixture(params=["stopped", "killed"])
 def restart(request, tmp_path):
     """Starts a server on a folder; the next call ends it first, in order or with `kill -9`."""
@@ -48,7 +31,7 @@ def restart(request, tmp_path):
 
     def start(*flags):
         if running and request.param == "killed":
-            kill(running[-1])
+            running[-1].kill()
         if running:
             running[-1].__exit__(None, None, None)
         exit_code = 0 if request.param == "stopped" else None
@@ -68,11 +51,11 @@ async def test_topics_messages_and_positions_are_there_after_a_restart(restart):
             _, outcome = await publish(client, TOPIC, number, key=f"k{number % 2}")
             assert (outcome["stored"], outcome["offset"]) == ("disk", number + 1)
         seen = await subscribe(client, TOPIC, positions=True)
-    before = history(server)
+    before = history(server, TOPIC)
     server = restart()
     now = server.rest("GET", f"/topics/{TOPIC}").json
     assert (now["settings"], now["epoch"], now["last"]) == (made["settings"], made["epoch"], 5)
-    assert history(server) == before
+    assert history(server, TOPIC) == before
     async with await Client.open(server) as client:
         await publish(client, TOPIC, "after")
         ack = await subscribe(client, TOPIC, since=position(seen), positions=True)
@@ -108,18 +91,18 @@ async def test_a_topic_changes_its_level_and_takes_its_messages_along(restart):
         await publish_batch(client, TOPIC, range(3))
         put(server, durability="disk")
         await publish(client, TOPIC, 3)
-    before = history(server)
+    before = history(server, TOPIC)
     server = restart()
-    assert [message["message"]["payload"] for message in history(server)] == [0, 1, 2, 3]
-    assert history(server) == before
+    assert [message["message"]["payload"] for message in history(server, TOPIC)] == [0, 1, 2, 3]
+    assert history(server, TOPIC) == before
     put(server, durability="memory")
     server = restart()
-    assert history(server) == []
+    assert history(server, TOPIC) == []
     # Kept again: what was there two restarts ago must not come back.
     put(server, durability="disk")
     server.rest("POST", f"/topics/{TOPIC}/messages", b"9", {"Content-Type": "application/json"})
     server = restart()
-    assert [message["message"]["payload"] for message in history(server)] == [9]
+    assert [message["message"]["payload"] for message in history(server, TOPIC)] == [9]
 
 
 @pytest.mark.parametrize("lifetime", ["ttl", "history_age"])
@@ -151,7 +134,7 @@ async def test_message_ids_are_recognized_and_lifetimes_go_on(restart):
         await client.send(type="publish", topic=TOPIC, message=message, outcome=True)
         again = await client.receive()
     assert (again["offset"], again["duplicate"]) == (first["offset"], True)
-    assert [found["message"]["payload"] for found in history(server)] == ["once", "long"]
+    assert [found["message"]["payload"] for found in history(server, TOPIC)] == ["once", "long"]
 
 
 async def test_a_deleted_topic_stays_deleted_and_its_successor_is_another(restart):
@@ -217,7 +200,7 @@ async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_a_storm
             target = max(len(watcher.seen) for watcher in watchers) + 1000
             await until(lambda: all(len(watcher.seen) >= target for watcher in watchers) or failed(parties),
                         "every watcher has seen more", 60 * PATIENCE)
-            kill(server)
+            server.kill()
             await asyncio.gather(*parties)
     with Server("--data", str(data)) as server:
         kept = {topic: history(server, topic) for topic in topics}
@@ -246,7 +229,7 @@ async def test_publishing_is_refused_while_there_is_no_room_and_goes_on_after(tm
         refused = answers[-1]
         assert (refused.status, refused.json["code"]) == (503, "UNAVAILABLE")
         assert "data_bytes" in refused.json["detail"]
-        assert len(history(server)) == taken
+        assert len(history(server, TOPIC)) == taken
         assert server.rest("POST", "/topics/quick/messages", {"a": 1}).status == 201
         assert server.rest("GET", "/readyz").status == 200
         async with await Client.open(server) as client:
