@@ -5,6 +5,8 @@ struct SimulationSetup {
     private(set) var limits: MemoryBroker.Limits
     private(set) var turns = TurnLimits()
     let hubs: Int
+    /// Whether some topics are kept by a journal.
+    let isJournaled: Bool
     let names: [String]
 
     static let patterns = ["a.*", "*.x", ">", "a.>"]
@@ -29,5 +31,7 @@ struct SimulationSetup {
         }
         hubs = Int.random(in: 1...3, using: &generator)
         names = Array(Self.names.shuffled(using: &generator).prefix(Int.random(in: 1...4, using: &generator)))
+        isJournaled = generator.chance(25)
+        if isJournaled, generator.chance(30) { limits.uncommittedBytes = Int.random(in: 1...1000, using: &generator) }
     }
 }
