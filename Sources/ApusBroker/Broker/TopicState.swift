@@ -140,7 +140,10 @@ struct TopicState {
     /// Accounts for `count` messages that the topic's rate lets in.
     mutating func spendRate(_ count: Int, now: Int64) { rate.spend(count, now: now) }
 
-    var view: Topic.View { Topic.View(head: log.head, newest: log.newest, isDeleted: isDeleted) }
+    /// What readers know. A topic ends for them after what its journal has been given is settled.
+    var view: Topic.View {
+        Topic.View(head: log.head, newest: log.newest, isDeleted: isDeleted && uncommitted?.isEmpty ?? true)
+    }
 
     // MARK: Publishing
 

@@ -65,7 +65,7 @@ extension Hub {
             looked = other.reader
         }
         // A pattern may reach a deleted topic after the subscriber has found its successor.
-        guard let newest = others.filter(\.reader.isDeleted).max(by: { $0.identity.id < $1.identity.id }) else {
+        guard let newest = others.filter(\.topic.isDeleted).max(by: { $0.identity.id < $1.identity.id }) else {
             return nil
         }
         if let known = newest.succession, known.reader === subscription.reader { return known }

@@ -32,6 +32,12 @@ package enum PlantedFault: Sendable, CaseIterable {
     case countsExpired
     /// Expired messages stay in memory.
     case keepsExpired
+    /// A subscriber that starts at the head is told the head of what is not committed yet.
+    case tellsUncommittedHead
+    /// Publishes are acked before their commit.
+    case acksBeforeCommit
+    /// What could not be kept is delivered.
+    case deliversFailed
 }
 
 /// Everything that passes between a simulation and its broker, with a fault in it or without.
@@ -86,7 +92,23 @@ struct Passage: Sendable {
         return changed
     }
 
+    /// What the topic is told of its commit.
+    func outcome(_ outcome: Commit.Outcome) -> Commit.Outcome {
+        fault == .deliversFailed ? .kept : outcome
+    }
+
     // MARK: From the broker
+
+    func outcome(_ outcome: PublishOutcome) -> PublishOutcome {
+        guard fault == .acksBeforeCommit, case .uncommitted(let receipt) = outcome else { return outcome }
+        return .published(receipt)
+    }
+
+    /// The offset of the first message that a subscription was told it gets.
+    func cursor(of receipt: SubscribeReceipt, on topic: ModelTopic) -> Int {
+        let cursor = Int(receipt.offset) + 1
+        return fault == .tellsUncommittedHead && cursor == topic.head ? cursor + topic.commits.count : cursor
+    }
 
     /// Whether a record does not reach the model.
     func loses(_ record: RecordingSubscriber.Record, on connection: ModelConnection) -> Bool {

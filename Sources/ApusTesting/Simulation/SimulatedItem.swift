@@ -24,12 +24,14 @@ struct SimulatedItem: CustomStringConvertible {
 }
 
 /// Publishes one batch, and waits as long as it is told to.
-final class SimulatedPublisher: WaitingPublisher {
+final class SimulatedPublisher: WaitingPublisher, CommitWaiter {
     let items: [SimulatedItem]
     let topic: ModelTopic
     let origin: UInt32
     let hub: Hub
     private(set) var isDone = false
+    /// What it waits for when its publish is done.
+    private var publish: ModelPublish?
     private unowned let model: Model
     private let passage: Passage
 
@@ -51,17 +53,22 @@ final class SimulatedPublisher: WaitingPublisher {
             if isOdd, outcome != .deleted { fail("a bare message met \(outcome)") }
         }
         if outcome == .needsPublication { outcome = publishAll(time: time) }
+        outcome = passage.outcome(outcome)
         switch outcome {
-        case .published(let receipt):
+        case .published(let receipt), .uncommitted(let receipt):
             isDone = true
             if topic.isDeleted { fail("was published to after its deletion") }
             if let mistake = model.note(published: receipt.count, from: hub, to: topic) { fail(mistake) }
-            model.accept(receipt, for: items, to: topic, origin: origin)
+            let isCommitted = if case .published = outcome { true } else { false }
+            publish = model.accept(receipt, by: self, isCommitted: isCommitted)
+            if !isCommitted { hub.wait(self, for: hub.newestCommit) }
         case .throttled:
             if !topic.mayThrottle { fail("made a publisher wait without reason") }
             hub.wait(self, for: topic.real, outcome)
         case .held:
-            if !model.pacesPublishers { fail("made a publisher wait for a loop without reason") }
+            if !model.pacesPublishers, !topic.mayHoldForJournal {
+                fail("made a publisher wait for a loop without reason")
+            }
             hub.wait(self, for: topic.real, outcome)
         case .rateLimited:
             fail("was refused for a rate that it does not have")
@@ -70,10 +77,13 @@ final class SimulatedPublisher: WaitingPublisher {
             if !topic.isDeleted { fail("said that it is deleted") }
         case .needsPublication:
             fail("refused a publication")
-        case .uncommitted:
-            fail("waits for a journal that there is not")
         }
         if topic.real.publishedCount != UInt64(topic.messages.count) { fail("took something by halves") }
+    }
+
+    func settled(_ commit: Commit, _ outcome: Commit.Outcome) {
+        guard let publish else { return fail("settled a publish that was done") }
+        if let mistake = model.answer(publish, isKept: outcome == .kept) { fail(mistake) }
     }
 
     private func publishBare(time: Timestamp) -> PublishOutcome {

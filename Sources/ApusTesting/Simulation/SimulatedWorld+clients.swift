@@ -172,7 +172,7 @@ extension SimulatedWorld {
         _ placements: (earliest: ModelTopic.Placement, latest: ModelTopic.Placement),
         _ connection: SimulatedConnection
     ) {
-        let cursor = Int(receipt.offset) + 1
+        let cursor = passage.cursor(of: receipt, on: topic)
         let (earliest, latest) = placements
         let existing = connection.expected.find(topic, isPositioned: request.detail == .positioned)
         var range = earliest.cursor...latest.cursor

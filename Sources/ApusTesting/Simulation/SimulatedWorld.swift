@@ -8,6 +8,7 @@ final class SimulatedWorld {
     let passage: Passage
     let loop: ManualLoop
     let model: Model
+    let journal: SimulatedJournal?
     var clients: [SimulatedClient] = []
     /// The publishers that wait.
     var publishers: [SimulatedPublisher] = []
@@ -19,11 +20,13 @@ final class SimulatedWorld {
 
     init(seed: UInt64, passage: Passage, trace: ((String) -> Void)?) {
         var generator = SeededGenerator(seed: seed)
-        let setup = SimulationSetup(using: &generator)
+        let setup = SimulationSetup(isJournaled: seed % 4 == 3, using: &generator)
         let limits = setup.limits
+        journal = setup.isJournaled ? SimulatedJournal() : nil
         loop = ManualLoop(
             hubs: setup.hubs,
             limits: passage.limits(limits),
+            journal: journal,
             compression: MessageCompressor.Settings(minimumSize: 0, level: 1),
             turns: setup.turns,
             seed: generator.next(),
@@ -44,6 +47,7 @@ final class SimulatedWorld {
         for _ in 0..<steps {
             guard model.mistakes.isEmpty else { return }
             step()
+            if journal != nil { stepJournal() }
         }
         finish()
     }
@@ -122,7 +126,12 @@ final class SimulatedWorld {
         let topic = model.topic(named: name)
         // What these subscriptions receive must not depend on when their hubs hear of the topic.
         if let topic, model.subscriptions(to: topic).contains(where: { !$0.isPlaced }) { return }
-        let change = randomChange()
+        let random = randomChange()
+        let durability = topic == nil ? randomDurability() : topic?.settings.durability
+        let change: (inout TopicSettings) -> Void = { settings in
+            random(&settings)
+            settings.durability = durability
+        }
         var settings = topic?.settings ?? TopicSettings()
         change(&settings)
         note("put \(name): \(settings)")
@@ -130,12 +139,21 @@ final class SimulatedWorld {
             let (real, isNew) = try loop.broker.putTopic(named: name, change: passage.change(change))
             guard isNew == (topic == nil) else { return fail("\(name) was made twice, or not at all") }
             if let topic { return topic.change(to: settings, now: model.now) }
-            let made = model.add(real, settings: settings)
+            let made = model.add(
+                real,
+                settings: settings,
+                isKept: journal != nil && durability != .memory
+            )
             promise(made)
             promiseWaiting(made)
         } catch {
             fail("cannot put \(name): \(error)")
         }
+    }
+
+    /// How a new topic is kept. Without a journal that means nothing.
+    private func randomDurability() -> Durability? {
+        journal == nil ? nil : [nil, .memory, .os, .disk].randomElement(using: &generator) ?? nil
     }
 
     private func randomChange() -> (inout TopicSettings) -> Void {

@@ -5,12 +5,16 @@ struct SimulationSetup {
     private(set) var limits: MemoryBroker.Limits
     private(set) var turns = TurnLimits()
     let hubs: Int
+    /// Whether some topics are kept by a journal.
+    let isJournaled: Bool
     let names: [String]
 
     static let patterns = ["a.*", "*.x", ">", "a.>"]
     private static let names = ["a", "a.x", "a.y", "b.x"]
 
-    init(using generator: inout SeededGenerator) {
+    /// - Parameter isJournaled: whether there is a journal; without one a seed is the same world as ever.
+    init(isJournaled: Bool, using generator: inout SeededGenerator) {
+        self.isJournaled = isJournaled
         limits = MemoryBroker.Limits(
             history: [0, 1, 3, 10, 50].randomElement(using: &generator) ?? 0,
             topicBytes: generator.chance(6) ? 600 : 1 << 28,
@@ -29,5 +33,6 @@ struct SimulationSetup {
         }
         hubs = Int.random(in: 1...3, using: &generator)
         names = Array(Self.names.shuffled(using: &generator).prefix(Int.random(in: 1...4, using: &generator)))
+        if isJournaled, generator.chance(30) { limits.uncommittedBytes = Int.random(in: 1...1000, using: &generator) }
     }
 }

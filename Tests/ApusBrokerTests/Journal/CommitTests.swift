@@ -204,6 +204,27 @@ import Testing
         #expect(subscriber.records.last == .deleted(topic: "t"))
     }
 
+    @Test func `a deleted topic ends after what was taken for a reader that is looking at it meanwhile, too`() throws {
+        let loop = try loop()
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.subscribe(subscriber)
+        try loop.publish(1)
+        loop.runUntilIdle()
+        journal.take()
+        try loop.publish(2)
+        loop.runUntilIdle()
+        // The reader is told of the first one, and looks when the second is with the journal.
+        journal.settle()
+        journal.take()
+        try loop.broker.deleteTopic(named: "t")
+        loop.runUntilIdle()
+        #expect(subscriber.records.last != .deleted(topic: "t"))
+        journal.settle()
+        loop.runUntilIdle()
+        #expect(subscriber.numbers == [1, 2])
+        #expect(subscriber.records.last == .deleted(topic: "t"))
+    }
+
     @Test func `a key replaces an older one in another commit`() throws {
         let loop = try loop()
         let subscriber = RecordingSubscriber(on: loop.hubs[0])

@@ -49,6 +49,9 @@ import Testing
         Fault(testDescription: "lifetimes and windows by the wall clock", fault: .agesByWallClock, seeds: 500),
         Fault(testDescription: "last messages that have expired", fault: .countsExpired, seeds: 500),
         Fault(testDescription: "expired messages that stay in memory", fault: .keepsExpired, seeds: 500),
+        Fault(testDescription: "a reader told of an uncommitted head", fault: .tellsUncommittedHead, seeds: 200),
+        Fault(testDescription: "an ack before its commit", fault: .acksBeforeCommit, seeds: 200),
+        Fault(testDescription: "messages that could not be kept", fault: .deliversFailed, seeds: 200),
     ])
     func `a planted fault is found`(fault: Fault) {
         let found = (0..<fault.seeds).first { Simulation(seed: $0, fault: fault.fault).run(steps: 200) != nil }

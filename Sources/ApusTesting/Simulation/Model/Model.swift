@@ -10,6 +10,8 @@ final class Model {
     /// Where each message was published. No text is published twice.
     private(set) var places: [String: (topic: ModelTopic, offset: Int)] = [:]
     var mistakes: [String] = []
+    /// Publishes whose commit is settled, and whose publishers were not told yet.
+    var unanswered: [ModelPublish] = []
     /// The number of the current event. Presence news of one moment may come in any order.
     var moment = 0
     let limits: MemoryBroker.Limits
@@ -35,8 +37,14 @@ final class Model {
         topics.last { $0.name == name && !$0.isDeleted }
     }
 
-    func add(_ topic: Topic, settings: TopicSettings) -> ModelTopic {
-        let topic = ModelTopic(number: topics.count, real: topic, settings: settings, limits: limits)
+    func add(_ topic: Topic, settings: TopicSettings, isKept: Bool) -> ModelTopic {
+        let topic = ModelTopic(
+            number: topics.count,
+            real: topic,
+            settings: settings,
+            limits: limits,
+            isKept: isKept
+        )
         topics.append(topic)
         return topic
     }
@@ -57,7 +65,10 @@ final class Model {
     // MARK: Publishing
 
     /// Checks a receipt, and records the messages that it reports as published.
-    func accept(_ receipt: PublishReceipt, for items: [SimulatedItem], to topic: ModelTopic, origin: UInt32) {
+    ///
+    /// - Returns: what the publisher has to wait for, if that is so.
+    func accept(_ receipt: PublishReceipt, by publisher: SimulatedPublisher, isCommitted: Bool) -> ModelPublish? {
+        let (items, topic) = (publisher.items, publisher.topic)
         let subscriptions = subscriptions(to: topic)
         for subscription in subscriptions where subscription.options.overflow == .throttle && !subscription.isBoundNew {
             if subscription.lag(now: now).lowerBound >= subscription.options.queue {
@@ -66,27 +77,50 @@ final class Model {
         }
         var first: Int?
         var firstDuplicate: Int?
-        var count = 0
+        var newest = 0
+        var messages: [ModelTopic.Message] = []
+        let next = topic.head + topic.commits.count
         for item in items {
             if let older = duplicate(item, of: topic, receipt) {
                 if firstDuplicate == nil { firstDuplicate = older }
+                newest = max(newest, older)
                 continue
             }
-            count += 1
-            if first == nil { first = topic.head }
-            topic.dedupe?.add(item.id, offset: topic.head, now: now)
-            topic.append(item, origin: origin, at: time)
-            places[item.text] = (topic, topic.messages.count)
-            for subscription in subscriptions { subscription.note(published: topic.messages.count) }
+            newest = next + messages.count
+            if first == nil { first = newest }
+            topic.dedupe?.add(item.id, offset: newest, now: now)
+            messages.append(topic.message(item, origin: publisher.origin, at: time))
         }
-        topic.keepPromises(now: now)
+        let count = messages.count
+        let waits = topic.isKept && newest >= topic.head
+        var publish: ModelPublish?
+        if waits {
+            publish = ModelPublish(messages, to: topic, from: publisher.hub)
+            if let publish { topic.commits.add(publish, at: newest - topic.head) }
+        } else {
+            show(messages, of: topic)
+        }
+        if waits == isCommitted { mistakes.append("\(topic.name) acked before its commit, or after: \(receipt)") }
         guard receipt.count == count, receipt.duplicates == items.count - count,
             Int(receipt.offset) == first ?? firstDuplicate,
             (subscriptions.count...(subscriptions.count + topic.stalePromises)).contains(receipt.subscribers)
         else {
             let expected = "\(count) at \(first ?? firstDuplicate ?? 0) for \(subscriptions.count)"
-            return mistakes.append("\(topic.name): \(receipt), not \(expected)")
+            mistakes.append("\(topic.name): \(receipt), not \(expected)")
+            return publish
         }
+        return publish
+    }
+
+    /// From now on everybody can read these messages.
+    func show(_ messages: [ModelTopic.Message], of topic: ModelTopic) {
+        let subscriptions = subscriptions(to: topic)
+        for message in messages {
+            topic.append(message)
+            places[message.text] = (topic, topic.messages.count)
+            for subscription in subscriptions { subscription.note(published: topic.messages.count) }
+        }
+        topic.keepPromises(now: now)
     }
 
     /// Where an item was published before, if it is a duplicate.

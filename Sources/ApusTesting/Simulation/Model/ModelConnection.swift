@@ -98,7 +98,7 @@ final class ModelConnection {
     private func deletion(of name: String, byPattern: Bool, waits: Bool) {
         model.moment += 1
         let all = subscriptions.filter {
-            $0.topic.name == name && $0.topic.isDeleted && $0.isByPattern == byPattern && $0.waits == waits
+            $0.topic.name == name && $0.topic.isOver && $0.isByPattern == byPattern && $0.waits == waits
         }
         guard let topic = all.map(\.topic).min(by: { $0.number < $1.number }) else {
             return fail("was told that \(name) was deleted")
@@ -163,7 +163,10 @@ final class ModelConnection {
         let lag = subscription.lag(now: model.now).upperBound
         switch subscription.options.overflow {
         case .disconnect: return mayLag && lag > subscription.options.queue || subscription.topic.isTight
-        case .throttle: return mayBeStalled && lag >= subscription.options.queue || subscription.topic.isTight
+        case .throttle:
+            // Publishers wait at the bound, kept or not.
+            let lag = lag + subscription.topic.commits.count
+            return mayBeStalled && lag >= subscription.options.queue || subscription.topic.isTight
         case .dropOldest, .dropNewest, .latest: return false
         }
     }

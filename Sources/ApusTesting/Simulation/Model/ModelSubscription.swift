@@ -278,7 +278,7 @@ final class ModelSubscription {
             return nil
         }
         guard isComplete(now: now, mayLag: true) else { return "never got what came after \(next - 1)" }
-        guard !topic.isDeleted else { return "was not told of the deletion" }
+        guard !topic.isOver else { return "was not told of the deletion" }
         guard owedOpening == nil else { return "was not told that its topic is there" }
         guard news.isComplete else { return "was not told: \(news)" }
         next = topic.head

@@ -35,6 +35,9 @@ final class ModelTopic {
     private var newestOfKey: [String: Int] = [:]
     var dedupe: ModelDedupe?
     var isDeleted = false
+    /// Whether its messages are published when a journal has kept them.
+    let isKept: Bool
+    var commits = ModelCommits()
     /// At some time, the settings did not ask to keep messages before this offset, so they may be gone.
     private(set) var promised = 1
     /// Reserved subscriptions that ended before their hubs had placed them.
@@ -48,18 +51,23 @@ final class ModelTopic {
     /// Whether a subscription has throttled since the last rest.
     var mayThrottle = false
 
-    init(number: Int, real: Topic, settings: TopicSettings, limits: MemoryBroker.Limits) {
+    init(number: Int, real: Topic, settings: TopicSettings, limits: MemoryBroker.Limits, isKept: Bool) {
         self.number = number
         self.real = real
         self.limits = limits
         self.settings = settings
+        self.isKept = isKept
         change(to: settings, now: 0)
     }
 
     var name: String { real.name }
     var epoch: String { real.epoch }
-    /// The next offset.
+    /// The offset after the last one that anybody can read.
     var head: Int { messages.count + 1 }
+    /// Whether its subscriptions have to be told of its end: what was published before is settled.
+    var isOver: Bool { isDeleted && commits.isEmpty }
+    /// Whether publishers may have to wait for the journal.
+    var mayHoldForJournal: Bool { !commits.isEmpty && limits.uncommittedBytes < 100_000 }
     var needsPublication: Bool { settings.dedupeWindow != nil || settings.ttl != nil }
 
     /// Whether publishers wait for loops, and bursts do not count as lag at once.
@@ -81,23 +89,26 @@ final class ModelTopic {
 
     // MARK: Publishing
 
-    func append(_ item: SimulatedItem, origin: UInt32, at moment: Moment) {
+    /// What an item is when it is published at that moment.
+    func message(_ item: SimulatedItem, origin: UInt32, at moment: Moment) -> Message {
         let lifetime = item.ttl ?? settings.ttl
         let payload =
             #"{"type":"event","topic":"\#(name)","message":,"ts":"2025-08-25T10:00:00.123Z"}"#.utf8.count
             + item.text.utf8.count
-        messages.append(
-            Message(
-                text: item.text,
-                key: item.key,
-                origin: origin,
-                stamp: moment.wall,
-                time: moment.steady,
-                expires: lifetime.map { moment.steady + $0 } ?? .max,
-                size: payload + (payload < 126 ? 2 : 4)
-            )
+        return Message(
+            text: item.text,
+            key: item.key,
+            origin: origin,
+            stamp: moment.wall,
+            time: moment.steady,
+            expires: lifetime.map { moment.steady + $0 } ?? .max,
+            size: payload + (payload < 126 ? 2 : 4)
         )
-        if let key = item.key { newestOfKey[key] = messages.count }
+    }
+
+    func append(_ message: Message) {
+        messages.append(message)
+        if let key = message.key { newestOfKey[key] = messages.count }
         longestBatch = max(longestBatch, head - batchStart)
     }
 
@@ -234,5 +245,10 @@ struct ModelDedupe {
 
     mutating func add(_ id: String, offset: Int, now: Int64) {
         entries.append(Entry(id: id, offset: offset, time: now))
+    }
+
+    /// Forgets the ids of messages that could not be kept. Those that they pushed out do not come back.
+    mutating func forget(from offset: Int) {
+        entries = entries.suffix(limit).filter { $0.offset < offset }
     }
 }
