@@ -8,6 +8,9 @@ import Glibc
 package final class DataFolder: Sendable {
     package static let (lockName, catalogName, segmentsName) = ("LOCK", "catalog.sqlite", "segments")
 
+    /// A catalog that a backup has not finished, and one that a repair has.
+    static let (partialCatalogName, repairedCatalogName) = ("catalog.sqlite.partial", "catalog.sqlite.repaired")
+
     package let path: String
     package let segments: any Disk
     private let lock: FolderLock
@@ -22,6 +25,7 @@ package final class DataFolder: Sendable {
         try Self.checkWritable(path)
         try Self.checkContents(path)
         lock = try FolderLock(path)
+        try FolderRepair.finishCatalog(in: path)
         let segmentsPath = "\(path)/\(Self.segmentsName)"
         try Self.make(segmentsPath)
         try Self.checkWritable(segmentsPath)
@@ -97,9 +101,17 @@ package final class DataFolder: Sendable {
         } catch {
             throw .failed(path: path, reason: error.reason)
         }
+        try checkWhole(path, names)
         let isOurs = names.contains(catalogName) || names.contains(segmentsName) || names.contains(lockName)
         // The last is what a new file system has.
         guard isOurs || Set(names).isSubset(of: ["lost+found"]) else { throw .foreign(folder: path) }
+    }
+
+    /// - Parameter names: of what is in the folder.
+    static func checkWhole(_ path: String, _ names: [String]) throws(DataFolderError) {
+        guard names.contains(partialCatalogName) else { return }
+        let detail = "the backup that was to make this folder was interrupted: remove the folder, and make another one"
+        throw .damaged(DataFolderError.Damage(path: "\(path)/\(partialCatalogName)", detail: detail))
     }
 
     static var lastReason: String { DiskError("", "", code: errno).reason }

@@ -4,13 +4,17 @@ import Glibc
 // The catalog of a backup.
 
 extension FolderBackup {
-    /// Copies the catalog as it is at one moment. Returns what is in it.
-    mutating func copyCatalog() throws(DataFolderError) -> Catalog.Contents {
+    mutating func makePartialCatalog() throws(DataFolderError) {
         // SQLite would let everybody read it.
         let file = open(partialCatalog, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard file >= 0 else { throw .cannotBeMade(path: partialCatalog, reason: DataFolder.lastReason) }
         close(file)
         made += ["", "-wal", "-shm", "-reserve"].map { partialCatalog + $0 }
+    }
+
+    /// Copies the catalog as it is at one moment. Returns what is in it.
+    mutating func copyCatalog() throws(DataFolderError) -> Catalog.Contents {
+        try makePartialCatalog()
         // Checked, too.
         _ = try view.catalog()
         do {

@@ -26,7 +26,7 @@ package struct FolderBackup {
     /// What was made, to be taken away when it fails.
     var made: [String] = []
 
-    var partialCatalog: String { "\(target)/\(DataFolder.catalogName).partial" }
+    var partialCatalog: String { "\(target)/\(DataFolder.partialCatalogName)" }
     var targetSegments: String { "\(target)/\(DataFolder.segmentsName)" }
 
     /// Something that the server gave up while it was copied.
@@ -40,8 +40,14 @@ package struct FolderBackup {
         in target: String,
         progress: @escaping (Int, Int) -> Void = { _, _ in }
     ) throws(DataFolderError) -> Summary {
-        try Self.prepare(target)
         var backup = FolderBackup(view: view, target: target, progress: progress)
+        try Self.prepare(target)
+        // There before anything else, as a mark that this is no whole backup.
+        try backup.makePartialCatalog()
+        do throws(DataFolderError) { try Self.prepare(backup.targetSegments) } catch {
+            backup.removeAll()
+            throw error
+        }
         do throws(DataFolderError) {
             try backup.run()
         } catch {
@@ -55,18 +61,17 @@ package struct FolderBackup {
         (self.view, self.target, self.progress) = (view, target, progress)
     }
 
-    private static func prepare(_ target: String) throws(DataFolderError) {
-        for folder in [target, "\(target)/\(DataFolder.segmentsName)"] {
-            if mkdir(folder, 0o750) != 0, errno != EEXIST {
-                throw .cannotBeMade(path: folder, reason: DataFolder.lastReason)
-            }
-            let names: [String]
-            do throws(DiskError) { names = try SystemDisk(folder).names() } catch {
-                throw .cannotBeMade(path: folder, reason: error.reason)
-            }
-            guard Set(names).isSubset(of: ["lost+found"]) else {
-                throw .cannotBeMade(path: folder, reason: "it is not empty")
-            }
+    /// Makes a folder, if it is not there; it has to be empty.
+    private static func prepare(_ folder: String) throws(DataFolderError) {
+        if mkdir(folder, 0o750) != 0, errno != EEXIST {
+            throw .cannotBeMade(path: folder, reason: DataFolder.lastReason)
+        }
+        let names: [String]
+        do throws(DiskError) { names = try SystemDisk(folder).names() } catch {
+            throw .cannotBeMade(path: folder, reason: error.reason)
+        }
+        guard Set(names).isSubset(of: ["lost+found"]) else {
+            throw .cannotBeMade(path: folder, reason: "it is not empty")
         }
     }
 

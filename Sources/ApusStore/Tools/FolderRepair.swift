@@ -131,7 +131,7 @@ package struct FolderRepair {
     /// A file that is not there is not missed.
     private func move(_ path: String, to aside: String) throws(DataFolderError) {
         let name = path.split(separator: "/").last ?? ""
-        guard rename(path, "\(aside)/\(name)") == 0 || errno == ENOENT else {
+        guard Glibc.rename(path, "\(aside)/\(name)") == 0 || errno == ENOENT else {
             throw .failed(path: path, reason: DataFolder.lastReason)
         }
     }
@@ -144,7 +144,11 @@ package struct FolderRepair {
         do throws(CatalogError) {
             let catalog = try Catalog(path, .create)
             var changes = plan.topics.map { Catalog.Change.create($0) }
-            for range in plan.givenUp.ranges { for number in range { changes.append(.giveUp(segment: number)) } }
+            // Damaged segments are given up later, when what is intact of them is written again.
+            let aside = Set(plan.asideSegments)
+            for range in plan.givenUp.ranges {
+                for number in range where !aside.contains(number) { changes.append(.giveUp(segment: number)) }
+            }
             for (name, value) in plan.counters { changes.append(.counter(name, value)) }
             try catalog.apply(changes)
             if try plan.nextTopic > catalog.load().nextTopic { try catalog.reserveNumbers(below: plan.nextTopic) }
@@ -153,15 +157,35 @@ package struct FolderRepair {
             throw DataFolderError(error, of: path)
         }
         unlink("\(path)-reserve")
-        // The old log must never be taken for one of the new file.
-        for suffix in ["-wal", "-shm"] { try move(folder.catalogPath + suffix, to: aside) }
-        guard link(folder.catalogPath, "\(aside)/\(DataFolder.catalogName)") == 0 || errno == EEXIST,
-            rename(path, folder.catalogPath) == 0
-        else {
-            throw .failed(path: path, reason: DataFolder.lastReason)
+        for suffix in ["", "-wal", "-shm"] {
+            let old = folder.catalogPath + suffix
+            guard link(old, "\(aside)/\(DataFolder.catalogName)\(suffix)") == 0 || errno == EEXIST || errno == ENOENT
+            else { throw .failed(path: old, reason: DataFolder.lastReason) }
         }
-        guard let disk = try? SystemDisk(folder.path), (try? disk.syncNames()) != nil else {
-            throw .failed(path: folder.path, reason: DataFolder.lastReason)
+        try Self.rename(path, to: DataFolder.repairedCatalogName, in: folder.path)
+        try Self.finishCatalog(in: folder.path)
+    }
+
+    /// Has a catalog that was made anew take the place of the old one, if there is one.
+    ///
+    /// From when it has its name for the time between, whoever opens the folder goes on from here: the old log must
+    /// never be taken for one of the new file, nor the old file be used without its log.
+    static func finishCatalog(in path: String) throws(DataFolderError) {
+        let repaired = "\(path)/\(DataFolder.repairedCatalogName)"
+        guard access(repaired, F_OK) == 0 else { return }
+        for suffix in ["-wal", "-shm"] {
+            let old = "\(path)/\(DataFolder.catalogName)\(suffix)"
+            guard unlink(old) == 0 || errno == ENOENT else { throw .failed(path: old, reason: DataFolder.lastReason) }
+        }
+        try rename(repaired, to: DataFolder.catalogName, in: path)
+    }
+
+    private static func rename(_ old: String, to name: String, in path: String) throws(DataFolderError) {
+        guard Glibc.rename(old, "\(path)/\(name)") == 0 else {
+            throw .failed(path: old, reason: DataFolder.lastReason)
+        }
+        guard let disk = try? SystemDisk(path), (try? disk.syncNames()) != nil else {
+            throw .failed(path: path, reason: DataFolder.lastReason)
         }
     }
 }

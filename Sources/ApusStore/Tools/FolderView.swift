@@ -6,7 +6,11 @@ package struct FolderView: Sendable {
     package let path: String
     package let segments: any Disk
 
-    package var catalogPath: String { "\(path)/\(DataFolder.catalogName)" }
+    /// Of a repair that was interrupted, the new one.
+    package var catalogPath: String {
+        let repaired = "\(path)/\(DataFolder.repairedCatalogName)"
+        return access(repaired, F_OK) == 0 ? repaired : "\(path)/\(DataFolder.catalogName)"
+    }
     package var segmentsPath: String { "\(path)/\(DataFolder.segmentsName)" }
 
     package init(_ path: String) throws(DataFolderError) {
@@ -17,6 +21,7 @@ package struct FolderView: Sendable {
         } catch {
             throw .failed(path: path, reason: error.reason)
         }
+        try DataFolder.checkWhole(path, names)
         guard names.contains(DataFolder.catalogName) || names.contains(DataFolder.segmentsName) else {
             throw .foreign(folder: path)
         }
