@@ -11,13 +11,13 @@ struct VerifyCommand: ServerCommand {
         abstract: "Prove that a server loses, doubles and reorders nothing, however often its clients are cut off.",
         discussion: """
             Publishes numbered messages to topics of its own while subscribers on every transport have their sockets \
-            closed and resume from their last position; some read slowly. Checks every offset, every publisher's order, \
-            every ack, that all that was acked arrived everywhere, and at the end the server's own counters. It can be \
+            closed and resume from their last position; some read slowly. Checks every offset, every publisher's \
+            order, every ack, that all that was acked arrived everywhere, and at the end the server's own counters. It can be \
             run against a server in use; its topics are named apus-verify-SEED-N and deleted afterwards.
 
             With --data and --restarts it starts a server of its own, kills it while messages are on their way, and \
-            starts it again on the same folder. Topics are kept on the disk, every other one with a flush. Clients go on \
-            from their positions, and at the end every topic is read again: what was acked or seen must be there.
+            starts it again on the same folder. Topics are kept on the disk, every other one with a flush. Clients \
+            go on from their positions, and at the end every topic is read again: what was acked or seen must be there.
 
             The same seed makes the same schedule. Exit codes: 0 proven, 1 violated, 64 wrong usage, 69 server \
             unreachable, 77 unauthorized.
