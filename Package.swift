@@ -157,7 +157,9 @@ let package = Package(
         .target(
             name: "ApusStore",
             dependencies: [
+                "ApusSockets",
                 "CCRC32C",
+                "CEpoll",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
@@ -168,6 +170,7 @@ let package = Package(
             dependencies: [
                 "ApusBroker",
                 "ApusProtocol",
+                "ApusSockets",
                 "ApusStore",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),

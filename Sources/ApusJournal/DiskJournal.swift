@@ -1,5 +1,6 @@
 package import ApusBroker
 package import ApusProtocol
+import ApusSockets
 import ApusStore
 import Dispatch
 import Foundation
@@ -55,6 +56,7 @@ package final class DiskJournal: Journal {
         self.tellFailure = tellFailure
         let writing = Mutex<JournalWriter?>(writer)
         let thread = Thread { [self] in
+            ThreadPriority.takeFromProcess()
             if let writer = writing.withLock({ $0.take() }) { run(writer) }
         }
         thread.name = "apus-journal"

@@ -1,5 +1,5 @@
-// What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), malloc_trim(3), mallopt(3), the accept4(2) of
-// GNU's feature set; and clocks and mallinfo2(3) without their structures, as several modules claim to define the one, and the other has
+// What Swift's Glibc module leaves out of the C library: epoll(7), eventfd(2), malloc_trim(3), mallopt(3), the accept4(2) and
+// sync_file_range(2) of GNU's feature set; and clocks and mallinfo2(3) without their structures, as several modules claim to define the one, and the other has
 // the function's name.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/types.h>
 #include <time.h>
 
 struct sockaddr;
@@ -15,6 +16,12 @@ struct sockaddr;
 static inline int cepoll_accept4(int listener, void *address, unsigned *size, int flags) {
     extern int accept4(int, struct sockaddr *, unsigned *, int);
     return accept4(listener, address, size, flags);
+}
+
+// Has a part of a file begin to go to the disk, and waits for nothing.
+static inline void cepoll_begin_sync(int file, long place, long count) {
+    extern int sync_file_range(int, off_t, off_t, unsigned);
+    sync_file_range(file, place, count, 2 /* SYNC_FILE_RANGE_WRITE */);
 }
 
 // What a clock says, in milliseconds.

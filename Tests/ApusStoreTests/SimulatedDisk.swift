@@ -213,6 +213,9 @@ private final class SimulatedFile: DiskFile {
         }
     }
 
+    /// A crash keeps any part of what is not synced anyway.
+    func beginSync(of bytes: Range<Int>) {}
+
     func sync() throws(DiskError) {
         let isDone = disk.state.withLock { state in
             guard state.spend() else { return false }

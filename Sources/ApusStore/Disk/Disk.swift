@@ -7,6 +7,7 @@ package protocol Disk: Sendable {
     func open(_ name: String) throws(DiskError) -> any DiskFile
     /// The names of all files.
     func names() throws(DiskError) -> [String]
+    /// When this returns, the name is gone. The file's room may become free a little later.
     func remove(_ name: String) throws(DiskError)
     /// Makes what was created and removed last beyond a crash of the machine.
     func syncNames() throws(DiskError)
@@ -27,6 +28,9 @@ package protocol DiskFile: AnyObject, Sendable {
     /// written, and calling it again tells nothing.
     func sync() throws(DiskError)
     func truncate(to size: Int) throws(DiskError)
+    /// Has what was written begin to go to the disk, without waiting for it, so that a later ``sync()`` takes less
+    /// long. Promises nothing.
+    func beginSync(of bytes: Range<Int>)
 }
 
 /// A call of the file system that failed.

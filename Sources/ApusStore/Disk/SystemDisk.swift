@@ -1,9 +1,11 @@
+import CEpoll
 import Glibc
 
 /// A folder of the file system.
 package final class SystemDisk: Disk {
     private let folder: CInt
     private let access: CInt
+    private let removed = RemovedFiles()
 
     /// - Parameters:
     ///   - path: of a folder that exists.
@@ -17,7 +19,7 @@ package final class SystemDisk: Disk {
     deinit { close(folder) }
 
     package func create(_ name: String, size: Int) throws(DiskError) -> any DiskFile {
-        let file = try SystemFile(name, in: folder, flags: O_RDWR | O_CREAT | O_EXCL)
+        let file = try SystemFile(name, in: folder, flags: O_RDWR | O_CREAT | O_EXCL, removed)
         do throws(DiskError) {
             try file.allocate(size)
         } catch {
@@ -29,7 +31,7 @@ package final class SystemDisk: Disk {
     }
 
     package func open(_ name: String) throws(DiskError) -> any DiskFile {
-        try SystemFile(name, in: folder, flags: access)
+        try SystemFile(name, in: folder, flags: access, removed)
     }
 
     package func names() throws(DiskError) -> [String] {
@@ -56,7 +58,13 @@ package final class SystemDisk: Disk {
     }
 
     package func remove(_ name: String) throws(DiskError) {
-        guard unlinkat(folder, name, 0) == 0 else { throw DiskError("unlink", name, code: errno) }
+        let file = openat(folder, name, O_RDONLY | O_CLOEXEC)
+        guard unlinkat(folder, name, 0) == 0 else {
+            let code = errno
+            if file >= 0 { close(file) }
+            throw DiskError("unlink", name, code: code)
+        }
+        if file >= 0 { removed.close(file) }
     }
 
     package func syncNames() throws(DiskError) {
@@ -67,11 +75,13 @@ package final class SystemDisk: Disk {
 private final class SystemFile: DiskFile {
     let name: String
     private let descriptor: CInt
+    private let removed: RemovedFiles
     /// How many parts one call takes (IOV_MAX).
     private static let maxVectors = 1024
 
-    init(_ name: String, in folder: CInt, flags: CInt) throws(DiskError) {
+    init(_ name: String, in folder: CInt, flags: CInt, _ removed: RemovedFiles) throws(DiskError) {
         self.name = name
+        self.removed = removed
         descriptor = openat(folder, name, O_CLOEXEC | flags, 0o640)
         guard descriptor >= 0 else { throw DiskError("open", name, code: errno) }
     }
@@ -81,7 +91,11 @@ private final class SystemFile: DiskFile {
     func allocate(_ size: Int) throws(DiskError) {
         guard size > 0 else { return }
         // Unlike the others, it returns the code.
-        let code = posix_fallocate(descriptor, 0, size)
+        var code = posix_fallocate(descriptor, 0, size)
+        if code == ENOSPC {
+            removed.wait()
+            code = posix_fallocate(descriptor, 0, size)
+        }
         guard code == 0 else { throw DiskError("fallocate", name, code: code) }
     }
 
@@ -135,6 +149,10 @@ private final class SystemFile: DiskFile {
 
     func sync() throws(DiskError) {
         guard fdatasync(descriptor) == 0 else { throw DiskError("fdatasync", name, code: errno) }
+    }
+
+    func beginSync(of bytes: Range<Int>) {
+        cepoll_begin_sync(descriptor, bytes.lowerBound, bytes.count)
     }
 
     func truncate(to size: Int) throws(DiskError) {

@@ -7,6 +7,9 @@ package struct SegmentWriter {
     package static let segmentSize = 64 << 20
     /// On a disk that is nearly full, segments have a part of that size.
     private static let smaller = 64
+    /// So much goes to the disk at a time where no commit asks for it, so that the end of a segment need not wait for
+    /// all of it.
+    private static let mostUnsynced = 2 << 20
 
     /// A batch and its contents.
     package struct Entry {
@@ -28,6 +31,8 @@ package struct SegmentWriter {
     private var index: SegmentIndex
     /// Where the next record goes, and where the file ends.
     private var (place, end) = (SegmentHead.size, 0)
+    /// Up to where the segment is on its way to the disk, or there.
+    private var begun = 0
     /// The last commit that was written.
     package private(set) var commit: UInt64
     /// The last commit that is beyond a crash of the machine.
@@ -98,10 +103,21 @@ package struct SegmentWriter {
         }
         commit += 1
         if isKept { try sync() }
+        defer { beginSync() }
         return heads.map { head in
             defer { place += head.recordSize }
             return index.append(head, place: place)
         }
+    }
+
+    private mutating func beginSync() {
+        guard commit > kept else {
+            begun = place
+            return
+        }
+        guard place - begun >= Self.mostUnsynced else { return }
+        file?.beginSync(of: begun..<place)
+        begun = place
     }
 
     /// Takes back what a failed write may have left, so that what comes next begins another segment.
@@ -143,17 +159,18 @@ package struct SegmentWriter {
         self.file = nil
         segment = SegmentHead(number: segment.number + 1, before: commit)
         index = SegmentIndex(segment)
-        (place, end) = (SegmentHead.size, 0)
+        (place, end, begun) = (SegmentHead.size, 0, 0)
     }
 
     private mutating func makeRoom(for size: Int) throws(DiskError) {
         guard place + size > end else { return }
         try sync()
-        let next = file == nil ? segment : SegmentHead(number: segment.number + 1, before: commit)
+        let next = self.file == nil ? segment : SegmentHead(number: segment.number + 1, before: commit)
         let least = SegmentHead.size + size
-        let (begun, size) = try begin(next, sizes: [max(segmentSize, least), max(segmentSize / Self.smaller, least)])
-        if file != nil { writeIndex() }
-        (file, segment, place, end, index) = (begun, next, SegmentHead.size, size, SegmentIndex(next))
+        let (file, size) = try begin(next, sizes: [max(segmentSize, least), max(segmentSize / Self.smaller, least)])
+        if self.file != nil { writeIndex() }
+        (self.file, segment, index) = (file, next, SegmentIndex(next))
+        (place, end, begun) = (SegmentHead.size, size, SegmentHead.size)
     }
 
     /// Begins a segment of the first size for which there is room.
