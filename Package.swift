@@ -40,6 +40,7 @@ let fuzzDependencies: [Target.Dependency] = [
     "ApusProtocol",
     "ApusServer",
     "ApusSockets",
+    "ApusStore",
     "ApusTLS",
     .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "Logging", package: "swift-log"),

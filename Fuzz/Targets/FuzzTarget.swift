@@ -9,7 +9,8 @@ struct FuzzTarget: Sendable {
     let prepare: @Sendable () throws -> Check
 
     static let all: [FuzzTarget] = [
-        .commandScanner, .configuration, .filters, .frames, .keyFiles, .proxyHeaders, .requestHead, .rights, .tokens,
+        .commandScanner, .configuration, .filters, .frames, .keyFiles, .proxyHeaders, .records, .requestHead, .rights,
+        .tokens,
     ]
 }
 

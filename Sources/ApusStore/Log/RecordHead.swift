@@ -123,7 +123,8 @@ extension RecordHead {
         commit = load(16)
         kept = load(24)
         isLastOfCommit = load(9) == UInt8(1)
-        guard kept < commit, batch.first.addingReportingOverflow(UInt64(batch.count)).overflow == false else {
+        guard kept < commit, commit < .max, batch.first.addingReportingOverflow(UInt64(batch.count)).overflow == false
+        else {
             return nil
         }
     }

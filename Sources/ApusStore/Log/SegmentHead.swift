@@ -48,8 +48,12 @@ package struct SegmentHead: Hashable, Sendable {
         else { return .nothing }
         let version = load(8, of: bytes, as: UInt32.self)
         guard version == Self.version else { return .version(version) }
-        return .head(SegmentHead(number: load(16, of: bytes), before: load(24, of: bytes)))
+        let head = SegmentHead(number: load(16, of: bytes), before: load(24, of: bytes))
+        return head.isPossible ? .head(head) : .nothing
     }
+
+    /// Whether another commit and another segment could follow.
+    var isPossible: Bool { number < .max && before < .max }
 
     static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         crc32c(0, bytes.baseAddress, checksumPlace)

@@ -13,8 +13,8 @@ import CCRC32C
 package struct SegmentIndex: Hashable, Sendable {
     static let (headSize, entrySize) = (64, 32)
     private static let version: UInt32 = 1
-    private static let checksumPlace = 60
-    private static let magic = Array("APUSIDX\n".utf8)
+    static let checksumPlace = 60
+    static let magic = Array("APUSIDX\n".utf8)
     private static let suffix = ".idx"
 
     package struct Entry: Hashable, Sendable {
@@ -94,7 +94,7 @@ extension SegmentIndex {
         return bytes
     }
 
-    /// - Returns: `nil` if this is no index, or one that was changed.
+    /// - Returns: `nil` if this is no index, one that was changed, or one of records that are not one after the other.
     init?(_ bytes: UnsafeRawBufferPointer) {
         func load<Number: FixedWidthInteger>(_ place: Int, as: Number.Type = Number.self) -> Number {
             Number(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: Number.self))
@@ -121,9 +121,21 @@ extension SegmentIndex {
             )
             return Entry(topic: load(place), record: record)
         }
+        guard isOrdered else { return nil }
     }
 
-    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    private var isOrdered: Bool {
+        var end = SegmentHead.size
+        for record in entries.lazy.map(\.record) {
+            guard record.place >= end, record.size >= RecordHead.size, record.count > 0,
+                !record.first.addingReportingOverflow(UInt64(record.count)).overflow
+            else { return false }
+            end = record.place + record.sizeOnDisk
+        }
+        return end <= self.end && segment.isPossible && segment.before <= commit
+    }
+
+    static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         let head = crc32c(0, bytes.baseAddress, checksumPlace)
         return crc32c(head, bytes.baseAddress.map { $0 + headSize }, bytes.count - headSize)
     }
