@@ -156,7 +156,12 @@ extension Hub {
         claimPromised()
         guard let waiting = subscriber.subscriptions.find(waitingFor: name, clientID: clientID) else { return nil }
         // Finish while the subscription still waits, so that a deletion is reported as to a waiting subscription.
-        for life in waiting.lives where life.isActive { finish(life) }
+        var isCut = false
+        for life in waiting.lives where life.isActive {
+            // Nobody may hear of the next topic before the end of the last one, which has commits under way.
+            if isCut { end(life, .unsubscribed) } else { finish(life) }
+            isCut = isCut || life.topic.isDeleted && !life.reader.isDeleted
+        }
         remove(waiting)
         return Array(jsonString(name).utf8)
     }
