@@ -31,7 +31,7 @@ package final class Subscription {
     /// Set while its place is not in memory.
     @exclusivity(unchecked) var archive: ArchiveReading?
     /// If its topic was deleted: the subscriptions that wait for this one to finish.
-    var succession: Succession?
+    var successions: [Succession] = []
     /// The waiting subscription that created this one. It continues to wait when the topic is deleted.
     ///
     /// It counts against the subscriber's limit in place of this one.

@@ -13,21 +13,31 @@ final class Succession {
     let former: [Subscription]
     /// The number of former subscriptions that have not ended.
     var left: Int
-    /// Ends before this one, unless former subscriptions were ended early.
-    let earlier: Succession?
-    private(set) weak var later: Succession?
+    /// End before this one, unless former subscriptions were ended early.
+    let earlier: [Succession]
+    /// Until this one is over.
+    private var later: [Succession] = []
     var next: [Subscription] = []
 
     init(of former: [Subscription], to reader: TopicReader) {
         self.reader = reader
         self.former = former
         left = former.count
-        earlier = former.lazy.compactMap(\.start.predecessors).first { !$0.isOver }
-        earlier?.later = self
-        for subscription in former { subscription.succession = self }
+        earlier = former.compactMap(\.start.predecessors).reduce(into: []) { all, one in
+            if !one.isOver, !all.contains(where: { $0 === one }) { all.append(one) }
+        }
+        for succession in earlier { succession.later.append(self) }
+        for subscription in former { subscription.successions.append(self) }
     }
 
-    var isOver: Bool { left == 0 && earlier?.isOver ?? true }
+    var isOver: Bool { left == 0 && earlier.allSatisfy(\.isOver) }
+
+    /// Takes the subscriptions that may begin now, in order: those of this one and of later ones, if it is over.
+    func takeReady() -> [Subscription] {
+        guard isOver else { return [] }
+        defer { (next, later) = ([], []) }
+        return next + later.flatMap { $0.takeReady() }
+    }
 }
 
 extension Hub {
@@ -68,21 +78,20 @@ extension Hub {
         guard let newest = others.filter(\.topic.isDeleted).max(by: { $0.identity.id < $1.identity.id }) else {
             return nil
         }
-        if let known = newest.succession, known.reader === subscription.reader { return known }
+        if let known = newest.successions.first(where: { $0.reader === subscription.reader }) { return known }
         return Succession(of: others.filter { $0.reader === newest.reader }, to: subscription.reader)
     }
 
     /// Starts the subscriptions that waited for this one, if it was the last one to end.
     func wakeSuccessors(of subscription: Subscription) {
-        guard let succession = subscription.succession.take() else { return }
-        succession.left -= 1
-        var over: Succession? = succession
-        while let ended = over, ended.isOver {
-            for next in ended.next where next.isActive { replayLater(next) }
-            ended.next = []
-            over = ended.later
-            requestTurn()
+        guard !subscription.successions.isEmpty else { return }
+        let successions = subscription.successions
+        subscription.successions = []
+        for succession in successions {
+            succession.left -= 1
+            for next in succession.takeReady() where next.isActive { replayLater(next) }
         }
+        requestTurn()
     }
 
     /// Whether the subscription may start.
@@ -96,7 +105,7 @@ extension Hub {
     /// Delivers what the subscriber accepts of the subscriptions that must finish first.
     func catchUp(_ succession: Succession?) {
         guard let succession, !succession.isOver else { return }
-        catchUp(succession.earlier)
+        for earlier in succession.earlier { catchUp(earlier) }
         for subscription in succession.former where subscription.isActive {
             refresh(subscription.reader)
             pumpAll(subscription)
