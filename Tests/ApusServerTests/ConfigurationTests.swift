@@ -83,6 +83,7 @@ import Testing
     /// One value for each setting that is not its default.
     static let others: [String: String] = [
         "host": "::1", "port": "1", "listen": "unix:/run/s,[::1]:0", "socket_mode": "0600", "base_path": "/apus",
+        "console": "off", "max_consoles": "0",
         "tls.certificate": "/etc/tls.crt", "tls.key": "tls.key", "tls.client_ca": "ca.pem", "tls.ticket_keys": "/run/t",
         "tls.more": #"[{"certificate":"a.pem","key":"a.key"},{"certificate":"b.pem","key":"b.key"}]"#,
         "threads": "3", "log_level": "WARN", "log_format": "json", "api_keys": "a,b",

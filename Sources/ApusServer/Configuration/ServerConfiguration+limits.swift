@@ -22,6 +22,8 @@ extension ServerConfiguration {
         public var maxBatch = 10_000
         /// How many message ids a topic with a dedupe window remembers.
         public var maxDedupe = 100_000
+        /// How many consoles may be open.
+        public var maxConsoles = 64
         /// The maximum number of metric series.
         public var maxSeries = 10_000
         /// How much memory the server may use before it refuses new work.

@@ -18,6 +18,8 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var basePath = ""
     /// The number of event loops; 0 means one per core.
     public var threads = 0
+    /// Whether browsers get the console at the server's address.
+    public var console = true
     public var log = Log()
     public var tls = TLS()
     public var access = Access()

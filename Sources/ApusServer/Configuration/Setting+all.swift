@@ -42,6 +42,13 @@ extension Setting {
         ),
         .init("socket_mode", \.socketMode, .mode, "Permissions of a Unix socket's file."),
         .init("base_path", \.basePath, .basePath, "Path that everything is below, such as /apus."),
+        .init(
+            "console",
+            \.console,
+            .onOff,
+            isReloadable: true,
+            "Whether browsers get the console at the server's address: on or off."
+        ),
         .init("threads", \.threads, .whole(0...1024), "Event loops; 0 is one for each core."),
         .init(
             "log_level",
@@ -254,6 +261,13 @@ extension Setting {
             .memoryLimit,
             isReloadable: true,
             "Memory: a size, a share of the control group's or machine's, or 0 for no limit."
+        ),
+        .init(
+            "max_consoles",
+            \.limits.maxConsoles,
+            .whole(0...10_000),
+            isReloadable: true,
+            "Consoles that are open: pages, and apus top."
         ),
         .init("max_series", \.limits.maxSeries, .whole(100...10_000_000), "Series of metrics."),
         .init(

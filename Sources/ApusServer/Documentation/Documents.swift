@@ -10,6 +10,7 @@ struct Documents: Sendable {
     let docsScript: StaticDocument
     let docsStyle: StaticDocument
     let openAPI: StaticDocument
+    let console: ConsoleDocuments
 
     init(basePath: String, settings: SettingsInForce) {
         // Pages of other origins may use these documents as a module.
@@ -30,6 +31,7 @@ struct Documents: Sendable {
         openAPI = StaticDocument(type: "application/json") {
             OpenAPIDocument.json(basePath: basePath, settings: settings.configuration)
         }
+        console = ConsoleDocuments(page: Self.ofPages, parts: Self.ofPageParts)
     }
 
     /// The header fields of every HTML page: a browser runs and loads only what comes from this server, and no other

@@ -47,7 +47,7 @@ final class StaticDocument: Sendable {
         let form = compressed ?? forms.plain
         var headers = headers
         headers[.eTag] = form.tag
-        headers[.vary] = "Accept-Encoding"
+        headers[.vary] = headers[.vary].map { $0 + ", Accept-Encoding" } ?? "Accept-Encoding"
         guard !EntityTags.match(form.tag, request.headers[values: .ifNoneMatch]) else {
             return Response(status: .notModified, headers: headers)
         }

@@ -14,6 +14,9 @@ struct BasePath: Sendable {
         return path.hasPrefix(text) && rest.first == "/" ? rest : nil
     }
 
+    /// Whether a path is the prefix itself, so that everything is one slash below it.
+    func isWithoutSlash(_ path: String) -> Bool { !text.isEmpty && path == text }
+
     /// The endpoint that a path leads to; `nil` when the path does not exist.
     func endpoint<Path: StringProtocol>(at path: Path) -> Endpoint.Match? where Path.SubSequence == Substring {
         if let rest = rest(of: path) { return Endpoint.at(rest) }

@@ -21,10 +21,16 @@ struct RequestMiddleware: RouterMiddleware {
         context.match = basePath.endpoint(at: request.uri.path)
         var response: Response
         do {
-            // The router also accepts paths with a double slash or a slash at the end.
-            guard context.match != nil else { throw HTTPError(.notFound) }
             if let refusal = context.inFlight.refusal { throw refusal }
-            response = try await next(request, context)
+            if basePath.isWithoutSlash(request.uri.path), [.get, .head].contains(request.method) {
+                // The page's addresses are relative to the slash.
+                let query = request.uri.query.map { "?" + $0 } ?? ""
+                response = Response(status: .permanentRedirect, headers: [.location: basePath.text + "/" + query])
+            } else {
+                // The router also accepts paths with a double slash or a slash at the end.
+                guard context.match != nil else { throw HTTPError(.notFound) }
+                response = try await next(request, context)
+            }
         } catch {
             let problem = problem(for: error, request: request, allow: context.match?.endpoint.allow)
             log.metrics.count(problem.code.rawValue)

@@ -83,6 +83,8 @@ struct Routes {
         case .getDocsScript: documents.docsScript.response(to: request)
         case .getDocsStyle: documents.docsStyle.response(to: request)
         case .getOpenAPI: documents.openAPI.response(to: request)
+        case .getService: service(request)
+        case .getConsoleFile: try consoleFile(request, context)
         }
     }
 

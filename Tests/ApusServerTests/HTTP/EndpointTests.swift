@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "/", "*", "/v1", "/v1/", "/V1/topics", "/v2/ws", "/v1/v1/topics", "/v1/docs", "/v1/livez", "/WS", "/ws/",
+        "", "//", "*", "/v1", "/v1/", "/V1/topics", "/v2/ws", "/v1/v1/topics", "/v1/docs", "/v1/livez", "/WS", "/ws/",
         "/wsx", "/topics/", "/topics//", "/topics//events", "/topics/x/", "/topics/x/nope", "/topics/x/messages/y",
         "topics", "x/topics/y", "//topics",
     ])

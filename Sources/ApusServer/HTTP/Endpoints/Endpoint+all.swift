@@ -24,5 +24,8 @@ extension Endpoint {
         Endpoint("/docs.js", .document, in: .server, .get(.getDocsScript, needs: .nothing)),
         Endpoint("/docs.css", .document, in: .server, .get(.getDocsStyle, needs: .nothing)),
         Endpoint("/openapi.json", .document, in: .server, .get(.getOpenAPI, needs: .nothing)),
+        Endpoint("/", in: .server, .get(.getService, needs: .nothing)),
+        // A name of a file comes last: the paths above are none.
+        Endpoint("/console/{file}", .document, in: .server, .get(.getConsoleFile, needs: .nothing)),
     ]
 }

@@ -10,4 +10,5 @@ enum Operation: String, Sendable, CaseIterable {
     case getLiveness, getReadiness, getMetrics
     case getClient, getClientTypes
     case getDocs, getDocsScript, getDocsStyle, getOpenAPI
+    case getService, getConsoleFile
 }

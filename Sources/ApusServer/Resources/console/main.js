@@ -1,0 +1,1 @@
+document.querySelector("#state").textContent = "The console is being built.";
