@@ -50,6 +50,7 @@ public struct ApusMount: Service {
         metrics: MetricsRegistry? = nil,
         logger: Logger
     ) async throws {
+        let logger = logger.keepingWarnings()
         var configuration = configuration
         configuration.basePath = try ApusMount.basePath(path)
         // The port is the application's.
@@ -106,6 +107,7 @@ public struct ApusMount: Service {
 
     public func run() async throws {
         let housekeeping = Housekeeping(
+            figures: engine.figures,
             broker: broker,
             contexts: engine.contexts,
             http: nil,

@@ -53,6 +53,7 @@ public struct ApusService: Service {
         logger: Logger,
         onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
     ) throws {
+        let logger = logger.keepingWarnings()
         self.configuration = configuration
         let (broker, journal) = try MemoryBroker.make(configuration, logger: logger)
         (self.broker, self.journal) = (broker, journal)
@@ -112,6 +113,7 @@ public struct ApusService: Service {
             ports.append(try await acceptor.open(socket))
         }
         let housekeeping = Housekeeping(
+            figures: engine.figures,
             broker: broker,
             contexts: contexts,
             http: http,

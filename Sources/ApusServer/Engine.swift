@@ -15,6 +15,7 @@ struct Engine: Sendable {
     /// Answers all requests except handshakes and most event streams.
     let responder: RouterResponder
     let reloads: ReloadRecord
+    let figures: ConsoleFigures
     /// `nil` if the server speaks no TLS.
     let tls: TLSInForce?
     private let documents: Documents
@@ -60,7 +61,15 @@ struct Engine: Sendable {
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
         )
-        let metrics = ServerMetrics(registry: registry, contexts: contexts, pubSub: pubSub, broker: broker, tls: tls)
+        figures = ConsoleFigures(contexts, pubSub, broker)
+        let metrics = ServerMetrics(
+            registry: registry,
+            contexts: contexts,
+            pubSub: pubSub,
+            broker: broker,
+            consoles: figures.seats,
+            tls: tls
+        )
         reloads = metrics.reloads
         streams = StreamGate(
             contexts: contexts,
@@ -86,7 +95,9 @@ struct Engine: Sendable {
             streams: streams,
             metrics: metrics,
             refusals: gate.refusals,
-            documents: documents
+            documents: documents,
+            figures: figures,
+            recentLog: logger.recent ?? RecentLog()
         ).add(to: router, below: basePath)
         responder = RouterResponder(router: router.buildResponder(), addresses: addresses, logger: Self.quiet(logger))
         self.configuration = configuration
@@ -155,6 +166,7 @@ struct Engine: Sendable {
     /// Stops accepting clients and commands.
     func refuse() async {
         contexts.isDraining.set()
+        figures.seats.end()
         await contexts.forEach { $0.refuseCommands() }
     }
 

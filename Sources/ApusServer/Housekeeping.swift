@@ -14,6 +14,7 @@ struct Housekeeping {
     /// How many checks pass between two looks at all revocations.
     private static let checksPerCleanup = 60
 
+    let figures: ConsoleFigures
     let broker: any Broker
     let contexts: LoopContexts
     /// `nil` when the host application owns the HTTP connections.
@@ -24,8 +25,10 @@ struct Housekeeping {
     /// Runs until its task is cancelled.
     func run() async {
         async let memory: Void = MemoryKeeper.run(contexts, broker: broker, logger: logger)
+        async let samples: Void = figures.run()
         await keepHouse()
         await memory
+        await samples
     }
 
     private func keepHouse() async {

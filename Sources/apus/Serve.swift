@@ -57,7 +57,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     // RFC 6455 test suites send messages of 16 MiB.
     if mode == .echo { configuration.limits.maxMessage = max(configuration.limits.maxMessage, 64 << 20) }
     let level = LogLevel(configuration.log.level)
-    let logger = LogOutput.logger(label: "apus", format: configuration.log.format, level: level)
+    let logger = LogOutput.logger(label: "apus", format: configuration.log.format, level: level).keepingWarnings()
     for warning in loaded.warnings { logger.warning("\(warning)") }
     OpenFiles.raiseLimit()
     let systemd = try systemd()

@@ -55,6 +55,9 @@ package protocol Broker: Sendable {
     /// All topics, in no particular order.
     var topics: [Topic] { get }
 
+    /// The number of topics.
+    var topicCount: Int { get }
+
     /// The topics whose names match, in the order in which they were created.
     func topics(matching filter: TopicFilter) -> [Topic]
 

@@ -222,6 +222,10 @@ package final class MemoryBroker: Broker {
         state.withLockedValue { Array($0.topics.values) }
     }
 
+    package var topicCount: Int {
+        state.withLockedValue { $0.topics.count }
+    }
+
     // MARK: Filters
 
     package func addFilter(

@@ -10,7 +10,7 @@ package final class Topic: Sendable {
     package let name: String
     /// Encodes this topic's event frames, and holds the topic's name as JSON.
     package let template: EventTemplate
-    let nameBytes: [UInt8]
+    package let nameBytes: [UInt8]
     /// Whether the broker has a ``LoopPace``.
     ///
     /// Publishers then wait for loops that are behind, and a burst that a loop offers a socket does not count as lag

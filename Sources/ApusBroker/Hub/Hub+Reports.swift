@@ -98,6 +98,13 @@ extension Hub {
         return counters
     }
 
+    /// The hub's counters and the number of its subscriptions, without a look at each of them.
+    package func totals() -> HubCounters {
+        var counters = counters
+        counters.subscriptions = subscriptionCount
+        return counters
+    }
+
     /// About how many bytes of messages topics keep only for subscriptions that are behind, by subscriber.
     package func heldBytes() -> [ObjectIdentifier: Int] {
         let now = clock().steady

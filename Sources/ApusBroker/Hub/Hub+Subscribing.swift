@@ -179,6 +179,7 @@ extension Hub {
         subscription.start.predecessors = predecessors(of: subscription)
         subscription.topicIndex = reader.subscriptions.count
         reader.subscriptions.append(subscription)
+        subscriptionCount += 1
         subscription.subscriber.subscriptions.insert(subscription)
         if subscription.overflow.canHoldPublishers { reader.throttling += 1 }
         if subscription.options.presence { watch(subscription) }

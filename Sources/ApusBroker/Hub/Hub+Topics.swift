@@ -49,6 +49,7 @@ extension Hub {
             index = last
         }
         reader.subscriptions.swapRemove(at: index)?.topicIndex = index
+        subscriptionCount -= 1
     }
 
     func refresh(_ reader: TopicReader) {
@@ -65,7 +66,9 @@ extension Hub {
         if let position = reader.part?.position {
             reader.part?.position = reader.subscriptions[..<position].count { $0.isInTopic }
         }
+        let count = reader.subscriptions.count
         reader.subscriptions.removeAll { !$0.isInTopic }
+        subscriptionCount -= count - reader.subscriptions.count
         for (index, subscription) in reader.subscriptions.enumerated() { subscription.topicIndex = index }
         let head = reader.topic.detach(mailbox, count: ended.count)
         for subscription in ended { recordUndelivered(subscription, head: head) }

@@ -19,6 +19,8 @@ package final class Hub {
     var slotOfTopic: [ObjectIdentifier: Int] = [:]
     @exclusivity(unchecked) var cache = TopicCache()
     @exclusivity(unchecked) package internal(set) var counters = HubCounters()
+    /// The number of subscriptions in topics: what a walk through ``topics`` would count.
+    var subscriptionCount = 0
     var patterns: [FilterID: PatternSubscription] = [:]
     var waits: [FilterID: WaitingSubscription] = [:]
     /// While new topics are claimed: for each subscriber, its latest reader and the succession found for it.

@@ -109,6 +109,9 @@ public final class PubSub: Sendable {
     /// The counters of its hub.
     package func report() async -> HubCounters { await core.loop.report() }
 
+    /// The part of these that needs no look at each subscription.
+    package func totals() async -> HubCounters { await core.loop.totals() }
+
     /// Its current subscriptions, and those that ended recently.
     package func subscriptionReports(
         of topic: Topic?,

@@ -74,6 +74,7 @@ actor PubSubLoop {
     }
 
     func report() -> HubCounters { hub.report() }
+    func totals() -> HubCounters { hub.totals() }
 
     func subscriptionReports(
         of topic: Topic?,

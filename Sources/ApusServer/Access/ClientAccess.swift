@@ -39,8 +39,11 @@ struct ClientAccess: Equatable, Sendable {
     ///
     /// - Throws: ``Forbidden``.
     func requireEverywhere(_ actions: Actions) throws(Forbidden) {
-        guard rights.isUnlimited || rights.allowsEverywhere(actions) else { throw Forbidden(actions) }
+        guard allowsEverywhere(actions) else { throw Forbidden(actions) }
     }
+
+    /// Whether something is allowed for the server as a whole.
+    func allowsEverywhere(_ actions: Actions) -> Bool { rights.isUnlimited || rights.allowsEverywhere(actions) }
 
     /// Refuses actions that the rights do not cover on a topic or on all topics of a pattern. Each action on a pattern
     /// needs one rule that covers all of it.

@@ -74,21 +74,11 @@ public struct LogOutput: LogHandler {
     public func log(event: LogEvent) {
         // `Logger` filters by level; a handler that is called directly must do it itself.
         guard event.level >= logLevel else { return }
-        var merged = metadata
-        if let provided = metadataProvider?.get() {
-            merged.merge(provided) { $1 }
-        }
-        if let given = event.metadata {
-            merged.merge(given) { $1 }
-        }
-        if let error = event.error, merged["error"] == nil {
-            merged["error"] = "\(error)"
-        }
         let record = LogRecord(
             time: now(),
             level: event.level,
             message: event.message.description,
-            metadata: merged
+            metadata: merged(with: event)
         )
         write((format == .text ? record.text : record.json) + "\n")
     }

@@ -28,7 +28,7 @@ struct LogRecord {
     }
 
     /// The members sorted by key, so that equal records look the same.
-    private func members() -> [(key: String, value: Logger.MetadataValue)] {
+    func members() -> [(key: String, value: Logger.MetadataValue)] {
         var flat: [String: Logger.MetadataValue] = [:]
         func flatten(_ metadata: Logger.Metadata, prefix: String) {
             for (key, value) in metadata {
@@ -59,7 +59,7 @@ struct LogRecord {
 }
 
 extension Logger.MetadataValue {
-    fileprivate var text: String {
+    var text: String {
         switch self {
         case .string(let string): string
         case .stringConvertible(let value): value.description

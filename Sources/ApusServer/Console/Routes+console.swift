@@ -1,9 +1,10 @@
+import ApusAccess
 import ApusProtocol
 import HTTPTypes
 import Hummingbird
 import NIOCore
 
-// The server's own address, and the files of the console.
+// The server's own address, the files of the console, and the figures that it shows.
 
 extension Routes {
     /// The console for browsers, and for all others what there is.
@@ -34,5 +35,72 @@ extension Routes {
         guard settings.console, let name = context.match?.name, let file = documents.console.file(named: String(name))
         else { throw Problem(.notFound, "There is nothing at \(request.uri.path)") }
         return file.response(to: request)
+    }
+
+    // MARK: Figures
+
+    func followConsole(_ request: Request, _ context: ApusRequestContext) throws -> Response {
+        try refuseWhileDraining()
+        let query = try ConsoleQuery(try QueryParameters(request.uri), settings.limits)
+        guard query.isAllowed(for: context.access) else { throw Forbidden(.admin).problem }
+        // A body written by a closure has no length, like that of the stream.
+        guard request.method != .head else {
+            return Response(status: .ok, headers: Self.streamHeaders, body: ResponseBody { try await $0.finish(nil) })
+        }
+        let limit = settings.limits.maxConsoles
+        guard let seat = figures.seats.take(limit: limit) else {
+            throw Problem.unavailable("The limit of \(limit) open consoles is reached (max_consoles); close one")
+        }
+        let body = ResponseBody { [self, access = context.access] writer in
+            var stream = ConsoleStream(self, query, seat, access)
+            try await stream.run(&writer)
+        }
+        return Response(status: .ok, headers: Self.streamHeaders, body: body)
+    }
+
+    /// The page of topics that a console shows, once.
+    func consoleTopics(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
+        try requireSomewhere(.stats, context)
+        let query = try TopicQuery(try QueryParameters(request.uri), settings.limits)
+        let (table, _) = await figures.tables.table(of: broker)
+        var pages = ConsoleTopicPages(query)
+        var body = ByteBuffer()
+        pages.page(of: table, context.access.rights).write(to: &body, table, now: ServerClock.now.steady)
+        return .json(.ok, body)
+    }
+
+    /// The last 15 minutes, and the last second.
+    func consoleSample(_ context: ApusRequestContext) throws -> Response {
+        do throws(Forbidden) { try context.access.requireEverywhere(.stats) } catch { throw error.problem }
+        let (ring, newest) = (figures.ring, figures.newest)
+        var body = ByteBuffer(string: #"{"history":"#)
+        ring.write(to: &body)
+        body.writeStaticString(#","sample":"#)
+        if let newest { write(newest, to: &body) } else { body.writeStaticString("null") }
+        body.writeStaticString("}")
+        return .json(.ok, body)
+    }
+
+    func consoleLog(_ request: Request, _ context: ApusRequestContext) throws -> Response {
+        do throws(Forbidden) { try context.access.requireEverywhere(.admin) } catch { throw error.problem }
+        let query = try QueryParameters(request.uri)
+        let after = UInt64(try query.integer(.logAfter, settings.limits) ?? 0)
+        let limit = try query.integer(.logLimit, settings.limits) ?? RecentLog.limit
+        var body = ByteBuffer()
+        Self.write(recentLog.entries(after: after, limit: limit), to: &body)
+        return .json(.ok, body)
+    }
+
+    func write(_ sample: Sample, to body: inout ByteBuffer) {
+        sample.write(to: &body, memoryLimit: contexts.memory.limit, disk: figures.disk(settings.storage.data))
+    }
+
+    static func write(_ entries: [RecentLog.Entry], to body: inout ByteBuffer) {
+        body.writeStaticString(#"{"entries":["#)
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { body.writeStaticString(",") }
+            body.writeString(entry.json)
+        }
+        body.writeStaticString("]}")
     }
 }

@@ -31,7 +31,7 @@ extension Routes {
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 
-    private static var streamHeaders: HTTPFields {
+    static var streamHeaders: HTTPFields {
         var headers = HTTPFields()
         for (name, value) in StreamRequest.headers { HTTPField.Name(name).map { headers[$0] = value } }
         return headers

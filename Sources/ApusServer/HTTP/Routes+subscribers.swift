@@ -23,14 +23,23 @@ extension Routes {
         _ context: ApusRequestContext,
         of topic: Topic?
     ) async throws -> Response {
-        let rights = context.access.rights
-        let isVisible: @Sendable (String) -> Bool = { rights.allows(.stats, topic: $0) }
         let query = try QueryParameters(request.uri)
         let limit = try query.integer(.listLimit, settings.limits) ?? 100
         guard let order = Hub.ReportOrder(rawValue: query["sort"] ?? "since") else {
             let names = Hub.ReportOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, "'sort' must be one of \(names)")
         }
+        return .json(.ok, await subscribersJSON(of: topic, order, limit, context.access.rights))
+    }
+
+    /// Those of the topics on which the rights include `stats`.
+    func subscribersJSON(
+        of topic: Topic?,
+        _ order: Hub.ReportOrder,
+        _ limit: Int,
+        _ rights: Rights
+    ) async -> ByteBuffer {
+        let isVisible: @Sendable (String) -> Bool = { rights.allows(.stats, topic: $0) }
         var reports = await contexts.collect { context in
             (
                 context.hub.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible),
@@ -52,7 +61,7 @@ extension Routes {
             write(report, to: &body)
         }
         body.writeString("]}")
-        return .json(.ok, body)
+        return body
     }
 
     private func write(_ report: SubscriptionReport, to body: inout ByteBuffer) {

@@ -18,6 +18,8 @@ struct Routes {
     let metrics: ServerMetrics
     let refusals: HandshakeRefusals
     let documents: Documents
+    let figures: ConsoleFigures
+    let recentLog: RecentLog
     let started = ContinuousClock.now
 
     var settings: ServerConfiguration { contexts.settings }
@@ -42,7 +44,7 @@ struct Routes {
     ) {
         for method in endpoint.methods {
             // An event stream's HEAD has its own route: a response derived from GET would have a size.
-            for name in endpoint.kind == .eventStream ? [method.name, .head] : [method.name] {
+            for name in endpoint.isStream ? [method.name, .head] : [method.name] {
                 router.on(path, method: name) { request, context in
                     try await respond(to: request, context, method.operation, dialect)
                 }
@@ -85,6 +87,10 @@ struct Routes {
         case .getOpenAPI: documents.openAPI.response(to: request)
         case .getService: service(request)
         case .getConsoleFile: try consoleFile(request, context)
+        case .followConsole: try followConsole(request, context)
+        case .getConsoleTopics: try await consoleTopics(request, context)
+        case .getConsoleSample: try consoleSample(context)
+        case .getConsoleLog: try consoleLog(request, context)
         }
     }
 

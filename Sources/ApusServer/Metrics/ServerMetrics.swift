@@ -12,14 +12,18 @@ struct ServerMetrics: Sendable {
     private let pubSub: PubSub
     private let broker: any Broker
     private let process = ProcessMetrics()
+    private let consoles: ConsoleSeats
     private let tls: TLSInForce?
 
-    /// - Parameter tls: the certificates in force, if the server speaks TLS.
+    /// - Parameters:
+    ///   - consoles: those that are open.
+    ///   - tls: the certificates in force, if the server speaks TLS.
     init(
         registry: MetricsRegistry,
         contexts: LoopContexts,
         pubSub: PubSub,
         broker: any Broker,
+        consoles: ConsoleSeats = ConsoleSeats(),
         tls: TLSInForce? = nil
     ) {
         self.registry = registry
@@ -27,6 +31,7 @@ struct ServerMetrics: Sendable {
         self.contexts = contexts
         self.pubSub = pubSub
         self.broker = broker
+        self.consoles = consoles
         self.tls = tls
     }
 
@@ -67,6 +72,7 @@ struct ServerMetrics: Sendable {
             ),
             .gauge("apus_subscriptions_waiting", "Subscriptions whose topic is not there yet.", hub.waiting),
             Self.limited(hub, shares),
+            .gauge("apus_consoles", "Consoles that are open.", consoles.count),
             .gauge("apus_publish_budgets", "Publishers whose rate is watched.", contexts.budgets.count),
         ]
         all += await memory(logs: families.bytes)

@@ -25,6 +25,10 @@ extension Endpoint {
         Endpoint("/docs.css", .document, in: .server, .get(.getDocsStyle, needs: .nothing)),
         Endpoint("/openapi.json", .document, in: .server, .get(.getOpenAPI, needs: .nothing)),
         Endpoint("/", in: .server, .get(.getService, needs: .nothing)),
+        Endpoint("/console/stream", .figures, in: .server, .get(.followConsole)),
+        Endpoint("/console/topics", in: .server, .get(.getConsoleTopics)),
+        Endpoint("/console/sample", in: .server, .get(.getConsoleSample)),
+        Endpoint("/console/log", in: .server, .get(.getConsoleLog)),
         // A name of a file comes last: the paths above are none.
         Endpoint("/console/{file}", .document, in: .server, .get(.getConsoleFile, needs: .nothing)),
     ]

@@ -16,6 +16,8 @@ struct Endpoint: Sendable {
         case webSocket
         /// An event stream in the dialect of the path.
         case eventStream
+        /// An event stream of the server's figures, which the router answers.
+        case figures
     }
 
     enum Place: Sendable {
@@ -64,6 +66,9 @@ struct Endpoint: Sendable {
         allow = (names + (names.contains("GET") ? ["HEAD"] : [])).sorted().joined(separator: ", ")
         segments = Self.segments(of: path[...])
     }
+
+    /// Whether a response goes on until one side ends it.
+    var isStream: Bool { kind == .eventStream || kind == .figures }
 
     /// The endpoint's paths, one for each dialect it is in.
     var paths: [(path: String, dialect: Dialect)] {

@@ -11,4 +11,5 @@ enum Operation: String, Sendable, CaseIterable {
     case getClient, getClientTypes
     case getDocs, getDocsScript, getDocsStyle, getOpenAPI
     case getService, getConsoleFile
+    case followConsole, getConsoleTopics, getConsoleSample, getConsoleLog
 }

@@ -7,7 +7,7 @@ extension Field {
         topics, sort, listLimit, idempotencyKey, messageID, key, ttl, outcome, messages, lastN, since, after, epoch,
         pageLimit, wait, lastEventID, lastEventIDQuery, clientID, overflow, queue, positions, echo, presence,
         waitForTopic, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst, durability,
-    ]
+    ] + console
 
     private static let streams = [Place.query(.followTopic), .query(.followTopics)]
     private static let listings = [Place.query(.listSubscribers), .query(.listTopicSubscribers)]
