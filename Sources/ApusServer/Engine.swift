@@ -79,15 +79,8 @@ struct Engine: Sendable {
             log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
             basePath: basePath
         )
-        let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
-        router.addMiddleware { [streams, contexts] in
-            CrossOriginMiddleware(settings: contexts.inForce)
-            RequestMiddleware(basePath: basePath, log: streams.log)
-            SiteMiddleware(settings: contexts.inForce)
-            AccessMiddleware(access: access)
-        }
         documents = Documents(basePath: configuration.basePath, settings: contexts.inForce)
-        Routes(
+        let routes = Routes(
             broker: broker,
             pubSub: pubSub,
             access: access,
@@ -98,11 +91,24 @@ struct Engine: Sendable {
             documents: documents,
             figures: figures,
             recentLog: logger.recent ?? RecentLog()
-        ).add(to: router, below: basePath)
-        responder = RouterResponder(router: router.buildResponder(), addresses: addresses, logger: Self.quiet(logger))
+        )
+        responder = Self.responder(routes, addresses, logger)
         self.configuration = configuration
         self.broker = broker
         self.logger = logger
+    }
+
+    private static func responder(_ routes: Routes, _ addresses: ClientAddresses, _ logger: Logger) -> RouterResponder {
+        let (settings, streams) = (routes.contexts.inForce, routes.streams)
+        let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
+        router.addMiddleware {
+            CrossOriginMiddleware(settings: settings)
+            RequestMiddleware(basePath: streams.basePath, log: streams.log)
+            SiteMiddleware(settings: settings)
+            AccessMiddleware(access: routes.access)
+        }
+        routes.add(to: router, below: streams.basePath)
+        return RouterResponder(router: router.buildResponder(), addresses: addresses, logger: quiet(logger))
     }
 
     private static func access(

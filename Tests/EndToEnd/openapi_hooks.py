@@ -18,7 +18,8 @@ TOPICS = json.loads(os.environ.get("OPENAPI_TOPICS", "[]"))
 KEY = os.environ.get("OPENAPI_KEY")
 BASE = os.environ.get("OPENAPI_BASE", "")
 # The greatest sizes in bytes. JSON Schema counts characters.
-SIZES = {"name": 255, "topic": 255, "id": 256, "Idempotency-Key": 256, "key": 256, "client_id": 1024}
+SIZES = {"name": 255, "topic": 255, "id": 256, "Idempotency-Key": 256, "key": 256, "client_id": 1024,
+         "search": 255, "prefix": 255}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?")
 _UNITS = {"ms": 0.001, "s": 1, None: 1, "m": 60}
 

@@ -17,14 +17,15 @@ final class ConsoleSeats: Sendable {
     func take(limit: Int) -> ConsoleSeat? {
         // A console that is still busy with the last sample misses the next ones: nothing queues up for it.
         let (ticks, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let id: Int? = state.withLockedValue { state in
+        let taken: (id: Int, isOver: Bool)? = state.withLockedValue { state in
             guard state.continuations.count < limit else { return nil }
             state.lastID += 1
             state.continuations[state.lastID] = continuation
-            if state.isOver { continuation.finish() }
-            return state.lastID
+            return (state.lastID, state.isOver)
         }
-        return id.map { ConsoleSeat(ticks: ticks, id: $0, seats: self) }
+        guard let taken else { return nil }
+        if taken.isOver { continuation.finish() }
+        return ConsoleSeat(ticks: ticks, id: taken.id, seats: self)
     }
 
     func tick() {

@@ -39,7 +39,8 @@ final class RecentLog: Sendable {
         let values = record.members().prefix(Self.maxValues).map { key, value in
             "\(jsonString(Self.cut(key))):\(jsonString(Self.cut(value.text)))"
         }
-        let rest = #","at":"\#(record.time)","level":"\#(level.rawValue)","label":\#(jsonString(label))"#
+        let rest =
+            #","at":"\#(record.time)","level":"\#(level.rawValue)","label":\#(jsonString(label))"#
             + #","message":\#(jsonString(Self.cut(message))),"metadata":{\#(values.joined(separator: ","))}}"#
         state.withLockedValue { state in
             state.lastID += 1

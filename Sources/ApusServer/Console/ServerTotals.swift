@@ -60,7 +60,8 @@ extension ServerTotals {
         // The allocator is asked only where the limit is near, like the keeper of the limit does.
         totals.memory = MemoryReading.now(enough: limit > 0 ? limit / 100 * 80 : .max).used
         totals.processor = ProcessorTime.ofProcess
-        if let figures = broker.journal?.figures { (totals.commits, totals.diskBytes) = (figures.commits, figures.size) }
+        let kept = broker.journal?.figures
+        (totals.commits, totals.diskBytes) = (kept?.commits, kept?.size)
         totals.loops = shares.map(\.loop)
         return totals
     }

@@ -1,8 +1,9 @@
 import ApusAccess
 import ApusBroker
 
-/// Which rows of the table a console gets. It holds for as long as the topics, the query and the rights are the same, so
-/// names are looked at once and not each second.
+/// Which rows of the table a console gets.
+///
+/// It holds for as long as the topics, the query and the rights are the same, so names are not looked at each second.
 struct TopicSelection {
     /// The topics below one token, which are neighbours in the table.
     struct Group {

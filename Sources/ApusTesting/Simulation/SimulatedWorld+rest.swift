@@ -86,6 +86,8 @@ extension SimulatedWorld {
         let published = model.topics.reduce(0) { $0 + $1.messages.count }
         let waiting = model.connections.reduce(0) { $0 + $1.waitingCount }
         if sum.waiting != waiting { fail("\(sum.waiting) wait, not \(waiting)") }
+        let counted = loop.hubs.reduce(0) { $0 + $1.totals().subscriptions }
+        if sum.subscriptions != counted { fail("\(counted) subscriptions are counted, not \(sum.subscriptions)") }
         if sum.published != UInt64(published) { fail("\(sum.published) published, not \(published)") }
     }
 

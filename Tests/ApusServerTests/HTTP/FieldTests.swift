@@ -141,13 +141,17 @@ import Testing
         case .settings, .query(.listSubscribers), .query(.listTopicSubscribers): "## Topics"
         case .query(.readMessages): "### Read and wait"
         case .query(.followTopic), .query(.followTopics), .header(.followTopic): "## Event streams"
+        case .query(.followConsole): "## The stream of figures"
+        case .query(.getConsoleTopics), .query(.getConsoleLog): "## The same as JSON"
         default: "### Publish"
         }
     }
 
-    @Test func `docs/protocol.md names every field where it is allowed`() throws {
+    @Test func `docs/protocol.md and docs/console.md name every field where it is allowed`() throws {
         let repository = URL(filePath: #filePath).appending(path: "../../../..").standardized
-        let page = try String(contentsOf: repository.appending(path: "docs/protocol.md"), encoding: .utf8)
+        let page = try ["docs/protocol.md", "docs/console.md"].map {
+            try String(contentsOf: repository.appending(path: $0), encoding: .utf8)
+        }.joined(separator: "\n")
         for field in Field.all {
             for heading in field.places.map(Self.heading) {
                 let start = try #require(page.firstRange(of: "\n\(heading)\n"), "\(heading)")

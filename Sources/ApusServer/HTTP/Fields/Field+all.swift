@@ -3,11 +3,13 @@ import ApusProtocol
 
 extension Field {
     /// All fields beside the plain contract.
-    static let all = [
+    static let all = ofClients + console
+
+    private static let ofClients = [
         topics, sort, listLimit, idempotencyKey, messageID, key, ttl, outcome, messages, lastN, since, after, epoch,
         pageLimit, wait, lastEventID, lastEventIDQuery, clientID, overflow, queue, positions, echo, presence,
         waitForTopic, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst, durability,
-    ] + console
+    ]
 
     private static let streams = [Place.query(.followTopic), .query(.followTopics)]
     private static let listings = [Place.query(.listSubscribers), .query(.listTopicSubscribers)]

@@ -20,8 +20,10 @@ extension Field {
         component: "ConsoleView",
         standard: #""none""#
     )
-    static let topicSearch = Field("search", .text, in: ofTopics, component: "TopicSearch") { _ in 0...TopicName.maxSize }
-    static let topicPrefix = Field("prefix", .text, in: ofTopics, component: "TopicPrefix") { _ in 0...TopicName.maxSize }
+    static let topicSearch = Field("search", .text, in: ofTopics, component: "TopicSearch") { _ in 0...TopicName.maxSize
+    }
+    static let topicPrefix = Field("prefix", .text, in: ofTopics, component: "TopicPrefix") { _ in 0...TopicName.maxSize
+    }
     static let tree = Field("tree", .flag, in: ofTopics, component: "Tree", standard: "false")
     static let topicSort = Field(
         "sort",
@@ -48,7 +50,8 @@ extension Field {
     static let topicOffset = Field("offset", .integer, in: ofTopics, component: "TopicOffset", standard: "0") { _ in
         0...10_000_000
     }
-    static let consoleTopic = Field("topic", .text, in: stream, component: "ConsoleTopic") { _ in 1...TopicName.maxSize }
+    static let consoleTopic = Field("topic", .text, in: stream, component: "ConsoleTopic") { _ in 1...TopicName.maxSize
+    }
     static let logAfter = Field("after", .integer, in: ofLog, component: "LogAfter", standard: "0")
     static let logLimit = Field("limit", .integer, in: ofLog, component: "LogLimit", standard: "1000") { _ in
         1...RecentLog.limit
