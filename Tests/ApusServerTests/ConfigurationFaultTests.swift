@@ -28,6 +28,7 @@ import Testing
         "token_leeway": ["-1s", "25h"], "token_max_age": ["soon"], "token_grace": ["25h"], "jwks_ttl": ["0", "999ms"],
         "allowed_origins": ["a.example", "https://a.example/", "null", "https://a.*.example"],
         "allowed_hosts": ["a.example:80", "https://a.example", "a b", "*"],
+        "console": ["maybe", "1"], "max_consoles": ["-1", "10001"],
         "history": ["-1", "many"],
         "release_memory_after": ["soon", "-1s"],
         "loop_lag": ["0", "-1", "many", "1000000001"],

@@ -28,7 +28,8 @@ def files_of(page):
     return re.findall(r"""(?:src|href)=["'](console/[^"']+)["']""", page)
 
 
-@pytest.mark.parametrize("accept", [BROWSER, "text/html", "application/json;q=0.5, text/html", "text/*", "*/*;q=0.1, text/html"])
+@pytest.mark.parametrize("accept", [BROWSER, "text/html", "application/json;q=0.5, text/html", "text/*",
+                                    "*/*;q=0.1, text/html"])
 def test_a_browser_gets_the_page(server, accept):
     answer = server.rest("GET", "/", headers={"Accept": accept})
     assert (answer.status, answer.content_type) == (200, "text/html")
@@ -41,7 +42,8 @@ def test_a_browser_gets_the_page(server, accept):
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/html;q=0.5, application/json", "text/plain",
-                                    "text/html;q=0, */*", "text/html, application/json", "", ";;,q", "application/*, text/html;q=0.9"])
+                                    "text/html;q=0, */*", "text/html, application/json", "", ";;,q",
+                                    "application/*, text/html;q=0.9"])
 def test_everybody_else_gets_json(server, accept):
     answer = server.rest("GET", "/", headers={} if accept is None else {"Accept": accept})
     assert (answer.status, answer.content_type) == (200, "application/json")
@@ -68,7 +70,8 @@ def test_the_page_loads_files_that_are_there(server):
             assert gzip.decompress(small.body) == plain.body
 
 
-@pytest.mark.parametrize("name", ["nope.js", "index.html", "..%2Fdocs%2Fpage.js", "main.js%00", "", "main.js/", "%zz", "MAIN.JS"])
+@pytest.mark.parametrize("name", ["nope.js", "index.html", "..%2Fdocs%2Fpage.js", "main.js%00", "", "main.js/", "%zz",
+                                  "MAIN.JS"])
 def test_no_other_file_is_there(server, name):
     answer = server.rest("GET", f"/console/{name}")
     assert (answer.status, answer.json["code"]) == (404, "NOT_FOUND")

@@ -60,8 +60,8 @@ final class RecentLog: Sendable {
         state.withLockedValue { state in
             let kept = state.entries[state.forgotten...]
             // Ids have no gaps.
-            let known = kept.first.map { id >= $0.id ? Int(clamping: id - $0.id) + 1 : 0 } ?? 0
-            return Array(kept.dropFirst(known).prefix(limit))
+            guard let first = kept.first?.id, id >= first else { return Array(kept.prefix(limit)) }
+            return id - first < UInt64(kept.count) ? Array(kept.dropFirst(Int(id - first) + 1).prefix(limit)) : []
         }
     }
 }

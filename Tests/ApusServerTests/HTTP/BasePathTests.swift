@@ -21,7 +21,7 @@ import Testing
 
     @Test(arguments: [
         ("/apus/topics", "/topics"), ("/apus/v1/ws", "/ws"), ("/apus/livez", "/livez"), ("/livez", "/livez"),
-        ("/readyz", "/readyz"), ("/apus/", nil), ("/v1/livez", nil), ("/apus/v1/livez", nil),
+        ("/readyz", "/readyz"), ("/apus/", "/"), ("/apus//", nil), ("/v1/livez", nil), ("/apus/v1/livez", nil),
     ])
     func `endpoints are below it, and those of the machine also without it`(path: String, endpoint: String?) {
         #expect(BasePath("/apus").endpoint(at: path)?.endpoint.path == endpoint)

@@ -134,7 +134,12 @@ import Testing
             for path in ["/apus/topics", "/apus/v1/topics", "/apus/livez", "/livez", "/readyz"] {
                 Self.expect(try await client(.get, path), 200)
             }
-            for path in ["/topics", "/apusx/topics", "/apus", "/health", "/apus/apus/topics"] {
+            // Browsers look for the page one slash below.
+            let moved = try await client(.get, "/apus")
+            Self.expect(moved, 308)
+            #expect(moved.fields[.location] == "/apus/")
+            Self.expect(try await client(.post, "/apus"), 404)
+            for path in ["/topics", "/apusx/topics", "/apusx", "/", "/health", "/apus/apus/topics"] {
                 Self.expect(try await client(.get, path), 404, #""code":"NOT_FOUND""#)
             }
         }
