@@ -86,7 +86,8 @@ struct Engine: Sendable {
             streams: streams,
             metrics: metrics,
             refusals: gate.refusals,
-            documents: documents
+            documents: documents,
+            logger: logger
         ).add(to: router, below: basePath)
         responder = RouterResponder(router: router.buildResponder(), addresses: addresses, logger: Self.quiet(logger))
         self.configuration = configuration
