@@ -44,9 +44,13 @@ package struct AccessError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One clause without a full stop.
     package let reason: String
 
-    package init(_ code: Code, _ reason: String) {
+    /// When a credential that has expired did so, in milliseconds since 1970; `nil` for any other error.
+    package let expired: Int64?
+
+    package init(_ code: Code, _ reason: String, expired: Int64? = nil) {
         self.code = code
         self.reason = reason
+        self.expired = expired
     }
 
     package var description: String { reason }

@@ -90,7 +90,7 @@ package final class DiskJournal: Journal {
         reader.table.withLock { table in
             let records = table.records(of: topic.number)
             let bytes = records.reduce(0) { $0 + $1.sizeOnDisk }
-            return JournalHolding(bytes: bytes, first: records.first?.first)
+            return JournalHolding(bytes: bytes, first: table.firsts(of: topic.number)?.first)
         }
     }
 
@@ -204,6 +204,7 @@ extension Catalog.Change {
         case .created(let topic): self = .create(Catalog.Topic(topic, topic.settings))
         case .changed(let topic, let settings): self = .change(Catalog.Topic(topic, settings))
         case .deleted(let topic): self = .delete(topic: topic.number)
+        case .purged(let topic, let end): self = .keep(topic: topic.number, from: end)
         }
     }
 }

@@ -27,6 +27,8 @@ extension JournalWriter {
                 writer.table.withLock { $0.remove(topic: topic) }
             }
             writer.unkept.removeDeletions()
+            try writer.apply(writer.unkept.purges)
+            writer.unkept.removePurges()
             if !writer.unkept.others.isEmpty { try writer.checkRoom() }
             try writer.apply(writer.unkept.others)
             writer.unkept.removeOthers()

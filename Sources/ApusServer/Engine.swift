@@ -90,7 +90,8 @@ struct Engine: Sendable {
             refusals: gate.refusals,
             documents: documents,
             figures: figures,
-            recentLog: logger.recent ?? RecentLog()
+            recentLog: logger.recent ?? RecentLog(),
+            logger: logger
         )
         responder = Self.responder(routes, addresses, logger)
         self.configuration = configuration

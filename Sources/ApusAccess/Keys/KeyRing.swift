@@ -105,7 +105,9 @@ package struct KeyRing: Sendable {
         guard let index = byDigest[KeyDigest(of: text)] else {
             throw AccessError(.unknownKey, "there is no such API key")
         }
-        guard !keys[index].isExpired(at: now) else { throw AccessError(.expired, "the API key has expired") }
+        guard !keys[index].isExpired(at: now) else {
+            throw AccessError(.expired, "the API key has expired", expired: keys[index].expires)
+        }
         return keys[index]
     }
 
@@ -113,7 +115,7 @@ package struct KeyRing: Sendable {
     package func key(certified name: String, at now: Int64) throws(AccessError) -> APIKey? {
         guard let key = key(id: name) else { return nil }
         guard !key.isExpired(at: now) else {
-            throw AccessError(.expired, "the API key that the certificate names has expired")
+            throw AccessError(.expired, "the API key that the certificate names has expired", expired: key.expires)
         }
         return key
     }

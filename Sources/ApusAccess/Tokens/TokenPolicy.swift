@@ -29,7 +29,9 @@ package struct TokenPolicy: Hashable, Sendable {
     ///
     /// - Parameter now: milliseconds since 1970, by the wall clock.
     package func check(_ claims: TokenClaims, at now: Int64) throws(AccessError) {
-        guard now < claims.expires + leeway else { throw AccessError(.expired, "the token has expired") }
+        guard now < claims.expires + leeway else {
+            throw AccessError(.expired, "the token has expired", expired: claims.expires)
+        }
         if let notBefore = claims.notBefore, now + leeway < notBefore {
             throw AccessError(.notYetValid, "the token is not valid yet: its nbf is in the future")
         }

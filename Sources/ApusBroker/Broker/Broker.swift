@@ -31,6 +31,17 @@ package protocol Broker: Sendable {
     /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`.
     func deleteTopic(named name: String) throws(BrokerError)
 
+    /// Has a topic begin anew with its next message: what was published before is no history any more, after a restart
+    /// either. Offsets go on. Subscriptions that are behind still get what they have to read.
+    ///
+    /// - Parameter now: in milliseconds on the steady clock.
+    /// - Returns: how many messages could be replayed before, those that had expired included.
+    /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`; `.notKept` if it would not survive a restart.
+    func purgeTopic(named name: String, now: Int64) async throws(BrokerError) -> UInt64
+
+    /// How many messages were purged.
+    var purgedCount: UInt64 { get }
+
     /// Drops what has become too old: history, expired messages, and message ids outside the dedupe window.
     ///
     /// Call it regularly: a topic without publishes does not check itself.

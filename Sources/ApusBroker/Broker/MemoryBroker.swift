@@ -59,6 +59,7 @@ package final class MemoryBroker: Broker {
         var untrimmed: ArraySlice<Topic> = []
         /// The number of the newest topic, for the journal.
         var lastNumber: UInt32 = 0
+        var purgedCount: UInt64 = 0
         /// The newest change that the journal was told of.
         var lastChange: Commit?
     }

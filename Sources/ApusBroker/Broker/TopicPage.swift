@@ -85,7 +85,7 @@ extension Topic {
 }
 
 extension ArchiveSource {
-    fileprivate func read(_ template: EventTemplate, from offset: Offset, bytes: Int) async -> ArchiveAnswer {
+    func read(_ template: EventTemplate, from offset: Offset, bytes: Int) async -> ArchiveAnswer {
         await withCheckedContinuation { continuation in
             journal.read(topic, template: template, from: offset, bytes: bytes) { continuation.resume(returning: $0) }
         }

@@ -85,7 +85,8 @@ extension TopicState {
     /// is nothing to be kept, so what is before that is not kept either.
     private mutating func readableToKeep() -> [Batch] {
         let end = archive?.end ?? 0
-        let living = log.sealed.reversed().prefix { !$0.isSpent && $0.first >= end }.reversed()
+        let oldest = max(end, log.historyFrom)
+        let living = log.sealed.reversed().prefix { !$0.isSpent && $0.first >= oldest }.reversed()
         let start = living.first?.first ?? log.head
         if start != end { archiveStart = start }
         return Array(living)

@@ -102,6 +102,7 @@ extension Hub {
         let found = (subscription.cursor..<batch.end).first { !batch.isSpent && batch.time(at: $0) >= time }
         // It was not asked for, so it is no part of the replay.
         counters.replayed &-= (found ?? batch.end) - subscription.cursor
+        if subscription.begin == subscription.cursor { subscription.begin = found ?? batch.end }
         subscription.pass(to: found ?? batch.end)
     }
 

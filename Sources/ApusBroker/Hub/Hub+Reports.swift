@@ -41,6 +41,9 @@ package struct SubscriptionReport: Sendable {
     package var throttledTime: Int64
     /// How long publishers of the topic have waited for the subscription's loop, in milliseconds.
     package var heldTime: Int64 = 0
+    /// The newest of what it missed.
+    package var lastLoss: DropLog.Entry?
+    package var trail: DeliveryTrail
     /// For a subscription that has ended: why, and when in milliseconds since 1970.
     package var end: (reason: EndReason, time: Int64)?
 
@@ -58,6 +61,28 @@ package struct SubscriptionReport: Sendable {
         dropped = subscription.counts.dropped
         self.lag = lag
         throttledTime = subscription.counts.throttledTime
+        lastLoss = subscription.drops?.lastLoss
+        trail = DeliveryTrail(subscription)
+    }
+
+    /// Whether the topic, the client id or the address contains a text; letters of ASCII in any case.
+    package func matches(_ text: String) -> Bool {
+        [topicName, clientID, peer.address].contains { Self.contains($0, text) }
+    }
+
+    static func contains(_ text: String, _ part: String) -> Bool {
+        let (text, part) = (text.utf8.map(Self.folded), part.utf8.map(Self.folded))
+        guard part.count <= text.count else { return false }
+        return (0...(text.count - part.count)).contains { text[$0...].starts(with: part) }
+    }
+
+    private static func folded(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+}
+
+extension Subscription {
+    /// Whether the client id or the address contains a text.
+    fileprivate func matches(_ text: String) -> Bool {
+        [identity.clientID, subscriber.peer.address].contains { SubscriptionReport.contains($0, text) }
     }
 }
 
@@ -149,11 +174,14 @@ extension Hub {
     ///
     /// Only for these does the hub compute the full report.
     ///
-    /// - Parameter isVisible: which topics may be reported, by name.
+    /// - Parameters:
+    ///   - search: what the topic, the client id or the address has to contain; `nil` for anything.
+    ///   - isVisible: which topics may be reported, by name.
     package func subscriptionReports(
         of topic: Topic? = nil,
         order: ReportOrder = .since,
         limit: Int = .max,
+        search: String? = nil,
         isVisible: (String) -> Bool = { _ in true }
     ) -> [SubscriptionReport] {
         let now = clock().steady
@@ -161,7 +189,11 @@ extension Hub {
         for reader in topics {
             guard let reader, topic == nil || reader.topic === topic, isVisible(reader.topic.name) else { continue }
             let head = reader.topic.publishedCount + 1
-            ranked += reader.subscriptions.lazy.filter(\.isActive).map { (order.rank($0, head: head), $0) }
+            let isWanted = search.map { SubscriptionReport.contains(reader.topic.name, $0) } ?? true
+            for subscription in reader.subscriptions where subscription.isActive {
+                guard isWanted || search.map({ subscription.matches($0) }) ?? true else { continue }
+                ranked.append((order.rank(subscription, head: head), subscription))
+            }
         }
         ranked.sort { $0.rank > $1.rank }
         return ranked.prefix(limit).map { _, subscription in
@@ -176,8 +208,13 @@ extension Hub {
 
     /// The subscriptions that ended most recently, the latest last.
     ///
-    /// - Parameter isVisible: which topics may be reported, by name.
-    package func goneReports(isVisible: (String) -> Bool = { _ in true }) -> [SubscriptionReport] {
-        gone.all.filter { isVisible($0.topicName) }
+    /// - Parameters:
+    ///   - search: as for ``subscriptionReports(of:order:limit:search:isVisible:)``.
+    ///   - isVisible: which topics may be reported, by name.
+    package func goneReports(
+        search: String? = nil,
+        isVisible: (String) -> Bool = { _ in true }
+    ) -> [SubscriptionReport] {
+        gone.all.filter { report in isVisible(report.topicName) && search.map { report.matches($0) } ?? true }
     }
 }

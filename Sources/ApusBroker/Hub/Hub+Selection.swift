@@ -14,6 +14,7 @@ extension Hub {
         let end = min(batch.end, subscription.skippedRanges.first?.lowerBound ?? .max)
         guard !batch.isSpent else {
             counters.expired += end - subscription.cursor
+            note(subscription.cursor..<end, count: end - subscription.cursor, .expired, on: subscription)
             subscription.cursor = end
             return
         }
@@ -32,8 +33,12 @@ extension Hub {
             guard subscription.isActive else { return }
             switch verdict {
             case .deliver: break
-            case .expired: counters.expired += 1
-            case .conflated: counters.conflated += 1
+            case .expired:
+                counters.expired += 1
+                note(offset..<offset + 1, count: 1, .expired, on: subscription)
+            case .conflated:
+                counters.conflated += 1
+                note(offset..<offset + 1, count: 1, .superseded, on: subscription)
             case .selfPublished: counters.selfPublished += 1
             }
             subscription.cursor = offset + 1

@@ -212,6 +212,8 @@ extension Hub {
             let replayed = skipped(by: subscription, since: attached.cursor)
             subscription.gap.shrink(by: replayed, to: attached.cursor)
             subscription.cursor = attached.cursor
+            subscription.begin = min(subscription.begin, attached.cursor)
+            subscription.drops?.forget(from: attached.cursor)
             subscription.lag.replayEnd = max(subscription.lag.replayEnd, attached.view.head)
         }
         let held = subscription.skippedRanges.count(from: attached.cursor)
@@ -219,6 +221,7 @@ extension Hub {
             // Messages in a skipped range that the subscriber asks for now must be delivered again.
             counters.replayed += held
             subscription.skippedRanges.restore(from: attached.cursor)
+            subscription.drops?.forget(from: attached.cursor)
             subscription.lag.replayEnd = max(subscription.lag.replayEnd, attached.view.head)
         }
         guard subscription.options != options else { return }

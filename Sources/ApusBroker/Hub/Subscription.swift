@@ -19,6 +19,8 @@ package final class Subscription {
     @exclusivity(unchecked) var isLeaving = false
     /// The next offset to deliver.
     @exclusivity(unchecked) var cursor: Offset
+    /// The first offset that it was to get.
+    var begin: Offset
     @exclusivity(unchecked) var lag: LagState
     /// What it missed and was not told of.
     @exclusivity(unchecked) var gap = Gap()
@@ -32,6 +34,8 @@ package final class Subscription {
     @exclusivity(unchecked) var archive: ArchiveReading?
     /// If its topic was deleted: the subscriptions that wait for this one to finish.
     var successions: [Succession] = []
+    /// What it did not get; `nil` if it got everything.
+    var drops: DropLog?
     /// The waiting subscription that created this one. It continues to wait when the topic is deleted.
     ///
     /// It counts against the subscriber's limit in place of this one.
@@ -59,6 +63,7 @@ package final class Subscription {
         self.reader = reader
         self.pattern = pattern
         self.cursor = cursor
+        self.begin = cursor
         self.lag = LagState(replayEnd: replayEnd)
         self.overflow = Overflow(options)
     }

@@ -26,7 +26,8 @@ extension TopicState {
         guard let archive, archive.range.contains(kept - 1) else { return log.firstOfHistory(now: now) }
         // What is too old, or too much, the journal has given up.
         let (head, reach) = (log.head, UInt64(log.limits.history))
-        return min(max(archive.first, archive.source.history, head > reach ? head - reach : 1), head)
+        let oldest = max(archive.first, archive.source.history, log.historyFrom)
+        return min(max(oldest, head > reach ? head - reach : 1), head)
     }
 
     /// The oldest offset that can be read, from memory or back from the journal.
@@ -37,10 +38,11 @@ extension TopicState {
 
     /// What the journal has to keep of this topic.
     var wanted: JournalWant {
-        var needed = dedupe?.oldest ?? .max
+        // The ids of what was purged are forgotten by a restart: their records have the messages, too.
+        var needed = max(dedupe?.oldest ?? .max, log.historyFrom)
         for reader in readers { needed = min(needed, reader.archiveMark, reader.lowWaterMark, reader.retainFrom) }
         return JournalWant(
-            history: max(archiveStart, log.head - min(log.head, UInt64(log.limits.history))),
+            history: max(archiveStart, log.historyFrom, log.head - min(log.head, UInt64(log.limits.history))),
             historyAge: log.limits.historyAge,
             historyBytes: log.limits.historyBytes,
             needed: max(archiveStart, needed),

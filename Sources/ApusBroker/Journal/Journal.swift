@@ -78,4 +78,6 @@ package enum TopicChange: Sendable {
     case created(Topic)
     case changed(Topic, TopicSettings)
     case deleted(Topic)
+    /// What is before an offset has to be gone after a restart.
+    case purged(Topic, before: Offset)
 }

@@ -102,6 +102,14 @@ struct Uncommitted {
         return failed
     }
 
+    /// What everybody can read is not to be kept any more, as far as it is before an offset.
+    mutating func forgetReadable(before end: Offset) {
+        guard !isReadableTaken, let (batches, ids) = readable else { return }
+        let rest = batches.filter { $0.end > end }
+        guard !rest.isEmpty else { return forgetReadable() }
+        readable = (rest, ids.filter { $0.offset >= end })
+    }
+
     /// What everybody can read is not to be kept any more.
     mutating func forgetReadable() {
         guard readable != nil, !isReadableTaken else { return }

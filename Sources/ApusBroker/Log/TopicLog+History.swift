@@ -10,7 +10,7 @@ extension TopicLog {
     /// - Parameter now: in milliseconds on the steady clock.
     func firstOfHistory(now: Int64) -> Offset {
         let reach = UInt64(limits.history)
-        var first = max(firstKept, head > reach ? head - reach : 1)
+        var first = max(firstKept, historyFrom, head > reach ? head - reach : 1)
         if let age = limits.historyAge { first = firstOffset(from: first, madeSince: now - age, livingAt: nil) }
         if let bytes = limits.historyBytes { first = max(first, firstOffset(within: bytes)) }
         return min(first, head)

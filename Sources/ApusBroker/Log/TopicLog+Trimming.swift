@@ -47,6 +47,7 @@ extension TopicLog {
 
     /// Whether a replay may ask for a publication in the oldest batch.
     private func isHistory(_ oldest: Batch, now: Int64) -> Bool {
+        if oldest.end <= historyFrom { return false }
         let reach = UInt64(limits.history)
         if head > reach, oldest.end <= head - reach { return false }
         if let age = limits.historyAge, max(now, sealed.last?.newestSteady ?? now) - age > oldest.newestSteady {

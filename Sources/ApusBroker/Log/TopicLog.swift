@@ -86,6 +86,8 @@ struct TopicLog {
     var readTo: Offset = 1
     /// Batches before this offset are not reopened.
     var unopenable: Offset = 0
+    /// Publications before this offset are no history, whatever the limits say: they were purged.
+    private(set) var historyFrom: Offset = 0
     /// The newest publication of each key in the log.
     var newestOfKey: [[UInt8]: Offset] = [:]
     /// Between the last look and this time, no batch reaches its last expiry.
@@ -204,6 +206,13 @@ struct TopicLog {
 
     private var reopenedBytes: Int {
         min(Self.reopenedBytes, min(limits.bytes, limits.historyBytes ?? .max) / Self.reopenedPart)
+    }
+
+    /// Has what is before an offset be no history. It stays as long as a subscription still has to read it.
+    mutating func purge(before end: Offset) {
+        seal()
+        historyFrom = max(historyFrom, end)
+        unopenable = max(unopenable, end)
     }
 
     mutating func removeAll() {

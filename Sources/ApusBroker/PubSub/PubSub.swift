@@ -117,8 +117,14 @@ public final class PubSub: Sendable {
         of topic: Topic?,
         order: Hub.ReportOrder,
         limit: Int,
+        search: String? = nil,
         isVisible: @Sendable (String) -> Bool
     ) async -> ([SubscriptionReport], gone: [SubscriptionReport]) {
-        await core.loop.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible)
+        await core.loop.subscriptionReports(of: topic, order: order, limit: limit, search: search, isVisible: isVisible)
+    }
+
+    /// What became of a message for its subscriptions.
+    package func trace(_ message: TracedMessage, of topic: Topic, limit: Int) async -> TraceReport {
+        await core.loop.trace(message, of: topic, limit: limit)
     }
 }

@@ -80,12 +80,17 @@ actor PubSubLoop {
         of topic: Topic?,
         order: Hub.ReportOrder,
         limit: Int,
+        search: String?,
         isVisible: @Sendable (String) -> Bool
     ) -> ([SubscriptionReport], gone: [SubscriptionReport]) {
         (
-            hub.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible),
-            hub.goneReports(isVisible: isVisible)
+            hub.subscriptionReports(of: topic, order: order, limit: limit, search: search, isVisible: isVisible),
+            hub.goneReports(search: search, isVisible: isVisible)
         )
+    }
+
+    func trace(_ message: TracedMessage, of topic: Topic, limit: Int) -> TraceReport {
+        hub.trace(message, of: topic, limit: limit)
     }
 
     // MARK: Subscribing

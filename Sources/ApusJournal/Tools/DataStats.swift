@@ -32,14 +32,15 @@ package struct DataStats: Sendable {
             var topic = Topic(row: row, next: max(row.from, 1))
             let places = row.durability == .memory ? [] : contents.table.records(of: row.number)
             for place in places {
-                topic.messages += UInt64(place.count)
+                topic.messages += place.end - max(place.first, row.from)
                 topic.bytes += place.sizeOnDisk
             }
             if let first = places.first, let last = places.last {
                 // What the server has given up meanwhile cannot be read any more; its record says almost the same.
-                let oldest = try? reader.messages(first, of: row, from: first.first).first
+                let start = max(first.first, row.from)
+                let oldest = try? reader.messages(first, of: row, from: start).first { $0.offset >= start }
                 let newest = try? reader.messages(last, of: row, from: last.end - 1).last
-                topic.oldest = (first.first, oldest?.time ?? first.newestTime)
+                topic.oldest = (start, oldest?.time ?? first.newestTime)
                 topic.newest = (last.end - 1, newest?.time ?? last.newestTime)
                 topic.next = max(topic.next, last.end)
             }

@@ -20,6 +20,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
     case forbiddenHost = "FORBIDDEN_HOST"
     case rateLimited = "RATE_LIMITED"
     case overloaded = "OVERLOADED"
+    case kicked = "KICKED"
     case `internal` = "INTERNAL"
     case notImplemented = "NOT_IMPLEMENTED"
     case versionNotSupported = "VERSION_NOT_SUPPORTED"
@@ -39,7 +40,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
         case .expectationFailed: 417
         case .upgradeRequired: 426
         case .headTooLarge: 431
-        case .forbidden, .forbiddenOrigin, .forbiddenHost: 403
+        case .forbidden, .forbiddenOrigin, .forbiddenHost, .kicked: 403
         case .rateLimited: 429
         case .slowConsumer, .unavailable, .overloaded: 503
         case .internal: 500
@@ -71,6 +72,7 @@ package enum ErrorCode: String, Sendable, CaseIterable {
         case .forbiddenHost: "Forbidden host"
         case .rateLimited: "Rate limited"
         case .overloaded: "Overloaded"
+        case .kicked: "Closed by an administrator"
         case .internal: "Internal error"
         case .notImplemented: "Not implemented"
         case .versionNotSupported: "HTTP version not supported"
@@ -99,6 +101,7 @@ package struct Disconnect: Sendable, Equatable {
     package static let forbidden = Disconnect(1008, "FORBIDDEN")
     package static let tokenExpired = Disconnect(1008, "TOKEN_EXPIRED")
     package static let revoked = Disconnect(1008, "REVOKED")
+    package static let kicked = Disconnect(1008, ErrorCode.kicked.rawValue)
     package static let rateLimited = Disconnect(1008, "RATE_LIMITED")
     package static let noPong = Disconnect(1008, "NO_PONG")
     package static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")

@@ -150,6 +150,11 @@ final class AccessControl: Sendable {
 
     // MARK: Revocations
 
+    /// Whether a credential is revoked.
+    func isRevoked(_ principal: Principal) -> Bool {
+        authenticator.withRevocations { $0.isRevoked(principal) }
+    }
+
     func revoke(_ target: Revocation.Target, issuedBefore: Int64?) throws(AccessError) -> Revocation {
         let now = now()
         let result = authenticator.withRevocations { revocations in

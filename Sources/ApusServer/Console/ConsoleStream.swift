@@ -155,11 +155,12 @@ struct ConsoleStream {
     private func showSubscribers(_ body: inout ByteBuffer) async -> Int64 {
         let topic = query.topic.flatMap { routes.broker.topic(named: $0) }
         let start = ProcessorTime.read(CLOCK_MONOTONIC)
+        let (limit, search) = (query.topics.limit, String(decoding: query.topics.search, as: UTF8.self))
         // Of a topic that is not there, there are none.
         let list =
             query.topic != nil && topic == nil
             ? ByteBuffer(string: #"{"subscribers":[],"gone":[]}"#)
-            : await routes.subscribersJSON(of: topic, query.order, query.topics.limit, access.rights)
+            : await routes.subscribersJSON(of: topic, query.order, limit, search: search, access.rights)
         body.writeEvent("subscribers") { $0.writeImmutableBuffer(list) }
         // The time on all loops is not known; it is no more than this.
         return ProcessorTime.read(CLOCK_MONOTONIC) - start

@@ -30,14 +30,17 @@ enum OpenAPIDocument {
 
     private static let paths = [
         EmbeddedTexts.openapi_paths_operations_json, EmbeddedTexts.openapi_paths_revocations_json,
-        EmbeddedTexts.openapi_paths_docs_json, EmbeddedTexts.openapi_paths_console_json,
+        EmbeddedTexts.openapi_paths_access_json, EmbeddedTexts.openapi_paths_connections_json,
+        EmbeddedTexts.openapi_paths_trace_json, EmbeddedTexts.openapi_paths_docs_json,
+        EmbeddedTexts.openapi_paths_console_json,
     ]
 
     private static let schemas = [
         EmbeddedTexts.openapi_schemas_topics_json, EmbeddedTexts.openapi_schemas_values_json,
         EmbeddedTexts.openapi_schemas_settings_json, EmbeddedTexts.openapi_schemas_messages_json,
         EmbeddedTexts.openapi_schemas_subscribers_json, EmbeddedTexts.openapi_schemas_server_json,
-        EmbeddedTexts.openapi_schemas_revocations_json, EmbeddedTexts.openapi_schemas_console_json,
+        EmbeddedTexts.openapi_schemas_revocations_json, EmbeddedTexts.openapi_schemas_access_json,
+        EmbeddedTexts.openapi_schemas_trace_json, EmbeddedTexts.openapi_schemas_console_json,
     ]
 
     /// Each template once for each dialect.

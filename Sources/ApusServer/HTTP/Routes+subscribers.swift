@@ -29,7 +29,8 @@ extension Routes {
             let names = Hub.ReportOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, "'sort' must be one of \(names)")
         }
-        return .json(.ok, await subscribersJSON(of: topic, order, limit, context.access.rights))
+        let search = try query.text(.subscriberSearch, settings.limits)
+        return .json(.ok, await subscribersJSON(of: topic, order, limit, search: search, context.access.rights))
     }
 
     /// Those of the topics on which the rights include `stats`.
@@ -37,16 +38,31 @@ extension Routes {
         of topic: Topic?,
         _ order: Hub.ReportOrder,
         _ limit: Int,
+        search: String?,
         _ rights: Rights
     ) async -> ByteBuffer {
         let isVisible: @Sendable (String) -> Bool = { rights.allows(.stats, topic: $0) }
         var reports = await contexts.collect { context in
             (
-                context.hub.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible),
-                context.hub.goneReports(isVisible: isVisible)
+                context.hub.subscriptionReports(
+                    of: topic,
+                    order: order,
+                    limit: limit,
+                    search: search,
+                    isVisible: isVisible
+                ),
+                context.hub.goneReports(search: search, isVisible: isVisible)
             )
         }
-        reports.append(await pubSub.subscriptionReports(of: topic, order: order, limit: limit, isVisible: isVisible))
+        reports.append(
+            await pubSub.subscriptionReports(
+                of: topic,
+                order: order,
+                limit: limit,
+                search: search,
+                isVisible: isVisible
+            )
+        )
         let present = reports.flatMap(\.0).sorted(by: order.precedes).prefix(limit)
         let gone = reports.flatMap(\.1).filter { topic == nil || $0.topicJSON == topic?.template.topicJSON }
         let latest = gone.sorted { $0.end?.time ?? 0 > $1.end?.time ?? 0 }.prefix(limit)
@@ -75,6 +91,10 @@ extension Routes {
         body.writeString(#","queue":\#(report.queue)"#)
         if let pattern = report.pattern { body.writeString(#","pattern":\#(jsonString(pattern))"#) }
         body.writeString(#","delivered":\#(report.delivered),"dropped":\#(report.dropped)"#)
+        if let loss = report.lastLoss {
+            body.writeString(#","last_drop":{"at":"\#(Timestamp(milliseconds: loss.time))""#)
+            body.writeString(#","reason":"\#(loss.reason.rawValue)","messages":\#(loss.count)}"#)
+        }
         if let (reason, time) = report.end {
             body.writeString(#","reason":"\#(reason.code)","at":"\#(Timestamp(milliseconds: time))"}"#)
             return

@@ -3,6 +3,7 @@ import ApusBroker
 import ApusProtocol
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 
 // Topics: creating, changing, listing and deleting them.
@@ -127,6 +128,28 @@ extension Routes {
         }
         try await waitUntilKept()
         return topicStatus(.ok, "deleted", name)
+    }
+
+    /// Empties a topic's history.
+    func purgeTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
+        try refuseWhileDraining()
+        let name = try topicName(context, for: .manage)
+        if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name) }
+        _ = try await collectAsSent(request, context, upTo: Self.maxBody)
+        let purged: UInt64
+        do throws(BrokerError) {
+            purged = try await broker.purgeTopic(named: name, now: ServerClock.now.steady)
+        } catch {
+            throw Problem(error)
+        }
+        let by = context.access.principal?.id ?? context.inFlight.address
+        logger.info("topic purged", metadata: ["topic": "\(name)", "messages": "\(purged)", "by": "\(by)"])
+        let body = JSONWriter.object { writer in
+            writer.member("status", "purged")
+            writer.member("topic", name)
+            writer.member("purged", purged)
+        }
+        return .json(.ok, ByteBuffer(string: body))
     }
 
     private func topicStatus(_ status: HTTPResponse.Status, _ text: String, _ name: String) -> Response {

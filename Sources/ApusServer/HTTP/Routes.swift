@@ -3,6 +3,7 @@ import ApusBroker
 import ApusProtocol
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 
 /// The REST interface: topics, messages, event streams, health, statistics, documentation.
@@ -20,6 +21,7 @@ struct Routes {
     let documents: Documents
     let figures: ConsoleFigures
     let recentLog: RecentLog
+    let logger: Logger
     let started = ContinuousClock.now
 
     var settings: ServerConfiguration { contexts.settings }
@@ -74,6 +76,12 @@ struct Routes {
         case .listRevocations: try listRevocations(request, context)
         case .revoke: try await revoke(request, context)
         case .deleteRevocation: try await deleteRevocation(request, context)
+        case .purgeTopic: try await purgeTopic(request, context)
+        case .traceMessage: try await traceMessage(request, context)
+        case .kickConnection: try await kickConnection(request, context)
+        case .getAccess: getAccess(context)
+        case .checkAccess: try await checkAccess(request, context)
+        case .listKeys: try listKeys(request, context)
         // Valid handshakes are handled before the router.
         case .openWebSocket: try refuseHandshake(context)
         case .getLiveness: live()

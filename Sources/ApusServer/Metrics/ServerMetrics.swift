@@ -64,6 +64,7 @@ struct ServerMetrics: Sendable {
         all += [
             .gauge("apus_topics", "Topics that exist.", families.count),
             .gauge("apus_log_bytes", "Bytes of frames that topics keep.", families.bytes),
+            .counter("apus_messages_purged_total", "Messages that purges took out of history.", broker.purgedCount),
             .gauge("apus_filters", "Patterns subscribed to.", broker.filterCount),
             .gauge(
                 "apus_subscriptions",

@@ -1,13 +1,14 @@
 import ApusBroker
 import ApusProtocol
 
-// The end of the client's credential.
+// The end of the client's credential, or of its connection by an administrator.
 
 extension EventStream {
     func end(_ reason: Disconnect) {
         guard !isFinished else { return }
         context.beginBurst()
-        write(#"{"type":"error","error":{"code":"UNAUTHORIZED","message":"\#(reason.reason)"}"#)
+        let code = reason == .kicked ? ErrorCode.kicked : .unauthorized
+        write(#"{"type":"error","error":{"code":"\#(code.rawValue)","message":"\#(reason.reason)"}"#)
         finish(EndReason(reason.reason))
     }
 

@@ -28,6 +28,7 @@ final class LongPoll: StreamingSubscriber {
         timeout = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) { self.end() }
     }
 
+    var isFinished: Bool { isOver }
     var isWritable: Bool { !isOver }
     var pendingBytes: Int { 0 }
 
@@ -43,8 +44,11 @@ final class LongPoll: StreamingSubscriber {
 
     func tick(now: Int64) {}
 
-    /// Answers 401 in place of a page.
+    /// Answers 401 in place of a page, or 403 where an administrator ends the request.
     func end(_ reason: Disconnect) {
+        if reason == .kicked {
+            return end(.failure(Problem(.kicked, "An administrator has ended this request")))
+        }
         let text =
             switch reason {
             case .revoked: "The credential was revoked"

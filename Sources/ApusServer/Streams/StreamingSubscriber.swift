@@ -10,6 +10,9 @@ protocol StreamingSubscriber: Subscriber {
     /// The number of the policy that the client was compared with last; 0 if it was not yet.
     var policyNumber: UInt64 { get set }
 
+    /// Whether the response has ended, or ends once everything is delivered.
+    var isFinished: Bool { get }
+
     /// Whether the client may still have a subscription.
     func covers(_ request: SubscribeRequest) -> Bool
 
@@ -25,7 +28,7 @@ protocol StreamingSubscriber: Subscriber {
     /// At shutdown: ends the response once everything is delivered.
     func drain()
 
-    /// Ends the response, because the client may not have it any more.
+    /// Ends the response, because the client may not have it any more or an administrator ends it.
     func end(_ reason: Disconnect)
 
     /// Tells the client that its credential ends soon. Called about once a second until then.

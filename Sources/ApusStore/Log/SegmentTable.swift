@@ -110,7 +110,7 @@ extension SegmentTable {
 
     /// The oldest offset of a topic that is wanted, and the oldest that is history; `nil` if nothing is wanted.
     package func firsts(of topic: UInt32) -> (first: UInt64, history: UInt64)? {
-        guard let records = topics[topic], let first = records.wanted.first?.first else { return nil }
+        guard let records = topics[topic], let first = records.first else { return nil }
         return (first, max(first, records.firstOfHistory))
     }
 

@@ -29,6 +29,9 @@ struct TopicRecords: Sendable {
     /// Ascending, without overlaps.
     var wanted: ArraySlice<RecordPlace> { records[dropped...] }
 
+    /// The oldest offset that is wanted; `nil` if nothing is. Of records that are joined, the first ones may not be.
+    var first: UInt64? { wanted.first.map { max($0.first, from) } }
+
     /// The index of the first record that ends after an offset.
     func index(endingAfter offset: UInt64) -> Int? {
         var (low, high) = (dropped, records.count)

@@ -57,6 +57,7 @@ struct CommandFailure: Error {
             case (_, Disconnect.overloaded.reason): "the server has too many connections"
             case (_, Disconnect.tokenExpired.reason): "the key or token has expired"
             case (_, Disconnect.revoked.reason): "the key or token was revoked"
+            case (_, Disconnect.kicked.reason): "an administrator closed the connection"
             default: nil
             }
         let code = close.reason.isEmpty ? "\(close.code)" : "\(close.code) \(close.reason)"

@@ -292,6 +292,7 @@ import Testing
             case .created(let topic): "created \(topic.number)"
             case .changed(let topic, let settings): "changed \(topic.number) \(settings.history ?? 0)"
             case .deleted(let topic): "deleted \(topic.number)"
+            case .purged(let topic, let end): "purged \(topic.number) \(end)"
             }
         }
         #expect(told == ["created 1", "changed 1 5", "deleted 1", "created 2"])

@@ -138,7 +138,7 @@ import Testing
         switch place {
         case .subscribe: "### subscribe"
         case .publish: "### publish"
-        case .settings, .query(.listSubscribers), .query(.listTopicSubscribers): "## Topics"
+        case .settings, .query(.listSubscribers), .query(.listTopicSubscribers), .query(.traceMessage): "## Topics"
         case .query(.readMessages): "### Read and wait"
         case .query(.followTopic), .query(.followTopics), .header(.followTopic): "## Event streams"
         case .query(.followConsole): "## The stream of figures"

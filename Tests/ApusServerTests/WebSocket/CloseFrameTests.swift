@@ -46,7 +46,7 @@ import Testing
     @Test func `every reason of the server fits a control frame, and its code may be sent`() {
         for disconnect in [
             Disconnect.topicDeleted, .shutdown, .protocolError, .invalidUTF8, .slowConsumer, .unauthorized, .forbidden,
-            .rateLimited,
+            .rateLimited, .revoked, .tokenExpired, .kicked,
             .noPong, .messageTooBig, .overloaded,
         ] {
             #expect(disconnect.reason.utf8.count <= 123)

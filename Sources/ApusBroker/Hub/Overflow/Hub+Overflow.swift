@@ -20,14 +20,16 @@ extension Hub {
         case .skip(let offset, let cause):
             skip(subscription, to: offset, cause)
         case .skipNewest(let count):
-            counters.droppedNewest += subscription.skippedRanges.skipNewest(
-                count,
-                cursor: subscription.cursor,
-                head: head
+            noteSkipped(
+                subscription.skippedRanges.skipNewest(count, cursor: subscription.cursor, head: head),
+                by: subscription
             )
         case .skipAll(let room):
             let start = max(subscription.cursor, subscription.lag.start)
-            counters.droppedNewest += subscription.skippedRanges.skipAll(beyond: room, from: start, to: head)
+            noteSkipped(
+                subscription.skippedRanges.skipAll(beyond: room, from: start, to: head),
+                by: subscription
+            )
         case .countLive(let bound):
             let start = max(subscription.cursor, subscription.lag.start)
             let live = subscription.topic.liveSpan(from: subscription.cursor, start: start, bound: bound)
@@ -43,6 +45,13 @@ extension Hub {
         }
     }
 
+    /// The last skipped range has so many messages more.
+    private func noteSkipped(_ added: UInt64, by subscription: Subscription) {
+        counters.droppedNewest += added
+        guard added > 0, let range = subscription.skippedRanges.last else { return }
+        note(range, count: added, .queueFull, on: subscription)
+    }
+
     private func skip(_ subscription: Subscription, to offset: Offset, _ cause: Overflow.Cause) {
         // The counters already include messages that were in a skipped range. The subscriber misses them all.
         let count = subscription.pending(to: offset)
@@ -50,12 +59,25 @@ extension Hub {
         case .queue: counters.droppedOldest += count
         case .bytes: counters.droppedBytes += count
         }
-        subscription.miss(offset - subscription.cursor, before: offset)
+        let missed = offset - subscription.cursor
+        note(
+            subscription.cursor..<offset,
+            count: missed,
+            cause == .queue ? .queueFull : .logFull,
+            on: subscription
+        )
+        subscription.miss(missed, before: offset)
         subscription.pass(to: offset)
     }
 
     private func skipSuperseded(_ subscription: Subscription, to offset: Offset, dropped: UInt64) {
         let pending = subscription.pending(to: offset)
+        let range = subscription.cursor..<offset
+        if dropped > 0 {
+            note(range, count: dropped, .queueFull, on: subscription)
+        } else {
+            note(range, count: pending, .superseded, on: subscription)
+        }
         subscription.miss(dropped, before: offset)
         subscription.pass(to: offset)
         // The counters already include messages that were in a skipped range.

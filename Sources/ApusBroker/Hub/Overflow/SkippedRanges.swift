@@ -15,6 +15,7 @@ struct SkippedRanges {
     @inline(__always)
     var isEmpty: Bool { ranges.isEmpty }
     var first: Range<Offset>? { ranges.first }
+    var last: Range<Offset>? { ranges.last }
 
     /// The number of skipped messages, from `start` on and before `end`.
     func count(from start: Offset, to end: Offset = .max) -> UInt64 {

@@ -3,7 +3,13 @@ extension Endpoint {
     static let all = [
         Endpoint("/topics", in: .dialects, .get(.listTopics), .post(.createTopic)),
         Endpoint("/topics/{name}", in: .dialects, .get(.inspectTopic), .put(.putTopic), .delete(.deleteTopic)),
-        Endpoint("/topics/{name}/messages", in: .dialects, .get(.readMessages), .post(.publishMessage)),
+        Endpoint(
+            "/topics/{name}/messages",
+            in: .dialects,
+            .get(.readMessages),
+            .post(.publishMessage),
+            .delete(.purgeTopic)
+        ),
         Endpoint("/topics/{name}/subscribers", in: .dialects, .get(.listTopicSubscribers)),
         Endpoint("/topics/{name}/events", .eventStream, in: .dialects, .get(.followTopic)),
         Endpoint("/events", .eventStream, in: .dialects, .get(.followTopics)),
@@ -13,6 +19,11 @@ extension Endpoint {
         Endpoint("/stats", in: .dialects, .get(.getStats)),
         Endpoint("/revocations", in: .server, .get(.listRevocations), .post(.revoke)),
         Endpoint("/revocations/{id}", in: .server, .delete(.deleteRevocation)),
+        Endpoint("/trace", in: .server, .get(.traceMessage)),
+        Endpoint("/connections/{id}", in: .server, .delete(.kickConnection)),
+        Endpoint("/access", in: .server, .get(.getAccess)),
+        Endpoint("/access/check", in: .server, .post(.checkAccess)),
+        Endpoint("/access/keys", in: .server, .get(.listKeys)),
         // Health counts what the client may see. Documentation reveals nothing confidential.
         Endpoint("/health", in: .dialects, isProbe: true, .get(.getHealth, needs: .identity)),
         Endpoint("/livez", in: .machine, isProbe: true, .get(.getLiveness, needs: .nothing)),

@@ -6,13 +6,15 @@ extension Field {
     static let all = ofClients + console
 
     private static let ofClients = [
-        topics, sort, listLimit, idempotencyKey, messageID, key, ttl, outcome, messages, lastN, since, after, epoch,
+        topics, sort, listLimit, subscriberSearch, tracedID, tracedTopic, traceLimit, idempotencyKey, messageID, key,
+        ttl, outcome, messages, lastN, since, after, epoch,
         pageLimit, wait, lastEventID, lastEventIDQuery, clientID, overflow, queue, positions, echo, presence,
         waitForTopic, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst, durability,
     ]
 
     private static let streams = [Place.query(.followTopic), .query(.followTopics)]
     private static let listings = [Place.query(.listSubscribers), .query(.listTopicSubscribers)]
+    private static let trace = [Place.query(.traceMessage)]
     private static let page = [Place.query(.readMessages)]
     private static let post = [Place.query(.publishMessage)]
     private static let lifetime = 1...Int(CommandScanner.maxTTL)
@@ -62,6 +64,13 @@ extension Field {
         standard: #""since""#
     )
     static let listLimit = Field("limit", .integer, in: listings, component: "ListLimit", standard: "100") { _ in
+        1...10_000
+    }
+
+    static let subscriberSearch = Field("search", .text, in: listings, component: "SubscriberSearch") { _ in 1...256 }
+    static let tracedID = Field("id", .text, in: trace, component: "TracedID") { _ in 1...1024 }
+    static let tracedTopic = Field("topic", .schema("TopicName"), in: trace, component: "TracedTopic")
+    static let traceLimit = Field("limit", .integer, in: trace, component: "TraceLimit", standard: "100") { _ in
         1...10_000
     }
 

@@ -1,0 +1,188 @@
+import ApusProtocol
+import ApusTesting
+import Testing
+
+@testable import ApusBroker
+
+/// Where a message went.
+@Suite struct TracingTests {
+    private func message(_ number: Int) -> String { "{\"id\":\"m\(number)\",\"n\":\(number)}" }
+
+    private func trace(_ loop: ManualLoop, _ id: String) throws -> TraceReport {
+        let topic = try #require(loop.broker.topic(named: "t"))
+        var search = MessageSearch(id: id)
+        let found = try #require(search.find(in: topic).first)
+        var report = TraceReport()
+        for hub in loop.hubs { report.add(hub.trace(found, of: topic, limit: 100), limit: 100) }
+        return report
+    }
+
+    private func outcomes(_ loop: ManualLoop, _ id: String) throws -> [String: DeliveryOutcome] {
+        Dictionary(uniqueKeysWithValues: try trace(loop, id).rows.map { ($0.clientID, $0.outcome) })
+    }
+
+    @Test func `each subscription says whether it got a message, will get it, or was not there yet`() throws {
+        let loop = ManualLoop(hubs: 2)
+        try loop.broker.createTopic(named: "t")
+        let (quick, slow) = (RecordingSubscriber(on: loop.hubs[0]), RecordingSubscriber(on: loop.hubs[1]))
+        let late = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(quick, as: "quick")
+        try loop.follow(slow, as: "slow", on: 1)
+        slow.block()
+        for number in 1...3 { try loop.publish(message(number)) }
+        loop.runUntilIdle()
+        try loop.follow(late, as: "late")
+        try loop.follow(late, as: "replaying", since: .lastN(1))
+        loop.runUntilIdle()
+        #expect(
+            try outcomes(loop, "m2") == [
+                "quick": .delivered, "slow": .pending(ahead: 1), "late": .later, "replaying": .later,
+            ]
+        )
+        #expect(try outcomes(loop, "m3")["replaying"] == .delivered)
+        let report = try trace(loop, "m2")
+        #expect(report.counts == ["delivered": 1, "pending": 1, "later": 2])
+        #expect(report.rows.first?.clientID == "slow", "who did not get it comes first")
+    }
+
+    @Test(arguments: [OverflowPolicy.dropOldest, .dropNewest])
+    func `what a policy dropped is told with the time, and what is replayed after that is not`(
+        policy: OverflowPolicy
+    ) throws {
+        let loop = ManualLoop()
+        let topic = try loop.broker.createTopic(named: "t")
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(subscriber, as: "c", queue: 3, overflow: policy)
+        subscriber.block()
+        for number in 1...10 { try loop.publish(message(number)) }
+        loop.runUntilIdle()
+        let dropped = policy == .dropOldest ? 1 : 10
+        let told = DeliveryOutcome.dropped(reason: "queue_full", time: loop.clock.now)
+        #expect(try outcomes(loop, "m\(dropped)") == ["c": told])
+        #expect(try outcomes(loop, "m\(11 - dropped)") != ["c": told])
+        let report = try #require(loop.hubs[0].subscriptionReports(of: topic).first)
+        #expect(report.lastLoss?.count == 7 && report.lastLoss?.reason == .queueFull)
+        subscriber.unblock()
+        loop.runUntilIdle()
+        #expect(try outcomes(loop, "m\(dropped)") == ["c": told])
+        try loop.follow(subscriber, as: "c", since: .all, queue: 3, overflow: policy)
+        loop.runUntilIdle()
+        #expect(try outcomes(loop, "m\(dropped)") == ["c": .delivered])
+    }
+
+    @Test func `what expired, was replaced or is the subscriber's own is filtered`() throws {
+        let loop = ManualLoop()
+        try loop.broker.createTopic(named: "t")
+        let subscriber = RecordingSubscriber(on: loop.hubs[0], origin: 7)
+        try loop.follow(subscriber, as: "c", overflow: .latest, echo: false)
+        subscriber.block()
+        let start = loop.clock.now
+        let topic = try #require(loop.broker.topic(named: "t"))
+        try loop.publishBatch([BatchItem(1, key: "\"k\"")])
+        try loop.publishBatch([BatchItem(2, key: "\"k\"")])
+        try loop.publishBatch([BatchItem(3, ttl: 10)])
+        try loop.publish(message(4), origin: 7)
+        loop.runUntilIdle()
+        loop.clock.advance(by: 20)
+        subscriber.unblock()
+        loop.runUntilIdle()
+        let reason = { (offset: Offset, origin: UInt32) -> String? in
+            let message = TracedMessage(offset: offset, time: start, bytes: 1, origin: origin)
+            switch loop.hubs[0].trace(message, of: topic, limit: 1).rows.first?.outcome {
+            case .filtered(let reason, _)?: return reason
+            default: return nil
+            }
+        }
+        #expect(reason(1, 0) == "superseded" && reason(2, 0) == nil && reason(3, 0) == "expired")
+        #expect(reason(4, 7) == "own")
+    }
+
+    @Test func `subscriptions that ended before they got it are told with their reason`() throws {
+        let loop = ManualLoop()
+        try loop.broker.createTopic(named: "t")
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(subscriber, as: "c")
+        try loop.publish(message(1))
+        loop.runUntilIdle()
+        subscriber.block()
+        try loop.publish(message(2))
+        loop.runUntilIdle()
+        subscriber.disconnect()
+        loop.runUntilIdle()
+        loop.clock.advance(by: 10)
+        try loop.publish(message(3))
+        #expect(try trace(loop, "m1").gone.map(\.outcome) == [.delivered])
+        guard case .dropped("DISCONNECTED", _)? = try trace(loop, "m2").gone.first?.outcome else {
+            Issue.record("it was pending when the subscription ended")
+            return
+        }
+        #expect(try trace(loop, "m3").gone.isEmpty && trace(loop, "m3").rows.isEmpty)
+    }
+
+    @Test(arguments: [
+        (#"{"id":"a","payload":1}"#, "a", true), (#"{"payload":{"id":"a"}}"#, "a", false),
+        (#"{"payload":"a"}"#, "a", false), (#"{"id":"ab"}"#, "a", false), (#"{"id":1,"x":"a"}"#, "a", false),
+        (#"{"payload":[{"id":"b"}],"id":"a"}"#, "a", true), (#"{"id":"a\"b"}"#, "a\"b", true),
+        (#"{ "id" : "ä" }"#, "ä", true), (#"{"id":""}"#, "a", false),
+    ])
+    func `a message is found by the id that its publisher gave it`(message: String, id: String, isFound: Bool) throws {
+        let loop = ManualLoop()
+        let topic = try loop.broker.createTopic(named: "t")
+        try loop.publish(#"{"id":"other"}"#)
+        try loop.publish(message)
+        var search = MessageSearch(id: id)
+        #expect(search.find(in: topic).map(\.offset) == (isFound ? [2] : []))
+        #expect(search.isComplete)
+    }
+
+    @Test func `a search finds the newest first, and says when it has looked at too little`() throws {
+        let loop = ManualLoop()
+        let topic = try loop.broker.createTopic(named: "t")
+        for number in [1, 2, 1, 3] { try loop.publish(message(number)) }
+        var search = MessageSearch(id: "m1")
+        #expect(search.find(in: topic).map(\.offset) == [3, 1])
+        var small = MessageSearch(id: "m1", maxBytes: 10)
+        #expect(small.find(in: topic).isEmpty && !small.isComplete)
+    }
+}
+
+@Suite struct DropLogTests {
+    @Test func `ranges of one reason that follow each other are one`() {
+        let log = DropLog()
+        log.add(1..<4, count: 3, .queueFull, time: 10)
+        log.add(4..<6, count: 2, .queueFull, time: 20)
+        log.add(6..<7, count: 1, .expired, time: 30)
+        log.add(9..<10, count: 1, .logFull, time: 40)
+        #expect(log.entries.map(\.range) == [1..<6, 6..<7, 9..<10])
+        #expect(log.entry(at: 5) == DropLog.Entry(range: 1..<6, reason: .queueFull, count: 5, time: 20))
+        #expect(log.entry(at: 7) == nil && log.entry(at: 6)?.reason == .expired)
+        #expect(log.lastLoss?.range == 9..<10)
+    }
+
+    @Test func `the oldest ranges are forgotten, and it knows up to where`() {
+        let log = DropLog()
+        for number in 0..<UInt64(DropLog.limit + 2) {
+            log.add(number * 10..<number * 10 + 5, count: 5, .expired, time: 0)
+        }
+        #expect(log.entries.count == DropLog.limit && log.forgotten == 15)
+        #expect(log.lastLoss == nil)
+    }
+
+    @Test func `what is delivered again is forgotten`() {
+        let log = DropLog()
+        log.add(1..<5, count: 4, .queueFull, time: 0)
+        log.add(7..<20, count: 13, .queueFull, time: 0)
+        log.forget(from: 10)
+        #expect(log.entries.map(\.range) == [1..<5, 7..<10])
+        log.forget(from: 1)
+        #expect(log.entries.isEmpty)
+    }
+
+    @Test(arguments: [
+        ("orders.eu", "eu", true), ("orders.EU", "eU", true), ("orders", "", true), ("a", "ab", false),
+        ("", "x", false),
+    ])
+    func `a search looks for a part in any case`(text: String, part: String, isFound: Bool) {
+        #expect(SubscriptionReport.contains(text, part) == isFound)
+    }
+}
