@@ -99,7 +99,7 @@ struct SubCommand: ServerCommand {
         }
     }
 
-    private static func isPattern(_ topic: String) -> Bool {
+    static func isPattern(_ topic: String) -> Bool {
         topic.contains { $0 == "*" || $0 == ">" }
     }
 
@@ -113,36 +113,16 @@ struct SubCommand: ServerCommand {
             options: subscribeOptions,
             resume: resume.map(ResumeFile.init(path:)),
             printer: EventPrinter(topics: wanted, isReadable: isReadable, form: form),
-            maker: maker
+            maker: maker,
+            say: Self.say
         )
         let interrupts = await Interrupts.requests()
         do {
             try await ApusClient.withConnection(to: connection.address(), options: clientOptions()) { client in
-                try await Self.follow(subscriber, client, limit: count, interrupts)
+                try await subscriber.follow(client, limit: count, interrupts)
             }
         } catch let error as ClientError {
             throw CommandFailure(endedBy: error)
-        }
-    }
-
-    private static func follow(
-        _ subscriber: SubscriptionPrinter,
-        _ client: ApusClient,
-        limit: Int?,
-        _ interrupts: AsyncStream<Void>
-    ) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await subscriber.run(client, limit: limit) }
-            if let maker = subscriber.maker { group.addTask { await maker.run() } }
-            group.addTask { try await StandardOutput.waitUntilClosed() }
-            group.addTask {
-                // Ends with the first signal.
-                for await _ in interrupts { break }
-                try Task.checkCancellation()
-                await subscriber.stop()
-            }
-            defer { group.cancelAll() }
-            try await group.next()
         }
     }
 
