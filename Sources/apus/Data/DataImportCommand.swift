@@ -39,13 +39,7 @@ extension DataCommand {
             let (path, options) = (folder.path, DataImport.Options(resumes: resume, hasNewEpochs: newEpochs))
             var lines = LineReader(limit: Self.maxLineBytes)
             if file != "-" {
-                guard let input = FileHandle(forReadingAtPath: file) else {
-                    throw CommandFailure("'\(file)' cannot be read", exitCode: .usage)
-                }
-                lines = LineReader(limit: Self.maxLineBytes) {
-                    let data = try input.read(upToCount: Self.chunkBytes) ?? Data()
-                    return data.isEmpty ? nil : ByteBuffer(bytes: data)
-                }
+                lines = try LineReader(path: file, limit: Self.maxLineBytes)
             }
             var importing = try Self.reporting { () throws(DataFolderError) in try DataImport(path, options) }
             do {
@@ -60,7 +54,7 @@ extension DataCommand {
             try await StandardOutput.write("\(path): \(importing.topics) topics, \(importing.messages) messages\n")
         }
 
-        private static let (maxLineBytes, chunkBytes) = (256 << 20, 256 << 10)
+        private static let maxLineBytes = 256 << 20
 
         private func stop(_ importing: inout DataImport, after error: any Error) throws {
             var parts: [String] = []

@@ -10,10 +10,11 @@ struct FilterLexer {
         case end
     }
 
-    /// Two characters before one.
-    private static let signs = ["==", "!=", "!~", "<=", ">=", "=", "<", ">", "~", "(", ")", "[", "]", "."]
+    private static let signs: Set = ["==", "!=", "!~", "<=", ">=", "=", "<", ">", "~", "(", ")", "[", "]", "."]
     /// What one writes in other languages.
-    private static let others = ["&&": "and", "||": "or", "!": "not", "&": "and", "|": "or"]
+    private static let others = [
+        "&&": "and", "||": "or", "!": "not", "&": "and", "|": "or", "=>": ">=", "=<": "<=", "<>": "!=",
+    ]
 
     private let text: [Character]
     private var position = 0
@@ -34,12 +35,14 @@ struct FilterLexer {
         if Self.isDigit(first) || first == "-" { return (.number(try number()), start) }
         if first == "\"" || first == "'" { return (.string(try string(until: first)), start) }
         if first == "/", takesRegex { return (try regex(), start) }
-        for sign in Self.signs where text[position...].starts(with: sign) {
-            position += sign.count
-            return (.sign(sign), start)
-        }
-        for other in Self.others.keys.sorted(by: { $0.count > $1.count }) where text[position...].starts(with: other) {
-            throw FilterError(message: "'\(other)' is no operator here; write \(Self.others[other] ?? "")", column: start)
+        for length in [2, 1] {
+            let sign = String(text[position...].prefix(length))
+            if Self.signs.contains(sign) {
+                position += length
+                return (.sign(sign), start)
+            }
+            guard let meant = Self.others[sign] else { continue }
+            throw FilterError(message: "'\(sign)' is no operator here; write \(meant)", column: start)
         }
         throw FilterError(message: "'\(first)' has no meaning here", column: start)
     }

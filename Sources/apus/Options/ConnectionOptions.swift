@@ -32,6 +32,9 @@ struct ConnectionOptions: ParsableArguments {
         try Self.address(url, from: "--url", tls, layers())
     }
 
+    /// Whether a flag, the environment or a context names the server.
+    func namesServer() throws -> Bool { try url != nil || layers().contains { $0.url != nil } }
+
     private func layers() throws -> [SettingsLayer] { try context.layers(url: url) }
 
     /// The address that a command is given, or that of a place behind the flags, or the default.
