@@ -21,7 +21,9 @@ struct Apus: AsyncParsableCommand {
 
             Durations are written 500ms, 25s, 1.5h or 7d; a number without a unit is seconds.
 
-            Completion for a shell (bash, zsh or fish) is printed by
+            A server that one often talks to gets a name: apus context add prod --url https://…
+
+            Completion for a shell (bash, zsh or fish) is printed by `apus completions bash`, and also by
 
               apus --generate-completion-script bash
 
@@ -48,6 +50,8 @@ struct Apus: AsyncParsableCommand {
             KeysCommand.self,
             TokenCommand.self,
             DataCommand.self,
+            CompletionsCommand.self,
+            ManualCommand.self,
             EchoCommand.self,
         ]
     )

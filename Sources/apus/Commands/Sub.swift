@@ -28,7 +28,10 @@ struct SubCommand: ServerCommand {
             """
     )
 
-    @Argument(help: "The topics, or patterns of them: * is one part of a name between dots, > at the end all the rest.")
+    @Argument(
+        help: "The topics, or patterns of them: * is one part of a name between dots, > at the end all the rest.",
+        completion: Completion.topics
+    )
     var topics: [String] = []
 
     @Option(help: ArgumentHelp("Subscribe to all topics that match; may be repeated.", valueName: "pattern"))

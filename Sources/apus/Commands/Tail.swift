@@ -24,7 +24,10 @@ struct TailCommand: ServerCommand {
             """
     )
 
-    @Argument(help: "The topics, or patterns of them: * is one part of a name between dots, > at the end all the rest.")
+    @Argument(
+        help: "The topics, or patterns of them: * is one part of a name between dots, > at the end all the rest.",
+        completion: Completion.topics
+    )
     var topics: [String]
 
     @OptionGroup(title: "Filter")

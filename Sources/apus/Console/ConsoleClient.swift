@@ -20,8 +20,7 @@ struct ConsoleClient: Sendable {
         } catch {
             guard error.problem?.status == 404, [nil, "NOT_FOUND"].contains(error.problem?.code) else { throw error }
             throw CommandFailure(
-                "\(rest.address) has no \(what): it is an older Apus server, or its console is switched off; this program "
-                    + "is version \(apusVersion)"
+                "\(rest.address) has no \(what): it is an older Apus server than this program (\(apusVersion)); update it"
             )
         }
     }

@@ -172,13 +172,14 @@ struct TopScreen {
         [
             "apus top", "",
             "  q             leave",
-            "  s S, < >      sort the topics: by rate, bytes, subscribers, messages, name",
+            "  s S <- ->     sort the topics: by rate, bytes, subscribers, messages, name",
             "  /             filter the topics by a part of their names; Esc shows all again",
             "  up down j k   scroll the topics; PgUp PgDn by a page, Home End",
             "  p, space      pause, and go on",
             "  ?             this help; any key leaves it", "",
-            "Rates are those of the last second. LAG is how many messages wait for a subscriber,",
-            "AGE how old the first of them is. Yellow ones are behind, or have lost messages.",
+            "Rates at the top are those of the last second, of topics of the last ten or so.",
+            "LAG is how many messages wait for a subscriber, AGE how old the first of them is.",
+            "Yellow ones are behind, or have lost messages.",
         ].map { TopText.cell($0, columns).trimmedEnd }
     }
 }

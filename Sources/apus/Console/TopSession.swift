@@ -76,8 +76,8 @@ struct TopSession: Sendable {
                 case .figures(let new, let query):
                     isAsking = false
                     notice = nil
-                    // Figures that were on their way when it was paused are not shown.
-                    if query == state.query, !state.isPaused || isStale || snapshot.topics == nil { snapshot = new }
+                    // While it is paused, only what was asked for by a key or another size is shown.
+                    if state.isPaused { snapshot.topics = new.topics } else { snapshot = new }
                     state.matching = new.topics?.matching ?? 0
                     asks = isStale || query != state.query
                     left = left.map { $0 - 1 }

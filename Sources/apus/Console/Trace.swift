@@ -23,7 +23,7 @@ struct TraceCommand: ServerCommand {
     @Argument(help: "The message's id.")
     var id: String
 
-    @Option(help: ArgumentHelp("Look in this topic only.", valueName: "topic"))
+    @Option(help: ArgumentHelp("Look in this topic only.", valueName: "topic"), completion: Completion.topics)
     var topic: String?
 
     @Option(help: ArgumentHelp("List at most so many subscriptions.", valueName: "n"))

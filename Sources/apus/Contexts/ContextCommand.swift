@@ -57,7 +57,7 @@ struct ContextCommand: AsyncParsableCommand {
                 """
         )
 
-        @Argument(help: "The context's name.")
+        @Argument(help: "The context's name.", completion: Completion.contexts)
         var name: String?
 
         @Flag(help: "Use none.")
@@ -88,7 +88,7 @@ struct ContextCommand: AsyncParsableCommand {
             abstract: "Show a context, the one in use by default; keys are shown as ***."
         )
 
-        @Argument(help: "The context's name.")
+        @Argument(help: "The context's name.", completion: Completion.contexts)
         var name: String?
 
         @Flag(help: "Print JSON.")
@@ -113,7 +113,7 @@ struct ContextCommand: AsyncParsableCommand {
             abstract: "Forget contexts. The files that they name stay."
         )
 
-        @Argument(help: "The contexts' names.")
+        @Argument(help: "The contexts' names.", completion: Completion.contexts)
         var names: [String]
 
         @Flag(help: "Print a JSON object for each context.")

@@ -6,7 +6,8 @@ struct ContextOption: ParsableArguments {
         help: ArgumentHelp(
             "A server that `apus context add` keeps, with its credential. (env: APUS_CONTEXT)",
             valueName: "name"
-        )
+        ),
+        completion: Completion.contexts
     )
     var context: String?
 

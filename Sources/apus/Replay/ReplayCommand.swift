@@ -26,10 +26,13 @@ struct ReplayCommand: ServerCommand {
             """
     )
 
-    @Argument(help: "The file with the events, or - for standard input.")
+    @Argument(help: "The file with the events, or - for standard input.", completion: .file())
     var file: String?
 
-    @Option(help: ArgumentHelp("Take the events that the server keeps of this topic.", valueName: "topic"))
+    @Option(
+        help: ArgumentHelp("Take the events that the server keeps of this topic.", valueName: "topic"),
+        completion: Completion.topics
+    )
     var topic: String?
 
     @Option(
@@ -43,7 +46,7 @@ struct ReplayCommand: ServerCommand {
     @Option(help: ArgumentHelp("With --topic: only the last messages, at most 1,000.", valueName: "n"))
     var last: Int?
 
-    @Option(help: ArgumentHelp("Publish all of them to this topic.", valueName: "topic"))
+    @Option(help: ArgumentHelp("Publish all of them to this topic.", valueName: "topic"), completion: Completion.topics)
     var to: String?
 
     @Option(help: ArgumentHelp("How fast: 1x, 10x, 0.5x, or max.", valueName: "speed"))

@@ -50,12 +50,11 @@ struct ReplayFile: Sendable {
             return
         }
         lines = try LineReader(path: path, limit: Self.maxLineBytes)
-        let bytes = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? NSNumber
-        size = bytes.map(\.intValue)
+        size = LineReader.size(of: path)
     }
 
     var fraction: Double? {
-        size.flatMap { $0 > 0 ? min(1, Double(readBytes) / Double($0)) : nil }
+        size.map { min(1, Double(readBytes) / Double($0)) }
     }
 
     mutating func next() async throws -> ReplaySource.Item? {
@@ -78,6 +77,12 @@ struct ReplayFile: Sendable {
 }
 
 extension LineReader {
+    /// The size of a file in bytes; `nil` for what has none, such as a pipe.
+    static func size(of path: String) -> Int? {
+        let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? NSNumber
+        return size.flatMap { $0.intValue > 0 ? $0.intValue : nil }
+    }
+
     /// The lines of a file.
     init(path: String, limit: Int) throws {
         guard let input = FileHandle(forReadingAtPath: path) else {

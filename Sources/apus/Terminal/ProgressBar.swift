@@ -3,21 +3,26 @@ import Foundation
 /// How far a command is, as a bar on a line of standard error that is overwritten. Only on a terminal, and not at once.
 struct ProgressBar {
     private static let isTerminal = isatty(STDERR_FILENO) == 1
-    private static let (patience, interval) = (Duration.milliseconds(500), Duration.milliseconds(200))
+    private static let interval = Duration.milliseconds(200)
     private static let (eighths, longest) = (Array(" ▏▎▍▌▋▊▉"), 40)
 
     private let title: String
+    private let patience: Duration
     private let start = ContinuousClock.now
     private var last: ContinuousClock.Instant?
 
-    init(_ title: String) { self.title = title }
+    /// - Parameter patience: how long nothing is shown.
+    init(_ title: String, patience: Duration = .milliseconds(500)) {
+        self.title = title
+        self.patience = patience
+    }
 
     /// - Parameters:
     ///   - fraction: from 0 to 1; without a bar if it is unknown.
     ///   - note: what stands after the bar.
     mutating func show(_ fraction: Double?, _ note: String) {
         let now = ContinuousClock.now
-        guard Self.isTerminal, now - start > Self.patience, last.map({ now - $0 >= Self.interval }) ?? true else {
+        guard Self.isTerminal, now - start > patience, last.map({ now - $0 >= Self.interval }) ?? true else {
             return
         }
         last = now
