@@ -58,7 +58,9 @@ enum Completion {
         }
         do {
             let options = try ConnectionOptions.parse(
-                ["--url", "--context", "--ca", "--token-file"].flatMap { name in value(of: name).map { [name, $0] } ?? [] }
+                ["--url", "--context", "--ca", "--token-file"].flatMap { name in
+                    value(of: name).map { [name, $0] } ?? []
+                }
             )
             let client = RESTClient(
                 address: try options.address(),

@@ -26,7 +26,9 @@ struct HealthcheckCommand: ServerCommand {
     @Option(help: ArgumentHelp("The server. (env: APUS_URL)", valueName: "url"))
     var url: String?
 
-    @Option(help: ArgumentHelp("A server that `apus context add` keeps; only where it is named here.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("A server that `apus context add` keeps; only where it is named here.", valueName: "name")
+    )
     var context: String?
 
     @OptionGroup

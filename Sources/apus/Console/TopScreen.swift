@@ -45,7 +45,10 @@ struct TopScreen {
         let sample = snapshot.sample
         let clock = sample.at.map { String(EventPrinter.clock($0).prefix(8)) } ?? ""
         let mark = state.isPaused ? "PAUSED  " : ""
-        let title = TopText.cell("apus top  \(Terminal.printable(server))", max(10, columns - clock.count - mark.count - 1))
+        let title = TopText.cell(
+            "apus top  \(Terminal.printable(server))",
+            max(10, columns - clock.count - mark.count - 1)
+        )
         var lines = [Terminal.styled(TopText.cell("\(title) \(mark)\(clock)", columns), .bold)]
         lines.append(notice.map { Terminal.styled(TopText.cell(Terminal.printable($0), columns), .yellow) } ?? "")
         let half = (columns - 2) / 2
@@ -104,12 +107,15 @@ struct TopScreen {
         let width = self.columns - columns.prefix(shown).reduce(0) { $0 + $1.width + 1 }
         var header = TopText.cell(sorted == .name ? "TOPIC^" : "TOPIC", width)
         for column in columns.prefix(shown) {
-            header += " " + TopText.cell(column.sort == sorted ? column.name + "v" : column.name, column.width, right: true)
+            header +=
+                " " + TopText.cell(column.sort == sorted ? column.name + "v" : column.name, column.width, right: true)
         }
         var lines = [Terminal.styled(header, .bold)]
         guard let topics else { return lines + ["(your credential shows no topics)"] }
         if topics.rows.isEmpty {
-            return lines + [state.query.search.isEmpty ? "no topics" : "no topic has '\(state.query.search)' in its name"]
+            return lines + [
+                state.query.search.isEmpty ? "no topics" : "no topic has '\(state.query.search)' in its name"
+            ]
         }
         for row in topics.rows.prefix(topicRows) {
             let cells = [
@@ -164,7 +170,10 @@ struct TopScreen {
         if let typed = state.typed { return TopText.cell("filter: \(Terminal.printable(typed))_", columns) }
         var text = "q quit  s sort:\(state.query.sort.rawValue)  / filter  p pause  ? help"
         if !state.query.search.isEmpty { text += "  [\(Terminal.printable(state.query.search))]" }
-        if state.matching > topicRows { text += "  \(state.query.offset + 1)-\(min(state.matching, state.query.offset + topicRows)) of \(state.matching)" }
+        if state.matching > topicRows {
+            text +=
+                "  \(state.query.offset + 1)-\(min(state.matching, state.query.offset + topicRows)) of \(state.matching)"
+        }
         return Terminal.styled(TopText.cell(text, columns), .dim)
     }
 

@@ -131,6 +131,7 @@ enum ContextTable {
 
     static func json(_ file: ContextFile) -> String {
         let contexts = file.contexts.sorted { $0.key < $1.key }.map { json($0.key, $0.value) }
-        return "{\"current\":\(file.current.map(jsonString) ?? "null"),\"contexts\":[\(contexts.joined(separator: ","))]}\n"
+        return
+            "{\"current\":\(file.current.map(jsonString) ?? "null"),\"contexts\":[\(contexts.joined(separator: ","))]}\n"
     }
 }

@@ -38,7 +38,10 @@ enum PrivateFile {
     }
 
     private static func failure(_ path: String) -> CommandFailure {
-        CommandFailure("cannot write '\(path)': \(String(cString: strerror(errno)).lowercased())", exitCode: .cannotCreate)
+        CommandFailure(
+            "cannot write '\(path)': \(String(cString: strerror(errno)).lowercased())",
+            exitCode: .cannotCreate
+        )
     }
 
     /// An error of Foundation in the system's words.

@@ -68,7 +68,10 @@ struct SettingsLayer {
         do {
             key = try StructuredFile.text(of: path, limit: 64 << 10).trimmedEnd
         } catch {
-            throw CommandFailure("api_key_file of context '\(context)': '\(path)': \(error.reason)", exitCode: .badConfiguration)
+            throw CommandFailure(
+                "api_key_file of context '\(context)': '\(path)': \(error.reason)",
+                exitCode: .badConfiguration
+            )
         }
         guard !key.isEmpty, !key.contains(where: \.isNewline) else {
             throw CommandFailure(

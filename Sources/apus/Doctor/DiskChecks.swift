@@ -89,7 +89,8 @@ struct DiskChecks {
         case "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs", "afs":
             return warn(
                 "\(kind), over the network",
-                why: "a flush takes as long as the network, and locks and crashes may behave otherwise than on a local disk",
+                why:
+                    "a flush takes as long as the network, and locks and crashes may behave otherwise than on a local disk",
                 advice: "keep the folder on a local disk, and copy it away with apus data backup"
             )
         case "tmpfs", "ramfs":
@@ -172,7 +173,8 @@ struct DiskChecks {
             "flush",
             found,
             why: "with durability disk each ack waits for a flush",
-            advice: "use a faster disk (SSD, or a controller with a battery), or durability os where a power cut may cost messages"
+            advice:
+                "use a faster disk (SSD, or a controller with a battery), or durability os where a power cut may cost messages"
         )
     }
 }

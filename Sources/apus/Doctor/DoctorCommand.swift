@@ -47,7 +47,8 @@ struct DoctorCommand: ServerCommand {
         let found = try await server.findings()
         let all = machine + disk + found
         try await StandardOutput.write(
-            json ? FindingText.json(all) : FindingText.text("the server at \(address)", found) + FindingText.summary(all)
+            json
+                ? FindingText.json(all) : FindingText.text("the server at \(address)", found) + FindingText.summary(all)
         )
         if all.contains(where: { $0.level == .fail }) { throw CommandFailure("") }
     }

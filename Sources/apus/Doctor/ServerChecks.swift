@@ -76,7 +76,8 @@ struct ServerChecks: Sendable {
         struct Service: Decodable { var version: String }
         struct Document: Decodable { var info: Service }
         // Servers before the console had nothing at their own address.
-        if let version = try? await rest.send(.GET, "/", headers: [("Accept", "application/json")]).decode(Service.self) {
+        if let version = try? await rest.send(.GET, "/", headers: [("Accept", "application/json")]).decode(Service.self)
+        {
             return version.version
         }
         return try await rest.get("/openapi.json").decode(Document.self).info.version
@@ -108,7 +109,8 @@ struct ServerChecks: Sendable {
         // The header has no fractions: half a second is its middle.
         let difference = server + 0.5 - (now - roundTrip / 2)
         let size = abs(difference)
-        let found = "\(String(format: "%.0f", size.rounded())) s \(difference < 0 ? "behind" : "ahead of") this machine's"
+        let found =
+            "\(String(format: "%.0f", size.rounded())) s \(difference < 0 ? "behind" : "ahead of") this machine's"
         guard size > 2 + roundTrip else { return .ok(.server, "clock", "like this machine's") }
         let why = "tokens begin and end too early or too late, and --since with a time means another one"
         let advice = "set both clocks by NTP: timedatectl set-ntp true"
@@ -202,8 +204,10 @@ struct ServerChecks: Sendable {
             .server,
             "event stream",
             found + proxy,
-            why: "something between here and the server gathers what is sent before it passes it on, so events come late",
-            advice: "switch buffering off for streams: proxy_buffering off in nginx, flush_interval -1 in Caddy; also compression"
+            why:
+                "something between here and the server gathers what is sent before it passes it on, so events come late",
+            advice:
+                "switch buffering off for streams: proxy_buffering off in nginx, flush_interval -1 in Caddy; also compression"
         )
     }
 }

@@ -78,7 +78,9 @@ struct FilterParser {
     }
 
     private mutating func factor(depth: Int) throws(FilterError) -> FilterExpression {
-        guard depth < Self.maxDepth else { throw fault("more than \(Self.maxDepth) brackets and nots within each other") }
+        guard depth < Self.maxDepth else {
+            throw fault("more than \(Self.maxDepth) brackets and nots within each other")
+        }
         conditions += 1
         guard conditions <= Self.maxConditions else { throw fault("more than \(Self.maxConditions) conditions") }
         switch token {

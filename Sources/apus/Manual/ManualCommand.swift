@@ -33,7 +33,10 @@ struct ManualCommand: ServerCommand {
                 try Data(page.text.utf8).write(to: target.appendingPathComponent(page.fileName), options: .atomic)
             }
         } catch {
-            throw CommandFailure("cannot write to '\(folder)': \(PrivateFile.reason(of: error))", exitCode: .cannotCreate)
+            throw CommandFailure(
+                "cannot write to '\(folder)': \(PrivateFile.reason(of: error))",
+                exitCode: .cannotCreate
+            )
         }
         let names = pages.map(\.fileName)
         try await StandardOutput.write(

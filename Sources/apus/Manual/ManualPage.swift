@@ -67,7 +67,9 @@ struct ManualPage {
         guard !options.isEmpty else { return }
         line(".SH OPTIONS")
         var titles: [String] = []
-        for option in options where !titles.contains(option.sectionTitle ?? "") { titles.append(option.sectionTitle ?? "") }
+        for option in options where !titles.contains(option.sectionTitle ?? "") {
+            titles.append(option.sectionTitle ?? "")
+        }
         for title in titles.filter(\.isEmpty) + titles.filter({ !$0.isEmpty }) {
             if !title.isEmpty { line(".SS \(Self.quoted(title))") }
             for option in options where option.sectionTitle ?? "" == title { entry(Self.names(option), option) }
