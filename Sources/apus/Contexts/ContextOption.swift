@@ -18,8 +18,9 @@ struct ContextOption: ParsableArguments {
     ///
     /// - Parameter url: the server that a flag names.
     func layers(url: String?) throws -> [SettingsLayer] {
-        if let context { return [try Self.named(context)] }
-        let environment = SettingsLayer(ConnectionOptions.variables)
+        let variables = ConnectionOptions.variables
+        if let context { return [try Self.named(context), .authorities(variables)] }
+        let environment = SettingsLayer(variables)
         guard url == nil, environment.url == nil, let ambient = try Self.ambient() else { return [environment] }
         return [environment, ambient]
     }

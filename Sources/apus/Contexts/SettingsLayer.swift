@@ -53,6 +53,11 @@ struct SettingsLayer {
         }
     }
 
+    /// Whom this machine trusts is no matter of a context, unless that says so itself.
+    static func authorities(_ variables: EnvironmentVariables) -> SettingsLayer {
+        SettingsLayer(EnvironmentVariables(variables["APUS_CA"].map { ["APUS_CA": $0] } ?? [:]))
+    }
+
     /// The key or the token; `nil` if this place has none.
     func credential() throws -> (apiKey: String?, token: ApusClient.TokenSource?)? {
         let key = try apiKey()
