@@ -69,7 +69,8 @@ extension HealthcheckCommand {
     /// A context counts only when it is named: what is asked for is the server of this machine.
     private func address() throws -> ServerAddress {
         let variables = ConnectionOptions.variables
-        let layers = try context.map { [try ContextOption.named($0), .authorities(variables)] } ?? [SettingsLayer(variables)]
+        let layers =
+            try context.map { [try ContextOption.named($0), .authorities(variables)] } ?? [SettingsLayer(variables)]
         let tls = try tls.options(layers)
         guard url == nil, context != nil else {
             return try ServerAddress.ofThisMachine(url: url, tls: tls, variables: variables)

@@ -25,7 +25,7 @@ struct ServerChecks: Sendable {
         }
         let now = Date().timeIntervalSince1970
         var findings = [Self.answers(answer, seconds: seconds)]
-        guard findings[0].level == .ok else { return findings }
+        guard findings[0].level != .fail else { return findings }
         findings.append(Self.version(try? await serverVersion(rest)))
         if let date = answer.headers.first(name: "Date") {
             findings.append(Self.clock(date, now: now, roundTrip: seconds))
@@ -60,7 +60,16 @@ struct ServerChecks: Sendable {
 
     private static func answers(_ answer: RESTResponse, seconds: Double) -> Finding {
         let isApus = (200..<300).contains(answer.status) && (try? answer.decode(Health.self)) != nil
-        guard !isApus else { return .ok(.server, "answer", "after \(Figures.time(us: seconds * 1e6))") }
+        if isApus { return .ok(.server, "answer", "after \(Figures.time(us: seconds * 1e6))") }
+        if answer.status == 401 || answer.status == 403 {
+            return .warn(
+                .server,
+                "answer",
+                "the server refuses the credential (\(answer.status))",
+                why: "what needs a credential was not checked",
+                advice: "give the right one with --api-key, --token-file or --context, or none"
+            )
+        }
         return .fail(
             .server,
             "answer",
@@ -159,7 +168,7 @@ struct ServerChecks: Sendable {
             return .ok(.server, "WebSocket", "opens")
         } catch {
             if error.code == .unauthorized {
-                return .ok(.server, "WebSocket", "the server wants a credential: \(error.message)")
+                return .ok(.server, "WebSocket", "not checked: \(error.message)")
             }
             return .fail(
                 .server,
