@@ -1,3 +1,4 @@
+import ApusClient
 import ApusServer
 import ArgumentParser
 import Foundation

@@ -1,8 +1,8 @@
-import ApusClient
 import ApusProtocol
 import NIOHTTP1
 import Testing
 
+@testable import ApusClient
 @testable import apus
 
 @Suite("What doctor finds")
@@ -94,10 +94,12 @@ struct DoctorTests {
         #expect(ServerChecks.version(nil, program: "1.0.0").level == .ok)
     }
 
-    @Test(arguments: [
-        (Duration.milliseconds(5), true, Finding.Level.ok), (.seconds(3), true, .fail), (nil, true, .fail),
-        (nil, false, .fail), (.milliseconds(5), false, .ok),
-    ])
+    private static let probes: [(Duration?, Bool, Finding.Level)] = [
+        (.milliseconds(5), true, .ok), (.seconds(3), true, .fail), (nil, true, .fail), (nil, false, .fail),
+        (.milliseconds(5), false, .ok),
+    ]
+
+    @Test(arguments: probes)
     func `about proxies`(first: Duration?, isDirect: Bool, level: Finding.Level) {
         let headers: HTTPHeaders = isDirect ? ["X-Accel-Buffering": "no"] : [:]
         let probe = StreamProbe(status: 200, headers: headers, head: .milliseconds(2), firstBytes: first)
