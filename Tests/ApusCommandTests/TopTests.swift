@@ -44,7 +44,7 @@ struct TopTests {
         let text = screen.lines(try snapshot(), TopState(), notice: nil).joined(separator: "\n")
         for part in [
             "1.50k", "2.00 KiB", "10:00:00", "1.00 MiB of 2.00 MiB [||||....]", "cpu 50 %", "loops 25 %",
-            "slow < topic-1", "1m 30s", "▁ ▄█",
+            "slow < topic-1", "1m 30s", "▂ ▅█",
         ] {
             #expect(text.contains(part), "\(part) in \(text)")
         }

@@ -38,7 +38,7 @@ struct FilterLexer {
         for length in [2, 1] {
             let sign = String(text[position...].prefix(length))
             if Self.signs.contains(sign) {
-                position += length
+                position += sign.count
                 return (.sign(sign), start)
             }
             guard let meant = Self.others[sign] else { continue }
