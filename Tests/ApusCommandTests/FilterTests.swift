@@ -34,7 +34,11 @@ struct FilterTests {
         "key !~ /ORDER/", "payload.amount ~ '1*'", "id ~ '6f1c*'", "offset = 42", "time > '2026-11-30'",
         "payload.amount > 100 and payload.ok", "payload.amount > 1000 or payload.ok",
         "payload.no and payload.no or payload.ok", "payload.ok or payload.no and payload.no",
-        "not (payload.no or payload.none)", "not not payload.ok", "((payload.ok))", "  payload.ok\t\n and true ",
+        "not (payload.no or payload.none)", "payload.name startswith 'Ann'", "key startswith order",
+        "key matches '^order-'",
+        "payload.tags contains vip", "ts > '2026'", "payload.name != Bob", "payload.$x = payload.$y or true",
+        "offset contains 4 or topic contains 'eu'", "not not payload.ok", "((payload.ok))",
+        "  payload.ok\t\n and true ",
     ])
     func `that hold`(condition: String) throws {
         #expect(FilterEvaluator.decide(try FilterParser.parse(condition), on: Self.subject))
@@ -48,6 +52,8 @@ struct FilterTests {
         "payload.amount.x = 1", "payload.big = 9007199254740992", "payload.ok = 1", "topic ~ 'orders'",
         "topic ~ 'ORDERS.*'", "payload.tags ~ '*'", "payload.none ~ '*'", "key ~ /ORDER/", "not payload.ok",
         "payload.ok and payload.no", "payload.no or payload.none", "topic ~ 'orders\\*'",
+        "payload.name startswith 'nn'", "payload.amount startswith '1'", "key matches 'ORDER'", "payload.amount = DE",
+        "payload.name contains payload.tags",
     ])
     func `that do not hold`(condition: String) throws {
         #expect(try !FilterEvaluator.decide(FilterParser.parse(condition), on: Self.subject))
@@ -68,7 +74,9 @@ struct FilterTests {
         ("payload[0", "a ] was expected", 9),
         ("topic.x = 1", "topic has nothing in it", 5), ("payload.a = 1.2.3", "'1.2.3' is no number", 12),
         ("payload.a = -", "'-' is no number", 12), ("payload.a % 2", "'%' has no meaning here", 10),
-        ("payload.a = 1 contains 2", "could end", 14),
+        ("payload.a = 1 contains 2", "could end", 14), ("payload.a matches x", "after matches comes", 18),
+        ("payload.a matches '['", "this is no regular expression", 18), ("payload.a = or", "a value was expected", 12),
+        ("DE = payload.a", "did you mean payload.DE", 0),
     ])
     func `that are wrong say what and where`(condition: String, message: String, column: Int) {
         let error = #expect(throws: FilterError.self) { try FilterParser.parse(condition) }

@@ -13,8 +13,8 @@ struct TailCommand: ServerCommand {
             offset.
 
             A condition compares payload.a.b[0], topic, key, id, offset and time with numbers, texts in quotes, true, false \
-            and null, by = != < <= > >= and contains; ~ takes a glob in quotes or a /regular expression/. Conditions are \
-            joined with and, or, not and brackets. A path alone asks whether the value is there, and not false or null.
+            and null, by = != < <= > >=, contains and startswith; ~ takes a glob in quotes or a /regular expression/. Conditions \
+            are joined with and, or, not and brackets. A path alone asks whether the value is there, and not false or null.
 
             Examples:
               apus tail orders --where 'payload.amount > 100'

@@ -95,6 +95,8 @@ struct ConsoleTrace: Decodable, Sendable {
         var outcome: String?
         var reason: String?
         var at: String?
+        /// How many messages wait before it.
+        var ahead: Int?
     }
 
     struct Place: Decodable, Sendable {
@@ -104,6 +106,10 @@ struct ConsoleTrace: Decodable, Sendable {
     }
 
     var found: Bool
+    /// Whether everything that is kept was searched.
+    var complete: Bool?
+    /// How many subscriptions had each outcome; the list may be shorter.
+    var outcomes: [String: Int]?
     var topic: String?
     var offset: Int?
     var at: String?

@@ -10,9 +10,9 @@ struct TraceCommand: ServerCommand {
         abstract: "Find a message by its id, and tell where it went.",
         discussion: """
             For each subscription of the message's topic: whether the message was given to its socket (delivered), waits for \
-            it (pending), was dropped and why, was superseded or filtered out, or was published before the subscription \
-            began (later). It is found as long as the topic's history has it. The exit code is 1 if there is no such \
-            message.
+            it (pending), was dropped and why, was superseded or filtered out, was published before the subscription began \
+            (later), or is too long ago for it (unknown). It is found as long as the topic's history has it. The exit code \
+            is 1 if there is no such message.
 
             Examples:
               apus trace 6f1c0d3e-6d3a-4b0e-9f57-0a5f6f7f2d11
@@ -55,6 +55,11 @@ struct TraceCommand: ServerCommand {
         if json { try await StandardOutput.write(text.trimmedEnd + "\n") }
         guard trace.found else {
             let place = topic.map { "topic '\(Terminal.printable($0))' has" } ?? "the topics that you may see have"
+            guard trace.complete ?? true else {
+                throw CommandFailure(
+                    "no message '\(Terminal.printable(id))' was found, but not all could be searched; name its topic with --topic"
+                )
+            }
             throw CommandFailure("\(place) no message '\(Terminal.printable(id))' in their history any more")
         }
         if !json { try await StandardOutput.write(TraceText.text(trace, id: id)) }
@@ -72,9 +77,10 @@ enum TraceText {
         let bytes = trace.bytes.map { ", \(Figures.bytes($0))" } ?? ""
         lines.append("at       \(Terminal.printable(trace.at ?? "?"))\(bytes)\(stored)")
         let subscribers = trace.subscribers ?? []
-        lines.append(
-            subscribers.isEmpty ? "to       no subscriber" : "to       \(summary(of: subscribers))"
+        let summary = summary(
+            of: trace.outcomes ?? Dictionary(grouping: subscribers) { $0.outcome ?? "?" }.mapValues(\.count)
         )
+        lines.append("to       \(summary.isEmpty ? "no subscriber" : summary)")
         var text = lines.map { $0 + "\n" }.joined()
         if !subscribers.isEmpty { text += "\n" + table(subscribers) }
         if let gone = trace.gone, !gone.isEmpty { text += "\nsubscribers that are gone\n" + table(gone) }
@@ -86,12 +92,12 @@ enum TraceText {
     }
 
     /// `2 delivered, 1 dropped`
-    private static func summary(of subscribers: [ConsoleTrace.Subscriber]) -> String {
-        let order = ["delivered", "pending", "dropped", "filtered", "later"]
-        let counts = Dictionary(grouping: subscribers) { $0.outcome ?? "?" }.mapValues(\.count)
-        let names = order + counts.keys.filter { !order.contains($0) }.sorted()
-        return names.compactMap { name in counts[name].map { "\($0) \(Terminal.printable(name))" } }
-            .joined(separator: ", ")
+    private static func summary(of outcomes: [String: Int]) -> String {
+        let order = ["delivered", "pending", "dropped", "filtered", "later", "unknown"]
+        let names = order + outcomes.keys.filter { !order.contains($0) }.sorted()
+        return names.compactMap { name in
+            outcomes[name].flatMap { $0 > 0 ? "\($0) \(Terminal.printable(name))" : nil }
+        }.joined(separator: ", ")
     }
 
     private static func table(_ subscribers: [ConsoleTrace.Subscriber]) -> String {
@@ -101,10 +107,15 @@ enum TraceText {
                 [
                     subscriber.outcome ?? "?", subscriber.clientId ?? "-",
                     subscriber.connection.map(String.init) ?? "-", subscriber.address ?? "-",
-                    subscriber.transport ?? "-", subscriber.at ?? "-", subscriber.reason ?? "",
+                    subscriber.transport ?? "-", subscriber.at ?? "-", why(subscriber),
                 ].map(Terminal.printable)
             )
         }
         return table.text
+    }
+
+    private static func why(_ subscriber: ConsoleTrace.Subscriber) -> String {
+        if let reason = subscriber.reason { return reason.split(separator: "_").joined(separator: " ") }
+        return subscriber.ahead.map { "\(counted($0, "message")) before it" } ?? ""
     }
 }

@@ -124,12 +124,15 @@ struct FilterEvaluator {
         case .greater: return order(left, right) == .orderedDescending
         case .greaterOrEqual: return [.orderedDescending, .orderedSame].contains(order(left, right))
         case .contains: return contains(left, right)
+        case .startsWith:
+            guard case .string(let whole) = left, let part = text(right) else { return false }
+            return whole.hasPrefix(part)
         }
     }
 
     private static func contains(_ whole: JSONValue, _ part: JSONValue) -> Bool {
         switch (whole, part) {
-        case (.string(let whole), .string(let part)): part.isEmpty || whole.contains(part)
+        case (.string(let whole), _): text(part).map { $0.isEmpty || whole.contains($0) } ?? false
         case (.array(let elements), _): elements.contains { areEqual($0, part) }
         case (.object(let members), .string(let name)): members.contains { $0.name == name }
         default: false

@@ -13,7 +13,7 @@ indirect enum FilterExpression: Sendable {
 
 /// How two values are compared.
 enum FilterComparison: Sendable {
-    case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual, contains
+    case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual, contains, startsWith
 }
 
 /// One side of a comparison.
@@ -26,6 +26,11 @@ enum FilterOperand: Sendable {
 struct FilterPath: Sendable, Equatable {
     enum Field: String, CaseIterable, Sendable {
         case payload, topic, key, id, offset, time
+
+        init?(word: String) {
+            // As the event has it.
+            self.init(rawValue: word == "ts" ? "time" : word)
+        }
     }
 
     enum Step: Sendable, Equatable {

@@ -48,7 +48,7 @@ struct FilterLexer {
     }
 
     static func beginsWord(_ character: Character) -> Bool {
-        character.isLetter || character == "_"
+        character.isLetter || character == "_" || character == "$"
     }
 
     private static func isInWord(_ character: Character) -> Bool {

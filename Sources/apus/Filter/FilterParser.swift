@@ -5,8 +5,9 @@ import ApusProtocol
 /// ```
 /// condition  = term { "or" term }            term  = factor { "and" factor }
 /// factor     = "not" factor | "(" condition ")" | operand [ operator operand | "~" pattern ]
-/// operator   = "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "contains"
-/// operand    = path | number | string | "true" | "false" | "null"
+/// operator   = "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "contains" | "startswith"
+/// pattern    = string (a glob) | "/" regular expression "/" [ "i" ];  "matches" string is a regular expression, too
+/// operand    = path | number | string | "true" | "false" | "null"; after an operator also a word, as text
 /// path       = field { "." name | "[" integer "]" | "[" string "]" }
 /// ```
 struct FilterParser {
@@ -16,7 +17,8 @@ struct FilterParser {
         "=": .equal, "==": .equal, "!=": .notEqual, "<": .less, "<=": .lessOrEqual, ">": .greater,
         ">=": .greaterOrEqual,
     ]
-    private static let reserved = ["and", "or", "not", "contains"]
+    private static let words: [String: FilterComparison] = ["contains": .contains, "startswith": .startsWith]
+    private static let reserved = ["and", "or", "not", "contains", "startswith", "matches"]
 
     private var lexer: FilterLexer
     private var token = FilterLexer.Token.end
@@ -107,10 +109,13 @@ struct FilterParser {
         switch token {
         case .sign(let sign) where Self.comparisons[sign] != nil:
             try advance()
-            return .comparison(left, Self.comparisons[sign] ?? .equal, try operand())
-        case .word("contains"):
+            return .comparison(left, Self.comparisons[sign] ?? .equal, try operand(takesWords: true))
+        case .word(let word) where Self.words[word] != nil:
             try advance()
-            return .comparison(left, .contains, try operand())
+            return .comparison(left, Self.words[word] ?? .contains, try operand(takesWords: true))
+        case .word("matches"):
+            try advance()
+            return .match(left, try regex())
         case .sign("~"):
             return .match(left, try pattern())
         case .sign("!~"):
@@ -118,6 +123,18 @@ struct FilterParser {
         default:
             return .truth(left)
         }
+    }
+
+    /// What follows `matches`: a regular expression in quotes.
+    private mutating func regex() throws(FilterError) -> FilterPattern {
+        guard case .string(let text) = token else {
+            throw fault("after matches comes a regular expression in quotes, as in \"^order-\"")
+        }
+        guard let regex = FilterPattern(regex: text, ignoresCase: false) else {
+            throw fault("this is no regular expression")
+        }
+        try advance()
+        return regex
     }
 
     /// What follows `~`.
@@ -141,7 +158,8 @@ struct FilterParser {
 
     // MARK: Operands
 
-    private mutating func operand() throws(FilterError) -> FilterOperand {
+    /// - Parameter takesWords: whether a word that names no field is a text.
+    private mutating func operand(takesWords: Bool = false) throws(FilterError) -> FilterOperand {
         let literal: JSONValue
         switch token {
         case .word("true"): literal = .boolean(true)
@@ -149,6 +167,8 @@ struct FilterParser {
         case .word("null"): literal = .null
         case .number(let number): literal = .number(number)
         case .string(let string): literal = .string(string)
+        case .word(let word) where takesWords && !Self.reserved.contains(word) && FilterPath.Field(word: word) == nil:
+            literal = .string(word)
         case .word(let word) where !Self.reserved.contains(word):
             return .path(try path(word))
         default:
@@ -159,7 +179,7 @@ struct FilterParser {
     }
 
     private mutating func path(_ word: String) throws(FilterError) -> FilterPath {
-        guard let field = FilterPath.Field(rawValue: word) else {
+        guard let field = FilterPath.Field(word: word) else {
             let fields = FilterPath.Field.allCases.map(\.rawValue).joined(separator: ", ")
             throw fault("'\(word)' is none of \(fields); did you mean payload.\(word), or the text \"\(word)\"?")
         }
