@@ -116,6 +116,6 @@ enum TraceText {
 
     private static func why(_ subscriber: ConsoleTrace.Subscriber) -> String {
         if let reason = subscriber.reason { return reason.split(separator: "_").joined(separator: " ") }
-        return subscriber.ahead.map { "\(counted($0, "message")) before it" } ?? ""
+        return subscriber.ahead.map { $0 == 0 ? "the next one" : "\(counted($0, "message")) before it" } ?? ""
     }
 }
