@@ -21,7 +21,9 @@ struct Apus: AsyncParsableCommand {
 
             Durations are written 500ms, 25s, 1.5h or 7d; a number without a unit is seconds.
 
-            Completion for a shell (bash, zsh or fish) is printed by
+            A server that one often talks to gets a name: apus context add prod --url https://…
+
+            Completion for a shell (bash, zsh or fish) is printed by `apus completions bash`, and also by
 
               apus --generate-completion-script bash
 
@@ -33,15 +35,23 @@ struct Apus: AsyncParsableCommand {
             ServeCommand.self,
             PubCommand.self,
             SubCommand.self,
+            TailCommand.self,
+            ReplayCommand.self,
             TopicsCommand.self,
             ShellCommand.self,
+            TopCommand.self,
+            TraceCommand.self,
             VerifyCommand.self,
             BenchCommand.self,
             HealthcheckCommand.self,
+            DoctorCommand.self,
             ConfigCommand.self,
+            ContextCommand.self,
             KeysCommand.self,
             TokenCommand.self,
             DataCommand.self,
+            CompletionsCommand.self,
+            ManualCommand.self,
             EchoCommand.self,
         ]
     )

@@ -1,3 +1,4 @@
+import ApusProtocol
 import ApusServer
 import ArgumentParser
 
@@ -46,17 +47,30 @@ struct ConfigCommand: AsyncParsableCommand {
 
         @OptionGroup var options: ServerOptions
 
+        @Flag(help: "Print JSON: an object with `valid`, and `reason` when it is not.")
+        var json = false
+
         func run() async throws {
-            let loaded = try options.load()
+            let loaded: LoadedConfiguration
+            do throws(ConfigurationError) {
+                loaded = try options.read()
+            } catch {
+                try await refuse("\(error)")
+            }
             loaded.reportWarnings()
             do throws(ConfigurationError) {
                 try await loaded.configuration.checkAccess { StandardError.write("apus: warning: \($0)\n") }
                 try loaded.configuration.checkTLS()
             } catch {
-                StandardError.write("apus: \(error.naming(loaded.sources))\n")
-                throw ExitCode.badConfiguration
+                try await refuse("\(error.naming(loaded.sources))")
             }
-            try await ConfigCommand.print("configuration is valid\n")
+            try await ConfigCommand.print(json ? "{\"valid\":true}\n" : "configuration is valid\n")
+        }
+
+        private func refuse(_ reason: String) async throws -> Never {
+            StandardError.write("apus: \(reason)\n")
+            if json { try await ConfigCommand.print("{\"valid\":false,\"reason\":\(jsonString(reason))}\n") }
+            throw ExitCode.badConfiguration
         }
     }
 

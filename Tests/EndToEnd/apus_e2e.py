@@ -70,7 +70,8 @@ def environment(extra=None):
 def client_environment(extra=None):
     """`environment` for the program as a client, which trusts the tests' authority where servers speak TLS."""
     trust = {"APUS_CA": str(authority().certificate)} if OVER_TLS else {}
-    return environment(trust | (extra or {}))
+    # The contexts of who runs the tests are not theirs.
+    return environment({"XDG_CONFIG_HOME": "/nonexistent"} | trust | (extra or {}))
 
 
 def apus(*arguments, env=None, stdin=None, timeout=TIMEOUT):

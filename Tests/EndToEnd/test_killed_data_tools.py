@@ -233,7 +233,7 @@ def test_a_long_backup_says_how_far_it_is_on_a_terminal(made, disk, tmp_path):
                 assert process.wait(10 * TIMEOUT) == 0
                 os.close(its)
                 said = terminal.read(10_000)
-    assert said.startswith(b"\r\x1b[Ksegments: 2 of 3") and said.endswith(b"\r\x1b[K"), said
+    assert said.startswith(b"\r\x1b[Ksegments  66 % ") and b"2 of 3" in said and said.endswith(b"\r\x1b[K"), said
 
 
 def test_a_backup_to_another_file_system_is_copied_and_has_what_was_acked_before(made, tmp_path):

@@ -53,6 +53,17 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
         try JSONDecoder().decode(type, from: Data(text.utf8))
     }
 
+    /// The elements of the value if it is an array; `nil` if it is none, or nests more than 1,024 levels deep.
+    public var elements: [JSONText]? {
+        var text = text
+        return text.withUTF8 { utf8 in
+            let bytes = UnsafeRawBufferPointer(utf8)
+            return JSONDocument.elements(of: bytes)?.map { place in
+                JSONText(unchecked: String(decoding: bytes[place], as: UTF8.self))
+            }
+        }
+    }
+
     /// The members of the value if it is an object; `nil` if it is none, or nests more than 1,024 levels deep.
     ///
     /// Of a duplicate name, the last counts. Names that are not Unicode (a lone surrogate) are left out.

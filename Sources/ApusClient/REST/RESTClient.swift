@@ -1,3 +1,4 @@
+package import ApusProtocol
 import AsyncHTTPClient
 public import NIOCore
 public import NIOHTTP1
@@ -13,7 +14,7 @@ public struct RESTClient: Sendable {
     private let timeout: TimeAmount
 
     /// Exists as long as the process, so nobody has to shut it down.
-    private static let http = HTTPClient(
+    static let http = HTTPClient(
         eventLoopGroupProvider: .singleton,
         configuration: {
             var configuration = HTTPClient.Configuration()
@@ -50,6 +51,11 @@ public struct RESTClient: Sendable {
         self.address = address
         self.credential = credential
         self.timeout = timeout
+    }
+
+    /// The same server and credential with another dialect.
+    package func speaking(_ dialect: Dialect) -> RESTClient {
+        RESTClient(address: address.speaking(dialect), credential: credential, timeout: timeout)
     }
 
     /// All topics, in the server's order.
@@ -93,11 +99,7 @@ public struct RESTClient: Sendable {
         headers: [(String, String)] = [],
         body: String? = nil
     ) async throws(ClientError) -> RESTResponse {
-        var request = HTTPClientRequest(url: address.restBase + path)
-        request.method = method
-        if address.isSecure { request.tlsConfiguration = try address.tls.configuration() }
-        if address.unixSocket != nil { request.headers.add(name: "Host", value: address.hostHeader) }
-        request.headers.add(contentsOf: try await credential.fields().map { ($0.name, $0.value) })
+        var request = try await request(method, path)
         request.headers.add(contentsOf: headers)
         if let body {
             if !request.headers.contains(name: "content-type") {
@@ -118,8 +120,18 @@ public struct RESTClient: Sendable {
         }
     }
 
+    /// A request with the credential.
+    func request(_ method: HTTPMethod, _ path: String) async throws(ClientError) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: address.restBase + path)
+        request.method = method
+        if address.isSecure { request.tlsConfiguration = try address.tls.configuration() }
+        if address.unixSocket != nil { request.headers.add(name: "Host", value: address.hostHeader) }
+        request.headers.add(contentsOf: try await credential.fields().map { ($0.name, $0.value) })
+        return request
+    }
+
     /// The name as one path segment. Encodes everything except RFC 3986's unreserved characters, including `/`.
-    static func percentEncoded(_ name: String) -> String {
+    package static func percentEncoded(_ name: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var encoded: [UInt8] = []
         encoded.reserveCapacity(name.utf8.count)

@@ -91,7 +91,7 @@ extension WebSocketConnection {
         }
     }
 
-    private static func addTLS(_ context: NIOSSLContext, host: String, to channel: any Channel) throws {
+    static func addTLS(_ context: NIOSSLContext, host: String, to channel: any Channel) throws {
         // A server name (SNI) must be a name. For an IP address, the certificate is checked against the address.
         let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
         let handler = try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)

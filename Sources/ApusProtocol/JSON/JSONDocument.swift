@@ -36,6 +36,16 @@ package enum JSONDocument {
         return all
     }
 
+    /// The places of the elements of a text that is one array; `nil` for any other text.
+    package static func elements(of bytes: UnsafeRawBufferPointer) -> [Range<Int>]? {
+        guard isValid(bytes) else { return nil }
+        let root = JSONMembers.root(of: bytes)
+        guard root.kind == .array, var elements = JSONMembers(of: root, in: bytes) else { return nil }
+        var all: [Range<Int>] = []
+        while let (_, value) = elements.next() { all.append(value.range) }
+        return all
+    }
+
     /// The string that a text is; `nil` if it is something else, or has a lone surrogate.
     package static func string(of bytes: UnsafeRawBufferPointer) -> String? {
         isValid(bytes) ? JSONMembers.root(of: bytes).text?.string(in: bytes) : nil

@@ -2,7 +2,8 @@
 struct EnvironmentSource {
     /// Variables of the other commands, and of this project's own scripts.
     private static let others = [
-        "APUS_CONFIG", "APUS_URL", "APUS_CA", "APUS_CERT", "APUS_CERT_KEY", "APUS_BIN", "APUS_STRICT", "APUS_TALLY",
+        "APUS_CONFIG", "APUS_CONTEXT", "APUS_URL", "APUS_CA", "APUS_CERT", "APUS_CERT_KEY", "APUS_BIN", "APUS_STRICT",
+        "APUS_TALLY",
         "APUS_SEED", "APUS_BENCH", "APUS_FUZZ_DIR", "APUS_FUZZ_BUILD", "APUS_INSTRUMENTATION",
     ]
     /// The client commands' credentials. On a server without any, they may be there by mistake.

@@ -84,6 +84,9 @@ struct BenchCommand: ServerCommand {
     var pids: [Int32] = []
 
     @OptionGroup
+    var context: ContextOption
+
+    @OptionGroup
     var credentials: CredentialOptions
 
     @OptionGroup
@@ -104,8 +107,9 @@ struct BenchCommand: ServerCommand {
     }
 
     func execute() async throws {
-        let address = try ConnectionOptions.address(url, from: "the argument", tls)
-        let credential = try credentials.credential()
+        let layers = try context.layers(url: url)
+        let address = try ConnectionOptions.address(url, from: "the argument", tls, layers)
+        let credential = try credentials.credential(layers)
         let headers = try await credential.fields()
         let file = try report.map(ReportFile.init(path:))
         let control = LoadControl()

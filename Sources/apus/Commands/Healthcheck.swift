@@ -26,6 +26,11 @@ struct HealthcheckCommand: ServerCommand {
     @Option(help: ArgumentHelp("The server. (env: APUS_URL)", valueName: "url"))
     var url: String?
 
+    @Option(
+        help: ArgumentHelp("A server that `apus context add` keeps; only where it is named here.", valueName: "name")
+    )
+    var context: String?
+
     @OptionGroup
     var tls: TLSArguments
 
@@ -40,11 +45,7 @@ struct HealthcheckCommand: ServerCommand {
 
     func execute() async throws {
         do {
-            let address = try ServerAddress.ofThisMachine(
-                url: url,
-                tls: try tls.options(),
-                variables: ConnectionOptions.variables
-            )
+            let address = try address()
             let client = RESTClient(address: address, timeout: timeout?.amount ?? .seconds(3))
             let answer = try await client.get("/health")
             let health = try answer.decode(Health.self)
@@ -61,6 +62,22 @@ struct HealthcheckCommand: ServerCommand {
             // A health check reports only healthy or unhealthy, whatever the reason.
             throw CommandFailure(quiet ? "" : "unhealthy: \((error as? CommandFailure)?.message ?? "\(error)")")
         }
+    }
+}
+
+extension HealthcheckCommand {
+    /// A context counts only when it is named: what is asked for is the server of this machine.
+    private func address() throws -> ServerAddress {
+        let variables = ConnectionOptions.variables
+        let layers =
+            try context.map { [try ContextOption.named($0), .authorities(variables)] } ?? [SettingsLayer(variables)]
+        let tls = try tls.options(layers)
+        guard url == nil, context != nil else {
+            return try ServerAddress.ofThisMachine(url: url, tls: tls, variables: variables)
+        }
+        var address = try ConnectionOptions.parse(layers[0].url ?? "", origin: layers[0].urlOrigin, exitCode: .failure)
+        address.tls = tls
+        return address
     }
 }
 

@@ -27,7 +27,7 @@ struct PubCommand: ServerCommand {
             """
     )
 
-    @Argument(help: "The topic.")
+    @Argument(help: "The topic.", completion: Completion.topics)
     var topic: String
 
     @Argument(help: "The payload, or - for one message per line of standard input.")

@@ -95,7 +95,7 @@ struct Publisher: Sendable {
             return .receipt(line: line, receipt)
         } catch {
             // A message that is known to be too large, for example, fails alone.
-            if isFinal(error) { throw error }
+            if Self.isFinal(error) { throw error }
             return .refused(line: line, reason: CommandFailure(endedBy: error).message)
         }
     }
@@ -119,7 +119,7 @@ struct Publisher: Sendable {
                     try await onOutcome?(outcome)
                 } catch let error as ClientError {
                     let failure = failure(for: error, line: line, progress, source)
-                    if isFinal(error) { throw failure }
+                    if Self.isFinal(error) { throw failure }
                     progress.refuse(line: line, reason: failure.message)
                 }
             }
@@ -129,7 +129,7 @@ struct Publisher: Sendable {
     }
 
     /// Whether all remaining messages would fail with the same error.
-    private func isFinal(_ error: ClientError) -> Bool {
+    static func isFinal(_ error: ClientError) -> Bool {
         guard error.code == .refused, let code = error.problem?.code else { return true }
         return [ErrorCode.topicNotFound.rawValue, ErrorCode.unauthorized.rawValue, ErrorCode.forbidden.rawValue]
             .contains(code)

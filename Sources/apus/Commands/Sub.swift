@@ -28,7 +28,10 @@ struct SubCommand: ServerCommand {
             """
     )
 
-    @Argument(help: "The topics, or patterns of them: * is one part of a name between dots, > at the end all the rest.")
+    @Argument(
+        help: "The topics, or patterns of them: * is one part of a name between dots, > at the end all the rest.",
+        completion: Completion.topics
+    )
     var topics: [String] = []
 
     @Option(help: ArgumentHelp("Subscribe to all topics that match; may be repeated.", valueName: "pattern"))
@@ -99,7 +102,7 @@ struct SubCommand: ServerCommand {
         }
     }
 
-    private static func isPattern(_ topic: String) -> Bool {
+    static func isPattern(_ topic: String) -> Bool {
         topic.contains { $0 == "*" || $0 == ">" }
     }
 
@@ -113,36 +116,16 @@ struct SubCommand: ServerCommand {
             options: subscribeOptions,
             resume: resume.map(ResumeFile.init(path:)),
             printer: EventPrinter(topics: wanted, isReadable: isReadable, form: form),
-            maker: maker
+            maker: maker,
+            say: Self.say
         )
         let interrupts = await Interrupts.requests()
         do {
             try await ApusClient.withConnection(to: connection.address(), options: clientOptions()) { client in
-                try await Self.follow(subscriber, client, limit: count, interrupts)
+                try await subscriber.follow(client, limit: count, interrupts)
             }
         } catch let error as ClientError {
             throw CommandFailure(endedBy: error)
-        }
-    }
-
-    private static func follow(
-        _ subscriber: SubscriptionPrinter,
-        _ client: ApusClient,
-        limit: Int?,
-        _ interrupts: AsyncStream<Void>
-    ) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await subscriber.run(client, limit: limit) }
-            if let maker = subscriber.maker { group.addTask { await maker.run() } }
-            group.addTask { try await StandardOutput.waitUntilClosed() }
-            group.addTask {
-                // Ends with the first signal.
-                for await _ in interrupts { break }
-                try Task.checkCancellation()
-                await subscriber.stop()
-            }
-            defer { group.cancelAll() }
-            try await group.next()
         }
     }
 

@@ -41,23 +41,48 @@ final class SubscriptionPrinter: Sendable {
     let maker: TopicMaker?
     private let state = Mutex(State())
 
+    /// Which events are printed; all of them without a filter.
+    private let filter: EventFilter?
+    private let say: @Sendable (String) -> Void
+
     init(
         topics: [String],
         options: ApusClient.SubscribeOptions,
-        resume: ResumeFile?,
+        resume: ResumeFile? = nil,
         printer: EventPrinter,
-        maker: TopicMaker?
+        maker: TopicMaker? = nil,
+        filter: EventFilter? = nil,
+        say: @escaping @Sendable (String) -> Void
     ) {
         self.topics = topics
         self.options = options
         self.resume = resume
         self.printer = printer
         self.maker = maker
+        self.filter = filter
+        self.say = say
+    }
+
+    /// Runs until `limit` events are printed, the reader of standard output is gone, or a signal arrives.
+    func follow(_ client: ApusClient, limit: Int?, _ interrupts: AsyncStream<Void>) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.run(client, limit: limit) }
+            if let maker { group.addTask { await maker.run() } }
+            group.addTask { try await StandardOutput.waitUntilClosed() }
+            group.addTask {
+                // Ends with the first signal.
+                for await _ in interrupts { break }
+                try Task.checkCancellation()
+                await self.stop()
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
     }
 
     /// Runs until `limit` events are printed or `stop()` is called. Throws if the server refuses a topic, or if the
     /// last topic is deleted.
-    func run(_ client: ApusClient, limit: Int?) async throws {
+    private func run(_ client: ApusClient, limit: Int?) async throws {
         let subscription = try await subscribe(client)
         let isStopped = state.withLock { state in
             state.subscription = subscription
@@ -77,13 +102,14 @@ final class SubscriptionPrinter: Sendable {
             for delivery in deliveries {
                 switch delivery {
                 case .event(let event):
+                    if filter?.takes(event) == false { continue }
                     output.writeString(printer.line(for: event))
                     left -= 1
                 case .notice(let notice):
                     deleted.note(notice)
                     // Do not recreate a topic that somebody deleted.
                     if notice.kind == .waiting, !deleted.topics.contains(notice.topic) { maker?.want(notice.topic) }
-                    say(notice)
+                    report(notice)
                 }
             }
             if output.readableBytes > 0 { try await StandardOutput.write(output) }
@@ -107,7 +133,7 @@ final class SubscriptionPrinter: Sendable {
     }
 
     /// Ends the subscription on the server. Returns when the events that have arrived should be printed.
-    func stop() async {
+    private func stop() async {
         let subscription = state.withLock { state in
             state.isStopped = true
             return state.subscription
@@ -123,11 +149,11 @@ final class SubscriptionPrinter: Sendable {
         throw CommandFailure("topic '\(deleted)' was deleted; nothing is left to wait for")
     }
 
-    private func say(_ notice: ApusClient.Notice) {
+    private func report(_ notice: ApusClient.Notice) {
         // The deletion of the last topic ends the command, which reports it.
         let isEnd = notice.kind == .topicDeleted && topics.count == 1 && notice.topic == topics.first
         if isEnd, !options.waitsForTopic { return }
-        SubCommand.say(Self.text(of: notice))
+        say(Self.text(of: notice))
     }
 
     private static func text(of notice: ApusClient.Notice) -> String {

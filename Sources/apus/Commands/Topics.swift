@@ -104,7 +104,7 @@ struct TopicsCommand: AsyncParsableCommand {
                 """
         )
 
-        @Argument(help: "The topics' names.")
+        @Argument(help: "The topics' names.", completion: Completion.topics)
         var names: [String]
 
         @Flag(help: "Print a JSON object for each topic.")

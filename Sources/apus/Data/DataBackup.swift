@@ -1,3 +1,4 @@
+import ApusProtocol
 import ApusStore
 import ArgumentParser
 
@@ -21,6 +22,9 @@ extension DataCommand {
         @Argument(help: ArgumentHelp("A folder that is empty or does not exist yet.", valueName: "to"))
         var target: String
 
+        @Flag(help: "Print JSON.")
+        var json = false
+
         func execute() async throws {
             let (path, target) = (folder.path, target)
             let progress = DataProgress("segments")
@@ -28,6 +32,16 @@ extension DataCommand {
                 try FolderBackup.make(of: FolderView(path), in: target, progress: progress.show(_:of:))
             }
             progress.clear()
+            if json {
+                let object = JSONWriter.object { writer in
+                    writer.member("target", target)
+                    writer.member("topics", summary.topics)
+                    writer.member("segments", summary.segments)
+                    writer.member("bytes", summary.bytes)
+                    writer.member("linked_bytes", summary.linkedBytes)
+                }
+                return try await StandardOutput.write(object + "\n")
+            }
             let linked = summary.linkedBytes > 0 ? ", \(Figures.bytes(Double(summary.linkedBytes))) of them linked" : ""
             try await StandardOutput.write(
                 "\(target): \(summary.topics) topics, \(Figures.bytes(Double(summary.bytes))) in \(summary.segments) segments\(linked)\n"

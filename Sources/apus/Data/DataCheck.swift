@@ -1,4 +1,5 @@
 import ApusJournal
+import ApusProtocol
 import ApusStore
 import ArgumentParser
 
@@ -18,6 +19,9 @@ extension DataCommand {
 
         @OptionGroup var folder: Folder
 
+        @Flag(help: "Print JSON: an object with `ok`, totals and `failures`.")
+        var json = false
+
         func execute() async throws {
             let path = folder.path
             let progress = DataProgress("segments")
@@ -25,6 +29,17 @@ extension DataCommand {
                 try FolderSurvey(FolderView(path), progress: progress.show(_:of:), visit: RecordContents.problem)
             }
             progress.clear()
+            let failures = survey.failures
+            try await StandardOutput.write(json ? Self.json(survey) : Self.text(survey))
+            guard !failures.isEmpty else { return }
+            let isNewer = failures.contains { if case .newer = $0 { true } else { false } }
+            let advice = isNewer ? "" : "; stop the server and see what `apus data repair \(path)` would do"
+            let isDamaged = failures.contains { $0.exitCode == ExitCode.badConfiguration.rawValue }
+            guard isDamaged else { throw CommandFailure("not all could be read", exitCode: .cannotCreate) }
+            throw CommandFailure("\(failures.count) damaged\(advice)", exitCode: .badConfiguration)
+        }
+
+        private static func text(_ survey: FolderSurvey) -> String {
             let failures = survey.failures
             var text = failures.map { "\($0)\n" }.joined()
             let totals = survey.totals
@@ -34,13 +49,28 @@ extension DataCommand {
             if let (file, place) = survey.torn {
                 text += "\(file) ends at byte \(place) in what is being written, or what a crash has cut: no damage\n"
             }
-            try await StandardOutput.write(text)
-            guard !failures.isEmpty else { return }
-            let isNewer = failures.contains { if case .newer = $0 { true } else { false } }
-            let advice = isNewer ? "" : "; stop the server and see what `apus data repair \(path)` would do"
-            let isDamaged = failures.contains { $0.exitCode == ExitCode.badConfiguration.rawValue }
-            guard isDamaged else { throw CommandFailure("not all could be read", exitCode: .cannotCreate) }
-            throw CommandFailure("\(failures.count) damaged\(advice)", exitCode: .badConfiguration)
+            return text
+        }
+
+        private static func json(_ survey: FolderSurvey) -> String {
+            JSONWriter.object { writer in
+                writer.member("ok", survey.failures.isEmpty)
+                writer.member("topics", survey.totals.topics)
+                writer.member("messages", survey.totals.messages)
+                writer.member("records", survey.totals.records)
+                writer.member("segments", survey.totals.segments)
+                writer.member("bytes", survey.totals.bytes)
+                writer.array("failures", of: survey.failures) { writer, failure in
+                    writer.member("message", "\(failure)")
+                    writer.member("exit_code", failure.exitCode)
+                }
+                if let (file, place) = survey.torn {
+                    writer.object("torn") { writer in
+                        writer.member("file", file)
+                        writer.member("byte", place)
+                    }
+                }
+            } + "\n"
         }
     }
 }

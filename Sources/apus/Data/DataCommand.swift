@@ -49,30 +49,21 @@ extension CommandFailure {
     }
 }
 
-/// How far a command is, on a line of standard error that is overwritten. Only on a terminal, and not at once.
+/// How far a command about a folder is, as a bar.
 final class DataProgress {
-    private static let isTerminal = isatty(STDERR_FILENO) == 1
-    private static let (patience, interval) = (Duration.seconds(1), Duration.milliseconds(200))
-
     private let what: String
-    private let start = ContinuousClock.now
-    private var last: ContinuousClock.Instant?
+    private var bar: ProgressBar
 
-    init(_ what: String) { self.what = what }
+    init(_ what: String) {
+        self.what = what
+        bar = ProgressBar(what, patience: .seconds(1))
+    }
 
     func show(_ done: Int, of all: Int) {
-        let now = ContinuousClock.now
-        guard Self.isTerminal, now - start > Self.patience, last.map({ now - $0 > Self.interval }) ?? true else {
-            return
-        }
-        last = now
-        StandardError.write("\r\u{1B}[K\(what): \(done) of \(all)")
+        bar.show(all > 0 ? Double(done) / Double(all) : nil, "\(done) of \(all)")
     }
 
-    func clear() {
-        if last != nil { StandardError.write("\r\u{1B}[K") }
-        last = nil
-    }
+    func clear() { bar.clear() }
 
-    deinit { clear() }
+    deinit { bar.clear() }
 }

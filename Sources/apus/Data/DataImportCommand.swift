@@ -1,4 +1,5 @@
 import ApusJournal
+import ApusProtocol
 import ApusStore
 import ArgumentParser
 import Foundation
@@ -35,32 +36,40 @@ extension DataCommand {
         @Flag(help: "Give the topics new epochs.")
         var newEpochs = false
 
+        @Flag(help: "Print JSON.")
+        var json = false
+
         func execute() async throws {
             let (path, options) = (folder.path, DataImport.Options(resumes: resume, hasNewEpochs: newEpochs))
             var lines = LineReader(limit: Self.maxLineBytes)
             if file != "-" {
-                guard let input = FileHandle(forReadingAtPath: file) else {
-                    throw CommandFailure("'\(file)' cannot be read", exitCode: .usage)
-                }
-                lines = LineReader(limit: Self.maxLineBytes) {
-                    let data = try input.read(upToCount: Self.chunkBytes) ?? Data()
-                    return data.isEmpty ? nil : ByteBuffer(bytes: data)
-                }
+                lines = try LineReader(path: file, limit: Self.maxLineBytes)
             }
+            let size = file == "-" ? nil : LineReader.size(of: file)
+            var (progress, bytes) = (ProgressBar("importing"), 0)
             var importing = try Self.reporting { () throws(DataFolderError) in try DataImport(path, options) }
             do {
                 while let line = try await lines.next() {
+                    bytes += (line.text?.utf8.count ?? 0) + 1
+                    progress.show(size.map { min(1, Double(bytes) / Double($0)) }, "\(importing.messages) messages")
                     guard let text = line.text else { throw DataImport.Failure.line(line.number, "it is not UTF-8") }
                     try importing.take(text)
                 }
                 try importing.finish()
             } catch {
+                progress.clear()
                 try stop(&importing, after: error)
             }
-            try await StandardOutput.write("\(path): \(importing.topics) topics, \(importing.messages) messages\n")
+            progress.clear()
+            let counts = "\"topics\":\(importing.topics),\"messages\":\(importing.messages)"
+            try await StandardOutput.write(
+                json
+                    ? "{\"folder\":\(jsonString(path)),\(counts)}\n"
+                    : "\(path): \(importing.topics) topics, \(importing.messages) messages\n"
+            )
         }
 
-        private static let (maxLineBytes, chunkBytes) = (256 << 20, 256 << 10)
+        private static let maxLineBytes = 256 << 20
 
         private func stop(_ importing: inout DataImport, after error: any Error) throws {
             var parts: [String] = []

@@ -1,4 +1,5 @@
 import ApusJournal
+import ApusProtocol
 import ApusStore
 import ArgumentParser
 
@@ -30,6 +31,9 @@ extension DataCommand {
         )
         var newEpochs = false
 
+        @Flag(help: "Print JSON, and do not ask: --yes has it done.")
+        var json = false
+
         func execute() async throws {
             let (path, renewsAll) = (folder.path, newEpochs)
             let progress = DataProgress("segments")
@@ -43,6 +47,7 @@ extension DataCommand {
                 )
             }
             progress.clear()
+            if json { return try await runAsJSON(repair) }
             guard !repair.lines.isEmpty else { return try await StandardOutput.write("there is nothing to repair\n") }
             try await StandardOutput.write(repair.lines.map { $0 + "\n" }.joined())
             guard try await isAgreed() else {
@@ -50,6 +55,20 @@ extension DataCommand {
             }
             let aside = try Self.reporting { () throws(DataFolderError) in try repair.run() }
             try await StandardOutput.write("repaired" + (aside.map { "; damaged files are in \($0)" } ?? "") + "\n")
+        }
+
+        private func runAsJSON(_ repair: FolderRepair) async throws {
+            let does = yes && !repair.lines.isEmpty
+            let aside = does ? try Self.reporting { () throws(DataFolderError) in try repair.run() } : nil
+            let object = JSONWriter.object { writer in
+                writer.member("repaired", does)
+                writer.member("steps", json: "[" + repair.lines.map(jsonString).joined(separator: ",") + "]")
+                if let aside { writer.member("damaged_files", aside) }
+            }
+            try await StandardOutput.write(object + "\n")
+            guard does || repair.lines.isEmpty else {
+                throw CommandFailure("nothing was changed; say --yes to have it done", exitCode: .badConfiguration)
+            }
         }
 
         private func isAgreed() async throws -> Bool {

@@ -19,41 +19,56 @@ struct ConnectionOptions: ParsableArguments {
     var url: String?
 
     @OptionGroup
+    var context: ContextOption
+
+    @OptionGroup
     var credentials: CredentialOptions
 
     @OptionGroup
     var tls: TLSArguments
 
-    /// The address from the flag, the environment, or the default.
+    /// The address from the flag, the environment, a context, or the default.
     func address() throws -> ServerAddress {
-        try Self.address(url, from: "--url", tls)
+        try Self.address(url, from: "--url", tls, layers())
     }
 
-    /// The address that a command is given, or that of the environment, or the default.
+    /// Whether a flag, the environment or a context names the server.
+    func namesServer() throws -> Bool { try url != nil || layers().contains { $0.url != nil } }
+
+    private func layers() throws -> [SettingsLayer] { try context.layers(url: url) }
+
+    /// The address that a command is given, or that of a place behind the flags, or the default.
     ///
     /// - Parameter origin: where the given one is from.
-    static func address(_ url: String?, from origin: String, _ tls: TLSArguments) throws -> ServerAddress {
-        var address =
-            if let url {
-                try parse(url, origin: origin, exitCode: .usage)
-            } else if let url = environment("APUS_URL") {
-                try parse(url, origin: "APUS_URL", exitCode: .badConfiguration)
-            } else {
-                try parse(defaultURL, origin: "the default", exitCode: .failure)
-            }
-        address.tls = try tls.options()
+    static func address(
+        _ url: String?,
+        from origin: String,
+        _ tls: TLSArguments,
+        _ layers: [SettingsLayer]
+    ) throws -> ServerAddress {
+        var address: ServerAddress
+        if let url {
+            address = try parse(url, origin: origin, exitCode: .usage)
+        } else if let layer = layers.first(where: { $0.url != nil }), let url = layer.url {
+            address = try parse(url, origin: layer.urlOrigin, exitCode: .badConfiguration)
+        } else {
+            address = try parse(defaultURL, origin: "the default", exitCode: .failure)
+        }
+        address.tls = try tls.options(layers)
         return address
     }
 
     /// Creates the options of a client, with the credential.
     func clientOptions() throws -> ApusClient.Options {
-        let (apiKey, token) = try credentials.given()
+        let (apiKey, token) = try credentials.given(layers())
         return ApusClient.Options(apiKey: apiKey, token: token)
     }
 
+    func credential() throws -> Credential { try credentials.credential(layers()) }
+
     /// Creates a client for the server's REST endpoints.
     func restClient() throws -> RESTClient {
-        RESTClient(address: try address(), credential: try credentials.credential())
+        RESTClient(address: try address(), credential: try credential())
     }
 
     static func parse(_ url: String, origin: String, exitCode: ExitCode) throws -> ServerAddress {

@@ -44,33 +44,22 @@ struct CredentialOptions: ParsableArguments {
         }
     }
 
-    /// The API key, or where the token comes from: from the flags, or else from the environment.
-    func given() throws -> (apiKey: String?, token: ApusClient.TokenSource?) {
+    /// The API key, or where the token comes from: from the flags, or else from the first place that has one.
+    func given(_ layers: [SettingsLayer]) throws -> (apiKey: String?, token: ApusClient.TokenSource?) {
         if let apiKey { return (apiKey, nil) }
         if let source = Self.source(token: token, file: tokenFile) { return (nil, source) }
-        let variables = ConnectionOptions.variables
-        let key: String?
-        do throws(ConfigurationError) {
-            key = try variables.secret("APUS_API_KEY", setting: "api_key")?.text
-        } catch {
-            throw CommandFailure("\(error)", exitCode: .badConfiguration)
+        for layer in layers {
+            if let credential = try layer.credential() { return credential }
         }
-        let (token, file) = (variables["APUS_TOKEN"], variables["APUS_TOKEN_FILE"])
-        if [key, token, file].count(where: { $0 != nil }) > 1 {
-            throw CommandFailure(
-                "of APUS_API_KEY, APUS_TOKEN and APUS_TOKEN_FILE only one can be used",
-                exitCode: .badConfiguration
-            )
-        }
-        return (key, Self.source(token: token, file: file))
+        return (nil, nil)
     }
 
-    func credential() throws -> Credential {
-        let (apiKey, token) = try given()
+    func credential(_ layers: [SettingsLayer]) throws -> Credential {
+        let (apiKey, token) = try given(layers)
         return Credential(apiKey: apiKey, token: token)
     }
 
-    private static func source(token: String?, file: String?) -> ApusClient.TokenSource? {
+    static func source(token: String?, file: String?) -> ApusClient.TokenSource? {
         if let token { return .fixed(token) }
         return file.map { path in .provider { try tokenInFile(path) } }
     }

@@ -26,20 +26,21 @@ struct TLSArguments: ParsableArguments {
     @Option(help: ArgumentHelp("A PEM file with its private key. (env: APUS_CERT_KEY)", valueName: "path"))
     var certKey: String?
 
-    /// What the flags say, and the environment where there is no flag.
-    func options() throws -> ClientTLS {
-        let variables = ConnectionOptions.variables
+    /// What the flags say, and what the places behind them say where there is no flag.
+    func options(_ layers: [SettingsLayer]) throws -> ClientTLS {
         var tls = ClientTLS()
-        tls.authorities = ca ?? variables["APUS_CA"]
+        tls.authorities = ca ?? layers.lazy.compactMap(\.authorities).first
         // A pair comes from one place.
+        var names = "--cert and --cert-key"
         let isGiven = cert != nil || certKey != nil
-        tls.certificate = isGiven ? cert : variables["APUS_CERT"]
-        tls.key = isGiven ? certKey : variables["APUS_CERT_KEY"]
+        if isGiven {
+            (tls.certificate, tls.key) = (cert, certKey)
+        } else if let layer = layers.first(where: { $0.certificate != nil || $0.certificateKey != nil }) {
+            (tls.certificate, tls.key) = (layer.certificate, layer.certificateKey)
+            names = layer.pairNames
+        }
         guard (tls.certificate == nil) == (tls.key == nil) else {
-            throw CommandFailure(
-                isGiven ? "--cert and --cert-key go together" : "APUS_CERT and APUS_CERT_KEY go together",
-                exitCode: isGiven ? .usage : .badConfiguration
-            )
+            throw CommandFailure("\(names) go together", exitCode: isGiven ? .usage : .badConfiguration)
         }
         return tls
     }

@@ -31,7 +31,7 @@ struct ShellCommand: ServerCommand {
 
     func execute() async throws {
         let interrupts = await Interrupts.requests()
-        let credential = try connection.credentials.credential()
+        let credential = try connection.credential()
         let socket = try await WebSocketConnection.connect(
             to: connection.address(),
             configuration: credential.configuration()

@@ -13,10 +13,15 @@ enum Terminal {
     }()
 
     /// The width of the terminal, in columns.
-    static var columns: Int {
+    static var columns: Int { columns(of: STDOUT_FILENO) }
+
+    static func columns(of descriptor: Int32) -> Int { size(of: descriptor).columns }
+
+    /// The size of a terminal; 80 × 24 for what is none.
+    static func size(of descriptor: Int32 = STDOUT_FILENO) -> (columns: Int, rows: Int) {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return (80, 24) }
+        return (Int(size.ws_col), Int(size.ws_row))
     }
 
     enum Style: String {

@@ -50,6 +50,9 @@ struct TokenCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("The claim with the rights.", valueName: "name"))
         var claim = TokenPolicy().claim
 
+        @Flag(help: "Print JSON: an object with `token`, `jti` and `expires`.")
+        var json = false
+
         func output(at now: Int64) async throws -> String {
             guard let key = try await key.key() else {
                 throw CommandFailure("give the key with --key-file and --alg", exitCode: .usage)
@@ -59,9 +62,10 @@ struct TokenCommand: AsyncParsableCommand {
                 throw CommandFailure("--claim is one that means something else: \(claim)", exitCode: .usage)
             }
             let end = expires.moment(from: now)
+            let id = jti ?? UUID().uuidString.lowercased()
             var claims = JSONObjectText()
             if let sub { claims.member("sub", sub) }
-            claims.member("jti", jti ?? UUID().uuidString.lowercased())
+            claims.member("jti", id)
             if let issuer { claims.member("iss", issuer) }
             switch audience.count {
             case 0: break
@@ -78,7 +82,12 @@ struct TokenCommand: AsyncParsableCommand {
                     TokenClaims(CompactToken(token).claims, rightsIn: claim),
                     at: now
                 )
-                return token + "\n"
+                guard json else { return token + "\n" }
+                var object = JSONObjectText()
+                object.member("token", token)
+                object.member("jti", id)
+                object.member("expires", "\(Timestamp(milliseconds: end / 1000 * 1000))")
+                return object.object + "\n"
             } catch {
                 throw CommandFailure(error.reason, exitCode: .usage)
             }

@@ -82,6 +82,9 @@ struct VerifyCommand: ServerCommand {
     var restarts: Int?
 
     @OptionGroup
+    var context: ContextOption
+
+    @OptionGroup
     var credentials: CredentialOptions
 
     @OptionGroup
@@ -149,9 +152,10 @@ struct VerifyCommand: ServerCommand {
     }
 
     private func settings(_ server: VerifyServer? = nil, restarts: Int = 0) throws -> VerifySettings {
-        VerifySettings(
-            address: try server?.address() ?? ConnectionOptions.address(url, from: "the argument", tls),
-            credential: try credentials.credential(),
+        let layers = try context.layers(url: url)
+        return VerifySettings(
+            address: try server?.address() ?? ConnectionOptions.address(url, from: "the argument", tls, layers),
+            credential: try credentials.credential(layers),
             seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
             duration: duration.seconds,
             subscribers: subscribers,
