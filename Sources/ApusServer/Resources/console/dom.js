@@ -1,0 +1,79 @@
+// Elements. All text becomes text nodes: nothing that comes from a server or an address is ever parsed as markup.
+
+const svgNames = "http://www.w3.org/2000/svg";
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (name === "value" || name === "checked") node[name] = value ?? "";
+    else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter(child => child != null && child !== false));
+  return node;
+}
+
+export function h(tag, attributes, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes, ...children) {
+  return fill(document.createElementNS(svgNames, tag), attributes, children);
+}
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+
+// Changes a text only if it differs: what has not changed is not read out again, and keeps a selection.
+export function setText(node, text) {
+  const value = String(text ?? "");
+  if (node.textContent !== value) node.textContent = value;
+}
+
+export function show(node, visible) {
+  if (node.hidden === visible) node.hidden = !visible;
+}
+
+// Calls `action` once things have been quiet for `delay` ms.
+export function quietly(delay, action) {
+  let timer = 0;
+  const later = (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(action, delay, ...values);
+  };
+  later.cancel = () => clearTimeout(timer);
+  return later;
+}
+
+let numbers = 0;
+export const freshId = prefix => `${prefix}-${++numbers}`;
+
+// A label with its control, which may have a hint below it.
+export function field(label, control, hint) {
+  const id = control.id || (control.id = freshId("field"));
+  const help = hint && h("small", { id: `${id}-hint`, class: "hint" }, hint);
+  if (help) control.setAttribute("aria-describedby", help.id);
+  return h("div", { class: "field" }, h("label", { for: id }, label), control, help);
+}
+
+export function select(options, value, attributes = {}) {
+  const node = h("select", attributes, options.map(option => {
+    const [key, text] = Array.isArray(option) ? option : [option, option];
+    return h("option", { value: key }, text);
+  }));
+  node.value = value;
+  return node;
+}
+
+export function button(text, action, attributes = {}) {
+  return h("button", { type: "button", click: action, ...attributes }, text);
+}
+
+// A row of buttons of which one is chosen.
+export function choice(label, options, value, changed) {
+  const buttons = options.map(([key, text]) =>
+    h("button", { type: "button", "aria-pressed": String(key === value), "data-key": key, click: () => changed(key) }, text));
+  const group = h("div", { class: "choice", role: "group", "aria-label": label }, buttons);
+  group.choose = chosen => {
+    for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.key === chosen));
+  };
+  return group;
+}
