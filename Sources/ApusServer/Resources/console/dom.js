@@ -2,23 +2,33 @@
 
 const svgNames = "http://www.w3.org/2000/svg";
 
-function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes ?? {})) {
-    if (typeof value === "function") node.addEventListener(name, value);
-    else if (name === "value" || name === "checked") node[name] = value ?? "";
-    else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
+const isAttributes = value => value?.constructor === Object;
+
+// `tag` may have classes: "p.note.bad". Attributes may be left out.
+function make(create, tag, rest) {
+  const [name, ...classes] = tag.split(".");
+  const node = create(name);
+  if (classes.length > 0) node.setAttribute("class", classes.join(" "));
+  const [attributes, children] = isAttributes(rest[0]) ? [rest[0], rest.slice(1)] : [{}, rest];
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(key, value);
+    else if (key === "value" || key === "checked") node[key] = value ?? "";
+    else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
   }
   node.append(...children.flat().filter(child => child != null && child !== false));
   return node;
 }
 
-export function h(tag, attributes, ...children) {
-  return fill(document.createElement(tag), attributes, children);
-}
+export const h = (tag, ...rest) => make(name => document.createElement(name), tag, rest);
+export const svg = (tag, ...rest) => make(name => document.createElementNS(svgNames, name), tag, rest);
 
-export function svg(tag, attributes, ...children) {
-  return fill(document.createElementNS(svgNames, tag), attributes, children);
-}
+// A field for one line of text that nobody corrects or remembers.
+export const input = attributes => h("input", { autocomplete: "off", spellcheck: "false", ...attributes });
+
+// The search field of a view, where `/` goes.
+export const search = (label, changed) => input({
+  type: "search", placeholder: label, "aria-label": label, "data-search": true, input: changed,
+});
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
@@ -51,7 +61,7 @@ export function field(label, control, hint) {
   const id = control.id || (control.id = freshId("field"));
   const help = hint && h("small", { id: `${id}-hint`, class: "hint" }, hint);
   if (help) control.setAttribute("aria-describedby", help.id);
-  return h("div", { class: "field" }, h("label", { for: id }, label), control, help);
+  return h("div.field", h("label", { for: id }, label), control, help);
 }
 
 export function select(options, value, attributes = {}) {
@@ -63,15 +73,16 @@ export function select(options, value, attributes = {}) {
   return node;
 }
 
-export function button(text, action, attributes = {}) {
-  return h("button", { type: "button", click: action, ...attributes }, text);
+// `kind` is a class, or attributes.
+export function button(text, action, kind) {
+  return h("button", { type: "button", click: action, ...isAttributes(kind) ? kind : { class: kind } }, text);
 }
 
 // A row of buttons of which one is chosen.
 export function choice(label, options, value, changed) {
   const buttons = options.map(([key, text]) =>
     h("button", { type: "button", "aria-pressed": String(key === value), "data-key": key, click: () => changed(key) }, text));
-  const group = h("div", { class: "choice", role: "group", "aria-label": label }, buttons);
+  const group = h("div.choice", { role: "group", "aria-label": label }, buttons);
   group.choose = chosen => {
     for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.key === chosen));
   };

@@ -21,7 +21,7 @@ const known = value => typeof value === "number" && Number.isFinite(value);
 // All digits, with separators.
 export const count = value => known(value) ? digits[0].format(value) : none;
 // At most three digits.
-export const short = value => known(value) ? scaled(value, steps).join(" ").trim() : none;
+export const short = value => known(value) ? scaled(value, steps).join("") : none;
 export const bytes = value => known(value) ? scaled(value, units).join(" ") : none;
 export const rate = value => known(value) ? `${short(value)}/s` : none;
 export const byteRate = value => known(value) ? `${bytes(value)}/s` : none;

@@ -11,8 +11,8 @@ const list = [
 ];
 
 export function help() {
-  dialog("Keys", h("dl", { class: "keys" }, list.map(([keys, what]) =>
-    h("div", {}, h("dt", {}, keys.split(/ +/).map(key => h("kbd", {}, key))), h("dd", {}, what)))));
+  dialog("Keys", h("dl.keys", list.map(([keys, what]) =>
+    h("div", h("dt", keys.split(/ +/).map(key => h("kbd", key))), h("dd", what)))));
 }
 
 const isField = node => node.matches?.("input, textarea, select, [contenteditable]");

@@ -2,8 +2,9 @@
 
 import * as access from "./access.js";
 import { credential, onCredential } from "./api.js";
-import { $, button, field, h, setText, show } from "./dom.js";
+import { $, button, field, h, input, setText, show } from "./dom.js";
 import { bird, icon } from "./icons.js";
+import { Figures } from "./figures.js";
 import { help, listen } from "./keys.js";
 import * as log from "./log.js";
 import * as overview from "./overview.js";
@@ -20,16 +21,25 @@ const views = { overview, topics, topic, subscribers, try: tryView, access, log 
 const names = [["overview", "Overview"], ["topics", "Topics"], ["subscribers", "Subscribers"], ["try", "Try"], ["access", "Access"], ["log", "Log"]];
 const themes = { auto: ["auto", "Colours: as the system"], light: ["sun", "Colours: light"], dark: ["moon", "Colours: dark"] };
 const root = $("#view");
-const server = { version: "", started: null, rights: null, skew: 0, now: () => Date.now() + server.skew, get admin() { return Boolean(this.rights?.admin); } };
+const server = {
+  version: "", started: null, rights: null, data: false, skew: 0, figures: new Figures(),
+  now: () => Date.now() + server.skew,
+  get admin() { return Boolean(server.rights?.admin); },
+};
+const ended = { TOKEN_EXPIRED: "The credential has ended.", REVOKED: "The credential was revoked." };
 let shown = null;
 
-const stream = new ConsoleStream(tellState, hello => {
-  const before = JSON.stringify(server.rights);
-  Object.assign(server, { version: hello.version, started: hello.started, rights: hello.rights, skew: new Date(hello.server_time) - Date.now() });
-  setText($("#version"), hello.version);
-  show($("#banner"), false);
-  // What a view offers depends on the rights, which it learns here first, or anew with another credential.
-  if (before !== JSON.stringify(server.rights) && shown?.view === "log") mount(current());
+const stream = new ConsoleStream(tellState, {
+  hello({ version, started, rights, data, server_time: time }) {
+    const before = server.rights;
+    Object.assign(server, { version, started, rights, data, skew: new Date(time) - Date.now() });
+    setText($("#version"), version);
+    show($("#banner"), false);
+    // What a view offers depends on the rights.
+    if (before && JSON.stringify(before) !== JSON.stringify(rights)) mount(current());
+  },
+  history: history => server.figures.begin(history),
+  sample: sample => server.figures.add(sample),
 });
 
 function tellState(state, detail) {
@@ -38,7 +48,7 @@ function tellState(state, detail) {
   node.className = `state ${state}`;
   setText(node, words[state]);
   node.title = state === "away" ? String(detail) : "";
-  if (state === "expired") banner("The credential has ended. What you see is what was last known.");
+  if (state === "expired") banner(`${ended[detail?.code] ?? ended.TOKEN_EXPIRED} What you see is what was last known.`);
   else if (state === "refused" && detail.status === 401) banner(credential.value ? `This credential is not accepted. ${detail.message}` : "This server asks for a key or a token.");
   else if (state === "refused" && detail.status === 403) banner(`This credential may not see this. ${detail.message}`);
   else if (state === "refused") banner(detail.message);
@@ -52,15 +62,15 @@ function banner(text) {
 }
 
 export function signIn() {
-  const input = h("input", { type: "password", autocomplete: "off", spellcheck: "false" });
+  const secret = input({ type: "password" });
   const form = h("form", { submit: event => {
     event.preventDefault();
-    credential.set(input.value.trim());
+    credential.set(secret.value.trim());
     node.close();
-  } }, field("API key or token", input, "Kept in this tab until it is closed, and sent as a header to this server only."),
-  h("div", { class: "buttons end" }, credential.value && button("Forget the present one", () => { credential.set(""); node.close(); }), h("button", { class: "primary" }, "Use it")));
+  } }, field("API key or token", secret, "Kept in this tab until it is closed, and sent as a header to this server only."),
+  h("div.buttons.end", credential.value && button("Forget the present one", () => { credential.set(""); node.close(); }), h("button.primary", "Use it")));
   const node = dialog("Your credential", form);
-  input.focus();
+  secret.focus();
 }
 
 function mount(address) {
@@ -103,7 +113,7 @@ function setTheme(theme) {
 
 function frame() {
   $("#bird").setAttribute("d", bird);
-  $("#nav").append(...names.map(([view, name]) => h("a", { href: `#/${view}`, "data-view": view }, icon(view), h("span", {}, name))));
+  $("#nav").append(...names.map(([view, name]) => h("a", { href: `#/${view}`, "data-view": view }, icon(view), h("span", name))));
   const tool = (id, picture, label, action) => {
     const node = $(id);
     node.replaceChildren(icon(picture));
@@ -127,6 +137,8 @@ listen(() => shown);
 onCredential(() => {
   $("#credential").classList.toggle("given", Boolean(credential.value));
   stream.stopped = true;
+  server.rights = null;
+  server.figures = new Figures();
   mount(current());
   stream.restart();
 });

@@ -1,7 +1,6 @@
 // Overview: what the server did in the last 15 minutes, and what it does now.
 
 import { h, setText, show } from "./dom.js";
-import { Figures } from "./figures.js";
 import * as text from "./format.js";
 import { Plot } from "./plot.js";
 import { badge, empty, table } from "./ui.js";
@@ -28,10 +27,10 @@ const tiles = [
 ];
 
 function tile([title, value, detail]) {
-  const number = h("strong", {}, text.none);
-  const below = h("small", {}, "\u00a0");
+  const number = h("strong", text.none);
+  const below = h("small", "\u00a0");
   return {
-    node: h("div", { class: "tile" }, h("span", {}, title), number, below),
+    node: h("div.tile", h("span", title), number, below),
     update(sample) {
       setText(number, value(sample));
       setText(below, detail(sample) || "\u00a0");
@@ -40,12 +39,12 @@ function tile([title, value, detail]) {
 }
 
 function bar(label) {
-  const name = h("span", {}, label);
-  const value = h("b", {}, text.none);
-  const level = h("i", {});
-  const meter = h("div", { class: "meter", role: "meter", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" }, level);
+  const name = h("span", label);
+  const value = h("b", text.none);
+  const level = h("i");
+  const meter = h("div.meter", { role: "meter", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" }, level);
   return {
-    node: h("div", { class: "bar" }, name, value, meter),
+    node: h("div.bar", name, value, meter),
     update(part, words) {
       setText(value, words);
       const percent = Math.round(100 * Math.min(1, Math.max(0, part || 0)));
@@ -64,12 +63,11 @@ class Usage {
     this.memory = bar("Memory");
     this.disk = bar("Disk");
     this.loops = [];
-    this.loopList = h("div", { class: "bars" });
-    this.diskPath = h("small", { class: "soft" });
-    this.node = h("section", { class: "card usage", "aria-labelledby": "usage-title" },
-      h("header", {}, h("h3", { id: "usage-title" }, "In use")),
-      h("div", { class: "bars" }, this.memory.node, this.disk.node, this.diskPath),
-      h("h4", {}, "Event loops"), this.loopList);
+    this.loopList = h("div.bars.loops", { role: "group", "aria-label": "Event loops" });
+    this.diskPath = h("small.soft");
+    this.node = h("section.card.usage", { "aria-labelledby": "usage-title" },
+      h("header", h("h3", { id: "usage-title" }, "In use")),
+      h("div.bars", this.memory.node, this.disk.node, this.diskPath), this.loopList);
   }
 
   update(sample) {
@@ -102,7 +100,7 @@ function nodeTable(nodes) {
 }
 
 export function mount(root, { follow, server }) {
-  const figures = new Figures();
+  const { figures } = server;
   const heads = tiles.map(tile);
   const hover = part => {
     figures.cursor = part === null ? null : Math.round(part * (figures.length - 1));
@@ -110,11 +108,11 @@ export function mount(root, { follow, server }) {
   };
   const drawn = plots.map(options => new Plot({ ...options, hover }));
   const usage = new Usage();
-  const nodes = h("section", { class: "card wide", hidden: true, "aria-labelledby": "nodes-title" });
-  const about = h("p", { class: "soft about" });
-  const content = h("div", { class: "overview" },
-    h("div", { class: "tiles" }, heads.map(({ node }) => node)),
-    h("div", { class: "plots" }, drawn.map(({ node }) => node), usage.node), nodes, about);
+  const nodes = h("section.card.wide", { hidden: true, "aria-labelledby": "nodes-title" });
+  const about = h("p.soft.about");
+  const content = h("div.overview", {},
+    h("div.tiles", heads.map(({ node }) => node)),
+    h("div.plots", drawn.map(({ node }) => node), usage.node), nodes, about);
   let described = 0;
   let nodeText = "";
 
@@ -125,7 +123,6 @@ export function mount(root, { follow, server }) {
     for (const plot of drawn) plot.describe();
   };
   const showSample = sample => {
-    figures.add(sample);
     for (const head of heads) head.update(sample);
     usage.update(sample);
     const words = JSON.stringify(sample.nodes ?? []);
@@ -138,19 +135,19 @@ export function mount(root, { follow, server }) {
       + "The server keeps 15 minutes of these figures, whether a page is open or not.");
     redraw();
   };
-  follow({ view: "overview" }, {
-    hello: ({ rights, data }) => {
-      show(drawn.at(-1).node, Boolean(data));
-      root.replaceChildren(rights.server ? content : withoutRights());
-    },
-    history: history => { figures.begin(history); redraw(); },
-    sample: showSample,
-  });
+  const begin = () => {
+    show(drawn.at(-1).node, Boolean(server.data));
+    root.replaceChildren(server.rights.server ? content : withoutRights());
+  };
+  follow({ view: "none" }, { hello: begin, history: redraw, sample: showSample });
+  // From another view all is known already.
+  if (server.rights) begin();
+  if (figures.last) showSample(figures.last);
   return { close: () => { for (const plot of drawn) plot.close(); } };
 }
 
 function withoutRights() {
   return empty("The server’s figures are not for this credential",
     "They need the right “stats” on all topics (>). Topics and Subscribers show what this credential may see.",
-    h("p", {}, h("a", { href: "#/topics", class: "button" }, "Topics"), " ", h("a", { href: "#/access", class: "button" }, "What it may do")));
+    h("p", h("a", { href: "#/topics", class: "button" }, "Topics"), " ", h("a", { href: "#/access", class: "button" }, "What it may do")));
 }

@@ -38,20 +38,20 @@ export class Plot {
   constructor({ title, lines, format, limit, minimum = 0, hover }) {
     Object.assign(this, { title, lines, format, limit, minimum });
     this.values = lines.map(({ label }, index) => {
-      const value = h("b", {}, "–");
+      const value = h("b", "–");
       return { value, node: h("span", { class: `legend line-${index + 1}` }, h("i", { "aria-hidden": "true" }), label, " ", value) };
     });
     const heading = h("h3", { id: freshId("plot") }, title);
-    this.grid = svg("g", { class: "grid" });
-    this.shapes = svg("g", {}, lines.map((_, index) =>
-      svg("g", { class: `line-${index + 1}` }, svg("path", { class: "area" }), svg("path", { class: "stroke" }))));
-    this.bound = svg("line", { class: "bound" });
-    this.cursor = svg("g", { class: "cursor" }, svg("line"), lines.map((_, index) => svg("circle", { r: 3.5, class: `line-${index + 1}` })));
+    this.grid = svg("g.grid");
+    this.shapes = svg("g", lines.map((_, index) =>
+      svg("g", { class: `line-${index + 1}` }, svg("path.area"), svg("path.stroke"))));
+    this.bound = svg("line.bound");
+    this.cursor = svg("g.cursor", svg("line"), lines.map((_, index) => svg("circle", { r: 3.5, class: `line-${index + 1}` })));
     this.svg = svg("svg", { role: "img", "aria-labelledby": heading.id }, this.grid, this.shapes, this.bound, this.cursor);
-    this.time = h("span", { class: "plot-time" });
-    this.canvas = h("div", { class: "plot-canvas" }, this.svg);
-    this.node = h("section", { class: "card plot", "aria-labelledby": heading.id },
-      h("header", {}, heading, this.time), h("p", { class: "legends" }, this.values.map(({ node }) => node)), this.canvas);
+    this.time = h("span.plot-time");
+    this.canvas = h("div.plot-canvas", this.svg);
+    this.node = h("section.card.plot", { "aria-labelledby": heading.id },
+      h("header", heading, this.time), h("p.legends", this.values.map(({ node }) => node)), this.canvas);
     this.#follow(hover);
     this.watcher = new ResizeObserver(([{ contentRect }]) => {
       this.#size = { width: Math.round(contentRect.width), height: Math.round(contentRect.height) };

@@ -12,15 +12,17 @@ export class Rows {
   #free = [];
   #count = 0;
 
-  // create() → { node, update(item, index) }; item(index) → what a row shows, or undefined while it loads.
-  constructor({ label, columns, create, item, open, moved, scrolled }) {
-    Object.assign(this, { create, item, open, moved, scrolled, active: -1 });
+  // columns: [name, class]. row(cells, node) → what shows an item there; item(index), or undefined while it loads.
+  constructor({ label, columns, headless, row, item, open, moved, scrolled }) {
+    Object.assign(this, { columns, row, item, open, moved, scrolled, active: -1 });
     this.id = freshId("rows");
-    this.spacer = h("div", { class: "rows-space", role: "presentation" });
-    this.scroller = h("div", { class: "rows-scroll", role: "rowgroup", tabindex: "-1" }, this.spacer);
-    this.header = columns && h("div", { class: "rows-head", role: "rowgroup" }, h("div", { role: "row", class: "row", "aria-rowindex": "1" }, columns));
-    this.node = h("div", { class: "rows", role: "grid", tabindex: "0", "aria-label": label, "aria-rowcount": "0" }, this.header, this.scroller);
-    this.first = columns ? 2 : 1;
+    this.spacer = h("div.rows-space", { role: "presentation" });
+    this.scroller = h("div.rows-scroll", { role: "rowgroup", tabindex: "-1" }, this.spacer);
+    this.header = !headless && h("div.rows-head", { role: "rowgroup" }, h("div.row", { role: "row", "aria-rowindex": "1" },
+      columns.map(([name, kind]) => h("span", { role: "columnheader", class: kind }, name || h("span.unseen", "Action")))));
+    this.node = h("div.rows", { role: "grid", tabindex: "0", "aria-label": label, "aria-rowcount": "0" },
+      this.header, this.scroller);
+    this.first = headless ? 1 : 2;
     this.scroller.addEventListener("scroll", () => this.#scrolling(), { passive: true });
     this.node.addEventListener("keydown", event => this.#key(event));
     this.scroller.addEventListener("click", event => this.#click(event));
@@ -101,11 +103,9 @@ export class Rows {
   }
 
   #make() {
-    const row = this.create();
-    row.node.id = freshId(`${this.id}-row`);
-    row.node.setAttribute("role", "row");
-    row.node.classList.add("row");
-    return row;
+    const cells = this.columns.map(([, kind]) => h("span", { role: "gridcell", class: kind }));
+    const node = h("div.row", { role: "row", id: freshId(`${this.id}-row`) }, cells);
+    return { node, update: this.row(cells, node) };
   }
 
   #scrolling() {

@@ -1,6 +1,6 @@
 // Views under a name. All that a view shows is in its address, so a saved view is an address with a name.
 
-import { button, field, h } from "./dom.js";
+import { button, field, h, input } from "./dom.js";
 import { change, current, format } from "./route.js";
 import { dialog, toast } from "./ui.js";
 
@@ -18,22 +18,22 @@ const write = list => localStorage.setItem(store, JSON.stringify(list.slice(-mos
 
 export function savedViews() {
   const { view, name, params } = current();
-  const list = h("ul", { class: "saved" });
-  const input = h("input", { required: true, maxlength: "60", autocomplete: "off", value: params.get("saved") ?? "" });
+  const list = h("ul.saved");
+  const named = input({ required: true, maxlength: "60", value: params.get("saved") ?? "" });
   const draw = () => {
-    list.replaceChildren(...read().map(each => h("li", {}, h("a", { href: each.hash, click: () => node.close() }, each.name), h("code", { class: "soft" }, each.hash.slice(0, 90)),
+    list.replaceChildren(...read().map(each => h("li", h("a", { href: each.hash, click: () => node.close() }, each.name), h("code.soft", each.hash.slice(0, 90)),
       button("Remove", () => { write(read().filter(other => other.name !== each.name)); draw(); }, { class: "bare small", "aria-label": `Remove ${each.name}` }))));
-    if (list.children.length === 0) list.append(h("li", { class: "soft" }, "None yet. They are kept in this browser; their addresses may be shared."));
+    if (list.children.length === 0) list.append(h("li.soft", "None yet. They are kept in this browser; their addresses may be shared."));
   };
-  const form = h("form", { class: "inline-controls", submit: event => {
+  const form = h("form.inline-controls", { submit: event => {
     event.preventDefault();
-    params.set("saved", input.value);
-    write([...read().filter(each => each.name !== input.value), { name: input.value, hash: format(view, name, params) }]);
-    change({ saved: input.value });
-    toast(`Saved as “${input.value}”.`);
+    params.set("saved", named.value);
+    write([...read().filter(each => each.name !== named.value), { name: named.value, hash: format(view, name, params) }]);
+    change({ saved: named.value });
+    toast(`Saved as “${named.value}”.`);
     node.close();
-  } }, field("Save this view as", input), h("button", { class: "primary" }, "Save"));
+  } }, field("Save this view as", named), h("button.primary", "Save"));
   draw();
-  const node = dialog("Saved views", h("div", {}, form, list));
-  input.focus();
+  const node = dialog("Saved views", h("div", form, list));
+  named.focus();
 }

@@ -3,6 +3,7 @@
 import { Problem, open } from "./api.js";
 
 const longestDelay = 15_000;
+const hiddenFor = 30_000;
 // An event is a page of topics at most; more than this without an end is no stream of Apus.
 const longestEvent = 32 * 1024 * 1024;
 
@@ -37,12 +38,16 @@ export class ConsoleStream {
   #timer = 0;
 
   // `state` gets "connecting", "live", "away" (with the reason), "expired" or "refused" (with the problem).
-  constructor(state, hello) {
+  // `always` has handlers of events beside those of the view.
+  constructor(state, always) {
     this.state = state;
-    this.hello = hello;
+    this.always = always;
     this.handlers = {};
     this.stopped = false;
     document.addEventListener("visibilitychange", () => this.#visibility());
+    // A browser may keep a page that was left, with its connection, of which it has only about six.
+    addEventListener("pagehide", () => this.#close());
+    addEventListener("pageshow", () => this.#visibility());
   }
 
   // The same query keeps the stream that is there.
@@ -64,7 +69,7 @@ export class ConsoleStream {
   // A page that nobody sees asks the server for nothing.
   #visibility() {
     clearTimeout(this.#timer);
-    if (document.hidden) this.#timer = setTimeout(() => this.#close(), 30_000);
+    if (document.hidden) this.#timer = setTimeout(() => this.#close(), hiddenFor);
     else if (!this.#abort && !this.stopped && this.#query) this.#open();
   }
 
@@ -83,8 +88,9 @@ export class ConsoleStream {
         { headers: { Accept: "text/event-stream" }, signal: abort.signal });
       for await (const { event, data } of events(response.body)) {
         if (abort.signal.aborted) return;
-        if (event === "expired") return this.#stop("expired");
-        this.#take(event, JSON.parse(data));
+        const value = JSON.parse(data);
+        if (event === "expired") return this.#stop("expired", value);
+        this.#take(event, value);
       }
       this.#again(abort, "The stream ended.");
     } catch (error) {
@@ -97,9 +103,9 @@ export class ConsoleStream {
   #take(event, value) {
     if (event === "hello") {
       this.#failures = 0;
-      this.hello(value);
       this.state("live");
     }
+    this.always[event]?.(value);
     this.handlers[event]?.(value);
   }
 

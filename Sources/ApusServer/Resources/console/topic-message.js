@@ -46,15 +46,15 @@ export class MessageDetail {
     this.shape = "pretty";
     this.title = h("h2", { id: "message-title" });
     this.choice = choice("Shown as", [["pretty", "JSON"], ["raw", "Raw"], ["bytes", "Bytes"], ["trace", "Where it went"]], "pretty", shape => this.#reshape(shape));
-    this.body = h("div", { class: "message-body" });
+    this.body = h("div.message-body");
     this.facts = h("div");
     const again = button("Publish again…", () => view.publishAgain(this.message.value));
     const close = h("button", { type: "button", class: "bare", "aria-label": "Close", click: () => { this.hide(); closed(); } }, icon("close"));
     this.sameKey = button("Only this key", () => change({ where: `key == ${JSON.stringify(this.message.value.key)}`, message: "" }));
-    this.node = h("aside", { class: "detail card", "aria-labelledby": "message-title", hidden: true },
-      h("header", {}, this.title, close), this.facts,
-      h("div", { class: "toolbar" }, this.choice), this.body,
-      h("div", { class: "buttons" }, !view.pattern && again, button("Copy", () => copy(this.#copied())), this.sameKey));
+    this.node = h("aside.detail.card", { "aria-labelledby": "message-title", hidden: true },
+      h("header", this.title, close), this.facts,
+      h("div.toolbar", this.choice), this.body,
+      h("div.buttons", !view.pattern && again, button("Copy", () => copy(this.#copied())), this.sameKey));
     this.node.addEventListener("keydown", event => { if (event.key === "Escape") close.click(); });
   }
 
@@ -65,7 +65,7 @@ export class MessageDetail {
     const { value } = message;
     setText(this.title, value.offset == null ? "Message" : `Message ${value.offset}`);
     this.facts.replaceChildren(facts([["Published", value.ts && `${text.moment(value.ts).slice(0, 10)} ${text.clock(value.ts, true)}`], ["Topic", this.view.pattern ? value.topic : null],
-      ["Id", h("code", {}, value.id ?? text.none)], ["Key", value.key && h("code", {}, value.key)], ["Size", text.bytes(new TextEncoder().encode(JSON.stringify(value.payload) ?? "").length)]]));
+      ["Id", h("code", value.id ?? text.none)], ["Key", value.key && h("code", value.key)], ["Size", text.bytes(new TextEncoder().encode(JSON.stringify(value.payload) ?? "").length)]]));
     show(this.sameKey, value.key != null);
     show(this.node, true);
     this.#draw();
@@ -114,6 +114,6 @@ function traced({ stored, bytes, subscribers = [], gone = [] }) {
   const rows = [...subscribers, ...gone].map(each => [
     each.client_id, badge(each.outcome ?? "gone", outcomes[each.outcome] ?? ""), each.reason ?? "",
     each.at ? text.clock(each.at, true) : "", each.address ?? ""]);
-  return h("div", {}, h("p", {}, `Stored: ${stored ?? text.none} · ${text.bytes(bytes)}`),
+  return h("div", h("p", `Stored: ${stored ?? text.none} · ${text.bytes(bytes)}`),
     rows.length > 0 ? table("Where the message went", ["Client", "Outcome", "Why", "When", "Address"], rows) : note("Nobody was subscribed when it was published."));
 }

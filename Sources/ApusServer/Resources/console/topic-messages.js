@@ -1,6 +1,6 @@
 // The messages of a topic: live, or back in time; filtered, and one of them in detail.
 
-import { $, button, choice, field, h, quietly, select, setText, show } from "./dom.js";
+import { button, choice, field, h, input, quietly, search, select, setText, show } from "./dom.js";
 import * as text from "./format.js";
 import { icon } from "./icons.js";
 import { testFor } from "./message-filter.js";
@@ -11,30 +11,23 @@ import { Rows } from "./rows.js";
 import { Tail } from "./tail.js";
 import { MessageDetail } from "./topic-message.js";
 
-const columns = [["Time", "time"], ["Offset", "number"], ["Key", "key"], ["Payload", "payload"]];
+const columns = [["Time", "time"], ["Offset", "number offset"], ["Key", "key"], ["Payload", "payload"]];
 const starts = [["", "From now on"], ["20", "The last 20, then on"], ["1000", "The last 1,000, then on"], ["all", "All that is kept, then on"]];
 const previewLength = 400;
 
-function row(pattern) {
-  return () => {
-    const cells = columns.map(([, kind]) => h("span", { role: "gridcell", class: kind }));
-    const node = h("div", { class: "message-row" }, cells);
-    let shown = null;
-    return {
-      node,
-      update(message) {
-        if (!message || shown === message) return;
-        shown = message;
-        const value = message.value;
-        node.classList.toggle("notice", Boolean(value.notice));
-        setText(cells[0], value.ts ? text.clock(value.ts, true) : "");
-        setText(cells[1], pattern ? value.topic ?? "" : value.offset ?? "");
-        setText(cells[2], value.key ?? "");
-        setText(cells[3], value.notice ?? preview(value.payload));
-      },
-    };
+const rowFor = pattern => (cells, node) => {
+  let shown = null;
+  return message => {
+    if (!message || shown === message) return;
+    shown = message;
+    const { value } = message;
+    node.classList.toggle("notice", Boolean(value.notice));
+    setText(cells[0], value.ts ? text.clock(value.ts, true) : "");
+    setText(cells[1], pattern ? value.topic : value.offset);
+    setText(cells[2], value.key);
+    setText(cells[3], value.notice ?? preview(value.payload));
   };
-}
+};
 
 function preview(payload) {
   const words = typeof payload === "string" ? payload : JSON.stringify(payload) ?? "";
@@ -48,41 +41,37 @@ export class MessagesTab {
     this.paused = false;
     this.following = true;
     this.frame = 0;
-    this.rows = new Rows({ label: "Messages", create: row(view.pattern), item: index => this.list.at(index),
-      columns: columns.map(([name, kind]) => h("span", { role: "columnheader", class: kind }, view.pattern && name === "Offset" ? "Topic" : name)),
+    this.rows = new Rows({ label: "Messages", row: rowFor(view.pattern), item: index => this.list.at(index),
+      columns: view.pattern ? columns.with(1, ["Topic", "key"]) : columns,
       open: index => this.#choose(index), moved: index => this.detail.visible && this.#choose(index), scrolled: () => this.#scrolled() });
     this.detail = new MessageDetail(view, { closed: () => { change({ message: "" }); this.rows.node.focus(); } });
     this.history = new History(view.name, this.list, () => this.#tick());
     this.#controls();
-    panel.replaceChildren(h("div", { class: "messages" }, this.toolbar, this.filters, this.filterProblem, this.status,
-      h("div", { class: "split" }, h("div", { class: "stack" }, this.rows.node, this.nothing, this.newer), this.detail.node)));
+    panel.replaceChildren(h("div.messages", this.toolbar, this.filters, this.filterProblem, this.status,
+      h("div.split", h("div.stack", this.rows.node, this.nothing, this.newer), this.detail.node)));
     this.tick = this.tick.bind(this);
     this.frame = requestAnimationFrame(this.tick);
   }
 
   #controls() {
-    const later = (name, input) => quietly(250, () => change({ [name]: input.value }));
-    const input = (name, attributes) => {
-      const node = h("input", { type: "search", autocomplete: "off", spellcheck: "false", ...attributes });
-      node.addEventListener("input", later(name, node));
-      return node;
-    };
+    const later = name => quietly(250, () => change({ [name]: this[name].value }));
     this.mode = choice("Messages", [["", "Live"], ["history", "Back in time"]], "", mode => change({ mode, message: "" }, { replace: false }));
     this.start = select(starts, "", { "aria-label": "Begin with", change: () => change({ start: this.start.value }) });
-    this.pause = button("", () => this.togglePause(), { class: "with-icon" });
-    this.from = h("input", { autocomplete: "off", spellcheck: "false", placeholder: "10m, a time, an offset, all", change: () => change({ from: this.from.value.trim() }) });
+    this.pause = button("", () => this.togglePause(), "with-icon");
+    this.from = input({ placeholder: "10m, a time, an offset, all", change: () => change({ from: this.from.value.trim() }) });
     this.more = button("Next page", () => this.history.next());
-    this.past = h("div", { class: "inline-controls" }, field("From", this.from), this.more);
-    this.now = h("div", { class: "inline-controls" }, this.start, this.pause);
-    this.toolbar = h("div", { class: "toolbar" }, this.view.pattern ? null : this.mode, this.now, this.past,
-      h("div", { class: "grow" }), button("Clear", () => { this.list.clear(); this.#changed(); }, { class: "bare" }));
-    this.text = input("text", { placeholder: "Search", "aria-label": "Search in messages", "data-search": true });
+    this.past = h("div.inline-controls", field("From", this.from), this.more);
+    this.now = h("div.inline-controls", this.start, this.pause);
+    this.toolbar = h("div.toolbar", this.view.pattern ? null : this.mode, this.now, this.past,
+      h("div.spacer"), button("Clear", () => { this.list.clear(); this.#changed(); }, "bare"));
+    this.text = search("Search messages", later("text"));
     this.place = select([["", "in all"], ["key", "in the key"], ["id", "in the id"], ["payload", "in the payload"]], "", { "aria-label": "Where to search", change: () => change({ in: this.place.value }) });
-    this.where = input("where", { placeholder: "payload.amount > 100 and key == \"a\"", "aria-label": "Filter by JSON path", class: "code", "aria-describedby": "filter-problem" });
-    this.filters = h("div", { class: "toolbar filters" }, h("div", { class: "joined" }, this.text, this.place), h("div", { class: "grow" }, this.where));
-    this.filterProblem = h("p", { class: "problem", id: "filter-problem", role: "status", hidden: true });
-    this.status = h("p", { class: "soft status-line" });
-    this.nothing = h("div", { class: "empty quiet" });
+    this.where = input({ type: "search", placeholder: "payload.amount > 100 and key == \"a\"", "aria-label": "Filter by JSON path",
+      class: "code", "aria-describedby": "filter-problem", input: later("where") });
+    this.filters = h("div.toolbar.filters", h("div.joined", this.text, this.place), h("div.grow", this.where));
+    this.filterProblem = h("p.problem", { id: "filter-problem", role: "status", hidden: true });
+    this.status = h("p.soft.status-line");
+    this.nothing = h("div.empty.quiet");
     this.newer = button("", () => this.#follow(), { class: "newer", hidden: true });
     this.#pauseLabel();
   }
@@ -263,6 +252,5 @@ export class MessagesTab {
     this.tail?.close();
     this.history.stop();
     this.rows.close();
-    $("dialog[open]")?.close();
   }
 }

@@ -1,7 +1,7 @@
 // Publishing: a new message, or an earlier one changed.
 
 import { request, topicPath } from "./api.js";
-import { button, choice, field, h, setText, show } from "./dom.js";
+import { button, choice, field, h, input, setText, show } from "./dom.js";
 import * as text from "./format.js";
 import { topicLink } from "./route.js";
 import { facts } from "./ui.js";
@@ -18,23 +18,23 @@ export class PublishTab {
     this.kind = "json";
     this.kinds = choice("Kind", [["json", "JSON"], ["text", "Text"], ["lines", "Batch"]], "json", kind => this.#choose(kind));
     this.payload = h("textarea", { rows: 10, spellcheck: "false", class: "code", value: "{\n  \"hello\": \"world\"\n}", input: () => this.#check() });
-    this.key = h("input", { autocomplete: "off", spellcheck: "false" });
-    this.lifetime = h("input", { autocomplete: "off", placeholder: "for ever" });
-    this.id = h("input", { autocomplete: "off", spellcheck: "false", placeholder: "made by the server" });
-    this.problem = h("p", { class: "problem", role: "status", hidden: true });
-    this.submit = h("button", { class: "primary" }, "Publish");
+    this.key = input();
+    this.lifetime = input({ placeholder: "for ever" });
+    this.id = input({ placeholder: "made by the server" });
+    this.problem = h("p.problem", { role: "status", hidden: true });
+    this.submit = h("button.primary", "Publish");
     this.outcome = h("div", { role: "status" });
-    this.origin = h("p", { class: "note", hidden: true });
+    this.origin = h("p.note", { hidden: true });
     this.body = field("Payload", this.payload, hints.json);
-    const form = h("form", { class: "card form", submit: event => { event.preventDefault(); this.#publish(); } },
+    const form = h("form.card.form", { submit: event => { event.preventDefault(); this.#publish(); } },
       this.origin, this.kinds, this.body, this.problem,
-      h("div", { class: "fields" }, field("Key", this.key, "What the message is about"), field("Lifetime", this.lifetime, "30s, 10m, 2d"), field("Id", this.id, "The same id is taken once by a topic with a dedupe window")),
-      h("div", { class: "buttons" }, this.submit, button("Format", () => this.#format()), h("span", { class: "soft" }, "Ctrl+Enter publishes")));
+      h("div.fields", field("Key", this.key, "What the message is about"), field("Lifetime", this.lifetime, "30s, 10m, 2d"), field("Id", this.id, "The same id is taken once by a topic with a dedupe window")),
+      h("div.buttons", this.submit, button("Format", () => this.#format()), h("span.soft", "Ctrl+Enter publishes")));
     form.addEventListener("keydown", event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.submit.click(); });
-    this.recent = h("ul", { class: "recent" });
-    panel.replaceChildren(h("div", { class: "columns" }, form, h("section", { class: "card", "aria-labelledby": "outcome-title" },
-      h("h2", { id: "outcome-title" }, "Outcome"), this.outcome, h("h3", {}, "Sent lately"), this.recent)));
-    this.outcome.append(h("p", { class: "soft" }, "Nothing was published yet."));
+    this.recent = h("ul.recent");
+    panel.replaceChildren(h("div.columns", form, h("section.card", { "aria-labelledby": "outcome-title" },
+      h("h2", { id: "outcome-title" }, "Outcome"), this.outcome, h("h3", "Sent lately"), this.recent)));
+    this.outcome.append(h("p.soft", "Nothing was published yet."));
     this.#draft();
     this.#listRecent();
   }
@@ -88,7 +88,7 @@ export class PublishTab {
       this.#listRecent();
       this.view.load();
     } catch (error) {
-      this.outcome.replaceChildren(h("p", { class: "problem" }, error.message));
+      this.outcome.replaceChildren(h("p.problem", error.message));
     } finally {
       this.submit.disabled = false;
     }
@@ -97,18 +97,18 @@ export class PublishTab {
   #show({ offset, subscribers, stored, duplicate, id, count, ts }) {
     const what = duplicate ? "It was published before, and is not published again."
       : count ? `${text.plural(count, "message")} published, from offset ${offset} on.` : `Published at offset ${offset}.`;
-    this.outcome.replaceChildren(h("p", { class: "good" }, what),
-      facts([["For", text.plural(subscribers, "subscriber")], ["Stored in", stored], ["At", text.clock(ts, true)], ["Id", id && h("code", {}, id)],
+    this.outcome.replaceChildren(h("p.good", what),
+      facts([["For", text.plural(subscribers, "subscriber")], ["Stored in", stored], ["At", text.clock(ts, true)], ["Id", id && h("code", id)],
         ["See it", h("a", { href: topicLink(this.view.name, { mode: "history", from: String(offset), message: String(offset) }) }, `Message ${offset}`)]]));
   }
 
   #listRecent() {
-    this.recent.replaceChildren(...lately.map(each => h("li", {}, button(each.payload.replace(/\s+/g, " ").slice(0, 80), () => {
+    this.recent.replaceChildren(...lately.map(each => h("li", button(each.payload.replace(/\s+/g, " ").slice(0, 80), () => {
       this.payload.value = each.payload;
       this.key.value = each.key;
       this.#choose(each.kind);
-    }, { class: "bare left" }), h("small", { class: "soft" }, `${text.clock(each.at)} · ${each.topic}`))));
-    if (lately.length === 0) this.recent.append(h("li", { class: "soft" }, "What you publish is listed here, until the page is closed."));
+    }, "bare left"), h("small.soft", `${text.clock(each.at)} · ${each.topic}`))));
+    if (lately.length === 0) this.recent.append(h("li.soft", "What you publish is listed here, until the page is closed."));
   }
 
   close() {}

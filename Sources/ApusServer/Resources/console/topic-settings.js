@@ -1,7 +1,7 @@
 // A topic's settings, as `PUT /topics/{name}` takes them. An empty field means the server's own value.
 
 import { request, topicPath } from "./api.js";
-import { button, field, h, select, setText, show } from "./dom.js";
+import { button, field, h, input, select, setText, show } from "./dom.js";
 import { toast, working } from "./ui.js";
 
 const settings = [
@@ -22,13 +22,13 @@ export class SettingsTab {
     this.view = view;
     this.edited = new Set();
     this.inputs = new Map(settings.map(([name, , kind]) => [name, this.#input(name, kind)]));
-    this.problem = h("p", { class: "problem", role: "alert", hidden: true });
-    this.save = h("button", { class: "primary", disabled: true }, "Save");
+    this.problem = h("p.problem", { role: "alert", hidden: true });
+    this.save = h("button.primary", { disabled: true }, "Save");
     this.undo = button("Undo changes", () => this.#reset(), { disabled: true });
-    const form = h("form", { class: "card form", submit: event => { event.preventDefault(); this.#save(); } },
-      h("p", { class: "soft" }, "An empty field means the server’s own value. Queue and overflow apply to later subscriptions."),
-      h("div", { class: "fields" }, settings.map(([name, label, , hint]) => field(label, this.inputs.get(name), hint))),
-      this.problem, h("div", { class: "buttons" }, this.save, this.undo));
+    const form = h("form.card.form", { submit: event => { event.preventDefault(); this.#save(); } },
+      h("p.soft", "An empty field means the server’s own value. Queue and overflow apply to later subscriptions."),
+      h("div.fields", settings.map(([name, label, , hint]) => field(label, this.inputs.get(name), hint))),
+      this.problem, h("div.buttons", this.save, this.undo));
     panel.replaceChildren(form);
   }
 
@@ -38,7 +38,7 @@ export class SettingsTab {
       this.save.disabled = this.undo.disabled = false;
     };
     if (Array.isArray(kind)) return select([["", "the server’s"], ...kind], "", { change: changed });
-    return h("input", { autocomplete: "off", spellcheck: "false", inputmode: kind === "integer" ? "numeric" : null, input: changed });
+    return input({ inputmode: kind === "integer" ? "numeric" : null, input: changed });
   }
 
   // The topic as the server has it now: shown where nobody is editing.

@@ -14,15 +14,15 @@ const refresh = 2000;
 const isPattern = name => name.split(".").some(token => token === "*" || token === ">");
 
 function fact(name) {
-  const value = h("dd", {}, text.none);
-  return { node: h("div", {}, h("dt", {}, name), value), set: words => setText(value, words) };
+  const value = h("dd", text.none);
+  return { node: h("div", h("dt", name), value), set: words => setText(value, words) };
 }
 
 class Figures {
   #facts = { rate: fact("Rate"), bytes: fact("Bytes"), subscribers: fact("Subscribers"), kept: fact("Kept"), ever: fact("Ever"), size: fact("Size"), durability: fact("Durability") };
 
   constructor() {
-    this.node = h("dl", { class: "facts inline" }, Object.values(this.#facts).map(({ node }) => node));
+    this.node = h("dl.facts.inline", Object.values(this.#facts).map(({ node }) => node));
   }
 
   update({ rates, first, last, bytes, messages, subscribers, settings, disk }) {
@@ -45,17 +45,17 @@ class View {
     this.topic = null;
     this.pattern = isPattern(this.name);
     this.figures = new Figures();
-    this.problem = h("p", { class: "note bad", role: "status", hidden: true });
-    this.panel = h("div", { class: "tab-panel", role: "tabpanel", id: "topic-panel" });
+    this.problem = h("p.note.bad", { role: "status", hidden: true });
+    this.panel = h("div.tab-panel", { role: "tabpanel", id: "topic-panel" });
     this.tabs = tabs.map(([key, title]) => h("a", { role: "tab", id: `tab-${key}`, "aria-controls": "topic-panel", href: topicLink(this.name, { tab: key === "messages" ? "" : key }), keydown: event => this.#tabKey(event) }, title));
-    const actions = h("div", { class: "buttons" },
-      h("a", { class: "button", href: format("subscribers", "", { topic: this.name }) }, "Subscribers"),
-      !this.pattern && button("Purge…", () => this.#purge()), !this.pattern && button("Delete…", () => this.#delete(), { class: "danger" }));
-    root.replaceChildren(h("div", { class: "view-fill topic" },
-      h("header", { class: "topic-head" }, h("div", { class: "title-row" },
-        h("h1", { class: "topic-name" }, h("a", { href: "#/topics", class: "soft" }, "Topics"), h("span", { class: "soft", "aria-hidden": "true" }, " › "), this.name), actions),
-      this.pattern ? h("p", { class: "soft" }, "A pattern: live messages of all topics that match.") : this.figures.node),
-      this.problem, h("div", { class: "tabs", role: "tablist", "aria-label": "Topic" }, this.pattern ? this.tabs[0] : this.tabs), this.panel));
+    const actions = h("div.buttons", {},
+      h("a.button", { href: format("subscribers", "", { topic: this.name }) }, "Subscribers"),
+      !this.pattern && button("Purge…", () => this.#purge()), !this.pattern && button("Delete…", () => this.#delete(), "danger"));
+    root.replaceChildren(h("div.view-fill.topic", {},
+      h("header.topic-head", h("div.title-row", {},
+        h("h1.topic-name", h("a", { href: "#/topics", class: "soft" }, "Topics"), h("span.soft", { "aria-hidden": "true" }, " › "), this.name), actions),
+      this.pattern ? h("p.soft", "A pattern: live messages of all topics that match.") : this.figures.node),
+      this.problem, h("div.tabs", { role: "tablist", "aria-label": "Topic" }, this.pattern ? this.tabs[0] : this.tabs), this.panel));
     this.load = this.load.bind(this);
     if (!this.pattern) this.load();
   }

@@ -13,44 +13,40 @@ const mostLines = 5000;
 // As long as the page is open, whatever view is shown.
 const sent = [];
 
-function line() {
-  const cells = ["time", "direction", "kind", "payload"].map(kind => h("span", { role: "gridcell", class: kind }));
-  return {
-    node: h("div", { class: "console-row" }, cells),
-    update(entry) {
-      if (!entry) return;
-      [clock(entry.at, true), entry.direction, entry.kind, entry.text].forEach((value, index) => setText(cells[index], value.slice(0, 500)));
-      cells[2].className = `kind is-${entry.kind}`;
-    },
-  };
-}
+const row = cells => entry => {
+  if (!entry) return;
+  const values = [clock(entry.at, true), entry.direction, entry.kind, entry.text.slice(0, 500)];
+  values.forEach((value, index) => setText(cells[index], value));
+  cells[2].className = `kind is-${entry.kind}`;
+};
 
 class View {
   constructor(root) {
     this.lines = [];
     this.skipped = 0;
     this.path = select([["ws", "/ws"], ["v1/ws", "/v1/ws"]], "ws", { change: () => change({ path: this.path.value === "ws" ? "" : this.path.value }) });
-    this.connect = button("Connect", () => this.socket ? this.socket.close() : this.#connect(), { class: "primary" });
-    this.state = h("span", { class: "badge", role: "status" }, "not connected");
+    this.connect = button("Connect", () => this.socket ? this.socket.close() : this.#connect(), "primary");
+    this.state = h("span.badge", { role: "status" }, "not connected");
     this.names = choice("Command", commands.map(({ name }) => [name, name]), "", name => change({ command: name, text: "" }, { replace: false }));
     this.about = h("p");
     this.text = h("textarea", { rows: 7, class: "code", spellcheck: "false", "aria-label": "Command, JSON",
       input: quietly(400, () => change({ text: this.text.value })), keydown: event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#send(); } });
-    this.problem = h("p", { class: "problem", role: "status", hidden: true });
-    this.send = button("Send", () => this.#send(), { class: "primary" });
+    this.problem = h("p.problem", { role: "status", hidden: true });
+    this.send = button("Send", () => this.#send(), "primary");
     this.schema = h("div");
-    this.rows = new Rows({ label: "Sent and received", create: line, item: index => this.lines[index], open: index => this.#details(this.lines[index]) });
-    this.history = h("ul", { class: "recent" });
+    this.rows = new Rows({ label: "Sent and received", headless: true, row,
+      columns: [["", "time"], ["", "direction"], ["", "kind"], ["", "payload"]], item: index => this.lines[index], open: index => this.#details(this.lines[index]) });
+    this.history = h("ul.recent");
     this.draw = quietly(60, () => this.#draw());
-    root.replaceChildren(h("div", { class: "try view-fill" },
-      h("div", { class: "toolbar" }, field("Endpoint", this.path), this.connect, this.state, h("div", { class: "grow" }),
-        button("Messages of the server", () => this.#answers()), h("a", { class: "button", href: "docs" }, "HTTP interface")),
-      h("div", { class: "columns" },
-        h("section", { class: "card", "aria-labelledby": "try-command" }, h("h2", { id: "try-command" }, "Command"), this.names, this.about, this.text, this.problem,
-          h("div", { class: "buttons" }, this.send, button("New ids", () => this.#renew()), h("span", { class: "soft" }, "Ctrl+Enter sends")), this.schema,
-          h("h3", {}, "Sent before"), this.history),
-        h("section", { class: "card stack", "aria-labelledby": "try-log" }, h("header", {}, h("h2", { id: "try-log" }, "Sent and received"),
-          button("Clear", () => { this.lines = []; this.#draw(); }, { class: "bare" })), this.rows.node))));
+    root.replaceChildren(h("div.try.view-fill", {},
+      h("div.toolbar", field("Endpoint", this.path), this.connect, this.state, h("div.spacer"),
+        button("Messages of the server", () => this.#answers()), h("a.button", { href: "docs" }, "HTTP interface")),
+      h("div.columns", {},
+        h("section.card", { "aria-labelledby": "try-command" }, h("h2", { id: "try-command" }, "Command"), this.names, this.about, this.text, this.problem,
+          h("div.buttons", this.send, button("New ids", () => this.#renew()), h("span.soft", "Ctrl+Enter sends")), this.schema,
+          h("h3", "Sent before"), this.history),
+        h("section.card.stack", { "aria-labelledby": "try-log" }, h("header", h("h2", { id: "try-log" }, "Sent and received"),
+          button("Clear", () => { this.lines = []; this.#draw(); }, "bare")), this.rows.node))));
     this.#listSent();
   }
 
@@ -64,7 +60,7 @@ class View {
     if (this.command === command) return;
     this.command = command;
     setText(this.about, command.about);
-    this.schema.replaceChildren(table("Members", ["Member", "Value", ""], command.members.map(([member, kind, what]) => [h("code", {}, member), [kind, "soft"], what])));
+    this.schema.replaceChildren(table("Members", ["Member", "Value", ""], command.members.map(([member, kind, what]) => [h("code", member), [kind, "soft"], what])));
   }
 
   // Fresh ids: a topic with a dedupe window takes each once.
@@ -135,22 +131,22 @@ class View {
   }
 
   #listSent() {
-    this.history.replaceChildren(...sent.map(text => h("li", {}, button(text.slice(0, 120), () => {
+    this.history.replaceChildren(...sent.map(text => h("li", button(text.slice(0, 120), () => {
       this.text.value = JSON.stringify(JSON.parse(text), null, 2);
       change({ text: this.text.value });
     }, { class: "bare left code", title: text.slice(0, 500) }))));
-    if (sent.length === 0) this.history.append(h("li", { class: "soft" }, "What you send is listed here, until the page is closed."));
+    if (sent.length === 0) this.history.append(h("li.soft", "What you send is listed here, until the page is closed."));
   }
 
   #details({ text }) {
     let shown = text;
     try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* Shown as it is. */ }
-    dialog("Message", h("div", {}, h("pre", { tabindex: "0" }, coloured(shown)), h("div", { class: "buttons end" }, button("Copy", () => copy(text)))), { wide: true });
+    dialog("Message", h("div", h("pre", { tabindex: "0" }, coloured(shown)), h("div.buttons.end", button("Copy", () => copy(text)))), { wide: true });
   }
 
   #answers() {
-    dialog("What the server sends", h("div", {}, answers.map(([name, about, example]) =>
-      h("section", {}, h("h3", {}, name), h("p", { class: "soft" }, about), h("pre", {}, coloured(JSON.stringify(example)))))), { wide: true });
+    dialog("What the server sends", h("div", answers.map(([name, about, example]) =>
+      h("section", h("h3", name), h("p.soft", about), h("pre", coloured(JSON.stringify(example)))))), { wide: true });
   }
 
   close() {

@@ -1,6 +1,6 @@
 // Parts that several views use: notes, dialogs, panels, what is read out.
 
-import { $, button, freshId, h, setText } from "./dom.js";
+import { $, button, freshId, h, input, setText } from "./dom.js";
 import { icon } from "./icons.js";
 
 // Read out by screen readers, once and politely. Only for what somebody did or must know, never for figures.
@@ -32,15 +32,15 @@ export async function working(control, action) {
 export const note = (text, kind = "") => h("p", { class: `note ${kind}` }, text);
 
 export function empty(title, text, ...more) {
-  return h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, text), ...more);
+  return h("div.empty", h("h2", title), h("p", text), ...more);
 }
 
 // A dialog that ends with `close()`, Escape or its close button; `onclose` is called once.
 export function dialog(title, content, { wide = false, onclose } = {}) {
   const heading = h("h2", { id: freshId("dialog") }, title);
   const node = h("dialog", { "aria-labelledby": heading.id, class: wide ? "wide" : "" },
-    h("header", {}, heading, h("button", { type: "button", class: "bare", "aria-label": "Close", click: () => node.close() }, icon("close"))),
-    h("div", { class: "dialog-content" }, content));
+    h("header", heading, h("button", { type: "button", class: "bare", "aria-label": "Close", click: () => node.close() }, icon("close"))),
+    h("div.dialog-content", content));
   const before = document.activeElement;
   node.addEventListener("close", () => {
     node.remove();
@@ -56,14 +56,14 @@ export function dialog(title, content, { wide = false, onclose } = {}) {
 // Asks before something that cannot be taken back. With `typed`, that text must be typed first.
 export function confirm({ title, text, action, typed, run }) {
   const yes = button(action, null, { class: "danger", disabled: Boolean(typed) });
-  const input = typed && h("input", { autocomplete: "off", spellcheck: "false", "aria-label": `Type ${typed} to confirm`,
-    input: () => { yes.disabled = input.value !== typed; } });
+  const name = typed && input({ "aria-label": `Type ${typed} to confirm`,
+    input: () => { yes.disabled = name.value !== typed; } });
   const no = button("Cancel", () => node.close());
-  const problem = h("p", { class: "problem", role: "alert", hidden: true });
+  const problem = h("p.problem", { role: "alert", hidden: true });
   const form = h("form", { submit: event => { event.preventDefault(); if (!yes.disabled) yes.click(); } },
-    h("p", {}, text),
-    typed && h("p", {}, "To confirm, type ", h("code", {}, typed), "."), input, problem,
-    h("div", { class: "buttons end" }, no, yes));
+    h("p", text),
+    typed && h("p", "To confirm, type ", h("code", typed), "."), name, problem,
+    h("div.buttons.end", no, yes));
   const node = dialog(title, form);
   yes.addEventListener("click", async () => {
     yes.disabled = true;
@@ -76,7 +76,7 @@ export function confirm({ title, text, action, typed, run }) {
       yes.disabled = false;
     }
   });
-  (input ?? no).focus();
+  (name ?? no).focus();
 }
 
 export async function copy(text) {
@@ -89,8 +89,8 @@ export async function copy(text) {
 }
 
 export function facts(pairs) {
-  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value != null && value !== "")
-    .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h("dl.facts", pairs.filter(([, value]) => value != null && value !== "")
+    .map(([name, value]) => h("div", h("dt", name), h("dd", value))));
 }
 
 export function badge(text, kind = "") {
@@ -103,7 +103,7 @@ export function table(label, heads, rows) {
     const [content, kind] = Array.isArray(value) ? value : [value, ""];
     return h(tag, { class: kind, ...extra }, content);
   };
-  return h("div", { class: "table", tabindex: "0", role: "region", "aria-label": label },
-    h("table", {}, h("thead", {}, h("tr", {}, heads.map(head => cell("th", head, { scope: "col" })))),
-      h("tbody", {}, rows.map(row => h("tr", {}, row.map(value => cell("td", value)))))));
+  return h("div.table", { tabindex: "0", role: "region", "aria-label": label },
+    h("table", h("thead", h("tr", heads.map(head => cell("th", head, { scope: "col" })))),
+      h("tbody", rows.map(row => h("tr", row.map(value => cell("td", value)))))));
 }
