@@ -10,7 +10,7 @@ MANY = 20_000
 
 @pytest.mark.limit(120)
 async def test_topics_are_searched_sorted_and_opened_with_keys(server):
-    for name in ("list.a", "list.b", "list.c"):
+    for name in ("list.a", "list.b", "list.c", "other"):
         server.create(name)
     for _ in range(3):
         server.rest("POST", "/topics/list.b/messages", {"n": 1})
