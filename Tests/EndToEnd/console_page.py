@@ -20,6 +20,10 @@ TURNS = 400
 KEYS = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39, "Tab": 9, "End": 35, "Home": 36}
 
 
+def address_of(server, base=""):
+    return f"{server.url}{base}"
+
+
 class Console:
     """The page, and what a person does with it."""
 
@@ -30,7 +34,7 @@ class Console:
     @asynccontextmanager
     async def open(cls, server, place="#/overview", base="", size=(1280, 900), dark=False):
         """The console of this server at one of its views. At the end nothing may have been wrong with it."""
-        address = f"{server.url}{base}/"
+        address = f"{address_of(server, base)}/"
         async with Page.open("about:blank") as page:
             await page.ask("Network.enable")
             console = cls(page, address)

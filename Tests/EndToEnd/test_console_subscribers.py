@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from apus_e2e import Client
+from apus_e2e import Client, tls_options
 from console_page import Console, rows
 
 
@@ -30,7 +30,7 @@ async def test_subscribers_come_and_go_and_are_searched(server, topic):
 @pytest.mark.limit(120)
 async def test_a_subscriber_that_does_not_read_is_explained(server, topic):
     server.rest("PUT", f"/topics/{topic}", {"history": 10})
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1, **tls_options(server))
     writer.write(f"GET /topics/{topic}/events?client_id=sleeper&queue=10 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     async with Console.open(server, f"#/subscribers?topic={topic}") as console:
         await console.shows("sleeper", ".rows")
