@@ -104,7 +104,10 @@ class Console:
         """Clicks into a field, and writes the text in place of what is there."""
         await self.click(selector)
         await self.page.evaluate("document.activeElement.select?.()")
-        await self.page.ask("Input.insertText", text=text)
+        if text:
+            await self.page.ask("Input.insertText", text=text)
+        else:
+            await self.page.evaluate("document.execCommand('delete')")
 
     async def choose(self, selector, value):
         """Chooses of a list: its window is the browser's own, which no script reaches."""

@@ -90,6 +90,8 @@ export class ConsoleStream {
         if (abort.signal.aborted) return;
         const value = JSON.parse(data);
         if (event === "expired") return this.#stop("expired", value);
+        // The server goes, and says when to come back.
+        if (event === "end") return this.#again(abort, "The server shuts down.", value.reconnect_after_ms);
         this.#take(event, value);
       }
       this.#again(abort, "The stream ended.");
@@ -115,11 +117,11 @@ export class ConsoleStream {
     this.state(state, problem);
   }
 
-  #again(abort, reason) {
+  #again(abort, reason, wait) {
     if (this.#abort !== abort) return;
     this.#close();
     this.state("away", reason);
-    const delay = Math.min(longestDelay, 500 * 2 ** this.#failures++) * (0.5 + Math.random() / 2);
+    const delay = wait ?? Math.min(longestDelay, 500 * 2 ** this.#failures++) * (0.5 + Math.random() / 2);
     this.#timer = setTimeout(() => this.#open(), delay);
   }
 }
