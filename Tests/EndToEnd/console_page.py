@@ -13,7 +13,7 @@ UNTIL = """(async () => {
         if (value) return value;
         await new Promise(next => setTimeout(next, 50));
     }
-    const text = document.body.innerText.slice(0, 1500);
+    const text = document.querySelector("#view").innerText.slice(0, 2000);
     throw new Error("not in time: " + %s + "\\nThe page says: " + text);
 })()"""
 TURNS = 400

@@ -11,7 +11,8 @@ const kinds = { anonymous: "No credential", key: "An API key", token: "A token" 
 
 function ruleTable(rules) {
   return table("Rules", ["", "Actions", "Topics"], rules.map(({ deny, actions: what, topics }, index) =>
-    [badge(`${index + 1} ${deny ? "deny" : "allow"}`, deny ? "bad" : "good"), what.join(", "), h("code", topics.join("  "))]));
+    [badge(`${index + 1} ${deny ? "deny" : "allow"}`, deny ? "bad" : "good"), what.join(", "), h("code",
+      topics.join("  "))]));
 }
 
 function card(title, ...content) {
@@ -29,9 +30,11 @@ async function load(into, path, draw) {
 
 function mine(access, signIn) {
   const { kind, id, expires, rules = [], server = {} } = access;
-  return h("div", facts([["Credential", kinds[kind] ?? kind], ["Id", id], ["Ends", expires ? text.moment(expires) : "never"],
+  return h("div", facts([["Credential", kinds[kind] ?? kind], ["Id", id], ["Ends", expires ? text.moment(expires)
+    : "never"],
     ["Server’s figures", server.stats ? "yes" : "no"], ["Administration", server.admin ? "yes" : "no"]]),
-  rules.length > 0 ? ruleTable(rules) : note(kind === "anonymous" && server.admin ? "This server is open: everybody may do everything." : "No rules: it may do nothing."),
+  rules.length > 0 ? ruleTable(rules) : note(kind === "anonymous" && server.admin
+    ? "This server is open: everybody may do everything." : "No rules: it may do nothing."),
   h("div.buttons", button(credential.value ? "Use another…" : "Give a key or token…", signIn),
     credential.value && button("Forget it", () => credential.set(""))));
 }
@@ -39,12 +42,15 @@ function mine(access, signIn) {
 class Check {
   constructor(params) {
     this.secret = input({ type: "password", placeholder: "empty: my own" });
-    this.action = select(actions, params.get("action") || "subscribe", { change: () => change({ action: this.action.value }) });
-    this.topic = input({ value: params.get("topic") ?? "", required: true, placeholder: "orders.eu or orders.>", change: () => change({ topic: this.topic.value }) });
+    this.action = select(actions, params.get("action") || "subscribe",
+      { change: () => change({ action: this.action.value }) });
+    this.topic = input({ value: params.get("topic") ?? "", required: true, placeholder: "orders.eu or orders.>",
+      change: () => change({ topic: this.topic.value }) });
     this.answer = h("div", { role: "status", class: "answer" });
     this.submit = h("button.primary", "Ask");
     this.node = card("May this token …?", h("form", { submit: event => { event.preventDefault(); this.#ask(); } },
-      h("div.fields", field("Key or token", this.secret, "It is sent to this server only, and not kept."), field("Action", this.action), field("Topic or pattern", this.topic)),
+      h("div.fields", field("Key or token", this.secret, "It is sent to this server only, and not kept."),
+        field("Action", this.action), field("Topic or pattern", this.topic)),
       h("div.buttons", this.submit)), this.answer);
   }
 
@@ -54,8 +60,10 @@ class Check {
     working(this.submit, async () => {
       const json = { action: this.action.value, topic: this.topic.value, ...secret && { [name]: secret } };
       const { valid, allowed, because, id, expires } = await request("access/check", { method: "POST", json });
-      const verdict = valid === false ? badge("not valid", "bad") : badge(allowed ? "yes" : "no", allowed ? "good" : "bad");
-      this.answer.replaceChildren(h("p", verdict, " ", because ?? ""), facts([["Id", id], ["Ends", expires && text.moment(expires)]]));
+      const verdict = valid === false ? badge("not valid", "bad") : badge(allowed ? "yes" : "no", allowed ? "good"
+        : "bad");
+      this.answer.replaceChildren(h("p", verdict, " ", because ?? ""),
+        facts([["Id", id], ["Ends", expires && text.moment(expires)]]));
     });
   }
 }
@@ -64,7 +72,8 @@ function keyTable({ keys }) {
   if (keys.length === 0) return note("The server has no keys with an id.");
   return table("Keys", ["Id", "Label", "Ends", "Rules"], keys.map(({ id, label, expires, rights, rules }) => [
     h("code", id), label ?? "", expires ? text.moment(expires) : "never",
-    h("span", (rules ?? rights ?? []).map(({ deny, actions: what, topics }) => h("div", `${deny ? "deny " : ""}${what.join(", ")}: ${topics.join(" ")}`)))]));
+    h("span", (rules ?? rights ?? []).map(({ deny, actions: what, topics }) => h("div",
+      `${deny ? "deny " : ""}${what.join(", ")}: ${topics.join(" ")}`)))]));
 }
 
 class Revocations {
@@ -74,26 +83,30 @@ class Revocations {
     this.value = input({ required: true });
     this.submit = h("button.primary", "Revoke");
     this.next = button("More", () => this.load(this.after), { hidden: true });
-    this.node = card("Revocations", this.list, this.next, h("form", { submit: event => { event.preventDefault(); this.#add(); } },
+    this.node = card("Revocations", this.list, this.next, h("form",
+      { submit: event => { event.preventDefault(); this.#add(); } },
       h("div.fields", field("What", this.kind), field("Value", this.value)), h("div.buttons", this.submit)));
     this.load();
   }
 
   load(after) {
-    return load(this.list, `revocations?limit=100${after ? `&after=${encodeURIComponent(after)}` : ""}`, ({ revocations, next }) => {
+    return load(this.list, `revocations?limit=100${after ? `&after=${encodeURIComponent(after)}` : ""}`,
+      ({ revocations, next }) => {
       this.after = next;
       show(this.next, Boolean(next));
       if (revocations.length === 0) return note("Nothing is revoked.");
       return table("Revoked", ["What", "Value", "Issued before", ""], revocations.map(each => {
         const kind = ["key", "sub", "jti"].find(name => each[name] !== undefined);
-        return [kind, h("code", each[kind]), text.moment(each.issued_before), button("Accept again", event => this.#remove(each, event.target), "bare small")];
+        return [kind, h("code", each[kind]), text.moment(each.issued_before), button("Accept again",
+          event => this.#remove(each, event.target), "bare small")];
       }));
     });
   }
 
   #add() {
     const json = { [this.kind.value]: this.value.value };
-    confirm({ title: `Revoke ${this.value.value}?`, action: "Revoke", text: "It is refused from now on, and connections that came with it are closed at once.",
+    confirm({ title: `Revoke ${this.value.value}?`, action: "Revoke",
+      text: "It is refused from now on, and connections that came with it are closed at once.",
       run: async () => {
         await request("revocations", { method: "POST", json });
         this.value.value = "";

@@ -26,8 +26,8 @@ export const svg = (tag, ...rest) => make(name => document.createElementNS(svgNa
 export const input = attributes => h("input", { autocomplete: "off", spellcheck: "false", ...attributes });
 
 // The search field of a view, where `/` goes.
-export const search = (label, changed) => input({
-  type: "search", placeholder: label, "aria-label": label, "data-search": true, input: changed,
+export const search = (label, action) => input({
+  type: "search", placeholder: label, "aria-label": label, "data-search": true, ...written(200, action),
 });
 
 export const $ = (selector, root = document) => root.querySelector(selector);
@@ -56,6 +56,17 @@ export function quietly(delay, action) {
 let numbers = 0;
 export const freshId = prefix => `${prefix}-${++numbers}`;
 
+// For a field: acts once its reader has stopped writing, or at once when the reader leaves it.
+export function written(delay, action) {
+  let pending = false;
+  const act = () => {
+    if (pending) action();
+    pending = false;
+  };
+  const later = quietly(delay, act);
+  return { input: () => { pending = true; later(); }, blur: act };
+}
+
 // A label with its control, which may have a hint below it.
 export function field(label, control, hint) {
   const id = control.id || (control.id = freshId("field"));
@@ -81,7 +92,8 @@ export function button(text, action, kind) {
 // A row of buttons of which one is chosen.
 export function choice(label, options, value, changed) {
   const buttons = options.map(([key, text]) =>
-    h("button", { type: "button", "aria-pressed": String(key === value), "data-key": key, click: () => changed(key) }, text));
+    h("button", { type: "button", "aria-pressed": String(key === value), "data-key": key, click: () => changed(key) },
+      text));
   const group = h("div.choice", { role: "group", "aria-label": label }, buttons);
   group.choose = chosen => {
     for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.key === chosen));

@@ -6,8 +6,10 @@ import { dialog } from "./ui.js";
 
 const places = { o: "overview", t: "topics", s: "subscribers", y: "try", a: "access", l: "log" };
 const list = [
-  ["/", "Search"], ["j  k", "Next, previous row"], ["Enter", "Open the row"], ["Esc", "Close, or leave a field"], ["p", "Pause and go on, in messages"],
-  ["g o", "Overview"], ["g t", "Topics"], ["g s", "Subscribers"], ["g y", "Try"], ["g a", "Access"], ["g l", "Log"], ["b", "Back to the view before"], ["?", "This list"],
+  ["/", "Search"], ["j  k", "Next, previous row"], ["Enter", "Open the row"], ["Esc", "Close, or leave a field"], ["p",
+    "Pause and go on, in messages"],
+  ["g o", "Overview"], ["g t", "Topics"], ["g s", "Subscribers"], ["g y", "Try"], ["g a", "Access"], ["g l", "Log"],
+    ["b", "Back to the view before"], ["?", "This list"],
 ];
 
 export function help() {

@@ -1,6 +1,6 @@
 // Log: the server's last warnings and errors, as they come.
 
-import { button, choice, h, quietly, search, setText, show } from "./dom.js";
+import { button, choice, h, search, setText, show } from "./dom.js";
 import * as text from "./format.js";
 import { change } from "./route.js";
 import { Rows } from "./rows.js";
@@ -36,7 +36,7 @@ class View {
   constructor(root) {
     this.entries = [];
     this.shown = [];
-    this.search = search("Search the log", quietly(150, () => change({ search: this.search.value })));
+    this.search = search("Search the log", () => change({ search: this.search.value }));
     this.levels = choice("Level", levels, "", level => change({ level }));
     this.status = h("p.soft", { role: "status" });
     this.rows = new Rows({ label: "Warnings and errors, newest first", columns, row, item: index => this.shown[index],

@@ -18,8 +18,10 @@ import * as tryView from "./try.js";
 import { announce, dialog } from "./ui.js";
 
 const views = { overview, topics, topic, subscribers, try: tryView, access, log };
-const names = [["overview", "Overview"], ["topics", "Topics"], ["subscribers", "Subscribers"], ["try", "Try"], ["access", "Access"], ["log", "Log"]];
-const themes = { auto: ["auto", "Colours: as the system"], light: ["sun", "Colours: light"], dark: ["moon", "Colours: dark"] };
+const names = [["overview", "Overview"], ["topics", "Topics"], ["subscribers", "Subscribers"], ["try", "Try"],
+  ["access", "Access"], ["log", "Log"]];
+const themes = { auto: ["auto", "Colours: as the system"], light: ["sun", "Colours: light"], dark: ["moon",
+  "Colours: dark"] };
 const root = $("#view");
 const server = {
   version: "", started: null, rights: null, data: false, skew: 0, figures: new Figures(),
@@ -47,9 +49,12 @@ function tellState(state, detail) {
   const node = $("#state");
   node.className = `state ${state}`;
   setText(node, words[state]);
-  node.title = state === "away" ? String(detail) : "";
+  node.title = state === "away" ? detail.message : "";
+  // Such as too many consoles: the server answers, and says why not.
+  if (state === "away" && detail.status > 0) banner(detail.message);
   if (state === "expired") banner(`${ended[detail?.code] ?? ended.TOKEN_EXPIRED} What you see is what was last known.`);
-  else if (state === "refused" && detail.status === 401) banner(credential.value ? `This credential is not accepted. ${detail.message}` : "This server asks for a key or a token.");
+  else if (state === "refused" && detail.status === 401) banner(credential.value
+    ? `This credential is not accepted. ${detail.message}` : "This server asks for a key or a token.");
   else if (state === "refused" && detail.status === 403) banner(`This credential may not see this. ${detail.message}`);
   else if (state === "refused") banner(detail.message);
 }
@@ -67,8 +72,10 @@ export function signIn() {
     event.preventDefault();
     credential.set(secret.value.trim());
     node.close();
-  } }, field("API key or token", secret, "Kept in this tab until it is closed, and sent as a header to this server only."),
-  h("div.buttons.end", credential.value && button("Forget the present one", () => { credential.set(""); node.close(); }), h("button.primary", "Use it")));
+  } }, field("API key or token", secret,
+    "Kept in this tab until it is closed, and sent as a header to this server only."),
+  h("div.buttons.end", credential.value && button("Forget the present one",
+    () => { credential.set(""); node.close(); }), h("button.primary", "Use it")));
   const node = dialog("Your credential", form);
   secret.focus();
 }
@@ -94,7 +101,8 @@ function navigate() {
   document.title = title(address);
   const place = address.view === "topic" ? "topics" : address.view;
   for (const link of document.querySelectorAll("#nav a")) {
-    if (link.dataset.view === place) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.dataset.view === place) link.setAttribute("aria-current",
+      "page"); else link.removeAttribute("aria-current");
   }
   if (shown && shown.view === address.view && shown.name === address.name) return void shown.update?.(address.params);
   const moved = Boolean(shown);
@@ -113,7 +121,8 @@ function setTheme(theme) {
 
 function frame() {
   $("#bird").setAttribute("d", bird);
-  $("#nav").append(...names.map(([view, name]) => h("a", { href: `#/${view}`, "data-view": view }, icon(view), h("span", name))));
+  $("#nav").append(...names.map(([view, name]) => h("a", { href: `#/${view}`, "data-view": view }, icon(view),
+    h("span", name))));
   const tool = (id, picture, label, action) => {
     const node = $(id);
     node.replaceChildren(icon(picture));
@@ -125,7 +134,8 @@ function frame() {
   tool("#credential", "key", "Your credential", signIn);
   tool("#help", "help", "Keys", help);
   const order = Object.keys(themes);
-  $("#theme").addEventListener("click", () => setTheme(order[(order.indexOf(document.documentElement.dataset.theme) + 1) % order.length]));
+  $("#theme").addEventListener("click", () => setTheme(order[(order.indexOf(document.documentElement.dataset.theme)
+    + 1) % order.length]));
   const theme = localStorage.getItem("apus-console-theme");
   setTheme(order.includes(theme) ? theme : "auto");
   $("#banner-sign-in").addEventListener("click", signIn);

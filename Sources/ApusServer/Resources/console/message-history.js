@@ -11,7 +11,8 @@ export function startOf(from) {
   if (/^#?\d+$/.test(from)) return { after: Math.max(0, Number(from.replace("#", "")) - 1) };
   const local = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?$/.test(from);
   // Without a time zone it is meant as the reader's own clock shows it.
-  return { since: local ? new Date(from.length === 10 ? `${from}T00:00` : from.replace(" ", "T")).toISOString() : from };
+  return { since: local ? new Date(from.length === 10 ? `${from}T00:00` : from.replace(" ", "T")).toISOString()
+    : from };
 }
 
 export class History {
@@ -72,7 +73,9 @@ export class History {
       this.list.add(JSON.stringify({ ...rest, message }), value);
     }
     this.first ??= messages[0]?.offset;
-    this.status = messages.length === 0 ? "" : `Offsets ${text.count(this.first)} to ${text.count(messages.at(-1).offset)}; kept are ${text.count(first)} to ${text.count(last)}`;
+    this.status = messages.length === 0 ? ""
+      : `Offsets ${text.count(this.first)} to ${text.count(messages.at(-1).offset)}; `
+        + `kept are ${text.count(first)} to ${text.count(last)}`;
   }
 
   #failed(problem) {

@@ -124,7 +124,8 @@ export class MessageList {
     const shown = this.#shown;
     const first = this.#all.items[this.#all.begin]?.number ?? Infinity;
     const before = shown.begin;
-    while (shown.begin < shown.items.length && shown.items[shown.begin].number < first) shown.items[shown.begin++] = undefined;
+    while (shown.begin < shown.items.length
+      && shown.items[shown.begin].number < first) shown.items[shown.begin++] = undefined;
     const gone = shown.begin - before;
     if (shown.begin > mostKept) {
       shown.items = shown.items.slice(shown.begin);

@@ -21,7 +21,8 @@ const plots = [
 const tiles = [
   ["Published", sample => text.rate(sample.publishes), sample => `${text.byteRate(sample.bytes_in)} in`],
   ["Delivered", sample => text.rate(sample.deliveries), sample => `${text.byteRate(sample.bytes_out)} out`],
-  ["Connections", sample => text.count(sample.connections), sample => text.plural(sample.subscriptions ?? 0, "subscription")],
+  ["Connections", sample => text.count(sample.connections), sample => text.plural(sample.subscriptions ?? 0,
+    "subscription")],
   ["Topics", sample => text.count(sample.topics), () => ""],
   ["Dropped", sample => text.rate(sample.drops), sample => sample.drops > 0 ? "see Subscribers" : "nobody is too slow"],
 ];
@@ -42,7 +43,8 @@ function bar(label) {
   const name = h("span", label);
   const value = h("b", text.none);
   const level = h("i");
-  const meter = h("div.meter", { role: "meter", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" }, level);
+  const meter = h("div.meter", { role: "meter", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" },
+    level);
   return {
     node: h("div.bar", name, value, meter),
     update(part, words) {
@@ -88,7 +90,8 @@ class Usage {
         this.loops[index] = bar(`Loop ${index + 1}`);
         this.loopList.append(this.loops[index].node);
       }
-      this.loops[index].update(loop.busy, `${text.percent(loop.busy)}, ${text.plural(loop.connections ?? 0, "connection")}`);
+      this.loops[index].update(loop.busy,
+        `${text.percent(loop.busy)}, ${text.plural(loop.connections ?? 0, "connection")}`);
     });
   }
 }
@@ -110,7 +113,7 @@ export function mount(root, { follow, server }) {
   const usage = new Usage();
   const nodes = h("section.card.wide", { hidden: true, "aria-labelledby": "nodes-title" });
   const about = h("p.soft.about");
-  const content = h("div.overview", {},
+  const content = h("div.overview",
     h("div.tiles", heads.map(({ node }) => node)),
     h("div.plots", drawn.map(({ node }) => node), usage.node), nodes, about);
   let described = 0;
@@ -149,5 +152,6 @@ export function mount(root, { follow, server }) {
 function withoutRights() {
   return empty("The server’s figures are not for this credential",
     "They need the right “stats” on all topics (>). Topics and Subscribers show what this credential may see.",
-    h("p", h("a", { href: "#/topics", class: "button" }, "Topics"), " ", h("a", { href: "#/access", class: "button" }, "What it may do")));
+    h("p", h("a", { href: "#/topics", class: "button" }, "Topics"), " ", h("a", { href: "#/access", class: "button" },
+      "What it may do")));
 }

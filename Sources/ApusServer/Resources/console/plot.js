@@ -39,15 +39,18 @@ export class Plot {
     Object.assign(this, { title, lines, format, limit, minimum });
     this.values = lines.map(({ label }, index) => {
       const value = h("b", "–");
-      return { value, node: h("span", { class: `legend line-${index + 1}` }, h("i", { "aria-hidden": "true" }), label, " ", value) };
+      return { value, node: h("span", { class: `legend line-${index + 1}` }, h("i", { "aria-hidden": "true" }), label,
+        " ", value) };
     });
     const heading = h("h3", { id: freshId("plot") }, title);
     this.grid = svg("g.grid");
     this.shapes = svg("g", lines.map((_, index) =>
       svg("g", { class: `line-${index + 1}` }, svg("path.area"), svg("path.stroke"))));
     this.bound = svg("line.bound");
-    this.cursor = svg("g.cursor", svg("line"), lines.map((_, index) => svg("circle", { r: 3.5, class: `line-${index + 1}` })));
-    this.svg = svg("svg", { role: "img", "aria-labelledby": heading.id }, this.grid, this.shapes, this.bound, this.cursor);
+    this.cursor = svg("g.cursor", svg("line"), lines.map((_, index) => svg("circle", { r: 3.5,
+      class: `line-${index + 1}` })));
+    this.svg = svg("svg", { role: "img", "aria-labelledby": heading.id }, this.grid, this.shapes, this.bound,
+      this.cursor);
     this.time = h("span.plot-time");
     this.canvas = h("div.plot-canvas", this.svg);
     this.node = h("section.card.plot", { "aria-labelledby": heading.id },
@@ -82,7 +85,8 @@ export class Plot {
     if (!data || width < 80) return;
     const all = this.lines.map(({ key }) => data.series[key] ?? []);
     const bound = this.limit ? data.limits?.[this.limit] : undefined;
-    const highest = Math.max(this.minimum, bound ?? 0, ...all.flatMap(values => values.reduce((a, b) => b > a ? b : a, 0)));
+    const highest = Math.max(this.minimum, bound ?? 0,
+      ...all.flatMap(values => values.reduce((a, b) => b > a ? b : a, 0)));
     const { top, step } = scale(highest, height > 170 ? 4 : 3);
     const right = width - margin.right;
     const bottom = height - margin.bottom;
@@ -108,7 +112,8 @@ export class Plot {
     for (const back of [15, 10, 5, 0]) {
       if (back > minutes + 0.1) continue;
       const place = x((data.length - 1) * (1 - back / minutes));
-      lines.push(svg("text", { x: place, y: bottom + 16, "text-anchor": back === 0 ? "end" : back === 15 ? "start" : "middle" },
+      lines.push(svg("text", { x: place, y: bottom + 16, "text-anchor": back === 0 ? "end" : back === 15 ? "start"
+        : "middle" },
         back === 0 ? "now" : `${back} min`));
     }
     this.grid.replaceChildren(...lines);
@@ -121,7 +126,8 @@ export class Plot {
     // Only a line without holes is filled.
     const begin = values.findIndex(value => value != null);
     const whole = index === 0 && begin >= 0 && values.indexOf(null, begin) < 0;
-    area.setAttribute("d", whole ? `${path}L${x(values.length - 1).toFixed(1)} ${bottom}L${x(begin).toFixed(1)} ${bottom}Z` : "");
+    area.setAttribute("d", whole
+      ? `${path}L${x(values.length - 1).toFixed(1)} ${bottom}L${x(begin).toFixed(1)} ${bottom}Z` : "");
     const at = data.cursor ?? values.length - 1;
     setText(this.values[index].value, values[at] == null ? "–" : this.format(values[at]));
   }
@@ -140,7 +146,8 @@ export class Plot {
     if (at == null) return;
     const [line, ...dots] = this.cursor.children;
     const place = x(at);
-    for (const [name, value] of Object.entries({ x1: place, x2: place, y1: margin.top, y2: bottom })) line.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ x1: place, x2: place, y1: margin.top,
+      y2: bottom })) line.setAttribute(name, value);
     dots.forEach((dot, index) => {
       const value = all[index][at];
       dot.setAttribute("visibility", value == null ? "hidden" : "inherit");

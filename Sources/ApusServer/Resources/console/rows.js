@@ -18,8 +18,10 @@ export class Rows {
     this.id = freshId("rows");
     this.spacer = h("div.rows-space", { role: "presentation" });
     this.scroller = h("div.rows-scroll", { role: "rowgroup", tabindex: "-1" }, this.spacer);
-    this.header = !headless && h("div.rows-head", { role: "rowgroup" }, h("div.row", { role: "row", "aria-rowindex": "1" },
-      columns.map(([name, kind]) => h("span", { role: "columnheader", class: kind }, name || h("span.unseen", "Action")))));
+    this.header = !headless && h("div.rows-head", { role: "rowgroup" }, h("div.row",
+      { role: "row", "aria-rowindex": "1" },
+      columns.map(([name, kind]) => h("span", { role: "columnheader", class: kind }, name || h("span.unseen",
+        "Action")))));
     this.node = h("div.rows", { role: "grid", tabindex: "0", "aria-label": label, "aria-rowcount": "0" },
       this.header, this.scroller);
     this.first = headless ? 1 : 2;

@@ -10,7 +10,8 @@ const most = 100;
 function read() {
   try {
     const list = JSON.parse(localStorage.getItem(store)) ?? [];
-    return Array.isArray(list) ? list.filter(each => typeof each?.name === "string" && String(each.hash).startsWith("#/")) : [];
+    return Array.isArray(list) ? list.filter(each => typeof each?.name === "string"
+      && String(each.hash).startsWith("#/")) : [];
   } catch { return []; }
 }
 
@@ -21,14 +22,18 @@ export function savedViews() {
   const list = h("ul.saved");
   const named = input({ required: true, maxlength: "60", value: params.get("saved") ?? "" });
   const draw = () => {
-    list.replaceChildren(...read().map(each => h("li", h("a", { href: each.hash, click: () => node.close() }, each.name), h("code.soft", each.hash.slice(0, 90)),
-      button("Remove", () => { write(read().filter(other => other.name !== each.name)); draw(); }, { class: "bare small", "aria-label": `Remove ${each.name}` }))));
-    if (list.children.length === 0) list.append(h("li.soft", "None yet. They are kept in this browser; their addresses may be shared."));
+    list.replaceChildren(...read().map(each => h("li", h("a", { href: each.hash, click: () => node.close() },
+      each.name), h("code.soft", each.hash.slice(0, 90)),
+      button("Remove", () => { write(read().filter(other => other.name !== each.name)); draw(); },
+        { class: "bare small", "aria-label": `Remove ${each.name}` }))));
+    if (list.children.length === 0) list.append(h("li.soft",
+      "None yet. They are kept in this browser; their addresses may be shared."));
   };
   const form = h("form.inline-controls", { submit: event => {
     event.preventDefault();
     params.set("saved", named.value);
-    write([...read().filter(each => each.name !== named.value), { name: named.value, hash: format(view, name, params) }]);
+    write([...read().filter(each => each.name !== named.value), { name: named.value,
+      hash: format(view, name, params) }]);
     change({ saved: named.value });
     toast(`Saved as “${named.value}”.`);
     node.close();

@@ -37,7 +37,7 @@ export class ConsoleStream {
   #failures = 0;
   #timer = 0;
 
-  // `state` gets "connecting", "live", "away" (with the reason), "expired" or "refused" (with the problem).
+  // `state` gets "connecting", "live", "away" (with the error), "expired" or "refused" (with the problem).
   // `always` has handlers of events beside those of the view.
   constructor(state, always) {
     this.state = state;
@@ -53,7 +53,8 @@ export class ConsoleStream {
   // The same query keeps the stream that is there.
   follow(query, handlers) {
     this.handlers = handlers;
-    const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== "" && value != null)).toString();
+    const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""
+      && value != null)).toString();
     if (text === this.#query && this.#abort) return;
     this.#query = text;
     if (!this.stopped) this.#open();
@@ -91,14 +92,14 @@ export class ConsoleStream {
         const value = JSON.parse(data);
         if (event === "expired") return this.#stop("expired", value);
         // The server goes, and says when to come back.
-        if (event === "end") return this.#again(abort, "The server shuts down.", value.reconnect_after_ms);
+        if (event === "end") return this.#again(abort, new Error("The server shuts down."), value.reconnect_after_ms);
         this.#take(event, value);
       }
-      this.#again(abort, "The stream ended.");
+      this.#again(abort, new Error("The stream ended."));
     } catch (error) {
       if (abort.signal.aborted) return;
       if (error instanceof Problem && [400, 401, 403, 404].includes(error.status)) return this.#stop("refused", error);
-      this.#again(abort, error.message);
+      this.#again(abort, error);
     }
   }
 

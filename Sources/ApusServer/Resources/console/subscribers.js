@@ -1,7 +1,7 @@
 // Subscribers: who is connected to what, how far behind, what was not delivered and why.
 
 import { request } from "./api.js";
-import { button, field, h, input, quietly, search, select, setText, show } from "./dom.js";
+import { button, field, h, input, search, select, setText, show, written } from "./dom.js";
 import * as text from "./format.js";
 import { change, topicLink } from "./route.js";
 import { Rows } from "./rows.js";
@@ -15,14 +15,16 @@ const columns = [["Client", "name"], ["Topic", "name"], ["Lag", "number"], ["Dro
 const reasons = {
   SLOW_CONSUMER: "was too slow for its policy and was cut", DISCONNECTED: "the client left",
   UNSUBSCRIBED: "the client unsubscribed", KICKED: "an administrator disconnected it",
-  TOPIC_DELETED: "the topic was deleted", TOKEN_EXPIRED: "its credential expired", REVOKED: "its credential was revoked",
+  TOPIC_DELETED: "the topic was deleted", TOKEN_EXPIRED: "its credential expired",
+    REVOKED: "its credential was revoked",
   NO_PONG: "gave no sign of life", OVERLOADED: "the server’s memory was short", SHUTDOWN: "the server shut down",
   RATE_LIMITED: "sent far more than it may",
 };
 const policies = {
   "drop-oldest": "its oldest waiting messages are skipped",
   "drop-newest": "messages that come while there is no room are skipped",
-  latest: "of messages with one key it gets only the newest", disconnect: "it is cut", throttle: "publishers wait for it",
+  latest: "of messages with one key it gets only the newest", disconnect: "it is cut",
+    throttle: "publishers wait for it",
 };
 
 // In sentences: is something wrong, and what.
@@ -91,7 +93,8 @@ const rowFor = server => cells => {
 };
 
 function goneTable(gone, now) {
-  return table("Subscriptions that ended", ["Client", "Topic", "When", "Why", ["Delivered", "number"], ["Dropped", "number"]],
+  return table("Subscriptions that ended", ["Client", "Topic", "When", "Why", ["Delivered", "number"], ["Dropped",
+    "number"]],
     gone.map(each => [each.client_id, h("a", { href: topicLink(each.topic) }, each.topic),
       h("span", { title: text.moment(each.at) }, text.ago(each.at, now)),
       h("span", badge(each.reason, each.reason === "SLOW_CONSUMER" ? "bad" : ""), " ",
@@ -102,10 +105,11 @@ function goneTable(gone, now) {
 class View {
   constructor(root, { follow, server }) {
     Object.assign(this, { follow, server, list: [] });
-    const later = name => quietly(200, () => change({ [name]: this[name].value }));
+    const later = name => () => change({ [name]: this[name].value });
     this.search = search("Search client, address or topic", later("search"));
-    this.topic = input({ type: "search", placeholder: "any", input: later("topic") });
-    this.sort = select(sorts, "lag", { change: () => change({ sort: this.sort.value === "lag" ? "" : this.sort.value }) });
+    this.topic = input({ type: "search", placeholder: "any", ...written(200, later("topic")) });
+    this.sort = select(sorts, "lag", { change: () => change({ sort: this.sort.value === "lag" ? ""
+      : this.sort.value }) });
     this.status = h("p.soft", { role: "status" });
     this.rows = new Rows({ label: "Subscribers", columns, row: rowFor(server), item: index => this.list[index],
       open: index => details(this.list[index], server.admin) });
@@ -115,7 +119,8 @@ class View {
     root.replaceChildren(h("div.view-fill.subscribers",
       h("div.toolbar", h("div.grow", this.search), field("Topic", this.topic), field("Sort by", this.sort)),
       this.status, this.rows.node, this.nothing,
-      h("section.gone", { "aria-labelledby": "gone-title" }, h("h2", { id: "gone-title" }, "Recently gone"), this.gone)));
+      h("section.gone", { "aria-labelledby": "gone-title" }, h("h2", { id: "gone-title" }, "Recently gone"),
+        this.gone)));
   }
 
   update(params) {
@@ -132,7 +137,8 @@ class View {
     this.rows.count = subscribers.length;
     const behind = subscribers.filter(({ lag }) => lag.messages > 0).length;
     const losing = subscribers.filter(({ dropped }) => dropped > 0).length;
-    const number = subscribers.length >= most ? `The first ${text.count(most)} subscribers` : text.plural(subscribers.length, "subscriber");
+    const number = subscribers.length >= most ? `The first ${text.count(most)} subscribers`
+      : text.plural(subscribers.length, "subscriber");
     setText(this.status, `${number} · ${text.count(behind)} behind · ${text.count(losing)} with drops`);
     show(this.rows.node, subscribers.length > 0);
     show(this.nothing, subscribers.length === 0);

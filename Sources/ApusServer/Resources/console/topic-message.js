@@ -18,7 +18,8 @@ export function coloured(json) {
   for (const match of json.matchAll(jsonParts)) {
     parts.push(json.slice(at, match.index));
     const [whole, string, colon, word] = match;
-    const kind = colon !== undefined ? "json-name" : string !== undefined ? "json-text" : word ? "json-word" : "json-number";
+    const kind = colon !== undefined ? "json-name" : string !== undefined ? "json-text" : word ? "json-word"
+      : "json-number";
     parts.push(h("span", { class: kind }, colon === undefined ? whole : string));
     if (colon !== undefined) parts.push(colon);
     at = match.index + whole.length;
@@ -45,16 +46,19 @@ export class MessageDetail {
     this.view = view;
     this.shape = "pretty";
     this.title = h("h2", { id: "message-title" });
-    this.choice = choice("Shown as", [["pretty", "JSON"], ["raw", "Raw"], ["bytes", "Bytes"], ["trace", "Where it went"]], "pretty", shape => this.#reshape(shape));
+    this.choice = choice("Shown as", [["pretty", "JSON"], ["raw", "Raw"], ["bytes", "Bytes"], ["trace",
+      "Where it went"]], "pretty", shape => this.#reshape(shape));
     this.body = h("div.message-body");
     this.facts = h("div");
     const again = button("Publish again…", () => view.publishAgain(this.message.value));
-    const close = h("button", { type: "button", class: "bare", "aria-label": "Close", click: () => { this.hide(); closed(); } }, icon("close"));
-    this.sameKey = button("Only this key", () => change({ where: `key == ${JSON.stringify(this.message.value.key)}`, message: "" }));
+    const close = h("button", { type: "button", class: "bare", "aria-label": "Close",
+      click: () => { this.hide(); closed(); } }, icon("close"));
+    this.sameKey = button("Only this key", () => change({ where: `key == ${JSON.stringify(this.message.value.key)}`,
+      message: "" }));
     this.node = h("aside.detail.card", { "aria-labelledby": "message-title", hidden: true },
       h("header", this.title, close), this.facts,
-      h("div.toolbar", this.choice), this.body,
-      h("div.buttons", !view.pattern && again, button("Copy", () => copy(this.#copied())), this.sameKey));
+      h("div.buttons", !view.pattern && again, button("Copy", () => copy(this.#copied())), this.sameKey),
+      this.choice, this.body);
     this.node.addEventListener("keydown", event => { if (event.key === "Escape") close.click(); });
   }
 
@@ -64,8 +68,11 @@ export class MessageDetail {
     this.message = message;
     const { value } = message;
     setText(this.title, value.offset == null ? "Message" : `Message ${value.offset}`);
-    this.facts.replaceChildren(facts([["Published", value.ts && `${text.moment(value.ts).slice(0, 10)} ${text.clock(value.ts, true)}`], ["Topic", this.view.pattern ? value.topic : null],
-      ["Id", h("code", value.id ?? text.none)], ["Key", value.key && h("code", value.key)], ["Size", text.bytes(new TextEncoder().encode(JSON.stringify(value.payload) ?? "").length)]]));
+    this.facts.replaceChildren(facts([["Published", value.ts
+      && `${text.moment(value.ts).slice(0, 10)} ${text.clock(value.ts, true)}`],
+      ["Topic", this.view.pattern ? value.topic : null],
+      ["Id", h("code", value.id ?? text.none)], ["Key", value.key && h("code", value.key)], ["Size",
+        text.bytes(new TextEncoder().encode(JSON.stringify(value.payload) ?? "").length)]]));
     show(this.sameKey, value.key != null);
     show(this.node, true);
     this.#draw();
@@ -87,7 +94,8 @@ export class MessageDetail {
     this.choice.choose(this.shape);
     if (this.shape === "trace") return void this.#trace();
     const { raw, value } = this.message;
-    const whole = this.shape === "raw" ? raw : this.shape === "bytes" ? dump(raw) : JSON.stringify(value.payload, null, 2) ?? "";
+    const whole = this.shape === "raw" ? raw : this.shape === "bytes" ? dump(raw) : JSON.stringify(value.payload, null,
+      2) ?? "";
     const long = whole.length > longestShown;
     const words = long ? whole.slice(0, longestShown) : whole;
     const colours = this.shape === "pretty" && words.length < 100_000;
@@ -102,7 +110,8 @@ export class MessageDetail {
     let content;
     try {
       const answer = await request("trace", { query: { id, topic: topic ?? this.view.name } });
-      content = answer.found ? traced(answer) : note("The server no longer has this message, so it does not know where it went.");
+      content = answer.found ? traced(answer)
+        : note("The server no longer has this message, so it does not know where it went.");
     } catch (error) {
       content = note(error.message, "bad");
     }
@@ -115,5 +124,6 @@ function traced({ stored, bytes, subscribers = [], gone = [] }) {
     each.client_id, badge(each.outcome ?? "gone", outcomes[each.outcome] ?? ""), each.reason ?? "",
     each.at ? text.clock(each.at, true) : "", each.address ?? ""]);
   return h("div", h("p", `Stored: ${stored ?? text.none} · ${text.bytes(bytes)}`),
-    rows.length > 0 ? table("Where the message went", ["Client", "Outcome", "Why", "When", "Address"], rows) : note("Nobody was subscribed when it was published."));
+    rows.length > 0 ? table("Where the message went", ["Client", "Outcome", "Why", "When", "Address"], rows)
+      : note("Nobody was subscribed when it was published."));
 }

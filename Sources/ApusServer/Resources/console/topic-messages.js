@@ -1,6 +1,6 @@
 // The messages of a topic: live, or back in time; filtered, and one of them in detail.
 
-import { button, choice, field, h, input, quietly, search, select, setText, show } from "./dom.js";
+import { button, choice, field, h, input, search, select, setText, show, written } from "./dom.js";
 import * as text from "./format.js";
 import { icon } from "./icons.js";
 import { testFor } from "./message-filter.js";
@@ -12,7 +12,8 @@ import { Tail } from "./tail.js";
 import { MessageDetail } from "./topic-message.js";
 
 const columns = [["Time", "time"], ["Offset", "number offset"], ["Key", "key"], ["Payload", "payload"]];
-const starts = [["", "From now on"], ["20", "The last 20, then on"], ["1000", "The last 1,000, then on"], ["all", "All that is kept, then on"]];
+const starts = [["", "From now on"], ["20", "The last 20, then on"], ["1000", "The last 1,000, then on"], ["all",
+  "All that is kept, then on"]];
 const previewLength = 400;
 
 const rowFor = pattern => (cells, node) => {
@@ -43,31 +44,35 @@ export class MessagesTab {
     this.frame = 0;
     this.rows = new Rows({ label: "Messages", row: rowFor(view.pattern), item: index => this.list.at(index),
       columns: view.pattern ? columns.with(1, ["Topic", "key"]) : columns,
-      open: index => this.#choose(index), moved: index => this.detail.visible && this.#choose(index), scrolled: () => this.#scrolled() });
+      open: index => this.#choose(index), moved: index => this.detail.visible && this.#choose(index),
+        scrolled: () => this.#scrolled() });
     this.detail = new MessageDetail(view, { closed: () => { change({ message: "" }); this.rows.node.focus(); } });
-    this.history = new History(view.name, this.list, () => this.#tick());
+    this.history = new History(view.name, this.list, () => this.#changed());
     this.#controls();
     panel.replaceChildren(h("div.messages", this.toolbar, this.filters, this.filterProblem, this.status,
       h("div.split", h("div.stack", this.rows.node, this.nothing, this.newer), this.detail.node)));
-    this.tick = this.tick.bind(this);
-    this.frame = requestAnimationFrame(this.tick);
+    this.#changed();
   }
 
   #controls() {
-    const later = name => quietly(250, () => change({ [name]: this[name].value }));
-    this.mode = choice("Messages", [["", "Live"], ["history", "Back in time"]], "", mode => change({ mode, message: "" }, { replace: false }));
+    const later = name => () => change({ [name]: this[name].value });
+    this.mode = choice("Messages", [["", "Live"], ["history", "Back in time"]], "",
+      mode => change({ mode, message: "" }, { replace: false }));
     this.start = select(starts, "", { "aria-label": "Begin with", change: () => change({ start: this.start.value }) });
     this.pause = button("", () => this.togglePause(), "with-icon");
-    this.from = input({ placeholder: "10m, a time, an offset, all", change: () => change({ from: this.from.value.trim() }) });
+    this.from = input({ placeholder: "10m, a time, an offset, all",
+      change: () => change({ from: this.from.value.trim() }) });
     this.more = button("Next page", () => this.history.next());
     this.past = h("div.inline-controls", field("From", this.from), this.more);
     this.now = h("div.inline-controls", this.start, this.pause);
     this.toolbar = h("div.toolbar", this.view.pattern ? null : this.mode, this.now, this.past,
       h("div.spacer"), button("Clear", () => { this.list.clear(); this.#changed(); }, "bare"));
     this.text = search("Search messages", later("text"));
-    this.place = select([["", "in all"], ["key", "in the key"], ["id", "in the id"], ["payload", "in the payload"]], "", { "aria-label": "Where to search", change: () => change({ in: this.place.value }) });
-    this.where = input({ type: "search", placeholder: "payload.amount > 100 and key == \"a\"", "aria-label": "Filter by JSON path",
-      class: "code", "aria-describedby": "filter-problem", input: later("where") });
+    this.place = select([["", "in all"], ["key", "in the key"], ["id", "in the id"], ["payload", "in the payload"]],
+      "", { "aria-label": "Where to search", change: () => change({ in: this.place.value }) });
+    this.where = input({ type: "search", placeholder: "payload.amount > 100 and key == \"a\"",
+      "aria-label": "Filter by JSON path",
+      class: "code", "aria-describedby": "filter-problem", ...written(250, later("where")) });
     this.filters = h("div.toolbar.filters", h("div.joined", this.text, this.place), h("div.grow", this.where));
     this.filterProblem = h("p.problem", { id: "filter-problem", role: "status", hidden: true });
     this.status = h("p.soft.status-line");
@@ -129,8 +134,8 @@ export class MessagesTab {
     } else {
       const start = from === "all" ? { since: "all" } : from ? { last_n: Number(from) || 0 } : {};
       this.tail = new Tail(this.view.name, start, {
-        event: raw => this.list.add(raw),
-        notice: words => this.list.add("", { notice: words, ts: new Date().toISOString() }),
+        event: raw => { this.list.add(raw); this.#changed(); },
+        notice: words => { this.list.add("", { notice: words, ts: new Date().toISOString() }); this.#changed(); },
         state: (name, detail) => { this.state = name; this.reason = detail; this.#changed(); },
       }, this.view.pattern);
     }
@@ -141,7 +146,7 @@ export class MessagesTab {
     if (!this.tail) return;
     this.paused = !this.paused;
     this.#pauseLabel();
-    if (!this.paused) this.#follow();
+    if (this.paused) this.#changed(); else this.#follow();
   }
 
   #pauseLabel() {
@@ -163,25 +168,20 @@ export class MessagesTab {
     this.#changed();
   }
 
-  #changed() { this.dirty = true; }
-
   // Once for each frame, whatever has come: this is what keeps the page alive under a flood.
-  tick() {
-    this.frame = requestAnimationFrame(this.tick);
-    if (!this.paused && (this.list.waiting > 0 || this.list.busy)) this.#tick();
-    else if (this.paused && this.list.waiting !== this.heldBack) this.dirty = true;
-    if (this.dirty) this.#draw();
-  }
-
-  #tick() {
-    const gone = this.list.absorb();
-    if (gone > 0 && !this.following) this.rows.shift(gone);
-    this.dirty = true;
+  #changed() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      if (!this.paused) {
+        const gone = this.list.absorb();
+        if (gone > 0 && !this.following) this.rows.shift(gone);
+        if (this.list.waiting > 0 || this.list.busy) this.#changed();
+      }
+      this.#draw();
+    });
   }
 
   #draw() {
-    this.dirty = false;
-    this.heldBack = this.list.waiting;
     const { length } = this.list;
     this.rows.count = length;
     if (this.following && !this.paused) this.rows.toEnd();
@@ -198,7 +198,7 @@ export class MessagesTab {
       this.told = performance.now();
       this.words = words;
       setText(this.status, words);
-    } else if (words !== this.words) this.dirty = true;
+    } else if (words !== this.words) this.#changed();
     if (this.wanted && !this.detail.visible) this.#reopen();
   }
 
@@ -223,11 +223,15 @@ export class MessagesTab {
     const { list } = this;
     const parts = [];
     if (this.tail) {
-      const states = { connecting: "Connecting…", live: "Live", away: `Connection lost (${this.reason}); coming back…`, refused: `Ended: ${this.reason}`, expired: "The credential has ended" };
+      const states = { connecting: "Connecting…", live: "Live",
+        away: `Connection lost (${this.reason}); coming back…`,
+        refused: `Ended: ${this.reason}`, expired: "The credential has ended" };
       parts.push(this.paused ? `Paused, ${text.plural(list.waiting, "message")} waiting` : states[this.state] ?? "");
       parts.push(`${text.count(list.received)} received`);
     } else parts.push(this.history.status);
-    if (list.length !== list.kept) parts.push(`${text.count(list.length)} of ${text.count(list.kept)} match${list.busy ? " so far" : ""}`);
+    if (list.length !== list.kept) {
+      parts.push(`${text.count(list.length)} of ${text.count(list.kept)} match${list.busy ? " so far" : ""}`);
+    }
     if (list.kept >= mostKept) parts.push(`only the last ${text.count(mostKept)} are kept here`);
     if (list.skipped > 0) parts.push(`${text.count(list.skipped)} not shown: this page could not keep up`);
     return parts.filter(Boolean).join(" · ");

@@ -9,7 +9,8 @@ import { PublishTab } from "./topic-publish.js";
 import { SettingsTab } from "./topic-settings.js";
 import { confirm, empty, toast } from "./ui.js";
 
-const tabs = [["messages", "Messages", MessagesTab], ["publish", "Publish", PublishTab], ["settings", "Settings", SettingsTab]];
+const tabs = [["messages", "Messages", MessagesTab], ["publish", "Publish", PublishTab], ["settings", "Settings",
+  SettingsTab]];
 const refresh = 2000;
 const isPattern = name => name.split(".").some(token => token === "*" || token === ">");
 
@@ -19,7 +20,8 @@ function fact(name) {
 }
 
 class Figures {
-  #facts = { rate: fact("Rate"), bytes: fact("Bytes"), subscribers: fact("Subscribers"), kept: fact("Kept"), ever: fact("Ever"), size: fact("Size"), durability: fact("Durability") };
+  #facts = { rate: fact("Rate"), bytes: fact("Bytes"), subscribers: fact("Subscribers"), kept: fact("Kept"),
+    ever: fact("Ever"), size: fact("Size"), durability: fact("Durability") };
 
   constructor() {
     this.node = h("dl.facts.inline", Object.values(this.#facts).map(({ node }) => node));
@@ -30,7 +32,8 @@ class Figures {
     rate.set(text.rate(rates?.messages_per_second));
     sent.set(text.byteRate(rates?.bytes_per_second));
     readers.set(text.count(subscribers));
-    kept.set(last < first ? "nothing" : `${text.count(last - first + 1)}, from ${text.count(first)} to ${text.count(last)}`);
+    kept.set(last < first ? "nothing"
+      : `${text.count(last - first + 1)}, from ${text.count(first)} to ${text.count(last)}`);
     ever.set(text.count(messages));
     size.set(disk ? `${text.bytes(bytes)}, on disk ${text.bytes(disk.bytes)}` : text.bytes(bytes));
     durability.set(settings?.durability ?? text.none);
@@ -47,15 +50,20 @@ class View {
     this.figures = new Figures();
     this.problem = h("p.note.bad", { role: "status", hidden: true });
     this.panel = h("div.tab-panel", { role: "tabpanel", id: "topic-panel" });
-    this.tabs = tabs.map(([key, title]) => h("a", { role: "tab", id: `tab-${key}`, "aria-controls": "topic-panel", href: topicLink(this.name, { tab: key === "messages" ? "" : key }), keydown: event => this.#tabKey(event) }, title));
-    const actions = h("div.buttons", {},
+    this.tabs = tabs.map(([key, title]) => h("a", { role: "tab", id: `tab-${key}`, "aria-controls": "topic-panel",
+      href: topicLink(this.name, { tab: key === "messages" ? "" : key }), keydown: event => this.#tabKey(event) },
+      title));
+    const actions = h("div.buttons",
       h("a.button", { href: format("subscribers", "", { topic: this.name }) }, "Subscribers"),
-      !this.pattern && button("Purge…", () => this.#purge()), !this.pattern && button("Delete…", () => this.#delete(), "danger"));
-    root.replaceChildren(h("div.view-fill.topic", {},
-      h("header.topic-head", h("div.title-row", {},
-        h("h1.topic-name", h("a", { href: "#/topics", class: "soft" }, "Topics"), h("span.soft", { "aria-hidden": "true" }, " › "), this.name), actions),
+      !this.pattern && button("Purge…", () => this.#purge()),
+      !this.pattern && button("Delete…", () => this.#delete(), "danger"));
+    root.replaceChildren(h("div.view-fill.topic",
+      h("header.topic-head", h("div.title-row",
+        h("h1.topic-name", h("a", { href: "#/topics", class: "soft" }, "Topics"),
+          h("span.soft", { "aria-hidden": "true" }, " › "), this.name), actions),
       this.pattern ? h("p.soft", "A pattern: live messages of all topics that match.") : this.figures.node),
-      this.problem, h("div.tabs", { role: "tablist", "aria-label": "Topic" }, this.pattern ? this.tabs[0] : this.tabs), this.panel));
+      this.problem, h("div.tabs", { role: "tablist", "aria-label": "Topic" }, this.pattern ? this.tabs[0] : this.tabs),
+        this.panel));
     this.load = this.load.bind(this);
     if (!this.pattern) this.load();
   }
@@ -151,5 +159,6 @@ export function mount(root, context) {
   const view = new View(root, context);
   view.update(context.params);
   context.follow({ view: "none" }, {});
-  return { update: params => view.update(params), close: () => view.close(), get rows() { return view.rows; }, togglePause: () => view.tab?.togglePause?.() };
+  return { update: params => view.update(params), close: () => view.close(), get rows() { return view.rows; },
+    togglePause: () => view.tab?.togglePause?.() };
 }

@@ -12,7 +12,8 @@ const page = 200;
 const mostKnown = 5000;
 const sorts = [["name", "Name"], ["rate", "Messages per second"], ["bytes", "Bytes kept"],
   ["subscribers", "Subscribers"], ["messages", "Messages ever"]];
-const columns = [["Topic", "name"], ["Messages/s", "number"], ["Bytes/s", "number wide-only"], ["Subscribers", "number"],
+const columns = [["Topic", "name"], ["Messages/s", "number"], ["Bytes/s", "number wide-only"], ["Subscribers",
+  "number"],
   ["Messages", "number wide-only"], ["Kept", "number wide-only"], ["Durability", "wide-only"]];
 
 function row(cells) {
@@ -22,7 +23,8 @@ function row(cells) {
     setText(link, topic?.name ?? "…");
     link.title = topic?.name ?? "";
     link.href = topic ? topicLink(topic.name) : "#/topics";
-    const values = topic ? [text.short(topic.messages_per_s), text.bytes(topic.bytes_per_s), text.count(topic.subscribers),
+    const values = topic ? [text.short(topic.messages_per_s), text.bytes(topic.bytes_per_s),
+      text.count(topic.subscribers),
       text.short(topic.messages), text.bytes(topic.bytes), topic.durability ?? text.none] : [];
     for (let index = 1; index < cells.length; index++) setText(cells[index], values[index - 1]);
     cells[1].classList.toggle("busy", topic?.messages_per_s > 0);
@@ -70,7 +72,7 @@ class TopicList {
   constructor(root, { follow }) {
     this.follow = follow;
     this.total = h("p.soft", { role: "status" });
-    this.search = search("Search topics", quietly(200, () => change({ search: this.search.value })));
+    this.search = search("Search topics", () => change({ search: this.search.value }));
     this.sort = select(sorts, "name", { change: () => {
       const sort = this.sort.value === "name" ? "" : this.sort.value;
       change({ sort, order: sort && "desc" });

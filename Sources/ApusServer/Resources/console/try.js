@@ -1,7 +1,7 @@
 // Try: the protocol by hand. Commands with their members, a WebSocket, what was sent and what came.
 
 import { credential, socketAddress, uuid } from "./api.js";
-import { button, choice, field, h, quietly, select, setText, show } from "./dom.js";
+import { button, choice, field, h, select, setText, show, written } from "./dom.js";
 import { clock } from "./format.js";
 import { answers, commands } from "./protocol.js";
 import { change } from "./route.js";
@@ -23,29 +23,34 @@ const row = cells => entry => {
 class View {
   constructor(root) {
     this.lines = [];
-    this.skipped = 0;
-    this.path = select([["ws", "/ws"], ["v1/ws", "/v1/ws"]], "ws", { change: () => change({ path: this.path.value === "ws" ? "" : this.path.value }) });
+    this.path = select([["ws", "/ws"], ["v1/ws", "/v1/ws"]], "ws",
+      { change: () => change({ path: this.path.value === "ws" ? "" : this.path.value }) });
     this.connect = button("Connect", () => this.socket ? this.socket.close() : this.#connect(), "primary");
     this.state = h("span.badge", { role: "status" }, "not connected");
-    this.names = choice("Command", commands.map(({ name }) => [name, name]), "", name => change({ command: name, text: "" }, { replace: false }));
+    this.names = choice("Command", commands.map(({ name }) => [name, name]), "",
+      name => change({ command: name, text: "" }, { replace: false }));
     this.about = h("p");
     this.text = h("textarea", { rows: 7, class: "code", spellcheck: "false", "aria-label": "Command, JSON",
-      input: quietly(400, () => change({ text: this.text.value })), keydown: event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#send(); } });
+      ...written(400, () => change({ text: this.text.value })),
+        keydown: event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#send(); } });
     this.problem = h("p.problem", { role: "status", hidden: true });
     this.send = button("Send", () => this.#send(), "primary");
     this.schema = h("div");
     this.rows = new Rows({ label: "Sent and received", headless: true, row,
-      columns: [["", "time"], ["", "direction"], ["", "kind"], ["", "payload"]], item: index => this.lines[index], open: index => this.#details(this.lines[index]) });
+      columns: [["", "time"], ["", "direction"], ["", "kind"], ["", "payload"]], item: index => this.lines[index],
+        open: index => this.#details(this.lines[index]) });
     this.history = h("ul.recent");
-    this.draw = quietly(60, () => this.#draw());
-    root.replaceChildren(h("div.try.view-fill", {},
+    root.replaceChildren(h("div.try.view-fill",
       h("div.toolbar", field("Endpoint", this.path), this.connect, this.state, h("div.spacer"),
         button("Messages of the server", () => this.#answers()), h("a.button", { href: "docs" }, "HTTP interface")),
-      h("div.columns", {},
-        h("section.card", { "aria-labelledby": "try-command" }, h("h2", { id: "try-command" }, "Command"), this.names, this.about, this.text, this.problem,
-          h("div.buttons", this.send, button("New ids", () => this.#renew()), h("span.soft", "Ctrl+Enter sends")), this.schema,
+      h("div.columns",
+        h("section.card", { "aria-labelledby": "try-command" }, h("h2", { id: "try-command" }, "Command"), this.names,
+          this.about, this.text, this.problem,
+          h("div.buttons", this.send, button("New ids", () => this.#renew()), h("span.soft", "Ctrl+Enter sends")),
+            this.schema,
           h("h3", "Sent before"), this.history),
-        h("section.card.stack", { "aria-labelledby": "try-log" }, h("header", h("h2", { id: "try-log" }, "Sent and received"),
+        h("section.card.stack", { "aria-labelledby": "try-log" }, h("header",
+          h("h2", { id: "try-log" }, "Sent and received"),
           button("Clear", () => { this.lines = []; this.#draw(); }, "bare")), this.rows.node))));
     this.#listSent();
   }
@@ -60,7 +65,8 @@ class View {
     if (this.command === command) return;
     this.command = command;
     setText(this.about, command.about);
-    this.schema.replaceChildren(table("Members", ["Member", "Value", ""], command.members.map(([member, kind, what]) => [h("code", member), [kind, "soft"], what])));
+    this.schema.replaceChildren(table("Members", ["Member", "Value", ""],
+      command.members.map(([member, kind, what]) => [h("code", member), [kind, "soft"], what])));
   }
 
   // Fresh ids: a topic with a dedupe window takes each once.
@@ -77,7 +83,8 @@ class View {
       this.#add("·", "local", `connected to ${socket.url}`);
       if (credential.value) {
         socket.send(JSON.stringify(credential.command));
-        this.#add("→", "auth", JSON.stringify({ ...credential.command, [credential.isToken ? "token" : "api_key"]: "…" }));
+        this.#add("→", "auth", JSON.stringify({ ...credential.command, [credential.isToken ? "token"
+          : "api_key"]: "…" }));
       }
       if (this.afterwards) this.#send();
     };
@@ -97,7 +104,8 @@ class View {
 
   #send() {
     let value;
-    try { value = JSON.parse(this.text.value); } catch (error) { value = undefined; setText(this.problem, `It is sent as it is, though it is not JSON: ${error.message}`); }
+    try { value = JSON.parse(this.text.value); } catch (error) { value = undefined; setText(this.problem,
+      `It is sent as it is, though it is not JSON: ${error.message}`); }
     show(this.problem, value === undefined);
     if (this.socket?.readyState !== WebSocket.OPEN) {
       this.afterwards = true;
@@ -141,7 +149,8 @@ class View {
   #details({ text }) {
     let shown = text;
     try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* Shown as it is. */ }
-    dialog("Message", h("div", h("pre", { tabindex: "0" }, coloured(shown)), h("div.buttons.end", button("Copy", () => copy(text)))), { wide: true });
+    dialog("Message", h("div", h("pre", { tabindex: "0" }, coloured(shown)), h("div.buttons.end",
+      button("Copy", () => copy(text)))), { wide: true });
   }
 
   #answers() {

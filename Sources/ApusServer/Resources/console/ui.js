@@ -39,7 +39,8 @@ export function empty(title, text, ...more) {
 export function dialog(title, content, { wide = false, onclose } = {}) {
   const heading = h("h2", { id: freshId("dialog") }, title);
   const node = h("dialog", { "aria-labelledby": heading.id, class: wide ? "wide" : "" },
-    h("header", heading, h("button", { type: "button", class: "bare", "aria-label": "Close", click: () => node.close() }, icon("close"))),
+    h("header", heading, h("button", { type: "button", class: "bare", "aria-label": "Close",
+      click: () => node.close() }, icon("close"))),
     h("div.dialog-content", content));
   const before = document.activeElement;
   node.addEventListener("close", () => {
