@@ -53,7 +53,7 @@ class Page:
 
     def __init__(self, connection):
         self._connection, self._answers, self._number = connection, {}, 0
-        self.complaints = []
+        self.complaints, self.requests = [], []
 
     @classmethod
     @asynccontextmanager
@@ -63,21 +63,21 @@ class Page:
                 connect(await _devtools(profile), max_size=None, proxy=None) as connection:
             page = cls(connection)
             for domain in ("Log", "Runtime", "Page"):
-                await page._ask(f"{domain}.enable")
+                await page.ask(f"{domain}.enable")
             await page.go(address)
             yield page
 
     async def go(self, address):
         """Goes to the address, and waits until all of it is there."""
         self._answers.pop("loaded", None)
-        went = await self._ask("Page.navigate", url=address)
+        went = await self.ask("Page.navigate", url=address)
         assert "errorText" not in went, went
         while "loaded" not in self._answers:
             await self._receive()
 
     async def evaluate(self, script):
         """What the script, a promise, comes to."""
-        done = await self._ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        done = await self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
@@ -90,10 +90,13 @@ class Page:
             self.complaints.append(parameters)
         elif name == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
             self.complaints.append(parameters)
+        elif name == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
         elif name == "Page.loadEventFired":
             self._answers["loaded"] = message
 
-    async def _ask(self, method, **parameters):
+    async def ask(self, method, **parameters):
+        """What the browser answers to a command of its protocol."""
         self._number += 1
         await self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
         while self._number not in self._answers:

@@ -1,0 +1,173 @@
+// Try: the protocol by hand. Commands with their members, a WebSocket, what was sent and what came.
+
+import { credential, socketAddress, uuid } from "./api.js";
+import { button, choice, field, h, select, setText, show, written } from "./dom.js";
+import { clock } from "./format.js";
+import { answers, commands } from "./protocol.js";
+import { change } from "./route.js";
+import { Rows } from "./rows.js";
+import { coloured } from "./topic-message.js";
+import { copy, dialog, table } from "./ui.js";
+
+const mostLines = 5000;
+// As long as the page is open, whatever view is shown.
+const sent = [];
+
+const row = cells => entry => {
+  if (!entry) return;
+  const values = [clock(entry.at, true), entry.direction, entry.kind, entry.text.slice(0, 500)];
+  values.forEach((value, index) => setText(cells[index], value));
+  cells[2].className = `kind is-${entry.kind}`;
+};
+
+class View {
+  constructor(root) {
+    this.lines = [];
+    this.path = select([["ws", "/ws"], ["v1/ws", "/v1/ws"]], "ws",
+      { change: () => change({ path: this.path.value === "ws" ? "" : this.path.value }) });
+    this.connect = button("Connect", () => this.socket ? this.socket.close() : this.#connect(), "primary");
+    this.state = h("span.badge", { role: "status" }, "not connected");
+    this.names = choice("Command", commands.map(({ name }) => [name, name]), "",
+      name => change({ command: name, text: "" }, { replace: false }));
+    this.about = h("p");
+    this.text = h("textarea", { rows: 7, class: "code", spellcheck: "false", "aria-label": "Command, JSON",
+      ...written(400, () => change({ text: this.text.value })),
+        keydown: event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#send(); } });
+    this.problem = h("p.problem", { role: "status", hidden: true });
+    this.send = button("Send", () => this.#send(), "primary");
+    this.schema = h("div");
+    this.rows = new Rows({ label: "Sent and received", headless: true, row,
+      columns: [["", "time"], ["", "direction"], ["", "kind"], ["", "payload"]], item: index => this.lines[index],
+        open: index => this.#details(this.lines[index]) });
+    this.history = h("ul.recent");
+    root.replaceChildren(h("div.try.view-fill",
+      h("div.toolbar", field("Endpoint", this.path), this.connect, this.state, h("div.spacer"),
+        button("Messages of the server", () => this.#answers()), h("a.button", { href: "docs" }, "HTTP interface")),
+      h("div.columns",
+        h("section.card", { "aria-labelledby": "try-command" }, h("h2", { id: "try-command" }, "Command"), this.names,
+          this.about, this.text, this.problem,
+          h("div.buttons", this.send, button("New ids", () => this.#renew()), h("span.soft", "Ctrl+Enter sends")),
+            this.schema,
+          h("h3", "Sent before"), this.history),
+        h("section.card.stack", { "aria-labelledby": "try-log" }, h("header",
+          h("h2", { id: "try-log" }, "Sent and received"),
+          button("Clear", () => { this.lines = []; this.#draw(); }, "bare")), this.rows.node))));
+    this.#listSent();
+  }
+
+  update(params) {
+    const name = params.get("command") || "subscribe";
+    const command = commands.find(each => each.name === name) ?? commands[0];
+    this.path.value = params.get("path") || "ws";
+    this.names.choose(command.name);
+    const text = params.get("text") || JSON.stringify(command.template, null, 2);
+    if (document.activeElement !== this.text) this.text.value = text;
+    if (this.command === command) return;
+    this.command = command;
+    setText(this.about, command.about);
+    this.schema.replaceChildren(table("Members", ["Member", "Value", ""],
+      command.members.map(([member, kind, what]) => [h("code", member), [kind, "soft"], what])));
+  }
+
+  // Fresh ids: a topic with a dedupe window takes each once.
+  #renew() {
+    this.text.value = this.text.value.replace(/"id":(\s*)"[^"]*"/g, (_, space) => `"id":${space}"${uuid()}"`);
+    change({ text: this.text.value });
+  }
+
+  #connect() {
+    const socket = this.socket = new WebSocket(socketAddress(this.path.value), ["apus"]);
+    this.#say("connecting…", "");
+    socket.onopen = () => {
+      this.#say("connected", "good");
+      this.#add("·", "local", `connected to ${socket.url}`);
+      if (credential.value) {
+        socket.send(JSON.stringify(credential.command));
+        this.#add("→", "auth", JSON.stringify({ ...credential.command, [credential.isToken ? "token"
+          : "api_key"]: "…" }));
+      }
+      if (this.afterwards) this.#send();
+    };
+    socket.onmessage = ({ data }) => this.#add("←", data.match(/^\{"type":"(\w+)"/)?.[1] ?? "", data);
+    socket.onclose = ({ code, reason }) => {
+      if (this.socket === socket) this.socket = null;
+      this.#say("not connected", "");
+      this.#add("·", "local", `closed: ${code} ${reason}`);
+    };
+  }
+
+  #say(words, kind) {
+    setText(this.state, words);
+    this.state.className = `badge ${kind}`;
+    setText(this.connect, this.socket ? "Disconnect" : "Connect");
+  }
+
+  #send() {
+    let value;
+    try { value = JSON.parse(this.text.value); } catch (error) { value = undefined; setText(this.problem,
+      `It is sent as it is, though it is not JSON: ${error.message}`); }
+    show(this.problem, value === undefined);
+    if (this.socket?.readyState !== WebSocket.OPEN) {
+      this.afterwards = true;
+      if (!this.socket) this.#connect();
+      return;
+    }
+    this.afterwards = false;
+    const text = value === undefined ? this.text.value : JSON.stringify(value);
+    this.socket.send(text);
+    this.#add("→", String(value?.type ?? "text"), text);
+    // A credential is never listed.
+    if (value?.type === "auth") return;
+    if (sent[0] !== text) sent.unshift(text);
+    sent.length = Math.min(sent.length, 50);
+    this.#listSent();
+  }
+
+  #add(direction, kind, text) {
+    this.lines.push({ at: Date.now(), direction, kind, text });
+    if (this.lines.length > mostLines + 500) this.lines.splice(0, this.lines.length - mostLines);
+    if (!this.waits) {
+      this.waits = requestAnimationFrame(() => { this.waits = 0; this.#draw(); });
+    }
+  }
+
+  #draw() {
+    const follow = this.rows.atEnd;
+    this.rows.count = this.lines.length;
+    if (follow) this.rows.toEnd();
+    this.rows.renderNow();
+  }
+
+  #listSent() {
+    this.history.replaceChildren(...sent.map(text => h("li", button(text.slice(0, 120), () => {
+      this.text.value = JSON.stringify(JSON.parse(text), null, 2);
+      change({ text: this.text.value });
+    }, { class: "bare left code", title: text.slice(0, 500) }))));
+    if (sent.length === 0) this.history.append(h("li.soft", "What you send is listed here, until the page is closed."));
+  }
+
+  #details({ text }) {
+    let shown = text;
+    try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* Shown as it is. */ }
+    dialog("Message", h("div", h("pre", { tabindex: "0" }, coloured(shown)), h("div.buttons.end",
+      button("Copy", () => copy(text)))), { wide: true });
+  }
+
+  #answers() {
+    dialog("What the server sends", h("div", answers.map(([name, about, example]) =>
+      h("section", h("h3", name), h("p.soft", about), h("pre", coloured(JSON.stringify(example)))))), { wide: true });
+  }
+
+  close() {
+    cancelAnimationFrame(this.waits);
+    this.socket?.close();
+    this.rows.close();
+  }
+}
+
+export function mount(root, context) {
+  const view = new View(root);
+  view.update(context.params);
+  context.follow({ view: "none" }, {});
+  return { update: params => view.update(params), close: () => view.close(), rows: view.rows };
+}

@@ -1,0 +1,170 @@
+// The filter of a tail: `payload.amount > 100 and key == "a"`. Parsed once, then asked for each message.
+
+const tokens = /\s*(?:("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(==|!=|<=|>=|<|>|=|\(|\)|\[|\]|\.)|([\p{L}_$][\p{L}\p{N}_$-]*))/uy;
+const comparisons = new Set(["==", "=", "!=", "<", "<=", ">", ">=", "contains", "startswith", "matches"]);
+const roots = new Set(["payload", "key", "id", "offset", "ts", "topic", "message"]);
+const deepest = 64;
+
+export class FilterError extends Error {}
+
+function split(text) {
+  const found = [];
+  let at = 0;
+  while (text.slice(at).trim()) {
+    tokens.lastIndex = at;
+    const match = tokens.exec(text);
+    if (!match) throw new FilterError(`Cannot read “${text.slice(at).trim().slice(0, 20)}”.`);
+    const [whole, string, number, sign, word] = match;
+    if (string !== undefined) found.push({ kind: "value", text: string, value: parsed(string) });
+    else if (number !== undefined) found.push({ kind: "value", text: number, value: Number(number) });
+    else found.push({ kind: sign === undefined ? "word" : "sign", text: sign ?? word });
+    at += whole.length;
+  }
+  return found;
+}
+
+function parsed(string) {
+  try { return JSON.parse(string); } catch { throw new FilterError(`${string} is not a JSON text.`); }
+}
+
+const kindOf = value => value === null ? "null" : typeof value;
+
+function ordered(left, right, test) {
+  const kind = kindOf(left);
+  return kind === kindOf(right) && (kind === "number" || kind === "string") && test(left, right);
+}
+
+const tests = {
+  "==": (left, right) => left === right,
+  "!=": (left, right) => left !== right,
+  "<": (left, right) => ordered(left, right, (a, b) => a < b),
+  "<=": (left, right) => ordered(left, right, (a, b) => a <= b),
+  ">": (left, right) => ordered(left, right, (a, b) => a > b),
+  ">=": (left, right) => ordered(left, right, (a, b) => a >= b),
+  contains: (left, right) => typeof left === "string" ? left.includes(String(right))
+    : Array.isArray(left) && left.includes(right),
+  startswith: (left, right) => typeof left === "string" && left.startsWith(String(right)),
+};
+
+class Parser {
+  constructor(text) {
+    this.tokens = split(text);
+    this.at = 0;
+    this.depth = 0;
+  }
+
+  get next() { return this.tokens[this.at]; }
+  // A word or sign, if it comes next.
+  take(text) {
+    const token = this.next;
+    if (!token || token.kind === "value" || token.text !== text) return false;
+    this.at++;
+    return true;
+  }
+
+  whole() {
+    const test = this.either();
+    if (this.next) throw new FilterError(`“${this.next.text}” is not expected there. Join conditions with and, or.`);
+    return test;
+  }
+
+  either() {
+    const parts = [this.both()];
+    while (this.take("or")) parts.push(this.both());
+    return parts.length === 1 ? parts[0] : event => parts.some(part => part(event));
+  }
+
+  both() {
+    const parts = [this.single()];
+    while (this.take("and")) parts.push(this.single());
+    return parts.length === 1 ? parts[0] : event => parts.every(part => part(event));
+  }
+
+  single() {
+    if (++this.depth > deepest) throw new FilterError("This is nested too deep.");
+    let test;
+    if (this.take("not")) {
+      const inner = this.single();
+      test = event => !inner(event);
+    } else if (this.take("(")) {
+      test = this.either();
+      if (!this.take(")")) throw new FilterError("A “)” is missing.");
+    } else {
+      test = this.comparison();
+    }
+    this.depth--;
+    return test;
+  }
+
+  comparison() {
+    const path = this.path();
+    const operator = this.next?.text;
+    if (!this.next || this.next.kind === "value" || !comparisons.has(operator)) {
+      return event => ![undefined, null, false].includes(lookUp(event, path));
+    }
+    this.at++;
+    const right = this.value(operator);
+    if (operator === "matches") {
+      const pattern = expression(right);
+      return event => {
+        const left = lookUp(event, path);
+        return typeof left === "string" && pattern.test(left);
+      };
+    }
+    const test = tests[operator === "=" ? "==" : operator];
+    return event => test(lookUp(event, path), right);
+  }
+
+  path() {
+    const root = this.next;
+    if (root?.kind !== "word" || !roots.has(root.text)) {
+      const found = root ? `“${root.text}” is none` : "something is missing";
+      throw new FilterError(`A condition begins with payload, key, id, offset, ts or topic; ${found}.`);
+    }
+    this.at++;
+    const path = [root.text];
+    for (;;) {
+      if (this.take(".")) path.push(this.member());
+      else if (this.take("[")) {
+        const index = this.next;
+        if (index?.kind !== "value") throw new FilterError("Between “[” and “]” is a number or a text in quotes.");
+        this.at++;
+        path.push(index.value);
+        if (!this.take("]")) throw new FilterError("A “]” is missing.");
+      } else return path;
+    }
+  }
+
+  member() {
+    const token = this.next;
+    if (!token || token.kind === "sign") throw new FilterError("A member's name is missing after the dot.");
+    this.at++;
+    return token.kind === "value" ? token.value : token.text;
+  }
+
+  value(operator) {
+    const token = this.next;
+    if (!token || token.kind === "sign") throw new FilterError(`A value is missing after “${operator}”.`);
+    this.at++;
+    if (token.kind === "value") return token.value;
+    return token.text === "true" ? true : token.text === "false" ? false : token.text === "null" ? null : token.text;
+  }
+}
+
+function expression(text) {
+  try { return new RegExp(text, "u"); } catch { throw new FilterError(`“${text}” is not a regular expression.`); }
+}
+
+function lookUp(event, path) {
+  let value = event;
+  for (const part of path) {
+    if (value === null || typeof value !== "object" || !Object.hasOwn(value, part)) return undefined;
+    value = value[part];
+  }
+  return value;
+}
+
+// A test for { payload, key, id, offset, ts, topic }, or null for an empty text. Throws a FilterError.
+export function compile(text) {
+  return text.trim() ? new Parser(text).whole() : null;
+}

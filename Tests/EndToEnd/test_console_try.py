@@ -1,0 +1,41 @@
+"""The console's page for trying the protocol."""
+
+import pytest
+
+from console_page import Console, rows
+
+
+@pytest.mark.limit(120)
+async def test_commands_are_sent_and_answered(server):
+    server.create("orders")
+    async with Console.open(server, "#/try") as console:
+        await console.click("button.primary", "Send")
+        await console.until(f"{rows()}.some(row => row.includes('\"status\":\"ok\"'))", "connected, sent and acknowledged")
+        await console.click(".choice button", "publish")
+        await console.shows("message.payload")
+        await console.click("button", "New ids")
+        await console.click("button.primary", "Send")
+        await console.until(f"{rows()}.filter(row => row.includes('\"ack\"')).length === 2")
+        await console.until(f"{rows()}.some(row => row.includes('event'))", "the event")
+        await console.click(".rows-space .row", "")
+        await console.press("Escape")
+        await console.shows('"type":"subscribe"', ".recent")
+        await console.click(".choice button", "ping")
+        await console.click("button.primary", "Send")
+        await console.until(f"{rows()}.some(row => row.includes('pong'))")
+        await console.write("textarea", '{"type":"subscribe"}')
+        await console.press("Enter", control=True)
+        await console.until(f"{rows()}.some(row => row.includes('BAD_REQUEST'))", "the refusal")
+        await console.until("location.hash.includes('command=ping') && location.hash.includes('text=')")
+        await console.click("button", "Disconnect")
+        await console.until(f"{rows()}.some(row => row.includes('closed:'))")
+        await console.click("button", "Messages of the server")
+        await console.shows("slow_consumer_warning", "dialog")
+
+
+@pytest.mark.limit(120)
+async def test_a_command_in_the_address_is_there_to_be_sent(server):
+    async with Console.open(server, "#/try?command=ping&path=v1%2Fws&text=%7B%22type%22%3A%22ping%22%7D") as console:
+        await console.until("document.querySelector('textarea').value === '{\"type\":\"ping\"}'")
+        await console.click("button.primary", "Send")
+        await console.until(f"{rows()}.some(row => row.includes('\"timestamp\"'))", "an answer of /v1/ws")
