@@ -72,7 +72,7 @@ class Console:
             const wanted = {json.dumps(text)};
             const found = [...document.querySelectorAll({json.dumps(selector)})].find(node =>
                 node.checkVisibility() && !node.disabled && (wanted === null
-                    || (node.innerText || node.value || node.getAttribute("aria-label") || "").trim().startsWith(wanted)));
+                    || (node.innerText || node.value || node.ariaLabel || "").trim().startsWith(wanted)));
             if (!found) return null;
             found.scrollIntoView({{ block: "nearest" }});
             const {{ x, y, width, height }} = found.getBoundingClientRect();

@@ -31,7 +31,8 @@ class Firefox:
         """A browser of its own that has gone to the address."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
             process = await asyncio.create_subprocess_exec(
-                program(), "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0", "about:blank",
+                program(), "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0",
+                "about:blank",
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
             try:
                 url = await asyncio.wait_for(_listening(process.stderr), 6 * TIMEOUT)
@@ -54,7 +55,8 @@ class Firefox:
 
     async def evaluate(self, script):
         """What the script, a promise of a text, comes to."""
-        done = await self._ask("script.evaluate", expression=script, target={"context": self._context}, awaitPromise=True)
+        target = {"context": self._context}
+        done = await self._ask("script.evaluate", expression=script, target=target, awaitPromise=True)
         assert done["type"] == "success", done
         return done["result"].get("value")
 

@@ -40,7 +40,8 @@ async def test_the_overview_shows_what_was_and_what_is(server):
         await console.shows(" of ", ".usage")
         await console.until("document.querySelectorAll('.loops .meter').length > 0")
         await console.hover(".plot-canvas")
-        await console.until("[...document.querySelectorAll('.plot-time')].filter(each => each.textContent.includes(':')).length > 5",
+        await console.until("[...document.querySelectorAll('.plot-time')]"
+                            ".filter(each => each.textContent.includes(':')).length > 5",
                             "the time under the pointer, in all plots")
         label = await console.until("document.querySelector('.plot svg').getAttribute('aria-label')")
         assert label.startswith("Messages: delivered is ")

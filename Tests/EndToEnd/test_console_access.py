@@ -86,7 +86,8 @@ async def test_others_are_tested_keys_listed_and_revoked(guarded):
         await give(console, BOSS)
         await console.shows("reads news", ".access")
         assert READER not in await console.text("body")
-        await console.write("[placeholder='empty: my own']", token(secret, "--sub", "ann", "--allow", "publish:orders.>"))
+        ann = token(secret, "--sub", "ann", "--allow", "publish:orders.>")
+        await console.write("[placeholder='empty: my own']", ann)
         await console.choose("select", "publish")
         await console.write("[placeholder^='orders.eu']", "orders.new")
         await console.click("button.primary", "Ask")
@@ -117,7 +118,8 @@ async def test_the_end_of_a_credential_is_told_once_and_nothing_flickers(guarded
         await console.shows("Published", ".tiles")
         await console.page.evaluate("""(() => {
             window.told = 0;
-            new MutationObserver(() => told++).observe(document.querySelector('#banner'), { subtree: true, childList: true });
+            new MutationObserver(() => told++)
+                .observe(document.querySelector('#banner'), { subtree: true, childList: true });
             document.querySelector('.overview').dataset.same = "yes";
         })()""")
         await console.shows("The credential has ended. What you see is what was last known.", "#banner")

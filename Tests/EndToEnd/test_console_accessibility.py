@@ -72,8 +72,8 @@ async def test_the_tab_key_goes_through_the_page_in_its_order_and_shows_where_it
         # The list is one stop, and is moved in with the arrows.
         await console.page.evaluate("document.querySelector('.rows').focus()")
         await console.press("ArrowDown")
-        await console.until("document.getElementById(document.querySelector('.rows').getAttribute('aria-activedescendant'))"
-                            "?.ariaSelected === 'true'")
+        await console.until("document.getElementById(document.querySelector('.rows')"
+                            ".getAttribute('aria-activedescendant'))?.ariaSelected === 'true'")
 
 
 @pytest.mark.limit(120)

@@ -42,7 +42,8 @@ async def test_a_message_is_changed_and_published_again(server, topic):
 
 @pytest.mark.limit(120)
 async def test_settings_are_shown_and_changed(server, topic):
-    field = "[...document.querySelectorAll('.field')].find(each => each.innerText.startsWith('%s')).querySelector('input, select')"
+    field = ("[...document.querySelectorAll('.field')].find(each => each.innerText.startsWith('%s'))"
+             ".querySelector('input, select')")
     async with Console.open(server, f"#/topic/{topic}?tab=settings") as console:
         await console.until(f"{field % 'Messages kept'}.value === '100'")
         for name, value in (("Messages kept", "500"), ("Kept for", "10m")):

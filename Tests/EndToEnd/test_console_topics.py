@@ -38,7 +38,8 @@ async def test_the_tree_goes_down_token_by_token(server):
     async with Console.open(server, "#/topics") as console:
         await console.click(".choice button", "Tree")
         await console.click(".tokens a", "tree")
-        await console.until("[...document.querySelectorAll('.tokens b')].map(each => each.innerText).join() === 'eu,us'")
+        tokens = "[...document.querySelectorAll('.tokens b')].map(each => each.innerText).join()"
+        await console.until(f"{tokens} === 'eu,us'")
         await console.until(f"{rows()}.length === 1 && {rows()}[0].startsWith('tree.leaf')", "what ends here")
         await console.click(".tokens a", "eu")
         await console.until(f"{rows()}.map(row => row.split('\\n')[0]).join() === 'tree.eu.new,tree.eu.old'")
@@ -63,7 +64,8 @@ async def test_many_topics_are_a_few_rows():
     with Server("--max-topics", str(MANY)) as server:
         connection = server.http()
         for number in range(MANY):
-            connection.request("POST", "/topics", f'{{"name":"many.{number:06}"}}', {"Content-Type": "application/json"})
+            body = f'{{"name":"many.{number:06}"}}'
+            connection.request("POST", "/topics", body, {"Content-Type": "application/json"})
             connection.getresponse().read()
         connection.close()
         async with Console.open(server, "#/topics") as console:
@@ -74,4 +76,4 @@ async def test_many_topics_are_a_few_rows():
             await console.press("Home")
             await console.until(f"{rows()}[0].startsWith('many.000000')", "the first one")
             assert await console.page.evaluate("document.querySelectorAll('.rows-space .row').length") < 80
-            assert await console.page.evaluate("document.querySelector('.rows').getAttribute('aria-rowcount')") == "20001"
+            assert await console.page.evaluate("document.querySelector('.rows').ariaRowCount") == "20001"
