@@ -88,7 +88,8 @@ def test_a_wrong_credential_is_told_why(server, tmp_path):
     for question, because in [
             ({"api_key": "wrong"}, "there is no such API key"),
             ({"token": "a.b.c"}, None),
-            ({"token": mint("--allow", "publish:>", secret="f" * 32, tmp_path=tmp_path)}, "the token's signature is wrong"),
+            ({"token": mint("--allow", "publish:>", secret="f" * 32, tmp_path=tmp_path)},
+             "the token's signature is wrong"),
             ({"token": mint("--allow", "publish:>", kid="two", tmp_path=tmp_path)}, "there is no such key for tokens")]:
         told = check(server, action="publish", topic="a", **question).json
         assert told["valid"] is False and set(told) == {"valid", "because"}

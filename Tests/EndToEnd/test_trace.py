@@ -90,6 +90,8 @@ def test_an_id_that_nobody_used_is_not_found(server, topic):
     for query in ({}, {"topic": topic}):
         told = trace(server, "inner", **query).json
         assert told["found"] is False and told["complete"] is True and told["topics"] >= 1
+    put(server, topic, history_age="1h")
+    assert trace(server, "nobody", topic=topic).json["found"] is False
     for query in ("", "?id=", f"?id={'x' * 1025}", "?id=a&limit=0", "?id=a&limit=x"):
         assert server.rest("GET", f"/trace{query}").status == 400
     assert trace(server, "a", topic="none").status == 404
@@ -107,8 +109,11 @@ async def test_lists_of_subscribers_can_be_searched(server, topic):
         assert names("nobody") == []
         assert sorted(names(topic)) == ["Shop-Berlin", "warehouse"] == sorted(names("127.0.0.1", topic))
         assert server.rest("GET", "/subscribers?search=").status == 400
-    await until(lambda: [row["client_id"] for row in listing(server, None, "?search=warehouse")["gone"]] == ["warehouse"],
-                "who is gone is searched, too")
+
+    def gone():
+        return [row["client_id"] for row in listing(server, None, "?search=warehouse")["gone"]]
+
+    await until(lambda: gone() == ["warehouse"], "who is gone is searched, too")
 
 
 def test_a_trace_needs_stats_and_tells_nothing_without():

@@ -50,9 +50,11 @@ package struct MessageSearch: Sendable {
     }
 
     /// The same for what only the topic's journal has: of the newest of it.
-    package mutating func findArchived(in topic: Topic) async -> [TracedMessage] {
+    ///
+    /// - Parameter now: in milliseconds on the steady clock.
+    package mutating func findArchived(in topic: Topic, now: Int64) async -> [TracedMessage] {
         let (first, end, source) = topic.state.withLockedValue { state in
-            (state.firstOfHistory(now: .min), state.log.firstKept, state.archive?.source)
+            (state.firstOfHistory(now: now), state.log.firstKept, state.archive?.source)
         }
         guard let source, first < end else { return [] }
         var offset = end - min(end - first, Self.archivedReach)

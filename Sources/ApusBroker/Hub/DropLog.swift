@@ -59,14 +59,10 @@ package final class DropLog {
     /// What is at an offset or after it is delivered again.
     func forget(from offset: Offset) {
         forgotten = min(forgotten, offset)
-        while let last = entries.last, last.range.upperBound > offset {
-            entries.removeLast()
-            guard last.range.lowerBound < offset else { continue }
-            var rest = last
-            rest.range = last.range.lowerBound..<offset
-            rest.count = min(rest.count, UInt64(rest.range.count))
-            entries.append(rest)
-            return
+        entries = entries.filter { $0.range.lowerBound < offset }
+        for index in entries.indices where entries[index].range.upperBound > offset {
+            entries[index].range = entries[index].range.lowerBound..<offset
+            entries[index].count = min(entries[index].count, UInt64(entries[index].range.count))
         }
     }
 

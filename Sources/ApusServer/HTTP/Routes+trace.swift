@@ -31,7 +31,8 @@ extension Routes {
         }
         // What is on the disk only takes long to read, so the client has to name the topic.
         if query["topic"] != nil, matches.isEmpty, let topic = topics.first {
-            matches = await search.findArchived(in: topic).map { Match(topic: topic, message: $0) }
+            let archived = await search.findArchived(in: topic, now: ServerClock.now.steady)
+            matches = archived.map { Match(topic: topic, message: $0) }
         }
         matches.sort { ($0.message.time, $0.message.offset) > ($1.message.time, $1.message.offset) }
         guard let newest = matches.first else {

@@ -135,6 +135,31 @@ import Testing
         #expect(search.isComplete)
     }
 
+    @Test func `what only the journal has is found, too`() async throws {
+        let journal = ManualJournal(isArchive: true)
+        let limits = MemoryBroker.Limits(history: 1000, topicBytes: 50_000, tailBytes: 200)
+        let loop = ManualLoop(limits: limits, journal: journal)
+        let (topic, _) = try loop.broker.putTopic(named: "t") { $0.historyAge = 60_000 }
+        var search = MessageSearch(id: "m1")
+        #expect(await search.findArchived(in: topic, now: loop.clock.now).isEmpty)
+        for number in 1...50 {
+            try loop.publish(message(number))
+            loop.runUntilIdle()
+            journal.run()
+            topic.change { _ in }
+        }
+        #expect(search.find(in: topic).isEmpty)
+        let now = loop.clock.now
+        let searching = Task { [search] in
+            var search = search
+            return await search.findArchived(in: topic, now: now)
+        }
+        while journal.readCount == 0 { await Task.yield() }
+        journal.answer()
+        let found = await searching.value
+        #expect(found.map(\.offset) == [1] && found.first?.origin == nil)
+    }
+
     @Test func `a search finds the newest first, and says when it has looked at too little`() throws {
         let loop = ManualLoop()
         let topic = try loop.broker.createTopic(named: "t")
@@ -174,6 +199,9 @@ import Testing
         log.add(7..<20, count: 13, .queueFull, time: 0)
         log.forget(from: 10)
         #expect(log.entries.map(\.range) == [1..<5, 7..<10])
+        log.add(3..<30, count: 5, .expired, time: 0)
+        log.forget(from: 8)
+        #expect(log.entries.map(\.range) == [1..<5, 7..<8, 3..<8])
         log.forget(from: 1)
         #expect(log.entries.isEmpty)
     }
