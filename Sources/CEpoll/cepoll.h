@@ -31,6 +31,13 @@ static inline long long cepoll_milliseconds(clockid_t clock) {
     return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
 }
 
+// The same in nanoseconds.
+static inline long long cepoll_nanoseconds(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
 // The bytes that malloc(3) has handed out; SIZE_MAX where the C library cannot tell (before glibc 2.33).
 static inline size_t cepoll_allocated_bytes(void) {
 #if __GLIBC_PREREQ(2, 33)

@@ -17,7 +17,7 @@ struct ProcessMetrics: Sendable {
         let families: [(name: String, help: String, kind: MetricKind, value: MetricValue?)] = [
             (
                 "process_cpu_seconds_total", "User and system CPU time spent in seconds.", .counter,
-                Self.cpuSeconds.map(MetricValue.floating)
+                .floating(Self.cpuSeconds)
             ),
             (
                 "process_resident_memory_bytes", "Resident memory size in bytes.", .gauge,
@@ -43,13 +43,7 @@ struct ProcessMetrics: Sendable {
 
     // MARK: Sources
 
-    private static var cpuSeconds: Double? {
-        var usage = rusage()
-        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return nil }
-        let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
-        let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
-        return Double(seconds) + Double(microseconds) / 1_000_000
-    }
+    private static var cpuSeconds: Double { Double(ProcessorTime.ofProcess) / 1e9 }
 
     /// The resident memory in bytes: the second field of `statm`, which is in pages.
     private static var residentMemory: Int? {
