@@ -14,11 +14,14 @@ extension Routes {
         try requireEverywhere(.admin, context)
         _ = try await collectAsSent(request, context, upTo: Self.maxBody)
         let id = context.match?.name.flatMap { UInt64($0) }
-        let by = context.access.principal?.id ?? context.inFlight.address
-        guard let id, await contexts.collect({ $0.kick(id, by: by) }).contains(true) else {
-            throw Problem(.notFound, "There is no open connection with this number")
-        }
+        let isKicked = await kick(id, by: context.access.principal?.id ?? context.inFlight.address)
+        if !isKicked { throw Problem(.notFound, "There is no open connection with this number") }
         return Response(status: .noContent)
+    }
+
+    private func kick(_ id: UInt64?, by administrator: String) async -> Bool {
+        guard let id else { return false }
+        return await contexts.collect { $0.kick(id, by: administrator) }.contains(true)
     }
 
     func requireEverywhere(_ actions: Actions, _ context: ApusRequestContext) throws(Problem) {
