@@ -93,7 +93,10 @@ class Publisher(threading.Thread):
         frames = self._frames * (share // len(self._frames) + 2)
         for turn in range(1, 1 << 30):
             first = self.sent % len(self._frames)
-            self._connection.sendall(b"".join(frames[first:first + share]))
+            try:
+                self._connection.sendall(b"".join(frames[first:first + share]))
+            except OSError:  # The server of this run has ended.
+                return
             self.sent += share
             time.sleep(max(start + turn / 100 - time.monotonic(), 0))
 

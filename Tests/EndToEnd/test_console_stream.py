@@ -165,7 +165,7 @@ async def test_the_log_comes_whole_and_then_what_is_new(tmp_path):
             assert any("nonsense" in entry["message"] for entry in first)
             assert {"id", "at", "level", "label", "message", "metadata"} <= set(first[0])
             # A reload that fails is an error in the log.
-            file.write_text("port: x\n")
+            file.write_text("queue: x\n")
             server.process.send_signal(signal.SIGHUP)
             new = (await console.expect("log"))["entries"]
             assert new[0]["id"] == first[-1]["id"] + 1 and new[-1]["level"] in ("warning", "error")
