@@ -185,7 +185,7 @@ async def test_a_stream_for_http_1_0_is_not_chunked(server, topic):
         assert raw.read_some().startswith(b"retry: 2000\n")
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/topics/{}/events"), ("DELETE", "/topics/{}/messages"),
+@pytest.mark.parametrize(("method", "path"), [("POST", "/topics/{}/events"), ("PUT", "/topics/{}/messages"),
                                               ("POST", "/topics/{}/subscribers"), ("POST", "/events"),
                                               ("PUT", "/subscribers"), ("POST", "/metrics")])
 def test_a_wrong_method_is_told_the_right_ones(server, topic, method, path):

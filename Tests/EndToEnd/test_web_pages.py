@@ -124,7 +124,7 @@ def test_preflight_names_the_methods_of_the_path(public):
     ask_for = {"Origin": APP, "Access-Control-Request-Method": "POST",
                "Access-Control-Request-Headers": "content-type,x-api-key"}
     for path, methods in [("/topics", "GET, HEAD, POST"), ("/topics/a%2Fb", "DELETE, GET, HEAD, PUT"),
-                          ("/v1/topics/t/messages", "GET, HEAD, POST"), ("/events", "GET, HEAD")]:
+                          ("/v1/topics/t/messages", "DELETE, GET, HEAD, POST"), ("/events", "GET, HEAD")]:
         answer = ask(public, "OPTIONS", path, **ask_for)
         assert (answer.status, answer.body) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == APP

@@ -60,7 +60,7 @@ extension Routes {
         var rest = keys[...]
         if let after = query["after"] {
             guard let index = keys.firstIndex(where: { $0.id == after }) else {
-                throw Problem(.badRequest, "'after' must be the id of a key")
+                throw Problem(.notFound, "There is no key with the id that 'after' names")
             }
             rest = keys[(index + 1)...]
         }
