@@ -9,6 +9,8 @@ import NIOCore
 package struct MessageSearch: Sendable {
     /// The most bytes of messages that are looked at.
     package static let maxBytes = 512 << 20
+    /// The most messages that are found: the newest of a topic.
+    package static let maxFound = 101
     /// The most bytes that are read back from a journal, the most at once, and how far back.
     static let (maxArchivedBytes, archivedStep, archivedReach) = (64 << 20, 1 << 20, UInt64(100_000))
 
@@ -45,8 +47,9 @@ package struct MessageSearch: Sendable {
             }
             left -= batch.size
             found += look(at: batch, knowsOrigins: true)
+            if found.count >= Self.maxFound { break }
         }
-        return found
+        return Array(found.prefix(Self.maxFound))
     }
 
     /// The same for what only the topic's journal has: of the newest of it.
@@ -77,7 +80,7 @@ package struct MessageSearch: Sendable {
                 isComplete = false
             }
         }
-        return found.sorted { $0.offset > $1.offset }
+        return Array(found.sorted { $0.offset > $1.offset }.prefix(Self.maxFound))
     }
 
     private func look(at batch: Batch, knowsOrigins: Bool) -> [TracedMessage] {

@@ -66,23 +66,15 @@ package struct SubscriptionReport: Sendable {
     }
 
     /// Whether the topic, the client id or the address contains a text; letters of ASCII in any case.
-    package func matches(_ text: String) -> Bool {
-        [topicName, clientID, peer.address].contains { Self.contains($0, text) }
+    package func matches(_ search: TextSearch) -> Bool {
+        [topicName, clientID, peer.address].contains { search.isFound(in: $0.utf8) }
     }
-
-    static func contains(_ text: String, _ part: String) -> Bool {
-        let (text, part) = (text.utf8.map(Self.folded), part.utf8.map(Self.folded))
-        guard part.count <= text.count else { return false }
-        return (0...(text.count - part.count)).contains { text[$0...].starts(with: part) }
-    }
-
-    private static func folded(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 }
 
 extension Subscription {
     /// Whether the client id or the address contains a text.
-    fileprivate func matches(_ text: String) -> Bool {
-        [identity.clientID, subscriber.peer.address].contains { SubscriptionReport.contains($0, text) }
+    fileprivate func matches(_ search: TextSearch) -> Bool {
+        search.isFound(in: identity.clientID.utf8) || search.isFound(in: subscriber.peer.address.utf8)
     }
 }
 
@@ -181,7 +173,7 @@ extension Hub {
         of topic: Topic? = nil,
         order: ReportOrder = .since,
         limit: Int = .max,
-        search: String? = nil,
+        search: TextSearch? = nil,
         isVisible: (String) -> Bool = { _ in true }
     ) -> [SubscriptionReport] {
         let now = clock().steady
@@ -189,9 +181,9 @@ extension Hub {
         for reader in topics {
             guard let reader, topic == nil || reader.topic === topic, isVisible(reader.topic.name) else { continue }
             let head = reader.topic.publishedCount + 1
-            let isWanted = search.map { SubscriptionReport.contains(reader.topic.name, $0) } ?? true
+            let isWanted = search?.isFound(in: reader.topic.nameBytes) ?? true
             for subscription in reader.subscriptions where subscription.isActive {
-                guard isWanted || search.map({ subscription.matches($0) }) ?? true else { continue }
+                guard isWanted || search.map(subscription.matches) ?? true else { continue }
                 ranked.append((order.rank(subscription, head: head), subscription))
             }
         }
@@ -212,9 +204,9 @@ extension Hub {
     ///   - search: as for ``subscriptionReports(of:order:limit:search:isVisible:)``.
     ///   - isVisible: which topics may be reported, by name.
     package func goneReports(
-        search: String? = nil,
+        search: TextSearch? = nil,
         isVisible: (String) -> Bool = { _ in true }
     ) -> [SubscriptionReport] {
-        gone.all.filter { report in isVisible(report.topicName) && search.map { report.matches($0) } ?? true }
+        gone.all.filter { report in isVisible(report.topicName) && search.map(report.matches) ?? true }
     }
 }

@@ -10,11 +10,11 @@
 final class Succession {
     /// The reader of the next subscriptions.
     let reader: TopicReader
-    let former: [Subscription]
+    private(set) var former: [Subscription]
     /// The number of former subscriptions that have not ended.
     var left: Int
-    /// End before this one, unless former subscriptions were ended early.
-    let earlier: [Succession]
+    /// Those that are not over. They end before this one, unless former subscriptions were ended early.
+    private(set) var earlier: [Succession]
     /// Until this one is over.
     private var later: [Succession] = []
     var next: [Subscription] = []
@@ -30,13 +30,16 @@ final class Succession {
         for subscription in former { subscription.successions.append(self) }
     }
 
-    var isOver: Bool { left == 0 && earlier.allSatisfy(\.isOver) }
+    var isOver: Bool { left == 0 && earlier.isEmpty }
 
     /// Takes the subscriptions that may begin now, in order: those of this one and of later ones, if it is over.
     func takeReady() -> [Subscription] {
         guard isOver else { return [] }
-        defer { (next, later) = ([], []) }
-        return next + later.flatMap { $0.takeReady() }
+        let (ready, later) = (next, later)
+        // Whatever follows lets go of it: a client that is always a few topics behind keeps no chain of them.
+        (next, self.later, former) = ([], [], [])
+        for succession in later { succession.earlier.removeAll { $0 === self } }
+        return ready + later.flatMap { $0.takeReady() }
     }
 }
 

@@ -117,7 +117,7 @@ public final class PubSub: Sendable {
         of topic: Topic?,
         order: Hub.ReportOrder,
         limit: Int,
-        search: String? = nil,
+        search: TextSearch? = nil,
         isVisible: @Sendable (String) -> Bool
     ) async -> ([SubscriptionReport], gone: [SubscriptionReport]) {
         await core.loop.subscriptionReports(of: topic, order: order, limit: limit, search: search, isVisible: isVisible)

@@ -80,7 +80,7 @@ actor PubSubLoop {
         of topic: Topic?,
         order: Hub.ReportOrder,
         limit: Int,
-        search: String?,
+        search: TextSearch?,
         isVisible: @Sendable (String) -> Bool
     ) -> ([SubscriptionReport], gone: [SubscriptionReport]) {
         (

@@ -35,7 +35,7 @@ struct SiteMiddleware: RouterMiddleware {
                 host: request.head.authority,
                 origin: request.headers[.origin],
                 site: HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] },
-                isReading: [.get, .head].contains(request.method) && context.match?.endpoint.isStream != true,
+                isReading: [.get, .head].contains(request.method) && context.match?.endpoint.isCostly != true,
                 isLocalSocket: context.inFlight.caller.isOnUnixSocket
             )
         } catch {

@@ -75,7 +75,7 @@ extension Setting {
             \.limits.maxConsoles,
             .whole(0...10_000),
             isReloadable: true,
-            "Consoles that are open: pages, and apus top."
+            "Consoles that are open."
         ),
         .init("max_series", \.limits.maxSeries, .whole(100...10_000_000), "Series of metrics."),
         .init(

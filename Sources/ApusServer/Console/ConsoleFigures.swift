@@ -75,7 +75,9 @@ final class ConsoleFigures: Sendable {
         let known = state.withLockedValue { $0.free }
         if let known, now < known.until { return (path, known.bytes) }
         var system = statvfs()
-        let free = statvfs(path, &system) == 0 ? Int(clamping: UInt64(system.f_bavail) * UInt64(system.f_frsize)) : nil
+        let isKnown = statvfs(path, &system) == 0
+        let (bytes, isTooMuch) = UInt64(system.f_bavail).multipliedReportingOverflow(by: UInt64(system.f_frsize))
+        let free = isKnown ? Int(clamping: isTooMuch ? .max : bytes) : nil
         state.withLockedValue { $0.free = (free, now + Self.freshness) }
         return (path, free)
     }

@@ -120,9 +120,12 @@ struct ConsoleStream {
             body.writeString(#","server_time":"\#(Timestamp.now)","interval_ms":\#(SampleRing.step)"#)
             body.writeString(#","rights":{"server":\#(client.allowsEverywhere(.stats))"#)
             body.writeString(#","admin":\#(client.allowsEverywhere(.admin))}"#)
-            body.writeString(#","limits":{"memory_bytes":\#(limit > 0 ? "\(limit)" : "null")"#)
-            body.writeString(#","connections":\#(settings.limits.maxConnections)"#)
-            body.writeString(#","topics":\#(settings.limits.maxTopics),"consoles":\#(settings.limits.maxConsoles)}"#)
+            if client.allowsEverywhere(.stats) {
+                body.writeString(#","limits":{"memory_bytes":\#(limit > 0 ? "\(limit)" : "null")"#)
+                body.writeString(#","connections":\#(settings.limits.maxConnections)"#)
+                body.writeString(#","topics":\#(settings.limits.maxTopics)"#)
+                body.writeString(#","consoles":\#(settings.limits.maxConsoles)}"#)
+            }
             body.writeString(#","data":\#(routes.broker.journal != nil)}"#)
         }
     }
@@ -155,7 +158,7 @@ struct ConsoleStream {
     private func showSubscribers(_ body: inout ByteBuffer) async -> Int64 {
         let topic = query.topic.flatMap { routes.broker.topic(named: $0) }
         let start = ProcessorTime.read(CLOCK_MONOTONIC)
-        let (limit, search) = (query.topics.limit, String(decoding: query.topics.search, as: UTF8.self))
+        let (limit, search) = (query.topics.limit, query.topics.search)
         // Of a topic that is not there, there are none.
         let list =
             query.topic != nil && topic == nil

@@ -52,7 +52,8 @@ final class RecentLog: Sendable {
     }
 
     private static func cut(_ text: String) -> String {
-        text.utf8.count <= longestText ? text : text.prefix(longestText) + "…"
+        guard text.unicodeScalars.count > longestText else { return text }
+        return String(text.unicodeScalars.prefix(longestText)) + "…"
     }
 
     /// The first records behind an id.
@@ -70,6 +71,7 @@ extension RecentLog.State {
     mutating func forget() {
         while entries.count - forgotten > RecentLog.limit || bytes > RecentLog.maxBytes, forgotten < entries.count {
             bytes -= entries[forgotten].json.utf8.count
+            entries[forgotten] = RecentLog.Entry(id: entries[forgotten].id, json: "")
             forgotten += 1
         }
         // Moving the rest for each record would cost more than the records.

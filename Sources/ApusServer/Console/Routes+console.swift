@@ -48,8 +48,9 @@ extension Routes {
             return Response(status: .ok, headers: Self.streamHeaders, body: ResponseBody { try await $0.finish(nil) })
         }
         let limit = settings.limits.maxConsoles
-        guard let seat = figures.seats.take(limit: limit) else {
-            throw Problem.unavailable("The limit of \(limit) open consoles is reached (max_consoles); close one")
+        let client = context.access.principal?.id ?? context.inFlight.address
+        guard let seat = figures.seats.take(limit: limit, client: client) else {
+            throw Problem.unavailable("The limit of \(limit) open consoles, or of one client's, is reached (max_consoles)")
         }
         let body = ResponseBody { [self, access = context.access] writer in
             var stream = ConsoleStream(self, query, seat, access)
@@ -71,7 +72,7 @@ extension Routes {
 
     /// The last 15 minutes, and the last second.
     func consoleSample(_ context: ApusRequestContext) throws -> Response {
-        do throws(Forbidden) { try context.access.requireEverywhere(.stats) } catch { throw error.problem }
+        try requireEverywhere(.stats, context)
         let (ring, newest) = (figures.ring, figures.newest)
         var body = ByteBuffer(string: #"{"history":"#)
         ring.write(to: &body)
@@ -82,7 +83,7 @@ extension Routes {
     }
 
     func consoleLog(_ request: Request, _ context: ApusRequestContext) throws -> Response {
-        do throws(Forbidden) { try context.access.requireEverywhere(.admin) } catch { throw error.problem }
+        try requireEverywhere(.admin, context)
         let query = try QueryParameters(request.uri)
         let after = UInt64(try query.integer(.logAfter, settings.limits) ?? 0)
         let limit = try query.integer(.logLimit, settings.limits) ?? RecentLog.limit

@@ -10,8 +10,8 @@ struct TopicQuery: Sendable, Equatable {
         case asc, desc
     }
 
-    /// A part of the names, in lower case, as bytes.
-    var search: [UInt8] = []
+    /// What the names contain.
+    var search = TextSearch("")
     /// What names begin with, as bytes.
     var prefix: [UInt8] = []
     /// Whether names are grouped by their next token.
@@ -29,7 +29,7 @@ extension TopicQuery {
         _ limits: ServerConfiguration.Limits,
         acceptsOtherSorts: Bool = false
     ) throws(Problem) {
-        search = Array((try query.text(.topicSearch, limits) ?? "").utf8).map(Self.lowered)
+        search = TextSearch(try query.text(.topicSearch, limits) ?? "")
         prefix = Array((try query.text(.topicPrefix, limits) ?? "").utf8)
         isTree = try query.flag(.tree) ?? false
         if let text = query["sort"] {
@@ -51,15 +51,6 @@ extension TopicQuery {
 
     /// Whether a name is asked for, as bytes.
     func matches(_ name: [UInt8]) -> Bool {
-        guard name.starts(with: prefix) else { return false }
-        guard let first = search.first else { return true }
-        guard name.count >= search.count else { return false }
-        return (0...(name.count - search.count)).contains { start in
-            guard Self.lowered(name[start]) == first else { return false }
-            return (1..<max(search.count, 1)).allSatisfy { Self.lowered(name[start + $0]) == search[$0] }
-        }
+        name.starts(with: prefix) && search.isFound(in: name)
     }
-
-    /// Only letters of ASCII have two cases here.
-    private static func lowered(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 }

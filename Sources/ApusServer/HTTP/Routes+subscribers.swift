@@ -29,7 +29,7 @@ extension Routes {
             let names = Hub.ReportOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.badRequest, "'sort' must be one of \(names)")
         }
-        let search = try query.text(.subscriberSearch, settings.limits)
+        let search = try query.text(.subscriberSearch, settings.limits).map { TextSearch($0) }
         return .json(.ok, await subscribersJSON(of: topic, order, limit, search: search, context.access.rights))
     }
 
@@ -38,7 +38,7 @@ extension Routes {
         of topic: Topic?,
         _ order: Hub.ReportOrder,
         _ limit: Int,
-        search: String?,
+        search: TextSearch?,
         _ rights: Rights
     ) async -> ByteBuffer {
         let isVisible: @Sendable (String) -> Bool = { rights.allows(.stats, topic: $0) }

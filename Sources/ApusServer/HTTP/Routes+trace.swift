@@ -2,14 +2,12 @@ import ApusAccess
 import ApusBroker
 import ApusProtocol
 import Hummingbird
+import NIOConcurrencyHelpers
 import NIOCore
 
 // Where a message went: who got it, who will, who did not and why.
 
 extension Routes {
-    /// The most other messages with the same id that are named.
-    private static let maxOthers = 100
-
     private struct Match {
         let topic: Topic
         let message: TracedMessage
@@ -22,10 +20,19 @@ extension Routes {
         }
         let limit = try query.integer(.traceLimit, settings.limits) ?? 100
         let topics = try tracedTopics(query, context)
+        try refuseWhileFull()
+        // A search looks at all that is in memory, so there is one at a time.
+        let isFirst = isTracing.withLockedValue { isTracing in
+            defer { isTracing = true }
+            return !isTracing
+        }
+        guard isFirst else { throw Problem.unavailable("Another trace is under way; try again") }
+        defer { isTracing.withLockedValue { $0 = false } }
         var search = MessageSearch(id: id)
         var matches: [Match] = []
         for topic in topics {
             matches += search.find(in: topic).map { Match(topic: topic, message: $0) }
+            matches = Self.newest(of: matches)
             // A search of much takes a while, and others have their turn.
             await Task.yield()
         }
@@ -34,7 +41,6 @@ extension Routes {
             let archived = await search.findArchived(in: topic, now: ServerClock.now.steady)
             matches = archived.map { Match(topic: topic, message: $0) }
         }
-        matches.sort { ($0.message.time, $0.message.offset) > ($1.message.time, $1.message.offset) }
         guard let newest = matches.first else {
             let body = JSONWriter.object { writer in
                 writer.member("found", false)
@@ -48,8 +54,11 @@ extension Routes {
             writer.member("found", true)
             writer.member("complete", search.isComplete)
             Self.write(newest, to: &writer)
-            if let key = newest.message.key { writer.member("key", json: String(decoding: key, as: UTF8.self)) }
-            writer.member("bytes", newest.message.bytes)
+            // `stats` is about who gets messages, and not about what is in them.
+            if context.access.rights.allows(.history, topic: newest.topic.name) {
+                if let key = newest.message.key { writer.member("key", json: String(decoding: key, as: UTF8.self)) }
+                writer.member("bytes", newest.message.bytes)
+            }
             writer.member("stored", newest.topic.durability.rawValue)
             writer.object("outcomes") { writer in
                 writer.member("delivered", report.counts["delivered"] ?? 0)
@@ -61,10 +70,18 @@ extension Routes {
             }
             writer.array("subscribers", of: report.rows) { Self.write($1, to: &$0) }
             writer.array("gone", of: report.gone) { Self.write($1, to: &$0) }
-            let others = Array(matches.dropFirst().prefix(Self.maxOthers))
+            let others = Array(matches.dropFirst())
             if !others.isEmpty { writer.array("others", of: others) { Self.write($1, to: &$0) } }
         }
         return .json(.ok, ByteBuffer(string: body))
+    }
+
+    private static func newest(of matches: [Match]) -> [Match] {
+        guard matches.count > 1 else { return matches }
+        let sorted = matches.sorted {
+            ($0.message.time, $0.message.offset) > ($1.message.time, $1.message.offset)
+        }
+        return Array(sorted.prefix(MessageSearch.maxFound))
     }
 
     /// The topics to search: those that the client may see, or the one that it names.

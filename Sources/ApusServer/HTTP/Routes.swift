@@ -4,6 +4,7 @@ import ApusProtocol
 import HTTPTypes
 import Hummingbird
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// The REST interface: topics, messages, event streams, health, statistics, documentation.
@@ -23,6 +24,7 @@ struct Routes {
     let recentLog: RecentLog
     let logger: Logger
     let started = ContinuousClock.now
+    let isTracing = NIOLockedValueBox(false)
 
     var settings: ServerConfiguration { contexts.settings }
 

@@ -8,7 +8,7 @@ enum TopText {
     }
 
     static func count(_ value: Double?) -> String {
-        value.map { Figures.grouped(Int($0.isFinite ? $0.rounded() : 0)) } ?? "-"
+        value.map(Figures.grouped) ?? "-"
     }
 
     static func bytes(_ value: Double?) -> String {
@@ -39,12 +39,13 @@ enum TopText {
 
     /// `3d 4h`, `2h 5m` or `17s`.
     static func age(milliseconds: Double) -> String {
-        let seconds = Int(milliseconds / 1000)
+        guard let whole = Int(exactly: milliseconds.rounded()) else { return "-" }
+        let seconds = whole / 1000
         switch seconds {
         case 86_400...: return "\(seconds / 86_400)d \(seconds % 86_400 / 3600)h"
         case 3600...: return "\(seconds / 3600)h \(seconds % 3600 / 60)m"
         case 60...: return "\(seconds / 60)m \(seconds % 60)s"
-        default: return seconds == 0 ? "\(Int(milliseconds))ms" : "\(seconds)s"
+        default: return seconds == 0 ? "\(whole)ms" : "\(seconds)s"
         }
     }
 

@@ -211,6 +211,6 @@ import Testing
         ("", "x", false),
     ])
     func `a search looks for a part in any case`(text: String, part: String, isFound: Bool) {
-        #expect(SubscriptionReport.contains(text, part) == isFound)
+        #expect(TextSearch(part).isFound(in: text.utf8) == isFound)
     }
 }

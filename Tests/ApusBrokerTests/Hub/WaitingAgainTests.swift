@@ -49,6 +49,24 @@ import Testing
         )
     }
 
+    @Test func `nothing is kept of what is over for who is always a few topics behind`() throws {
+        let subscriber = RecordingSubscriber(on: loop.hubs[0], waterMark: .init(frames: 1), room: 0)
+        try loop.wait(subscriber)
+        var topics: [() -> Topic?] = []
+        for number in 1...60 {
+            let topic = try loop.broker.createTopic(named: "t")
+            topics.append { [weak topic] in topic }
+            try loop.publish(number)
+            loop.runUntilIdle()
+            try loop.broker.deleteTopic(named: "t")
+            if number > 5 { subscriber.take(1) }
+            loop.runUntilIdle()
+        }
+        let behind = 60 - subscriber.numbers.count
+        #expect((1...15).contains(behind))
+        #expect(topics.count { $0() != nil } <= behind + 1)
+    }
+
     @Test func `who takes nothing is let go when too many topics have gone by`() throws {
         try loop.wait(subscriber)
         subscriber.block()

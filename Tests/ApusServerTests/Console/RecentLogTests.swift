@@ -44,7 +44,7 @@ import Testing
         let values = Dictionary(uniqueKeysWithValues: (0..<50).map { ("k\($0)", Logger.MetadataValue.string("v")) })
         add(String(repeating: "é", count: 10_000), values)
         let object = try #require(try objects().first)
-        #expect((object["message"] as? String)?.count == RecentLog.longestText + 1)
+        #expect((object["message"] as? String)?.unicodeScalars.count == RecentLog.longestText + 1)
         #expect((object["metadata"] as? [String: String])?.count == RecentLog.maxValues)
         for _ in 1...999 { add(String(repeating: "x", count: 5000)) }
         let kept = recent.entries()
@@ -88,26 +88,38 @@ import Testing
 
     @Test func `there are so many seats, and a seat is free when nobody has it any more`() async {
         let seats = ConsoleSeats()
-        var held = [seats.take(limit: 2), seats.take(limit: 2)]
-        #expect(held.allSatisfy { $0 != nil } && seats.take(limit: 2) == nil)
+        var held = [seats.take(limit: 2, client: "a"), seats.take(limit: 2, client: "a")]
+        #expect(held.allSatisfy { $0 != nil } && seats.take(limit: 2, client: "a") == nil)
         held.removeLast()
         #expect(seats.count == 1)
-        let next = seats.take(limit: 2)
+        let next = seats.take(limit: 2, client: "a")
         #expect(next != nil && seats.count == 2)
-        #expect(seats.take(limit: 0) == nil)
+        #expect(seats.take(limit: 0, client: "a") == nil)
         withExtendedLifetime((held, next)) {}
+    }
+
+    @Test func `one client has a quarter of the seats at most`() {
+        let seats = ConsoleSeats()
+        var held = (0..<16).map { _ in seats.take(limit: 64, client: "a") }
+        #expect(held.allSatisfy { $0 != nil } && seats.take(limit: 64, client: "a") == nil)
+        let other = seats.take(limit: 64, client: "b")
+        #expect(other != nil)
+        held.removeLast()
+        let again = seats.take(limit: 64, client: "a")
+        #expect(again != nil)
+        withExtendedLifetime((held, other, again)) {}
     }
 
     @Test func `who is busy gets one tick for many, and the end`() async throws {
         let seats = ConsoleSeats()
-        let seat = try #require(seats.take(limit: 1))
+        let seat = try #require(seats.take(limit: 1, client: "a"))
         for _ in 0..<5 { seats.tick() }
         seats.end()
         var ticks = 0
         for await _ in seat.ticks { ticks += 1 }
         #expect(ticks == 1)
         // Those that still come end at once.
-        let late = try #require(seats.take(limit: 2))
+        let late = try #require(seats.take(limit: 2, client: "a"))
         for await _ in late.ticks { ticks += 1 }
         #expect(ticks == 1)
     }

@@ -70,6 +70,9 @@ struct Endpoint: Sendable {
     /// Whether a response goes on until one side ends it.
     var isStream: Bool { kind == .eventStream || kind == .figures }
 
+    /// Whether a foreign page may not even ask, though it could not read the answer: it would have the server work.
+    var isCostly: Bool { isStream || methods.contains { $0.operation == .traceMessage } }
+
     /// The endpoint's paths, one for each dialect it is in.
     var paths: [(path: String, dialect: Dialect)] {
         place == .dialects ? Dialect.allCases.map { ($0.pathPrefix + path, $0) } : [(path, .base)]

@@ -1,0 +1,35 @@
+/// Looks for a text in others, whatever the case of ASCII letters.
+///
+/// Takes time in proportion to what is looked at, whatever the texts (Knuth, Morris, Pratt): strangers choose both.
+package struct TextSearch: Hashable, Sendable {
+    private let wanted: [UInt8]
+    /// For each length of what was found of `wanted`: the longest shorter beginning of it that what was found ends with.
+    private let fallbacks: [Int]
+
+    package init(_ text: some Sequence<UInt8>) {
+        wanted = text.map(Self.folded)
+        var (fallbacks, length) = ([0], 0)
+        for byte in wanted.dropFirst() {
+            while length > 0, wanted[length] != byte { length = fallbacks[length - 1] }
+            if wanted[length] == byte { length += 1 }
+            fallbacks.append(length)
+        }
+        self.fallbacks = fallbacks
+    }
+
+    package init(_ text: String) { self.init(text.utf8) }
+
+    /// Whether the text is in these bytes; the empty text is in all.
+    package func isFound(in bytes: some Sequence<UInt8>) -> Bool {
+        guard !wanted.isEmpty else { return true }
+        var length = 0
+        for byte in bytes.lazy.map(Self.folded) {
+            while length > 0, wanted[length] != byte { length = fallbacks[length - 1] }
+            if wanted[length] == byte { length += 1 }
+            if length == wanted.count { return true }
+        }
+        return false
+    }
+
+    private static func folded(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+}
