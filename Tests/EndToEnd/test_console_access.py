@@ -76,6 +76,27 @@ async def test_a_credential_sees_what_it_may_and_is_told_what_it_may_not(guarded
         await console.shows("The log is for administrators")
         await console.click("#nav a", "Subscribers")
         await console.shows("Nobody subscribes")
+        # A search that the server refuses, and then one that it does not.
+        await console.page.evaluate("location.hash = '#/topics?search=' + 'x'.repeat(300)")
+        await console.until("document.querySelector('#state').textContent === 'no access'")
+        await console.page.evaluate("location.hash = '#/topics?search=eu'")
+        await console.shows("news.eu", ".rows")
+        await console.until(LIVE)
+        console.page.complaints.clear()
+
+
+@pytest.mark.limit(120)
+async def test_a_view_that_is_refused_leaves_the_others_working(guarded):
+    server, _ = guarded
+    async with Console.open(server, "#/log") as console:
+        await give(console, READER)
+        await console.shows("This credential may not see this.", "#banner")
+        await console.click("#nav a", "Topics")
+        await console.shows("news.eu", ".rows")
+        await console.until(LIVE)
+        await console.until("document.querySelector('#banner').hidden")
+        await console.click("#nav a", "Log")
+        await console.shows("The log is for administrators")
         console.page.complaints.clear()
 
 
@@ -102,6 +123,8 @@ async def test_others_are_tested_keys_listed_and_revoked(guarded):
         await console.click("button.primary", "Revoke")
         await console.click("dialog button.danger", "Revoke")
         await console.shows("reader", "section[aria-label=Revocations] table")
+        await console.reload()
+        await console.shows("revoked", "section[aria-label=Keys] table")
         assert server.rest("GET", "/topics", headers={"X-API-Key": READER}).status == 401
         await console.click("button", "Accept again")
         await console.shows("Nothing is revoked.", "section[aria-label=Revocations]")

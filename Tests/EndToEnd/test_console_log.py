@@ -24,6 +24,7 @@ async def test_the_log_shows_warnings_as_they_come_by_level_and_text(tmp_path):
             await console.click(".row[data-index='0']")
             await console.shows("trusted_proxies is empty", "dialog")
             await console.press("Escape")
+            await console.until("!document.querySelector('dialog')")
             await console.write("[data-search]", "no such words")
             await console.shows("No entry matches.")
             await console.reload()

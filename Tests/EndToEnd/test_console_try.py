@@ -39,3 +39,24 @@ async def test_a_command_in_the_address_is_there_to_be_sent(server):
         await console.until("document.querySelector('textarea').value === '{\"type\":\"ping\"}'")
         await console.click("button.primary", "Send")
         await console.until(f"{rows()}.some(row => row.includes('\"timestamp\"'))", "an answer of /v1/ws")
+
+
+@pytest.mark.limit(120)
+async def test_a_credential_that_is_typed_is_in_no_address_and_no_list(server):
+    async with Console.open(server, "#/try?command=ping") as console:
+        seen = "window.hashes ??= []; addEventListener('hashchange', () => hashes.push(location.hash))"
+        await console.page.evaluate(f"{{ {seen} }}")
+        await console.write("textarea", '{"type":"ping","request_id":"r7"}')
+        await console.until("location.hash.includes('r7')", "what is no secret is in the address")
+        for text in ('{"type":"auth","api_key":"typed-secr', '{"type":"auth","api_key":"typed-secret"}'):
+            await console.write("textarea", text)
+            await console.until("!location.hash.includes('text=')")
+        await console.click("button.primary", "Send")
+        await console.until(f"{rows()}.some(row => row.includes('auth') && row.includes('\"api_key\":\"…\"'))")
+        await console.until("document.querySelector('textarea').value.includes('typed-secret')", "it stays in the field")
+        assert "typed-secret" not in await console.text("main")
+        assert await console.page.evaluate("hashes.some(hash => hash.includes('typed-secr'))") is False
+        link = "#/try?command=auth&text=%7B%22type%22:%22auth%22,%22token%22:%22linked%22%7D"
+        await console.page.evaluate(f"document.activeElement.blur(), location.hash = '{link}'")
+        await console.until("document.querySelector('textarea').value.includes('linked')")
+        await console.until("!location.hash.includes('linked')", "a link's is taken out")

@@ -68,12 +68,29 @@ class Check {
   }
 }
 
-function keyTable({ keys }) {
+function keyTable(keys) {
   if (keys.length === 0) return note("The server has no keys with an id.");
-  return table("Keys", ["Id", "Label", "Ends", "Rules"], keys.map(({ id, label, expires, rights, rules }) => [
-    h("code", id), label ?? "", expires ? text.moment(expires) : "never",
-    h("span", (rules ?? rights ?? []).map(({ deny, actions: what, topics }) => h("div",
+  return table("Keys", ["Id", "", "Label", "Ends", "Rules"], keys.map(each => [
+    h("code", each.id),
+    h("span", each.revoked && badge("revoked", "bad"), " ", each.expired && badge("expired", "warn")),
+    each.label ?? "", each.expires ? text.moment(each.expires) : "never",
+    h("span", (each.rules ?? []).map(({ deny, actions: what, topics }) => h("div",
       `${deny ? "deny " : ""}${what.join(", ")}: ${topics.join(" ")}`)))]));
+}
+
+function keyCard() {
+  const list = h("div");
+  const keys = [];
+  let after = "";
+  const page = () => load(list, `access/keys?limit=100${after && `&after=${encodeURIComponent(after)}`}`, answer => {
+    keys.push(...answer.keys);
+    after = answer.next ?? "";
+    show(more, Boolean(after));
+    return keyTable(keys);
+  });
+  const more = button("More", () => working(more, page), { hidden: true });
+  page();
+  return card("Keys", list, more);
 }
 
 class Revocations {
@@ -133,9 +150,7 @@ export function mount(root, { params, follow, signIn }) {
   load(own, "access", access => {
     // A server that is open to everybody has no keys, and nothing to revoke.
     if (access.server?.admin && access.kind !== "anonymous") {
-      const keys = h("div");
-      admin.replaceChildren(card("Keys", keys), new Revocations().node);
-      load(keys, "access/keys", keyTable);
+      admin.replaceChildren(keyCard(), new Revocations().node);
     }
     return mine(access, signIn);
   });

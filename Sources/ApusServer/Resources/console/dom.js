@@ -27,7 +27,8 @@ export const input = attributes => h("input", { autocomplete: "off", spellcheck:
 
 // The search field of a view, where `/` goes.
 export const search = (label, action) => input({
-  type: "search", placeholder: label, "aria-label": label, "data-search": true, ...written(200, action),
+  type: "search", placeholder: label, "aria-label": label, "data-search": true, maxlength: "255",
+  ...written(200, action),
 });
 
 export const $ = (selector, root = document) => root.querySelector(selector);

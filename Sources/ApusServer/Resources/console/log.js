@@ -33,7 +33,8 @@ function open(entry) {
 }
 
 class View {
-  constructor(root) {
+  constructor(root, server) {
+    this.server = server;
     this.entries = [];
     this.shown = [];
     this.search = search("Search the log", () => change({ search: this.search.value }));
@@ -57,11 +58,12 @@ class View {
   // Newest first. After a lost connection all come again: their ids tell which are new.
   take({ entries }) {
     this.known = true;
+    // A restarted server counts from the beginning.
+    if (this.started !== this.server.started) this.entries = [];
+    this.started = this.server.started;
     const newest = this.entries[0]?.id ?? -Infinity;
     const added = entries.filter(({ id }) => id > newest).reverse();
-    // A restarted server counts from the beginning.
-    const anew = added.length === 0 && entries.length > 0 && entries.at(-1).id < newest;
-    this.entries = (anew ? [...entries].reverse() : [...added, ...this.entries]).slice(0, most);
+    this.entries = [...added, ...this.entries].slice(0, most);
     this.#draw();
   }
 
@@ -87,7 +89,7 @@ export function mount(root, { params, follow, server }) {
     follow({ view: "none" }, {});
     return {};
   }
-  const view = new View(root);
+  const view = new View(root, server);
   view.update(params);
   follow({ view: "log" }, { log: entries => view.take(entries) });
   return { update: changed => view.update(changed), close: () => view.rows.close(), rows: view.rows };

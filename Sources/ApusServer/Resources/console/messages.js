@@ -3,7 +3,7 @@
 export const mostKept = 100_000;
 const mostBytes = 96 * 1024 * 1024;
 // What came while the page could not draw, or was paused.
-const mostWaiting = 100_000;
+const mostWaiting = 200_000;
 const stepTime = 8;
 
 // One message as the server wrote it. It is parsed each time: a hundred thousand parsed ones would fill the memory.
@@ -32,6 +32,7 @@ export class MessageList {
   #all = { items: [], begin: 0 };
   #shown = { items: [], begin: 0 };
   #waiting = [];
+  #waitingBytes = 0;
   #filtered = 0;
   #test = null;
 
@@ -62,10 +63,20 @@ export class MessageList {
   add(raw, value) {
     this.received++;
     this.#waiting.push(raw, value);
-    if (this.#waiting.length > 4 * mostWaiting) {
-      this.skipped += mostWaiting;
-      this.#waiting = this.#waiting.slice(2 * mostWaiting);
+    this.#waitingBytes += raw.length;
+    if (this.waiting > mostWaiting || this.#waitingBytes > mostBytes) this.#skip();
+  }
+
+  // Down to half of both bounds at once: each cut copies what stays. The newest stays in any case.
+  #skip() {
+    let gone = 0;
+    while (gone < this.#waiting.length - 2
+      && (this.#waiting.length - gone > mostWaiting || this.#waitingBytes > mostBytes / 2)) {
+      this.#waitingBytes -= this.#waiting[gone].length;
+      gone += 2;
     }
+    this.skipped += gone / 2;
+    this.#waiting = this.#waiting.slice(gone);
   }
 
   // Takes in what waits, and filters for a few milliseconds; how many rows have left the front of what is shown.
@@ -76,6 +87,7 @@ export class MessageList {
       const raw = this.#waiting[taken];
       this.#all.items.push(new Message(++this.#numbers, raw, this.#waiting[taken + 1]));
       this.#bytes += raw.length;
+      this.#waitingBytes -= raw.length;
       taken += 2;
     }
     this.#waiting = taken === this.#waiting.length ? [] : this.#waiting.slice(taken);
@@ -93,7 +105,7 @@ export class MessageList {
   clear() {
     this.#all = { items: [], begin: 0 };
     this.#waiting = [];
-    this.#bytes = this.#filtered = this.received = this.skipped = 0;
+    this.#bytes = this.#waitingBytes = this.#filtered = this.received = this.skipped = 0;
     this.filter(this.#test);
   }
 
@@ -114,7 +126,7 @@ export class MessageList {
   #filter(until) {
     const { items } = this.#all;
     const begin = this.#filtered;
-    while (this.#filtered < items.length && ((this.#filtered - begin) % 64 !== 63 || performance.now() < until)) {
+    while (this.#filtered < items.length && ((this.#filtered - begin) % 8 !== 7 || performance.now() < until)) {
       const item = items[this.#filtered++];
       if (!this.#test || this.#test(item)) this.#shown.items.push(item);
     }

@@ -43,6 +43,7 @@ export class ConsoleStream {
     this.state = state;
     this.always = always;
     this.handlers = {};
+    // `true` until there is another credential, "refused" until there is another query.
     this.stopped = false;
     document.addEventListener("visibilitychange", () => this.#visibility());
     // A browser may keep a page that was left, with its connection, of which it has only about six.
@@ -56,6 +57,7 @@ export class ConsoleStream {
     const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""
       && value != null)).toString();
     if (text === this.#query && this.#abort) return;
+    if (text !== this.#query && this.stopped === "refused") this.stopped = false;
     this.#query = text;
     if (!this.stopped) this.#open();
   }
@@ -113,7 +115,7 @@ export class ConsoleStream {
   }
 
   #stop(state, problem) {
-    this.stopped = true;
+    this.stopped = state === "expired" || problem.status === 401 ? true : "refused";
     this.#close();
     this.state(state, problem);
   }

@@ -107,7 +107,7 @@ class View {
     Object.assign(this, { follow, server, list: [] });
     const later = name => () => change({ [name]: this[name].value });
     this.search = search("Search client, address or topic", later("search"));
-    this.topic = input({ type: "search", placeholder: "any", ...written(200, later("topic")) });
+    this.topic = input({ type: "search", placeholder: "any", maxlength: "255", ...written(200, later("topic")) });
     this.sort = select(sorts, "lag", { change: () => change({ sort: this.sort.value === "lag" ? ""
       : this.sort.value }) });
     this.status = h("p.soft", { role: "status" });

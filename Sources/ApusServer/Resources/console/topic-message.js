@@ -111,7 +111,9 @@ export class MessageDetail {
     try {
       const answer = await request("trace", { query: { id, topic: topic ?? this.view.name } });
       content = answer.found ? traced(answer)
-        : note("The server no longer has this message, so it does not know where it went.");
+        : note(answer.complete === false
+          ? "The server did not find this message, but has not searched everything: it may still have it."
+          : "The server no longer has this message, so it does not know where it went.");
     } catch (error) {
       content = note(error.message, "bad");
     }

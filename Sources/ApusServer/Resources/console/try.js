@@ -13,6 +13,28 @@ const mostLines = 5000;
 // As long as the page is open, whatever view is shown.
 const sent = [];
 
+// Whether a text has a credential, or may have one once it is complete.
+function isSecret(text) {
+  try {
+    const value = JSON.parse(text);
+    return value?.type === "auth" || value?.api_key !== undefined || value?.token !== undefined;
+  } catch {
+    return /auth|token|api_key/i.test(text);
+  }
+}
+
+// A text as it is listed: without its credential.
+function masked(text) {
+  if (!isSecret(text)) return text;
+  try {
+    const value = JSON.parse(text);
+    for (const name of ["api_key", "token"]) if (value[name] !== undefined) value[name] = "…";
+    return JSON.stringify(value);
+  } catch {
+    return "…";
+  }
+}
+
 const row = cells => entry => {
   if (!entry) return;
   const values = [clock(entry.at, true), entry.direction, entry.kind, entry.text.slice(0, 500)];
@@ -31,7 +53,7 @@ class View {
       name => change({ command: name, text: "" }, { replace: false }));
     this.about = h("p");
     this.text = h("textarea", { rows: 7, class: "code", spellcheck: "false", "aria-label": "Command, JSON",
-      ...written(400, () => change({ text: this.text.value })),
+      ...written(400, () => this.#keep()),
         keydown: event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#send(); } });
     this.problem = h("p.problem", { role: "status", hidden: true });
     this.send = button("Send", () => this.#send(), "primary");
@@ -60,19 +82,32 @@ class View {
     const command = commands.find(each => each.name === name) ?? commands[0];
     this.path.value = params.get("path") || "ws";
     this.names.choose(command.name);
-    const text = params.get("text") || JSON.stringify(command.template, null, 2);
+    const given = params.get("text");
+    if (given || this.command !== command) this.secret = "";
+    const text = given || this.secret || JSON.stringify(command.template, null, 2);
     if (document.activeElement !== this.text) this.text.value = text;
-    if (this.command === command) return;
+    if (this.command !== command) this.#describe(command);
+    // As in a link, or in a view that was saved.
+    if (given && isSecret(given)) this.#keep(given);
+  }
+
+  #describe(command) {
     this.command = command;
     setText(this.about, command.about);
     this.schema.replaceChildren(table("Members", ["Member", "Value", ""],
       command.members.map(([member, kind, what]) => [h("code", member), [kind, "soft"], what])));
   }
 
+  // In the address, and so in the browser's history and in saved views, unless it has a credential.
+  #keep(text = this.text.value) {
+    this.secret = isSecret(text) ? text : "";
+    change({ text: this.secret ? "" : text });
+  }
+
   // Fresh ids: a topic with a dedupe window takes each once.
   #renew() {
     this.text.value = this.text.value.replace(/"id":(\s*)"[^"]*"/g, (_, space) => `"id":${space}"${uuid()}"`);
-    change({ text: this.text.value });
+    this.#keep();
   }
 
   #connect() {
@@ -83,8 +118,7 @@ class View {
       this.#add("·", "local", `connected to ${socket.url}`);
       if (credential.value) {
         socket.send(JSON.stringify(credential.command));
-        this.#add("→", "auth", JSON.stringify({ ...credential.command, [credential.isToken ? "token"
-          : "api_key"]: "…" }));
+        this.#add("→", "auth", masked(JSON.stringify(credential.command)));
       }
       if (this.afterwards) this.#send();
     };
@@ -115,9 +149,9 @@ class View {
     this.afterwards = false;
     const text = value === undefined ? this.text.value : JSON.stringify(value);
     this.socket.send(text);
-    this.#add("→", String(value?.type ?? "text"), text);
+    this.#add("→", String(value?.type ?? "text"), masked(text));
     // A credential is never listed.
-    if (value?.type === "auth") return;
+    if (isSecret(text)) return;
     if (sent[0] !== text) sent.unshift(text);
     sent.length = Math.min(sent.length, 50);
     this.#listSent();

@@ -5,6 +5,13 @@ const comparisons = new Set(["==", "=", "!=", "<", "<=", ">", ">=", "contains", 
 const roots = new Set(["payload", "key", "id", "offset", "ts", "topic", "message"]);
 const deepest = 64;
 
+// The parts of a regular expression that matter to `reach`, and those in which they mean nothing.
+const expressionParts =
+  /\\[1-9k]|\\.|\[(?:\\.|[^\]\\])*\]|\(\?(?:[a-z-]*:|<?[=!]|<[^>]*>)|[()|]|\?{1,2}|[*+]\??|\{\d+(,?)\d*\}\??/gsu;
+const longestMatched = 2000;
+const shortestMatched = 50;
+const mostWays = 2e6;
+
 export class FilterError extends Error {}
 
 function split(text) {
@@ -105,10 +112,10 @@ class Parser {
     this.at++;
     const right = this.value(operator);
     if (operator === "matches") {
-      const pattern = expression(right);
+      const [pattern, length] = expression(right);
       return event => {
         const left = lookUp(event, path);
-        return typeof left === "string" && pattern.test(left);
+        return typeof left === "string" && pattern.test(left.slice(0, length));
       };
     }
     const test = tests[operator === "=" ? "==" : operator];
@@ -152,7 +159,38 @@ class Parser {
 }
 
 function expression(text) {
-  try { return new RegExp(text, "u"); } catch { throw new FilterError(`“${text}” is not a regular expression.`); }
+  let pattern;
+  try { pattern = new RegExp(text, "u"); } catch { throw new FilterError(`“${text}” is not a regular expression.`); }
+  return [pattern, reach(pattern.source)];
+}
+
+// How many characters of a text an expression gets. Nothing can stop one that runs, and a filter may come with a link.
+// In the worst case, each repetition is tried with every length, and each choice doubles the ways.
+function reach(text) {
+  // Of each group that is open: whether what it matches varies.
+  const varies = [false];
+  let [repetitions, choices, closed, end] = [0, 0, false, 0];
+  for (const { 0: part, 1: comma, index } of text.matchAll(expressionParts)) {
+    const repeats = /^[*+{]/.test(part);
+    if (repeats && closed && index === end) {
+      throw new FilterError(`“${text}” could take too long: it repeats a group with *, +, ?, { or | in it.`);
+    }
+    if (part.startsWith("(")) varies.push(false);
+    else if (part === ")") {
+      [closed, end] = [varies.pop(), index + 1];
+      if (closed) varies[varies.length - 1] = true;
+    } else if (repeats || /^(?:[|?]|\\[1-9k])/.test(part)) {
+      varies[varies.length - 1] = true;
+      if (/^[|?]/.test(part)) choices++; else if (!part.startsWith("{") || comma) repetitions++;
+    }
+  }
+  let ways = mostWays / 2 ** choices;
+  for (let each = 2; each <= repetitions + 1; each++) ways *= each;
+  const length = Math.floor(Math.min(longestMatched, ways ** (1 / (repetitions + 1))));
+  if (length < shortestMatched) {
+    throw new FilterError(`“${text}” could take too long: it has too many *, +, ?, { or |.`);
+  }
+  return length;
 }
 
 function lookUp(event, path) {
