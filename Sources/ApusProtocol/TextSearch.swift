@@ -3,7 +3,7 @@
 /// Takes time in proportion to what is looked at, whatever the texts (Knuth, Morris, Pratt): strangers choose both.
 package struct TextSearch: Hashable, Sendable {
     private let wanted: [UInt8]
-    /// For each length of what was found of `wanted`: the longest shorter beginning of it that what was found ends with.
+    /// For each length of what was found of `wanted`: the longest shorter beginning of it with which that ends.
     private let fallbacks: [Int]
 
     package init(_ text: some Sequence<UInt8>) {

@@ -50,7 +50,7 @@ extension Routes {
         let limit = settings.limits.maxConsoles
         let client = context.access.principal?.id ?? context.inFlight.address
         guard let seat = figures.seats.take(limit: limit, client: client) else {
-            throw Problem.unavailable("The limit of \(limit) open consoles, or of one client's, is reached (max_consoles)")
+            throw Problem.unavailable("There are as many consoles as allowed (max_consoles), in all or of one client")
         }
         let body = ResponseBody { [self, access = context.access] writer in
             var stream = ConsoleStream(self, query, seat, access)
