@@ -1,6 +1,7 @@
 import Foundation
 
-// EmbedTextsTool OUTPUT FOLDER NAME…: writes Swift code with each file of the folder as a raw string, and a table of them.
+// EmbedTextsTool OUTPUT FOLDER NAME…: writes Swift code with each file of the folder as a raw string, and a table of
+// them.
 
 let arguments = CommandLine.arguments.dropFirst()
 guard let output = arguments.first, let folder = arguments.dropFirst().first else { exit(64) }
