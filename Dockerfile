@@ -2,9 +2,12 @@
 
 FROM swift:6.3-bookworm AS build
 WORKDIR /src
+# NATS for a node of a cluster: --build-arg TRAITS=NATS.
+ARG TRAITS=
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libsqlite3-dev libssl-dev zlib1g-dev \
+    && apt-get install -y --no-install-recommends \
+        libsqlite3-dev libssl-dev zlib1g-dev ${TRAITS:+libnats-dev} \
     && rm -rf /var/lib/apt/lists/*
 
 # The dependencies in a layer of their own: they change less often than the sources.
@@ -17,7 +20,7 @@ COPY Sources Sources
 COPY Benchmarks Benchmarks
 COPY Examples Examples
 COPY Tests Tests
-RUN swift build -c release --product apus --static-swift-stdlib -Xlinker -s \
+RUN swift build -c release --product apus ${TRAITS:+--traits "$TRAITS"} --static-swift-stdlib -Xlinker -s \
     && ln -s "$(swift build -c release --show-bin-path)/apus" /apus
 
 COPY Deploy Deploy
@@ -25,10 +28,12 @@ RUN APUS_BIN=/apus DESTDIR=/out PREFIX=/usr/local UNITS=/units Deploy/install &&
 
 
 FROM debian:bookworm-slim
+ARG TRAITS=
 
 # TLS, the catalog of topics, and root certificates for the client commands on https and wss.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libsqlite3-0 libssl3 \
+    && apt-get install -y --no-install-recommends \
+        ca-certificates libsqlite3-0 libssl3 ${TRAITS:+libnats3.4} \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 10001 -g 10001 -m 0750 /var/lib/apus
 

@@ -82,6 +82,11 @@ let package = Package(
         .library(name: "ApusClient", targets: ["ApusClient"]),
         .library(name: "ApusLoad", targets: ["ApusLoad"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
+        // For `Tests/NATS`, a package of its own, too. Empty without the trait.
+        .library(name: "ApusNATS", targets: ["ApusNATS"]),
+    ],
+    traits: [
+        .trait(name: "NATS", description: "Clusters over NATS JetStream; needs Debian's libnats-dev.")
     ],
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
@@ -89,6 +94,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.8.0"),
@@ -104,6 +110,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "ApusProtocol",
@@ -170,10 +177,22 @@ let package = Package(
             name: "ApusJournal",
             dependencies: [
                 "ApusBroker",
+                "ApusCluster",
                 "ApusProtocol",
                 "ApusSockets",
                 "ApusStore",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        // What a node of a cluster does, without NATS, threads and clocks.
+        .target(
+            name: "ApusCluster",
+            dependencies: [
+                "ApusProtocol",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings
@@ -183,6 +202,7 @@ let package = Package(
             dependencies: [
                 "ApusAccess",
                 "ApusBroker",
+                "ApusCluster",
                 "ApusJournal",
                 "ApusProtocol",
                 "ApusSockets",
@@ -205,6 +225,7 @@ let package = Package(
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
                 .product(name: "Yams", package: "Yams"),
             ],
             exclude: ["Resources"],
@@ -215,6 +236,19 @@ let package = Package(
         // over which the optimizer sits for minutes.
         .executableTarget(name: "EmbedTextsTool", path: "Plugins/EmbedTextsTool", swiftSettings: plainSettings),
         .plugin(name: "EmbedTexts", capability: .buildTool(), dependencies: ["EmbedTextsTool"]),
+        .target(
+            name: "ApusNATS",
+            dependencies: [
+                "ApusCluster",
+                "ApusProtocol",
+                "ApusSockets",
+                .target(name: "CNATS", condition: .when(traits: ["NATS"])),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         .target(
             name: "ApusClient",
             dependencies: [
@@ -255,10 +289,25 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // What `apus conformance` checks, apart from the command.
+        .target(
+            name: "ApusConformance",
+            dependencies: [
+                "ApusClient",
+                "ApusProtocol",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         .target(
             name: "ApusTesting",
             dependencies: [
                 "ApusBroker",
+                "ApusCluster",
                 "ApusProtocol",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -270,8 +319,11 @@ let package = Package(
             dependencies: [
                 "ApusAccess",
                 "ApusClient",
+                "ApusCluster",
+                "ApusConformance",
                 "ApusJournal",
                 "ApusLoad",
+                .target(name: "ApusNATS", condition: .when(traits: ["NATS"])),
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
@@ -363,6 +415,11 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "ApusClusterTests",
+            dependencies: ["ApusCluster", "ApusProtocol", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "ApusSocketsTests",
             dependencies: [
                 "ApusSockets",
@@ -395,6 +452,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: swiftSettings
         ),
@@ -403,6 +461,7 @@ let package = Package(
             dependencies: [
                 "ApusBroker",
                 "ApusClient",
+                "ApusConformance",
                 "ApusProtocol",
                 "ApusServer",
                 .product(name: "Logging", package: "swift-log"),
@@ -424,10 +483,12 @@ let package = Package(
             name: "ApusJournalTests",
             dependencies: [
                 "ApusBroker",
+                "ApusCluster",
                 "ApusJournal",
                 "ApusProtocol",
                 "ApusStore",
                 "ApusTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings
         ),

@@ -69,6 +69,8 @@ private struct FramesCheck {
             poller: loop.poller,
             window: window
         )
+        // What earlier inputs have spent, or this one in its first piece, must not hold up the next.
+        loop.context.roundBudget.beginRound()
         let session = NotingSession(postpones: postpones)
         connection.session = session
         connection.start(nil)
@@ -76,10 +78,10 @@ private struct FramesCheck {
             var bytes = Array(piece)
             bytes.withUnsafeMutableBytes { connection.received($0) }
             while connection.postponed != nil, connection.phase == .open { connection.continueReading() }
+            loop.eventLoop.run()
         }
         let isOpen = connection.phase == .open
         try require(connection.inputBytes <= 2 * Self.maxMessage + 14, "what waits keeps its limit")
-        loop.eventLoop.run()
         let sent = Self.read(client)
         connection.end()
         return Outcome(messages: session.messages, sent: sent, isOpen: isOpen)

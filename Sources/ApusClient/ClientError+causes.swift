@@ -44,6 +44,16 @@ extension ClientError {
         return ClientError(.refused, said ?? "the server answered with status \(status)", problem: problem)
     }
 
+    /// Whether it came before there was a connection, so that nothing was sent.
+    var isBeforeConnection: Bool {
+        switch cause {
+        case is NIOConnectionError: true
+        case let error as HTTPClientError: error == .connectTimeout
+        case let error as IOError: [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENOENT].contains(error.errnoCode)
+        default: false
+        }
+    }
+
     private static func isTimeout(_ error: any Error) -> Bool {
         if let error = error as? HTTPClientError {
             return [.connectTimeout, .readTimeout, .writeTimeout, .deadlineExceeded].contains(error)
@@ -55,12 +65,16 @@ extension ClientError {
         return false
     }
 
+    /// The ends of the messages about two mistakes in an address.
+    package static let noSuchHost = "no such host"
+    package static let speaksNoTLS = "it does not speak TLS"
+
     private static func reason(of error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError:
             // Happy Eyeballs tries every address of the host. Report the last failure.
             if let last = error.connectionErrors.last { return reason(of: last.error) }
-            return "no such host"
+            return noSuchHost
         case let error as IOError:
             return String(cString: strerror(error.errnoCode)).lowercased()
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
@@ -76,7 +90,7 @@ extension ClientError {
 
     /// BoringSSL's own messages name source files. These texts cover the common cases.
     private static func tlsReason(of error: any Error) -> String {
-        "\(error)".contains("WRONG_VERSION_NUMBER") ? "it does not speak TLS" : "the TLS handshake failed"
+        "\(error)".contains("WRONG_VERSION_NUMBER") ? speaksNoTLS : "the TLS handshake failed"
     }
 
     /// Which certificate is not accepted, and why; `nil` for any other error.

@@ -228,7 +228,8 @@ extension StoredDurability {
             switch durability {
             case .memory: .memory
             case .os: .os
-            case .disk: .disk
+            // No topic of a folder asks for more than the disk.
+            case .disk, .replicatedUnsynced, .replicated: .disk
             }
     }
 }

@@ -30,7 +30,7 @@ public struct ApusMount: Service {
     /// The same topics, for use by the program itself.
     public let pubSub: PubSub
     private let broker: any Broker
-    private let journal: DiskJournal?
+    private let journal: (any ServerJournal)?
     private let configuration: ServerConfiguration
     private let socketLoops: SocketLoops
     private let engine: Engine
@@ -56,10 +56,10 @@ public struct ApusMount: Service {
         // The port is the application's.
         configuration.tls = ServerConfiguration.TLS()
         self.configuration = configuration
-        let (broker, journal) = try MemoryBroker.make(configuration, logger: logger)
+        let (broker, journal) = try MemoryBroker.make(configuration, cluster: nil, logger: logger)
         (self.broker, self.journal) = (broker, journal)
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
-        try broker.declare(configuration.topics.declared, logger: logger)
+        try await broker.declare(configuration.topics.declared, logger: logger)
         socketLoops = try SocketLoops(count: configuration.threads > 0 ? configuration.threads : System.coreCount)
         do {
             engine = try await Engine(
@@ -106,14 +106,7 @@ public struct ApusMount: Service {
     }
 
     public func run() async throws {
-        let housekeeping = Housekeeping(
-            figures: engine.figures,
-            broker: broker,
-            contexts: engine.contexts,
-            http: nil,
-            addresses: engine.addresses,
-            logger: logger
-        )
+        let housekeeping = Housekeeping(engine, broker: broker, http: nil, logger: logger)
         let keepingHouse = Task { await housekeeping.run() }
         try? await gracefulShutdown()
         keepingHouse.cancel()
@@ -122,6 +115,7 @@ public struct ApusMount: Service {
             await engine.refuse()
             await engine.drain(within: drainTimeout, requests: nil)
             await engine.contexts.stop(after: keepingHouse)
+            await engine.exporter?.flush()
         }.value
         try await socketLoops.shutdown()
         await journal.endKeeping(within: configuration.timeouts, logger: logger)

@@ -28,7 +28,9 @@ public struct ApusService: Service {
     /// this object: they keep working after the server stops, and the topics exist as long as the program holds them.
     public let pubSub: PubSub
     private let broker: any Broker
-    private let journal: DiskJournal?
+    private let journal: (any ServerJournal)?
+    /// `nil` if the server is no node of a cluster.
+    private let cluster: ClusterView?
     private let configuration: ServerConfiguration
     package var mode = Mode.pubSub
     private let metrics: MetricsRegistry
@@ -43,6 +45,7 @@ public struct ApusService: Service {
     ///   - systemd: the connection to systemd if it started the process. The service serves the sockets that systemd
     ///     passes instead of the configured addresses, and reports its state to systemd.
     ///   - reloading: how the service gets other configurations while it runs.
+    ///   - cluster: makes the server a node of it.
     ///   - onListening: called with the bound addresses once the service accepts connections.
     /// - Throws: ``DataError`` if the folder that the configuration names cannot be used.
     public init(
@@ -50,13 +53,25 @@ public struct ApusService: Service {
         metrics: MetricsRegistry? = nil,
         systemd: Systemd = .none,
         reloading: Reloading? = nil,
+        cluster: ClusterConnection? = nil,
         logger: Logger,
         onListening: @escaping @Sendable ([ListenAddress]) async -> Void = { _ in }
     ) throws {
         let logger = logger.keepingWarnings()
         self.configuration = configuration
-        let (broker, journal) = try MemoryBroker.make(configuration, logger: logger)
+        let (broker, journal) = try MemoryBroker.make(configuration, cluster: cluster, logger: logger)
         (self.broker, self.journal) = (broker, journal)
+        self.cluster = (journal as? ClusterJournal).flatMap { journal in
+            cluster.map { connection in
+                ClusterView(
+                    connection,
+                    name: configuration.cluster.node,
+                    maxTopics: configuration.limits.maxTopics,
+                    journal: journal,
+                    broker: broker
+                )
+            }
+        }
         pubSub = PubSub(sharing: broker, configuration.pubSubOptions) { ServerClock.now }
         self.metrics = metrics ?? MetricsRegistry(maxSeries: configuration.limits.maxSeries)
         self.systemd = systemd
@@ -66,6 +81,9 @@ public struct ApusService: Service {
     }
 
     public func run() async throws {
+        guard await hasCaughtUp() else { return }
+        let declaring = try await declareTopics()
+        defer { declaring?.cancel() }
         let threads = configuration.threads > 0 ? configuration.threads : System.coreCount
         let socketLoops = try SocketLoops(count: threads)
         let httpLoops = MultiThreadedEventLoopGroup(numberOfThreads: threads)
@@ -77,8 +95,46 @@ public struct ApusService: Service {
         try result.get()
     }
 
+    /// Waits until a node knows what its cluster has: until then, no topic would be there for its clients.
+    ///
+    /// - Returns: whether it does; otherwise the service was asked to stop.
+    private func hasCaughtUp() async -> Bool {
+        guard let cluster = journal as? ClusterJournal else { return true }
+        return await cancelWhenGracefulShutdown {
+            let start = ContinuousClock.now
+            var next = start + .seconds(1)
+            while !cluster.status.isCaughtUp {
+                do { try await Task.sleep(for: .milliseconds(20)) } catch { return false }
+                guard ContinuousClock.now >= next, let reason = cluster.waitsFor else { continue }
+                next += .seconds(1)
+                logger.notice("waiting for the cluster", metadata: ["reason": "\(reason)"])
+            }
+            let milliseconds = (ContinuousClock.now - start).wholeMilliseconds
+            logger.info("read the cluster", metadata: ["topics": "\(broker.topicCount)", "ms": "\(milliseconds)"])
+            return true
+        }
+    }
+
+    /// Makes the topics of the configuration; those of a cluster as soon as it can decide.
+    private func declareTopics() async throws -> Task<Void, Never>? {
+        let declared = configuration.topics.declared
+        guard broker.journal?.decidesTopics == true, !declared.isEmpty else {
+            try await broker.declare(declared, logger: logger)
+            return nil
+        }
+        return Task { [broker, logger] in
+            while !Task.isCancelled {
+                do throws(BrokerError) {
+                    return try await broker.declare(declared, logger: logger)
+                } catch {
+                    logger.warning("topics not declared yet", metadata: ["reason": "\(error.message)"])
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+
     private func run(on socketLoops: SocketLoops, _ httpLoops: MultiThreadedEventLoopGroup) async throws {
-        try broker.declare(configuration.topics.declared, logger: logger)
         let isLocal = configuration.isLocal(passed: systemd.sockets)
         warn(isLocal: isLocal)
         let engine = try await Engine(
@@ -90,6 +146,7 @@ public struct ApusService: Service {
             registry: metrics,
             socketLoops: socketLoops,
             httpLoops: Array(httpLoops.makeIterator()),
+            cluster: cluster,
             logger: logger
         )
         let contexts = engine.contexts
@@ -112,14 +169,8 @@ public struct ApusService: Service {
         for socket in try ListeningSocket.open(configuration, passed: systemd.sockets) {
             ports.append(try await acceptor.open(socket))
         }
-        let housekeeping = Housekeeping(
-            figures: engine.figures,
-            broker: broker,
-            contexts: contexts,
-            http: http,
-            addresses: engine.addresses,
-            logger: logger
-        )
+        cluster?.isListening(at: ports.first?.address)
+        let housekeeping = Housekeeping(engine, broker: broker, http: http, logger: logger)
         let keepingHouse = Task { await housekeeping.run() }
         let watchingCertificates = engine.tls.map { tls in Task { await CertificateWatch.run(tls, logger: logger) } }
         defer { watchingCertificates?.cancel() }
@@ -145,6 +196,7 @@ public struct ApusService: Service {
             await engine.drain(within: drainTimeout, requests: serving)
             await serving.value
             await contexts.stop(after: keepingHouse)
+            await engine.exporter?.flush()
         }.value
     }
 }

@@ -14,10 +14,14 @@ struct Engine: Sendable {
     let streams: StreamGate
     /// Answers all requests except handshakes and most event streams.
     let responder: RouterResponder
+    /// The revocations of all nodes; `nil` if the server is no node of a cluster.
+    let revocations: ClusterRevocations?
     let reloads: ReloadRecord
     let figures: ConsoleFigures
     /// `nil` if the server speaks no TLS.
     let tls: TLSInForce?
+    /// `nil` if no spans are made.
+    let exporter: SpanExporter?
     private let documents: Documents
     private let configuration: ServerConfiguration
     private let broker: any Broker
@@ -26,6 +30,7 @@ struct Engine: Sendable {
     /// - Parameters:
     ///   - isLocal: whether the server listens only on loopback addresses.
     ///   - httpLoops: all event loops that HTTP connections may run on.
+    ///   - cluster: what the node knows of its cluster; `nil` if it is in none.
     init(
         _ configuration: ServerConfiguration,
         mode: ApusService.Mode = .pubSub,
@@ -35,11 +40,14 @@ struct Engine: Sendable {
         registry: MetricsRegistry,
         socketLoops: SocketLoops,
         httpLoops: [any EventLoop],
+        cluster: ClusterView? = nil,
         logger: Logger
     ) async throws {
         let basePath = BasePath(configuration.basePath)
         let access = try await Self.access(configuration.access, logger)
         tls = try configuration.tls.load().map { TLSInForce($0) }
+        let spans = configuration.tracing.isOn ? SpanQueue(limit: configuration.tracing.queue) : nil
+        exporter = spans.map { SpanExporter(configuration.tracing, queue: $0, logger: logger) }
         contexts = try await LoopContexts(
             socketLoops: socketLoops.all,
             httpLoops: httpLoops,
@@ -48,8 +56,10 @@ struct Engine: Sendable {
             access: access,
             broker: broker,
             sockets: SocketBudget(limit: SocketBudget.possible),
+            spans: spans.map { SpanSource(configuration.tracing, queue: $0) },
             logger: logger
         )
+        revocations = await ClusterRevocations.followed(cluster?.journal, contexts, logger: logger)
         addresses = ClientAddresses(configuration, registry: registry, logger: logger)
         gate = WebSocketGate(
             contexts: contexts,
@@ -61,24 +71,20 @@ struct Engine: Sendable {
             refusals: HandshakeRefusals(registry: registry, logger: logger),
             basePath: basePath
         )
-        figures = ConsoleFigures(contexts, pubSub, broker)
+        figures = ConsoleFigures(contexts, pubSub, broker, cluster)
+        let recentLog = logger.recent ?? RecentLog()
         let metrics = ServerMetrics(
             registry: registry,
             contexts: contexts,
             pubSub: pubSub,
             broker: broker,
             consoles: figures.seats,
-            tls: tls
+            tls: tls,
+            recentLog: recentLog
         )
         reloads = metrics.reloads
-        streams = StreamGate(
-            contexts: contexts,
-            socketLoops: socketLoops,
-            access: access,
-            addresses: addresses,
-            log: RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath),
-            basePath: basePath
-        )
+        let log = RequestLog(logger: logger, metrics: metrics.requests, basePath: basePath)
+        streams = StreamGate(beside: gate, log: log)
         documents = Documents(basePath: configuration.basePath, settings: contexts.inForce)
         let routes = Routes(
             broker: broker,
@@ -90,18 +96,29 @@ struct Engine: Sendable {
             refusals: gate.refusals,
             documents: documents,
             figures: figures,
-            recentLog: logger.recent ?? RecentLog(),
+            recentLog: recentLog,
+            cluster: cluster,
+            revocations: revocations,
             logger: logger
         )
-        responder = Self.responder(routes, addresses, logger)
+        cluster?.listings.answer(by: { await routes.rows(for: $0) })
+        responder = Self.responder(routes, addresses, scheme: tls == nil ? "http" : "https", logger)
         self.configuration = configuration
         self.broker = broker
         self.logger = logger
     }
 
-    private static func responder(_ routes: Routes, _ addresses: ClientAddresses, _ logger: Logger) -> RouterResponder {
+    private static func responder(
+        _ routes: Routes,
+        _ addresses: ClientAddresses,
+        scheme: String,
+        _ logger: Logger
+    ) -> RouterResponder {
         let (settings, streams) = (routes.contexts.inForce, routes.streams)
         let router = Router(context: ApusRequestContext.self, options: [.autoGenerateHeadEndpoints])
+        if let spans = routes.contexts.spans {
+            router.add(middleware: SpanMiddleware(source: spans, basePath: streams.basePath, scheme: scheme))
+        }
         router.addMiddleware {
             CrossOriginMiddleware(settings: settings)
             RequestMiddleware(basePath: streams.basePath, log: streams.log)
@@ -160,6 +177,7 @@ struct Engine: Sendable {
         contexts.inForce.replace(with: settings)
         addresses.use(settings.addressRules)
         documents.openAPI.forget()
+        documents.asyncAPI.forget()
         broker.limitRate(settings.rates.topicLimit)
         contexts.budgets.change(to: RateLimits(settings.rates))
         await contexts.forEach { context in

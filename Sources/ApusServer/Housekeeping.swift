@@ -4,7 +4,8 @@ import CEpoll
 import Glibc
 import Logging
 
-/// Periodic work off the event loops: removes expired data, and returns memory to the system when the server is quiet.
+/// Periodic work off the event loops: removes expired data, returns memory to the system when the server is quiet,
+/// sends spans and tells other nodes.
 struct Housekeeping {
     /// How often topics are checked, and how many per check. With more topics, one pass takes several checks.
     private static let (interval, topicsAtOnce) = (Duration.seconds(1), 10_000)
@@ -20,15 +21,36 @@ struct Housekeeping {
     /// `nil` when the host application owns the HTTP connections.
     let http: HTTPConnections?
     let addresses: ClientAddresses
+    /// `nil` if no spans are made.
+    let exporter: SpanExporter?
+    /// `nil` if the server is no node of a cluster.
+    let cluster: ClusterView?
+    let revocations: ClusterRevocations?
     let logger: Logger
+
+    init(_ engine: Engine, broker: any Broker, http: HTTPConnections?, logger: Logger) {
+        figures = engine.figures
+        self.broker = broker
+        contexts = engine.contexts
+        self.http = http
+        addresses = engine.addresses
+        exporter = engine.exporter
+        cluster = engine.figures.cluster
+        revocations = engine.revocations
+        self.logger = logger
+    }
 
     /// Runs until its task is cancelled.
     func run() async {
         async let memory: Void = MemoryKeeper.run(contexts, broker: broker, logger: logger)
         async let samples: Void = figures.run()
+        async let spans: Void? = exporter?.run()
+        async let peers: Void? = cluster?.run(figures)
         await keepHouse()
         await memory
         await samples
+        _ = await spans
+        _ = await peers
     }
 
     private func keepHouse() async {
@@ -41,7 +63,10 @@ struct Housekeeping {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.interval)
             checks += 1
-            if checks.isMultiple(of: Self.checksPerCleanup) { contexts.access.forgetExpiredRevocations() }
+            if checks.isMultiple(of: Self.checksPerCleanup) {
+                revocations?.forgetExpired()
+                contexts.access.forgetExpiredRevocations()
+            }
             let now = ServerClock.now.steady
             broker.trim(now: now, limit: Self.topicsAtOnce)
             contexts.budgets.forgetIdle(now: now, limit: Self.budgetsAtOnce)

@@ -11,6 +11,8 @@ package struct EventFrame: Hashable, Sendable {
     /// The key as a JSON string with quotes.
     package let key: String?
     package let offset: UInt64?
+    /// The trace context as a JSON string with quotes.
+    package let trace: String?
     /// When the message was published, as RFC 3339 text.
     package let time: String
 
@@ -46,9 +48,9 @@ package struct EventFrame: Hashable, Sendable {
         return payload.withUnsafeBytes { try? inflater.withInflated($0, limit: 1 << 24) { Array($0) } }
     }
 
-    /// Parses `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"ts":"…"}`.
+    /// Parses `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"trace":"…","ts":"…"}`.
     ///
-    /// The members must be exactly these, in this order. Key and offset may be missing.
+    /// The members must be exactly these, in this order. Key, offset and trace may be missing.
     private init?(_ payload: [UInt8], dialect: Dialect) {
         var rest = payload[...]
         guard rest.take(#"{"type":"#), let kind = rest.takeValue(),
@@ -57,6 +59,7 @@ package struct EventFrame: Hashable, Sendable {
         else { return nil }
         key = rest.take(#","key":"#) ? rest.takeValue() : nil
         offset = rest.take(#","offset":"#) ? rest.takeValue().flatMap { UInt64($0) } : nil
+        trace = rest.take(#","trace":"#) ? rest.takeValue() : nil
         guard rest.take(dialect == .base ? #","ts":"# : #","timestamp":"#), let time = rest.takeValue(),
             time.utf8.count == Timestamp.textSize + 2, Array(rest) == Array("}".utf8)
         else { return nil }

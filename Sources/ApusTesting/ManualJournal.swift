@@ -16,6 +16,9 @@ package final class ManualJournal: Journal {
         var kept: [UInt32: [BatchRecord]] = [:]
         var failure: CommitFailure?
         var reads: [Read] = []
+        var broker: MemoryBroker?
+        var proposed: [String] = []
+        var refusal: BrokerError?
     }
 
     private struct Read {
@@ -54,9 +57,12 @@ package final class ManualJournal: Journal {
     /// Whether topics read back from it what they do not keep in memory.
     private let isArchive: Bool
 
-    package init(durability: Durability = .disk, isArchive: Bool = false) {
+    package let decidesTopics: Bool
+
+    package init(durability: Durability = .disk, isArchive: Bool = false, decidesTopics: Bool = false) {
         self.durability = durability
         self.isArchive = isArchive
+        self.decidesTopics = decidesTopics
     }
 
     package var figures: JournalFigures { JournalFigures() }
@@ -81,6 +87,49 @@ package final class ManualJournal: Journal {
         state.withLockedValue { $0.changes.append((change, commit)) }
         return commit
     }
+
+    // MARK: Topics that it decides on
+
+    /// Has it tell a broker what it decides.
+    package func attach(_ broker: MemoryBroker) {
+        state.withLockedValue { $0.broker = broker }
+    }
+
+    /// The names of the topics that it was asked about.
+    package var proposed: [String] { state.withLockedValue { $0.proposed } }
+
+    /// What it answers from now on; `nil` if it decides.
+    package var refusal: BrokerError? {
+        get { state.withLockedValue { $0.refusal } }
+        set { state.withLockedValue { $0.refusal = newValue } }
+    }
+
+    package func propose(_ proposal: TopicProposal) async throws(BrokerError) -> TopicVerdict {
+        let (broker, refusal) = state.withLockedValue { state in
+            state.proposed.append(proposal.name)
+            return (state.broker, state.refusal)
+        }
+        if let refusal { throw refusal }
+        guard let broker else { throw BrokerError(.notKept, "no broker") }
+        let topic = broker.topic(named: proposal.name)
+        var settings = topic?.settings ?? TopicSettings()
+        switch proposal {
+        case .create where topic != nil: return .there
+        case .create: break
+        case .put(_, let fields): settings.change(to: fields)
+        case .delete(let name):
+            broker.adopt(.gone(name: name), now: 0)
+            return topic == nil ? .missing : .done
+        case .purge(_, let end):
+            broker.adopt(.purged(name: proposal.name, before: end), now: 0)
+            return topic == nil ? .missing : .done
+        }
+        let epoch = topic?.epoch ?? MemoryBroker.randomEpoch()
+        broker.adopt(.there(name: proposal.name, epoch: epoch, settings), now: 0)
+        return topic == nil ? .made : .there
+    }
+
+    // MARK: Messages
 
     /// The topics that a hub has named since they were taken.
     package var waiting: [Topic] { state.withLockedValue { $0.waiting } }
@@ -162,12 +211,14 @@ package final class ManualJournal: Journal {
     }
 
     /// Answers the reads that wait.
-    package func answer() {
+    ///
+    /// - Parameter answer: `nil` for what it has.
+    package func answer(_ answer: ArchiveAnswer? = nil) {
         let (reads, kept) = state.withLockedValue { state in
             defer { state.reads = [] }
             return (state.reads, state.kept)
         }
-        for read in reads { read.answer(read.find(in: kept[read.topic] ?? [])) }
+        for read in reads { read.answer(answer ?? read.find(in: kept[read.topic] ?? [])) }
     }
 
     /// Keeps all that waits, or fails it.

@@ -21,6 +21,7 @@ package final class RecordingSubscriber: Subscriber {
         case warning(topic: String, lag: UInt64, queue: Int)
         case presence(topic: String, hasJoined: Bool, clientID: String)
         case presenceDropped(topic: String, count: UInt64)
+        case historyUnavailable(topic: String)
         case overloaded
         /// A delivery that was not a sequence of whole event frames.
         case malformed
@@ -182,6 +183,9 @@ package final class RecordingSubscriber: Subscriber {
             record(.presence(topic: topic.name, hasJoined: hasJoined, clientID: clientID))
         case .presenceDropped(let topic, let count):
             record(.presenceDropped(topic: topic.name, count: count))
+        case .historyUnavailable(let topic):
+            record(.historyUnavailable(topic: topic.name))
+            disconnect()
         case .overloaded:
             record(.overloaded)
             disconnect()

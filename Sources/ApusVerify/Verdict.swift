@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 
 /// The result of a verification.
 package struct Verdict: Sendable {
@@ -49,6 +50,9 @@ package struct Verdict: Sendable {
             return "  \(name)\(counted(sums.subscribers, "subscriber")), \(counted(sums.delivered, "event")), "
                 + counted(sums.reconnects, "reconnect")
         }
+        if !settings.others.isEmpty {
+            lines.append("nodes       \(settings.nodes.count), \(counted(sums.moves, "move")) between them")
+        }
         if settings.restarts != nil { lines.append("restarts    \(sums.restarts) by kill -9") }
         lines.append("recovery    \(recoveryText)")
         if !sums.ended.isEmpty || sums.failedConnects > 0 { lines.append("connections \(endedText)") }
@@ -68,7 +72,8 @@ package struct Verdict: Sendable {
             let drops = sums.counts.announced > 0 ? " but what was announced" : ""
             let over = ", nothing vanished, over \(counted(sums.restarts, "restart"))"
             let restarts = settings.restarts == nil ? "" : over
-            return "nothing lost\(drops), nothing doubled, nothing reordered\(restarts)\(end)"
+            let nodes = settings.others.isEmpty ? "" : ", the same on \(settings.nodes.count) nodes"
+            return "nothing lost\(drops), nothing doubled, nothing reordered\(restarts)\(nodes)\(end)"
         }
         if sums.published == 0 { return "nothing was published\(end)" }
         var findings = violationCounts.filter { $0.count != 0 }.map { "\($0.count) \($0.name)" }
@@ -139,7 +144,7 @@ package struct Verdict: Sendable {
             "\"seconds\":\(Self.tenths(seconds))", "\"published\":\(sums.published)", "\"refused\":\(sums.refused)",
             "\"unanswered\":\(sums.unanswered)", "\"expected\":\(sums.expected)",
             "\"delivered\":\(sums.counts.delivered)", "\"percent\":\(percent)", "\"reconnects\":\(reconnects)",
-            "\"restarts\":\(sums.restarts)",
+            "\"restarts\":\(sums.restarts)", "\"nodes\":\(settings.nodes.count)", "\"moves\":\(sums.moves)",
             violationCounts.map { "\"\($0.name)\":\($0.count)" }.joined(separator: ","),
             "\"announced\":\(sums.counts.announced)", "\"transports\":{\(perTransport.joined(separator: ","))}",
             "\"recovery_ms\":{\"count\":\(sums.recovery.count),\"p50\":\(Self.json(sums.recovery.quantile(0.5))),"

@@ -38,6 +38,8 @@ package final class VerifyControl: Sendable {
         var failedConnects = 0
         /// How often the server was killed and started again.
         package var restarts = 0
+        /// How often a subscriber or a publisher went on at another node.
+        package var moves = 0
         /// How long publishers waited for the slowest subscriber, in seconds.
         var heldBack = 0.0
         /// The first violations, as sentences.

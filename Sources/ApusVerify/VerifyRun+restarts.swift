@@ -36,22 +36,27 @@ extension VerifyRun {
         }
     }
 
-    /// Reads every topic from its first message to its last, and compares that with what was acked and seen.
+    /// Reads every topic from its first message to its last, on each node, and compares that with what was acked and
+    /// seen.
     func readAgain(_ stage: Stage, _ finals: [Int]) async {
-        for (record, last) in zip(stage.records, finals) where control.failure == nil && last > 0 {
-            await readAgain(record, last: last, stage.readers)
+        for (record, last) in zip(stage.records, finals) where last > 0 {
+            for node in settings.nodes.indices where control.failure == nil {
+                await readAgain(record, last: last, stage.readers, node: node)
+            }
         }
     }
 
-    private func readAgain(_ record: TopicRecord, last: Int, _ readers: VerifyReaders) async {
+    private func readAgain(_ record: TopicRecord, last: Int, _ readers: VerifyReaders, node: Int) async {
         guard let epoch = record.epoch else { return }
         let control = control
-        let check = SubscriberCheck(number: settings.subscribers, name: "reading again", record: record) {
+        let place = settings.others.isEmpty ? "" : " at \(settings.nodes[node])"
+        let number = settings.subscribers + node
+        let check = SubscriberCheck(number: number, name: "reading again\(place)", record: record) {
             control.report($0)
         }
         check.receive([.started(.init(position: LogPosition(epoch: epoch, offset: 0)))])
         // A page at a time, as long as pages come.
-        let reader = readers.reader(.poll, topic: record.name, clientID: "verify-again")
+        let reader = readers.reader(.poll, topic: record.name, clientID: "verify-again", node: node)
         do {
             try await reader.read(after: check.position, plan: .endless) { arrivals in
                 let before = check.position
@@ -59,7 +64,7 @@ extension VerifyRun {
                 return check.failure == nil && check.position != before && (check.position?.offset ?? 0) < last
             }
         } catch {
-            return control.fail("cannot read '\(record.name)' again: \(error)")
+            return control.fail("cannot read '\(record.name)' again\(place): \(error)")
         }
         if let failure = check.failure { return control.fail(failure) }
         check.finish(last: last)
@@ -74,9 +79,13 @@ extension VerifyRun {
             control.note("\(record.name): the first \(outdated) were not read again: history is shorter")
         }
         found.vanished += found.lost + max(0, found.announced - outdated)
-        if found.delivered == last, record.digests.contains(where: { $0 != check.digest }) {
-            found.vanished += 1
-            control.report("\(record.name): what subscribers saw is not what is there")
+        if found.delivered == last {
+            if record.digests.contains(where: { $0 != check.digest }) {
+                found.vanished += 1
+                control.report("\(check.name), \(record.name): what others saw is not what is there")
+            }
+            // The next node has to have the same.
+            if record.digests.isEmpty { record.sawAll(digest: check.digest) }
         }
         (found.delivered, found.lost, found.announced) = (0, 0, 0)
         let sums = found

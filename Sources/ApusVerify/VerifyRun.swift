@@ -2,7 +2,8 @@ import ApusClient
 import ApusProtocol
 import NIOCore
 
-/// A complete verification: topics, subscribers and publishers against one server, and the result.
+/// A complete verification: topics, subscribers and publishers against one server, or the nodes of one cluster, and the
+/// result.
 package struct VerifyRun: Sendable {
     let settings: VerifySettings
     let control: VerifyControl
@@ -19,7 +20,8 @@ package struct VerifyRun: Sendable {
         let room: VerifyTopics.Room
         let records: [TopicRecord]
         let readers: VerifyReaders
-        let booksBefore: ServerBooks?
+        /// Of each node.
+        let booksBefore: [ServerBooks?]
     }
 
     /// Runs to the end, and then deletes the topics.
@@ -28,8 +30,8 @@ package struct VerifyRun: Sendable {
     /// positions.
     package func run() async throws -> Verdict {
         let topics = VerifyTopics(settings: settings)
-        // Fails if there is no server at all.
-        _ = try await topics.client.get("/health")
+        // Fails if there is no server at all, or a node is missing.
+        for node in nodes { _ = try await node.get("/health") }
         let outcome: (ServerBooks.Outcome, Double)
         do {
             let stage = try await prepare(topics)
@@ -53,8 +55,9 @@ package struct VerifyRun: Sendable {
     // MARK: Preparation
 
     private func prepare(_ topics: VerifyTopics) async throws -> Stage {
-        let booksBefore = await ServerBooks.read(topics.client)
+        let booksBefore = await readBooks()
         var room = try await topics.create(history: settings.history) { control.note($0) }
+        try await waitForTopics(topics.names)
         var readers = VerifyReaders(settings: settings, queue: room.queue)
         if let queue = room.queue, try await refuses(queue: queue, readers, topic: topics.names[0]) {
             room = VerifyTopics.room(history: settings.history)
@@ -111,7 +114,7 @@ package struct VerifyRun: Sendable {
             control.finish(finals: finals)
             group.cancelAll()
             try await group.waitForAll()
-            if settings.restarts != nil { await readAgain(stage, finals) }
+            if settings.restarts != nil || !settings.others.isEmpty { await readAgain(stage, finals) }
             // Check again after all subscriptions have ended: every pending message must have been counted.
             guard case .balanced = open else { return (open, seconds) }
             return (await books(stage), seconds)
@@ -129,7 +132,9 @@ package struct VerifyRun: Sendable {
         return VerifySubscriber(
             number: number,
             schedule: schedule,
-            reader: stage.readers.reader(schedule.transport, topic: record.name, clientID: "verify-\(number)"),
+            readers: settings.nodes.indices.map { node in
+                stage.readers.reader(schedule.transport, topic: record.name, clientID: "verify-\(number)", node: node)
+            },
             record: record,
             control: control,
             topicRate: settings.rate / Double(settings.topics)
@@ -179,9 +184,8 @@ package struct VerifyRun: Sendable {
             case (true, false): [.base]
             case (false, false): [settings.address.dialect]
             }
-        let address = settings.address(dialects[number / 2 % dialects.count])
         let isPost = features.takesPosts && (number % 2 == 1 || !hasWebSockets)
-        return isPost ? .http(address) : .webSocket(address)
+        return VerifyPublisher.Route(dialect: dialects[number / 2 % dialects.count], isPost: isPost)
     }
 
     // MARK: Drain
@@ -210,32 +214,21 @@ package struct VerifyRun: Sendable {
         return finals
     }
 
-    /// The last offset of a topic: the server's answer, or a later offset that was acked or seen.
+    /// The last offset of a topic: what the server, or the foremost node, answers, or a later offset that was acked or
+    /// seen.
     private func final(_ record: TopicRecord, _ stage: Stage) async -> Int {
-        for transport in stage.features.transports {
-            let reader = stage.readers.reader(transport, topic: record.name, clientID: "verify-final")
-            if case .position(let position)? = try? await reader.head() {
-                return max(position.offset, record.highest)
+        var last: Int?
+        for node in settings.nodes.indices {
+            for transport in stage.features.transports {
+                let reader = stage.readers.reader(transport, topic: record.name, clientID: "verify-final", node: node)
+                guard case .position(let position)? = try? await reader.head() else { continue }
+                last = max(last ?? 0, position.offset)
+                break
             }
         }
-        control.note("the server does not say where \(record.name) ends: took what was acked and seen")
-        return record.highest
-    }
-
-    private func books(_ stage: Stage) async -> ServerBooks.Outcome {
-        guard control.failure == nil else { return .inconclusive("the run was broken off") }
-        guard let before = stage.booksBefore else { return .inconclusive("the server has no /metrics with its books") }
-        let sums = control.sums
-        return await ServerBooks.check(
-            stage.client,
-            since: before,
-            share: settings.restarts != nil
-                ? nil
-                : .init(
-                    published: sums.published,
-                    unanswered: sums.unanswered,
-                    delivered: sums.byTransport.reduce(0) { $0 + ($1.key == .poll ? 0 : $1.value.delivered) }
-                )
-        )
+        if last == nil {
+            control.note("the server does not say where \(record.name) ends: took what was acked and seen")
+        }
+        return max(last ?? 0, record.highest)
     }
 }

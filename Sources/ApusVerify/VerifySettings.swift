@@ -3,6 +3,8 @@ package import ApusClient
 /// The settings of a verification.
 package struct VerifySettings: Sendable {
     package var address: ServerAddress
+    /// Other nodes of the same cluster. Publishers and subscribers move between all of them.
+    package var others: [ServerAddress] = []
     let credential: Credential
     package var seed: UInt64
     /// How long to publish, in seconds.
@@ -19,11 +21,14 @@ package struct VerifySettings: Sendable {
     var allowsDrops: Bool
     /// How long nothing may arrive at the end, in seconds, before missing messages count as lost.
     var patience = 15.0
+    /// How long a node may take, in seconds, until it has the topics that were made on another one.
+    var topicPatience = 30.0
     /// How the server is restarted while publishers publish; `nil` for a server that is left alone.
     var restarts: VerifyRestarts?
 
     package init(
         address: ServerAddress,
+        others: [ServerAddress] = [],
         credential: Credential = Credential(),
         seed: UInt64,
         duration: Double,
@@ -37,6 +42,7 @@ package struct VerifySettings: Sendable {
         restarts: VerifyRestarts? = nil
     ) {
         self.address = address
+        self.others = others
         self.credential = credential
         self.seed = seed
         self.duration = duration
@@ -55,20 +61,21 @@ package struct VerifySettings: Sendable {
         min(100_000, max(20_000, Int(rate / Double(topics) * 60)))
     }
 
-    /// How many messages each topic keeps. With restarts it is the whole run, twice over, up to 1,000,000: at the end,
-    /// everything is read again.
+    /// How many messages each topic keeps. With restarts or several nodes it is the whole run, twice over, up to
+    /// 1,000,000: at the end, everything is read again.
     var kept: Int {
-        restarts == nil ? history : history + min(900_000, Int(rate / Double(topics) * duration * 2))
+        restarts == nil && others.isEmpty ? history : history + min(900_000, Int(rate / Double(topics) * duration * 2))
     }
 
     func topicName(_ index: Int) -> String {
         "apus-verify-\(seed)-\(index)"
     }
 
-    /// The server's address in one of the two dialects.
-    func address(_ dialect: ServerAddress.Dialect) -> ServerAddress {
-        address.speaking(dialect)
-    }
+    /// The server, or all nodes of its cluster.
+    var nodes: [ServerAddress] { [address] + others }
+
+    /// How the server is named in a sentence.
+    package var place: String { nodes.map { "\($0)" }.joined(separator: ", ") }
 }
 
 /// How a subscriber receives its events.

@@ -9,7 +9,8 @@ struct VerifySubscriber: Sendable {
 
     let number: Int
     let schedule: SubscriberSchedule
-    let reader: any EventReader
+    /// One for each node.
+    let readers: [any EventReader]
     let record: TopicRecord
     let control: VerifyControl
     /// The topic's planned rate in events per second. It sets the pace of slow readers.
@@ -27,6 +28,8 @@ struct VerifySubscriber: Sendable {
         /// Since when no connection was answered; `nil` if the last one was.
         var failingSince: NIODeadline?
         var code: String?
+        /// The node of the previous connection.
+        var node: Int?
 
         init(check: SubscriberCheck) {
             self.check = check
@@ -42,6 +45,8 @@ struct VerifySubscriber: Sendable {
             let planned = schedule.nextSession()
             let plan = control.phase < .draining ? planned : planned.endless
             try? await Task.sleep(for: .seconds(plan.pause))
+            if let node = progress.node, node != plan.node { control.update { $0.moves += 1 } }
+            progress.node = plan.node
             if isReconnect { control.update { $0.byTransport[schedule.transport, default: .init()].reconnects += 1 } }
             isReconnect = true
             await session(plan, progress)
@@ -64,7 +69,7 @@ struct VerifySubscriber: Sendable {
         progress.code = nil
         do {
             let cut = plan.life.map { begin + .nanoseconds(Int64($0 * 1e9)) }
-            try await reader.read(after: progress.check.position, plan: plan) { arrivals in
+            try await readers[plan.node].read(after: progress.check.position, plan: plan) { arrivals in
                 try await take(arrivals, plan: plan, cut: cut, progress)
             }
         } catch let error as ClientError {

@@ -40,8 +40,10 @@ struct Apus: AsyncParsableCommand {
             TopicsCommand.self,
             ShellCommand.self,
             TopCommand.self,
+            ClusterCommand.self,
             TraceCommand.self,
             VerifyCommand.self,
+            ConformanceCommand.self,
             BenchCommand.self,
             HealthcheckCommand.self,
             DoctorCommand.self,
@@ -69,11 +71,20 @@ struct Apus: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            let isHealthcheck = CommandLine.arguments.dropFirst().first == HealthcheckCommand.configuration.commandName
-            guard isHealthcheck, exitCode(for: error) != .success else { exit(withError: error) }
-            let message = fullMessage(for: error)
+            let words = Array(CommandLine.arguments.dropFirst())
+            let code = exitCode(for: error)
+            let isHealthcheck = words.first == HealthcheckCommand.configuration.commandName
+            var message = fullMessage(for: error)
+            guard code != .success, isHealthcheck || code == .validationFailure && !message.isEmpty else {
+                exit(withError: error)
+            }
+            if let meant = Suggestion.command(for: words) {
+                message = Suggestion.added(meant, to: message)
+            } else if let hint = UsageHint.text(for: words) {
+                message += "\n" + hint
+            }
             if !message.isEmpty { StandardError.write(message + "\n") }
-            exit(withError: ExitCode.failure)
+            exit(withError: isHealthcheck ? ExitCode.failure : code)
         }
     }
 }

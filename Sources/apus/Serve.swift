@@ -62,12 +62,14 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
     OpenFiles.raiseLimit()
     let systemd = try systemd()
     let (basePath, isSecure) = (configuration.basePath, configuration.tls.isOn)
+    let cluster = try await configuration.connectToCluster(loaded, logger: logger)
     var service: ApusService
     do {
         service = try ApusService(
             configuration: configuration,
             systemd: systemd,
             reloading: mode == .echo ? nil : Reloading(requests: signals.reloads, logLevel: level, load: options.read),
+            cluster: cluster,
             logger: logger
         ) { addresses in
             for address in addresses {
@@ -82,7 +84,7 @@ private func serve(_ options: ServerOptions, mode: ApusService.Mode) async throw
             }
         }
     } catch let error as DataError {
-        StandardError.write("apus: \(error)\n")
+        StandardError.write("apus: data: \(error) (from \(loaded.sources["data"] ?? "default"))\n")
         throw error.isUnusable ? ExitCode.badConfiguration : ExitCode.cannotCreate
     }
     service.mode = mode
@@ -129,8 +131,20 @@ private struct ListenProblem {
         let settings = loaded.configuration.listen.isEmpty ? ["host", "port"] : ["listen"]
         let sources = settings.map { "\($0) from \(loaded.sources[$0] ?? "default")" }.joined(separator: ", ")
         let (reason, isMistake) = Self.reason(failure.cause)
-        text = "cannot listen on \(failure.address): \(reason) (\(sources))"
+        let advice = Self.advice(failure.cause).map { "; \($0)" } ?? ""
+        text = "cannot listen on \(failure.address): \(reason) (\(sources))\(advice)"
         exitCode = isMistake ? .badConfiguration : .failure
+    }
+
+    /// What to do about it, where that is not clear from the reason.
+    private static func advice(_ error: SocketError) -> String? {
+        switch error.code {
+        case EADDRINUSE: "stop what listens there, or choose another address or port"
+        case EACCES, EPERM:
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE, a Unix socket a folder that can be written to"
+        case EADDRNOTAVAIL: "name an address of this machine, or 0.0.0.0 for all of them"
+        default: nil
+        }
     }
 
     /// The reason for the error, and whether it is permanent. If it is, a service manager need not try again.

@@ -254,7 +254,7 @@ struct PublishingTests {
                 waiting.put(())
                 try await Task.sleep(for: .seconds(3600))
             }
-            let transport = ReconnectingTransport(address: server.address, options: .init(), environment: environment)
+            let transport = ReconnectingTransport(servers: [server.address], options: .init(), environment: environment)
             try await ApusClient.withConnection(transport) { client in
                 let events = try await server.accept()
                 var options = ApusClient.SubscribeOptions()

@@ -227,3 +227,38 @@ struct ResumeFileTests {
         }
     }
 }
+
+@Suite("A mistyped command")
+struct SuggestionTests {
+    private static let lines: [([String], String?)] = [
+        (["servee"], "serve"), (["tial", "orders"], "tail"), (["data", "chekc", "/tmp"], "data check"),
+        (["topics", "lst"], "topics list"), (["frobnicate"], nil), (["--url", "servee"], nil), (["tail", "tial"], nil),
+        ([], nil), (["serve", "--prt"], nil), (["conformance", "clint"], "conformance client"),
+        (["conformance", "server:1"], nil),
+    ]
+
+    @Test(arguments: lines)
+    func `has the one next to it, if there is one near`(words: [String], meant: String?) {
+        #expect(Suggestion.command(for: words) == meant)
+    }
+
+    @Test func `is as far away as there are letters to change`() {
+        for (left, right, distance) in [
+            ("", "", 0), ("a", "", 1), ("tial", "tail", 1), ("abc", "cab", 2), ("x", "y", 1),
+        ] {
+            #expect(Suggestion.distance(left, right) == distance)
+        }
+    }
+
+    @Test func `is named behind the first line`() {
+        #expect(Suggestion.added("tail", to: "Error: no\nUsage: x") == "Error: no. Did you mean 'tail'?\nUsage: x")
+    }
+}
+
+@Suite("Counts")
+struct CountTests {
+    @Test func `have a plural, apart from one`() {
+        #expect(counted(0, "topic") == "0 topics" && counted(1, "topic") == "1 topic")
+        #expect(counted(UInt64(2), "topic") == "2 topics" && counted(1000, "byte", written: "1,000") == "1,000 bytes")
+    }
+}

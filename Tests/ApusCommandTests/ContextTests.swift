@@ -74,6 +74,21 @@ struct ContextTests {
         #expect(try url(nil, [empty]) == "http://127.0.0.1:8080")
     }
 
+    @Test func `and flags may name several servers, for commands that can use them`() throws {
+        func addresses(_ urls: String...) throws -> [String] {
+            let options = try ConnectionOptions.parse(urls.flatMap { ["--url", $0] })
+            return try options.addresses().map(\.description)
+        }
+        #expect(try addresses("http://a,http://b/apus", "unix:/c") == ["http://a:80", "http://b:80/apus", "unix:/c"])
+        let one = #expect(throws: CommandFailure.self) {
+            try ConnectionOptions.parse(["--url", "http://a,http://b"]).address()
+        }
+        #expect(one?.message == "this command talks to one server, and is given 2")
+        for list in ["http://a,", ",http://a", "http://a,b", "http://a,http://b/v1"] {
+            #expect(throws: CommandFailure.self) { try addresses(list) }
+        }
+    }
+
     @Test func `have a certificate with its key, and one credential`() {
         var stored = StoredContext(url: "http://c")
         stored.cert = "/cert"

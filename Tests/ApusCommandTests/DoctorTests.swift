@@ -108,6 +108,13 @@ struct DoctorTests {
         #expect(finding.found.contains("a proxy is in between") == !isDirect)
     }
 
+    @Test func `about what cuts a stream names the settings`() {
+        #expect(ServerChecks.held("idle stream", cutAfter: nil, .seconds(5)).level == .ok)
+        let cut = ServerChecks.held("idle stream", cutAfter: .seconds(2), .seconds(5))
+        #expect(cut.level == .fail && cut.found.contains("cut after 2.00 s"))
+        #expect(cut.advice.contains("proxy_read_timeout"))
+    }
+
     @Test func `is written as text and as JSON`() {
         let findings = [
             Finding.ok(.machine, "a", "fine"),

@@ -1,62 +1,124 @@
 import ApusClient
+import Foundation
 import Testing
 
 @testable import apus
 
 @Suite("Conditions of tail")
 struct FilterTests {
-    private static let subject = FilterSubject(
-        topic: "orders.eu",
-        key: "order-7",
-        id: "6f1c0d3e-6d3a-4b0e-9f57-0a5f6f7f2d11",
-        offset: 42,
-        time: "2026-11-30T10:00:00.123Z",
-        payload: JSONText(
-            unchecked: #"""
-                {"amount":150,"price":99.50,"big":9007199254740993,"name":"Ann \"A\"","tags":["new","vip"],"ok":true,
-                "no":false,"none":null,"items":[{"sku":"A-1"},{"sku":"B-2"}],"a-b":1,"a b":{"c":2},"x":{"y":[1,[2,3]]}}
-                """#
-        )
-    )
+    /// Cases that the console has as well: Tests/JavaScript/unit/where.test.js.
+    private struct Cases: Decodable {
+        let event: String
+        let hold: [String]
+        let fail: [String]
+        let wrong: [String]
+        /// Regular expressions that are refused.
+        let slow: [String]
+        /// Regular expressions for a b, and how many characters of a text they get.
+        let reach: [Reach]
 
-    @Test(arguments: [
-        "payload.amount > 100", "payload.amount >= 150", "payload.amount = 150.0", "payload.amount == 1.5e2",
-        "payload.amount != 151", "payload.amount < 1000", "payload.amount <= 150", "payload.price = 99.5",
-        "100 < payload.amount", "payload.amount > -1", "payload.big > 9007199254740992",
-        "payload.big = 9007199254740993", "payload.ok", "not payload.no", "not payload.none", "not payload.gone",
-        "payload.none = null", "payload.ok = true", "payload.no = false", "payload.gone != 1", "payload.name != 5",
-        #"payload.name = "Ann \"A\"""#, #"payload.name = 'Ann "A"'"#, "payload.name > 'Anm'",
-        "payload.name contains 'nn'", "payload.name contains ''", "payload.tags contains 'vip'",
-        "payload contains 'amount'", "payload.items[0].sku = 'A-1'", "payload.items[-1].sku = 'B-2'",
-        "payload.a-b = 1", #"payload["a b"].c = 2"#, "payload['a b']['c'] = 2", "payload.x.y[1][0] = 2",
-        "payload.x.y[1] = payload.x.y[1]", "payload.items = payload.items", "topic = 'orders.eu'", "topic ~ 'orders.*'",
-        "topic ~ '*.eu'", "topic ~ 'orders?eu'", "key ~ 'order-*'", "key ~ /^order-[0-9]+$/", "key ~ /ORDER/i",
-        "key !~ /ORDER/", "payload.amount ~ '1*'", "id ~ '6f1c*'", "offset = 42", "time > '2026-11-30'",
-        "payload.amount > 100 and payload.ok", "payload.amount > 1000 or payload.ok",
-        "payload.no and payload.no or payload.ok", "payload.ok or payload.no and payload.no",
-        "not (payload.no or payload.none)", "payload.name startswith 'Ann'", "key startswith order",
-        "key matches '^order-'",
-        "payload.tags contains vip", "ts > '2026'", "payload.name != Bob", "payload.$x = payload.$y or true",
-        "offset contains 4 or topic contains 'eu'", "not not payload.ok", "((payload.ok))",
-        "  payload.ok\t\n and true ",
-    ])
-    func `that hold`(condition: String) throws {
-        #expect(FilterEvaluator.decide(try FilterParser.parse(condition), on: Self.subject))
+        struct Reach: Decodable {
+            let regex: String
+            let length: Int
+
+            init(from decoder: any Decoder) throws {
+                var values = try decoder.unkeyedContainer()
+                regex = try values.decode(String.self)
+                length = try values.decode(Int.self)
+            }
+        }
+
+        static func load() throws -> Cases {
+            let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../conditions.json")
+            return try JSONDecoder().decode(Cases.self, from: Data(contentsOf: file))
+        }
+
+        func subject() throws -> FilterSubject {
+            let event = try #require(JSONText(parsing: event)?.members)
+            let message = try #require(event["message"]?.members)
+            return FilterSubject(
+                topic: try #require(event["topic"]?.stringValue),
+                key: event["key"]?.stringValue,
+                id: try #require(message["id"]?.stringValue),
+                offset: (event["offset"]?.text).flatMap { Int($0) },
+                time: try #require(event["ts"]?.stringValue),
+                payload: try #require(message["payload"])
+            )
+        }
     }
 
-    @Test(arguments: [
-        "payload.amount > 150", "payload.amount = '150'", "payload.amount > 'a'", "payload.gone = 1",
-        "payload.gone > 0",
-        "payload.gone = payload.gone", "payload.gone ~ '*'", "payload.none", "payload.no", "payload.gone",
-        "payload.tags contains 'vi'", "payload.tags[5] = 'vip'", "payload.tags[-3] = 'new'", "payload.name[0] = 'A'",
-        "payload.amount.x = 1", "payload.big = 9007199254740992", "payload.ok = 1", "topic ~ 'orders'",
-        "topic ~ 'ORDERS.*'", "payload.tags ~ '*'", "payload.none ~ '*'", "key ~ /ORDER/", "not payload.ok",
-        "payload.ok and payload.no", "payload.no or payload.none", "topic ~ 'orders\\*'",
-        "payload.name startswith 'nn'", "payload.amount startswith '1'", "key matches 'ORDER'", "payload.amount = DE",
-        "payload.name contains payload.tags",
-    ])
-    func `that do not hold`(condition: String) throws {
-        #expect(try !FilterEvaluator.decide(FilterParser.parse(condition), on: Self.subject))
+    private func decide(_ condition: String, _ subject: FilterSubject) throws -> Bool {
+        FilterEvaluator.decide(try FilterParser.parse(condition), on: subject)
+    }
+
+    @Test func `that hold in the console do here`() throws {
+        let cases = try Cases.load()
+        let subject = try cases.subject()
+        for condition in cases.hold { #expect(try decide(condition, subject), "\(condition)") }
+    }
+
+    @Test func `that fail in the console do here`() throws {
+        let cases = try Cases.load()
+        let subject = try cases.subject()
+        for condition in cases.fail { #expect(try !decide(condition, subject), "\(condition)") }
+    }
+
+    @Test func `that are wrong in the console are wrong here`() throws {
+        for condition in try Cases.load().wrong {
+            #expect(throws: FilterError.self, "\(condition)") { try FilterParser.parse(condition) }
+        }
+    }
+
+    private func subject(_ payload: String) -> FilterSubject {
+        FilterSubject(topic: "t", key: nil, id: "", offset: nil, time: "", payload: JSONText(unchecked: payload))
+    }
+
+    @Test func `with an expression that the console refuses as too slow are refused here`() throws {
+        for regex in try Cases.load().slow {
+            let error = #expect(throws: FilterError.self, "\(regex)") { try FilterParser.parse("payload ~ /\(regex)/") }
+            #expect(error?.message.contains("“\(regex)” could take too long") == true)
+        }
+    }
+
+    @Test(arguments: ["(a+)(?#)+", "(?x)(a+) +", #"(a+\Q(\E)+"#, "(a+[[a](])+", "(a+[](])+", "(?x:(a+) +)", "(?>a+)+"])
+    func `with an expression beyond the console's that could be slow are refused`(regex: String) {
+        let error = #expect(throws: FilterError.self) { try FilterParser.parse("payload ~ /\(regex)/") }
+        #expect(error?.message.contains("could take too long") == true)
+    }
+
+    @Test func `look at as much of a text as in the console`() throws {
+        for reach in try Cases.load().reach {
+            let expression = try FilterParser.parse("payload ~ /\(reach.regex)/")
+            for (length, isFound) in [(reach.length - 1, true), (reach.length, false)] {
+                let text = String(repeating: "x", count: length) + "b"
+                let subject = subject("\"\(text)\"")
+                #expect(FilterEvaluator.decide(expression, on: subject) == isFound, "\(reach.regex) \(length)")
+            }
+        }
+    }
+
+    @Test(arguments: ["payload.a = payload.b", "payload.c contains payload.b"])
+    func `about large objects take little time`(condition: String) throws {
+        func object(_ names: some Sequence<Int>) -> String {
+            "{" + names.map { "\"n\($0)\":\($0)" }.joined(separator: ",") + "}"
+        }
+        let (ascending, descending) = (object(0..<50_000), object((0..<50_000).reversed()))
+        let list = String(repeating: "{},", count: 50_000) + ascending
+        let subject = subject(#"{"a":\#(ascending),"b":\#(descending),"c":[\#(list)]}"#)
+        #expect(try decide(condition, subject))
+    }
+
+    @Test func `keep all digits of whole numbers, which the console cannot`() throws {
+        let subject = FilterSubject(
+            topic: "t",
+            key: nil,
+            id: "",
+            offset: nil,
+            time: "",
+            payload: JSONText(unchecked: #"{"big":9007199254740993}"#)
+        )
+        #expect(try decide("payload.big > 9007199254740992", subject))
+        #expect(try !decide("payload.big = 9007199254740992", subject))
     }
 
     @Test(arguments: [
@@ -74,7 +136,8 @@ struct FilterTests {
         ("payload[0", "a ] was expected", 9),
         ("topic.x = 1", "topic has nothing in it", 5), ("payload.a = 1.2.3", "'1.2.3' is no number", 12),
         ("payload.a = -", "'-' is no number", 12), ("payload.a % 2", "'%' has no meaning here", 10),
-        ("payload.a = 1 contains 2", "could end", 14), ("payload.a matches x", "after matches comes", 18),
+        ("payload.a = 1 contains 2", "could end", 14), ("payload.a matches (", "after matches comes", 18),
+        (#"payload.a = "\ud800""#, "half a character", 13),
         ("payload.a matches '['", "this is no regular expression", 18), ("payload.a = or", "a value was expected", 12),
         ("DE = payload.a", "did you mean payload.DE", 0),
     ])
@@ -119,20 +182,22 @@ struct FilterTests {
         ("a\\*b", "a*b", true), ("a\\*b", "axb", false), ("[a]", "[a]", true), ("*.eu", "a.b.eu", true),
     ])
     func `take globs`(glob: String, text: String, matches: Bool) {
-        #expect(FilterPattern(glob: glob).matches(text) == matches)
+        #expect(FilterPattern(glob: glob)?.matches(text) == matches)
     }
 
-    @Test func `take globs with many stars in little time`() {
-        let pattern = FilterPattern(glob: String(repeating: "*a", count: 500) + "b")
-        #expect(!pattern.matches(String(repeating: "a", count: 2000)))
+    @Test func `take globs with many stars in little time, and no longer ones`() {
+        let pattern = FilterPattern(glob: String(repeating: "*a", count: 127) + "b")
+        #expect(pattern?.matches(String(repeating: "a", count: 20_000)) == false)
+        #expect(FilterPattern(glob: String(repeating: "*a", count: 129)) == nil)
     }
 
-    @Test func `go together with a key, a text and an id`() {
-        let all = EventFilter(key: "order-7", text: "VIP", id: Self.subject.id.uppercased())
-        #expect(all.takes(Self.subject))
-        #expect(EventFilter().takes(Self.subject))
-        #expect(!EventFilter(key: "other").takes(Self.subject))
-        #expect(!EventFilter(text: "nothing like it").takes(Self.subject))
-        #expect(!EventFilter(id: "x").takes(Self.subject))
+    @Test func `go together with a key, a text and an id`() throws {
+        let subject = try Cases.load().subject()
+        let all = EventFilter(key: "order-7", text: "AMOUNT", id: subject.id.uppercased())
+        #expect(all.takes(subject))
+        #expect(EventFilter().takes(subject))
+        #expect(!EventFilter(key: "other").takes(subject))
+        #expect(!EventFilter(text: "nothing like it").takes(subject))
+        #expect(!EventFilter(id: "x").takes(subject))
     }
 }

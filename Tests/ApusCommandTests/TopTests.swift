@@ -7,7 +7,8 @@ struct TopTests {
     private static let json = #"""
         {"history":{"from":"2026-11-30T09:00:00Z","step_ms":1000,"series":{"publishes":[1,null,4,8]}},
         "sample":{"at":"2026-11-30T10:00:00.123Z","publishes":1500.5,"bytes_in":2048,"cpu":0.5,"memory":1048576,
-        "memory_limit":2097152,"loops":[{"busy":0.25,"connections":2}],"nodes":[]}}
+        "memory_limit":2097152,"loops":[{"busy":0.25,"connections":2}],"nodes":[{"name":"a:1","ready":true,"lag":0,
+        "publishes":1500},{"name":"b:1","ready":false,"lag":7}]}}
         """#
 
     private func snapshot() throws -> TopSnapshot {
@@ -44,7 +45,7 @@ struct TopTests {
         let text = screen.lines(try snapshot(), TopState(), notice: nil).joined(separator: "\n")
         for part in [
             "1.50k", "2.00 KiB", "10:00:00", "1.00 MiB of 2.00 MiB [||||....]", "cpu 50 %", "loops 25 %",
-            "slow < topic-1", "1m 30s", "▂ ▅█",
+            "slow < topic-1", "1m 30s", "▂ ▅█", "nodes 2: b:1 not ready, 7 behind  a:1 1.50k/s",
         ] {
             #expect(text.contains(part), "\(part) in \(text)")
         }

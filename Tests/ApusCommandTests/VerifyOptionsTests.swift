@@ -23,7 +23,8 @@ struct VerifyOptionsTests {
 
     @Test(arguments: [
         "--subscribers 0", "--rate 0", "--topics 9999", "--publishers 0", "a b", "--drop-every 1",
-        "--restarts 1", "--data d", "--data d --restarts 0", "http://h --data d --restarts 1",
+        "http://a --url http://b", "--url http://h --data d --restarts 1", "--restarts 1", "--data d",
+        "--data d --restarts 0", "http://h --data d --restarts 1",
     ]
     )
     func `refuse numbers out of bounds`(line: String) {
@@ -33,5 +34,6 @@ struct VerifyOptionsTests {
     @Test func `take a server and how often its clients are cut off`() {
         #expect(throws: Never.self) { try VerifyCommand.parse(["http://h", "--drop-every", "0.1..0.5"]) }
         #expect(throws: Never.self) { try VerifyCommand.parse(["--data", "d", "--restarts", "3"]) }
+        #expect(throws: Never.self) { try VerifyCommand.parse(["--url", "http://a,http://b", "--url", "http://c"]) }
     }
 }

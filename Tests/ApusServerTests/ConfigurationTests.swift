@@ -19,9 +19,9 @@ import Testing
         try withFile("port: 3") { (file: String) throws in
             #expect(try port(flags, environment, file) == ["1", "flag --port"])
             #expect(try port([:], environment, file) == ["2", "environment APUS_PORT"])
-            #expect(try port([:], [:], file) == ["3", "file \(file)"])
-            #expect(try port([:], ["APUS_CONFIG": file], nil) == ["3", "file \(file)"])
-            #expect(try port([:], ["APUS_CONFIG": "/nonexistent"], file) == ["3", "file \(file)"])
+            #expect(try port([:], [:], file) == ["3", "file \(file):1"])
+            #expect(try port([:], ["APUS_CONFIG": file], nil) == ["3", "file \(file):1"])
+            #expect(try port([:], ["APUS_CONFIG": "/nonexistent"], file) == ["3", "file \(file):1"])
         }
         #expect(try port([:], [:], nil) == ["8080", "default"])
     }
@@ -109,7 +109,13 @@ import Testing
         "command_rate": "100", "command_burst": "1000", "publish_rate": "30/m", "publish_burst": "7",
         "publish_bytes_rate": "1MiB/h", "publish_bytes_burst": "2MiB", "topic_rate": "1/h", "topic_burst": "3",
         "data": "/srv/apus", "data_bytes": "10GiB", "commit_backlog": "1MiB", "history_memory": "2MiB",
+        "nats": "nats://a:4222,nats://b:4222", "nats_creds": "/etc/apus.creds", "nats_ca": "/etc/nats.pem",
+        "nats_prefix": "chat", "nats_node": "shop-1",
+        "nats_replicas": "1", "nats_unsafe_sync": "true", "nats_sync_always": "true",
+        "nats_mirror": "interest",
         "compression": "off", "compression_min_size": "1KiB", "compression_level": "9",
+        "tracing.endpoint": "http://127.0.0.1:4318/v1/traces", "tracing.headers": "A=b,C=d", "tracing.sample": "0.25",
+        "tracing.service_name": "shop", "tracing.queue": "7",
         "topics.create_existing": "ok", "topics.on_delete": "disconnect", "topics.create_on": "publish",
         "topics.declare":
             #"[{"name":"a","history":5,"ttl":"1h"},{"name":"b.c","queue":null,"topic_rate":"30/m","topic_burst":9}]"#,

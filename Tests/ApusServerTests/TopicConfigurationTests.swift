@@ -35,12 +35,27 @@ import Testing
     @Test(arguments: [
         (
             "[{name: orders, histroy: 5}]",
-            "is not a list of topics: topic 1 ('orders'): 'histroy' is no setting of a topic"
+            """
+            is not a list of topics: topic 1 ('orders'): 'histroy' is no setting of a topic; those are history, \
+            history_age, history_bytes, queue, overflow, durability, dedupe_window, ttl, topic_rate, topic_burst
+            """
         ),
-        ("[{name: 'a*'}]", "is not a list of topics: topic 1 ('a*'): 'name' is not allowed for a topic"),
+        (
+            "[{name: 'a*'}]",
+            """
+            is not a list of topics: topic 1 ('a*'): 'name' must be 1 to 255 bytes without control characters, '*' \
+            and '>'
+            """
+        ),
         ("[orders]", "is not a list of topics: topic 1: it must be an object"),
         ("{name: orders}", "is not a list of topics: it must be a list"),
-        ("orders", "is not a list of topics: it is not valid JSON"),
+        (
+            "orders",
+            """
+            is not a list of topics: it is not valid JSON: unexpected character at byte 0; write a list such as \
+            [{"name":"orders"}]
+            """
+        ),
         ("[{name: a, queue: 100001}]", "has a queue of 100001, which is more than max_queue, 100000"),
     ])
     func `a bad declaration is named`(text: String, reason: String) throws {
@@ -56,15 +71,17 @@ import Testing
         #expect(error?.reason == "are more than max_topics, which is 1")
     }
 
-    @Test func `what is not there is made, what is takes the settings that are named, any number of times`() throws {
+    @Test func `what is not there is made, what is takes the settings that are named, any number of times`()
+        async throws
+    {
         let broker = MemoryBroker()
         let there = try broker.putTopic(named: "a") { $0.ttl = 5000 }.topic
         let first = try load("topics: {declare: [{name: a, history: 7}, {name: b}]}").configuration.topics.declared
-        try broker.declare(first, logger: Self.logger)
+        try await broker.declare(first, logger: Self.logger)
         #expect(broker.topic(named: "a") === there && Set(broker.topics.map(\.name)) == ["a", "b"])
         #expect(there.inspect(now: 0).settings.history == 7 && there.inspect(now: 0).settings.ttl == 5000)
         let second = try load("topics: {declare: [{name: a, ttl: null}]}").configuration.topics.declared
-        try broker.declare(second, logger: Self.logger)
+        try await broker.declare(second, logger: Self.logger)
         #expect(there.inspect(now: 0).settings.ttl == nil && there.inspect(now: 0).settings.history == 7)
         #expect(broker.topics.count == 2)
     }

@@ -36,7 +36,8 @@ struct DataFolderTests {
         let process = Int(ProcessInfo.processInfo.processIdentifier)
         #expect(failure == .inUse(folder: path, process: process))
         #expect(failure?.exitCode == 73)
-        #expect(failure?.description == "\(path) is in use by another server, process \(process)")
+        let advice = "; stop that one, or name another folder"
+        #expect(failure?.description == "\(path) is in use by another server, process \(process)\(advice)")
         withExtendedLifetime(folder) {}
     }
 

@@ -86,7 +86,8 @@ struct FolderRepairTests {
 
     /// Changes the name of topic 1 in its row.
     private func damageRow(_ folder: StoredFolder) throws {
-        let row = Array("t1e".utf8)
+        let topic = try #require(try topics(folder).first)
+        let row = topic.name + Array(topic.epoch.utf8)
         try folder.change("catalog.sqlite") { bytes in
             if let place = bytes.indices.last(where: { bytes[$0...].starts(with: row) }) { bytes[place + 1] ^= 4 }
         }
@@ -124,6 +125,38 @@ struct FolderRepairTests {
         try expectSound(folder, "")
         #expect(try folder.offsets(of: 1) == Array(1...120))
         #expect(try topics(folder).map(\.epoch) == ["new", "e", "e"])
+    }
+
+    @Test func `what was purged does not come back with a repaired row`() throws {
+        let folder = try StoredFolder()
+        try folder.apply([.keep(topic: 1, from: 61), .keep(topic: 2, from: 31)])
+        try damageRow(folder)
+        let lines = try repair(folder)
+        #expect(lines.count == 1 && lines[0].contains("it stays, in a new epoch"))
+        try expectSound(folder, "")
+        #expect(try folder.offsets(of: 1) == Array(61...120))
+        #expect(try folder.offsets(of: 2) == Array(31...120))
+        // Nor with the next repair, and a topic that is deleted leaves nothing of it.
+        try damageRow(folder)
+        _ = try repair(folder)
+        #expect(try folder.offsets(of: 1) == Array(61...120))
+        try folder.apply([.delete(topic: 1)])
+        #expect(try FolderView(folder.path).catalog().counters == ["from.2": 31])
+    }
+
+    @Test func `where both places that say what was purged are damaged, it comes back, and the repair says so`() throws
+    {
+        let folder = try StoredFolder()
+        try folder.apply([.keep(topic: 1, from: 61)])
+        try damageRow(folder)
+        let counter = Array("from.1".utf8)
+        try folder.change("catalog.sqlite") { bytes in
+            for place in bytes.indices where bytes[place...].starts(with: counter) { bytes[place + counter.count] ^= 4 }
+        }
+        let lines = try repair(folder)
+        #expect(lines.contains { $0.contains("a row of table counters is damaged") }, "\(lines)")
+        try expectSound(folder, "")
+        #expect(try folder.offsets(of: 1) == Array(1...120))
     }
 
     @Test func `does not make up a catalog that is missing`() throws {

@@ -67,6 +67,12 @@ struct StoredFolder {
         return (segment - 1) * 3 + record / 3
     }
 
+    func apply(_ changes: [Catalog.Change]) throws {
+        let catalog = try DataFolder(path).openCatalog()
+        try catalog.apply(changes)
+        try catalog.close()
+    }
+
     func survey() throws(DataFolderError) -> FolderSurvey { try FolderSurvey(FolderView(path)) }
 
     /// Why a start would refuse the folder.

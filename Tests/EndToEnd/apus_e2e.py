@@ -1,7 +1,7 @@
 """The server under test as a process, and its two ways in: REST and an independent WebSocket client.
 
 Every wait has a deadline, multiplied by the environment's E2E_PATIENCE (for sanitizers and slow machines). With E2E_TLS=1
-the servers speak TLS, and so do all clients.
+the servers speak TLS, and so do all clients. With E2E_CLUSTER=1 each server is two nodes of a cluster: see across.py.
 """
 
 import asyncio
@@ -23,11 +23,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConcurrencyError, ConnectionClosed
 
 from certificates import authority, client_context, local_pair
+from message_forms import check_form
 
 HEARTBEAT = '{"type":"info","msg":"ping",'
 PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
 TIMEOUT = 10 * PATIENCE
 OVER_TLS = os.environ.get("E2E_TLS", "0") == "1"
+OVER_CLUSTER = os.environ.get("E2E_CLUSTER", "0") == "1"
+# Where a server keeps what it acknowledges.
+STORED = "replicated" if OVER_CLUSTER else "memory"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _OURS = re.compile(r"(APUS|PUBSUB)_|(HOST|PORT|LOG_LEVEL|MAX_QUEUE_SIZE|MAX_MESSAGES"
                    r"|MAX_SUBSCRIBER_QUEUE_SIZE|TOPIC_HISTORY_SIZE)$")
@@ -100,9 +104,21 @@ class Server:
     Its exit code must then be `exit_code` (None: any), and its standard output empty. It may open no more than `files`.
     `source` is the address that clients connect from. `popen` has further arguments for `subprocess.Popen`.
     `tls` is what clients connect with where the flags have it speak TLS, and False where it never does.
+
+    In a cluster this is the node that is read from, and `writer` the one for requests that change something; WebSockets
+    go to one after the other. Without a cluster all three are this server.
     """
 
+    # Where clients find it.
+    reached_at = "127.0.0.1"
+    # What makes two nodes of each server: `across.Cluster`, set where E2E_CLUSTER=1.
+    cluster = None
+
     def __init__(self, *flags, env=None, exit_code=0, files=None, source=None, popen=None, tls=None):
+        self.pair = self.cluster and self.cluster.pair(self, *flags, env=env, exit_code=exit_code, files=files,
+                                                       source=source, popen=popen, tls=tls)
+        if self.pair:
+            flags = self.pair.flags
         self.tls = tls or None
         if OVER_TLS and tls is None:
             self.tls, flags = client_context(), (*flags, *local_pair().flags)
@@ -117,6 +133,8 @@ class Server:
         self.log = []
 
     def __enter__(self):
+        if self.pair:
+            self.pair.start()
         self._stdout = tempfile.TemporaryFile()
         self.process = subprocess.Popen(self._arguments, env=self._env, stdin=subprocess.DEVNULL,
                                         stdout=self._stdout, stderr=subprocess.PIPE, text=True, **self._popen)
@@ -129,11 +147,20 @@ class Server:
                 self.process.kill()
             self.process.wait()
             self._reader.join(5)
+            if self.pair:
+                self.pair.stop()
             raise
         self.port = int(port)
         return self
 
     def __exit__(self, kind, error, traceback):
+        try:
+            self._end(kind)
+        finally:
+            if self.pair:
+                self.pair.stop(kind, error, traceback)
+
+    def _end(self, kind):
         if self.process.poll() is None and not self._stopping:
             self.stop()
         try:
@@ -183,8 +210,24 @@ class Server:
         return line
 
     @property
+    def writer(self):
+        return self.pair.writer if self.pair else self
+
+    def websocket_node(self):
+        """The node for the next WebSocket."""
+        return self.pair.next() if self.pair else self
+
+    def level(self, path, headers=None):
+        """In a cluster, waits until each node knows what the other does of the topics in a path.
+
+        A node is behind the others by a moment, which a client notices only if it has heard of something from somebody
+        else, as tests do."""
+        if self.pair:
+            self.pair.level(path, headers)
+
+    @property
     def url(self):
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.reached_at}:{self.port}"
 
     @property
     def rss(self):
@@ -208,11 +251,17 @@ class Server:
         """A connection for several requests, which the caller closes."""
         options = {"timeout": timeout, "source_address": self.source}
         if self.tls:
-            return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, **options)
-        return http.client.HTTPConnection("127.0.0.1", self.port, **options)
+            return http.client.HTTPSConnection(self.reached_at, self.port, context=self.tls, **options)
+        return http.client.HTTPConnection(self.reached_at, self.port, **options)
 
     def rest(self, method, path, body=None, headers=None, timeout=TIMEOUT):
         """One request on its own connection; `body` is sent as JSON unless it is bytes."""
+        if self.pair:
+            return self.pair.rest(method, path, body, headers, timeout)
+        return self.ask(method, path, body, headers, timeout)
+
+    def ask(self, method, path, body=None, headers=None, timeout=TIMEOUT):
+        """`rest` at this very node."""
         if body is not None and not isinstance(body, bytes):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {})
         connection = self.http(timeout)
@@ -235,7 +284,8 @@ class Server:
 
 
 def websocket_url(server, path):
-    return f"{'wss' if server.tls else 'ws'}://127.0.0.1:{server.port}{path}"
+    host = getattr(server, "reached_at", "127.0.0.1")
+    return f"{'wss' if server.tls else 'ws'}://{host}:{server.port}{path}"
 
 
 def tls_options(server):
@@ -253,6 +303,8 @@ class Client:
     """A WebSocket client that checks the form of every message it receives, and passes over heartbeats."""
 
     sees_heartbeats = False
+    # Where its topics have to be level before it subscribes.
+    server = None
 
     def __init__(self, connection, dialect):
         self.connection, self.dialect = connection, dialect
@@ -262,7 +314,10 @@ class Client:
         settings = {"compression": dialect.compression, "max_size": None, "ping_interval": None, "proxy": None,
                     "open_timeout": TIMEOUT, "close_timeout": TIMEOUT, "local_addr": getattr(server, "source", None),
                     "ssl": server.tls} | options
-        return cls(await connect(websocket_url(server, f"{dialect.prefix}/ws{query}"), **settings), dialect)
+        node = server.websocket_node() if isinstance(server, Server) else server
+        client = cls(await connect(websocket_url(node, f"{dialect.prefix}/ws{query}"), **settings), dialect)
+        client.server = server if getattr(server, "pair", None) else None
+        return client
 
     async def __aenter__(self):
         return self
@@ -276,6 +331,10 @@ class Client:
         await closing
 
     async def send(self, text=None, /, **command):
+        # Who resumes from a position gets there without that.
+        if self.server and command.get("type") == "subscribe" and isinstance(command.get("topic"), str) \
+                and not isinstance(command.get("since"), dict):
+            await asyncio.to_thread(self.server.level, f"/topics/{quote(command['topic'], safe='')}")
         await self.connection.send(json.dumps(command) if text is None else text)
 
     async def receive_text(self, timeout=TIMEOUT):
@@ -292,6 +351,7 @@ class Client:
         message = json.loads(await self.receive_text(timeout))
         when = message.pop(self.dialect.time_key)
         assert TIME.fullmatch(when), when
+        check_form(message)
         return message
 
     async def expect(self, **message):

@@ -53,14 +53,14 @@ class Page:
 
     def __init__(self, connection):
         self._connection, self._answers, self._number = connection, {}, 0
-        self.complaints, self.requests = [], []
+        self.complaints, self.requests, self._trace = [], [], []
 
     @classmethod
     @asynccontextmanager
     async def open(cls, address, *flags, **options):
         """A browser of its own that has gone to the address."""
         async with browser("about:blank", *flags, **options) as profile, \
-                connect(await _devtools(profile), max_size=None, proxy=None) as connection:
+                connect(await _devtools(profile), max_size=None, proxy=None, ping_interval=None) as connection:
             page = cls(connection)
             for domain in ("Log", "Runtime", "Page"):
                 await page.ask(f"{domain}.enable")
@@ -94,6 +94,26 @@ class Page:
             self.requests.append(parameters["request"]["url"])
         elif name == "Page.loadEventFired":
             self._answers["loaded"] = message
+        elif name == "Tracing.dataCollected":
+            self._trace += parameters["value"]
+        elif name == "Tracing.tracingComplete":
+            self._answers["traced"] = message
+
+    @asynccontextmanager
+    async def tasks(self):
+        """Fills a list with how long each task of the page's main thread took by the processor's clock, in ms."""
+        found = []
+        await self.ask("Tracing.start", transferMode="ReportEvents", traceConfig={"includedCategories": ["toplevel"]})
+        yield found
+        await self.ask("Tracing.end")
+        while "traced" not in self._answers:
+            await self._receive()
+        del self._answers["traced"]
+        threads = {(event["pid"], event["tid"]) for event in self._trace
+                   if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"}
+        found += [event["tdur"] / 1000 for event in self._trace
+                  if (event["pid"], event["tid"]) in threads and event["name"].endswith("RunTask") and "tdur" in event]
+        self._trace = []
 
     async def ask(self, method, **parameters):
         """What the browser answers to a command of its protocol."""

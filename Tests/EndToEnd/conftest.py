@@ -8,7 +8,8 @@ import resource
 
 import pytest
 
-from apus_e2e import BASE, DEFLATED, OVER_TLS, PATIENCE, V1, Server
+from across import Cluster
+from apus_e2e import BASE, DEFLATED, OVER_CLUSTER, OVER_TLS, PATIENCE, V1, Server
 
 FILES = 65_536
 _numbers = itertools.count()
@@ -17,10 +18,17 @@ _numbers = itertools.count()
 def pytest_configure(config):
     if not os.access(os.environ.get("APUS_BIN", ""), os.X_OK):
         raise pytest.UsageError("set APUS_BIN to the path of the apus executable")
+    if OVER_CLUSTER:
+        Server.cluster = Cluster()
     # Many clients in one process, and a server that inherits the limit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def pytest_unconfigure():
+    if Server.cluster:
+        Server.cluster.stop()
 
 
 def pytest_make_parametrize_id(val, argname):
@@ -29,10 +37,10 @@ def pytest_make_parametrize_id(val, argname):
 
 
 def pytest_collection_modifyitems(items):
-    if OVER_TLS:
-        for item in items:
-            if marker := item.get_closest_marker("plain"):
-                item.add_marker(pytest.mark.skip(reason=f"plain: {marker.args[0]}"))
+    for switch, name in ((OVER_TLS, "plain"), (OVER_CLUSTER, "one_server")):
+        for item in items if switch else []:
+            if marker := item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"{name}: {marker.args[0]}"))
 
 
 @pytest.hookimpl(tryfirst=True)

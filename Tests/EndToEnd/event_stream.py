@@ -43,6 +43,8 @@ class EventStream:
     @classmethod
     async def open(cls, server, path, headers=None, **connection):
         """Sends the request and reads the head of the answer; `connection` is for `asyncio.open_connection`."""
+        if getattr(server, "pair", None):
+            await asyncio.to_thread(server.level, path)
         connection = tls_options(server) | connection
         stream = cls(*await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 24, **connection))
         fields = {"Host": f"127.0.0.1:{server.port}", "Accept": "text/event-stream"} | (headers or {})

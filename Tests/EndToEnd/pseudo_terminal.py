@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import termios
@@ -17,10 +18,10 @@ FULL, BACK = "\x1b[?1049h", "\x1b[?1049l"
 
 
 class PseudoTerminal:
-    """Runs `apus …`. Ended at the latest at the end of the block."""
+    """Runs `apus …`, or another program. Ended at the latest at the end of the block."""
 
-    def __init__(self, *arguments, env=None, rows=24, columns=80):
-        self._command = [os.environ["APUS_BIN"], *arguments]
+    def __init__(self, *arguments, env=None, rows=24, columns=80, program=None):
+        self._command = [program or os.environ["APUS_BIN"], *arguments]
         self._env = client_environment({"TERM": "xterm"} | (env or {}))
         self._size, self._output, self.exit_code = (rows, columns), b"", None
 
@@ -98,11 +99,14 @@ class PseudoTerminal:
     def says(self, text):
         self.until(lambda terminal: text in SEQUENCE.sub("", terminal.output), f"'{text}'")
 
-    def wait(self):
+    def wait(self, reads=True):
         """Waits for the end, with what is said until then; the exit code."""
         end = time.monotonic() + TIMEOUT
         while True:
-            self._read(0.05)
+            if reads:
+                self._read(0.05)
+            else:
+                time.sleep(0.05)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 break
@@ -111,3 +115,42 @@ class PseudoTerminal:
             pass
         self.exit_code = os.waitstatus_to_exitcode(status)
         return self.exit_code
+
+
+class JobShell(PseudoTerminal):
+    """A shell that knows jobs, and leaves the settings of the terminal to them. Its first job is `apus …`."""
+
+    def __init__(self, *arguments, env=None, **options):
+        super().__init__("-i", program="/bin/dash", env={"PS1": "prompt$ ", "ENV": ""} | (env or {}), **options)
+        self._arguments, self._said = arguments, 0
+
+    def __enter__(self):
+        super().__enter__()
+        self.says("prompt$ ")
+        self.send(shlex.join([os.environ["APUS_BIN"], *self._arguments]) + "\n")
+        return self
+
+    def says(self, text):
+        """Waits for a text after what was waited for before."""
+        self.until(lambda _: text.encode() in self._output[self._said:], f"'{text}'")
+        self._said = self._output.index(text.encode(), self._said) + len(text)
+
+    @property
+    def job(self):
+        """The process group in the foreground."""
+        return os.tcgetpgrp(self._terminal)
+
+    @staticmethod
+    def is_stopped(job):
+        with open(f"/proc/{job}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "T"
+
+    @property
+    def is_raw(self):
+        return not self.settings[3] & (termios.ICANON | termios.ECHO)
+
+    def __exit__(self, *_):
+        """The shell would not end a job that runs. One that is stopped ends without it."""
+        if self.exit_code is None and self.job != self.pid:
+            os.killpg(self.job, signal.SIGKILL)
+        super().__exit__()

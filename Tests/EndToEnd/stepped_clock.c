@@ -1,6 +1,9 @@
 // Sets the wall clock by two hours, forward and back by turns, or once and for all, for the one program that it is preloaded
-// into. How much time has passed is told as ever. Built by stepped_clock.py.
+// into. How much time has passed is told as ever, and who waits until a time of that clock waits by it. Built by
+// stepped_clock.py.
 #define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -49,4 +52,19 @@ time_t time(time_t *result) {
 
 int timespec_get(struct timespec *result, int base) {
     return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, result) == 0 ? base : 0;
+}
+
+// A time on the wall clock, as the kernel has it. The steady clock's are much smaller.
+static struct timespec kernels(const struct timespec *end) {
+    struct timespec result = *end;
+    if (result.tv_sec > 1000000000) result.tv_sec -= lead();
+    return result;
+}
+
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict end) {
+    static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+    struct timespec moved = kernels(end);
+    return real(condition, mutex, &moved);
 }

@@ -99,6 +99,7 @@ def test_a_wrong_credential_is_told_why(server, tmp_path):
     assert old["because"].startswith("the API key expired ") and old["because"].endswith(" d ago")
 
 
+@pytest.mark.one_server("revocations are each node's")
 def test_a_revoked_key_is_told_to_be(server):
     made = server.rest("POST", "/revocations", {"key": "eye"}, BOSS).json
     assert check(server, api_key="eye-key").json == {"valid": False, "because": "the credential was revoked"}

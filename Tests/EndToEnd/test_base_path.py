@@ -10,6 +10,8 @@ from apus_e2e import BASE, TIMEOUT, V1, Client, Server, apus, websocket_url
 from raw_http import RawHTTP
 from unix_socket import first_event
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 PREFIX = "/a/p.us"
 
 
@@ -54,7 +56,7 @@ async def test_rest_websockets_and_streams_are_below_it(below, dialect):
 
 
 @pytest.mark.parametrize("path", [
-    "/", "/topics", "/health", "/stats", "/docs", "/openapi.json", "/metrics", "/apus.js", "/v1/topics", "/ws", "/events",
+    "/", "/topics", "/health", "/stats", "/docs", "/openapi.json", "/asyncapi.json", "/metrics", "/apus.js", "/v1/topics", "/ws", "/events",
     PREFIX + "x/topics", PREFIX + "/a/p.us/topics", "/A/p.us/topics", "/a//p.us/topics",
     "/a/./p.us/topics", "/a/p%2Eus/topics", "/v1" + PREFIX + "/topics", PREFIX + "//topics", "/a/pxus/topics",
     PREFIX + "/../../topics", "/v1/livez", "/livez/",

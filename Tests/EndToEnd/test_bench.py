@@ -15,6 +15,8 @@ import pytest
 
 from apus_e2e import PATIENCE, TIMEOUT, Server, apus, client_environment, eventually
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 SHORT = ["--duration", "500ms", "--warmup", "100ms"]
 NOWHERE = "http://127.0.0.1:1"
 

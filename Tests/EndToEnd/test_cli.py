@@ -11,6 +11,8 @@ import pytest
 
 from apus_e2e import TIMEOUT, Client, Server, apus, client_environment, eventually
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 NOWHERE = "http://127.0.0.1:1"
 
 

@@ -9,6 +9,8 @@ import pytest
 from apus_e2e import TIMEOUT, apus, client_environment, eventually
 from cli_processes import Cutter, Sub, cli, publish, subscribed
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 MESSAGE = ("type", "topic", "message")
 
 

@@ -8,6 +8,8 @@ import pytest
 from apus_e2e import Server, apus
 from pseudo_terminal import PseudoTerminal
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 NOWHERE = "http://127.0.0.1:1"
 
 

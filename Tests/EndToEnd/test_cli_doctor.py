@@ -11,6 +11,8 @@ import pytest
 from apus_e2e import OVER_TLS, Server, apus
 from pseudo_terminal import PseudoTerminal
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 
 def doctor(*arguments, code=0):
     result = apus("doctor", "--json", *arguments)

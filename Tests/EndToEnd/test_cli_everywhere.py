@@ -16,6 +16,8 @@ from apus_e2e import TIMEOUT, Server, apus, client_environment
 from pseudo_terminal import BACK, FULL, SEQUENCE, PseudoTerminal
 from test_cli_manual import WITHOUT_JSON, help_tree
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 CTRL_C, CTRL_D, QUIT = "\x03", "\x04", "q"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x9b]")
 STYLE, MODE = re.compile(r"\x1b\[([\d;]*)m"), re.compile(r"\x1b\[\?(\d+)([hl])")
@@ -145,12 +147,17 @@ ROWS = [
     Row("topics delete {topic} {new}", "'{new}' not found", code=1),
     Row("shell", "{topic}", told="topics\n", prompt="apus> ", key=CTRL_D, varies=True),
     Row("shell", "{topic}", told="topics\nquit\n", prompt="apus> ", varies=True),
+    Row("shell", "{topic}", told="topics\n", prompt="apus> ", key=CTRL_C, varies=True),
+    Row("cluster", "{url} has no cluster: it was not started with --nats", code=1),
     Row("top", "PUBL/S", key=QUIT, shows="q quit"),
     Row("top --interval 100ms", "PUBL/S", key=CTRL_C, shows="q quit"),
     Row("top --url {nowhere}", "connection refused", code=69),
     Row("trace {id} --topic {topic}", "topic    {topic}, offset 1\n", varies=True),
     Row("trace {new}", "no message '{new}'", code=1),
     Row("verify --duration 1s --subscribers 2 --topics 1 --rate 50", "nothing lost, nothing doubled", varies=True),
+    Row("conformance server --only ping.pong", "2 passed, 0 failed, 0 skipped\n"),
+    Row("conformance server --only no-such", "no check matches no-such", code=64),
+    Row("conformance client --wait 100ms", "no client came", code=1, varies=True),
     Row("bench --duration 100ms --warmup 100ms --subs 2 --window 1", "nothing lost, nothing doubled", varies=True),
     Row("healthcheck", "healthy: up ", varies=True),
     Row("healthcheck --url {nowhere}", "connection refused", code=1),
@@ -174,16 +181,16 @@ ROWS = [
     Row("token inspect --token-file {token}", "rule 1     publish:orders\n", varies=True),
     Row("token can publish orders --token-file {token}", "yes: rule 1 allows it\n"),
     Row("token can publish other --token-file {token}", "no", code=1),
-    Row("data check {data}", "all is well\n"),
+    Row("data check {data}", "1 topic, 1 message in 1 record, "),
     Row("data check {damaged}", "is damaged at byte", code=78),
     Row("data repair {data}", "there is nothing to repair\n"),
     Row("data repair {damaged}", "nothing was changed", code=78, told="n\n", prompt="[y/N] ", varies=True),
     Row("data repair {damaged} --yes", "repaired; damaged files are in ", varies=True),
-    Row("data stats {data}", "kept   os "),
+    Row("data stats {data}", "1 topic, 1 segment, "),
     Row("data export {data} kept", '"payload":1'),
-    Row("data import {folder} {export}", "{folder}: "),
+    Row("data import {folder} {export}", "{folder}: 1 topic, 1 message\n"),
     Row("data import {folder}", "{folder}: ", told="{lines}", key=CTRL_D, shows="{folder}: "),
-    Row("data backup {data} {folder}", "{folder}: "),
+    Row("data backup {data} {folder}", "{folder}: 1 topic, "),
     Row("completions bash", "complete "),
     Row("man {folder}", "apus-serve.1\n"),
     Row("help topics", "USAGE: apus topics"),
@@ -261,7 +268,7 @@ def on_a_terminal(row, stage):
         assert terminal.settings == terminal.before
         output = terminal.output.replace("\r\n", "\n")
     assert set(dict(MODE.findall(output)).items()) <= MODES and STYLE.findall(output)[-1:] in ([], ["0"]), output
-    # It is the terminal that shows a Ctrl-C.
+    # A terminal that echoes shows the Ctrl-C itself.
     assert output.endswith(BACK) if FULL in output else output.removesuffix("^C")[-1:] in ("", "\n"), output
     text = SEQUENCE.sub("", ERASED.sub("", output))
     assert shows in text

@@ -11,6 +11,8 @@ import pytest
 from apus_e2e import TIMEOUT, Server, apus, client_environment
 from pseudo_terminal import PseudoTerminal
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
@@ -143,3 +145,18 @@ def test_the_tools_for_folders_print_json(tmp_path):
     exported = apus("data", "export", folder, "--all").stdout
     imported = json.loads(apus("data", "import", other, "--json", stdin=exported).stdout)
     assert imported == {"folder": other, "topics": 1, "messages": 1}
+
+
+@pytest.mark.parametrize("typed, meant", [
+    (["servee"], "serve"), (["tial", "orders"], "tail"), (["topics", "creat", "x"], "topics create"),
+    (["data", "chekc", "/tmp"], "data check"), (["tail", "x", "--whre", "true"], "--where"),
+])
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(typed, meant):
+    result = apus(*typed)
+    assert result.returncode == 64 and result.stdout == ""
+    assert result.stderr.splitlines()[0].endswith(f"Did you mean '{meant}'?"), result.stderr
+
+
+def test_a_word_that_is_like_nothing_is_only_refused():
+    result = apus("frobnicate")
+    assert result.returncode == 64 and "Did you mean" not in result.stderr and "frobnicate" in result.stderr

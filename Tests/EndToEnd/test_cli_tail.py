@@ -11,6 +11,8 @@ from apus_e2e import TIMEOUT, apus, client_environment
 from cli_processes import Cutter, cli, subscribed
 from pseudo_terminal import PseudoTerminal
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 
 def publish(server, topic, *payloads, key=None):
     keyed = ["--key", key] if key else []

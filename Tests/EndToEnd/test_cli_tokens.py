@@ -14,6 +14,8 @@ import pytest
 from apus_e2e import TIMEOUT, Server, apus, client_environment, eventually
 from cli_processes import Sub
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 SECRET = "0123456789abcdef0123456789abcdef"
 BOSS = {"X-API-Key": "boss-key"}
 HINT = "give a key with --api-key or APUS_API_KEY, or a token with --token-file or APUS_TOKEN_FILE"

@@ -12,6 +12,8 @@ from cli_processes import cli
 from console_server import ConsoleServer, problem, sample, subscriber, topic
 from pseudo_terminal import BACK, FULL, PseudoTerminal
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 
 @pytest.fixture
 def console():
@@ -89,25 +91,6 @@ def test_the_screen_is_filled_and_restored(console):
         terminal.send("q")
         assert terminal.wait() == 0
         assert terminal.output.endswith(BACK) and terminal.settings == terminal.before
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
-def test_a_signal_restores_the_terminal(console, number):
-    with top(console) as terminal:
-        terminal.shows("q quit")
-        terminal.signal(number)
-        assert terminal.wait() == 0
-        assert terminal.output.endswith(BACK) and terminal.settings == terminal.before
-
-
-def test_stopping_is_not_possible_in_the_middle_of_the_screen(console):
-    with top(console) as terminal:
-        terminal.shows("q quit")
-        terminal.send("\x1a")
-        terminal.send("?")
-        terminal.shows("any key leaves it")
-        terminal.send("q")
-        assert terminal.wait() == 0
 
 
 def test_keys_sort_filter_scroll_and_pause(console):

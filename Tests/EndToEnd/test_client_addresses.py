@@ -11,6 +11,8 @@ from raw_http import request
 from raw_websocket import TEXT, frame, upgrade_request
 from test_reload import Reloadable
 
+pytestmark = pytest.mark.one_server("it is about how a server starts, listens and ends")
+
 _numbers = itertools.count()
 
 

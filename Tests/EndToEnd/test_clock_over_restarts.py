@@ -7,7 +7,8 @@ from extensions import acked, configure, describe, new_message, position, publis
 from history import page
 from stepped_clock import ahead
 
-pytestmark = pytest.mark.plain("certificates are for the time of today")
+pytestmark = [pytest.mark.plain("certificates are for the time of today"),
+              pytest.mark.one_server("it is about a server's own folder")]
 
 # What each topic keeps its messages for, in hours; `None` for as long as there is room.
 LIFETIMES = {"lasting": None, "short": {"ttl": "30m"}, "long": {"ttl": "3h"}, "young": {"history_age": "30m"},

@@ -149,7 +149,7 @@ async def test_unknown_fields_and_those_of_other_commands_are_ignored(server, to
     async with await Client.open(server) as client:
         await client.send(type="ping", topic=5, client_id=[], message="x", last_n=-1, api_key={}, more={"type": 1})
         await client.expect(type="pong")
-        await client.subscribe(topic, message=7, trace={"topic": "other", "deep": [[]]})
+        await client.subscribe(topic, message=7, remark={"topic": "other", "deep": [[]]})
         await client.send(type="publish", topic=topic, client_id=9, last_n="many", message=MESSAGE, qos=1)
         await client.expect(type="ack", topic=topic, status="ok")
         await client.expect_event(topic, MESSAGE)
@@ -176,6 +176,7 @@ async def test_a_malformed_command_on_a_topic_that_does_not_exist_is_malformed_f
         await client.expect_error("BAD_REQUEST", request_id="r")
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_a_client_id_is_taken_up_to_its_limit(server, topic):
     async with await Client.open(server) as client:
         await client.subscribe(topic, "c" * 1024)

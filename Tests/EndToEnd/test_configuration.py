@@ -9,7 +9,8 @@ import pytest
 
 from apus_e2e import BASE, TIME, Client, Server, apus
 
-pytestmark = pytest.mark.plain("it is about settings")
+pytestmark = [pytest.mark.plain("it is about settings"),
+              pytest.mark.one_server("it is about how a server starts, listens and ends")]
 
 SETTINGS = {
     "host": ("10.1.2.3", "10.1.2.4", "10.1.2.5"), "port": ("7001", "7002", "7003"), "threads": ("1", "2", "3"),
@@ -270,7 +271,7 @@ def test_an_unknown_key_in_the_file_that_resembles_a_limit_stops_the_start(tmp_p
         file = tmp_path / name
         file.write_text(text)
         result = apus("config", "check", "--config", str(file))
-        assert result.returncode == 78 and result.stderr.startswith(f"apus: {key} (from file {file})")
+        assert result.returncode == 78 and result.stderr.startswith(f"apus: {key} (from file {file}:1)")
 
 
 @pytest.mark.parametrize("contents", [b"k-one", b"k-one\n", b"k-one\r\n", b"\xef\xbb\xbfk-one\n", b"k-one,k-two\n", b"k-two\nk-one"])

@@ -11,6 +11,8 @@ import pytest
 from apus_e2e import TIMEOUT, Client, Server
 from raw_websocket import (CLOSE, CONTINUATION, PING, PONG, TEXT, RawWebSocket, command, frame, upgrade_request)
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 LIMIT = 65_536
 
 

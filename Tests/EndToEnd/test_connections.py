@@ -11,6 +11,8 @@ from apus_e2e import PATIENCE, Server, eventually
 from raw_websocket import TEXT, command, upgrade_request
 from wire import connect
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 COUNT, BATCH = 10_000, 100
 LINGER_ZERO = struct.pack("ii", 1, 0)
 

@@ -13,6 +13,8 @@ from prometheus import Scrape
 from raw_http import request
 from raw_websocket import CLOSE, close_frame, frame, upgrade_request
 
+pytestmark = pytest.mark.one_server("it is about how a server starts, listens and ends")
+
 LIMIT = 3
 EVENTS = topic_path("t", "/events")
 WAIT = topic_path("t", "/messages?since=0s&wait=60s")

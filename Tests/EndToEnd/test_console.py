@@ -5,6 +5,8 @@ import pytest
 from apus_e2e import Server
 from console_page import Console
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 VIEWS = {"Overview": "o", "Topics": "t", "Subscribers": "s", "Try": "y", "Access": "a", "Log": "l"}
 LIVE = "document.querySelector('#state').textContent === 'live'"
 

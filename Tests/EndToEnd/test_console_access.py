@@ -7,6 +7,8 @@ import pytest
 from apus_e2e import Server, apus
 from console_page import Console
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 BOSS, READER = "boss-key-0123456789", "reader-key-0123456789"
 KEYS = [{"id": "boss", "key": BOSS, "rights": [{"actions": ["*"], "topics": [">"]}]},
         {"id": "reader", "key": READER, "label": "reads news",

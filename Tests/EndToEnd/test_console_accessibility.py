@@ -7,6 +7,8 @@ import pytest
 from apus_e2e import Client
 from console_page import Console
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 AUDIT = (Path(__file__).parent / "page_audit.js").read_text()
 PLACES = {
     "overview": "document.querySelectorAll('.loops .meter').length > 0",

@@ -4,6 +4,8 @@ import pytest
 
 from console_page import Console, rows
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 
 @pytest.mark.limit(120)
 async def test_publishing_tells_what_became_of_it(server, topic):

@@ -7,6 +7,8 @@ import pytest
 from console_page import TURNS, UNTIL, address_of
 from firefox import Firefox
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 VIEWS = ("Topics", "Subscribers", "Try", "Access", "Log", "Overview")
 
 

@@ -7,6 +7,8 @@ import pytest
 from apus_e2e import Server
 from console_page import Console, rows
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 
 @pytest.mark.limit(120)
 async def test_the_log_shows_warnings_as_they_come_by_level_and_text(tmp_path):

@@ -4,6 +4,8 @@ import pytest
 
 from console_page import Console, rows
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 LIVE = "document.querySelector('.status-line').innerText.startsWith('Live')"
 EVIL = '<img src=x onerror="document.title=1"><b>bold</b>'
 

@@ -13,6 +13,8 @@ from apus_e2e import TIMEOUT, Client, Server, apus
 from console_stream import Console, open_consoles
 from event_stream import EventStream
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 SECRET = "0123456789abcdef0123456789abcdef"
 SERIES = {"publishes", "deliveries", "bytes_in", "bytes_out", "connections", "subscriptions", "topics", "drops", "memory",
           "cpu", "commits"}
@@ -167,6 +169,8 @@ async def test_the_log_comes_whole_and_then_what_is_new(tmp_path):
             # A reload that fails is an error in the log.
             file.write_text("queue: x\n")
             server.process.send_signal(signal.SIGHUP)
+            # First on its standard error: what does not come at all is not blamed on the stream.
+            await asyncio.to_thread(server.wait_for_log, "configuration not reloaded")
             new = (await console.expect("log"))["entries"]
             assert new[0]["id"] == first[-1]["id"] + 1 and new[-1]["level"] in ("warning", "error")
             listed = server.rest("GET", f"/console/log?after={first[-1]['id']}").json["entries"]

@@ -7,6 +7,8 @@ import pytest
 from apus_e2e import Client
 from console_page import Console, rows
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 
 @pytest.mark.limit(120)
 async def test_subscribers_come_and_go_and_are_searched(server, topic):

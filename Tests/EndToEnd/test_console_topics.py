@@ -5,6 +5,8 @@ import pytest
 from apus_e2e import Server
 from console_page import Console, rows
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 MANY = 20_000
 
 

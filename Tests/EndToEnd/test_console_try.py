@@ -4,6 +4,8 @@ import pytest
 
 from console_page import Console, rows
 
+pytestmark = pytest.mark.one_server("the console shows one server")
+
 
 @pytest.mark.limit(120)
 async def test_commands_are_sent_and_answered(server):
@@ -19,7 +21,7 @@ async def test_commands_are_sent_and_answered(server):
         await console.until(f"{rows()}.some(row => row.includes('event'))", "the event")
         await console.click(".rows-space .row", "")
         await console.press("Escape")
-        await console.shows('"type":"subscribe"', ".recent")
+        await console.shows('"type":"subscribe"', ".sent")
         await console.click(".choice button", "ping")
         await console.click("button.primary", "Send")
         await console.until(f"{rows()}.some(row => row.includes('pong'))")
@@ -60,3 +62,38 @@ async def test_a_credential_that_is_typed_is_in_no_address_and_no_list(server):
         await console.page.evaluate(f"document.activeElement.blur(), location.hash = '{link}'")
         await console.until("document.querySelector('textarea').value.includes('linked')")
         await console.until("!location.hash.includes('linked')", "a link's is taken out")
+
+
+@pytest.mark.limit(120)
+async def test_what_is_no_json_is_sent_and_can_be_chosen_again(server):
+    async with Console.open(server, "#/try?command=ping") as console:
+        await console.write("textarea", '{"type":"ping"')
+        await console.click("button.primary", "Send")
+        await console.until(f"{rows()}.some(row => row.includes('BAD_REQUEST'))", "the refusal")
+        await console.write("textarea", '{"type":"ping"}')
+        await console.click(".recent button.code", '{"type":"ping"')
+        await console.until("document.querySelector('textarea').value === '{\"type\":\"ping\"'", "it is chosen")
+
+
+@pytest.mark.limit(120)
+async def test_what_is_sent_before_the_connection_is_open_goes_out_once_when_it_is(server):
+    async with Console.open(server, "#/try?command=ping") as console:
+        # A socket of this page is not open before the test says so.
+        await console.page.evaluate("""{
+            const Real = WebSocket;
+            window.WebSocket = class extends Real {
+                set onopen(listener) { super.onopen = () => { window.letOpen = listener; }; }
+                get readyState() { return window.isHeld ? Real.CONNECTING : super.readyState; }
+            };
+            window.isHeld = true;
+        }""")
+        await console.click("button.primary", "Send")
+        await console.click("button.primary", "Send")
+        await console.until("window.letOpen", "it could be open")
+        assert await console.page.evaluate(f"{rows()}.filter(row => row.includes('ping')).length") == 0
+        await console.page.evaluate("{ window.isHeld = false; window.letOpen(); }")
+        await console.until(f"{rows()}.some(row => row.includes('pong'))", "it is answered")
+        await console.click("button.primary", "Send")
+        await console.until(f"{rows()}.filter(row => row.includes('pong')).length === 2", "and what comes next, too")
+        sent = f"{rows()}.filter(row => row.includes('→')).length"
+        assert await console.page.evaluate(sent) == 2

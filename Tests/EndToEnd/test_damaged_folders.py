@@ -15,6 +15,8 @@ from extensions import configure, describe
 from history import post
 from small_disks import small_disk
 
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
+
 TOPIC = "orders"
 
 

@@ -13,6 +13,8 @@ from apus_e2e import TIMEOUT, Client, Server, apus
 from extensions import configure, publish, publish_batch
 from history import history
 
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
+
 TOPIC = "orders"
 PADDING = "x" * 30_000
 

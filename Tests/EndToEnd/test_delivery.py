@@ -9,6 +9,8 @@ import pytest
 
 from apus_e2e import PATIENCE, TIMEOUT, Client, Server
 
+pytestmark = pytest.mark.over_cluster
+
 PAYLOAD = re.compile(r'"payload":\[(\d+),(\d+)\]')
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 

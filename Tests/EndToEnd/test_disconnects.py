@@ -44,6 +44,7 @@ EXTENDED = {
 
 
 @pytest.mark.limit(60)
+@pytest.mark.one_server("it stops the one server")
 async def test_clients_with_extensions_are_told_when_to_come_back_and_plain_ones_see_the_close_only(dialect):
     with Server() as server:
         server.create("t")
@@ -66,6 +67,7 @@ async def test_clients_with_extensions_are_told_when_to_come_back_and_plain_ones
             assert messages[-1] == told[0]
 
 
+@pytest.mark.one_server("it stops the one server")
 async def test_the_times_to_come_back_are_spread_over_clients():
     with Server() as server:
         server.create("t")
@@ -147,6 +149,7 @@ async def test_a_server_that_drains_is_alive_and_not_ready():
         live.close()
 
 
+@pytest.mark.one_server("it stops the one server")
 async def test_what_was_acked_with_its_outcome_before_the_end_is_delivered_before_the_shutdown():
     with Server("--queue", "100000") as server:
         server.create("t")

@@ -7,6 +7,8 @@ import pytest
 from apus_e2e import Server
 from chromium import Page
 
+pytestmark = pytest.mark.one_server("it is about pages that name one server")
+
 POLICY = {
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data:",
     "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",

@@ -11,7 +11,7 @@ from event_stream import EventStream, events_path
 from extensions import configure, describe, expect_bad, position, publish, subscribe, topic_path
 from history import fill
 
-pytestmark = pytest.mark.over_tls
+pytestmark = [pytest.mark.over_tls, pytest.mark.over_cluster]
 
 
 def one(topic, dialect=None, **query):
@@ -38,6 +38,7 @@ async def test_a_stream_begins_with_the_time_to_retry_and_its_position(server, t
         assert (await stream.start()).identifier == f"{describe(server, topic)['epoch']}:0"
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_events_are_those_of_a_websocket_with_their_position_as_id(server, topic, dialect):
     async with await EventStream.open(server, one(topic, dialect)) as stream, await Client.open(server) as client:
         await stream.start()
@@ -185,6 +186,7 @@ async def test_positions_are_the_same_on_every_transport(server, topic):
         await expect_bad(client, "since", type="subscribe", topic=topic, client_id="c", since=f"{epoch}:{offset}")
 
 
+@pytest.mark.one_server("presence is each node's")
 async def test_presence_is_told_on_a_stream_and_of_a_stream(server, topic):
     path = one(topic, presence="true")
     async with await Client.open(server) as client, await EventStream.open(server, path) as stream:

@@ -1,4 +1,4 @@
-"""The pages that show the JavaScript client, in a browser as their texts say: served from this machine."""
+"""The pages and scripts of docs/javascript.md, docs/protocol.md and Examples in a browser, as their texts say."""
 
 import asyncio
 import re
@@ -22,7 +22,16 @@ SAY = """(async () => {
     return "shown";
 })()"""
 
-pytestmark = pytest.mark.plain("the pages name an http server")
+# A script of a page, and a promise of the first message that it hands on.
+SCRIPT = """new Promise(resolve => {
+    const handle = message => resolve(message.message.payload);
+    console.log = handle;
+    %s
+    if (typeof follow === "function") follow();
+})"""
+
+pytestmark = [pytest.mark.plain("the pages name an http server"),
+              pytest.mark.one_server("it is about pages that name one server")]
 
 
 def guide():
@@ -41,3 +50,15 @@ async def test_a_page_shows_what_is_published_in_it(page):
         with site(folder) as port:
             async with Page.open(f"http://localhost:{port}/") as opened:
                 assert await asyncio.wait_for(opened.evaluate(SAY), 20 * PATIENCE) == "shown"
+
+
+async def test_the_scripts_of_the_protocol_follow_a_topic_in_a_page_of_the_server():
+    scripts = re.findall(r"^```js\n(.*?)^```", (ROOT / "docs/protocol.md").read_text(), re.M | re.S)
+    assert len(scripts) == 2
+    with Server() as server:
+        assert server.create("orders").status == 201
+        assert server.rest("POST", "/topics/orders/messages", "hello").status == 201
+        async with Page.open(f"http://localhost:{server.port}/docs") as page:
+            for script in scripts:
+                assert await asyncio.wait_for(page.evaluate(SCRIPT % script), 20 * PATIENCE) == "hello"
+                await page.go(f"http://localhost:{server.port}/docs")

@@ -16,7 +16,8 @@ from event_stream import EventStream
 
 LIVE = Dialect("/live", "ts", "uptime_sec")
 FOLDER = os.environ.get("E2E_EXAMPLES")
-pytestmark = [pytest.mark.skipif(not FOLDER, reason="E2E_EXAMPLES does not say where they are built"),
+pytestmark = [pytest.mark.one_server("it is about pages that name one server"),
+              pytest.mark.skipif(not FOLDER, reason="E2E_EXAMPLES does not say where they are built"),
               pytest.mark.plain("the programs trust no authority of the tests")]
 
 

@@ -12,6 +12,8 @@ from failing_disk import KEPT, disk, kept, start, topics
 from history import NDJSON, post
 from prometheus import Scrape
 
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
+
 
 async def publish_all(client, topic, payloads):
     """Publishes one after the other; what was acknowledged, and the code of each error."""
@@ -55,7 +57,10 @@ async def test_after_a_failure_nothing_is_kept_until_a_restart_and_all_that_was_
         ready = server.rest("GET", "/readyz")
         assert ready.status == 503 and "Input/output error" in ready.json["detail"]
         assert server.rest("GET", "/livez").status == 200
-        assert Scrape(server.rest("GET", "/metrics").body.decode())["apus_commit_failures_total"] > 0
+        told = Scrape(server.rest("GET", "/metrics").body.decode())
+        assert told["apus_commit_failures_total"] > 0
+        assert (told["apus_journal_failed"], told["apus_ready"], told["apus_draining"]) == (1, 0, 0)
+        assert told.labelled("apus_log_records_total", "level")["error"] > 0
         disk.segments.write.heal()
     with start() as server:
         assert server.rest("GET", "/readyz").status == 200

@@ -115,6 +115,8 @@ async def test_nothing_can_be_published_to_a_pattern(server, topic, name):
         await client.expect_alive()
 
 
+@pytest.mark.over_cluster
+@pytest.mark.one_server("counts are each node's")
 async def test_topics_created_later_match_too(server, topic, dialect):
     async with await Client.open(server, dialect) as client:
         await client.subscribe(f"{topic}.*")
@@ -128,6 +130,7 @@ async def test_topics_created_later_match_too(server, topic, dialect):
                 await client.expect_event(name, message)
 
 
+@pytest.mark.over_cluster
 async def test_a_deleted_topic_is_announced_and_matches_again_when_created_again(server, topic):
     name = f"{topic}.x"
     async with await Client.open(server) as client:
@@ -140,6 +143,7 @@ async def test_a_deleted_topic_is_announced_and_matches_again_when_created_again
         await client.expect_alive()
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_a_pattern_counts_as_a_subscriber_of_each_topic_it_matches(server, topic):
     names = [f"{topic}.{number}" for number in range(3)]
     for name in names:
@@ -189,6 +193,7 @@ async def test_two_client_ids_on_one_pattern_are_two_subscriptions(server, topic
 
 
 @pytest.mark.parametrize(("last_n", "expected"), [(0, 0), (1, 1), (3, 3), (100, 5), (10**30, 5), ("2", 2)])
+@pytest.mark.over_cluster
 async def test_last_n_applies_to_each_topic(server, topic, dialect, last_n, expected):
     names = [f"{topic}.{number}" for number in range(4)]
     async with await Client.open(server, dialect) as client:
@@ -204,6 +209,7 @@ async def test_last_n_applies_to_each_topic(server, topic, dialect, last_n, expe
         await client.expect_alive()
 
 
+@pytest.mark.over_cluster
 async def test_the_events_of_a_pattern_are_in_the_order_of_their_topic_and_carry_keys(server, topic):
     names = [f"{topic}.{number}" for number in range(3)]
     for name in names:

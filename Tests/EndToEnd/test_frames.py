@@ -8,7 +8,7 @@ import pytest
 from raw_websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawWebSocket, close_frame, command,
                            frame)
 
-pytestmark = pytest.mark.over_tls
+pytestmark = [pytest.mark.over_tls, pytest.mark.one_server("it is about one process")]
 
 PINGED = json.dumps({"type": "ping"}).encode()
 NO_UTF8 = [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80",

@@ -9,6 +9,8 @@ from extensions import configure, describe
 from history import page, post
 from small_disks import no_room, small_disk
 
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
+
 # Nearly the largest message that a server takes by default.
 BIG = json.dumps("x" * 1_000_000)
 # A disk with room for two segments and not for three.

@@ -7,7 +7,8 @@ import pytest
 from apus_e2e import PATIENCE, eventually
 from guide import Guide
 
-pytestmark = pytest.mark.plain("the guide says when its servers speak TLS")
+pytestmark = [pytest.mark.plain("the guide says when its servers speak TLS"),
+              pytest.mark.one_server("it is about pages that name one server")]
 SHOWN = """new Promise(done => setInterval(() => {
     const orders = [...document.querySelectorAll("li")].map(item => item.textContent);
     if (orders.includes("%s")) done(orders);

@@ -3,11 +3,15 @@
 import asyncio
 import json
 
+import pytest
+
 from apus_e2e import Client, Server
 from event_stream import EventStream
 from extensions import position, put, subscribe
 from flood import KIB
 from history import get, offsets, post
+
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
 
 TOPIC, COUNT = "orders", 600
 # In all 12 MB, of which memory keeps 1.

@@ -13,6 +13,8 @@ from prometheus import scrape
 from raw_http import RawHTTP, request
 from raw_websocket import TEXT, command, frame, upgrade_request
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 BODIES = [("POST", "/topics"), ("PUT", "/topics/framed"), ("DELETE", "/topics/framed"),
           ("POST", "/topics/framed/messages"), ("POST", "/v1/topics"), ("PUT", "/v1/topics/framed"),
           ("DELETE", "/v1/topics/framed"), ("POST", "/v1/topics/framed/messages")]

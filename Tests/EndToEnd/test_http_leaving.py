@@ -13,7 +13,7 @@ from prometheus import scrape
 from raw_http import RawHTTP, request
 from test_http_framing import alarms, waiting
 
-pytestmark = pytest.mark.over_tls
+pytestmark = [pytest.mark.over_tls, pytest.mark.one_server("it is about one process")]
 
 # How long after its request a client closes its side: with it, or when it is at work for sure.
 DELAYS = [None, 0, 0.02, 0.3]

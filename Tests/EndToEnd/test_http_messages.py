@@ -7,15 +7,18 @@ from urllib.parse import urlencode
 
 import pytest
 
-from apus_e2e import PATIENCE, TIME, Client, Server, eventually
+from apus_e2e import PATIENCE, STORED, TIME, Client, Server, eventually
 from extensions import configure, describe, head, publish, subscribe, topic_path
 from history import JSON, NDJSON, TEXT, fill, get, offsets, page, post
 from test_rest import expect_problem
+
+pytestmark = pytest.mark.over_cluster
 
 
 @pytest.mark.parametrize("body", [
     "1", "null", "true", '"text"', "[]", "{}", ' {"a" : 1.50, "b":[ ]} ', '"\\u00e9é"', "-0.0",
 ])
+@pytest.mark.one_server("counts are each node's")
 async def test_a_json_body_is_the_payload_as_it_came(server, topic, dialect, body):
     async with await Client.open(server, dialect) as client:
         await subscribe(client, topic, positions=True)
@@ -26,7 +29,7 @@ async def test_a_json_body_is_the_payload_as_it_came(server, topic, dialect, bod
         identifier = told.pop("id")
         assert str(uuid.UUID(identifier)) == identifier.lower()
         assert told == {"status": "published", "topic": topic, "epoch": describe(server, topic)["epoch"], "offset": 1,
-                        "subscribers": 1, "stored": "memory"}
+                        "subscribers": 1, "stored": STORED}
         text = await client.receive_text()
         assert json.loads(text)["message"]["id"] == identifier and json.loads(text)["offset"] == 1
         assert re.search(rf'"payload":\s*{re.escape(body.strip())}\s*\}}', text), text
@@ -46,7 +49,7 @@ async def test_a_body_of_lines_is_a_batch(server, topic, dialect, end):
     told = response.json
     assert response.status == 201 and TIME.fullmatch(told.pop(dialect.time_key))
     assert told == {"status": "published", "topic": topic, "count": 3, "epoch": describe(server, topic)["epoch"],
-                    "offset": 2, "subscribers": 0, "stored": "memory"}
+                    "offset": 2, "subscribers": 0, "stored": STORED}
     assert [element["message"]["payload"] for element in page(server, topic)["messages"]] == [1, {"a": 1}, "b", 3]
     assert len({element["message"]["id"] for element in page(server, topic)["messages"]}) == 4
 

@@ -12,6 +12,8 @@ import pytest
 
 from apus_e2e import BASE, Client, Server, apus
 
+pytestmark = pytest.mark.one_server("it is about how a server starts, listens and ends")
+
 KEYS = Path(__file__).parents[1] / "ApusAccessTests" / "Resources"
 BOSS = {"X-API-Key": "boss"}
 

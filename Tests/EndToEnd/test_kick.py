@@ -7,6 +7,8 @@ import pytest
 
 from apus_e2e import BASE, PATIENCE, Client, Server, eventually
 
+pytestmark = pytest.mark.one_server("connections and revocations are each node's")
+
 KEYS = [{"id": "boss", "key": "boss-key", "rights": [{"actions": ["*"], "topics": [">"]}]},
         {"id": "ann", "key": "ann-key", "rights": [{"actions": ["subscribe", "history", "publish", "stats", "manage"],
                                                     "topics": [">"]}]}]

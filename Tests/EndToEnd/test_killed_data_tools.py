@@ -19,6 +19,8 @@ from failing_disk import disk
 from history import history, post
 from small_disks import small_disk
 
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
+
 TOPIC = "orders"
 TOPICS = (TOPIC, "clicks", "empty")
 # How many places a tool is killed at, spread over all of its calls.

@@ -14,7 +14,8 @@ import pytest
 import unix_socket
 from apus_e2e import TIMEOUT, Server, apus, environment, eventually, until
 
-pytestmark = pytest.mark.plain("it is about addresses and Unix sockets")
+pytestmark = [pytest.mark.plain("it is about addresses and Unix sockets"),
+              pytest.mark.one_server("it is about how a server starts, listens and ends")]
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from event_stream import EventStream, events_path
 from extensions import BIG, PLENTY, lag, listing, pour, publish_batch, stalled, subscribe, topic_path
 from test_rest import expect_problem
 
+pytestmark = pytest.mark.one_server("listings and counts are each node's")
+
 MEMBERS = {"topic", "client_id", "connection", "address", "transport", "since", "policy", "queue", "delivered",
            "dropped", "lag", "throttled_ms", "held_ms"}
 

@@ -12,6 +12,8 @@ import pytest
 
 from apus_e2e import PATIENCE, TIMEOUT, Server, environment
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 REQUESTS = 50
 
 

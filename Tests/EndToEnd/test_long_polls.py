@@ -11,7 +11,7 @@ from apus_e2e import PATIENCE, Client
 from extensions import configure
 from history import fill, get, offsets, page, post
 
-pytestmark = pytest.mark.over_tls
+pytestmark = [pytest.mark.over_tls, pytest.mark.over_cluster]
 
 
 def answer_later(server, topic, **query):

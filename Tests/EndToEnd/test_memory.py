@@ -8,6 +8,8 @@ from apus_e2e import PATIENCE, Client, Server, until
 from extensions import configure, describe, new_message, payloads, publish_batch, receive_events, subscribe
 from wire import connect
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 MIB = 1 << 20
 QUIET = ("--release-memory-after", "1s")
 

@@ -12,6 +12,8 @@ from prometheus import Scrape
 from raw_http import RawHTTP, request
 from raw_websocket import TEXT, RawWebSocket, frame
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 MIB = 1024 * KIB
 BIG = 16 * KIB
 
@@ -83,7 +85,7 @@ async def test_the_parts_add_up_to_what_is_allocated_and_that_to_what_is_residen
         async with await Client.open(server) as publisher:
             await flood(publisher, "t", range(4000), BIG)
         parts = metrics(server).labelled("apus_memory_bytes", "part")
-        assert set(parts) == {"logs", "outboxes", "inputs", "other"}
+        assert set(parts) == {"logs", "outboxes", "inputs", "drops", "other"}
         assert 4000 * BIG < parts["logs"] < 1.05 * 4000 * BIG
         assert parts["outboxes"] < MIB and parts["inputs"] < MIB
         # All parts but program files are memory of the process; logs are most of it.

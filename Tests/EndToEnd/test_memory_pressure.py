@@ -16,6 +16,8 @@ from flood import KIB, flood, numbered
 from memory_group import memory_group
 from prometheus import scrape
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 MIB = 1024 * KIB
 BIG = 64 * KIB
 

@@ -4,15 +4,18 @@ import asyncio
 import json
 import random
 import re
+import shutil
 
 import pytest
 
-from apus_e2e import Client, Server, apus, until
+from apus_e2e import PATIENCE, Client, Server, apus, until
 from event_stream import EventStream, events_path
 from extensions import (PLENTY, configure, lag, new_message, numbered, pour, publish_batch, read, stalled, subscribe,
                         topic_path)
 from prometheus import balanced, books, scrape
 from test_rest import expect_problem
+
+pytestmark = pytest.mark.one_server("it is about a server's own figures")
 
 
 async def settled(server, **expected):
@@ -167,6 +170,37 @@ async def test_connections_topics_and_subscriptions_are_told(fresh):
             told = scrape(fresh)
             assert told.labelled("apus_connections", "transport")["sse"] == 1
             assert told["apus_subscriptions"] == 2
+
+
+async def test_each_turn_that_delivers_is_timed_once_however_many_subscribers_there_are(fresh):
+    async with await Client.open(fresh) as client:
+        for number in range(5):
+            await client.publish("t", number)
+        assert scrape(fresh)["apus_delivery_seconds_count"] == 0
+        for name in "abc":
+            await client.subscribe("t", name)
+        for number in range(10):
+            message = await client.publish("t", number)
+            for _ in "abc":
+                await client.expect_event("t", message)
+        told = scrape(fresh)
+        assert told["apus_delivery_seconds_count"] == 10
+        assert 0 < told["apus_delivery_seconds_sum"] < 10 * PATIENCE
+
+
+def test_limits_and_readiness_are_told_and_what_has_not_happened_yet_is_0(tmp_path):
+    limits = {"connections": 50, "topics": 7, "consoles": 3}
+    flags = [word for name, limit in limits.items() for word in (f"--max-{name}", str(limit))]
+    with Server(*flags, "--data", str(tmp_path), "--data-bytes", "64MiB") as server:
+        told = scrape(server)
+    assert {name: told[f"apus_{name}_limit"] for name in limits} == limits
+    assert (told["apus_ready"], told["apus_draining"], told["apus_journal_failed"]) == (1, 0, 0)
+    assert told["apus_data_limit_bytes"] == 64 << 20 and told["apus_data_free_bytes"] > 0
+    closed = told.labelled("apus_connections_closed_total", "reason")
+    assert {"DISCONNECTED", "SHUTDOWN", "SLOW_CONSUMER", "OVERLOADED", "REVOKED"} <= closed.keys()
+    assert set(closed.values()) == {0}
+    assert told.labelled("apus_log_records_total", "level").keys() == {"warning", "error", "critical"}
+    assert told["apus_data_free_bytes"] <= shutil.disk_usage(tmp_path).total
 
 
 async def test_counters_only_grow_and_no_client_can_make_the_page_grow(fresh):

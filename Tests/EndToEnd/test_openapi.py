@@ -25,7 +25,8 @@ from websockets.sync.client import connect
 
 from apus_e2e import PATIENCE, TIMEOUT, Server, environment, websocket_url
 
-pytestmark = pytest.mark.plain("it is about what requests mean")
+pytestmark = [pytest.mark.plain("it is about what requests mean"),
+              pytest.mark.one_server("it is about pages that name one server")]
 
 FOLDER = Path(__file__).parent
 EXAMPLES = int(os.environ.get("APUS_OPENAPI_EXAMPLES", "5"))

@@ -14,7 +14,8 @@ from raw_http import request
 from secure import hello
 from wire import connect_plainly
 
-pytestmark = [pytest.mark.over_tls, pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit(2)")]
+pytestmark = [pytest.mark.one_server("it is about one process"),
+              pytest.mark.over_tls, pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit(2)")]
 REFUSED = "new clients wait: cannot accept connections"
 
 

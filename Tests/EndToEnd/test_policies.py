@@ -10,6 +10,7 @@ from extensions import (PLENTY, expect_exact_ranges, lag, new_message, offsets, 
 
 
 @pytest.mark.parametrize("queue", [1, 5, 60])
+@pytest.mark.over_cluster
 async def test_drop_oldest_keeps_the_newest_up_to_the_queue_and_names_the_range(server, topic, queue):
     raw, _ = stalled(server, topic, overflow="drop-oldest", queue=queue, positions=True)
     with raw:
@@ -49,6 +50,7 @@ async def test_without_positions_a_gap_is_announced_without_a_range(server, topi
     assert gaps and {tuple(gap) for gap in gaps} == {("type", "topic", "msg", "dropped", "ts")}
 
 
+@pytest.mark.over_cluster
 async def test_latest_delivers_the_newest_of_each_key_in_order_and_counts_nothing_as_dropped(server, topic):
     keys = 7
     raw, _ = stalled(server, topic, overflow="latest", queue=50, positions=True)
@@ -144,6 +146,7 @@ async def test_the_warning_is_for_those_who_chose_the_policy(topic):
             assert seen.close == (1008, "SLOW_CONSUMER") and seen.of_type("info") == []
 
 
+@pytest.mark.one_server("throttle counts a node's own subscribers")
 async def test_throttle_of_one_subscription_loses_nothing_for_anyone(server, topic):
     raw, _ = stalled(server, topic, overflow="throttle", queue=20, positions=True)
     with raw:
@@ -157,6 +160,7 @@ async def test_throttle_of_one_subscription_loses_nothing_for_anyone(server, top
     assert offsets(seen.events) == offsets(received.result()) == list(range(1, PLENTY + 1))
 
 
+@pytest.mark.one_server("throttle counts a node's own subscribers")
 async def test_throttle_holds_publishers_of_its_topic_only(server, topic):
     other = f"{topic} other"
     server.create(other)
@@ -174,6 +178,7 @@ async def test_throttle_holds_publishers_of_its_topic_only(server, topic):
             await publishing
 
 
+@pytest.mark.over_cluster
 async def test_policies_beside_each_other_each_do_their_own(server, topic):
     policies = {"drop-oldest": 30, "drop-newest": 40, "latest": 50, "disconnect": 60}
     raws = {name: stalled(server, topic, overflow=name, queue=queue, positions=True)[0]
@@ -228,6 +233,7 @@ async def test_pongs_and_acks_overtake_the_events_of_a_slow_reader(server, topic
 
 
 @pytest.mark.parametrize("fields", [{}, {"positions": True}, {"last_n": 1}, {"overflow": "latest"}])
+@pytest.mark.over_cluster
 async def test_without_echo_the_own_publishes_are_left_out_and_no_others(server, topic, dialect, fields):
     async with await Client.open(server, dialect) as client, await Client.open(server, dialect) as other:
         await subscribe(client, topic, "quiet", echo=False, **fields)
@@ -285,6 +291,7 @@ async def test_the_largest_queue_is_a_setting(topic):
             assert put(server, topic, queue=51).status == 400
 
 
+@pytest.mark.one_server("throttle counts a node's own subscribers")
 async def test_where_subscribers_may_not_make_publishers_wait_only_a_topic_does(topic):
     with Server("--subscriber-throttle", "off") as server:
         assert server.rest("PUT", f"/topics/{topic}").status == 201

@@ -8,6 +8,8 @@ import pytest
 from apus_e2e import BASE, V1, Client
 from extensions import (describe, offsets, payloads, position, publish, publish_batch, receive_events, subscribe)
 
+pytestmark = pytest.mark.over_cluster
+
 
 async def test_the_ack_names_a_position_even_where_nothing_was_ever_published(server, topic, dialect):
     async with await Client.open(server, dialect) as client:

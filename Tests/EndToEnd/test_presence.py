@@ -5,6 +5,8 @@ import pytest
 from apus_e2e import BASE, V1, Client
 from extensions import expect_bad, subscribe
 
+pytestmark = pytest.mark.one_server("presence is each node's")
+
 
 def joined(topic, client_id):
     return {"type": "info", "topic": topic, "msg": "joined", "client_id": client_id}

@@ -15,7 +15,8 @@ from extensions import topic_path
 from history import fill, offsets, page, post
 from proxies import CLIENT, KINDS, NAME, Proxy, abandoned_request, free_port, home, make_certificate, scaled
 
-pytestmark = pytest.mark.plain("the proxies speak TLS with clients, and plain HTTP with the server")
+pytestmark = [pytest.mark.plain("the proxies speak TLS with clients, and plain HTTP with the server"),
+              pytest.mark.one_server("it is about how a server starts, listens and ends")]
 
 ADDRESS = "127.0.0.1:8080"
 SOCKET = "/run/apus/apus.sock"

@@ -5,9 +5,11 @@ import uuid
 
 import pytest
 
-from apus_e2e import PATIENCE, V1, Client, Server, until
+from apus_e2e import PATIENCE, STORED, V1, Client, Server, until
 from extensions import (acked, configure, describe, expect_bad, head, lag, new_message, offsets, payloads, position,
                         pour, publish, publish_batch, read, receive_events, stalled, subscribe)
+
+pytestmark = pytest.mark.over_cluster
 
 
 @pytest.mark.parametrize("subscribers", [0, 1, 3])
@@ -18,12 +20,13 @@ async def test_the_outcome_says_where_it_is_who_it_matched_and_what_holds_it(ser
         epoch = describe(server, topic)["epoch"]
         for offset in (1, 2):
             message, outcome = await publish(client, topic, offset, request_id="r")
-            assert outcome == {"epoch": epoch, "offset": offset, "subscribers": subscribers, "stored": "memory",
+            assert outcome == {"epoch": epoch, "offset": offset, "subscribers": subscribers, "stored": STORED,
                                "duplicate": False}
             for _ in range(subscribers):
                 await client.expect_event(topic, message)
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_the_outcome_counts_subscribers_of_both_dialects_and_of_patterns(server, topic):
     name = f"{topic}.part"
     server.create(name)
@@ -120,7 +123,7 @@ async def test_the_outcome_of_a_batch_names_its_first_offset(server, topic, dial
         await client.publish(topic, 0)
         _, ack = await publish_batch(client, topic, ["a", "b", "c"], outcome=True)
         assert ack == {"count": 3, "epoch": describe(server, topic)["epoch"], "offset": 2, "subscribers": 0,
-                       "stored": "memory", "duplicate": False}
+                       "stored": STORED, "duplicate": False}
         assert (await publish(client, topic, 0))[1]["offset"] == 5
 
 

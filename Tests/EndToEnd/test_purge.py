@@ -12,6 +12,8 @@ from history import get, history, post
 from test_data_tools import data, exported
 from test_history_on_disk import COUNT, TOPIC, fill
 
+pytestmark = pytest.mark.over_cluster
+
 
 def purge(server, topic, headers=None, dialect=None, code=200):
     path = topic_path(topic, "/messages", dialect) if dialect else topic_path(topic, "/messages")
@@ -78,7 +80,7 @@ def test_who_may_not_manage_is_refused_and_learns_nothing():
         assert purge(server, "t", code=401)["code"] == "UNAUTHORIZED"
         assert purge(server, "none", boss, code=404)["code"] == "TOPIC_NOT_FOUND"
         assert purge(server, "t", boss)["purged"] == 1
-        line = server.wait_for_log("topic purged")
+        line = server.writer.wait_for_log("topic purged")
         assert "topic=t" in line and "by=boss" in line
         metrics = server.rest("GET", "/metrics", headers=boss).body.decode()
         assert "apus_messages_purged_total 1\n" in metrics
@@ -93,6 +95,7 @@ async def test_ids_are_still_recognized(server, topic):
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
+@pytest.mark.one_server("it is about a server's own folder")
 async def test_what_was_purged_does_not_come_back(tmp_path, end):
     """Killed right after the answer, too; and the tools for the folder see it the same way."""
     folder = tmp_path / "data"
@@ -120,6 +123,7 @@ async def test_what_was_purged_does_not_come_back(tmp_path, end):
             assert [element["offset"] for element in history(server, TOPIC)] == [last + 1]
 
 
+@pytest.mark.one_server("it is about a server's own folder")
 async def test_a_replay_from_the_disk_that_is_under_way_goes_on(tmp_path):
     flags = ("--data", str(tmp_path / "data"), "--history", "100000")
     with Server(*flags) as server:
@@ -136,6 +140,7 @@ async def test_a_replay_from_the_disk_that_is_under_way_goes_on(tmp_path):
         assert history(server, TOPIC) == []
 
 
+@pytest.mark.one_server("it is about a server's own folder")
 async def test_a_storm_of_publishes_and_purges_loses_nothing_live(tmp_path):
     """A subscriber that keeps up sees every message once and in order, however often the topic is purged."""
     flags = ("--data", str(tmp_path / "data"))

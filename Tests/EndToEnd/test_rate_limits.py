@@ -77,6 +77,7 @@ async def test_a_flood_of_commands_is_refused_then_cut_and_a_bystander_does_not_
         assert told.labelled("apus_errors_total", "code")["RATE_LIMITED"] == 30
 
 
+@pytest.mark.one_server("budgets and rates are each node's")
 async def test_a_key_has_one_budget_of_messages_on_all_its_ways_in_and_another_key_its_own():
     with Server("--keys", json.dumps(KEYS), "--publish-rate", "1/h", "--publish-burst", "5") as server:
         assert server.create("t", headers=as_key("boss")).status == 201
@@ -95,6 +96,7 @@ async def test_a_key_has_one_budget_of_messages_on_all_its_ways_in_and_another_k
         assert counts(server, as_key("boss")) == {"command": 0, "publish": 3, "publish_bytes": 0, "topic": 0}
 
 
+@pytest.mark.one_server("budgets and rates are each node's")
 async def test_without_credentials_the_address_counts_and_a_key_is_apart():
     anonymous = json.dumps([{"actions": ["*"], "topics": [">"]}])
     with Server("--keys", json.dumps(KEYS), "--anonymous", anonymous, "--publish-rate", "1/h") as server:
@@ -109,6 +111,7 @@ async def test_without_credentials_the_address_counts_and_a_key_is_apart():
             assert post(server, "t", headers=as_key("ann")).status == 201
 
 
+@pytest.mark.one_server("budgets and rates are each node's")
 async def test_bytes_are_limited_and_what_is_larger_than_the_bucket_passes_when_that_is_full():
     with Server("--keys", json.dumps(KEYS), "--publish-bytes-rate", "1/h", "--publish-bytes-burst", "200") as server:
         assert server.create("t", headers=as_key("boss")).status == 201
@@ -125,6 +128,7 @@ async def test_bytes_are_limited_and_what_is_larger_than_the_bucket_passes_when_
         assert counts(server, as_key("boss"))["publish_bytes"] == 2
 
 
+@pytest.mark.one_server("budgets and rates are each node's")
 async def test_a_topic_has_a_rate_of_its_own_or_the_servers_and_other_topics_do_not_notice():
     with Server("--topic-rate", "1/h", "--topic-burst", "2") as server:
         for topic in ("busy", "quiet"):
@@ -144,6 +148,7 @@ async def test_a_topic_has_a_rate_of_its_own_or_the_servers_and_other_topics_do_
         assert counts(server) == {"command": 0, "publish": 0, "publish_bytes": 0, "topic": 3}
 
 
+@pytest.mark.one_server("budgets and rates are each node's")
 async def test_a_reload_changes_all_limits_at_once_for_open_connections_and_topics(tmp_path):
     tight = {"command_rate": "1/h", "command_burst": 4, "topic_rate": "1/h", "publish_rate": "1/h", "publish_burst": 3}
     with Reloadable(tmp_path, tight) as server:

@@ -10,6 +10,8 @@ import pytest
 from apus_e2e import BASE, V1, Client
 from extensions import (configure, head, offsets, payloads, position, publish, publish_batch, receive_events, subscribe)
 
+pytestmark = pytest.mark.over_cluster
+
 
 async def fill(client, topic, count):
     """Publishes the numbers from 1 on, so that payload and offset are the same; the epoch."""
@@ -175,6 +177,7 @@ async def test_a_recovery_longer_than_the_queue_is_no_overflow(server, topic, ov
         await expect_replay(client, topic, 1, 100)
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_resuming_on_the_connection_that_is_still_subscribed_replays_again(server, topic):
     async with await Client.open(server) as client:
         epoch = await fill(client, topic, 10)

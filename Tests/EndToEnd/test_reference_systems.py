@@ -1,4 +1,7 @@
-"""The documented examples of the five reference systems, each on Apus with that system's configuration (section 8)."""
+"""The documented examples of the five reference systems, each on Apus with that system's configuration (section 8).
+
+What docs/guides/from-the-references.md promises.
+"""
 
 import asyncio
 import json
@@ -10,6 +13,8 @@ import pytest
 
 from apus_e2e import BASE, PATIENCE, V1, Client, Dialect, Server, apus, until
 from flood import KIB, flood, overflow_a_stalled_reader, publish_freely, read_until, stalled_reader
+
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
 
 CONFIGURATIONS = Path(__file__).resolve().parents[2] / "Configurations"
 UUID = "550e8400-e29b-41d4-a716-446655440000"

@@ -17,6 +17,8 @@ from event_stream import EventStream
 from prometheus import scrape
 from test_systemd import Manager
 
+pytestmark = pytest.mark.one_server("it is about how a server starts, listens and ends")
+
 ALL = [{"actions": ["*"], "topics": [">"]}]
 BOSS = {"id": "boss", "key": "boss-secret-1", "rights": ALL}
 ANN = {"id": "ann", "key": "ann-secret-1", "rights": ALL}
@@ -239,7 +241,7 @@ def test_what_cannot_change_is_named_with_both_values(tmp_path):
         said = [entry for entry in server.log if "needs a restart" in entry]
         assert len(said) == 3
         assert any("setting=history" in entry and "running=5" in entry and "new=7" in entry
-                   and f'"file {server.file}"' in entry for entry in said)
+                   and f'"file {server.file}:' in entry for entry in said)
         assert server.rest("GET", "/livez").status == 200
 
 

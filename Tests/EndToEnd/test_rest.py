@@ -175,7 +175,7 @@ def test_of_a_name_given_twice_the_last_one_counts(server):
     assert response.status == 201 and b'"last of two"' in response.body
 
 
-DOCUMENTS = ["/apus.js", "/apus.d.ts", "/docs", "/docs.js", "/docs.css", "/openapi.json"]
+DOCUMENTS = ["/apus.js", "/apus.d.ts", "/docs", "/docs.js", "/docs.css", "/openapi.json", "/asyncapi.json"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

@@ -74,6 +74,7 @@ async def test_a_key_may_do_what_its_rules_say_and_a_missing_topic_looks_like_a_
         assert await codes(client, *denied) == ["FORBIDDEN"] * 8
 
 
+@pytest.mark.over_cluster
 def test_rest_asks_for_the_right_of_each_operation(server, dialect):
     def status(method, path, body=None, key="ann-key"):
         return server.rest(method, dialect.prefix + path, body, as_key(key)).status
@@ -110,6 +111,7 @@ def test_listings_show_what_the_caller_may_see(server, dialect):
     assert server.rest("GET", "/health", headers=as_key("wrong")).status == 401
 
 
+@pytest.mark.over_cluster
 async def test_a_token_works_in_all_its_places(server, tmp_path):
     token = mint("--allow", "publish:orders.eu.*", tmp_path=tmp_path)
     bearer = {"Authorization": f"Bearer {token}"}
@@ -160,6 +162,7 @@ async def test_an_expiring_token_is_announced_and_ends_the_connection_unless_ren
             await renewed.expect_alive()
 
 
+@pytest.mark.one_server("revocations are each node's")
 async def test_a_revoked_key_is_out_at_once_and_its_neighbour_stays(server):
     async with await Client.open(server, additional_headers=as_key("eye-key")) as eye, \
             await Client.open(server, additional_headers=as_key("ann-key")) as ann:
@@ -177,6 +180,7 @@ async def test_a_revoked_key_is_out_at_once_and_its_neighbour_stays(server):
     assert server.rest("GET", "/stats", headers=as_key("eye-key")).status == 200
 
 
+@pytest.mark.one_server("revocations are each node's")
 async def test_a_revoked_token_ends_its_event_streams_and_long_polls(server, tmp_path):
     bearer = {"Authorization": f"Bearer {mint('--allow', '*:orders.>', sub='bob', tmp_path=tmp_path)}"}
     last = server.rest("GET", "/topics/orders.us.a", headers=bearer).json["last"]
@@ -198,12 +202,14 @@ async def test_a_revoked_token_ends_its_event_streams_and_long_polls(server, tmp
 
 @pytest.mark.parametrize("body", [{}, {"jti": "a", "sub": "b"}, {"key": 1}, {"key": ""}, {"key": "a", "x": "y"}, [],
                                   {"sub": "a", "issued_before": "yesterday"}])
+@pytest.mark.one_server("revocations are each node's")
 def test_a_malformed_revocation_is_refused(server, body):
     response = server.rest("POST", "/revocations", body, as_key("boss-key"))
     assert (response.status, response.json["code"]) == (400, "BAD_REQUEST")
     assert server.rest("POST", "/revocations", body, as_key("ann-key")).status == 403
 
 
+@pytest.mark.one_server("revocations are each node's")
 def test_an_open_server_has_nothing_to_revoke():
     with Server() as server:
         assert server.rest("POST", "/revocations", {"key": "a"}).status == 403

@@ -8,6 +8,8 @@ import pytest
 from apus_e2e import Client, Server, apus
 from raw_http import RawHTTP, request
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 GOOD = f"good-{uuid.uuid4()}"
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13",
            "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}

@@ -8,9 +8,13 @@ import threading
 import time
 from http.client import HTTPException
 
+import pytest
+
 from apus_e2e import TIMEOUT, Server
 from extensions import configure, describe
 from history import page, post
+
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
 
 # 64 MiB take some 70 of these.
 BIG = json.dumps("x" * 900_000)

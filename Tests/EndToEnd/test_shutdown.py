@@ -17,6 +17,8 @@ from apus_e2e import PATIENCE, TIMEOUT, Client, Server, eventually
 from flood import flood, numbered, stalled_reader
 from wire import connect
 
+pytestmark = pytest.mark.one_server("it is about how a server starts, listens and ends")
+
 NUMBER = re.compile(r'"payload":\[(\d+),')
 
 

@@ -16,6 +16,8 @@ from failing_disk import KEPT, disk, kept, start, topics
 from history import post
 from raw_websocket import TEXT, RawWebSocket, frame
 
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
+
 
 async def test_while_a_flush_takes_long_only_what_needs_it_waits(start, disk):
     with start() as server:

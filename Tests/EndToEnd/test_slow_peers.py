@@ -11,6 +11,8 @@ from extensions import configure, new_message
 from flood import KIB, TINY_WINDOW
 from raw_websocket import CLOSE, PING, PONG, TEXT, RawWebSocket, frame
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 # What is done here takes several times as long as a peer may be silent.
 IMPATIENT = ("--ping-interval", "200ms", "--pong-timeout", "200ms", "--throttle-timeout", "400ms",
              "--close-timeout", "300ms", "--history", "1000", "--topics-on-delete", "disconnect")

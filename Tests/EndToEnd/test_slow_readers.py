@@ -99,6 +99,7 @@ async def stalled(acked, seconds):
 
 
 @pytest.mark.limit(120)
+@pytest.mark.one_server("throttle counts a node's own subscribers")
 async def test_throttle_loses_nothing_and_holds_publishers_until_the_reader_reads_again():
     with Server("--overflow", "throttle", "--queue", "100") as server:
         server.create("t")
@@ -124,6 +125,7 @@ async def test_throttle_loses_nothing_and_holds_publishers_until_the_reader_read
 
 
 @pytest.mark.limit(120)
+@pytest.mark.one_server("throttle counts a node's own subscribers")
 async def test_throttle_disconnects_a_reader_that_holds_publishers_for_too_long():
     with Server("--overflow", "throttle", "--throttle-timeout", "1s", "--queue", "100") as server:
         server.create("t")
@@ -147,6 +149,7 @@ async def receive_numbers(client, count):
 
 
 @pytest.mark.limit(60)
+@pytest.mark.one_server("throttle counts a node's own subscribers")
 async def test_a_publisher_held_by_a_stalled_reader_is_released_when_that_reader_goes():
     with Server("--overflow", "throttle", "--queue", "20") as server:
         server.create("t")

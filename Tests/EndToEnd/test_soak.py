@@ -6,6 +6,8 @@ import pytest
 
 from soak.world import World
 
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
+
 
 @pytest.mark.skipif(os.environ.get("APUS_SOAK") != "1", reason="by command: APUS_SOAK=1")
 @pytest.mark.limit(120)

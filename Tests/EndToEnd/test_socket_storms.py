@@ -17,6 +17,8 @@ from prometheus import scrape
 from raw_websocket import TEXT, RawWebSocket, command, frame, upgrade_request
 from test_sockets import publishing, subscription
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 RESETS, BATCH = 2000, 50
 
 

@@ -9,7 +9,7 @@ import pytest
 from apus_e2e import PATIENCE, Server
 from raw_websocket import TEXT, RawWebSocket, command, frame, upgrade_request
 
-pytestmark = pytest.mark.over_tls
+pytestmark = [pytest.mark.over_tls, pytest.mark.one_server("it is about one process")]
 
 PATHS = ["/ws", "/v1/ws"]
 UUID = "550e8400-e29b-41d4-a716-446655440000"

@@ -3,9 +3,13 @@
 import time
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 from apus_e2e import PATIENCE, Client, Server, apus, until
 from extensions import configure, describe, offsets, payloads, publish, receive_events, subscribe, topic_path
 from stepped_clock import stepped
+
+pytestmark = pytest.mark.one_server("it is about one process")
 
 # Every place of the clock is come by within four of these, in seconds.
 STEP = 0.1

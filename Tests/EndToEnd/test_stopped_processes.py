@@ -13,6 +13,8 @@ from flood import KIB, flood
 from raw_http import RawHTTP, request
 from raw_websocket import upgrade_request
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 KEYS = '[{"id":"boss","key":"k","rights":[{"actions":["*"],"topics":[">"]}]}]'
 BOSS = {"X-API-Key": "k"}
 # Every deadline passes while the server is stopped, but that of idle connections, which clients may lose at any time.

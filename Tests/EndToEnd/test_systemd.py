@@ -11,7 +11,8 @@ import pytest
 import unix_socket
 from apus_e2e import TIMEOUT, Server, apus, eventually
 
-pytestmark = pytest.mark.plain("it is about sockets that are passed, and notifications")
+pytestmark = [pytest.mark.plain("it is about sockets that are passed, and notifications"),
+              pytest.mark.one_server("it is about how a server starts, listens and ends")]
 
 # Well above whatever the shell has open.
 HIGH = 100

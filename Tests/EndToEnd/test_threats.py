@@ -11,8 +11,10 @@ import pytest
 
 from apus_e2e import TIMEOUT, client_environment
 
+pytestmark = pytest.mark.one_server("it is about pages that name one server")
+
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("Examples/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("Examples/*.md")]
 CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 

@@ -19,6 +19,8 @@ from secure import V12, V13, VERSIONS, hello, resumable, secure, speak, tls
 from test_http_framing import waiting
 from wire import RECORD, TLSSocket, connect_plainly
 
+pytestmark = pytest.mark.one_server("it is about TLS with one server")
+
 
 @pytest.fixture(scope="module")
 def server():

@@ -11,10 +11,13 @@ from websockets.exceptions import InvalidStatus
 
 from apus_e2e import TIMEOUT, Client, apus, environment, eventually
 from certificates import Authority, Pair, authority, local_pair, openssl
+from prometheus import scrape
 from raw_http import RawHTTP
 from raw_websocket import RawWebSocket, upgrade_request
 from secure import VERSIONS, resumable, secure, speak, tls
 from test_reload import Reloadable
+
+pytestmark = pytest.mark.one_server("it is about TLS with one server")
 
 ALL = [{"actions": ["*"], "topics": [">"]}]
 BOSS = {"id": "boss", "key": "boss-secret-1", "rights": ALL}
@@ -148,6 +151,7 @@ def test_new_connections_get_the_new_certificate_and_open_ones_go_on(tmp_path, b
                 assert "not reloaded" in line
             else:
                 line = server.wait_for_log("not reloaded")
+            assert scrape(server)["apus_tls_certificate_failures_total"] >= 1
             assert str(files.pair.key) in line
             assert shown(server) == new.shown
             raw.expect_pong("still there")

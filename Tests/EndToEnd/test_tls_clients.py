@@ -15,6 +15,8 @@ from chromium import Page
 from cli_processes import Sub, subscribed
 from secure import secure
 
+pytestmark = pytest.mark.one_server("it is about TLS with one server")
+
 @pytest.fixture(scope="module")
 def server():
     with secure() as running:

@@ -16,6 +16,8 @@ from secure import VERSIONS, hello, read_plainly, secure, speak, tls
 from test_http_framing import waiting
 from wire import RECORD, connect_plainly
 
+pytestmark = pytest.mark.one_server("it is about TLS with one server")
+
 
 @pytest.fixture(scope="module")
 def server():

@@ -18,6 +18,8 @@ from raw_websocket import RawWebSocket, frame, upgrade_request
 from secure import V12, VERSIONS, hello, read_plainly, secure, speak, tls
 from wire import RECORD, connect_plainly
 
+pytestmark = pytest.mark.one_server("it is about TLS with one server")
+
 HANDSHAKE, ALERT, CCS, DATA = 22, 21, 20, 23
 MIB = 1 << 20
 

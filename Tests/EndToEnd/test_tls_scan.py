@@ -10,6 +10,8 @@ from apus_e2e import PATIENCE
 from certificates import authority
 from secure import secure
 
+pytestmark = pytest.mark.one_server("it is about TLS with one server")
+
 COMMANDS = SCAN_COMMANDS_NEEDED_BY_MOZILLA_CHECKER | {ScanCommand.SESSION_RESUMPTION, ScanCommand.TLS_1_3_EARLY_DATA}
 
 

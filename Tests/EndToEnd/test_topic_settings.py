@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from apus_e2e import PATIENCE, V1, Client, Server
+from apus_e2e import PATIENCE, STORED, V1, Client, Server
 from extensions import (PLENTY, configure, describe, expect_exact_ranges, head, offsets, payloads, pour, publish,
                         publish_batch, put, read, receive_events, stalled, subscribe, topic_path)
 from test_rest import expect_problem
 
 DEFAULTS = {"history": 100, "history_age": None, "history_bytes": None, "queue": 1000, "overflow": "drop-oldest",
-            "dedupe_window": None, "ttl": None, "topic_rate": None, "topic_burst": None, "durability": "memory"}
+            "dedupe_window": None, "ttl": None, "topic_rate": None, "topic_burst": None, "durability": STORED}
 CHANGES = {"history": 7, "history_age": "1h", "history_bytes": 100_000, "queue": 50, "overflow": "drop-newest",
            "dedupe_window": "2m", "ttl": "1d"}
 
@@ -30,6 +30,7 @@ def test_a_topic_tells_its_settings_and_its_position(server, topic, dialect):
     assert all(rate == 0 for rate in told["rates"].values())
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_what_a_topic_holds_is_counted(server, topic):
     async with await Client.open(server, max_queue=None) as client:
         await client.subscribe(topic)
@@ -46,6 +47,7 @@ def test_a_topic_that_does_not_exist_is_not_found(server, dialect):
                    "Topic 'nowhere' not found")
 
 
+@pytest.mark.over_cluster
 def test_put_creates_a_topic_and_changes_one(server, fresh, dialect):
     assert put(server, fresh, dialect, history=5).status == 201
     assert describe(server, fresh)["settings"] == DEFAULTS | {"history": 5}
@@ -57,6 +59,7 @@ def test_put_creates_a_topic_and_changes_one(server, fresh, dialect):
 
 
 @pytest.mark.parametrize("changed", [*([name] for name in CHANGES), list(CHANGES), []])
+@pytest.mark.over_cluster
 def test_each_setting_is_taken_alone_and_with_all_others(server, fresh, changed):
     settings = {name: CHANGES[name] for name in changed}
     assert put(server, fresh, **settings).status == 201
@@ -129,6 +132,7 @@ def test_put_get_and_delete_are_the_methods_of_a_topic(server, topic):
 
 
 @pytest.mark.parametrize(("before", "after", "latest"), [(100, 10, 91), (10, 200, 91), (100, 0, 101), (50, 50, 51)])
+@pytest.mark.over_cluster
 async def test_history_may_shrink_and_grow_while_the_topic_is_in_use(server, topic, before, after, latest):
     configure(server, topic, history=before)
     async with await Client.open(server) as client:
@@ -170,6 +174,7 @@ async def test_history_age_bounds_what_is_replayed(server, topic):
         assert offsets(await receive_events(client, topic, 1)) == [2]
 
 
+@pytest.mark.over_cluster
 async def test_the_ttl_of_a_topic_is_that_of_messages_without_one(server, topic):
     configure(server, topic, ttl="200ms")
     async with await Client.open(server) as client:
@@ -205,6 +210,7 @@ async def test_overflow_and_queue_of_a_topic_are_those_of_subscriptions_without_
             reader.abort()
 
 
+@pytest.mark.over_cluster
 async def test_settings_go_with_the_topic(server, topic):
     configure(server, topic, history=5)
     server.delete(topic)

@@ -7,8 +7,12 @@ import threading
 import time
 from http.client import HTTPException
 
+import pytest
+
 from apus_e2e import TIMEOUT, Server
 from history import page, post
+
+pytestmark = pytest.mark.one_server("it is about a server's own folder")
 
 ROUNDS = int(os.environ.get("APUS_STORM_ROUNDS", "4"))
 TOPICS = [f"topic-{number}" for number in range(12)]

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from apus_e2e import Client, Server, until
+from apus_e2e import STORED, Client, Server, until
 from event_stream import EventStream
 from extensions import PLENTY, lag, listing, pour, put, stalled, subscribe
 from history import post
@@ -30,6 +30,7 @@ def outcomes(told):
     return {row["client_id"]: row["outcome"] for row in told["subscribers"]}
 
 
+@pytest.mark.one_server("traces and lists are each node's")
 async def test_a_message_is_found_with_who_got_it_and_who_came_later(server, topic):
     async with await Client.open(server) as early, await Client.open(server) as late:
         await early.subscribe(topic, "early")
@@ -41,7 +42,7 @@ async def test_a_message_is_found_with_who_got_it_and_who_came_later(server, top
             await late.subscribe(topic, "late")
             told = found(server, "the-one")
             assert (told["topic"], told["offset"], told["key"]) == (topic, 1, "k")
-            assert (told["stored"], told["complete"]) == ("memory", True) and told["bytes"] > 10
+            assert (told["stored"], told["complete"]) == (STORED, True) and told["bytes"] > 10
             assert outcomes(told) == {"early": "delivered", "stream": "delivered", "late": "later"}
             assert told["outcomes"] == {"delivered": 2, "pending": 0, "dropped": 0, "filtered": 0, "later": 1,
                                         "unknown": 0}
@@ -52,6 +53,7 @@ async def test_a_message_is_found_with_who_got_it_and_who_came_later(server, top
 
 
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest"])
+@pytest.mark.one_server("traces and lists are each node's")
 async def test_who_is_behind_is_told_apart_from_who_lost_it_and_why(server, topic, policy):
     raw, _ = stalled(server, topic, overflow=policy, queue=20, positions=True)
     with raw:
@@ -72,6 +74,7 @@ async def test_who_is_behind_is_told_apart_from_who_lost_it_and_why(server, topi
             assert listed["last_drop"]["messages"] == listed["dropped"]
 
 
+@pytest.mark.one_server("traces and lists are each node's")
 async def test_what_a_later_message_replaced_is_filtered(server, topic):
     raw, _ = stalled(server, topic, overflow="latest", queue=50, positions=True)
     with raw:
@@ -97,6 +100,7 @@ def test_an_id_that_nobody_used_is_not_found(server, topic):
     assert trace(server, "a", topic="none").status == 404
 
 
+@pytest.mark.one_server("traces and lists are each node's")
 async def test_lists_of_subscribers_can_be_searched(server, topic):
     async with await Client.open(server) as one, await Client.open(server) as two:
         await one.subscribe(topic, "Shop-Berlin")
@@ -135,6 +139,7 @@ def test_a_trace_needs_stats_and_tells_nothing_without():
             (403, "The credential does not allow 'stats' here")}
 
 
+@pytest.mark.one_server("it is about a server's own folder")
 async def test_what_only_the_disk_has_is_found_where_the_topic_is_named(tmp_path):
     flags = ("--data", str(tmp_path / "data"), "--history", "1000")
     with Server(*flags) as server:

@@ -14,6 +14,8 @@ from raw_websocket import TEXT, RawWebSocket, frame, upgrade_request
 from vanishing import NEAR, Link, drop_all
 from wire import secured
 
+pytestmark = pytest.mark.one_server("it is about one process")
+
 HASTY = ("--ping-interval", "300ms", "--pong-timeout", "1s", "--close-timeout", "500ms", "--idle-timeout", "1s",
          "--throttle-timeout", "1s", "--history", "10")
 BIG = 64 * KIB

@@ -3,7 +3,11 @@
 import json
 import os
 
+import pytest
+
 from apus_e2e import PATIENCE, apus
+
+pytestmark = pytest.mark.one_server("it is about the program, which talks to one server")
 
 # How often, and for how long; more by command, see docs/durability.md.
 RESTARTS = int(os.environ.get("APUS_VERIFY_RESTARTS", "3"))

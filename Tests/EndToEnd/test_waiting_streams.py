@@ -8,7 +8,7 @@ from apus_e2e import Client, Server
 from event_stream import EventStream, events_path, several_path
 from extensions import topic_path
 
-pytestmark = pytest.mark.over_tls
+pytestmark = [pytest.mark.over_tls, pytest.mark.over_cluster]
 
 BACK = {"Last-Event-ID": "gone:41"}
 
@@ -114,6 +114,7 @@ async def test_a_stream_makes_its_topics_where_a_subscribe_does(server):
         assert [topic["name"] for topic in server.rest("GET", "/topics").json["topics"]] == ["a", "b"]
 
 
+@pytest.mark.one_server("max_connections is each node's")
 async def test_a_stream_beyond_max_connections_is_told_when_to_come_back_and_gets_in_then():
     with Server("--max-connections", "1") as server:
         server.create("t")
@@ -126,7 +127,7 @@ async def test_a_stream_beyond_max_connections_is_told_when_to_come_back_and_get
                     assert (answer.status, answer.content_type) == (200, "text/event-stream")
                     assert answer.headers["Connection"] == "close"
                     comment, retry, *rest = answer.body.decode().split("\n")
-                    assert comment.startswith(": UNAVAILABLE: The limit of 1 connections is reached")
+                    assert comment.startswith(": UNAVAILABLE: The limit of 1 connection is reached")
                     assert 2000 <= int(retry.removeprefix("retry: ")) <= 3000 and rest == ["", ""]
             assert b'code="UNAVAILABLE"} 6' in server.rest("GET", "/metrics").body
             await client.connection.close()

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from apus_e2e import BASE, PATIENCE, V1, Client, Server
 
 
@@ -63,6 +65,7 @@ async def test_an_event_carries_the_time_of_its_publish_and_keeps_it_in_a_replay
         assert await client.receive_text() == first
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_health_changes_with_what_happens(dialect):
     with Server() as server:
         def health():
@@ -96,6 +99,7 @@ async def test_uptime_counts_whole_seconds(server, dialect):
     assert uptime() in (start + 1, start + 2)
 
 
+@pytest.mark.one_server("counts are each node's")
 async def test_stats_count_what_was_published_since_the_topic_was_created(dialect):
     with Server("--history", "2") as server:
         def stats():

@@ -10,6 +10,8 @@ from apus_e2e import PATIENCE, Client, Server
 from chromium import browser
 from raw_http import RawHTTP, request
 
+pytestmark = pytest.mark.one_server("it is about pages that name one server")
+
 EVIL, APP = "https://evil.example", "https://app.example"
 
 
@@ -129,7 +131,7 @@ def test_preflight_names_the_methods_of_the_path(public):
         assert (answer.status, answer.body) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == APP
         assert answer.headers["access-control-allow-methods"] == methods
-        for name in ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-API-Key"):
+        for name in ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent", "X-API-Key"):
             assert name in answer.headers["access-control-allow-headers"]
         assert answer.headers["access-control-max-age"] == "600"
         assert "access-control-allow-private-network" not in answer.headers

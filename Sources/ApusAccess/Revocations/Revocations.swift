@@ -69,6 +69,25 @@ package struct Revocations: Sendable {
         return entry
     }
 
+    /// The entry about a target.
+    package subscript(target: Revocation.Target) -> Revocation? { ids[target].flatMap { entries[$0] } }
+
+    /// Takes over an entry that others have made, in the place of one about the same target. It counts beyond
+    /// ``maximum``, too, up to twice as many.
+    ///
+    /// - Returns: whether it was taken.
+    package mutating func adopt(_ entry: Revocation) -> Bool {
+        guard ids[entry.target] != nil || entries.count < 2 * Self.maximum else { return false }
+        if let id = ids[entry.target] { remove(id: id) }
+        // Two of one id come from two lists. Both count.
+        let id = entries[entry.id] == nil ? entry.id : lastID + 1
+        order.insert(id, at: place(behind: id))
+        ids[entry.target] = id
+        entries[id] = Revocation(id: id, target: entry.target, issuedBefore: entry.issuedBefore)
+        lastID = max(lastID, id)
+        return true
+    }
+
     /// Takes an entry out; `nil` if there is none of that id.
     @discardableResult
     package mutating func remove(id: UInt64) -> Revocation? {

@@ -30,6 +30,9 @@ package struct Actions: OptionSet, Hashable, Sendable {
         ("manage", .manage), ("stats", .stats), ("admin", .admin),
     ]
 
+    /// The names that a rule may have, for messages.
+    static let allNames = named.map(\.name).joined(separator: ", ") + " and * for all"
+
     /// The action of that name, or all of them for `*`; `nil` when there is none.
     package init?(name: String) {
         guard name != "*" else {

@@ -107,9 +107,10 @@ extension RuleList {
             case "deny": break
             case "actions":
                 guard let names = value.texts else { throw fault("actions is not a list of texts") }
-                let known = names.compactMap(Actions.init(name:))
-                guard known.count == names.count else { throw fault("it names an action that there is not") }
-                actions = known.reduce([]) { $0.union($1) }
+                if let index = names.firstIndex(where: { Actions(name: $0) == nil }) {
+                    throw fault("action \(index + 1) is not one of \(Actions.allNames)")
+                }
+                actions = names.compactMap(Actions.init(name:)).reduce([]) { $0.union($1) }
             case "topics":
                 guard let texts = value.texts else { throw fault("topics is not a list of texts") }
                 if let index = texts.firstIndex(where: { Rule.pattern(of: $0, subject: "x") == nil }) {

@@ -26,6 +26,25 @@ package protocol Broker: Sendable {
         change: (inout TopicSettings) -> Void
     ) throws(BrokerError) -> (topic: Topic, isNew: Bool)
 
+    /// Creates a topic, and waits until that is kept, or decided, where it is.
+    ///
+    /// - Throws: ``BrokerError``: what ``createTopic(named:)`` throws, and `.notKept`.
+    func create(named name: String) async throws(BrokerError) -> Topic
+
+    /// Creates a topic with its own settings, or changes the settings of an existing topic, and waits until that is
+    /// kept, or decided, where it is.
+    ///
+    /// - Throws: ``BrokerError``: what ``putTopic(named:change:)`` throws, and `.notKept`.
+    func put(
+        named name: String,
+        _ fields: TopicSettingsFields
+    ) async throws(BrokerError) -> (topic: Topic, isNew: Bool)
+
+    /// Deletes a topic, and waits until that is kept, or decided, where it is.
+    ///
+    /// - Throws: ``BrokerError``: what ``deleteTopic(named:)`` throws, and `.notKept`.
+    func delete(named name: String) async throws(BrokerError)
+
     /// Deletes a topic. Its subscribers get what was published before, and are told.
     ///
     /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`.
@@ -60,6 +79,14 @@ package protocol Broker: Sendable {
     /// Releases unused capacity. Call it when there is little else to do.
     func releaseMemory()
 
+    /// Whether others make, change and delete topics, too, and publish to them. This process knows it a moment later.
+    var isShared: Bool { get }
+
+    /// Returns when this process knows all that the others were told of these topics before this call.
+    ///
+    /// - Throws: ``BrokerError`` `.notKept` if that cannot be known in time.
+    func catchUp(on names: [String]) async throws(BrokerError)
+
     /// The topic of that name, if it exists. Names are compared byte for byte.
     func topic(named name: String) -> Topic?
 
@@ -93,6 +120,40 @@ package protocol Broker: Sendable {
 }
 
 extension Broker {
+    /// Whether somebody who knows more than this process may mean something that it would say is not there.
+    ///
+    /// - Parameter start: from where it is to be read, if that matters.
+    package func mayBeBehind(_ name: String, _ start: ReplayStart? = nil) -> Bool {
+        guard isShared, TopicName.isAllowed(name) else { return false }
+        guard let topic = topic(named: name) else { return true }
+        guard case .position(let epoch, let offset)? = start else { return false }
+        return topic.epoch != epoch || offset > topic.publishedCount
+    }
+
+    /// The topic of that name, by what the others were told before this call, too.
+    ///
+    /// - Throws: ``BrokerError`` `.notKept` if that cannot be known in time.
+    package func find(named name: String) async throws(BrokerError) -> Topic? {
+        if mayBeBehind(name) { try await catchUp(on: [name]) }
+        return topic(named: name)
+    }
+
+    /// The topic of that name, by what the others were told before this call, too. Creates it if it does not exist.
+    ///
+    /// - Throws: ``BrokerError`` `.nameNotAllowed`, `.tooManyTopics` or `.notKept`.
+    @discardableResult
+    package func findOrCreate(named name: String) async throws(BrokerError) -> Topic {
+        while true {
+            if let topic = try await find(named: name) { return topic }
+            do throws(BrokerError) {
+                return try await create(named: name)
+            } catch {
+                // Somebody else has created it meanwhile. It may be deleted again.
+                guard error.code == .topicExists else { throw error }
+            }
+        }
+    }
+
     /// The topic of that name. Creates it if it does not exist.
     ///
     /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`.
@@ -191,6 +252,13 @@ public struct BrokerError: Error, Hashable, Sendable {
         }
         return TopicName.isAllowed(name) ? BrokerError(.topicNotFound, "Topic '\(name)' not found") : nameNotAllowed
     }
+
+    package static func tooManyTopics(_ limit: Int) -> BrokerError {
+        BrokerError(.tooManyTopics, "The limit of \(counted(limit, "topic")) is reached")
+    }
+
+    /// The topics are not this process's alone to change: that takes a moment, see ``Broker/create(named:)``.
+    package static let topicPending = BrokerError(.notKept, "The cluster has to decide on topics")
 
     /// The name is not allowed for a topic.
     package static let nameNotAllowed = BrokerError(

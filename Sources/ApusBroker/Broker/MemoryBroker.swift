@@ -22,8 +22,12 @@ package final class MemoryBroker: Broker {
         package var topicRate: RateLimit?
         /// The bytes of a topic that may wait for the journal. Beyond that, publishers wait.
         package var uncommittedBytes: Int
+        /// The bytes of a topic that make one commit. Beyond that, publishers wait until the journal has taken it.
+        package var commitBytes = Int.max
         /// The bytes of a topic's history that stay in memory though a journal has them, too.
         package var tailBytes: Int
+        /// The same of a topic that nobody here reads.
+        package var unreadTailBytes = Int.max
 
         package init(
             history: Int = 100,
@@ -70,7 +74,7 @@ package final class MemoryBroker: Broker {
         let mailbox: HubMailbox
     }
 
-    let limits: Limits
+    package let limits: Limits
     private let makeEpoch: @Sendable () -> String
     package let journal: (any Journal)?
     let state: NIOLockedValueBox<State>
@@ -125,58 +129,76 @@ package final class MemoryBroker: Broker {
     ) throws(BrokerError) -> (topic: Topic, isNew: Bool) {
         guard TopicName.isAllowed(name) else { throw .nameNotAllowed }
         let epoch = makeEpoch()
-        let result = state.withLockedValue { state -> Result<(Topic, filters: [Filter]?), BrokerError> in
-            if let topic = state.topics[ExactText(name)] { return .success((topic, nil)) }
-            guard state.topics.count < limits.topics else {
-                return .failure(
-                    BrokerError(.tooManyTopics, "The limit of \(limits.topics) topics is reached")
-                )
-            }
-            let filters = state.filters.count == 0 ? [] : state.filters.matches(of: name)
-            let awaiting = state.awaited.all(of: name)
-            let topic = Topic(
-                name: name,
-                epoch: epoch,
-                limits: limits,
-                rate: state.topicRate,
-                settings: settings,
-                reservations: filters.count + awaiting.count,
-                number: journal == nil ? 0 : state.lastNumber + 1,
-                durability: journal?.durability ?? .memory
-            )
-            if let journal {
-                state.lastNumber = topic.number
-                // Under the lock, so that the journal hears of topics of one name in their order.
-                state.lastChange = journal.record(.created(topic))
-            }
-            state.topics[ExactText(name)] = topic
-            state.names.insert(name, topic)
-            // Done under the lock, so that a hub hears about topics of one name in the order in which they were
-            // created.
-            for filter in filters { filter.mailbox.post(topic, matching: filter.id) }
-            for (id, mailbox) in awaiting { mailbox.post(topic, matching: id) }
-            return .success((topic, filters))
+        let result = state.withLockedValue { state -> Result<(Topic, isNew: Bool), BrokerError> in
+            if let topic = state.topics[ExactText(name)] { return .success((topic, false)) }
+            if journal?.decidesTopics == true { return .failure(.topicPending) }
+            guard state.topics.count < limits.topics else { return .failure(.tooManyTopics(limits.topics)) }
+            return .success((insert(named: name, epoch: epoch, settings: settings, &state), true))
         }
-        let (topic, filters) = try result.get()
-        return (topic, filters != nil)
+        return try result.get()
+    }
+
+    /// Makes a topic. There must be none of that name.
+    ///
+    /// Under the lock, so that a hub and the journal hear of topics of one name in the order in which they were made.
+    private func insert(named name: String, epoch: String, settings: TopicSettings, _ state: inout State) -> Topic {
+        let filters = state.filters.count == 0 ? [] : state.filters.matches(of: name)
+        let awaiting = state.awaited.all(of: name)
+        let topic = Topic(
+            name: name,
+            epoch: epoch,
+            limits: limits,
+            rate: state.topicRate,
+            settings: settings,
+            reservations: filters.count + awaiting.count,
+            number: journal == nil ? 0 : state.lastNumber + 1,
+            durability: journal?.durability ?? .memory
+        )
+        if let journal {
+            state.lastNumber = topic.number
+            if !journal.decidesTopics { state.lastChange = journal.record(.created(topic)) }
+        }
+        state.topics[ExactText(name)] = topic
+        state.names.insert(name, topic)
+        for filter in filters { filter.mailbox.post(topic, matching: filter.id) }
+        for (id, mailbox) in awaiting { mailbox.post(topic, matching: id) }
+        return topic
+    }
+
+    /// Makes a topic that the journal has told of.
+    func insert(named name: String, epoch: String, settings: TopicSettings) -> Topic {
+        state.withLockedValue { insert(named: name, epoch: epoch, settings: settings, &$0) }
+    }
+
+    func checkRoom() throws(BrokerError) {
+        guard topicCount < limits.topics else { throw .tooManyTopics(limits.topics) }
     }
 
     package func deleteTopic(named name: String) throws(BrokerError) {
-        guard
-            name.utf8.count <= TopicName.maxSize,
+        if journal?.decidesTopics == true { throw .topicPending }
+        guard remove(topicNamed: name) else { throw .noTopic(named: name) }
+    }
+
+    /// Ends a topic for those who read it.
+    ///
+    /// - Returns: whether there was one.
+    @discardableResult
+    func remove(topicNamed name: String) -> Bool {
+        guard name.utf8.count <= TopicName.maxSize,
             let topic = state.withLockedValue({ state in
                 guard let topic = state.topics.removeValue(forKey: ExactText(name)) else { return Topic?.none }
                 state.names.remove(name)
                 // Done before another topic of that name can be created, so that its subscriptions find their
                 // predecessors.
                 topic.markDeleted()
-                if let journal { state.lastChange = journal.record(.deleted(topic)) }
+                if let journal, !journal.decidesTopics { state.lastChange = journal.record(.deleted(topic)) }
                 return topic
             })
-        else { throw .noTopic(named: name) }
+        else { return false }
         topic.delete()
         // What is not kept yet is to be settled before the topic ends.
         if topic.hasUncommitted { journal?.commit([topic]) }
+        return true
     }
 
     package func trim(now: Int64, limit: Int) {

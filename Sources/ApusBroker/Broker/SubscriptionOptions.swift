@@ -11,13 +11,16 @@ package struct SubscriptionOptions: Sendable, Equatable {
     package var echo: Bool
     /// Whether the subscription receives presence news.
     package var presence: Bool
+    /// Whether events contain trace contexts.
+    package var traces: Bool
 
     package init(
         queue: Int = 1000,
         overflow: OverflowPolicy = .dropOldest,
         detail: EventEncoding.Detail = .plain,
         echo: Bool = true,
-        presence: Bool = false
+        presence: Bool = false,
+        traces: Bool = false
     ) {
         precondition(queue >= 1, "a queue holds at least one message")
         self.queue = queue
@@ -25,6 +28,12 @@ package struct SubscriptionOptions: Sendable, Equatable {
         self.detail = detail
         self.echo = echo
         self.presence = presence
+        self.traces = traces
+    }
+
+    /// The encoding of the events that a subscriber gets with these options.
+    func encoding(for subscriber: any Subscriber) -> EventEncoding {
+        EventEncoding(subscriber.dialect, detail, framing: subscriber.framing, isTraced: traces)
     }
 }
 
@@ -41,6 +50,8 @@ package struct SubscribeRequest: Sendable {
     package var detail: EventEncoding.Detail
     package var echo: Bool
     package var presence: Bool
+    /// Whether events contain trace contexts.
+    package var traces = false
     /// Whether others are told when the subscription begins and ends.
     package var isAnnounced = true
     /// Whether to wait for a topic that does not exist, and again after the topic is deleted.
@@ -79,7 +90,8 @@ package struct SubscribeRequest: Sendable {
             overflow: overflow ?? settings.overflow ?? defaults.overflow,
             detail: detail,
             echo: echo,
-            presence: presence
+            presence: presence,
+            traces: traces
         )
     }
 }

@@ -82,7 +82,8 @@ extension Topic {
             guard !state.isDeleted else { return .deleted }
             // First, so that nobody waits only to be refused.
             if let wait = state.rateWait(for: publications.count, now: time.steady) { return .rateLimited(wait) }
-            if let obstacle = state.obstacleToCommit(for: publisher, wakeups: &wakeups) { return obstacle }
+            let size = state.uncommitted == nil ? 0 : state.recordSize(publications)
+            if let obstacle = state.obstacleToCommit(for: publisher, bytes: size, wakeups: &wakeups) { return obstacle }
             state.spendRate(publications.count, now: time.steady)
             var receipt = PublishReceipt(offset: 0, count: 0, subscribers: state.subscriptions)
             receipt.stored = state.durability

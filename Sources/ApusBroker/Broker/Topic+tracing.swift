@@ -78,6 +78,9 @@ package struct MessageSearch: Sendable {
             case .gone(let next), .unreadable(let next):
                 offset = max(offset + 1, next)
                 isComplete = false
+            case .unavailable:
+                isComplete = false
+                offset = end
             }
         }
         return Array(found.sorted { $0.offset > $1.offset }.prefix(Self.maxFound))

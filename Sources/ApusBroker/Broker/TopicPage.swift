@@ -55,6 +55,8 @@ extension Topic {
                 reading.cursor = max(reading.cursor + 1, first)
             case .unreadable(let end):
                 throw BrokerError(.notKept, "Messages before offset \(end) cannot be read from the disk")
+            case .unavailable:
+                throw BrokerError(.notKept, "Messages from offset \(reading.cursor) on cannot be read now: try again")
             }
         }
         return reading.page

@@ -42,16 +42,24 @@ package struct Publication {
     package var keyJSON: [UInt8]?
     /// The lifetime in milliseconds.
     package var ttl: Int64?
+    package var trace: TraceContext?
 
-    package init(message: UnsafeRawBufferPointer, id: String, keyJSON: [UInt8]? = nil, ttl: Int64? = nil) {
+    package init(
+        message: UnsafeRawBufferPointer,
+        id: String,
+        keyJSON: [UInt8]? = nil,
+        ttl: Int64? = nil,
+        trace: TraceContext? = nil
+    ) {
         self.message = message
         self.id = id
         self.keyJSON = keyJSON
         self.ttl = ttl
+        self.trace = trace
     }
 
     package init(message: UnsafeRawBufferPointer, id: String, key: String?, ttl: Int64? = nil) {
-        self.init(message: message, id: id, keyJSON: key.map { Array(jsonString($0).utf8) }, ttl: ttl)
+        self.init(message: message, id: id, keyJSON: key.map { jsonBytes($0) }, ttl: ttl)
     }
 }
 
@@ -67,6 +75,8 @@ package struct PublishReceipt: Sendable, Equatable {
     package var subscribers: Int
     /// What the messages survive, once they are published.
     package var stored = Durability.memory
+    /// The place of the message with that offset, if the offset may still move, see ``Relocation``.
+    var place = UInt64.max
 
     package init(offset: Offset, count: Int = 1, duplicates: Int = 0, subscribers: Int = 0) {
         self.offset = offset
@@ -76,6 +86,9 @@ package struct PublishReceipt: Sendable, Equatable {
     }
 
     package var isDuplicate: Bool { count == 0 }
+
+    /// Whether the offset may be another one when the commit is kept, see ``Relocation``.
+    package var mayMove: Bool { place != .max }
 }
 
 /// The outcome of a publish.

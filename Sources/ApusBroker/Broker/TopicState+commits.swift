@@ -6,8 +6,14 @@ extension TopicState {
     /// The offset that the next publish gets, if all before it are kept.
     var nextOffset: Offset { uncommitted?.head ?? log.head }
 
+    /// Whether others publish through the journal, too, so that an offset may move until its message is kept.
+    var isShared: Bool { durability >= .replicatedUnsynced }
+
     /// Whether so much waits for the journal that publishers wait, too.
-    var isCommitBacklogFull: Bool { (uncommitted?.bytes ?? 0) >= limits.uncommittedBytes }
+    var isCommitBacklogFull: Bool {
+        guard let uncommitted else { return false }
+        return uncommitted.bytes >= limits.uncommittedBytes
+    }
 
     /// Publishes messages that have no more than their JSON, up to the first one that has to wait.
     ///
@@ -26,20 +32,42 @@ extension TopicState {
         receipt.stored = durability
         var refusal: PublishOutcome?
         for message in messages {
-            refusal = obstacleToCommit(for: publisher, wakeups: &wakeups)
+            let bytes = uncommitted?.recordSize(message: message.count) ?? 0
+            refusal = obstacleToCommit(for: publisher, bytes: bytes, wakeups: &wakeups)
             if refusal != nil { break }
             _ = uncommitted?.append(message, time: time, origin: origin)
             receipt.count += 1
         }
         guard receipt.count > 0, let next = uncommitted?.next else { return (nil, refusal) }
-        if let publisher { next.join(publisher, messages: receipt.count) }
+        if isShared { receipt.place = uncommitted?.place(of: receipt.offset) ?? .max }
+        if let publisher { next.join(publisher, messages: receipt.count, place: receipt.place) }
         commit = next
         return (.uncommitted(receipt), refusal)
     }
 
+    /// Whether a publish has to be part of a later commit. One that is too large alone comes alone.
+    private func isCommitFull(for bytes: Int) -> Bool {
+        guard let next = uncommitted?.nextBytes, next > 0 else { return false }
+        return next + bytes > limits.commitBytes
+    }
+
+    /// What publications add to the record of a topic with a journal.
+    ///
+    /// A method, as `uncommitted?.recordSize` at its caller copies the whole state.
+    func recordSize(_ publications: [Publication]) -> Int {
+        guard let uncommitted else { return 0 }
+        return uncommitted.recordSize(publications)
+    }
+
     /// What a publish has to wait for, if anything.
-    mutating func obstacleToCommit(for publisher: HubMailbox?, wakeups: inout [Wakeup]) -> PublishOutcome? {
-        if isCommitBacklogFull {
+    ///
+    /// - Parameter bytes: what it adds to the commit.
+    mutating func obstacleToCommit(
+        for publisher: HubMailbox?,
+        bytes: Int,
+        wakeups: inout [Wakeup]
+    ) -> PublishOutcome? {
+        if isCommitBacklogFull || isCommitFull(for: bytes) {
             addWaiting(publisher)
             return .held
         }
@@ -56,7 +84,11 @@ extension TopicState {
         commit: inout Commit?
     ) -> PublishOutcome {
         guard let own = uncommitted?.commit(of: newest) else { return .published(receipt) }
-        if let publisher { own.join(publisher, messages: receipt.count, duplicates: receipt.duplicates) }
+        var receipt = receipt
+        if isShared { receipt.place = uncommitted?.place(of: receipt.offset) ?? .max }
+        if let publisher {
+            own.join(publisher, messages: receipt.count, duplicates: receipt.duplicates, place: receipt.place)
+        }
         commit = own
         return .uncommitted(receipt)
     }
@@ -118,7 +150,17 @@ extension TopicState {
     // MARK: The journal's side
 
     /// Makes what was kept readable. Returns what is settled by that.
-    mutating func adopt(in source: ArchiveSource?, wakeups: inout [Wakeup]) -> Commit? {
+    ///
+    /// - Parameter dropped: which of the publications others have published already, counted from 0, and where.
+    mutating func adopt(
+        in source: ArchiveSource?,
+        dropping dropped: [(index: Int, offset: Offset)] = [],
+        at first: Offset? = nil,
+        wakeups: inout [Wakeup]
+    ) -> (Commit, Relocation?)? {
+        if let first { jump(to: first) }
+        drop(dropped)
+        let relocation = uncommitted?.relocation
         guard let (commit, batches) = uncommitted?.finish() else { return nil }
         if let source, !isDeleted {
             archive = Archive(source: source, end: batches.last?.end ?? log.head)
@@ -128,7 +170,7 @@ extension TopicState {
             published(batch.count, bytes: batch.size, time: batch.newestSteady, wakeups: &wakeups)
         }
         if durability == .memory { changeDurability() }
-        return commit
+        return (commit, relocation)
     }
 
     /// Drops what could not be kept, and all after it. Returns what is settled by that.

@@ -14,7 +14,13 @@ extension TopicState {
             retainFrom = min(retainFrom, readers[index].retainFrom)
         }
         if reservations > 0 { lowWaterMark = 1 }
-        log.trim(needed: lowWaterMark, retainFrom: retainFrom, archived: archive?.range ?? 0..<0, now: now)
+        log.trim(
+            needed: lowWaterMark,
+            retainFrom: retainFrom,
+            archived: archive?.range ?? 0..<0,
+            tail: readers.isEmpty && reservations == 0 ? limits.unreadTailBytes : .max,
+            now: now
+        )
         log.dropEncodings(before: lowWaterMark)
         log.reopen(readTo: lowWaterMark)
     }

@@ -112,7 +112,9 @@ struct TopicState {
         } else {
             dedupe = nil
         }
-        durability = min(settings.durability ?? standardDurability, standardDurability)
+        // What several machines keep, all of them keep in the same way.
+        let isFree = standardDurability < .replicatedUnsynced
+        durability = isFree ? min(settings.durability ?? standardDurability, standardDurability) : standardDurability
         changeDurability()
         limitRate(rate.standard)
     }
@@ -188,11 +190,12 @@ struct TopicState {
         let id = ExactText(publication.id)
         if let older = dedupe?.offset(of: id, now: now) { return (older, false) }
         var detail: PublicationDetail?
-        if publication.keyJSON != nil || publication.ttl != nil || settings.ttl != nil {
+        if publication.keyJSON != nil || publication.ttl != nil || settings.ttl != nil || publication.trace != nil {
             let lifetime = publication.ttl ?? settings.ttl
             detail = PublicationDetail(
                 key: publication.keyJSON,
-                expires: lifetime.map { now + $0 } ?? .max
+                expires: lifetime.map { now + $0 } ?? .max,
+                trace: publication.trace?.json
             )
         }
         let message = publication.message

@@ -66,6 +66,11 @@ package final class DropLog {
         }
     }
 
+    /// About how many bytes of memory it takes.
+    var bytes: Int { Self.overhead + entries.count * MemoryLayout<Entry>.stride }
+    /// The object, and the head of its list.
+    private static let overhead = 128 + MemoryLayout<Entry>.stride
+
     func entry(at offset: Offset) -> Entry? { entries.last { $0.range.contains(offset) } }
 }
 

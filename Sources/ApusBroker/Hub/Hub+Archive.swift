@@ -8,6 +8,8 @@ final class ArchiveReading {
     /// What was read and is not delivered yet.
     fileprivate(set) var batches: ArraySlice<Batch> = []
     fileprivate(set) var isAsked = false
+    /// How often in a row the journal could not read.
+    fileprivate var failures = 0
     /// Nothing from before this time is replayed, in milliseconds since 1970.
     fileprivate var notBefore: Int64?
 
@@ -83,6 +85,7 @@ extension Hub {
         let (cursor, head) = (subscription.cursor, subscription.reader.head)
         switch read.answer {
         case .batches(let batches):
+            reading.failures = 0
             reading.batches = batches[...]
             start(subscription, reading)
             archiveReads.holders[ObjectIdentifier(subscription)] = subscription
@@ -90,6 +93,13 @@ extension Hub {
         case .gone(let first), .unreadable(let first):
             if cursor < first {
                 carryOut(subscription.overflow.lost(upTo: first, cursor: cursor, head: head), on: subscription)
+            }
+        case .unavailable:
+            // It is asked again, until its client might do better with another server.
+            reading.failures += 1
+            if reading.failures >= limits.archive.tries {
+                end(subscription, .disconnected)
+                subscription.subscriber.notify(.historyUnavailable(subscription.topic))
             }
         }
         if subscription.isActive { replayLater(subscription) }

@@ -7,22 +7,34 @@ extension Hub {
     /// Brings all subscriptions of a topic to the head, as far as their sockets accept data.
     ///
     /// If that is too much for one turn, it goes on in the next.
-    func drain(_ reader: TopicReader) {
+    ///
+    /// - Parameter taken: when the oldest message was taken that may be new in the topic.
+    func drain(_ reader: TopicReader, _ taken: UInt64) {
         // The reader may have been released after it was marked dirty. Another reader may read the topic now.
         guard !reader.subscriptions.isEmpty else { return }
         let begun = reader.part.take()
         if begun == nil { refresh(reader) }
         var part = begun ?? DrainPart(progress: Topic.Progress(lowWaterMark: reader.head))
+        if spanWatch != nil { watch(reader, isFirst: begun == nil) }
         reader.isDraining = true
         let isDone = deliverNews(of: reader, &part)
         reader.isDraining = false
-        guard isDone else { return goOn(with: reader, part, isFirst: begun == nil) }
+        if spanWatch != nil { noteDelivered(of: reader, isDone: isDone) }
+        guard isDone else {
+            if begun == nil { reader.partTaken = taken }
+            return goOn(with: reader, part, isFirst: begun == nil)
+        }
+        rounds.finish(begun == nil ? taken : reader.partTaken)
         reader.lowWaterMark = part.progress.lowWaterMark
         // Others get the batch from the topic, which can reopen it only if nobody holds it.
         reader.newest = nil
         reader.topic.endDrain(mailbox, part.progress)
         if !reader.ended.isEmpty { removeEnded(of: reader) }
-        if part.hasNews { markDirty(slot: reader.slot) }
+        if part.hasNews {
+            rounds.postpone(reader.newsTaken)
+            reader.newsTaken = DeliveryRounds.none
+            markDirty(slot: reader.slot)
+        }
     }
 
     private func goOn(with reader: TopicReader, _ part: DrainPart, isFirst: Bool) {
@@ -169,7 +181,7 @@ extension Hub {
     }
 
     private func deliverRest(of batch: Batch, to subscription: Subscription) {
-        if batch.details != nil || !subscription.options.echo || !subscription.skippedRanges.isEmpty {
+        if batch.isSelective || !subscription.options.echo || !subscription.skippedRanges.isEmpty {
             return deliverSelected(of: batch, to: subscription)
         }
         let slice = subscription.slice(of: batch)

@@ -85,6 +85,8 @@ extension Hub {
 
     /// Counts the messages that a subscription missed because it ended.
     func recordUndelivered(_ subscription: Subscription, head: Offset) {
-        counters.droppedEnded += subscription.pending(to: head)
+        let pending = subscription.pending(to: head)
+        counters.droppedEnded += pending
+        if pending > 0 { exemplify(.ended, pending, subscription) }
     }
 }

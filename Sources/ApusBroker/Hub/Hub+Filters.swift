@@ -19,7 +19,8 @@ extension Hub {
             return receipt(of: filter)
         }
         guard subscriber.subscriptions.count < limits.subscriptions else {
-            throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
+            let most = counted(limits.subscriptions, "subscription")
+            throw BrokerError(.tooManySubscriptions, "A connection has at most \(most)")
         }
         let room = max(limits.matches - subscriber.subscriptions.matchCount, 0)
         let (id, topics) = broker.addFilter(filter, mailbox: mailbox, limit: room + 1)
@@ -27,7 +28,7 @@ extension Hub {
             broker.removeFilter(id)
             throw BrokerError(
                 .tooManySubscriptions,
-                "The patterns of a connection match at most \(limits.matches) topics"
+                "The patterns of a connection match at most \(counted(limits.matches, "topic"))"
             )
         }
         let pattern = PatternSubscription(
@@ -51,7 +52,7 @@ extension Hub {
 
     private func receipt(of filter: TopicFilter) -> SubscribeReceipt {
         SubscribeReceipt(
-            topicJSON: Array(jsonString(filter.text).utf8),
+            topicJSON: jsonBytes(filter.text),
             epoch: "",
             offset: 0,
             isRecovered: nil,
@@ -116,7 +117,7 @@ extension Hub {
             remove(pattern)
             for match in subscriber.subscriptions.all where match.pattern === pattern { finish(match) }
         }
-        return Array(jsonString(filter.text).utf8)
+        return jsonBytes(filter.text)
     }
 
     func remove(_ pattern: PatternSubscription) {

@@ -25,13 +25,13 @@ extension Hub {
             switch decide(pattern.request) {
             case .continues(let permission): adapt(pattern, to: permission)
             case .ends(let reason):
-                ended.append(Array(jsonString(pattern.filter.text).utf8))
+                ended.append(jsonBytes(pattern.filter.text))
                 end(pattern, reason)
             }
         }
         for waiting in Array(subscriber.subscriptions.waiting) {
             guard case .ends(let reason) = decide(waiting.request) else { continue }
-            ended.append(Array(jsonString(waiting.request.topic).utf8))
+            ended.append(jsonBytes(waiting.request.topic))
             for life in waiting.lives where life.isActive { finish(life, reason) }
             remove(waiting)
         }

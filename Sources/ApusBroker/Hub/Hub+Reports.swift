@@ -102,6 +102,7 @@ extension Hub {
             for subscription in reader.subscriptions {
                 counters.pending += subscription.pending(to: head)
                 counters.largestLag = max(counters.largestLag, subscription.pending(to: head))
+                counters.dropLogBytes += subscription.drops?.bytes ?? 0
             }
             counters.subscriptions += reader.subscriptions.count
         }
@@ -122,7 +123,8 @@ extension Hub {
         return counters
     }
 
-    /// About how many bytes of messages topics keep only for subscriptions that are behind, by subscriber.
+    /// About how many bytes there are only for subscriptions that are or were behind, by subscriber: the messages that
+    /// topics keep for them, and what they remember not to have got.
     package func heldBytes() -> [ObjectIdentifier: Int] {
         let now = clock().steady
         var held: [ObjectIdentifier: Int] = [:]
@@ -130,7 +132,7 @@ extension Hub {
             guard let reader else { continue }
             let excess = reader.topic.excess(now: now)
             for subscription in reader.subscriptions {
-                let bytes = excess.bytes(from: subscription.cursor)
+                let bytes = excess.bytes(from: subscription.cursor) + (subscription.drops?.bytes ?? 0)
                 if bytes > 0 { held[ObjectIdentifier(subscription.subscriber), default: 0] += bytes }
             }
         }

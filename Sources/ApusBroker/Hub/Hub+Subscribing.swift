@@ -76,7 +76,8 @@ extension Hub {
         guard all.count >= limits.subscriptions, all.find(waitingFor: request.topic, clientID: request.clientID) == nil,
             topic.flatMap({ all.find($0, clientID: request.clientID) }) == nil
         else { return }
-        throw BrokerError(.tooManySubscriptions, "A connection has at most \(limits.subscriptions) subscriptions")
+        let most = counted(limits.subscriptions, "subscription")
+        throw BrokerError(.tooManySubscriptions, "A connection has at most \(most)")
     }
 
     /// Adds a subscription, or places the cursor of an existing one again; `nil` when the topic is deleted.
@@ -239,8 +240,7 @@ extension Hub {
             }
         }
         subscription.options = options
-        let subscriber = subscription.subscriber
-        subscription.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
+        subscription.encoding = options.encoding(for: subscription.subscriber)
     }
 
     /// Unsubscribes. Delivers first what was published before, as far as the subscriber accepts it.

@@ -60,6 +60,12 @@ extension Hub {
         reader.isDeleted = view.isDeleted
     }
 
+    /// Something was published while a drain of several turns is under way.
+    func noteNews(of reader: TopicReader, _ taken: UInt64) {
+        reader.part?.hasNews = true
+        reader.newsTaken = min(reader.newsTaken, taken)
+    }
+
     func removeEnded(of reader: TopicReader) {
         let ended = reader.ended
         reader.ended = []

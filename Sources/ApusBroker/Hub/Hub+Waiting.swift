@@ -82,7 +82,7 @@ extension Hub {
 
     private func waitingReceipt(of waiting: WaitingSubscription) -> SubscribeReceipt {
         SubscribeReceipt(
-            topicJSON: Array(jsonString(waiting.request.topic).utf8),
+            topicJSON: jsonBytes(waiting.request.topic),
             epoch: "",
             offset: 0,
             isRecovered: nil,
@@ -163,7 +163,7 @@ extension Hub {
             isCut = isCut || life.topic.isDeleted && !life.reader.isDeleted
         }
         remove(waiting)
-        return Array(jsonString(name).utf8)
+        return jsonBytes(name)
     }
 
     /// Stops waiting, because the subscriber subscribed again without waiting.

@@ -31,6 +31,7 @@ package final class Hub {
     var bursts: [Subscription] = []
     /// How long news from other loops waited for this one, and how late its timers fired.
     package internal(set) var loopLag = LatencyHistogram()
+    @exclusivity(unchecked) var rounds = DeliveryRounds()
     /// Without it nothing is compressed, whatever encodings subscribers support.
     let deflation: Deflation?
 
@@ -57,6 +58,9 @@ package final class Hub {
     @exclusivity(unchecked) var presence = PresenceQueue()
     @exclusivity(unchecked) var leaving = Leaving()
     var archiveReads = ArchiveReads()
+    var dropExamples = DropExamples()
+    /// Told of drains with messages whose traces are recorded; `nil` if nobody records any.
+    package var spanWatch: (any SpanWatch)?
     /// How many of ``TurnLimits/endings`` are left.
     @exclusivity(unchecked) var endingsLeft: Int
     /// New topics in which subscriptions are promised, and not placed yet.
@@ -103,8 +107,10 @@ package final class Hub {
         // Taken one by one: to empty an array at once takes five times as many instructions, and most have one element.
         while let wakeup = wakeups.popLast() {
             if wakeup.mailbox === mailbox {
+                rounds.noteNews()
                 markDirty(slot: wakeup.slot)
             } else {
+                rounds.noteNewsForOthers()
                 remote.append(wakeup)
                 requestTurn()
             }
@@ -140,6 +146,7 @@ package final class Hub {
         if !uncommitted.isEmpty { commit() }
         if let inbox {
             if let since = inbox.since { loopLag.add(HubMailbox.now() - since) }
+            rounds.postpone(inbox.taken)
             sortIn(inbox)
         }
         endingsLeft = limits.endings
@@ -164,6 +171,7 @@ package final class Hub {
         swap(&flushing, &flushed)
         for subscriber in flushed { subscriber.flush() }
         flushed.removeAll(keepingCapacity: true)
+        rounds.end(in: &counters.deliveryTimes)
         left = limits.bytes
         endingsLeft = limits.endings
         if hasMore { requestTurn() }
@@ -179,13 +187,15 @@ package final class Hub {
         let goingOn = unfinished.isEmpty ? [] : unfinished
         if !goingOn.isEmpty { unfinished = [] }
         swap(&dirty, &draining)
+        let taken = rounds.takeNews()
         for reader in draining {
             guard left > 0 else {
                 dirty.append(reader)
+                rounds.postpone(taken)
                 continue
             }
             reader.isDirty = false
-            if reader.part == nil { drain(reader) } else { reader.part?.hasNews = true }
+            if reader.part == nil { drain(reader, taken) } else { noteNews(of: reader, taken) }
         }
         draining.removeAll(keepingCapacity: true)
         left = limits.bytes
@@ -194,7 +204,7 @@ package final class Hub {
                 unfinished = goingOn[index...] + unfinished
                 break
             }
-            drain(reader)
+            drain(reader, DeliveryRounds.none)
         }
         left = limits.bytes
     }
@@ -215,7 +225,8 @@ package final class Hub {
     }
 
     func wakeOthers() {
-        for wakeup in remote { wakeup.mailbox.post([wakeup.slot]) }
+        let taken = rounds.takeNewsForOthers()
+        for wakeup in remote { wakeup.mailbox.post([wakeup.slot], taken: taken) }
         remote.removeAll(keepingCapacity: true)
     }
 

@@ -48,6 +48,11 @@ package struct HubCounters: Sendable, Equatable {
     package var subscriptions = 0
     /// Subscriptions that wait for their topic. Filled in by ``Hub/report()``.
     package var waiting = 0
+    /// About how many bytes subscriptions take to remember what they did not get. Filled in by ``Hub/report()``.
+    package var dropLogBytes = 0
+
+    /// How long messages took to get from their publishers to the sockets of all subscribers: a value for each turn.
+    package var deliveryTimes = LatencyHistogram()
 
     /// Counters of the compressor. Filled in by ``Hub/report()``.
     package var compression = MessageCompressor.Counters()
@@ -76,6 +81,8 @@ package struct HubCounters: Sendable, Equatable {
         sum.heldPublishers += right.heldPublishers
         sum.subscriptions += right.subscriptions
         sum.waiting += right.waiting
+        sum.dropLogBytes += right.dropLogBytes
+        sum.deliveryTimes = left.deliveryTimes + right.deliveryTimes
         sum.compression += right.compression
         return sum
     }

@@ -1,5 +1,5 @@
+import Glibc
 import NIOConcurrencyHelpers
-import NIOCore
 
 /// The part of a ``Hub`` that other threads may touch: what the hub should look at in its next turn.
 ///
@@ -23,6 +23,8 @@ package final class HubMailbox: Sendable {
         var droppedPresence: [Int: UInt64] = [:]
         /// When the oldest of these slots was posted, by ``HubMailbox/now()``.
         var since: UInt64?
+        /// When the oldest message in these slots was taken, as in ``DeliveryRounds``.
+        var taken = DeliveryRounds.none
 
         var isEmpty: Bool {
             slots.isEmpty && resumed.isEmpty && matched.isEmpty && presence.isEmpty && droppedPresence.isEmpty
@@ -45,15 +47,21 @@ package final class HubMailbox: Sendable {
         self.schedule = schedule
     }
 
-    func post(_ slots: [Int]) {
+    /// - Parameter taken: when the oldest message in these slots was taken.
+    func post(_ slots: [Int], taken: UInt64 = DeliveryRounds.none) {
         change { inbox in
             if inbox.since == nil { inbox.since = Self.now() }
             inbox.slots += slots
+            inbox.taken = min(inbox.taken, taken)
         }
     }
 
     /// Nanoseconds of the monotonic clock.
-    static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
+    static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec)
+    }
 
     /// Tells the hub that publishers waiting for `topic` may try again.
     func resumePublishers(of topic: Topic) {

@@ -17,7 +17,7 @@ struct SharedSlice {
 
     init(of reader: TopicReader) {
         batch = reader.newest
-        guard let batch, batch.details == nil, batch.end == reader.head, !reader.isDeleted else { return }
+        guard let batch, !batch.isSelective, batch.end == reader.head, !reader.isDeleted else { return }
         let begin = max(batch.first, reader.seenHead)
         guard begin < batch.end else { return }
         (first, end) = (begin, batch.end)

@@ -72,6 +72,9 @@ package enum SubscriberNotice {
     case slowConsumer(Topic)
     /// A subscription is near the bound at which it will be ended.
     case slowConsumerWarning(Topic, lag: UInt64, queue: Int)
+    /// What a subscription has to get next cannot be read back from the journal for now, and it was ended. The
+    /// subscriber must disconnect, and may come back.
+    case historyUnavailable(Topic)
     /// Another subscriber has subscribed to the topic or has left it.
     case presence(Topic, hasJoined: Bool, clientID: String)
     /// `count` presence notices were left out because the subscriber accepted no data.

@@ -58,7 +58,7 @@ package final class Subscription {
     ) {
         self.identity = identity
         self.options = options
-        self.encoding = EventEncoding(subscriber.dialect, options.detail, framing: subscriber.framing)
+        self.encoding = options.encoding(for: subscriber)
         self.subscriber = subscriber
         self.reader = reader
         self.pattern = pattern

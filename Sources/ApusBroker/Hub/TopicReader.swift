@@ -31,6 +31,12 @@ final class TopicReader {
     @exclusivity(unchecked) var ended: [Subscription] = []
     /// What remains of a drain that goes on in the next turn.
     @exclusivity(unchecked) var part: DrainPart?
+    /// When the oldest message was taken that the rest of this drain is about, and of what came meanwhile: as in
+    /// ``DeliveryRounds``. Not in ``part``, which every drain looks at.
+    var partTaken = DeliveryRounds.none
+    var newsTaken = DeliveryRounds.none
+    /// What is to be told of the drain; `nil` for nothing.
+    var traced: TracedDrain?
     /// The number of subscriptions with the throttle policy.
     @exclusivity(unchecked) var throttling = 0
 

@@ -27,6 +27,8 @@ package struct TurnLimits: Sendable {
         package var readBytes = 512 << 10
         package var reads = 4
         package var heldBytes = 16 << 20
+        /// How often in a row a read may fail, each after some seconds, before the subscriber has to disconnect.
+        package var tries = 6
 
         package init() {}
     }

@@ -102,4 +102,6 @@ package enum ArchiveAnswer: Sendable {
     case gone(before: Offset)
     /// Messages up to this offset cannot be read. The journal has said why in the log.
     case unreadable(before: Offset)
+    /// It could not be read now. The journal has tried for some seconds.
+    case unavailable
 }

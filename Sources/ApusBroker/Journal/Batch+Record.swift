@@ -6,8 +6,8 @@ package import NIOCore
 ///
 /// ```
 /// marks     for each frame but the last: its end, 4 bytes
-/// details   empty, or for each publication:  flags · key · expiry · id
-///           key and id: size, 4 bytes, and the bytes    expiry: milliseconds since 1970, 8 bytes
+/// details   empty, or for each publication:  flags · key · expiry · id · trace
+///           key, id and trace: size, 4 bytes, and the bytes    expiry: milliseconds since 1970, 8 bytes
 /// frames    as they are in memory, in the base encoding
 /// ```
 /// Numbers are little-endian.
@@ -38,7 +38,7 @@ package struct BatchRecord: Sendable {
 
     /// What a publication may have, as bits of its flags.
     private enum Flag {
-        static let (key, expiry, id): (UInt8, UInt8, UInt8) = (1, 2, 4)
+        static let (key, expiry, id, trace): (UInt8, UInt8, UInt8, UInt8) = (1, 2, 4, 8)
     }
 
     /// - Parameter ids: the message ids that the topic has to recognize; those of other batches are passed over.
@@ -68,7 +68,11 @@ package struct BatchRecord: Sendable {
 
     private static func write(_ detail: PublicationDetail, id: String?, lead: Int64, to bytes: inout ByteBuffer) {
         let expires = detail.expires != .max
-        bytes.writeInteger((detail.key == nil ? 0 : Flag.key) | (expires ? Flag.expiry : 0) | (id == nil ? 0 : Flag.id))
+        var flags: UInt8 = detail.key == nil ? 0 : Flag.key
+        if expires { flags |= Flag.expiry }
+        if id != nil { flags |= Flag.id }
+        if detail.trace != nil { flags |= Flag.trace }
+        bytes.writeInteger(flags)
         if let key = detail.key {
             bytes.writeInteger(UInt32(key.count), endianness: .little)
             bytes.writeBytes(key)
@@ -77,6 +81,10 @@ package struct BatchRecord: Sendable {
         if let id {
             bytes.writeInteger(UInt32(id.utf8.count), endianness: .little)
             bytes.writeString(id)
+        }
+        if let trace = detail.trace {
+            bytes.writeInteger(UInt32(trace.count), endianness: .little)
+            bytes.writeBytes(trace)
         }
     }
 
@@ -99,6 +107,37 @@ package struct BatchRecord: Sendable {
         return (batch, ids)
     }
 
+    /// The message ids, in the order of their offsets; `nil` if these bytes cannot be a batch.
+    package var ids: [(offset: Offset, id: String)]? {
+        guard readMarks() != nil else { return nil }
+        return readDetails(lead: 0)?.ids
+    }
+
+    /// The same messages at other offsets.
+    package func moved(to first: Offset) -> BatchRecord {
+        BatchRecord(
+            first: first,
+            count: count,
+            newestTime: newestTime,
+            details: details,
+            marks: marks,
+            frames: frames
+        )
+    }
+
+    /// The same without some messages, counted from 0; `nil` if none is left, or these bytes cannot be a batch.
+    package func without(_ gone: Set<Int>) -> BatchRecord? {
+        guard !gone.isEmpty else { return self }
+        let template = EventTemplate(topic: "", epoch: "")
+        guard let (batch, ids) = batch(template: template, lead: 0),
+            let rest = batch.moved(to: first, without: Set(gone.map { first + UInt64($0) }))
+        else { return nil }
+        let left = ids.filter { !gone.contains(Int($0.offset - first)) }.map { id in
+            (offset: id.offset - UInt64(gone.count { $0 < Int(id.offset - first) }), id: id.id)
+        }
+        return BatchRecord(rest, ids: left)
+    }
+
     private func readMarks() -> [Batch.Mark]? {
         var bytes = marks
         guard count > 0, bytes.readableBytes == (count - 1) * 4 else { return nil }
@@ -113,9 +152,9 @@ package struct BatchRecord: Sendable {
         return Int(end) < frames.readableBytes ? marks : nil
     }
 
-    private func readDetails(lead: Int64) -> (BatchDetails?, ids: [(offset: Offset, id: String)])? {
+    private func readDetails(lead: Int64) -> (details: BatchDetails?, ids: [(offset: Offset, id: String)])? {
         var bytes = details
-        guard bytes.readableBytes > 0 else { return (nil, []) }
+        guard bytes.readableBytes > 0 else { return (details: nil, ids: []) }
         var all: [PublicationDetail] = []
         var ids: [(offset: Offset, id: String)] = []
         for index in 0..<count {
@@ -133,11 +172,14 @@ package struct BatchRecord: Sendable {
                 guard let id = bytes.readLengthPrefixedSlice() else { return nil }
                 ids.append((first + UInt64(index), String(buffer: id)))
             }
+            if flags & Flag.trace != 0 {
+                guard let trace = bytes.readLengthPrefixedSlice() else { return nil }
+                detail.trace = Array(buffer: trace)
+            }
             all.append(detail)
         }
         guard bytes.readableBytes == 0 else { return nil }
-        let isPlain = all.allSatisfy { $0.key == nil && $0.expires == .max }
-        return (isPlain ? nil : BatchDetails(all, superseded: BitSet()), ids)
+        return (all.allSatisfy(\.isNone) ? nil : BatchDetails(all, superseded: BitSet()), ids)
     }
 }
 

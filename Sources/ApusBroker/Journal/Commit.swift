@@ -15,6 +15,8 @@ package final class Commit: Sendable, Equatable {
         let mailbox: HubMailbox
         var messages = 0
         var duplicates = 0
+        /// Which ones, if their offsets may move.
+        var places: [Range<UInt64>] = []
     }
 
     private struct State {
@@ -22,10 +24,24 @@ package final class Commit: Sendable, Equatable {
         var shares: [Share] = []
         /// The subscriptions that each message is for.
         var subscribers = 0
+        var relocation: Relocation?
         var waiting: [CheckedContinuation<Outcome, Never>] = []
+
+        /// Takes messages that others have published already out of the shares.
+        mutating func relocate(_ relocation: Relocation?) {
+            self.relocation = relocation
+            guard let places = relocation?.places, !places.dropped.isEmpty else { return }
+            for index in shares.indices {
+                let dropped = shares[index].places.reduce(0) { $0 + places.droppedCount(in: $1) }
+                shares[index].messages -= dropped
+                shares[index].duplicates += dropped
+            }
+        }
     }
 
     private let state = NIOLockedValueBox(State())
+    /// When the first of its messages was taken, by ``HubMailbox/now()``.
+    let taken = HubMailbox.now()
 
     package init() {}
 
@@ -34,13 +50,19 @@ package final class Commit: Sendable, Equatable {
     /// `nil` until it is settled.
     package var outcome: Outcome? { state.withLockedValue { $0.outcome } }
 
+    /// What became of the offsets in its receipts; `nil` if they are what was said.
+    package var relocation: Relocation? { state.withLockedValue { $0.relocation } }
+
     /// Adds a hub's publishes. Call it before the journal takes the commit.
-    func join(_ mailbox: HubMailbox, messages: Int, duplicates: Int = 0) {
+    ///
+    /// - Parameter place: of the first one, if their offsets may move.
+    func join(_ mailbox: HubMailbox, messages: Int, duplicates: Int = 0, place: UInt64 = .max) {
         state.withLockedValue { state in
             let index = state.shares.firstIndex { $0.mailbox === mailbox } ?? state.shares.endIndex
             if index == state.shares.endIndex { state.shares.append(Share(mailbox: mailbox)) }
             state.shares[index].messages += messages
             state.shares[index].duplicates += duplicates
+            if place != .max, messages > 0 { state.shares[index].places.append(place..<place + UInt64(messages)) }
         }
     }
 
@@ -52,11 +74,12 @@ package final class Commit: Sendable, Equatable {
     }
 
     /// Settles the commit, once, and tells all who wait.
-    package func settle(_ outcome: Outcome, subscribers: Int = 0) {
+    package func settle(_ outcome: Outcome, subscribers: Int = 0, relocation: Relocation? = nil) {
         let (shares, waiting) = state.withLockedValue { state in
             guard state.outcome == nil else { return ([Share](), [CheckedContinuation<Outcome, Never>]()) }
             state.outcome = outcome
             state.subscribers = subscribers
+            state.relocate(relocation)
             defer { state.waiting = [] }
             return (state.shares, state.waiting)
         }

@@ -16,6 +16,9 @@ package protocol Journal: Sendable {
     /// Why nothing can be kept until the server is started again; `nil` as long as all is well.
     var failure: CommitFailure? { get }
 
+    /// What it waits for before it can keep something; `nil` if it can, or never will.
+    var waitsFor: String? { get }
+
     /// What it has done since it was opened.
     var figures: JournalFigures { get }
 
@@ -41,6 +44,67 @@ package protocol Journal: Sendable {
 
     /// Records that a topic was created, changed or deleted. Later commits to it come after that.
     func record(_ change: TopicChange) -> Commit
+
+    /// Whether others make, change and delete topics through the journal, too. It is then asked before a topic changes,
+    /// and tells the broker what has come of that with ``MemoryBroker/adopt(_:)``.
+    var decidesTopics: Bool { get }
+
+    /// Returns when the broker has adopted all that the others were told of these topics before this call: whether they
+    /// exist, their settings and their messages.
+    ///
+    /// - Throws: ``BrokerError`` `.notKept` if that cannot be known in time.
+    func catchUp(on names: [String]) async throws(BrokerError)
+
+    /// Asks for a change of the topics. What it comes to, the broker has adopted before the answer.
+    func propose(_ proposal: TopicProposal) async throws(BrokerError) -> TopicVerdict
+}
+
+extension Journal {
+    package var waitsFor: String? { nil }
+    package var decidesTopics: Bool { false }
+    package func catchUp(on names: [String]) async throws(BrokerError) {}
+
+    package func propose(_ proposal: TopicProposal) async throws(BrokerError) -> TopicVerdict {
+        throw BrokerError(.notKept, "This journal does not decide on topics")
+    }
+}
+
+/// A change that a broker asks a journal for which others make changes through, too.
+package enum TopicProposal: Sendable {
+    case create(String)
+    /// Create a topic with those settings, or change those of one that is there.
+    case put(String, TopicSettingsFields)
+    case delete(String)
+    /// Has what is before an offset be no history.
+    case purge(Topic, before: Offset)
+
+    package var name: String {
+        switch self {
+        case .create(let name), .put(let name, _), .delete(let name): name
+        case .purge(let topic, _): topic.name
+        }
+    }
+}
+
+/// What has come of a proposal.
+package enum TopicVerdict: Sendable, Equatable {
+    /// The proposal made the topic.
+    case made
+    /// The topic was there before, and has the settings that were asked for, if any were.
+    case there
+    /// It is deleted, or purged.
+    case done
+    /// It was not there.
+    case missing
+}
+
+/// What is true of topics now, as a journal tells a broker that does not decide on them.
+package enum TopicNews: Sendable {
+    /// There is a topic of that name, in that epoch. Another one of that name is gone.
+    case there(name: String, epoch: String, TopicSettings)
+    case gone(name: String)
+    /// What is before an offset is no history.
+    case purged(name: String, before: Offset)
 }
 
 /// What a journal has done since it was opened.
@@ -51,6 +115,8 @@ package struct JournalFigures: Sendable, Equatable {
     package var bytes: UInt64 = 0
     /// What could not be kept, as commits.
     package var failures: UInt64 = 0
+    /// Messages that others have published, times subscriptions that they were for.
+    package var matched: UInt64 = 0
     /// How long commits took to be written and, where a topic asks for that, flushed.
     package var times = LatencyHistogram()
     package var segments = 0

@@ -13,6 +13,8 @@ package struct KeptMessage: Sendable, Equatable {
     package var time: Int64
     /// When it is no longer delivered, in milliseconds since 1970.
     package var expires: Int64?
+    /// The trace context, as a quoted JSON string.
+    package var trace: [UInt8]?
 
     package init(offset: Offset, message: [UInt8], key: [UInt8]? = nil, time: Int64, expires: Int64? = nil) {
         self.offset = offset
@@ -48,6 +50,7 @@ extension BatchRecord {
             let detail = batch.details?.all[index] ?? .none
             message.key = detail.key
             message.expires = detail.expires == .max ? nil : detail.expires
+            message.trace = detail.trace
             messages.append(message)
         }
         return messages
@@ -69,13 +72,14 @@ extension BatchRecord {
                 template.append($0, time: Timestamp(milliseconds: message.time), to: &open.bytes)
             }
             open.newestTime = max(open.newestTime, message.time)
-            details.append(PublicationDetail(key: message.key, expires: message.expires ?? .max))
+            details.append(
+                PublicationDetail(key: message.key, expires: message.expires ?? .max, trace: message.trace)
+            )
         }
-        let isPlain = details.allSatisfy { $0.key == nil && $0.expires == .max }
         let batch = Batch(
             first: messages.first?.offset ?? 0,
             open: open,
-            details: isPlain ? nil : BatchDetails(details, superseded: BitSet()),
+            details: details.allSatisfy(\.isNone) ? nil : BatchDetails(details, superseded: BitSet()),
             template: template
         )
         self.init(batch, ids: ids)

@@ -58,7 +58,7 @@ extension Batch {
         open.lead = lead
         let details = details.flatMap { details -> BatchDetails? in
             let all = Array(details.all[indices])
-            guard all.contains(where: { $0.key != nil || $0.expires != .max }) else { return nil }
+            guard !all.allSatisfy(\.isNone) else { return nil }
             var superseded = BitSet()
             let before = details.supersededNow
             for index in indices where before.contains(index) { superseded.insert(index - indices.lowerBound) }

@@ -23,8 +23,10 @@ package final class Batch: Sendable {
     let newestTime: Int64
     /// How far the wall clock was ahead of the steady clock when it stamped the batch, in milliseconds.
     let lead: Int64
-    /// Keys and lifetimes; `nil` when no publication has either.
+    /// Keys, lifetimes and traces; `nil` when no publication has any.
     let details: BatchDetails?
+    /// Whether each publication is looked at before it is delivered. Otherwise readers hand the batch on as it is.
+    let isSelective: Bool
     /// Whether all publications have expired and only their offsets remain.
     let isSpent: Bool
 
@@ -78,6 +80,7 @@ package final class Batch: Sendable {
         self.newestTime = open.newestTime
         self.lead = open.lead
         self.details = details
+        self.isSelective = details?.isSelective ?? false
         self.isSpent = false
         self.template = template
     }
@@ -93,13 +96,14 @@ package final class Batch: Sendable {
         self.newestTime = newestTime
         self.lead = lead
         self.details = details
+        isSelective = details?.isSelective ?? false
         isSpent = false
         self.template = template
     }
 
     /// Makes a batch without contents for publications that have all expired. `newest` holds the last of them.
     ///
-    /// The batch has details, so that no reader hands it on as it is. It has no detail for each publication.
+    /// It has no detail for each publication.
     init(spent offsets: Range<Offset>, newest: Batch) {
         first = offsets.lowerBound
         count = offsets.count
@@ -108,6 +112,7 @@ package final class Batch: Sendable {
         newestTime = newest.newestTime
         lead = newest.lead
         details = BatchDetails([], superseded: BitSet())
+        isSelective = true
         isSpent = true
         template = newest.template
     }
@@ -122,7 +127,7 @@ package final class Batch: Sendable {
     var epoch: String { template.epoch }
 
     /// The bytes of the base encoding.
-    var size: Int { base.bytes.readableBytes }
+    package var size: Int { base.bytes.readableBytes }
 
     /// The frames from `offset` to the end of the batch. `offset` must lie in this batch.
     ///
@@ -177,6 +182,7 @@ package final class Batch: Sendable {
     /// The frames in an encoding. The result covers `offset` to the end of the batch and may begin earlier.
     func frames(from offset: Offset, in encoding: EventEncoding, keeps: Bool) -> Frames {
         if encoding == .base { return base }
+        let encoding = details?.haveTraces == true ? encoding : encoding.untraced
         if let known = known(encoding) { return known }
         let frames = transcoded(to: encoding, from: keeps ? 0 : Int(offset - first))
         if keeps { keep(frames, in: encoding) }
@@ -227,6 +233,7 @@ package final class Batch: Sendable {
                     to: encoding,
                     key: details?.all[index].key,
                     offset: first + UInt64(index),
+                    trace: details?.all[index].trace,
                     into: &result
                 )
                 if index < base.marks.count { marks.append(Mark(end: UInt32(result.readableBytes), origin: 0)) }
@@ -246,6 +253,7 @@ package final class Batch: Sendable {
         keeps: Bool,
         by deflation: Deflation
     ) -> Frames {
+        let encoding = details?.haveTraces == true || !encoding.isTraced ? encoding : encoding.untraced
         if let known = known(encoding) { return known }
         guard keeps else {
             if let known = deflation.replays.find(self, from: Int(offset - first), in: encoding) { return known }

@@ -28,7 +28,9 @@ struct DedupeWindow {
     }
 
     mutating func insert(_ id: ExactText, at offset: Offset, now: Int64) {
-        offsets[id] = offset
+        forget(before: now)
+        // One that came out of its time has left the window with the next look.
+        guard offsets.updateValue(offset, forKey: id) == nil else { return }
         order.append((id, now))
         bytes += id.text.utf8.count
         while order.count > limit || bytes > limit * Self.bytesPerID { forgetOldest() }
@@ -47,13 +49,19 @@ struct DedupeWindow {
         order.compactMap { entry in offsets[entry.id].map { ($0, entry.id.text) } }
     }
 
-    /// Forgets the ids of messages that were not published after all: those at `first` and after it.
-    mutating func forget(from first: Offset) {
+    /// Forgets the ids of messages that are not published yet: those at `first` and after it.
+    ///
+    /// - Returns: when they came.
+    @discardableResult
+    mutating func forget(from first: Offset) -> [ExactText: Int64] {
+        var forgotten: [ExactText: Int64] = [:]
         while let newest = order.last, let offset = offsets[newest.id], offset >= first {
             order.removeLast()
             offsets[newest.id] = nil
             bytes -= newest.id.text.utf8.count
+            forgotten[newest.id] = newest.time
         }
+        return forgotten
     }
 
     /// Releases capacity for more ids than there are now.

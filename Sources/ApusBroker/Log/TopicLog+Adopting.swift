@@ -32,13 +32,7 @@ extension TopicLog {
         guard isOpen, openDetails.isEmpty, open.lead == batch.lead,
             open.bytes.readableBytes + batch.size <= Self.batchBytes
         else { return false }
-        let start = UInt32(open.bytes.readableBytes)
-        open.marks.append(Batch.Mark(end: start, origin: open.lastOrigin))
-        let added = batch.opened
-        open.marks += added.marks.map { Batch.Mark(end: start + $0.end, origin: $0.origin) }
-        open.lastOrigin = added.lastOrigin
-        open.newestTime = max(open.newestTime, added.newestTime)
-        open.bytes.writeImmutableBuffer(added.bytes)
+        open.append(batch)
         head = batch.end
         return true
     }
@@ -47,12 +41,52 @@ extension TopicLog {
     private mutating func noteKeys(of batch: Batch, _ details: BatchDetails) {
         for (index, detail) in details.all.enumerated() {
             guard let key = detail.key else { continue }
-            guard let older = newestOfKey.updateValue(batch.first + UInt64(index), forKey: key) else { continue }
+            guard let older = newestOfKey.updateValue(batch.first + UInt64(index), forKey: KeyText(key)) else {
+                continue
+            }
             if older >= batch.first {
                 details.supersede(Int(older - batch.first))
             } else if let other = self.batch(at: older) {
                 other.details?.supersede(Int(older - other.first))
             }
         }
+    }
+}
+
+extension TopicLog.OpenBatch {
+    /// Appends the publications of a batch.
+    fileprivate mutating func append(_ batch: Batch) {
+        let start = UInt32(bytes.readableBytes)
+        marks.append(Batch.Mark(end: start, origin: lastOrigin))
+        let added = batch.opened
+        marks += added.marks.map { Batch.Mark(end: start + $0.end, origin: $0.origin) }
+        lastOrigin = added.lastOrigin
+        newestTime = max(newestTime, added.newestTime)
+        bytes.writeImmutableBuffer(added.bytes)
+    }
+}
+
+extension Batch {
+    /// The same publications in fewer batches, where small ones lie side by side that have no keys or the like.
+    ///
+    /// - Parameter batches: of one topic, without gaps between them.
+    package static func joined(_ batches: [Batch]) -> [Batch] {
+        var (joined, rest): ([Batch], ArraySlice<Batch>) = ([], batches[...])
+        while let first = rest.popFirst() {
+            guard first.details == nil, !first.isSpent else {
+                joined.append(first)
+                continue
+            }
+            var (open, isOne) = (first.opened, true)
+            while let next = rest.first, next.details == nil, !next.isSpent, next.lead == open.lead,
+                open.bytes.readableBytes + next.size <= TopicLog.batchBytes
+            {
+                open.append(next)
+                isOne = false
+                rest.removeFirst()
+            }
+            joined.append(isOne ? first : Batch(first: first.first, open: open, details: nil, template: first.template))
+        }
+        return joined
     }
 }

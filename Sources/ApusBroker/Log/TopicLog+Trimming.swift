@@ -10,18 +10,20 @@ extension TopicLog {
     ///   - retainFrom: the oldest offset that publishers wait for a subscription to read. Batches that end after it
     ///     stay, even beyond the bound in bytes.
     ///   - archived: what can be read elsewhere, as far as it is history.
+    ///   - tail: the most bytes of that which stay here, if it is less than the limit says.
     ///   - now: in milliseconds on the steady clock, for history's bound in age.
     mutating func trim(
         needed: Offset,
         retainFrom: Offset,
         archived: Range<Offset> = 0..<0,
+        tail: Int = .max,
         now: Int64 = .min
     ) {
         while let oldest = sealed.first {
             let isNeeded = oldest.end > needed
             let isElsewhere =
                 oldest.first >= archived.lowerBound && oldest.end <= archived.upperBound
-                && sealedBytes - oldest.size >= limits.tail
+                && sealedBytes - oldest.size >= min(limits.tail, tail)
             if isNeeded || !isElsewhere && isHistory(oldest, now: now) {
                 guard sealedBytes > limits.bytes, oldest.end <= retainFrom || !isNeeded else { return }
                 // The newest publication stays even when it alone exceeds the bound, because it has not been delivered
@@ -62,7 +64,9 @@ extension TopicLog {
     /// - Parameter now: only forgets publications that have expired by then.
     mutating func forgetKeys(of batch: Batch, _ details: BatchDetails, expiredBy now: Int64 = .max) {
         for (index, detail) in details.all.enumerated() where detail.expires <= now {
-            guard let key = detail.key, newestOfKey[key] == batch.first + UInt64(index) else { continue }
+            guard let key = detail.key.map(KeyText.init), newestOfKey[key] == batch.first + UInt64(index) else {
+                continue
+            }
             newestOfKey[key] = nil
         }
     }

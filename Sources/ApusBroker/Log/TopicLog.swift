@@ -89,7 +89,7 @@ struct TopicLog {
     /// Publications before this offset are no history, whatever the limits say: they were purged.
     private(set) var historyFrom: Offset = 0
     /// The newest publication of each key in the log.
-    var newestOfKey: [[UInt8]: Offset] = [:]
+    var newestOfKey: [KeyText: Offset] = [:]
     /// Between the last look and this time, no batch reaches its last expiry.
     var nextExpiry = Int64.max
     var lastLook = (now: Int64.min, end: Offset(0))
@@ -144,11 +144,11 @@ struct TopicLog {
     ///
     /// Marks the older publication with the same key as superseded.
     private mutating func note(_ detail: PublicationDetail, at index: Int) {
-        while openDetails.count < index { openDetails.append(.none) }
+        openDetails.append(contentsOf: repeatElement(.none, count: index - openDetails.count))
         openDetails.append(detail)
         if detail.expires != .max { hasLifetimes = true }
         guard let key = detail.key else { return }
-        if let older = newestOfKey.updateValue(head, forKey: key) {
+        if let older = newestOfKey.updateValue(head, forKey: KeyText(key)) {
             if older >= openFirst {
                 openSuperseded.insert(Int(older - openFirst))
             } else if let batch = batch(at: older) {
@@ -165,7 +165,8 @@ struct TopicLog {
         isOpen = false
         var details: BatchDetails?
         if !openDetails.isEmpty {
-            while openDetails.count <= frames.marks.count { openDetails.append(.none) }
+            let rest = frames.marks.count + 1 - openDetails.count
+            openDetails.append(contentsOf: repeatElement(.none, count: rest))
             let made = BatchDetails(openDetails, superseded: openSuperseded)
             if made.expire { nextExpiry = min(nextExpiry, made.lastExpiry) }
             details = made

@@ -22,7 +22,7 @@ final class LocalPublisher: WaitingPublisher, CommitWaiter {
     private var done: ((Result<PubSub.Outcome, BrokerError>) -> Void)?
     private var waitsFor: Topic?
     /// What is published once it is kept.
-    private var outcome: PubSub.Outcome?
+    private var uncommitted: (receipt: PublishReceipt, epoch: String, time: Timestamp)?
 
     init(
         _ messages: Messages,
@@ -49,7 +49,7 @@ final class LocalPublisher: WaitingPublisher, CommitWaiter {
         case .published(let receipt):
             finish(.success(PubSub.Outcome(receipt, epoch: topic.epoch, time: time)))
         case .uncommitted(let receipt):
-            outcome = PubSub.Outcome(receipt, epoch: topic.epoch, time: time)
+            uncommitted = (receipt, topic.epoch, time)
             hub.wait(self, for: hub.newestCommit)
         case .throttled, .held:
             waitsFor = topic
@@ -79,9 +79,10 @@ final class LocalPublisher: WaitingPublisher, CommitWaiter {
     }
 
     func settled(_ commit: Commit, _ result: Commit.Outcome) {
-        guard let outcome else { return }
+        guard let (receipt, epoch, time) = uncommitted else { return }
+        let settled = commit.relocation?.settled(receipt) ?? receipt
         switch result {
-        case .kept: finish(.success(outcome))
+        case .kept: finish(.success(PubSub.Outcome(settled, epoch: epoch, time: time)))
         case .failed(let failure): finish(.failure(BrokerError(.notKept, failure.message)))
         }
     }
@@ -89,7 +90,7 @@ final class LocalPublisher: WaitingPublisher, CommitWaiter {
     /// Stops waiting, because the waiting task was cancelled. What a journal has begun to keep is published all the
     /// same.
     func cancel() {
-        guard outcome == nil else { return }
+        guard uncommitted == nil else { return }
         if let topic = waitsFor.take() { hub.stopWaiting(self, for: topic) }
         finish(.failure(BrokerError(.cancelled, "The publish was cancelled while it waited")))
     }

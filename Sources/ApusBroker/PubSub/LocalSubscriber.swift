@@ -61,6 +61,8 @@ final class LocalSubscriber: Subscriber {
             tell(topic, hasJoined ? .joined(clientID: clientID) : .left(clientID: clientID))
         case .presenceDropped(let topic, let count):
             tell(topic, .presenceDropped(count: Int(clamping: count)))
+        case .historyUnavailable(let topic):
+            end(BrokerError(.notKept, "What comes next in '\(topic.name)' cannot be read back now"))
         case .overloaded:
             end(BrokerError(.tooManySubscriptions, "The pattern matches more topics than a subscription may have"))
         }

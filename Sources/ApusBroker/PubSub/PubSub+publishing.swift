@@ -85,6 +85,7 @@ extension PubSub {
         ttl: Duration? = nil
     ) async throws(BrokerError) -> Outcome {
         let prepared = try prepare(batch, to: topic, key: key, ttl: ttl)
+        if core.broker.mayBeBehind(topic) { try await core.broker.catchUp(on: [topic]) }
         let id = Self.lastID.add(1, ordering: .relaxed).newValue
         core.start()
         let result = await withTaskCancellationHandler {
@@ -131,7 +132,7 @@ extension PubSub {
             guard (1...CommandScanner.maxKey).contains(key.utf8.count) else {
                 throw BrokerError(.badRequest, "A key is 1 to \(CommandScanner.maxKey) bytes")
             }
-            prepared.keyJSON = Array(jsonString(key).utf8)
+            prepared.keyJSON = jsonBytes(key)
         }
         if let ttl {
             guard Self.lifetimes.contains(ttl) else {

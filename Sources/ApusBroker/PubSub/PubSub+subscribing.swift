@@ -110,6 +110,10 @@ extension PubSub {
         request.waits = options.waitsForTopic
         request.makesTopic = options.createsTopic
         try options.refuseForPattern(topic)
+        if core.broker.mayBeBehind(topic, request.start) {
+            try await core.broker.catchUp(on: [topic])
+            if request.makesTopic { try await core.broker.findOrCreate(named: topic) }
+        }
         core.start()
         let buffer = DeliveryBuffer(limit: options.buffer)
         let (id, receipt) = try await core.loop.subscribe(request, core.options, origin: core.origin, buffer: buffer)

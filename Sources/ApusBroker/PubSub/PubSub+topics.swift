@@ -58,6 +58,17 @@ extension PubSub {
         try core.broker.deleteTopic(named: name)
     }
 
+    /// Purges a topic: its history becomes empty. Offsets go on, subscriptions stay, and one that is behind still gets
+    /// what it has to read. Who comes back to a position before it is told what is missing.
+    ///
+    /// - Returns: how many messages history had.
+    /// - Throws: ``BrokerError`` `.topicNotFound` or `.nameNotAllowed`; `.notKept` if a server shares the topic, has it
+    ///   on a disk, and cannot write there. Nothing is purged then.
+    @discardableResult
+    public func purgeTopic(_ name: String) async throws(BrokerError) -> Int {
+        Int(clamping: try await core.broker.purgeTopic(named: name, now: await core.loop.passed))
+    }
+
     /// All topics, in no particular order.
     public var topics: [TopicInfo] {
         core.broker.topics.map { topic in

@@ -104,7 +104,7 @@ actor PubSubLoop {
         guard subscribers.count < options.maxSubscriptions else {
             throw BrokerError(
                 .tooManySubscriptions,
-                "The limit of \(options.maxSubscriptions) subscriptions is reached"
+                "The limit of \(counted(options.maxSubscriptions, "subscription")) is reached"
             )
         }
         lastID += 1

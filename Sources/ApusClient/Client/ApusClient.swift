@@ -34,8 +34,8 @@ public final class ApusClient: Sendable {
         var isClosed = false
     }
 
-    /// The address of the server.
-    public let address: ServerAddress
+    /// The address of the server: of several, of the one that the last connection was made to, or the next one will be.
+    public var address: ServerAddress { transport.servers.current }
     /// The client's subscriber name on the server.
     public let clientID: String
     let publisher: PublishSession
@@ -45,7 +45,6 @@ public final class ApusClient: Sendable {
     private let jobs: AsyncStream<Job>.Continuation
 
     init(transport: ReconnectingTransport, jobs: AsyncStream<Job>.Continuation) {
-        address = transport.address
         clientID = transport.options.clientID ?? "swift-\(String(UInt32.random(in: .min ... .max), radix: 16))"
         publisher = PublishSession(transport: transport) { session in
             jobs.yield { await session.run() }
@@ -61,7 +60,7 @@ public final class ApusClient: Sendable {
     /// reopened as ``Options/reconnect`` says.
     ///
     /// - Parameters:
-    ///   - address: the server's address and dialect.
+    ///   - address: the server's address and dialect; ``withConnection(toAnyOf:options:isolation:_:)`` takes several.
     ///   - options: the API key, the limits, and the reconnect policy.
     ///   - isolation: the isolation that `body` runs in; by default the caller's.
     ///   - body: uses the client.
@@ -71,7 +70,30 @@ public final class ApusClient: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: (ApusClient) async throws -> Result
     ) async throws -> Result {
-        let transport = ReconnectingTransport(address: address, options: options, environment: .init())
+        let transport = ReconnectingTransport(servers: [address], options: options, environment: .init())
+        return try await withConnection(transport, isolation: isolation, body)
+    }
+
+    /// The same with several servers, of which the client uses one at a time.
+    ///
+    /// It begins with the first. When a server cannot be reached, takes no clients now, or says that it goes away, the
+    /// client moves on to the next one, and after the last one to the first. It tries all of them before it waits, and
+    /// ``ReconnectPolicy`` counts such rounds. A connection that breaks is made again to the same server, if that can
+    /// be reached.
+    ///
+    /// Subscriptions take their positions along. A server that does not have them, because it shares no messages with
+    /// the one before, replays what it has, and the subscription gets a gap. Publishes that were not acknowledged are
+    /// sent again with the same ids; the server before may have them, too.
+    ///
+    /// - Parameter servers: at least one, all with the same credential and dialect.
+    public static func withConnection<Result: Sendable>(
+        toAnyOf servers: [ServerAddress],
+        options: Options = Options(),
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (ApusClient) async throws -> Result
+    ) async throws -> Result {
+        guard !servers.isEmpty else { throw ClientError(.badAddress, "there is no server in the list") }
+        let transport = ReconnectingTransport(servers: servers, options: options, environment: .init())
         return try await withConnection(transport, isolation: isolation, body)
     }
 
@@ -80,7 +102,7 @@ public final class ApusClient: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: (ApusClient) async throws -> Result
     ) async throws -> Result {
-        if transport.options.requiresConnection { transport.spare.put(try await transport.connect()) }
+        if transport.options.requiresConnection { transport.spare.put(try await transport.connectToAny()) }
         let (jobs, continuation) = AsyncStream.makeStream(of: Job.self)
         let client = ApusClient(transport: transport, jobs: continuation)
         return try await withThrowingTaskGroup(of: Void.self, isolation: isolation) { group in
@@ -90,7 +112,7 @@ public final class ApusClient: Sendable {
                 }
                 // Sessions that have not started yet never will.
                 for session in client.state.withLock({ $0.registry.sessions }) { await session.finish(.clientClosed) }
-                if let spare = transport.spare.take() { await transport.close(spare) }
+                if let spare = transport.spare.take() { await transport.close(spare.connection) }
             }
             defer {
                 client.close()

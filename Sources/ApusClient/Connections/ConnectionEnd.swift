@@ -7,6 +7,8 @@ struct ConnectionEnd: Sendable {
     var reconnectAfter: Duration?
     /// Whether the server has executed a command on this connection.
     var wasUseful = false
+    /// Whether there was a connection at all.
+    var wasMade = false
     /// How long the connection lasted.
     var lasted: Duration = .zero
     /// Whether the session needs another connection.
@@ -50,6 +52,13 @@ struct ConnectionEnd: Sendable {
         }
     }
 
+    /// Whether another server may do better: this one cannot be reached, takes nobody now, or goes away.
+    var movesOn: Bool {
+        guard reaction == .retry || reaction == .retryPatiently else { return false }
+        if let close = error.close { return WebSocketClose.ofServersThatGoAway.contains(close.code) }
+        return !wasMade && error.code != .tokenUnavailable
+    }
+
     private func reaction(to close: WebSocketClose) -> Reaction {
         switch (close.code, close.reason) {
         // Normal closes, protocol errors, and messages that are too big.
@@ -67,18 +76,42 @@ struct ConnectionEnd: Sendable {
     }
 }
 
+extension WebSocketClose {
+    /// SHUTDOWN, and what a proxy says of a server that restarts; OVERLOADED.
+    fileprivate static let ofServersThatGoAway: Set<UInt16> = [1001, 1012, 1013]
+}
+
 /// Counts attempts and computes the wait before the next one: exponential backoff with full jitter.
+///
+/// With several servers an attempt is a round: all of them are tried, one right after the other.
 struct Backoff {
+    /// The servers that were tried since the last wait.
+    private struct Round {
+        private(set) var tried = 0
+        /// When the first of them wants to be asked again, if all have said so.
+        private(set) var told: Duration?
+
+        mutating func note(_ wait: Duration?) {
+            let isFirst = tried == 0
+            tried += 1
+            guard let wait, isFirst || told != nil else { return told = nil }
+            told = min(told ?? wait, wait)
+        }
+    }
+
     /// How many tokens in a row a server may refuse.
     private static let maxRefusals = 5
 
     private let policy: ApusClient.ReconnectPolicy
+    private let servers: Int
+    private var round = Round()
     private var attempts = 0
     private var refusals = 0
     private var isPatient = false
 
-    init(_ policy: ApusClient.ReconnectPolicy) {
+    init(_ policy: ApusClient.ReconnectPolicy, servers: Int = 1) {
         self.policy = policy
+        self.servers = servers
     }
 
     /// How long to wait after this disconnect; `nil` to give up.
@@ -95,12 +128,19 @@ struct Backoff {
             isPatient = false
         }
         if reaction != .retry { isPatient = true }
+        var told = disconnect.reconnectAfter ?? disconnect.error.problem?.retryAfter.map { .seconds($0) }
+        if !disconnect.movesOn || disconnect.wasUseful { round = Round() }
+        if disconnect.movesOn {
+            round.note(told)
+            if !disconnect.wasMade {
+                if round.tried < servers { return .zero }
+                told = round.told
+            }
+            if round.tried >= servers { round = Round() }
+        }
         attempts += 1
         if let maxAttempts = policy.maxAttempts, attempts > maxAttempts { return nil }
-        if let told = disconnect.reconnectAfter ?? disconnect.error.problem?.retryAfter.map({ .seconds($0) }) {
-            return told
-        }
-        return random(policy.ceiling(attempt: attempts))
+        return told ?? random(policy.ceiling(attempt: attempts))
     }
 }
 

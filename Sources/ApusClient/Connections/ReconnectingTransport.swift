@@ -2,7 +2,7 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// Keeps one connection to the server: connects, hands the connection to its session, and reconnects when it is lost.
+/// Keeps one connection to a server: connects, hands the connection to its session, and reconnects when it is lost.
 struct ReconnectingTransport: Sendable {
     /// Sleep and randomness, which tests replace.
     struct Environment: Sendable {
@@ -11,15 +11,21 @@ struct ReconnectingTransport: Sendable {
         var now: @Sendable () -> ContinuousClock.Instant = { .now }
     }
 
+    /// A connection, and to whom it is.
+    struct Made: Sendable {
+        let connection: WebSocketConnection
+        let server: ServerAddress
+    }
+
     /// A connection that was made before a session needed one. The first session that needs one takes it.
     final class Spare: Sendable {
-        private let connection = Mutex<WebSocketConnection?>(nil)
+        private let connection = Mutex<Made?>(nil)
 
-        func put(_ connection: WebSocketConnection) {
+        func put(_ connection: Made) {
             self.connection.withLock { $0 = connection }
         }
 
-        func take() -> WebSocketConnection? {
+        func take() -> Made? {
             connection.withLock { connection in
                 defer { connection = nil }
                 return connection
@@ -30,27 +36,50 @@ struct ReconnectingTransport: Sendable {
     /// The shortest pause, so that small random values do not cause a burst of attempts.
     private static let shortestPause = Duration.milliseconds(50)
 
-    let address: ServerAddress
+    /// One for all connections.
+    let servers: ServerList
     let options: ApusClient.Options
     let environment: Environment
     /// One for all connections, so that they share the calls of a token provider.
     let credential: Credential
     let spare = Spare()
 
-    init(address: ServerAddress, options: ApusClient.Options, environment: Environment) {
-        self.address = address
+    init(servers: [ServerAddress], options: ApusClient.Options, environment: Environment) {
+        self.servers = ServerList(servers)
         self.options = options
         self.environment = environment
         credential = options.credential
     }
 
-    /// Connects once.
-    func connect() async throws(ClientError) -> WebSocketConnection {
+    /// Connects to the first server that can be reached. Throws the error of the last one if none can.
+    func connectToAny() async throws(ClientError) -> Made {
+        for _ in 1..<servers.all.count {
+            do {
+                return try await connect()
+            } catch {
+                guard ConnectionEnd(error: error).movesOn else { throw error }
+            }
+        }
+        return try await connect()
+    }
+
+    /// Connects once. If that fails, the next attempt may be for another server.
+    private func connect() async throws(ClientError) -> Made {
+        let server = servers.current
+        do {
+            return Made(connection: try await connect(to: server), server: server)
+        } catch {
+            if ConnectionEnd(error: error).movesOn { servers.moveOn(from: server) }
+            throw error
+        }
+    }
+
+    private func connect(to server: ServerAddress) async throws(ClientError) -> WebSocketConnection {
         var configuration = options.connection
         configuration.apiKey = options.apiKey
         configuration.token = try await credential.currentToken()
         configuration.idleTimeout = options.idleTimeout > .zero ? TimeAmount(options.idleTimeout) : nil
-        return try await WebSocketConnection.connect(to: address, configuration: configuration)
+        return try await WebSocketConnection.connect(to: server, configuration: configuration)
     }
 
     /// Serves one connection after the other until the task is cancelled or reconnecting is useless. Returns the
@@ -62,7 +91,7 @@ struct ReconnectingTransport: Sendable {
         onLoss: @Sendable (ConnectionEnd) -> Void = { _ in },
         _ serve: @Sendable (WebSocketConnection) async -> ConnectionEnd
     ) async -> ClientError {
-        var backoff = Backoff(options.reconnect)
+        var backoff = Backoff(options.reconnect, servers: servers.all.count)
         while true {
             let disconnect = await serveOnce(serve)
             onLoss(disconnect)
@@ -92,22 +121,25 @@ struct ReconnectingTransport: Sendable {
     }
 
     private func serveOnce(_ serve: @Sendable (WebSocketConnection) async -> ConnectionEnd) async -> ConnectionEnd {
-        let connection: WebSocketConnection
+        let made: Made
         do {
             if let spare = spare.take() {
-                connection = spare
+                made = spare
             } else {
-                connection = try await connect()
+                made = try await connect()
             }
         } catch {
             return classified(ConnectionEnd(error: error))
         }
         options.onConnectionChange?(.connected)
-        options.logger.debug("connected", metadata: ["server.address": "\(address.authority)"])
+        options.logger.debug("connected", metadata: ["server.address": "\(made.server.authority)"])
         let start = ContinuousClock.now
-        var disconnect = await serve(connection)
+        var disconnect = await serve(made.connection)
+        disconnect.wasMade = true
         disconnect.lasted = ContinuousClock.now - start
-        return classified(disconnect)
+        disconnect = classified(disconnect)
+        if disconnect.movesOn { servers.moveOn(from: made.server) }
+        return disconnect
     }
 
     /// Adds what the credential has to say about the end.

@@ -48,4 +48,35 @@ extension RESTClient {
             throw ClientError.network(error, to: address)
         }
     }
+
+    /// Opens an event stream and holds it open.
+    ///
+    /// - Returns: after what time it ended; `nil` if it was still open in the end.
+    package func holdStream(
+        _ path: String,
+        for time: Duration,
+        patience: TimeAmount
+    ) async throws(ClientError) -> Duration? {
+        var request = try await request(.GET, path)
+        request.headers.add(name: "Accept", value: "text/event-stream")
+        do {
+            let response = try await Self.http.execute(request, timeout: patience + TimeAmount(time))
+            let start = ContinuousClock.now
+            return await withTaskGroup(of: Duration?.self) { group in
+                group.addTask {
+                    // One that is cut ends with an error.
+                    do { for try await _ in response.body {} } catch {}
+                    return Task.isCancelled ? nil : ContinuousClock.now - start
+                }
+                group.addTask {
+                    try? await Task.sleep(for: time)
+                    return nil
+                }
+                defer { group.cancelAll() }
+                return await group.next() ?? nil
+            }
+        } catch {
+            throw ClientError.network(error, to: address)
+        }
+    }
 }

@@ -8,8 +8,10 @@ public import NIOHTTP1
 /// Every call is one request with its own deadline; nothing is retried. All errors are `ClientError`s: an error status
 /// becomes `unauthorized` or `refused` with the server's `problem`.
 public struct RESTClient: Sendable {
-    /// The address of the server.
+    /// The address of the server: of several, the first.
     public let address: ServerAddress
+    /// Those that are asked when no connection can be made to the ones before.
+    private let others: [ServerAddress]
     private let credential: Credential
     private let timeout: TimeAmount
 
@@ -47,15 +49,26 @@ public struct RESTClient: Sendable {
         self.init(address: address, credential: credential, timeout: timeout)
     }
 
-    package init(address: ServerAddress, credential: Credential, timeout: TimeAmount = .seconds(10)) {
+    package init(
+        address: ServerAddress,
+        others: [ServerAddress] = [],
+        credential: Credential,
+        timeout: TimeAmount = .seconds(10)
+    ) {
         self.address = address
+        self.others = others
         self.credential = credential
         self.timeout = timeout
     }
 
     /// The same server and credential with another dialect.
     package func speaking(_ dialect: Dialect) -> RESTClient {
-        RESTClient(address: address.speaking(dialect), credential: credential, timeout: timeout)
+        RESTClient(
+            address: address.speaking(dialect),
+            others: others.map { $0.speaking(dialect) },
+            credential: credential,
+            timeout: timeout
+        )
     }
 
     /// All topics, in the server's order.
@@ -99,7 +112,25 @@ public struct RESTClient: Sendable {
         headers: [(String, String)] = [],
         body: String? = nil
     ) async throws(ClientError) -> RESTResponse {
-        var request = try await request(method, path)
+        for address in ([address] + others).dropLast() {
+            do {
+                return try await send(method, path, headers, body, to: address)
+            } catch {
+                // The server may have done what it was asked for, if there was a connection.
+                guard error.isBeforeConnection else { throw error }
+            }
+        }
+        return try await send(method, path, headers, body, to: others.last ?? address)
+    }
+
+    private func send(
+        _ method: HTTPMethod,
+        _ path: String,
+        _ headers: [(String, String)],
+        _ body: String?,
+        to address: ServerAddress
+    ) async throws(ClientError) -> RESTResponse {
+        var request = try await request(method, path, to: address)
         request.headers.add(contentsOf: headers)
         if let body {
             if !request.headers.contains(name: "content-type") {
@@ -121,7 +152,12 @@ public struct RESTClient: Sendable {
     }
 
     /// A request with the credential.
-    func request(_ method: HTTPMethod, _ path: String) async throws(ClientError) -> HTTPClientRequest {
+    func request(
+        _ method: HTTPMethod,
+        _ path: String,
+        to server: ServerAddress? = nil
+    ) async throws(ClientError) -> HTTPClientRequest {
+        let address = server ?? address
         var request = HTTPClientRequest(url: address.restBase + path)
         request.method = method
         if address.isSecure { request.tlsConfiguration = try address.tls.configuration() }

@@ -101,7 +101,7 @@ enum ImportLine {
             offset: try members.offset("offset"),
             text: Array(text),
             id: id,
-            key: key.map { Array(jsonString($0).utf8) },
+            key: key.map { jsonBytes($0) },
             time: time,
             expires: try members.time("expires")
         )

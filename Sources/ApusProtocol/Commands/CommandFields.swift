@@ -15,9 +15,7 @@ enum CommandField: UInt8 {
         }
         switch name.length {
         case 4: self = name == "type" ? .type : name == "echo" || name == "wait" ? .extension : .other
-        case 5:
-            self =
-                name == "topic" ? .topic : name == "since" || name == "queue" || name == "token" ? .extension : .other
+        case 5: self = name == "topic" ? .topic : Self.extensionOfFive(name)
         case 6: self = name == "last_n" ? .lastN : .other
         case 7: self = name == "message" ? .message : Self.otherOfSeven(name)
         case 9: self = name == "client_id" ? .clientID : name == "positions" ? .extension : .other
@@ -31,6 +29,11 @@ enum CommandField: UInt8 {
     @inline(__always)
     private static func otherOfSeven(_ name: ShortName) -> CommandField {
         name == "api_key" ? .apiKey : name == "outcome" ? .extension : .other
+    }
+
+    @inline(__always)
+    private static func extensionOfFive(_ name: ShortName) -> CommandField {
+        name == "since" || name == "queue" || name == "token" || name == "trace" ? .extension : .other
     }
 
     @inline(__always)

@@ -67,6 +67,7 @@ extension CommandScanner {
         case .auth:
             // With extensions, `token` may replace it.
             if fields.hasExtensions, fields.apiKey.isAbsent { break }
+            if fields.apiKey.isAbsent { throw FieldError(message: "'api_key' or 'token' is required") }
             command.apiKey = try text(fields.apiKey, named: "api_key", in: bytes)
         }
         return command
@@ -113,7 +114,11 @@ extension CommandScanner {
         case "publish": return .publish
         case "ping": return .ping
         case "auth": return .auth
-        case let name?: throw FieldError(message: "unknown 'type': '\(String(name.unicodeScalars.prefix(64)))'")
+        case let name?:
+            let shown = String(name.unicodeScalars.prefix(64))
+            throw FieldError(
+                message: "unknown 'type': '\(shown)'; it must be subscribe, unsubscribe, publish, ping or auth"
+            )
         case nil: throw FieldError("type", "must not hold a lone surrogate")
         }
     }

@@ -1,6 +1,6 @@
 /// A member of a command that only extensions know.
 enum ExtensionField: Int, CaseIterable {
-    case positions, since, overflow, queue, echo, presence, wait, outcome, ttl, key, messages
+    case positions, since, overflow, queue, echo, presence, wait, outcome, ttl, key, messages, trace
 
     fileprivate init?(_ name: ShortName) {
         switch name {
@@ -15,6 +15,7 @@ enum ExtensionField: Int, CaseIterable {
         case "ttl": self = .ttl
         case "key": self = .key
         case "messages": self = .messages
+        case "trace": self = .trace
         default: return nil
         }
     }
@@ -23,7 +24,7 @@ enum ExtensionField: Int, CaseIterable {
 /// The values of the extension members. If a name occurs twice, the last value counts.
 struct ExtensionFields {
     /// The count must equal the number of fields.
-    private var values = InlineArray<11, JSONToken>(repeating: .absent)
+    private var values = InlineArray<12, JSONToken>(repeating: .absent)
 
     init(in bytes: UnsafeRawBufferPointer) {
         guard var members = JSONMembers(of: JSONMembers.root(of: bytes), in: bytes) else { return }
@@ -68,6 +69,9 @@ struct ExtensionFields {
         return value
     }
 
+    private static let sinceForms: StaticString =
+        #"must be a position such as {"epoch":"k3v9","offset":42}, a duration such as "10m", an RFC 3339 time or "all""#
+
     func since(in bytes: UnsafeRawBufferPointer) throws(FieldError) -> ReplayStart? {
         let token = self[.since]
         switch token.kind {
@@ -75,13 +79,13 @@ struct ExtensionFields {
             return nil
         case .string, .escapedString:
             guard let start = try text(.since, in: bytes).flatMap({ ReplayStart($0) }) else {
-                throw FieldError("since", #"must be a position, a duration such as "10m", an RFC 3339 time or "all""#)
+                throw FieldError("since", Self.sinceForms)
             }
             return start
         case .object:
             return try position(token, in: bytes)
         default:
-            throw FieldError("since", #"must be a position, a duration such as "10m", an RFC 3339 time or "all""#)
+            throw FieldError("since", Self.sinceForms)
         }
     }
 

@@ -17,6 +17,8 @@ package struct PublishExtensions: Sendable, Equatable {
     /// The lifetime in milliseconds.
     package var ttl: Int64?
     package var key: String?
+    /// Where the messages' trace goes on.
+    package var trace: TraceContext?
     /// The batch, if there is one instead of `message`.
     package var messages: [Message]?
     /// Whether the command has any of these fields.
@@ -44,7 +46,7 @@ extension CommandScanner {
         guard command.hasExtensions else { return .success(result) }
         do throws(FieldError) {
             let fields = ExtensionFields(in: bytes)
-            result.isUsed = fields.isAnyGiven(of: .outcome, .ttl, .key, .messages)
+            result.isUsed = fields.isAnyGiven(of: .outcome, .ttl, .key, .messages, .trace)
             result.outcome = try fields.flag(.outcome, in: bytes) ?? false
             result.ttl = try ttl(fields[.ttl], in: bytes)
             if let key = try fields.text(.key, in: bytes) {
@@ -53,6 +55,8 @@ extension CommandScanner {
                 }
                 result.key = key
             }
+            // What is no trace context is passed over, as its standard asks.
+            result.trace = fields[.trace].text.flatMap { trace($0, in: bytes) }
             result.messages = try messages(fields[.messages], dialect: dialect, max: maxBatch, in: bytes)
             switch (result.messages == nil, command.message.isEmpty) {
             case (true, true): throw FieldError("message", "is required")
@@ -78,6 +82,12 @@ extension CommandScanner {
         return id
     }
 
+    private func trace(_ text: JSONStringSpan, in bytes: UnsafeRawBufferPointer) -> TraceContext? {
+        text.hasEscapes
+            ? text.string(in: bytes).flatMap { TraceContext($0) }
+            : TraceContext(utf8: UnsafeRawBufferPointer(rebasing: bytes[text.range]))
+    }
+
     /// A duration such as `"30s"`, or a number of seconds; in milliseconds.
     private func ttl(_ token: JSONToken, in bytes: UnsafeRawBufferPointer) throws(FieldError) -> Int64? {
         guard token.kind != .absent else { return nil }
@@ -100,7 +110,7 @@ extension CommandScanner {
         var result: [PublishExtensions.Message] = []
         while let (_, element) = elements.next() {
             guard result.count < max else {
-                throw FieldError(message: "'messages' must be at most \(max) messages")
+                throw FieldError(message: "'messages' must be at most \(counted(max, "message"))")
             }
             do throws(FieldError) {
                 result.append(try message(element, dialect: dialect, in: bytes))

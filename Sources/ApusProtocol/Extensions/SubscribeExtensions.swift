@@ -40,6 +40,8 @@ package struct SubscribeExtensions: Sendable, Equatable {
     package var presence = false
     /// Whether to wait for a topic that does not exist.
     package var wait = false
+    /// Whether events contain the trace context that their messages were published with.
+    package var trace = false
     /// Whether the command has any of these fields. Events then also contain their keys.
     package var isUsed = false
 
@@ -76,7 +78,17 @@ extension CommandScanner {
             result.echo = try fields.flag(.echo, in: bytes) ?? true
             result.presence = try fields.flag(.presence, in: bytes) ?? false
             result.wait = try fields.flag(.wait, in: bytes) ?? false
-            result.isUsed = fields.isAnyGiven(of: .positions, .since, .overflow, .queue, .echo, .presence, .wait)
+            result.trace = try fields.flag(.trace, in: bytes) ?? false
+            result.isUsed = fields.isAnyGiven(
+                of: .positions,
+                .since,
+                .overflow,
+                .queue,
+                .echo,
+                .presence,
+                .wait,
+                .trace
+            )
             return .success(result)
         } catch {
             return .failure(CommandError(message: error.message, requestID: command.requestID))

@@ -22,7 +22,9 @@ package struct TopicDeclaration: Sendable, Equatable {
         var text = text
         return text.withUTF8 { buffer in
             let bytes = UnsafeRawBufferPointer(buffer)
-            guard JSONDocument.isValid(bytes) else { return .failure(CommandError(message: "it is not valid JSON")) }
+            if let fault = JSONDocument.fault(in: bytes) {
+                return .failure(CommandError(message: #"it is \#(fault); write a list such as [{"name":"orders"}]"#))
+            }
             let root = JSONMembers.root(of: bytes)
             guard root.kind == .array, var elements = JSONMembers(of: root, in: bytes) else {
                 return .failure(CommandError(message: "it must be a list"))
@@ -64,7 +66,9 @@ package struct TopicDeclaration: Sendable, Equatable {
             name = text
         }
         guard !name.isEmpty else { throw FieldError("name", "is required") }
-        guard isAllowed(name) else { throw FieldError("name", "is not allowed for a topic") }
+        guard isAllowed(name) else {
+            throw FieldError("name", "must be 1 to 255 bytes without control characters, '*' and '>'")
+        }
         members = JSONMembers(of: token, in: bytes)
         while let (key, value) = members?.next() {
             guard let key = key.string(in: bytes), key != "name" else { continue }

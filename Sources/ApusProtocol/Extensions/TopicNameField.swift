@@ -2,7 +2,7 @@
 package enum TopicNameField {
     /// Reads the member `name`. Of a repeated member, the last counts.
     package static func read(_ bytes: UnsafeRawBufferPointer) -> Result<String, CommandError> {
-        guard JSONDocument.isValid(bytes) else { return .failure(CommandError(message: "The body is not valid JSON")) }
+        if let fault = JSONDocument.fault(in: bytes) { return .failure(CommandError(message: "The body is \(fault)")) }
         let root = JSONMembers.root(of: bytes)
         guard root.kind == .object, var members = JSONMembers(of: root, in: bytes) else {
             return .failure(CommandError(message: "The body must be a JSON object"))

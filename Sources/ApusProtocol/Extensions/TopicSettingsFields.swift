@@ -31,7 +31,7 @@ package struct TopicSettingsFields: Sendable, Equatable {
     ) -> Result<TopicSettingsFields, CommandError> {
         var result = TopicSettingsFields()
         guard !bytes.isEmpty else { return .success(result) }
-        guard JSONDocument.isValid(bytes) else { return .failure(CommandError(message: "The body is not valid JSON")) }
+        if let fault = JSONDocument.fault(in: bytes) { return .failure(CommandError(message: "The body is \(fault)")) }
         let root = JSONMembers.root(of: bytes)
         guard root.kind == .object, var members = JSONMembers(of: root, in: bytes) else {
             return .failure(CommandError(message: "The body must be a JSON object"))
@@ -45,6 +45,10 @@ package struct TopicSettingsFields: Sendable, Equatable {
             return .failure(CommandError(message: error.message))
         }
     }
+
+    /// The names in ``set(_:to:in:maxQueue:)``, for messages.
+    private static let names =
+        "history, history_age, history_bytes, queue, overflow, durability, dedupe_window, ttl, topic_rate, topic_burst"
 
     mutating func set(
         _ name: String,
@@ -66,7 +70,7 @@ package struct TopicSettingsFields: Sendable, Equatable {
         case "topic_burst": topicBurst = .some(try value.integer(1...Rate.most))
         default:
             let shown = String(name.unicodeScalars.prefix(64))
-            throw FieldError(message: "'\(shown)' is no setting of a topic")
+            throw FieldError(message: "'\(shown)' is no setting of a topic; those are \(Self.names)")
         }
     }
 }

@@ -41,24 +41,38 @@ public struct EventEncoding: Hashable, Sendable {
         }
     }
 
-    /// All three in one byte, for fast comparison with the usual encodings.
+    /// All four in one byte, for fast comparison with the usual encodings.
     @usableFromInline let code: UInt8
 
-    public init(_ dialect: Dialect, _ detail: Detail = .plain, framing: Framing = .webSocket) {
-        code = dialect.rawValue | detail.rawValue << 1 | framing.rawValue << 3
+    /// - Parameter isTraced: whether an event has its trace context, if there is one.
+    public init(_ dialect: Dialect, _ detail: Detail = .plain, framing: Framing = .webSocket, isTraced: Bool = false) {
+        code = dialect.rawValue | detail.rawValue << 1 | (isTraced ? Self.traced : 0) | framing.rawValue << 4
     }
+
+    /// Not derived, as other modules then call it for each delivery.
+    @inlinable
+    public static func == (left: Self, right: Self) -> Bool { left.code == right.code }
+
+    private static let traced: UInt8 = 1 << 3
 
     public static let base = EventEncoding(.base)
     public static let v1 = EventEncoding(.v1)
 
     public var dialect: Dialect { Dialect(rawValue: code & 1) ?? .base }
     public var detail: Detail { Detail(rawValue: code >> 1 & 3) ?? .plain }
-    public var framing: Framing { Framing(rawValue: code >> 3) ?? .webSocket }
+    public var framing: Framing { Framing(rawValue: code >> 4) ?? .webSocket }
 
     /// Whether this encoding may compress events.
     @inlinable
-    public var isDeflated: Bool { code >> 3 >= 3 }
+    public var isDeflated: Bool { code >> 4 >= 3 }
 
     /// The same encoding without compression.
-    public var inflated: EventEncoding { isDeflated ? EventEncoding(dialect, detail) : self }
+    public var inflated: EventEncoding { isDeflated ? EventEncoding(dialect, detail, isTraced: isTraced) : self }
+
+    public var isTraced: Bool { code & Self.traced != 0 }
+
+    /// The same encoding without trace contexts.
+    public var untraced: EventEncoding {
+        isTraced ? EventEncoding(dialect, detail, framing: framing) : self
+    }
 }

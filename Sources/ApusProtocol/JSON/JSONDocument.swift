@@ -22,6 +22,29 @@ package enum JSONDocument {
         return lexer.skipWhitespace(from: value.end) >= bytes.count
     }
 
+    /// What is wrong with a text, and where, as the end of a sentence; `nil` if it is JSON.
+    package static func fault(in bytes: UnsafeRawBufferPointer, maxDepth: Int = maxDepth) -> String? {
+        guard let base = bytes.baseAddress, !bytes.isEmpty else { return "not valid JSON: it is empty" }
+        var validator = UTF8Validator()
+        guard validator.consume(bytes), validator.isComplete else { return "not valid UTF-8" }
+        let lexer = JSONLexer(base: base, count: bytes.count)
+        var start = 0
+        let first = lexer.nextByte(at: &start)
+        do throws(JSONError) {
+            let value = try lexer.value(
+                at: start,
+                startingWith: first,
+                depth: 0,
+                maxDepth: min(maxDepth, Self.maxDepth)
+            )
+            let end = lexer.skipWhitespace(from: value.end)
+            if end < bytes.count { throw JSONError(reason: .trailingBytes, offset: end) }
+            return nil
+        } catch {
+            return error.text(of: "value")
+        }
+    }
+
     /// The members of a text that is one object, each with the place of its value; `nil` for any other text.
     ///
     /// A member is left out if its name has a lone surrogate: no string is equal to that name.

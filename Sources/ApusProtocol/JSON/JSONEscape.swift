@@ -28,6 +28,23 @@ public func jsonString(_ text: String) -> String {
     return String(buffer: buffer)
 }
 
+/// The same as bytes.
+package func jsonBytes(_ text: String) -> [UInt8] {
+    var text = text
+    let plain: [UInt8]? = text.withUTF8 { utf8 in
+        let bytes = UnsafeRawBufferPointer(utf8)
+        guard endOfPlainText(bytes, from: 0) == bytes.count else { return nil }
+        return [UInt8](unsafeUninitializedCapacity: bytes.count + 2) { output, count in
+            let output = UnsafeMutableRawBufferPointer(output)
+            output[0] = UInt8(ascii: "\"")
+            UnsafeMutableRawBufferPointer(rebasing: output[1...]).copyMemory(from: bytes)
+            output[bytes.count + 1] = UInt8(ascii: "\"")
+            count = bytes.count + 2
+        }
+    }
+    return plain ?? Array(jsonString(text).utf8)
+}
+
 /// The first position at or after `start` whose byte must be escaped, or the end.
 private func endOfPlainText(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
     guard let base = bytes.baseAddress else { return 0 }

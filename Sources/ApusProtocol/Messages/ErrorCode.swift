@@ -106,4 +106,12 @@ package struct Disconnect: Sendable, Equatable {
     package static let noPong = Disconnect(1008, "NO_PONG")
     package static let messageTooBig = Disconnect(1009, "MESSAGE_TOO_BIG")
     package static let overloaded = Disconnect(1013, "OVERLOADED")
+
+    /// The reasons of all of these.
+    package static let reasons = Set(
+        [
+            topicDeleted, shutdown, protocolError, invalidUTF8, invalidCompression, slowConsumer, unauthorized,
+            forbidden, tokenExpired, revoked, kicked, rateLimited, noPong, messageTooBig, overloaded,
+        ].map(\.reason)
+    )
 }

@@ -53,6 +53,18 @@ package struct EventTemplate: Sendable {
         package let time: UnsafeRawBufferPointer
     }
 
+    /// Whether these bytes are a base frame of this template, but for what the message and the time say.
+    package func recognizes(_ frame: UnsafeRawBufferPointer) -> Bool {
+        let suffix = Dialect.base.timeKey.size + Timestamp.textSize + Self.tail.size
+        guard frame.first == 0x80 | Opcode.text.rawValue, let payload = FrameHeader.payload(ofFirstOf: frame),
+            payload.upperBound == frame.count, payload.count > prefix.count + suffix,
+            frame[payload].starts(with: prefix), frame[payload].last == UInt8(ascii: "}")
+        else { return false }
+        let key = Dialect.base.timeKey
+        let found = frame[(frame.count - suffix)...].prefix(key.size)
+        return key.withUTF8Buffer { found.elementsEqual($0) }
+    }
+
     /// Splits a base frame of this template into its parts.
     package func parts(of frame: UnsafeRawBufferPointer) -> Parts {
         let suffix = Dialect.base.timeKey.size + Timestamp.textSize + Self.tail.size
@@ -72,31 +84,28 @@ package struct EventTemplate: Sendable {
     /// - Parameters:
     ///   - key: the publication's key as a quoted JSON string, if it has one.
     ///   - offset: the publication's position in the log.
+    ///   - trace: the publication's trace context as a quoted JSON string, if it has one.
     package func transcode(
         _ frame: UnsafeRawBufferPointer,
         to encoding: EventEncoding,
         key: [UInt8]?,
         offset: UInt64,
+        trace: [UInt8]? = nil,
         into buffer: inout ByteBuffer
     ) {
         let parts = parts(of: frame)
-        var members = ByteBuffer()
-        if encoding.detail != .plain {
-            // Reserve once instead of growing: names, quotes and an offset take less than 64 bytes.
-            members.reserveCapacity(64 + (key?.count ?? 0))
-            if let key {
-                members.writeStaticString(#","key":"#)
-                members.writeBytes(key)
-            }
-        }
-        if encoding.detail == .positioned { members.writeString(#","offset":\#(offset)"#) }
+        let members = EventMembers(
+            key: encoding.detail == .plain ? nil : key,
+            offset: encoding.detail == .positioned ? DecimalText(offset) : nil,
+            trace: encoding.isTraced ? trace : nil
+        )
         switch encoding.framing {
         case .webSocket, .deflated, .deflatedNarrow:
             let payload = payloadSize(message: parts.message.count, dialect: encoding.dialect)
-            buffer.writeTextFrame(payload: payload + members.readableBytes) { writer in
+            buffer.writeTextFrame(payload: payload + members.size) { writer in
                 writer.put(prefix)
                 writer.put(parts.message)
-                members.withUnsafeReadableBytes { writer.put($0) }
+                members.write { writer.put($0) }
                 writer.put(encoding.dialect.timeKey)
                 writer.put(parts.time)
                 writer.put(Self.tail)
@@ -107,7 +116,7 @@ package struct EventTemplate: Sendable {
             buffer.writeStaticString("data: ")
             buffer.writeBytes(prefix)
             appendLines(parts.message, to: &buffer)
-            buffer.writeBuffer(&members)
+            members.write { buffer.writeBytes($0) }
             buffer.writeString("\(encoding.dialect.timeKey)")
             buffer.writeBytes(parts.time)
             buffer.writeStaticString("\"}\n\n")

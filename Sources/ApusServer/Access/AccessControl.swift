@@ -171,6 +171,11 @@ final class AccessControl: Sendable {
         authenticator.withRevocations { $0.page(after: id, limit: limit) }
     }
 
+    /// Reads or changes the list as a whole.
+    func withRevocations<Result>(_ body: (inout Revocations) -> Result) -> Result {
+        authenticator.withRevocations(body)
+    }
+
     /// Drops the revocations that no token can need any more.
     func forgetExpiredRevocations() {
         let now = now()

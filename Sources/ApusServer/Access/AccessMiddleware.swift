@@ -49,7 +49,9 @@ extension Problem {
 extension AccessControl.Admission {
     /// Why a client is not admitted, in a sentence for the client.
     var refusal: String {
-        guard case .refused(let error) = self else { return "A valid API key or token is required" }
+        guard case .refused(let error) = self else {
+            return "A valid API key or token is required: X-API-Key: KEY or Authorization: Bearer TOKEN"
+        }
         return error.reason.prefix(1).uppercased() + error.reason.dropFirst()
     }
 }

@@ -53,7 +53,8 @@ struct SiteMiddleware: RouterMiddleware {
         var fields: HTTPFields = [
             .accessControlAllowMethods: methods,
             .accessControlAllowHeaders: """
-            Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key
+            Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, \
+            X-API-Key
             """,
             .accessControlMaxAge: "600",
         ]

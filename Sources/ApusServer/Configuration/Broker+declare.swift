@@ -8,11 +8,11 @@ extension Broker {
     ///
     /// - Throws: ``BrokerError`` `.nameNotAllowed` or `.tooManyTopics`. Earlier topics of the list are then already
     ///   declared.
-    func declare(_ topics: [TopicDeclaration], logger: Logger) throws(BrokerError) {
+    func declare(_ topics: [TopicDeclaration], logger: Logger) async throws(BrokerError) {
         guard !topics.isEmpty else { return }
         var made = 0
         for topic in topics {
-            let isNew = try putTopic(named: topic.name) { $0.change(to: topic.settings) }.isNew
+            let isNew = try await put(named: topic.name, topic.settings).isNew
             made += isNew ? 1 : 0
         }
         logger.info("topics declared", metadata: ["made": "\(made)", "there": "\(topics.count - made)"])

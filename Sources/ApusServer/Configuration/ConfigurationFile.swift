@@ -8,7 +8,8 @@ struct ConfigurationFile {
 
     private(set) var values: [String: RawValue] = [:]
     private(set) var warnings: [String] = []
-    private let source: String
+    private let path: String
+    private let lines: ConfigurationLines
 
     /// - Parameter origin: what named the file, such as `flag --config`.
     init(path: String, origin: String) throws(ConfigurationError) {
@@ -27,13 +28,19 @@ struct ConfigurationFile {
         } catch {
             throw unusable(error.reason)
         }
-        source = "file \(path)"
+        self.path = path
+        lines = ConfigurationLines(text)
         switch root {
         case .mapping(let members): try takeMembers(members)
         // The file has only comments.
         case .null: break
         default: throw unusable("is not a mapping of settings to values")
         }
+    }
+
+    /// Where a setting comes from: the file, and the line where that is known.
+    func source(of key: String) -> String {
+        "file \(path)" + (lines[key].map { ":\($0)" } ?? "")
     }
 
     /// Decides by the file's extension, or else by its first characters.
@@ -53,9 +60,11 @@ struct ConfigurationFile {
             } else if group == nil, Setting.isGroup(key) {
                 try takeGroup(node, named: key)
             } else {
-                let unknown = UnknownSetting(name: key, known: Setting.all.map(\.key), source: source)
+                let unknown = UnknownSetting(name: key, known: Setting.all.map(\.key), source: source(of: key))
                 try refuseProtection(in: node, of: unknown)
-                warnings.append("unknown key '\(unknown.shownName)' in \(PlainText.escaped(source))\(unknown.hint)")
+                warnings.append(
+                    "unknown key '\(unknown.shownName)' in \(PlainText.escaped(source(of: key)))\(unknown.hint)"
+                )
             }
         }
     }
@@ -84,7 +93,7 @@ struct ConfigurationFile {
                 code: .invalidValue,
                 setting: key,
                 value: node.description,
-                source: source,
+                source: source(of: key),
                 reason: "is not a mapping of settings to values"
             )
         }
@@ -96,7 +105,7 @@ struct ConfigurationFile {
                 code: .invalidValue,
                 setting: setting.key,
                 value: setting.isSecret ? nil : node.description,
-                source: source,
+                source: source(of: setting.key),
                 reason: reason
             )
         }

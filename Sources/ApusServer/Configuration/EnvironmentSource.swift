@@ -7,7 +7,7 @@ struct EnvironmentSource {
         "APUS_SEED", "APUS_BENCH", "APUS_FUZZ_DIR", "APUS_FUZZ_BUILD", "APUS_INSTRUMENTATION",
     ]
     /// The client commands' credentials. On a server without any, they may be there by mistake.
-    private static let clientKeys = ["APUS_API_KEY", "APUS_TOKEN"].flatMap { name in
+    static let clientKeys = ["APUS_API_KEY", "APUS_TOKEN"].flatMap { name in
         [name, name + EnvironmentVariables.fileSuffix]
     }
     /// How many names one warning lists.

@@ -3,7 +3,8 @@ import Configuration
 /// A configuration, and the source of each of its settings.
 public struct LoadedConfiguration: Sendable {
     public let configuration: ServerConfiguration
-    /// The source by the setting's key: `flag --port`, `environment APUS_PORT`, `file apus.yaml` or `default`.
+    /// The source by the setting's key: `flag --port`, `environment APUS_PORT`, `file apus.yaml:3` (its line) or
+    /// `default`.
     package let sources: [String: String]
     /// Warnings for the log, about values that are suspicious but valid. One clause each.
     public let warnings: [String]
@@ -91,7 +92,7 @@ private struct ConfigurationSources {
         let origin = file == nil ? "environment APUS_CONFIG" : "flag --config"
         if let path = file ?? variables["APUS_CONFIG"] {
             let contents = try ConfigurationFile(path: path, origin: origin)
-            layers.append(Layer(name: "file", contents.values) { _ in "file \(path)" })
+            layers.append(Layer(name: "file", contents.values) { contents.source(of: $0.key) })
             warnings += contents.warnings
             files.insert(path, at: 0)
         }

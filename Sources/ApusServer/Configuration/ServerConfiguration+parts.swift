@@ -6,16 +6,18 @@ import ApusProtocol
 extension ServerConfiguration {
     /// The limits of the broker.
     package var brokerLimits: MemoryBroker.Limits {
-        MemoryBroker.Limits(
+        var limits = MemoryBroker.Limits(
             history: topics.history,
             topicBytes: topics.bytes,
-            topics: limits.maxTopics,
-            dedupe: limits.maxDedupe,
+            topics: self.limits.maxTopics,
+            dedupe: self.limits.maxDedupe,
             loopPace: LoopPace(deliveries: delivery.loopLag, bytes: delivery.loopLagBytes),
             topicRate: rates.topicLimit,
             uncommittedBytes: storage.commitBacklog,
             tailBytes: storage.historyMemory
         )
+        if !cluster.urls.isEmpty, cluster.mirror == .interest { limits.unreadTailBytes = 0 }
+        return limits
     }
 
     /// The options of a ``PubSub`` that shares the server's topics.

@@ -25,12 +25,14 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var access = Access()
     public var proxies = Proxies()
     public var storage = Storage()
+    public var cluster = Cluster()
     public var topics = Topics()
     public var delivery = Delivery()
     public var compression = Compression()
     public var timeouts = Timeouts()
     public var limits = Limits()
     public var rates = Rates()
+    public var tracing = Tracing()
 
     public init() {}
 

@@ -4,7 +4,7 @@ import Logging
 extension Setting {
     /// All settings, in the order of `config print`. The members of a group are adjacent.
     package static let all: [Setting] =
-        listening + tls + proxies + access + storage + messages + times + limits + rates + topics
+        listening + tls + proxies + access + storage + cluster + messages + times + limits + rates + topics + tracing
 
     /// The setting with a key.
     static func named(_ key: String) -> Setting? { byKey[key] }

@@ -26,6 +26,14 @@ struct UnknownSetting {
     /// A suggestion of the name that may have been meant, to append to a message.
     var hint: String { nearest.map { "; did you mean '\($0)'?" } ?? "" }
 
+    /// What to do about a name that keeps the server from starting.
+    private var advice: String {
+        if EnvironmentSource.clientKeys.contains(name) {
+            return "; it is the credential of client commands, so unset it here\(hint)"
+        }
+        return hint.isEmpty ? "; correct or remove it" : hint
+    }
+
     /// The error that keeps the server from starting; `nil` if the name is harmless.
     ///
     /// - Parameter value: the value; `nil` if there are several, because one of them may be a secret.
@@ -38,7 +46,8 @@ struct UnknownSetting {
             setting: name,
             value: protection == .secret ? nil : value,
             source: source,
-            reason: "is not passed over: there is no such setting, but it resembles a \(protection.rawValue)\(hint)"
+            reason: "is for no setting, but looks like a \(protection.rawValue) that was meant to protect the server, "
+                + "so it does not start while it is there\(advice)"
         )
     }
 }

@@ -1,4 +1,4 @@
-/// A client's `Accept` field (RFC 9110 section 12.5.1), as far as the server's own address depends on it.
+/// A client's `Accept` field (RFC 9110 section 12.5.1), as far as answers depend on it.
 struct AcceptedTypes {
     private let weights: [String: Double]
 
@@ -17,6 +17,12 @@ struct AcceptedTypes {
     var prefersPage: Bool {
         let page = weight(of: "text/html", in: "text/*")
         return page > weight(of: "application/json", in: "application/*")
+    }
+
+    /// Whether metrics are wanted in the format of OpenMetrics. Who does not name it gets that of Prometheus.
+    var prefersOpenMetrics: Bool {
+        guard let weight = weights["application/openmetrics-text"], weight > 0 else { return false }
+        return weight >= weights["text/plain"] ?? 0
     }
 
     private func weight(of type: String, in range: String) -> Double {

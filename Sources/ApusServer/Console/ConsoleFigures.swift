@@ -1,5 +1,4 @@
 import ApusBroker
-import Glibc
 import NIOConcurrencyHelpers
 
 /// What the console shows of the whole server: the last 15 minutes, and who looks.
@@ -25,12 +24,15 @@ final class ConsoleFigures: Sendable {
     private let contexts: LoopContexts
     private let pubSub: PubSub
     private let broker: any Broker
+    /// `nil` if the server is no node of a cluster.
+    let cluster: ClusterView?
     private let state = NIOLockedValueBox(State())
 
-    init(_ contexts: LoopContexts, _ pubSub: PubSub, _ broker: any Broker) {
+    init(_ contexts: LoopContexts, _ pubSub: PubSub, _ broker: any Broker, _ cluster: ClusterView?) {
         self.contexts = contexts
         self.pubSub = pubSub
         self.broker = broker
+        self.cluster = cluster
     }
 
     /// The last 15 minutes.
@@ -74,10 +76,7 @@ final class ConsoleFigures: Sendable {
         let now = LoopContext.monotonicNow()
         let known = state.withLockedValue { $0.free }
         if let known, now < known.until { return (path, known.bytes) }
-        var system = statvfs()
-        let isKnown = statvfs(path, &system) == 0
-        let (bytes, isTooMuch) = UInt64(system.f_bavail).multipliedReportingOverflow(by: UInt64(system.f_frsize))
-        let free = isKnown ? Int(clamping: isTooMuch ? .max : bytes) : nil
+        let free = FreeSpace.bytes(at: path)
         state.withLockedValue { $0.free = (free, now + Self.freshness) }
         return (path, free)
     }

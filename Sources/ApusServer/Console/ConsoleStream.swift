@@ -148,7 +148,7 @@ struct ConsoleStream {
 
     /// - Returns: the processor time that it took, in nanoseconds.
     private mutating func showTopics(_ body: inout ByteBuffer) async -> Int64 {
-        let (table, cost) = await routes.figures.tables.table(of: routes.broker)
+        let (table, cost) = await routes.figures.tables.table(of: routes.broker, routes.cluster)
         let start = ProcessorTime.ofThread
         let page = pages.page(of: table, access.rights)
         body.writeEvent("topics") { page.write(to: &$0, table, now: ServerClock.now.steady) }

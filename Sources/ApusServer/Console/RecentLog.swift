@@ -19,7 +19,21 @@ final class RecentLog: Sendable {
         let json: String
     }
 
+    /// How many records there were since the server started, those that are forgotten included.
+    struct Counts: Sendable, Equatable {
+        var (warnings, errors, criticals) = (UInt64(0), UInt64(0), UInt64(0))
+
+        fileprivate mutating func count(_ level: Logger.Level) {
+            switch level {
+            case .critical: criticals += 1
+            case .error: errors += 1
+            default: warnings += 1
+            }
+        }
+    }
+
     fileprivate struct State {
+        var counts = Counts()
         var entries: [Entry] = []
         /// How many of them are forgotten already.
         var forgotten = 0
@@ -43,6 +57,7 @@ final class RecentLog: Sendable {
             #","at":"\#(record.time)","level":"\#(level.rawValue)","label":\#(jsonString(label))"#
             + #","message":\#(jsonString(Self.cut(message))),"metadata":{\#(values.joined(separator: ","))}}"#
         state.withLockedValue { state in
+            state.counts.count(level)
             state.lastID += 1
             let entry = Entry(id: state.lastID, json: #"{"id":\#(state.lastID)"# + rest)
             state.entries.append(entry)
@@ -50,6 +65,8 @@ final class RecentLog: Sendable {
             state.forget()
         }
     }
+
+    var counts: Counts { state.withLockedValue { $0.counts } }
 
     private static func cut(_ text: String) -> String {
         guard text.unicodeScalars.count > longestText else { return text }

@@ -26,9 +26,9 @@ extension Routes {
     }
 
     private static let links = [
-        ("docs", "/docs"), ("openapi", "/openapi.json"), ("client", "/apus.js"), ("websocket", "/ws"),
-        ("topics", "/topics"), ("events", "/events"), ("subscribers", "/subscribers"), ("stats", "/stats"),
-        ("health", "/health"), ("metrics", "/metrics"),
+        ("docs", "/docs"), ("openapi", "/openapi.json"), ("asyncapi", "/asyncapi.json"), ("client", "/apus.js"),
+        ("websocket", "/ws"), ("topics", "/topics"), ("events", "/events"), ("subscribers", "/subscribers"),
+        ("stats", "/stats"), ("health", "/health"), ("metrics", "/metrics"),
     ]
 
     func consoleFile(_ request: Request, _ context: ApusRequestContext) throws -> Response {
@@ -63,7 +63,7 @@ extension Routes {
     func consoleTopics(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try requireSomewhere(.stats, context)
         let query = try TopicQuery(try QueryParameters(request.uri), settings.limits)
-        let (table, _) = await figures.tables.table(of: broker)
+        let (table, _) = await figures.tables.table(of: broker, cluster)
         var pages = ConsoleTopicPages(query)
         var body = ByteBuffer()
         pages.page(of: table, context.access.rights).write(to: &body, table, now: ServerClock.now.steady)
@@ -93,7 +93,12 @@ extension Routes {
     }
 
     func write(_ sample: Sample, to body: inout ByteBuffer) {
-        sample.write(to: &body, memoryLimit: contexts.memory.limit, disk: figures.disk(settings.storage.data))
+        sample.write(
+            to: &body,
+            memoryLimit: contexts.memory.limit,
+            nodes: cluster?.nodes ?? [],
+            disk: figures.disk(settings.storage.data)
+        )
     }
 
     static func write(_ entries: [RecentLog.Entry], to body: inout ByteBuffer) {

@@ -1,3 +1,4 @@
+import ApusCluster
 import ApusProtocol
 import NIOCore
 
@@ -42,8 +43,14 @@ struct Sample: Sendable {
 
     /// - Parameters:
     ///   - memoryLimit: in bytes; 0 if there is none.
+    ///   - nodes: those of the cluster, if there is one.
     ///   - disk: the folder that the server keeps its topics in, and the free bytes there.
-    func write(to body: inout ByteBuffer, memoryLimit: Int, disk: (path: String, free: Int?)?) {
+    func write(
+        to body: inout ByteBuffer,
+        memoryLimit: Int,
+        nodes: [ClusterPeers.Node] = [],
+        disk: (path: String, free: Int?)?
+    ) {
         body.writeString(#"{"at":"\#(Timestamp(milliseconds: time))""#)
         for series in Series.allCases {
             body.writeString(#","\#(series.name)":"#)
@@ -55,7 +62,8 @@ struct Sample: Sendable {
             body.writeNumber(loop.busy, decimals: 3)
             body.writeString(#","connections":\#(loop.connections)}"#)
         }
-        body.writeString(#"],"nodes":[],"disk":"#)
+        let members = nodes.map { node in JSONWriter.object { node.write(to: &$0, now: time) } }
+        body.writeString(#"],"nodes":[\#(members.joined(separator: ","))],"disk":"#)
         if let disk, let diskBytes {
             let free = disk.free.map { "\($0)" } ?? "null"
             body.writeString(#"{"bytes":\#(diskBytes),"free":\#(free),"path":\#(jsonString(disk.path))}}"#)

@@ -50,7 +50,7 @@ extension TopicQuery {
     }
 
     /// Whether a name is asked for, as bytes.
-    func matches(_ name: [UInt8]) -> Bool {
-        name.starts(with: prefix) && search.isFound(in: name)
+    func matches(_ name: UnsafeRawBufferPointer) -> Bool {
+        name.count >= prefix.count && name.prefix(prefix.count).elementsEqual(prefix) && search.isFound(in: name)
     }
 }

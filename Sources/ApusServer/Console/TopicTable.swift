@@ -16,12 +16,13 @@ struct TopicTable: Sendable {
     final class Directory: Sendable {
         /// In the order of their names' bytes.
         let topics: [Topic]
+        let names: TopicNames
         /// As the broker told them.
         fileprivate let found: [Topic]
 
         fileprivate init(_ found: [Topic]) {
             self.found = found
-            topics = found.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
+            (topics, names) = TopicNames.sorted(found)
         }
 
         fileprivate func has(_ topics: [Topic]) -> Bool {
@@ -40,10 +41,17 @@ struct TopicTable: Sendable {
     /// Looks at each topic once.
     ///
     /// - Parameters:
+    ///   - subscribersElsewhere: those on other nodes of a cluster.
     ///   - before: an older table, for the rates. Without it, or if it is too old, they are averages of ten seconds.
     ///   - taken: the time, in nanoseconds of a clock that nobody sets.
     ///   - now: in milliseconds on the steady clock.
-    init(_ topics: [Topic], after before: TopicTable?, taken: Int64, now: Int64) {
+    init(
+        _ topics: [Topic],
+        subscribersElsewhere: [String: Int] = [:],
+        after before: TopicTable?,
+        taken: Int64,
+        now: Int64
+    ) {
         let directory = before.flatMap { $0.directory.has(topics) ? $0.directory : nil } ?? Directory(topics)
         let recent = before.flatMap { taken - $0.taken <= Self.patience && taken > $0.taken ? $0 : nil }
         let seconds = recent.map { Double(taken - $0.taken) / 1e9 } ?? 1
@@ -53,7 +61,7 @@ struct TopicTable: Sendable {
             var row = Row(
                 messages: figures.messages,
                 publishedBytes: figures.publishedBytes,
-                subscribers: figures.subscribers,
+                subscribers: figures.subscribers + (subscribersElsewhere[topic.name] ?? 0),
                 keptBytes: figures.keptBytes,
                 messageRate: 0,
                 byteRate: 0
@@ -101,11 +109,19 @@ actor TopicTables {
     }
 
     /// The table of this second, and how long a processor took to make it now, in nanoseconds.
-    func table(of broker: any Broker) -> (table: TopicTable, cost: Int64) {
+    ///
+    /// - Parameter cluster: has the subscribers on other nodes.
+    func table(of broker: any Broker, _ cluster: ClusterView?) -> (table: TopicTable, cost: Int64) {
         let now = ServerClock.now.steady * 1_000_000
         if let newest, now - newest.taken < Self.freshness { return (newest, 0) }
         let start = ProcessorTime.ofThread
-        let table = TopicTable(broker.topics, after: newest, taken: now, now: now / 1_000_000)
+        let table = TopicTable(
+            broker.topics,
+            subscribersElsewhere: cluster?.others.counts ?? [:],
+            after: newest,
+            taken: now,
+            now: now / 1_000_000
+        )
         if viewers > 0 { newest = table }
         return (table, ProcessorTime.ofThread - start)
     }

@@ -10,6 +10,7 @@ struct Documents: Sendable {
     let docsScript: StaticDocument
     let docsStyle: StaticDocument
     let openAPI: StaticDocument
+    let asyncAPI: StaticDocument
     let console: ConsoleDocuments
 
     init(basePath: String, settings: SettingsInForce) {
@@ -30,6 +31,9 @@ struct Documents: Sendable {
         }
         openAPI = StaticDocument(type: "application/json") {
             OpenAPIDocument.json(basePath: basePath, settings: settings.configuration)
+        }
+        asyncAPI = StaticDocument(type: AsyncAPIDocument.mediaType) {
+            AsyncAPIDocument.json(basePath: basePath, settings: settings.configuration)
         }
         console = ConsoleDocuments(page: Self.ofPages, parts: Self.ofPageParts)
     }

@@ -32,7 +32,7 @@ enum OpenAPIDocument {
         EmbeddedTexts.openapi_paths_operations_json, EmbeddedTexts.openapi_paths_revocations_json,
         EmbeddedTexts.openapi_paths_access_json, EmbeddedTexts.openapi_paths_connections_json,
         EmbeddedTexts.openapi_paths_trace_json, EmbeddedTexts.openapi_paths_docs_json,
-        EmbeddedTexts.openapi_paths_console_json,
+        EmbeddedTexts.openapi_paths_console_json, EmbeddedTexts.openapi_paths_cluster_json,
     ]
 
     private static let schemas = [
@@ -41,6 +41,7 @@ enum OpenAPIDocument {
         EmbeddedTexts.openapi_schemas_subscribers_json, EmbeddedTexts.openapi_schemas_server_json,
         EmbeddedTexts.openapi_schemas_revocations_json, EmbeddedTexts.openapi_schemas_access_json,
         EmbeddedTexts.openapi_schemas_trace_json, EmbeddedTexts.openapi_schemas_console_json,
+        EmbeddedTexts.openapi_schemas_cluster_json,
     ]
 
     /// Each template once for each dialect.

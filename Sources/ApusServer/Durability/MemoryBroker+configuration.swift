@@ -1,19 +1,29 @@
 import ApusBroker
+package import ApusCluster
 import ApusJournal
-import ApusProtocol
+package import ApusProtocol
 import ApusStore
 import Logging
 import NIOCore
 
 extension MemoryBroker {
-    /// Makes the broker of a server, with the topics that its folder holds.
+    /// Makes the broker of a server, with the topics that its folder holds, or that of a node.
     ///
     /// - Throws: ``DataError``.
     static func make(
         _ configuration: ServerConfiguration,
+        cluster: ClusterConnection?,
         logger: Logger
-    ) throws(DataError) -> (MemoryBroker, DiskJournal?) {
-        let limits = configuration.brokerLimits
+    ) throws(DataError) -> (MemoryBroker, (any ServerJournal)?) {
+        var limits = configuration.brokerLimits
+        if let cluster {
+            // A pack says a little of each batch besides.
+            limits.commitBytes = cluster.limits.packBytes - 4096
+            let journal = ClusterJournal(durability: cluster.durability) { ServerClock.now }
+            let broker = MemoryBroker(limits: limits, journal: journal)
+            journal.start(cluster.names, limits: cluster.limits, broker: broker, link: cluster.link)
+            return (broker, journal)
+        }
         guard !configuration.storage.data.isEmpty else { return (MemoryBroker(limits: limits), nil) }
         let now = ServerClock.now
         var progress = OpeningProgress(folder: configuration.storage.data, logger: logger)
@@ -38,12 +48,42 @@ extension MemoryBroker {
     }
 }
 
-extension DiskJournal? {
+/// What keeps messages until the server ends.
+protocol ServerJournal: Journal {
+    /// - Returns: whether it has ended, with all that was published to it.
+    func stop(within patience: Duration) async -> Bool
+}
+
+extension DiskJournal: ServerJournal {}
+extension ClusterJournal: ServerJournal {}
+
+/// The connection of a server to the cluster that it is a node of.
+public struct ClusterConnection: Sendable {
+    let names: ClusterNames
+    let durability: Durability
+    let link: any JetStreamLink & PeerLink
+    let limits: ClusterLimits
+
+    /// - Parameter durability: what an ack of the cluster means.
+    package init(
+        _ names: ClusterNames,
+        durability: Durability,
+        link: any JetStreamLink & PeerLink,
+        limits: ClusterLimits = ClusterLimits()
+    ) {
+        self.names = names
+        self.durability = durability
+        self.link = link
+        self.limits = limits
+    }
+}
+
+extension (any ServerJournal)? {
     /// Waits until all is kept. A disk that does not answer does not keep the server from its end: nobody was told that
     /// what waits for it is kept.
     func endKeeping(within timeouts: ServerConfiguration.Timeouts, logger: Logger) async {
         guard let self, await !self.stop(within: timeouts.drain + timeouts.close) else { return }
-        logger.error("the disk does not answer: what was not acknowledged may be lost")
+        logger.error("what was not acknowledged may be lost: it could not be kept in time")
     }
 }
 

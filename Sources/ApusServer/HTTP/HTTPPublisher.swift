@@ -11,6 +11,7 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
         /// The key as a quoted JSON string.
         var keyJSON: [UInt8]?
         var ttl: Int64?
+        var trace: TraceContext?
     }
 
     /// Where the messages were stored, and when.
@@ -29,6 +30,8 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
     /// What the publisher waits for: a slow subscriber of the topic, or only a loop that is behind.
     private var waits: (topic: Topic, isThrottled: Bool)?
     private var isAbandoned = false
+    /// Whether it is being found out whether the topic is there, and whether that was done.
+    private var (isFinding, hasFound) = (false, false)
     /// What is published once it is kept.
     private var published: Published?
 
@@ -48,7 +51,7 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
     }
 
     /// Whether the publisher has to wait.
-    var isWaiting: Bool { waits != nil || published != nil }
+    var isWaiting: Bool { waits != nil || published != nil || isFinding }
 
     private var bytes: Int { messages.reduce(0) { $0 + $1.json.readableBytes } }
 
@@ -70,7 +73,7 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
         guard !context.isFull else { return fail(.memoryIsFull) }
         let time = context.now
         do throws(BrokerError) {
-            let (topic, outcome) = try publishOrMakeTopic(time)
+            guard let (topic, outcome) = try publishOrMakeTopic(time) else { return }
             switch outcome {
             case .throttled, .held:
                 waits = (topic, outcome == .throttled)
@@ -92,7 +95,8 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
     }
 
     func settled(_ commit: Commit, _ outcome: Commit.Outcome) {
-        guard let published = published.take() else { return }
+        guard var published = published.take() else { return }
+        if let relocation = commit.relocation { published.receipt = relocation.settled(published.receipt) }
         switch outcome {
         case .kept: promise.succeed(published)
         case .failed(let failure): fail(Problem(failure))
@@ -105,11 +109,24 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
         promise.fail(problem)
     }
 
-    private func publishOrMakeTopic(_ time: Timestamp) throws(BrokerError) -> (Topic, PublishOutcome) {
+    /// - Returns: `nil` if it is being found out first whether the topic is there.
+    private func publishOrMakeTopic(_ time: Timestamp) throws(BrokerError) -> (Topic, PublishOutcome)? {
         while true {
             let result = publish(time)
             if let topic = result.topic { return (topic, result.outcome) }
+            if context.broker.isShared, !hasFound {
+                find()
+                return nil
+            }
             try context.makeTopicToPublish(named: topicName)
+        }
+    }
+
+    private func find() {
+        (isFinding, hasFound) = (true, true)
+        context.findOrCreate(topicName, isCreated: context.makesTopicToPublish(named: topicName)) { failure in
+            self.isFinding = false
+            if let failure { self.fail(Problem(failure)) } else { self.publishAgain() }
         }
     }
 
@@ -128,7 +145,8 @@ final class HTTPPublisher: WaitingPublisher, CommitWaiter {
                     message: UnsafeRawBufferPointer(rebasing: bytes[range]),
                     id: message.id,
                     keyJSON: message.keyJSON,
-                    ttl: message.ttl
+                    ttl: message.ttl,
+                    trace: message.trace
                 )
             }
             var name = topicName

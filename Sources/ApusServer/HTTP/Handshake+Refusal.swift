@@ -49,7 +49,9 @@ extension Handshake {
         var problem: Problem {
             switch self {
             case .notUpgrading:
-                Self.upgradeRequired("This is a WebSocket endpoint: send a WebSocket handshake")
+                Self.upgradeRequired(
+                    "This is a WebSocket endpoint: connect with a WebSocket client, to ws:// or wss://"
+                )
             case .unsupportedVersion:
                 Self.upgradeRequired("Only WebSocket version 13 is spoken here")
             case .malformed(let text):
@@ -61,7 +63,7 @@ extension Handshake {
             case .draining:
                 Problem.unavailable("The server is shutting down")
             case .tooMany(let limit):
-                Problem.unavailable("The limit of \(limit) connections is reached")
+                Problem.unavailable("The limit of \(counted(limit, "connection")) is reached")
             case .tooManyOfAddress(let exceeded):
                 exceeded.problem
             case .timedOut:

@@ -53,6 +53,15 @@ struct RequestMiddleware: RouterMiddleware {
         return response
     }
 
+    /// That a path does not exist, and where to look.
+    private func absence(of path: String) -> String {
+        let text = "There is nothing at \(path)"
+        if path.hasSuffix("/"), basePath.endpoint(at: path.dropLast()) != nil {
+            return text + "; leave out the last slash"
+        }
+        return text + "; GET \(basePath.text)/ lists what there is"
+    }
+
     /// - Parameter allow: the methods of the request's path; `nil` if the path does not exist.
     private func problem(for error: any Error, request: Request, allow: String?) -> Problem {
         switch error {
@@ -62,10 +71,10 @@ struct RequestMiddleware: RouterMiddleware {
         case is CancellationError, is ChannelError, is IOError:
             return .unavailable("The connection or the server ended before the request was done")
         case let error as any HTTPResponseError where error.status == .notFound:
-            guard let allow else { return Problem(.notFound, "There is nothing at \(request.uri.path)") }
+            guard let allow else { return Problem(.notFound, absence(of: request.uri.path)) }
             return Problem(
                 .methodNotAllowed,
-                "\(request.method.rawValue) is not allowed here; \(allow) is",
+                "\(request.method.rawValue) is not allowed here; use one of: \(allow)",
                 headers: [(.allow, allow)]
             )
         case let error as any HTTPResponseError where error.status == .contentTooLarge:

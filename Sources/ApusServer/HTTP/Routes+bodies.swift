@@ -8,16 +8,28 @@ import NIOCore
 extension Routes {
     /// Reads and decodes a request's body.
     ///
+    /// - Parameter setting: the setting that the limit comes from, if any.
     /// - Throws: ``Problem``, before the client has to send the body where possible.
-    func collect(_ request: Request, _ context: ApusRequestContext, upTo limit: Int) async throws -> ByteBuffer {
+    func collect(
+        _ request: Request,
+        _ context: ApusRequestContext,
+        upTo limit: Int,
+        setBy setting: String? = nil
+    ) async throws -> ByteBuffer {
         let codings = try ContentCoding.list(of: request.headers)
-        let body = try await collectAsSent(request, context, upTo: limit)
+        let body = try await collectAsSent(request, context, upTo: limit, setBy: setting)
         return try ContentCoding.decode(body, codings, limit: limit)
     }
 
     /// Reads a request's body without decoding it.
-    func collectAsSent(_ request: Request, _ context: ApusRequestContext, upTo limit: Int) async throws -> ByteBuffer {
-        let tooLarge = Problem(.tooLarge, "The body is larger than \(limit) bytes")
+    func collectAsSent(
+        _ request: Request,
+        _ context: ApusRequestContext,
+        upTo limit: Int,
+        setBy setting: String? = nil
+    ) async throws -> ByteBuffer {
+        let origin = setting.map { ", the server's \($0)" } ?? ""
+        let tooLarge = Problem(.tooLarge, "The body is larger than \(limit) bytes\(origin)")
         if let size = request.headers[.contentLength].flatMap({ Int($0) }), size > limit { throw tooLarge }
         if request.awaitsContinue { try await context.inFlight.askForBody() }
         do {

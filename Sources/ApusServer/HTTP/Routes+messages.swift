@@ -19,13 +19,13 @@ extension Routes {
         let name = try topicName(context, for: .publish)
         try refuseWhileFull()
         let query = try QueryParameters(request.uri)
-        if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name, toPublish: true) }
-        let body = try await collect(request, context, upTo: settings.limits.maxMessage)
+        if request.awaitsContinue, try await topic(named: name) == nil { throw unknown(name, toPublish: true) }
+        let body = try await collect(request, context, upTo: settings.limits.maxMessage, setBy: "max_message")
         let contentType = request.headers[.contentType]?.prefix { $0 != ";" }.trimmingBlanks.lowercased() ?? ""
         let payloads = try payloads(body, contentType: contentType)
         let isBatch = contentType == "application/x-ndjson"
         let ids = try self.ids(request, query, count: payloads.count, isBatch: isBatch)
-        let key = try query.text(.key, settings.limits).map { Array(jsonString($0).utf8) }
+        let key = try query.text(.key, settings.limits).map { jsonBytes($0) }
         let ttl = try query.duration(.ttl, settings.limits)
         let messages = zip(ids, payloads).map { id, payload in
             var json = ByteBuffer(string: #"{"id":"#)
@@ -35,7 +35,7 @@ extension Routes {
             json.writeStaticString("}")
             return HTTPPublisher.Message(json: json, id: id, keyJSON: key, ttl: ttl)
         }
-        let published = try await contexts.publish(messages, to: name, for: context.inFlight, context.access)
+        let published = try await publish(messages, to: name, context, after: request.trace)
         let receipt = published.receipt
         var answer = ByteBuffer(string: #"{"status":"published","topic":"#)
         appendJSONString(name, to: &answer)
@@ -65,7 +65,7 @@ extension Routes {
             let payloads = lines.filter { !$0.readableBytesView.allSatisfy { $0 == 0x20 || $0 == 0x0D || $0 == 0x09 } }
             guard !payloads.isEmpty else { throw Problem(.badRequest, "The body has no line with a payload") }
             guard payloads.count <= settings.limits.maxBatch else {
-                throw Problem(.badRequest, "The body must be at most \(settings.limits.maxBatch) lines")
+                throw Problem(.badRequest, "The body must be at most \(counted(settings.limits.maxBatch, "line"))")
             }
             for (index, payload) in payloads.enumerated() { try check(payload, "Payload \(index + 1) of the body") }
             return payloads
@@ -79,8 +79,8 @@ extension Routes {
     /// A payload is nested in the message, and the message in the command or event. So the payload may nest two levels
     /// less than these.
     private func check(_ payload: ByteBuffer, _ what: String) throws(Problem) {
-        guard payload.withUnsafeReadableBytes(JSONDocument.isValid) else {
-            throw Problem(.badRequest, "\(what) is not valid JSON")
+        if let fault = payload.withUnsafeReadableBytes({ JSONDocument.fault(in: $0) }) {
+            throw Problem(.badRequest, "\(what) is \(fault)")
         }
         let depth = settings.limits.maxDepth - 2
         guard payload.withUnsafeReadableBytes({ JSONDocument.isValid($0, maxDepth: max(depth, 1)) }) else {
@@ -118,7 +118,8 @@ extension Routes {
         // A waiting client is a subscriber.
         if wait > 0 { try require(.subscribe, on: name, context) }
         // So it may create the topic like one.
-        if wait > 0, request.method != .head { try makeTopicToRead(named: name, query) }
+        try await catchUp(on: name, query)
+        if wait > 0, request.method != .head { try await makeTopicToRead(named: name, query) }
         let (start, isAfter) = try historyStart(query, topicName: name)
         var count = limit ?? Self.defaultPage
         if limit == nil, case .lastN(let lastN) = start {
@@ -144,7 +145,7 @@ extension Routes {
     }
 
     /// Creates the missing topic that a request waits for, if the configuration lets a subscribe do so.
-    private func makeTopicToRead(named name: String, _ query: QueryParameters) throws {
+    private func makeTopicToRead(named name: String, _ query: QueryParameters) async throws {
         guard settings.topics.createOn.contains(.subscribe), broker.topic(named: name) == nil else { return }
         try refuseWhileDraining()
         try refuseWhileFull()
@@ -154,7 +155,20 @@ extension Routes {
         } catch {
             guard error.code == .topicNotFound else { throw error }
         }
-        do throws(BrokerError) { _ = try broker.topicOrNew(named: name) } catch { throw Problem(error) }
+        do throws(BrokerError) { try await broker.findOrCreate(named: name) } catch { throw Problem(error) }
+    }
+
+    /// Waits until this node knows the topic, and has come to the position that a request names.
+    private func catchUp(on name: String, _ query: QueryParameters) async throws {
+        guard broker.isShared else { return }
+        var start = try query.start()
+        if let after = try query.integer(.after, settings.limits) {
+            // An offset alone is one of the epoch that there is.
+            let epoch = query["epoch"] ?? broker.topic(named: name)?.epoch ?? ""
+            start = .position(epoch: epoch, offset: UInt64(after))
+        }
+        guard broker.mayBeBehind(name, start) else { return }
+        do throws(BrokerError) { try await broker.catchUp(on: [name]) } catch { throw Problem(error) }
     }
 
     /// Where a request's page starts.
@@ -190,6 +204,11 @@ extension Routes {
                 error.code == .positionInFuture ? "'after' is beyond the topic's last offset" : error.message
             )
         }
+    }
+
+    /// The topic of that name, by what all nodes know.
+    func topic(named name: String) async throws -> Topic? {
+        do throws(BrokerError) { return try await broker.find(named: name) } catch { throw Problem(error) }
     }
 
     func unknown(_ name: String, toPublish: Bool = false) -> Problem {

@@ -27,10 +27,14 @@ extension Routes {
         let body = try await collect(request, context, upTo: Self.maxBody)
         let (target, issuedBefore) = try Self.revocation(String(buffer: body))
         let entry: Revocation
-        do throws(AccessError) {
-            entry = try access.revoke(target, issuedBefore: issuedBefore)
-        } catch {
-            throw Problem.unavailable("The limit of \(Revocations.maximum) revocations is reached")
+        if let revocations {
+            entry = try await revocations.revoke(target, issuedBefore: issuedBefore)
+        } else {
+            do throws(AccessError) {
+                entry = try access.revoke(target, issuedBefore: issuedBefore)
+            } catch {
+                throw Problem.tooManyRevocations
+            }
         }
         await contexts.forEach { $0.checkAccess() }
         return .json(.created, ByteBuffer(string: JSONWriter.object { entry.write(to: &$0) }))
@@ -41,9 +45,13 @@ extension Routes {
         try requireAdmin(context)
         _ = try await collectAsSent(request, context, upTo: Self.maxBody)
         let id = context.match?.name.flatMap { UInt64($0) }
-        guard let id, let entry = access.removeRevocation(id: id) else {
-            throw Problem(.notFound, "There is no revocation with this id")
+        let entry: Revocation?
+        if let id, let revocations {
+            entry = try await revocations.remove(id: id)
+        } else {
+            entry = id.flatMap { access.removeRevocation(id: $0) }
         }
+        guard let entry else { throw Problem(.notFound, "There is no revocation with this id") }
         return .json(.ok, ByteBuffer(string: JSONWriter.object { entry.write(to: &$0) }))
     }
 
@@ -80,6 +88,10 @@ extension Routes {
         guard targets.count == 1 else { throw Problem(.badRequest, "The body must have just \(expected)") }
         return (targets[0], issuedBefore)
     }
+}
+
+extension Problem {
+    static let tooManyRevocations = unavailable("The limit of \(Revocations.maximum) revocations is reached")
 }
 
 extension Revocation {

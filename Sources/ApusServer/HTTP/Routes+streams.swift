@@ -46,6 +46,7 @@ extension Routes {
             lastEventID: HTTPField.Name("Last-Event-ID").flatMap { request.headers[$0] },
             settings: settings
         )
+        try await catchUp(with: stream, for: context.access)
         // A body written by a closure has no length, like that of a stream.
         let body = ResponseBody { try await $0.finish(nil) }
         let response = Response(status: .ok, headers: Self.streamHeaders, body: body)
@@ -53,10 +54,37 @@ extension Routes {
             try check(stream, for: context.access)
             return response
         }
+        try await makeTopics(for: stream, context.access)
         let fields = contexts.inForce.sites.sharing(with: request.headers[.origin], host: request.head.authority)
         let opened = try await streams.open(stream, for: context.access, context.inFlight.caller, sharing: fields)
         try await context.inFlight.answer(with: opened)
         return response
+    }
+
+    /// Waits until this node knows the stream's topics, and has come to the positions that it names.
+    private func catchUp(with stream: StreamRequest, for client: ClientAccess) async throws {
+        let names = try stream.permitted(to: client)
+            .filter { broker.mayBeBehind($0.topic, $0.start) }.map(\.topic)
+        guard !names.isEmpty else { return }
+        do throws(BrokerError) {
+            try await broker.catchUp(on: names)
+        } catch {
+            // Those that wait for their topics need not know.
+            let isWaiting = stream.subscriptions.allSatisfy { $0.waits && broker.topic(named: $0.topic) == nil }
+            if !isWaiting { throw Problem(error) }
+        }
+    }
+
+    /// Creates what topics are missing, where a subscribe may do so and others share the topics.
+    private func makeTopics(for stream: StreamRequest, _ client: ClientAccess) async throws {
+        let missing = try stream.permitted(to: client)
+            .filter { $0.makesTopic && broker.mayBeBehind($0.topic) }.map(\.topic)
+        guard !missing.isEmpty else { return }
+        // A refused request must not create a topic.
+        try check(stream, for: client)
+        for name in missing {
+            do throws(BrokerError) { try await broker.findOrCreate(named: name) } catch { throw Problem(error) }
+        }
     }
 
     /// Checks for reasons to refuse a stream, without opening one.

@@ -11,13 +11,14 @@ import NIOCore
 extension Routes {
     func listTopics(_ context: ApusRequestContext) -> Response {
         var body = ByteBuffer(string: #"{"topics":["#)
+        let others = cluster?.others
         for (index, topic) in sortedTopics(context.access.rights.hasAnyRight).enumerated() {
             if index > 0 { body.writeString(",") }
             body.writeString(#"{"name":"#)
             body.writeBytes(topic.template.topicJSON)
-            body.writeString(#","subscribers":\#(topic.subscriberCount)}"#)
+            body.writeString(#","subscribers":\#(topic.subscriberCount + (others?.counts[topic.name] ?? 0))}"#)
         }
-        body.writeString("]}")
+        body.writeString("]\(asOf(others))}")
         return .json(.ok, body)
     }
 
@@ -27,7 +28,7 @@ extension Routes {
         try require(.manage, on: name, context)
         if broker.topic(named: name) == nil { try refuseWhileFull() }
         do throws(BrokerError) {
-            try broker.createTopic(named: name)
+            _ = try await broker.create(named: name)
         } catch {
             guard error.code == .topicExists else { throw Problem(error) }
             switch settings.topics.createExisting {
@@ -36,13 +37,7 @@ extension Routes {
             case .created: return topicStatus(.created, "created", name)
             }
         }
-        try await waitUntilKept()
         return topicStatus(.created, "created", name)
-    }
-
-    /// Waits until changes of topics outlive the process, where they do.
-    private func waitUntilKept() async throws {
-        do throws(CommitFailure) { try await broker.changesKept() } catch { throw Problem(error) }
     }
 
     func putTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
@@ -60,11 +55,10 @@ extension Routes {
         if let wanted = fields.durability ?? nil { try check(wanted) }
         let (topic, isNew): (Topic, Bool)
         do throws(BrokerError) {
-            (topic, isNew) = try broker.putTopic(named: name) { $0.change(to: fields) }
+            (topic, isNew) = try await broker.put(named: name, fields)
         } catch {
             throw Problem(error)
         }
-        try await waitUntilKept()
         var answer = ByteBuffer(string: #"{"status":"\#(isNew ? "created" : "updated")","topic":"#)
         answer.writeBytes(topic.template.topicJSON)
         let inspection = topic.inspect(now: ServerClock.now.steady)
@@ -80,7 +74,7 @@ extension Routes {
     func inspectTopic(_ context: ApusRequestContext) async throws -> Response {
         let name = try topicName(context)
         guard context.access.rights.hasAnyRight(onTopic: name) else { throw Forbidden(.all).problem }
-        guard let topic = broker.topic(named: name) else { throw unknown(name) }
+        guard let topic = try await topic(named: name) else { throw unknown(name) }
         let inspection = topic.inspect(now: ServerClock.now.steady)
         var body = ByteBuffer(string: #"{"name":"#)
         body.writeBytes(topic.template.topicJSON)
@@ -88,7 +82,8 @@ extension Routes {
         body.writeString(#","first":\#(inspection.first),"last":\#(inspection.last),"bytes":\#(inspection.bytes)"#)
         body.writeString(#","messages":\#(topic.publishedCount),"rates":{"messages_per_second":"#)
         body.writeString(#"\#(rounded(inspection.messageRate)),"bytes_per_second":\#(rounded(inspection.byteRate))}"#)
-        body.writeString(#","subscribers":\#(inspection.subscribers)"#)
+        let others = cluster?.others
+        body.writeString(#","subscribers":\#(inspection.subscribers + (others?.counts[name] ?? 0))\#(asOf(others))"#)
         if inspection.durability > .memory, let holding = broker.journal?.holding(of: topic) {
             let first = holding.first.map { "\($0)" } ?? "null"
             body.writeString(#","disk":{"bytes":\#(holding.bytes),"first":\#(first)}"#)
@@ -118,15 +113,14 @@ extension Routes {
     func deleteTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
         let name = try topicName(context, for: .manage)
-        if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name) }
+        if request.awaitsContinue, try await topic(named: name) == nil { throw unknown(name) }
         // The body is ignored, but an incomplete request must not delete the topic.
         _ = try await collectAsSent(request, context, upTo: Self.maxBody)
         do throws(BrokerError) {
-            try broker.deleteTopic(named: name)
+            try await broker.delete(named: name)
         } catch {
             throw Problem(error)
         }
-        try await waitUntilKept()
         return topicStatus(.ok, "deleted", name)
     }
 
@@ -134,7 +128,7 @@ extension Routes {
     func purgeTopic(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         try refuseWhileDraining()
         let name = try topicName(context, for: .manage)
-        if request.awaitsContinue, broker.topic(named: name) == nil { throw unknown(name) }
+        if request.awaitsContinue, try await topic(named: name) == nil { throw unknown(name) }
         _ = try await collectAsSent(request, context, upTo: Self.maxBody)
         let purged: UInt64
         do throws(BrokerError) {

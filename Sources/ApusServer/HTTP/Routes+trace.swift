@@ -19,7 +19,7 @@ extension Routes {
             throw Problem(.badRequest, "'id' is required: the id of a message")
         }
         let limit = try query.integer(.traceLimit, settings.limits) ?? 100
-        let topics = try tracedTopics(query, context)
+        let topics = try await tracedTopics(query, context)
         try refuseWhileFull()
         // A search looks at all that is in memory, so there is one at a time.
         let isFirst = isTracing.withLockedValue { isTracing in
@@ -85,13 +85,13 @@ extension Routes {
     }
 
     /// The topics to search: those that the client may see, or the one that it names.
-    private func tracedTopics(_ query: QueryParameters, _ context: ApusRequestContext) throws(Problem) -> [Topic] {
+    private func tracedTopics(_ query: QueryParameters, _ context: ApusRequestContext) async throws -> [Topic] {
         guard let name = query["topic"] else {
             try requireSomewhere(.stats, context)
             return broker.topics.filter { context.access.rights.allows(.stats, topic: $0.name) }
         }
         try require(.stats, on: name, context)
-        guard let topic = broker.topic(named: name) else { throw unknown(name) }
+        guard let topic = try await topic(named: name) else { throw unknown(name) }
         return [topic]
     }
 

@@ -22,6 +22,10 @@ struct Routes {
     let documents: Documents
     let figures: ConsoleFigures
     let recentLog: RecentLog
+    /// `nil` if the server is no node of a cluster.
+    let cluster: ClusterView?
+    /// The revocations of all nodes; `nil` if the server is no node of a cluster.
+    let revocations: ClusterRevocations?
     let logger: Logger
     let started = ContinuousClock.now
     let isTracing = NIOLockedValueBox(false)
@@ -75,6 +79,7 @@ struct Routes {
         case .listSubscribers: try await allSubscribers(request, context)
         case .getHealth: health(dialect, context)
         case .getStats: try stats(context)
+        case .getCluster: try await getCluster(context)
         case .listRevocations: try listRevocations(request, context)
         case .revoke: try await revoke(request, context)
         case .deleteRevocation: try await deleteRevocation(request, context)
@@ -88,13 +93,14 @@ struct Routes {
         case .openWebSocket: try refuseHandshake(context)
         case .getLiveness: live()
         case .getReadiness: ready()
-        case .getMetrics: try await allMetrics(context)
+        case .getMetrics: try await allMetrics(request, context)
         case .getClient: documents.client.response(to: request)
         case .getClientTypes: documents.clientTypes.response(to: request)
         case .getDocs: documents.docsPage.response(to: request)
         case .getDocsScript: documents.docsScript.response(to: request)
         case .getDocsStyle: documents.docsStyle.response(to: request)
         case .getOpenAPI: documents.openAPI.response(to: request)
+        case .getAsyncAPI: documents.asyncAPI.response(to: request)
         case .getService: service(request)
         case .getConsoleFile: try consoleFile(request, context)
         case .followConsole: try followConsole(request, context)
@@ -160,33 +166,44 @@ struct Routes {
                 ByteBuffer(string: #"{"status":"failed","detail":\#(jsonString(failure.message))}"#)
             )
         }
+        if let reason = broker.journal?.waitsFor {
+            return .json(
+                .serviceUnavailable,
+                ByteBuffer(string: #"{"status":"waiting","detail":\#(jsonString(reason))}"#)
+            )
+        }
         return .json(.ok, ByteBuffer(string: #"{"status":"ready"}"#))
     }
 
     private func health(_ dialect: Dialect, _ context: ApusRequestContext) -> Response {
         let topics = broker.topics.filter { context.access.rights.hasAnyRight(onTopic: $0.name) }
-        let subscribers = topics.reduce(0) { $0 + $1.subscriberCount }
+        let others = cluster?.others
+        let subscribers = topics.reduce(0) { $0 + $1.subscriberCount + (others?.counts[$1.name] ?? 0) }
         let uptime = (ContinuousClock.now - started).components.seconds
         let key = dialect == .base ? "uptime_sec" : "uptime_seconds"
-        let body = #"{"\#(key)":\#(uptime),"topics":\#(topics.count),"subscribers":\#(subscribers)}"#
+        let body = #"{"\#(key)":\#(uptime),"topics":\#(topics.count),"subscribers":\#(subscribers)\#(asOf(others))}"#
         return .json(.ok, ByteBuffer(string: body))
     }
 
-    private func allMetrics(_ context: ApusRequestContext) async throws -> Response {
+    private func allMetrics(_ request: Request, _ context: ApusRequestContext) async throws -> Response {
         do throws(Forbidden) { try context.access.requireEverywhere(.stats) } catch { throw error.problem }
-        return .json(.ok, await metrics.text(), type: PrometheusText.contentType)
+        let isOpenMetrics = AcceptedTypes(request.headers[values: .accept]).prefersOpenMetrics
+        let type = isOpenMetrics ? OpenMetricsText.contentType : PrometheusText.contentType
+        return .json(.ok, await metrics.text(isOpenMetrics: isOpenMetrics), type: type)
     }
 
     private func stats(_ context: ApusRequestContext) throws(Problem) -> Response {
         try requireSomewhere(.stats, context)
         var body = ByteBuffer(string: #"{"topics":{"#)
         let topics = sortedTopics { context.access.rights.allows(.stats, topic: $0) }
+        let others = cluster?.others
         for (index, topic) in topics.enumerated() {
             if index > 0 { body.writeString(",") }
             body.writeBytes(topic.template.topicJSON)
-            body.writeString(#":{"messages":\#(topic.publishedCount),"subscribers":\#(topic.subscriberCount)}"#)
+            let subscribers = topic.subscriberCount + (others?.counts[topic.name] ?? 0)
+            body.writeString(#":{"messages":\#(topic.publishedCount),"subscribers":\#(subscribers)}"#)
         }
-        body.writeString("}}")
+        body.writeString("}\(asOf(others))}")
         return .json(.ok, body)
     }
 

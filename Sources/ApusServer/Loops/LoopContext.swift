@@ -29,6 +29,8 @@ final class LoopContext {
     let tls = LoopTLS()
     let scanner: CommandScanner
     let logger: Logger
+    /// `nil` if no spans are made.
+    var spans: LoopSpans? { didSet { hub.spanWatch = spans } }
     /// The replies to the commands being read from one connection. The connection's outbox takes them in one piece.
     @exclusivity(unchecked) var replies = ByteBuffer()
     /// The publishes of that connection that wait for the others of the same read.
@@ -52,7 +54,7 @@ final class LoopContext {
     @exclusivity(unchecked) var counters = LoopCounters()
     /// Decompresses client messages. Created with the first compressed message.
     lazy var inflater = Inflater()
-    @exclusivity(unchecked) var inflateBudget = InflateBudget()
+    @exclusivity(unchecked) var roundBudget = RoundBudget()
     @exclusivity(unchecked) var lastPresence = PresenceFrame()
 
     @exclusivity(unchecked) private var spareReplies: [ByteBuffer] = []
@@ -172,7 +174,6 @@ final class LoopContext {
 
     /// The number of event streams and waiting requests.
     var streamCount: Int { streams.count }
-
     var connectionCount: Int { connections.count }
 
     // MARK: Time
@@ -211,7 +212,7 @@ final class LoopContext {
 
     func endRound() {
         tls.beginRound()
-        inflateBudget.beginRound()
+        roundBudget.beginRound()
         flushReplies()
     }
 

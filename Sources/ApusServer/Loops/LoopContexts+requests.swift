@@ -80,7 +80,7 @@ extension LoopContexts {
         guard !memory.isFull.isSet else { throw .memoryIsFull }
         let limit = settings.limits.maxConnections
         guard open.value + streams.value < limit else {
-            throw .unavailable("The limit of \(limit) connections is reached")
+            throw .unavailable("The limit of \(counted(limit, "connection")) is reached")
         }
     }
 

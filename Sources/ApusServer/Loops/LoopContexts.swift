@@ -11,6 +11,8 @@ struct LoopContexts: Sendable {
     let inForce: SettingsInForce
     let access: AccessControl
     let budgets: PublishBudgets
+    /// `nil` if no spans are made.
+    let spans: SpanSource?
     private let byLoop: [ObjectIdentifier: NIOLoopBoundBox<LoopContext?>]
     private let loops: [any EventLoop]
     let sockets: SocketBudget
@@ -38,6 +40,7 @@ struct LoopContexts: Sendable {
         access: AccessControl,
         broker: any Broker,
         sockets: SocketBudget,
+        spans: SpanSource? = nil,
         logger: Logger
     ) async throws {
         let all: [any EventLoop] = socketLoops + httpLoops
@@ -72,6 +75,7 @@ struct LoopContexts: Sendable {
                     beat: beat,
                     logger: logger
                 )
+                slot.value?.spans = spans.map { LoopSpans($0, loop: name) }
                 let interval = TimeAmount.milliseconds(tickInterval)
                 eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
                     guard let context = slot.value else { return task.cancel() }
@@ -87,6 +91,7 @@ struct LoopContexts: Sendable {
         inForce = SettingsInForce(settings, isLocal: isLocal)
         self.access = access
         self.budgets = budgets
+        self.spans = spans
         self.byLoop = byLoop
         self.loops = all
         self.sockets = sockets

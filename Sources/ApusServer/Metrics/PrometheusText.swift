@@ -23,8 +23,7 @@ struct PrometheusText {
         let help = Self.escaped(family.help, quotes: false)
         text.writeString("# HELP \(family.name) \(help)\n# TYPE \(family.name) \(family.kind.rawValue)\n")
         for sample in family.samples {
-            let labels = sample.labels.sorted.map { "\($0.name)=\"\(Self.escaped($0.value, quotes: true))\"" }
-                .joined(separator: ",")
+            let labels = Self.text(of: sample.labels)
             switch sample.value {
             case .integer(let value): writeLine(family.name, labels, "\(value)")
             case .floating(let value): writeLine(family.name, labels, Self.number(value))
@@ -52,8 +51,12 @@ struct PrometheusText {
         text.writeString(" \(value)\n")
     }
 
+    static func text(of labels: MetricLabels) -> String {
+        labels.sorted.map { "\($0.name)=\"\(escaped($0.value, quotes: true))\"" }.joined(separator: ",")
+    }
+
     /// Works on bytes, because Swift treats a carriage return and a following newline as one character.
-    private static func escaped(_ string: String, quotes: Bool) -> String {
+    static func escaped(_ string: String, quotes: Bool) -> String {
         let escapes: (UInt8) -> StaticString? = { byte in
             switch byte {
             case UInt8(ascii: "\\"): #"\\"#
@@ -71,7 +74,7 @@ struct PrometheusText {
     }
 
     /// Writes integers without a fraction, and other numbers with enough digits to read the same number back.
-    private static func number(_ value: Double) -> String {
+    static func number(_ value: Double) -> String {
         if let integer = Int(exactly: value) { return "\(integer)" }
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value > 0 ? "+Inf" : "-Inf" }

@@ -1,4 +1,5 @@
 import CoreMetrics
+import Tracing
 
 /// Counts and times HTTP requests.
 struct RequestMetrics: Sendable {
@@ -11,9 +12,15 @@ struct RequestMetrics: Sendable {
 
     private let registry: MetricsRegistry
     private let duration: any TimerHandler
+    /// `nil` if no traces are recorded.
+    let exemplars: RequestExemplars?
 
-    init(registry: MetricsRegistry) {
+    /// The name of the durations on a scrape.
+    static let durationFamily = MetricName.exported(durations, .histogram, unit: "seconds")
+
+    init(registry: MetricsRegistry, isTraced: Bool = false) {
         self.registry = registry
+        exemplars = isTraced ? RequestExemplars() : nil
         registry.setHelp("HTTP requests answered, handshakes not included.", for: Self.requests)
         registry.setHelp(
             "From a request's head to that of its answer; a long poll waits in between.",
@@ -32,6 +39,9 @@ struct RequestMetrics: Sendable {
         count(method: method, status: status)
         let (seconds, attoseconds) = took.components
         duration.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+        if let exemplars, let trace = ServiceContext.current?.trace, trace.isSampled {
+            exemplars.add(trace, took: Double(seconds) + Double(attoseconds) / 1e18)
+        }
     }
 
     /// Counts a request that was refused before it reached the router.

@@ -1,8 +1,10 @@
 extension ServerMetrics {
     /// The memory in use, by what uses it.
     ///
-    /// - Parameter logs: the bytes of frames that topics keep.
-    func memory(logs: Int) async -> [MetricFamily] {
+    /// - Parameters:
+    ///   - logs: the bytes of frames that topics keep.
+    ///   - drops: the bytes that subscriptions take to remember what they did not get.
+    func memory(logs: Int, drops: Int) async -> [MetricFamily] {
         let shares = await contexts.collect { $0.memoryShare }
         let (outboxes, inputs) = (shares.reduce(0) { $0 + $1.outboxes }, shares.reduce(0) { $0 + $1.inputs })
         let reading = MemoryReading.now(enough: 0)
@@ -15,7 +17,8 @@ extension ServerMetrics {
                     .init(["part": "logs"], .integer(logs)),
                     .init(["part": "outboxes"], .integer(outboxes)),
                     .init(["part": "inputs"], .integer(inputs)),
-                    .init(["part": "other"], .integer(max(reading.used - logs - outboxes - inputs, 0))),
+                    .init(["part": "drops"], .integer(drops)),
+                    .init(["part": "other"], .integer(max(reading.used - logs - outboxes - inputs - drops, 0))),
                 ]
             ),
             .gauge("apus_memory_limit_bytes", "What max_memory comes to; 0 means no limit.", contexts.memory.limit),

@@ -14,25 +14,29 @@ struct ServerMetrics: Sendable {
     private let process = ProcessMetrics()
     private let consoles: ConsoleSeats
     private let tls: TLSInForce?
+    private let recentLog: RecentLog
 
     /// - Parameters:
     ///   - consoles: those that are open.
     ///   - tls: the certificates in force, if the server speaks TLS.
+    ///   - recentLog: where warnings are counted.
     init(
         registry: MetricsRegistry,
         contexts: LoopContexts,
         pubSub: PubSub,
         broker: any Broker,
         consoles: ConsoleSeats = ConsoleSeats(),
-        tls: TLSInForce? = nil
+        tls: TLSInForce? = nil,
+        recentLog: RecentLog = RecentLog()
     ) {
         self.registry = registry
-        self.requests = RequestMetrics(registry: registry)
+        self.requests = RequestMetrics(registry: registry, isTraced: contexts.spans != nil)
         self.contexts = contexts
         self.pubSub = pubSub
         self.broker = broker
         self.consoles = consoles
         self.tls = tls
+        self.recentLog = recentLog
     }
 
     /// The metrics of one loop.
@@ -45,8 +49,8 @@ struct ServerMetrics: Sendable {
         var loopLag: LatencyHistogram
     }
 
-    /// All metrics in Prometheus' text format.
-    func text() async -> ByteBuffer {
+    /// All metrics in Prometheus' text format, or in that of OpenMetrics.
+    func text(isOpenMetrics: Bool = false) async -> ByteBuffer {
         let shares = await contexts.collect { context in
             Share(
                 hub: context.hub.report(),
@@ -57,10 +61,12 @@ struct ServerMetrics: Sendable {
                 loopLag: context.hub.loopLag
             )
         }
-        let hub = shares.reduce(await pubSub.report()) { $0 + $1.hub }
+        var hub = shares.reduce(await pubSub.report()) { $0 + $1.hub }
+        // A hub counts what is published through it.
+        hub.matched += broker.journal?.figures.matched ?? 0
         let families = broker.topics.reduce((count: 0, bytes: 0)) { ($0.count + 1, $0.bytes + $1.logBytes) }
         var all = Self.messages(hub) + Self.connections(shares) + Self.compression(hub.compression, shares)
-        all.append(Self.loopLag(shares))
+        all += [Self.loopLag(shares), Self.delivery(hub.deliveryTimes)]
         all += [
             .gauge("apus_topics", "Topics that exist.", families.count),
             .gauge("apus_log_bytes", "Bytes of frames that topics keep.", families.bytes),
@@ -76,11 +82,15 @@ struct ServerMetrics: Sendable {
             .gauge("apus_consoles", "Consoles that are open.", consoles.count),
             .gauge("apus_publish_budgets", "Publishers whose rate is watched.", contexts.budgets.count),
         ]
-        all += await memory(logs: families.bytes)
+        all += await memory(logs: families.bytes, drops: hub.dropLogBytes)
         all += reloads.families
-        if let journal = broker.journal { all += Self.journal(journal.figures) }
+        all += Self.readiness(isDraining: contexts.isDraining.isSet, broker.journal?.failure)
+        all += Self.limits(contexts.settings.limits) + [Self.log(recentLog.counts)]
+        if let journal = broker.journal { all += Self.journal(journal, contexts.settings.storage) }
         if let tls { all += tls.families + [Self.handshakes(shares)] }
-        return PrometheusText.write([Self.build] + all + process.families + registry.families)
+        if let spans = contexts.spans { all += Self.spans(spans.queue.figures) }
+        all += [Self.build] + process.families + registry.families
+        return isOpenMetrics ? OpenMetricsText.write(all, await exemplars()) : PrometheusText.write(all)
     }
 
     /// The usual build metric: always 1, with the version as a label, so that it can be joined with any other metric.
@@ -140,6 +150,15 @@ struct ServerMetrics: Sendable {
         )
     }
 
+    private static func delivery(_ times: LatencyHistogram) -> MetricFamily {
+        MetricFamily(
+            name: "apus_delivery_seconds",
+            help: "How long the oldest message of a turn took from its publisher to all sockets.",
+            kind: .histogram,
+            samples: [.init([:], .histogram(HistogramValue(times)))]
+        )
+    }
+
     private static func handshakes(_ shares: [Share]) -> MetricFamily {
         let counts = [
             "ok": shares.total(\.tlsHandshakes.ok),
@@ -174,7 +193,8 @@ struct ServerMetrics: Sendable {
 
     private static func connections(_ shares: [Share]) -> [MetricFamily] {
         var errors = Dictionary(uniqueKeysWithValues: ErrorCode.allCases.map { ($0.rawValue, UInt64(0)) })
-        var closed: [String: UInt64] = ["DISCONNECTED": 0]
+        var closed = Dictionary(uniqueKeysWithValues: Disconnect.reasons.map { ($0, UInt64(0)) })
+        closed["DISCONNECTED"] = 0
         for share in shares {
             for (code, count) in share.context.errors { errors[code.rawValue, default: 0] += count }
             var byServer: UInt64 = 0

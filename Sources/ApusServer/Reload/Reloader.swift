@@ -103,7 +103,13 @@ extension Reloader {
     }
 
     private func prepareCertificates(_ next: ServerConfiguration) throws(ConfigurationError) -> Commit {
-        let certificates = try next.tls.load(afterReloadFrom: engine.tls)
+        let certificates: TLSInForce.Certificates?
+        do throws(ConfigurationError) {
+            certificates = try next.tls.load(afterReloadFrom: engine.tls)
+        } catch {
+            engine.tls?.noteFailure()
+            throw error
+        }
         return { [tls = engine.tls] in
             guard let tls, let certificates else { return [:] }
             tls.replace(with: certificates)
@@ -126,7 +132,7 @@ extension Reloader {
         }
         return { [broker, logger] in
             do throws(BrokerError) {
-                try broker.declare(declared, logger: logger)
+                try await broker.declare(declared, logger: logger)
             } catch {
                 // Clients have made topics in the meantime.
                 logger.error("not all topics declared", metadata: ["reason": "\(error.message)"])

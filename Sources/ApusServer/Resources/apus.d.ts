@@ -24,7 +24,10 @@ export interface ApusOptions {
   publishQueue?: number;
   /** Milliseconds that a publication waits for its topic when that is gone after a reconnect. Default 30,000. */
   publishWait?: number;
-  /** Milliseconds: the delay before attempt n is random, up to `minDelay` × 2ⁿ and `maxDelay`. 250 and 30,000. */
+  /**
+   * Milliseconds: the delay before attempt n is random, up to `minDelay` × 2ⁿ and `maxDelay`. 250 and 30,000. Of several
+   * servers all are tried in an attempt.
+   */
   minDelay?: number;
   maxDelay?: number;
   /** Milliseconds until a connection must be made and authenticated, and until `token` must answer. Default 10,000. */
@@ -223,11 +226,16 @@ export interface ClientEvents {
 
 /** A client. It connects at once, stays connected, and keeps its subscriptions and publications across reconnects. */
 export class Apus {
-  /** `ws://host/ws`, `http://host`, `https://host/apus/v1`. Default: the server that the page came from. */
-  constructor(url?: string | URL, options?: ApusOptions);
+  /**
+   * `ws://host/ws`, `http://host`, `https://host/apus/v1`. Default: the server that the page came from. Of several, one is
+   * used at a time: the next one, when that cannot be reached or goes away.
+   */
+  constructor(url?: string | URL | readonly (string | URL)[], options?: ApusOptions);
   /** Of the connection. */
   readonly state: State;
   readonly clientId: string;
+  /** Of the WebSocket: of several servers, of the one that the last connection was made to, or the next one will be. */
+  readonly url: string;
   /** Adds a listener, and returns what removes it. */
   on<Type extends keyof ClientEvents>(type: Type, listener: (detail: ClientEvents[Type]) => unknown): () => void;
   /** `topic` is a topic's name, or a pattern such as `orders.*` or `orders.>`. */

@@ -4,6 +4,7 @@
  *   Apus ──── Link ──── Feed ──── Subscription
  *    │         │         └ one subscription: its position, its buffer; what the application holds is a shell around it
  *    │         └ one WebSocket, opened again when it is lost
+ *    ├ Servers: those that there are, and the one that all links connect to now
  *    ├ Credential: the token, or the function that is asked for one before each connection, and when one expires
  *    └ Outbox: publications that are not acknowledged yet, sent again with the same ids after a reconnect
  *
@@ -62,6 +63,8 @@ const MAX_VALIDITY = 60_000;
 const SUBPROTOCOL = /^[\w!#$%&'*+.^`|~-]+$/;
 /** The reasons of a close 1008 after which to come back. Other rows of the table of close codes are in `isFinal`. */
 const POLICY_RETRY = ["SLOW_CONSUMER", "RATE_LIMITED", "NO_PONG"];
+/** SHUTDOWN, and what a proxy says of a server that restarts; OVERLOADED: another server may do better. */
+const AWAY = [1001, 1012, 1013];
 /** Whether the global `WebSocket` takes header fields: that of Node does, that of a page does not. */
 const TAKES_HEADERS = globalThis.process?.versions?.node !== undefined && globalThis.document === undefined;
 
@@ -168,6 +171,23 @@ class Emitter {
         queueMicrotask(() => { throw error; });
       }
     }
+  }
+}
+
+/** The servers in their order, and the one that connections are made to now. Those that are open stay where they are. */
+class Servers {
+  #index = 0;
+
+  constructor(given) {
+    this.urls = (Array.isArray(given) ? given : [given]).map((address) => socketAddress(address));
+    if (this.urls.length === 0) throw new TypeError("the list of servers is empty");
+  }
+
+  get current() { return this.urls[this.#index]; }
+
+  /** Moves on from a server, unless another connection has done so already. */
+  moveOn(url) {
+    if (url === this.current) this.#index = (this.#index + 1) % this.urls.length;
   }
 }
 
@@ -582,7 +602,11 @@ class Link {
   #timer;
   /** By request id: the texts of commands without an answer, and what to do with that. */
   #requests = new Map();
+  /** Counts attempts. With several servers an attempt is a round: all are tried, one right after the other. */
   #attempt = 0;
+  /** How many servers were tried in this round. */
+  #tried = 0;
+  #url;
   #assignedDelay;
   #begunAt = 0;
   #settling;
@@ -672,7 +696,8 @@ class Link {
 
   /** A WebSocket whose handshake has the token, in a header or a subprotocol, but never in its address. */
   #handshake(token) {
-    const { url, takesHeaders, WebSocket } = this.#host.options;
+    const { takesHeaders, WebSocket } = this.#host.options;
+    const url = this.#url = this.#host.servers.current;
     const mayOffer = token !== undefined && (takesHeaders || SUBPROTOCOL.test(token));
     this.#isTokenOffered = mayOffer && !this.#isHandshakeSuspect;
     if (!this.#isTokenOffered) return new WebSocket(url);
@@ -768,11 +793,26 @@ class Link {
     }
     const wasCut = code === 1008 || code === 1013;
     if (wasOpen && !wasCut) this.#attempt = 0;
-    const delay = assigned ?? this.#host.backoff(this.#attempt++);
+    const isInRound = this.#moveOn(code, wasOpen);
+    const delay = isInRound ? 0 : assigned ?? this.#host.backoff(this.#attempt++);
     this.#mayHurry = assigned === undefined && !wasCut;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.state = "waiting";
     this.#host.turned(this, { delay, code, reason });
+  }
+
+  /**
+   * Moves on to the next server, if this one cannot be reached or goes away. One that breaks is asked again first.
+   * Returns whether that is tried right away, because there are some that were not tried in this round.
+   */
+  #moveOn(code, wasOpen) {
+    const isAway = AWAY.includes(code) || (code === 1006 && !wasOpen);
+    if (wasOpen || !isAway) this.#tried = 0;
+    if (!isAway) return false;
+    const { servers } = this.#host;
+    servers.moveOn(this.#url);
+    this.#tried = (this.#tried + 1) % servers.urls.length;
+    return !wasOpen && this.#tried > 0;
   }
 
   /** Whether there is no use in coming back. With another token there may be. */
@@ -1117,7 +1157,8 @@ export class Apus {
   constructor(url, options = {}) {
     const clientId = `js-${uuid().slice(0, 8)}`;
     const platform = { WebSocket: globalThis.WebSocket, takesHeaders: TAKES_HEADERS && !options.WebSocket };
-    this.#options = { ...OPTIONS, clientId, ...platform, ...options, url: socketAddress(url) };
+    this.#options = { ...OPTIONS, clientId, ...platform, ...options };
+    const servers = new Servers(url);
     const { minDelay, maxDelay, apiKey, token } = this.#options;
     if (apiKey !== undefined && token !== undefined) throw new TypeError("apiKey and token exclude each other");
     if (!this.#options.WebSocket) {
@@ -1126,6 +1167,7 @@ export class Apus {
     const isMain = (link) => link === this.#links[0];
     this.#host = {
       options: this.#options,
+      servers,
       opened: (link) => { if (isMain(link)) this.#outbox.opened(); },
       lost: (link, code) => { if (isMain(link)) this.#outbox.lost(code); },
       answered: (reply) => this.#answered(reply),
@@ -1151,6 +1193,7 @@ export class Apus {
 
   get state() { return this.#links[0].state; }
   get clientId() { return this.#options.clientId; }
+  get url() { return this.#host.servers.current; }
   on(type, listener) { return this.#emitter.on(type, listener); }
   close() { this.#end(); }
 

@@ -52,17 +52,24 @@ extension PubSubSession {
             )
         case .presenceDropped(let topic, let count):
             informInOrder(.presenceDropped(topicJSON: topic.template.topicJSON, count: count))
+        case .historyUnavailable(let topic):
+            tell(.unavailable, "Topic '\(topic.name)': what comes next cannot be read back now")
+            disconnect(.overloaded)
         case .overloaded:
             disconnect(.overloaded)
         }
     }
 
-    private func cut(_ topic: Topic) {
+    /// Sends an error that answers no request.
+    private func tell(_ code: ErrorCode, _ text: String) {
         var frame = ByteBuffer()
-        let text = "Topic '\(topic.name)': too far behind"
-        context.counters.errors[.slowConsumer, default: 0] += 1
-        encoder.error(.slowConsumer, text, requestID: nil, time: context.now, to: &frame)
+        context.counters.errors[code, default: 0] += 1
+        encoder.error(code, text, requestID: nil, time: context.now, to: &frame)
         connection.write(frame)
+    }
+
+    private func cut(_ topic: Topic) {
+        tell(.slowConsumer, "Topic '\(topic.name)': too far behind")
         context.logger.info(
             "slow consumer cut",
             metadata: ["connection.id": "\(connection.id)", "topic": "\(topic.name)"]

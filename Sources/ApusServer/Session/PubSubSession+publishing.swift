@@ -15,6 +15,7 @@ extension PubSubSession {
             context.hub.publish(body, toTopicNamed: name, time: context.now, origin: origin)
         }
         guard let topic = result.topic else {
+            if mustFindTopic(of: command, in: message) { return false }
             let isMade = makeTopic(of: command, in: message, requestID: requestID)
             if isMade { return publish(command, in: message, requestID: requestID) }
             limiter?.giveBackPublish(messages: 1, bytes: command.message.count)
@@ -126,21 +127,28 @@ extension PubSubSession {
                     id: context.scanner.messageID(of: command, in: message)
                 )
             ]
-        let keyJSON = extensions.key.map { Array(jsonString($0).utf8) }
+        let keyJSON = extensions.key.map { jsonBytes($0) }
+        let span = extensions.trace.flatMap { beginSpan(of: messages, after: $0, in: message) }
         let publications = messages.map { element in
             Publication(
                 message: UnsafeRawBufferPointer(rebasing: message[element.range]),
                 id: text(element.id, in: message),
                 keyJSON: keyJSON,
-                ttl: extensions.ttl
+                ttl: extensions.ttl,
+                trace: span?.trace ?? extensions.trace
             )
         }
         let result = withName(command.topic, in: message) { name in
             context.hub.publish(publications, toTopicNamed: name, time: context.now, origin: origin)
         }
         guard let topic = result.topic else {
+            if mustFindTopic(of: command, in: message) {
+                if let span { context.spans?.keep(span, of: connection.id) }
+                return false
+            }
             let isMade = makeTopic(of: command, in: message, requestID: requestID)
             if isMade { return publish(extensions, of: command, in: message, requestID: requestID) }
+            fail(span, of: command.topic, in: message, .topicNotFound)
             giveBack(extensions, of: command)
             return true
         }
@@ -154,32 +162,36 @@ extension PubSubSession {
         case .rateLimited(let wait):
             giveBack(extensions, of: command)
             let error = BrokerError.rateLimited(topic: topic.name, wait: wait)
+            fail(span, of: command.topic, in: message, .rateLimited)
             reply(.rateLimited, error.message, retryAfter: wait, requestID: requestID)
             return true
         case .throttled, .held, .needsPublication, .deleted:
+            if let span { context.spans?.keep(span, of: connection.id) }
             wait(for: topic, result.outcome)
             return false
         }
-        var members = extensions.messages == nil ? "" : #","count":\#(messages.count)"#
-        if extensions.outcome { members += Self.members(of: receipt, epoch: topic.epoch) }
-        acknowledge(later: commit, acks: 1) {
-            encoder.ack(
-                requestID: requestID,
-                topicJSON: topic.template.topicJSON,
-                members: members,
-                time: context.now,
-                to: &context.replies
-            )
+        if let span { end(span, of: topic, receipt, after: commit) }
+        let ack = PublishAck(
+            encoder: encoder,
+            topicJSON: topic.template.topicJSON,
+            count: extensions.messages == nil ? nil : messages.count,
+            epoch: extensions.outcome ? topic.epoch : nil,
+            time: context.now
+        )
+        acknowledge(later: commit, acks: 1, again: ack.rewrite(receipt, requestID)) {
+            ack.write(receipt, requestID, to: &context.replies)
         }
         return true
     }
 
     /// Writes acks that the client gets when the commit is kept; `nil` for acks that need not wait.
-    private func acknowledge(later commit: Commit?, acks: Int, _ write: () -> Void) {
+    ///
+    /// - Parameter again: writes the only one of them anew if its offsets have moved when the commit is kept.
+    private func acknowledge(later commit: Commit?, acks: Int, again: HeldReplies.Rewrite? = nil, _ write: () -> Void) {
         guard let commit else { return write() }
         connection.sendReplies()
         write()
-        connection.hold(for: commit, acks: acks)
+        connection.hold(for: commit, acks: acks, again: again)
         context.hub.wait(self, for: commit)
     }
 
@@ -189,14 +201,6 @@ extension PubSubSession {
             encoder.error(.unavailable, failure.message, requestID: requestID, time: context.now, to: &buffer)
         }
         if context.mayClose { connection.closeIfDrained() }
-    }
-
-    /// The fields of an ack that say where the messages were stored.
-    static func members(of receipt: PublishReceipt, epoch: String) -> String {
-        var members = #","epoch":"\#(epoch)","offset":\#(receipt.offset),"subscribers":\#(receipt.subscribers)"#
-        members += #","stored":"\#(receipt.stored.rawValue)","duplicate":\#(receipt.isDuplicate)"#
-        if receipt.count > 0, receipt.duplicates > 0 { members += #","duplicates":\#(receipt.duplicates)"# }
-        return members
     }
 
     private func wait(for topic: Topic, _ outcome: PublishOutcome) {
@@ -215,8 +219,15 @@ extension PubSubSession {
             try context.makeTopicToPublish(named: text(command.topic, in: message))
             return true
         } catch {
-            reply(error.wireCode, error.message, requestID: requestID)
+            refuse(error, requestID: requestID)
             return false
         }
+    }
+
+    /// Whether a publish has to wait until it is known whether its topic is there, or until that is created.
+    private func mustFindTopic(of command: Command, in message: UnsafeRawBufferPointer) -> Bool {
+        guard context.broker.isShared else { return false }
+        let name = text(command.topic, in: message)
+        return TopicName.isAllowed(name) && mustFind(name, isCreated: context.makesTopicToPublish(named: name))
     }
 }

@@ -35,6 +35,8 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher, Commi
     /// It doubles with each commit that the topic takes at once, and falls to 1 with the first that it does not. Where
     /// publishers often have to wait, few messages are then read that must be read again.
     @exclusivity(unchecked) var stageLimit = 1
+    /// What is being found out for a command; `nil` while none has asked for something that is not known here.
+    @exclusivity(unchecked) var finding: Finding?
     /// Why the subscriptions end with the connection, if the server ends it.
     var endReason = EndReason.disconnected
 
@@ -112,8 +114,17 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher, Commi
             connection.pauses.insert(.untilKept)
             return false
         }
+        let isCostly = command.kind != .publish && command.kind != .ping
+        if isCostly, context.roundBudget.isSpent, !context.isDraining {
+            connection.waitForRound()
+            return false
+        }
         guard limiter == nil || charge(command, in: message, requestID: requestID) else { return true }
-        if execute(command, in: message, requestID: requestID) { return true }
+        if isCostly { context.roundBudget.spend(RoundBudget.commandCost) }
+        if execute(command, in: message, requestID: requestID) {
+            if finding != nil { finding = nil }
+            return true
+        }
         limiter?.prepay(1)
         return false
     }
@@ -144,9 +155,9 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher, Commi
         case .publish:
             break
         case .subscribe:
-            subscribe(command, in: message, requestID: requestID)
+            return subscribe(command, in: message, requestID: requestID)
         case .unsubscribe:
-            unsubscribe(command, in: message, requestID: requestID)
+            return unsubscribe(command, in: message, requestID: requestID)
         case .ping:
             encoder.pong(requestID: requestID, time: context.now, to: &context.replies)
         case .auth:
@@ -237,6 +248,7 @@ final class PubSubSession: WebSocketSession, Subscriber, WaitingPublisher, Commi
     func ended() {
         isEnded = true
         context.hub.removeAll(of: self, reason: endReason)
+        endSpan()
         if let throttledBy = throttledBy.take() { context.hub.stopWaiting(self, for: throttledBy) }
     }
 }
@@ -247,7 +259,7 @@ extension BrokerError {
         switch code {
         case .topicExists: .topicExists
         case .topicNotFound: .topicNotFound
-        case .tooManyTopics: .unavailable
+        case .tooManyTopics, .notKept: .unavailable
         case .rateLimited: .rateLimited
         default: .badRequest
         }

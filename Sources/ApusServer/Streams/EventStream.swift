@@ -193,9 +193,7 @@ final class EventStream: StreamingSubscriber, PollTarget {
         case .topicCreated(let topic, let isUnrecovered):
             created(topic, isUnrecovered: isUnrecovered)
         case .slowConsumer(let topic):
-            context.counters.errors[.slowConsumer, default: 0] += 1
-            let text = jsonString("Topic '\(topic.name)': too far behind")
-            write(#"{"type":"error","error":{"code":"SLOW_CONSUMER","message":\#(text)}"#)
+            tell(.slowConsumer, "Topic '\(topic.name)': too far behind")
             finish(.slowConsumer)
         case .slowConsumerWarning(let topic, let lag, let queue):
             inform(.slowConsumerWarning(topicJSON: topic.template.topicJSON, lag: lag, queue: queue))
@@ -203,9 +201,17 @@ final class EventStream: StreamingSubscriber, PollTarget {
             inform(.presence(topicJSON: topic.template.topicJSON, hasJoined: hasJoined, clientID: clientID))
         case .presenceDropped(let topic, let count):
             inform(.presenceDropped(topicJSON: topic.template.topicJSON, count: count))
+        case .historyUnavailable(let topic):
+            tell(.unavailable, "Topic '\(topic.name)': what comes next cannot be read back now")
+            finish(EndReason(Disconnect.overloaded.reason))
         case .overloaded:
             finish(EndReason(Disconnect.overloaded.reason))
         }
+    }
+
+    private func tell(_ code: ErrorCode, _ text: String) {
+        context.counters.errors[code, default: 0] += 1
+        write(#"{"type":"error","error":{"code":"\#(code.rawValue)","message":\#(jsonString(text))}"#)
     }
 
     func inform(_ info: InfoMessage, at position: String? = nil) {

@@ -52,7 +52,7 @@ final class LongPoll: StreamingSubscriber {
         let text =
             switch reason {
             case .revoked: "The credential was revoked"
-            case .unauthorized: "A valid API key or token is required"
+            case .unauthorized: "A valid API key or token is required: X-API-Key: KEY or Authorization: Bearer TOKEN"
             default: "The credential has expired"
             }
         end(.failure(Problem.unauthorized(text, context.access.challenge)))

@@ -16,6 +16,16 @@ struct StreamGate: Sendable {
     let log: RequestLog
     let basePath: BasePath
 
+    /// A gate for the same clients, onto the same loops.
+    init(beside gate: WebSocketGate, log: RequestLog) {
+        contexts = gate.contexts
+        socketLoops = gate.socketLoops
+        access = gate.access
+        addresses = gate.addresses
+        basePath = gate.basePath
+        self.log = log
+    }
+
     // MARK: At the listener
 
     /// Opens the stream that a complete request head asks for.
@@ -38,6 +48,10 @@ struct StreamGate: Sendable {
         else { return nil }
         // With several subscriptions, some would have started before one is refused.
         guard request.subscriptions.count == 1 else { return nil }
+        // The router waits for what this node may not know yet.
+        guard !request.subscriptions.contains(where: { context.broker.mayBeBehind($0.topic, $0.start) }) else {
+            return nil
+        }
         var caller = addresses.caller(of: connection, forwardedFor: head.headers[ForwardedFor.name])
         guard (try? addresses.admit(&caller)) != nil else { return nil }
         return try? open(request, for: client, caller, on: context, poller: poller, writesHead: true)

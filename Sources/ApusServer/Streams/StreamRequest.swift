@@ -58,6 +58,7 @@ struct StreamRequest: Sendable {
         let queue = try query.integer(.queue, limits)
         let presence = try query.flag(.presence) ?? false
         let echo = try query.flag(.echo) ?? true
+        let traces = try query.flag(.trace) ?? false
         var overflow: OverflowPolicy?
         if let text = query["overflow"] {
             overflow = OverflowPolicy(rawValue: text)
@@ -84,6 +85,7 @@ struct StreamRequest: Sendable {
                 presence: presence
             )
             request.waits = waits
+            request.traces = traces
             request.makesTopic = makesTopics
             return request
         }

@@ -52,6 +52,7 @@ struct CertificateWatch {
             follow(next)
             logger.notice("certificates reloaded", metadata: next.metadata)
         } catch {
+            tls.noteFailure()
             logger.error("certificates not reloaded, the old ones stay", metadata: ["reason": "\(error)"])
         }
     }

@@ -15,28 +15,39 @@ final class TLSInForce: Sendable {
         let context: TLSContext
     }
 
-    private let state: NIOLockedValueBox<Certificates>
-
-    init(_ certificates: Certificates) {
-        state = NIOLockedValueBox(certificates)
+    private struct State {
+        var certificates: Certificates
+        /// How often files were read that cannot be used.
+        var failures = 0
     }
 
-    var certificates: Certificates { state.withLockedValue { $0 } }
+    private let state: NIOLockedValueBox<State>
+
+    init(_ certificates: Certificates) {
+        state = NIOLockedValueBox(State(certificates: certificates))
+    }
+
+    var certificates: Certificates { state.withLockedValue { $0.certificates } }
 
     /// What a new connection is made with.
-    var current: TLSContext { state.withLockedValue { $0.context } }
+    var current: TLSContext { state.withLockedValue { $0.certificates.context } }
 
     func replace(with next: Certificates) {
-        state.withLockedValue { $0 = next }
+        state.withLockedValue { $0.certificates = next }
     }
 
     /// Puts certificates in force that were read again, unless a reload has named other files meanwhile.
     func renew(with next: Certificates) -> Bool {
-        state.withLockedValue { current in
-            guard current.settings == next.settings else { return false }
-            current = next
+        state.withLockedValue { state in
+            guard state.certificates.settings == next.settings else { return false }
+            state.certificates = next
             return true
         }
+    }
+
+    /// Files were to come into force, and cannot be used.
+    func noteFailure() {
+        state.withLockedValue { $0.failures += 1 }
     }
 
     var families: [MetricFamily] {
@@ -46,7 +57,12 @@ final class TLSInForce: Sendable {
                 help: "When the first certificate in force ends, in seconds since the Unix epoch.",
                 kind: .gauge,
                 value: .integer(Int(current.expires / 1000))
-            )
+            ),
+            .counter(
+                "apus_tls_certificate_failures_total",
+                "Certificates and keys that could not be loaded while the server ran.",
+                UInt64(state.withLockedValue { $0.failures })
+            ),
         ]
     }
 }

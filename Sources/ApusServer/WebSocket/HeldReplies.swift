@@ -12,12 +12,17 @@ final class HeldReplies {
     static let maxAcks = 4096
     static let maxBytes = 1 << 20
 
+    /// Writes an ack anew.
+    typealias Rewrite = (Relocation, inout ByteBuffer) -> Void
+
     private struct Run {
         /// `nil` for replies that only keep their order.
         var commit: Commit?
         /// How many acks these are.
         var acks: Int
         var bytes: Int
+        /// Used if offsets in the ack, which then is alone, have moved.
+        var again: Rewrite?
     }
 
     private var runs = Deque<Run>()
@@ -30,15 +35,17 @@ final class HeldReplies {
 
     /// Adds whole frames.
     ///
-    /// - Parameter commit: what the `acks` that these frames are have to wait for.
-    func append(_ frames: ByteBuffer, _ commit: Commit? = nil, acks count: Int = 0) {
+    /// - Parameters:
+    ///   - commit: what the `acks` that these frames are have to wait for.
+    ///   - again: writes the only one of them anew if its offsets have moved when it is kept.
+    func append(_ frames: ByteBuffer, _ commit: Commit? = nil, acks count: Int = 0, again: Rewrite? = nil) {
         bytes.writeImmutableBuffer(frames)
         acks += count
-        if let last = runs.indices.last, runs[last].commit === commit {
+        if let last = runs.indices.last, runs[last].commit === commit, runs[last].again == nil, again == nil {
             runs[last].bytes += frames.readableBytes
             runs[last].acks += count
         } else {
-            runs.append(Run(commit: commit, acks: count, bytes: frames.readableBytes))
+            runs.append(Run(commit: commit, acks: count, bytes: frames.readableBytes, again: again))
         }
     }
 
@@ -58,7 +65,11 @@ final class HeldReplies {
             guard var frames = bytes.readSlice(length: run.bytes) else { break }
             switch outcome {
             case .kept:
-                ready.writeBuffer(&frames)
+                if let again = run.again, let relocation = run.commit?.relocation {
+                    again(relocation, &ready)
+                } else {
+                    ready.writeBuffer(&frames)
+                }
             case .failed(let failure):
                 while let ack = Self.readFrame(&frames) {
                     ack.withUnsafeReadableBytes { refuse(failure, MessageEncoder.requestID(of: $0), &ready) }

@@ -65,6 +65,8 @@ extension WebSocketConnection {
 
     /// At shutdown: closes the connection once everything is delivered.
     func closeIfDrained() {
+        // What waits for the next round is answered first.
+        guard !pauses.contains(.untilRound) else { return }
         // A postponed publish is now refused like any other command.
         continueReading()
         if session?.isDrained ?? true { disconnect(.shutdown) }

@@ -7,7 +7,7 @@ extension WebSocketConnection {
     func inflate(_ compressed: UnsafeRawBufferPointer, isText: Bool) {
         var size = assembler.maxMessage
         // What is too large has taken its time, too.
-        defer { context.inflateBudget.spend(size) }
+        defer { context.roundBudget.spend(size) }
         do throws(Inflater.Fault) {
             try context.inflater.withInflated(compressed, limit: assembler.maxMessage) { message in
                 size = message.count
@@ -20,22 +20,5 @@ extension WebSocketConnection {
         } catch {
             fail(error == .tooLarge ? .messageTooBig : .invalidCompression)
         }
-    }
-
-    /// Processes no further message until the loop has looked at its other sockets.
-    func waitForRound() {
-        pauses.insert(.untilRound)
-        context.inflateLater(self)
-    }
-
-    /// Goes on with the input that has waited.
-    func continueAfterRound() {
-        guard pauses.remove(.untilRound) != nil else { return }
-        context.beginBurst()
-        consumePartial()
-        sendReplies()
-        flush()
-        releaseRead()
-        holdRead()
     }
 }

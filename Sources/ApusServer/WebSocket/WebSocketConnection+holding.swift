@@ -13,7 +13,7 @@ extension WebSocketConnection {
         static let untilRoom = Pauses(rawValue: 1)
         /// Until no reply is held: the next command must not overtake them.
         static let untilKept = Pauses(rawValue: 2)
-        /// Until the loop has looked at its other sockets, see ``InflateBudget``.
+        /// Until the loop has looked at its other sockets, see ``RoundBudget``.
         static let untilRound = Pauses(rawValue: 4)
     }
 
@@ -22,10 +22,11 @@ extension WebSocketConnection {
     /// - Parameters:
     ///   - start: where the acks begin in the loop's replies.
     ///   - count: the number of acks.
-    func hold(for commit: Commit, acks count: Int) {
+    ///   - again: writes an ack with offsets that may have moved, once the commit is kept.
+    func hold(for commit: Commit, acks count: Int, again: HeldReplies.Rewrite? = nil) {
         guard phase == .open else { return }
         let held = self.held ?? HeldReplies()
-        held.append(context.takeReplies(), commit, acks: count)
+        held.append(context.takeReplies(), commit, acks: count, again: again)
         self.held = held
         if held.isFull { pauses.insert(.untilRoom) }
     }
@@ -41,6 +42,28 @@ extension WebSocketConnection {
         let over: Pauses = held.isEmpty ? [.untilRoom, .untilKept] : held.isFull ? [] : .untilRoom
         if !pauses.isDisjoint(with: over) { end(over) }
         flush()
+    }
+
+    /// Processes no further message until the loop has looked at its other sockets.
+    func waitForRound() {
+        guard pauses.insert(.untilRound).inserted else { return }
+        context.readLater(self)
+    }
+
+    /// Goes on with the input that has waited for that.
+    func continueAfterRound() {
+        guard pauses.remove(.untilRound) != nil else { return }
+        if postponed != nil {
+            continueReading()
+        } else {
+            context.beginBurst()
+            consumePartial()
+            sendReplies()
+            flush()
+            releaseRead()
+        }
+        holdRead()
+        if context.mayClose { closeIfDrained() }
     }
 
     /// Goes on with the input that has waited.

@@ -51,7 +51,7 @@ extension WebSocketConnection {
                     pauses.insert(.untilKept)
                     return start
                 }
-                if window != nil, context.inflateBudget.isSpent, context.staged.isEmpty {
+                if window != nil, context.roundBudget.isSpent, context.staged.isEmpty {
                     waitForRound()
                     return start
                 }

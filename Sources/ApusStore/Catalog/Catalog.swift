@@ -29,6 +29,10 @@ package final class Catalog: Sendable {
         package var settings: String
         /// When it was made, in milliseconds since 1970.
         package var created: Int64
+        /// Where ``from`` is a second time, if it was raised: the name of a counter.
+        static func beginName(_ number: UInt32) -> String { "\(beginPrefix)\(number)" }
+        static let beginPrefix = "from."
+
         /// What is below this offset is not served, though there may be records of it. A topic without any goes on
         /// with it.
         package var from: UInt64

@@ -150,16 +150,18 @@ struct CatalogRows {
             try write(topic)
         case .delete(let number):
             try remove(topic: number)
+            try removeCounter(Catalog.Topic.beginName(number))
         case .keep(let number, let offset):
             guard var topic = try topic(number) else { throw CatalogError.failed("there is no topic number \(number)") }
             topic.from = max(topic.from, offset)
             try remove(topic: number)
             try write(topic)
+            // Beside the row, too: a repair of a damaged row must not bring back what was purged.
+            try setCounter(Catalog.Topic.beginName(number), Int64(bitPattern: topic.from))
         case .giveUp(let segment):
             givenUp.insert(segment)
         case .counter(let name, let value):
-            try removeCounter(name)
-            total.add(try Self.set("counters", name, value, database))
+            try setCounter(name, value)
         case .removeCounter(let name):
             try removeCounter(name)
         }
@@ -212,6 +214,11 @@ struct CatalogRows {
         guard let checksum else { throw CatalogError.failed("there is no topic number \(number)") }
         try database.cachedStatement(sql: "DELETE FROM topics WHERE number = ?").execute(arguments: [Int64(number)])
         total.remove(checksum)
+    }
+
+    private mutating func setCounter(_ name: String, _ value: Int64) throws {
+        try removeCounter(name)
+        total.add(try Self.set("counters", name, value, database))
     }
 
     private mutating func removeCounter(_ name: String) throws {

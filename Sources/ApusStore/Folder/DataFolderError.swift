@@ -50,8 +50,11 @@ extension DataFolderError: CustomStringConvertible {
         switch self {
         case .inUse(let folder, let process):
             "\(folder) is in use by another server" + (process.map { ", process \($0)" } ?? "")
-        case .notWritable(let path, let reason): "\(path) cannot be written to: \(reason)"
-        case .cannotBeMade(let path, let reason): "\(path) cannot be made: \(reason)"
+                + "; stop that one, or name another folder"
+        case .notWritable(let path, let reason):
+            "\(path) cannot be written to: \(reason); let this user write there, or name another folder"
+        case .cannotBeMade(let path, let reason):
+            "\(path) cannot be made: \(reason); name a folder that can be made and written to"
         case .foreign(let folder): "\(folder) holds other files and no data of Apus; name an empty or a new folder"
         case .failed(let path, let reason): "\(path) cannot be used: \(reason)"
         case .newer(let path, let version):

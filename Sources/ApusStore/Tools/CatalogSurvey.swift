@@ -72,7 +72,11 @@ package struct CatalogSurvey: Sendable {
             _ = Self.each(queue, "SELECT name, value, checksum FROM \(table)") { row in
                 guard let name = row.text(0), let value = row.integer(1),
                     row.integer(2) == Int64(RowChecksum(name: name, value: value).value)
-                else { return }
+                else {
+                    let failure = CatalogError.damaged("a row of table \(table) is damaged")
+                    if !failures.contains(failure) { failures.append(failure) }
+                    return
+                }
                 if table == "counters" { contents.counters[name] = value }
                 if table == "meta", name == "next_topic" { nextTopic = value }
             }

@@ -37,7 +37,8 @@ struct RepairPlan {
         rebuildsCatalog = !survey.catalog.failures.isEmpty || !strays.isEmpty
         let confirmed = survey.confirmed.compactMap { survey.catalog.doubtful[$0] }
         topics = (contents.topics + confirmed).sorted { $0.number < $1.number }
-        counters = contents.counters
+        let stay = Set(topics.map { Catalog.Topic.beginName($0.number) })
+        counters = contents.counters.filter { !$0.key.hasPrefix(Catalog.Topic.beginPrefix) || stay.contains($0.key) }
         nextTopic = max(contents.nextTopic, (strays.map(\.topic).max() ?? 0) + 1)
         givenUp = contents.givenUp
         let indexes = survey.segments.map(\.walk.index)
@@ -150,13 +151,20 @@ struct RepairPlan {
         return ends
     }
 
+    /// Where a topic with a damaged row begins, whose own word may be too much.
+    ///
+    /// Where it was purged there is a second word. Without it, what is left may be more than was wanted.
+    private func begin(of topic: UInt32) -> UInt64 {
+        if let from = counters[Catalog.Topic.beginName(topic)] { return UInt64(bitPattern: from) }
+        return table.records(of: topic).first?.first ?? 1
+    }
+
     private mutating func planTopics(renewsAll: Bool, _ makeEpoch: () -> String) {
         let (isUnknown, lostEnds) = (isUnknown, lostEnds)
         var gone = Set(table.topicNumbers)
         for index in topics.indices where topics[index].durability != .memory {
             let isDoubtful = survey.confirmed.contains(topics[index].number)
-            // What the row says may be too much, and what is left may be more than was wanted.
-            if isDoubtful { topics[index].from = table.records(of: topics[index].number).first?.first ?? 1 }
+            if isDoubtful { topics[index].from = begin(of: topics[index].number) }
             let topic = topics[index]
             gone.remove(topic.number)
             table.want(topic.number, from: topic.from)

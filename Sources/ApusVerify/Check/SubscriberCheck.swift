@@ -5,7 +5,7 @@
 final class SubscriberCheck {
     let number: Int
     /// Who it is, at the start of a sentence.
-    private let name: String
+    let name: String
     let record: TopicRecord
     /// The last handled position; `nil` until the server has given the first one.
     private(set) var position: LogPosition?

@@ -1,6 +1,6 @@
 import ApusClient
 
-/// The streams of one publisher's connection: one per topic that it has sent to.
+/// The streams of a publisher: one per topic that it has sent to.
 struct PublishStreams {
     let seed: UInt64
     let records: [TopicRecord]
@@ -35,8 +35,10 @@ struct PublishStreams {
         }
     }
 
-    /// Closes the streams when the connection is over. Nothing more is sent or answered.
-    func close() {
+    /// Closes the streams when the connection is over, and begins new ones with the next message. Nothing more of them
+    /// is sent or answered.
+    mutating func close() {
         for (topic, (stream, _)) in open { records[topic].closeStream(stream) }
+        open.removeAll()
     }
 }

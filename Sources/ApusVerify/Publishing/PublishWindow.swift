@@ -61,6 +61,8 @@ final class PublishWindow: Sendable {
     /// Whether nothing more may be sent on this connection.
     var isOver: Bool { state.withLock { $0.isBroken || $0.refusal != nil } }
 
+    var isRefused: Bool { state.withLock { $0.refusal != nil } }
+
     var isBroken: Bool { state.withLock { $0.isBroken } }
 
     /// How many messages are unanswered.

@@ -3,18 +3,18 @@ import NIOCore
 import NIOHTTP1
 
 extension VerifyPublisher {
-    /// Publishes by POST, one request after the other, until a request fails or publishing is over.
-    func post(to address: ServerAddress, pace: inout Pace) async throws {
-        let client = RESTClient(address: address, credential: settings.credential)
-        var streams = PublishStreams(seed: settings.seed, records: records)
-        defer { streams.close() }
-        while control.phase == .publishing, !Task.isCancelled {
+    /// Publishes by POST, one request after the other, until one fails, it is time to move, or publishing is over.
+    ///
+    /// - Returns: whether everything was stored.
+    func post(_ visit: Visit, pace: inout Pace, _ streams: inout PublishStreams) async throws -> Bool {
+        let client = RESTClient(address: visit.address, credential: settings.credential)
+        while control.phase == .publishing, !visit.isOver, !Task.isCancelled {
             guard let send = pace.next(now: .now()) else {
                 try await Task.sleep(for: .milliseconds(1))
                 continue
             }
             let pending = streams.take(send)
-            guard try await waitForRoom(pending) else { return }
+            guard try await waitForRoom(pending) else { return false }
             let response: RESTResponse
             do {
                 response = try await request(client, send, streams.messages(pending, send))
@@ -28,9 +28,11 @@ extension VerifyPublisher {
             } else {
                 let code = JSONText(unchecked: response.body).members?["code"]?.stringValue
                 refused(pending, code: code ?? "\(response.status)")
-                return try await Task.sleep(for: .milliseconds(200))
+                try await Task.sleep(for: .milliseconds(200))
+                return false
             }
         }
+        return true
     }
 
     private func request(

@@ -6,25 +6,29 @@ extension VerifyPublisher {
     /// The most commands in one write.
     private static let burst = 16
 
-    /// Publishes over one connection, many commands at a time, until it breaks or publishing is over.
-    func publish(over address: ServerAddress, pace: inout Pace) async throws {
+    /// Publishes over one connection, many commands at a time, until it breaks, it is time to move, or publishing is
+    /// over.
+    ///
+    /// - Returns: whether everything that was sent was stored.
+    func publish(_ visit: Visit, pace: inout Pace, _ streams: inout PublishStreams) async throws -> Bool {
         let connection = try await WebSocketConnection.connect(
-            to: address,
+            to: visit.address,
             configuration: settings.credential.configuration()
         )
         let window = PublishWindow()
-        var streams = PublishStreams(seed: settings.seed, records: records)
-        defer {
-            streams.close()
-            control.update { $0.unanswered += window.unanswered }
-        }
+        defer { control.update { $0.unanswered += window.unanswered } }
         let answers = Task { await receiveAnswers(connection, window) }
         defer { answers.cancel() }
-        while control.phase == .publishing, !window.isOver, !Task.isCancelled {
+        var isWhole = true
+        while control.phase == .publishing, !window.isOver, !visit.isOver, !Task.isCancelled {
             var texts: [String] = []
             while texts.count < Self.burst, !window.isFull, let send = pace.next(now: .now()) {
                 let pending = streams.take(send)
-                guard try await waitForRoom(pending) else { break }
+                guard try await waitForRoom(pending) else {
+                    // Its place in the stream stays empty.
+                    isWhole = false
+                    break
+                }
                 let number = window.add(pending)
                 texts.append(command(pending, number: number, messages: streams.messages(pending, send)))
             }
@@ -39,6 +43,7 @@ extension VerifyPublisher {
         await connection.close(timeout: .seconds(1))
         // Answers that arrive until the end count.
         await answers.value
+        return isWhole && window.isEmpty && !window.isRefused
     }
 
     private func command(

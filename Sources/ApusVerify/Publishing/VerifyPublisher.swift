@@ -5,11 +5,21 @@ import NIOCore
 /// Publishes according to its schedule, over WebSocket or HTTP, until publishing is over.
 ///
 /// After a broken connection or a refusal, it starts new streams. Unanswered messages may be stored or not, and are
-/// never sent again.
+/// never sent again. When it moves to another node after all was answered, the streams go on: their order has to hold
+/// across nodes.
 struct VerifyPublisher: Sendable {
-    enum Route: Sendable {
-        case webSocket(ServerAddress)
-        case http(ServerAddress)
+    /// Whether to publish over WebSockets, and in which dialect.
+    struct Route: Sendable {
+        let dialect: ServerAddress.Dialect
+        let isPost: Bool
+    }
+
+    /// One connection: where to, and when it is time to move.
+    struct Visit {
+        let address: ServerAddress
+        let end: NIODeadline
+
+        var isOver: Bool { NIODeadline.now() >= end }
     }
 
     let number: Int
@@ -57,20 +67,36 @@ struct VerifyPublisher: Sendable {
             rate: settings.rate
         )
         var pace = Pace(schedule: schedule)
-        var failures = 0
+        var streams = PublishStreams(seed: settings.seed, records: records)
+        defer { streams.close() }
+        var nodes = NodeSchedule(seed: settings.seed, place: "publisher \(number)", nodes: settings.nodes.count)
+        var (node, failures) = (nodes.next(), 0)
         while control.phase == .publishing, !Task.isCancelled {
             do {
-                switch route {
-                case .webSocket(let address): try await publish(over: address, pace: &pace)
-                case .http(let address): try await post(to: address, pace: &pace)
-                }
+                let visit = visit(node, &nodes)
+                let isWhole =
+                    route.isPost
+                    ? try await post(visit, pace: &pace, &streams)
+                    : try await publish(visit, pace: &pace, &streams)
+                if !isWhole { streams.close() }
                 failures = 0
             } catch {
+                streams.close()
                 failures += 1
                 if failures > 100 { control.fail("publisher \(number) cannot publish: \(error)") }
                 try? await Task.sleep(for: .milliseconds(200))
             }
+            let next = nodes.next()
+            if next != node { control.update { $0.moves += 1 } }
+            node = next
         }
+    }
+
+    private func visit(_ node: Int, _ nodes: inout NodeSchedule) -> Visit {
+        let address = settings.nodes[node].speaking(route.dialect)
+        guard !settings.others.isEmpty else { return Visit(address: address, end: .distantFuture) }
+        let stay = nodes.stay(in: settings.dropEvery)
+        return Visit(address: address, end: .now() + .nanoseconds(Int64(stay * 1e9)))
     }
 
     /// Waits until the publish leaves no subscriber too far behind. Returns `false` if publishing ends first.

@@ -4,12 +4,14 @@ struct SubscriberSchedule {
     let transport: VerifyTransport
     let isSlow: Bool
     private var random: ScheduleRandom
+    private var moves: NodeSchedule
     private let dropEvery: ClosedRange<Double>
     private var isFirst = true
 
     /// Every tenth subscriber reads slowly, starting with the fourth. Topics and transports are assigned in turn.
     init(seed: UInt64, number: Int, settings: VerifySettings, transports: [VerifyTransport]) {
         random = ScheduleRandom(seed: seed, place: "subscriber \(number)")
+        moves = NodeSchedule(seed: settings.seed, place: "subscriber \(number)", nodes: settings.nodes.count)
         topic = number % settings.topics
         transport = transports[number / settings.topics % transports.count]
         isSlow = number % 10 == 3
@@ -26,7 +28,8 @@ struct SubscriberSchedule {
             usesQuery: random.chance(percent: 50),
             cutShare: random.seconds(in: 0...1),
             // Falls behind on one connection and catches up on another.
-            pace: isSlow ? (random.chance(percent: 50) ? 0.4 : 4) : nil
+            pace: isSlow ? (random.chance(percent: 50) ? 0.4 : 4) : nil,
+            node: moves.next()
         )
         isFirst = false
         return plan
@@ -50,6 +53,8 @@ struct SessionPlan: Equatable {
     /// How fast a slow reader takes events, as a multiple of the topic's rate; `nil` for a reader that takes all at
     /// once.
     let pace: Double?
+    /// The node to connect to, by its place in the settings.
+    var node = 0
 
     var isSlow: Bool { pace != nil }
 

@@ -21,10 +21,16 @@ struct ServerBooks: Equatable {
         "apus_messages_conflated_total", "apus_messages_own_total", "apus_messages_pending",
     ]
     private static let published = "apus_messages_published_total"
+    private static let start = "process_start_time_seconds"
 
     /// Parses Prometheus text. Series of one name are summed.
     init(text: String) {
         values = ScrapedMetrics(text: text).samples.reduce(into: [:]) { $0[String($1.name), default: 0] += $1.value }
+    }
+
+    /// The books of several nodes as one.
+    init(sum books: [ServerBooks]) {
+        values = books.reduce(into: [:]) { $0.merge($1.values, uniquingKeysWith: +) }
     }
 
     /// The server's current counters; `nil` if it has none.
@@ -43,6 +49,11 @@ struct ServerBooks: Equatable {
     var published: Int { sum([Self.published]) }
 
     var delivered: Int { sum([Self.right[0]]) }
+
+    /// Whether these are of the same process as others, and later.
+    func isLater(than other: ServerBooks) -> Bool {
+        values[Self.start] == other.values[Self.start] && published >= other.published && delivered >= other.delivered
+    }
 
     /// Both sides of the equation, with the numbers.
     var equation: String {

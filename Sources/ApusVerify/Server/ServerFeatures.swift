@@ -31,17 +31,17 @@ struct ServerFeatures: Equatable {
     }
 }
 
-/// Creates readers for one server.
+/// Creates readers for a server, or for one of a cluster's nodes.
 struct VerifyReaders {
     let settings: VerifySettings
     var queue: Int?
 
-    func reader(_ transport: VerifyTransport, topic: String, clientID: String) -> any EventReader {
-        let credential = settings.credential
+    func reader(_ transport: VerifyTransport, topic: String, clientID: String, node: Int = 0) -> any EventReader {
+        let (credential, address) = (settings.credential, settings.nodes[node])
         switch transport {
         case .ws, .v1:
             return WebSocketReader(
-                address: settings.address(transport == .ws ? .base : .v1),
+                address: address.speaking(transport == .ws ? .base : .v1),
                 credential: credential,
                 topic: topic,
                 clientID: clientID,
@@ -49,14 +49,14 @@ struct VerifyReaders {
             )
         case .sse:
             return SSEReader(
-                address: settings.address,
+                address: address,
                 credential: credential,
                 topic: topic,
                 clientID: clientID,
                 queue: queue
             )
         case .poll:
-            return PollReader(address: settings.address, credential: credential, topic: topic)
+            return PollReader(address: address, credential: credential, topic: topic)
         }
     }
 }

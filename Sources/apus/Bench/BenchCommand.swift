@@ -111,7 +111,7 @@ struct BenchCommand: ServerCommand {
         let address = try ConnectionOptions.address(url, from: "the argument", tls, layers)
         let credential = try credentials.credential(layers)
         let headers = try await credential.fields()
-        let file = try report.map(ReportFile.init(path:))
+        let file = try report.map { try ReportFile(path: $0, option: "--report") }
         let control = LoadControl()
         let interrupts = await Interrupts.requests()
         do {

@@ -1,5 +1,6 @@
 import ApusClient
 import ApusLoad
+import ApusProtocol
 
 /// The result for people: one line per value, with its name on the left.
 struct BenchTable {

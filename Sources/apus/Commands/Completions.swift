@@ -62,8 +62,10 @@ enum Completion {
                     value(of: name).map { [name, $0] } ?? []
                 }
             )
+            let addresses = try options.addresses()
             let client = RESTClient(
-                address: try options.address(),
+                address: addresses[0],
+                others: Array(addresses.dropFirst()),
                 credential: try options.credential(),
                 timeout: patience
             )

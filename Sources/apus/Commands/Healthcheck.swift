@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import ApusServer
 import ArgumentParser
 import NIOCore
@@ -75,7 +76,7 @@ extension HealthcheckCommand {
         guard url == nil, context != nil else {
             return try ServerAddress.ofThisMachine(url: url, tls: tls, variables: variables)
         }
-        var address = try ConnectionOptions.parse(layers[0].url ?? "", origin: layers[0].urlOrigin, exitCode: .failure)
+        var address = try ConnectionOptions.parseOne(layers[0].url ?? "", origin: layers[0].urlOrigin)
         address.tls = tls
         return address
     }
@@ -90,7 +91,7 @@ extension ServerAddress {
         variables: EnvironmentVariables
     ) throws -> ServerAddress {
         if let (url, origin) = url.map({ ($0, "--url") }) ?? variables["APUS_URL"].map({ ($0, "APUS_URL") }) {
-            var address = try ConnectionOptions.parse(url, origin: origin, exitCode: .failure)
+            var address = try ConnectionOptions.parseOne(url, origin: origin)
             address.tls = tls
             return address
         }

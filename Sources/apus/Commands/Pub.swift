@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import ArgumentParser
 import Foundation
 import NIOCore
@@ -81,7 +82,8 @@ struct PubCommand: ServerCommand {
         try await maker?.make(topic)
         do {
             let options = try options(maker)
-            let progress = try await ApusClient.withConnection(to: connection.address(), options: options) { client in
+            let servers = try connection.addresses()
+            let progress = try await ApusClient.withConnection(toAnyOf: servers, options: options) { client in
                 async let _ = maker?.run()
                 return try await publisher(client, rule).publish(source)
             }
@@ -130,7 +132,7 @@ struct PubCommand: ServerCommand {
         guard progress.refused > 0 else { return }
         if !readsInput { throw CommandFailure(progress.firstReason ?? "refused") }
         let total = progress.published + progress.refused
-        let what = "\(progress.refused) of \(total) messages refused (\(progress.refusedLines))"
+        let what = "\(progress.refused) of \(counted(total, "message")) refused (\(progress.refusedLines))"
         throw CommandFailure("\(what): \(progress.firstReason ?? "")")
     }
 }

@@ -121,7 +121,7 @@ struct SubCommand: ServerCommand {
         )
         let interrupts = await Interrupts.requests()
         do {
-            try await ApusClient.withConnection(to: connection.address(), options: clientOptions()) { client in
+            try await ApusClient.withConnection(toAnyOf: connection.addresses(), options: clientOptions()) { client in
                 try await subscriber.follow(client, limit: count, interrupts)
             }
         } catch let error as ClientError {
@@ -140,7 +140,7 @@ struct SubCommand: ServerCommand {
 
     private var form: EventPrinter.Form {
         get throws {
-            let timeKey = try connection.address().dialect == .v1 ? "timestamp" : "ts"
+            let timeKey = try connection.addresses()[0].dialect == .v1 ? "timestamp" : "ts"
             return EventPrinter.Form(timeKey: timeKey, isExtended: isExtended)
         }
     }

@@ -75,7 +75,7 @@ struct TailCommand: ServerCommand {
         var options = ApusClient.SubscribeOptions(start: since?.start ?? (last > 0 ? .last(last) : .live))
         options.buffer = SubscriptionPrinter.batch * 4
         options.waitsForTopic = wait
-        let timeKey = try connection.address().dialect == .v1 ? "timestamp" : "ts"
+        let timeKey = try connection.addresses()[0].dialect == .v1 ? "timestamp" : "ts"
         let subscriber = SubscriptionPrinter(
             topics: wanted,
             options: options,
@@ -93,7 +93,7 @@ struct TailCommand: ServerCommand {
         clientOptions.onConnectionChange = { reporter.report($0) }
         let interrupts = await Interrupts.requests()
         do {
-            try await ApusClient.withConnection(to: connection.address(), options: clientOptions) { client in
+            try await ApusClient.withConnection(toAnyOf: connection.addresses(), options: clientOptions) { client in
                 try await subscriber.follow(client, limit: count, interrupts)
             }
         } catch let error as ClientError {

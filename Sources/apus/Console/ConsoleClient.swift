@@ -13,15 +13,16 @@ struct ConsoleClient: Sendable {
 
     /// The body of an answer.
     ///
-    /// - Parameter what: what an older server lacks, for the message that says so.
-    func text(_ path: String, lackedAs what: String) async throws -> String {
+    /// - Parameters:
+    ///   - what: what some servers lack, for the message that says so.
+    ///   - reason: why one lacks it; `nil` if only older ones do.
+    func text(_ path: String, lackedAs what: String, because reason: String? = nil) async throws -> String {
         do {
             return try await rest.get(path).body
         } catch {
             guard error.problem?.status == 404, [nil, "NOT_FOUND"].contains(error.problem?.code) else { throw error }
-            throw CommandFailure(
-                "\(rest.address) has no \(what): it is an older Apus server than this program (\(apusVersion)); update it"
-            )
+            let reason = reason ?? "it is an older Apus server than this program (\(apusVersion)); update it"
+            throw CommandFailure("\(rest.address) has no \(what): \(reason)")
         }
     }
 

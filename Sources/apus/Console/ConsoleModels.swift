@@ -24,6 +24,8 @@ struct ConsoleSample: Decodable, Sendable {
     /// Of one core.
     var cpu: Double?
     var loops: [Loop]?
+    /// Those of the cluster; none if the server is alone.
+    var nodes: [ClusterNodeRow]?
 }
 
 /// The same figures over the last minutes.

@@ -51,8 +51,9 @@ struct TopCommand: ServerCommand {
     func execute() async throws {
         let source = TopSource(client: ConsoleClient(try connection.restClient()))
         let query = TopQuery(sort: sort, search: filter ?? "", limit: limit)
-        let interrupts = await Interrupts.requests()
-        if Terminal.outputIsTerminal, Terminal.inputIsTerminal, !json {
+        let fillsScreen = Terminal.outputIsTerminal && Terminal.inputIsTerminal && !json
+        let interrupts = await Interrupts.requests(ofTerminal: fillsScreen)
+        if fillsScreen {
             let session = TopSession(
                 source: source,
                 server: "\(source.client.rest.address)",

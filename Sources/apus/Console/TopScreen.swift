@@ -79,8 +79,21 @@ struct TopScreen {
             )
         )
         lines.append(pair(memory(sample), "cpu \(TopText.percent(sample.cpu))  \(loops(sample))"))
-        lines.append("")
+        lines.append(nodes(sample))
         return lines
+    }
+
+    /// The nodes of the cluster, those first that are not well: as many as there is room for.
+    private func nodes(_ sample: ConsoleSample) -> String {
+        guard let nodes = sample.nodes, !nodes.isEmpty else { return "" }
+        let isUnwell: (ClusterNodeRow) -> Bool = { !($0.ready ?? false) || $0.lag ?? 0 > 0 }
+        let texts = (nodes.filter(isUnwell) + nodes.filter { !isUnwell($0) }).map { node in
+            let behind = node.lag ?? 0 > 0 ? ", \(TopText.count(node.lag)) behind" : ""
+            let state = node.ready ?? false ? "\(TopText.short(node.publishes))/s" : node.state
+            return "\(Terminal.printable(node.name)) \(state)\(behind)"
+        }
+        let line = TopText.cell("nodes \(nodes.count): " + texts.joined(separator: "  "), columns)
+        return nodes.contains(where: isUnwell) ? Terminal.styled(line, .yellow) : line
     }
 
     private func memory(_ sample: ConsoleSample) -> String {

@@ -7,17 +7,20 @@ struct TopSession: Sendable {
     private enum Event: Sendable {
         case key(TopKeys.Key)
         case tick
+        /// The window has another size, or what was on it is gone.
         case resized
         case interrupted
         case figures(TopSnapshot, TopQuery)
         case failed(String)
+        /// The last drawing is on the screen.
+        case drawn
         /// Standard input has ended, so no key will come.
         case endOfKeys
         /// Neither a key nor figures can be shown any more.
         case broken(any Error)
     }
 
-    /// The events that wait for the screen; more than a hand can type in the time that a drawing takes.
+    /// The events that wait to be handled, which takes no time: the screen is drawn beside that. The oldest go.
     private static let waitingEvents = 256
 
     let source: TopSource
@@ -33,33 +36,30 @@ struct TopSession: Sendable {
         // What cannot work at all is said on the screen that was there before.
         var snapshot = try await source.snapshot(state.query)
         let resizes = await UnixSignalsSequence(trapping: .sigwinch)
-        let quits = await UnixSignalsSequence(trapping: .sigquit)
         let (events, send) = AsyncStream.makeStream(
             of: Event.self,
             bufferingPolicy: .bufferingNewest(Self.waitingEvents)
         )
-        RawMode.enter(fullScreen: true)
+        // A terminal may take nothing for a while, as after Ctrl-S. What it gets then is the last drawing.
+        let (drawings, draw) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
+        let returns = RawMode.enter(fullScreen: true)
         defer { RawMode.leave() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await Self.readKeys(send) }
+            group.addTask { await Self.write(drawings, send) }
             group.addTask { for await _ in interrupts { send.yield(.interrupted) } }
-            group.addTask { for await _ in quits { send.yield(.interrupted) } }
             group.addTask { for await _ in resizes { send.yield(.resized) } }
-            group.addTask { [interval] in
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: interval)
-                    send.yield(.tick)
-                }
-            }
+            group.addTask { for await _ in returns { send.yield(.resized) } }
+            group.addTask { await tick(send) }
             defer { group.cancelAll() }
             var (left, isAsking, isStale, notice) = (count.map { $0 - 1 }, false, false, String?.none)
             state.matching = snapshot.topics?.matching ?? 0
-            try await draw(snapshot, state, notice)
-            if left == 0 { return }
+            draw.yield(drawing(snapshot, state, notice))
+            if left == 0 { draw.finish() }
             for await event in events {
                 var asks = false
                 switch event {
-                case .interrupted: return
+                case .interrupted, .drawn: return
                 case .endOfKeys: continue
                 case .broken(let error): throw error
                 case .tick: asks = !state.isPaused
@@ -91,8 +91,8 @@ struct TopSession: Sendable {
                     ask(state.query, send, in: &group)
                 }
                 if case .tick = event { continue }
-                try await draw(snapshot, state, notice)
-                if left == 0 { return }
+                draw.yield(drawing(snapshot, state, notice))
+                if left == 0 { draw.finish() }
             }
         }
     }
@@ -102,10 +102,28 @@ struct TopSession: Sendable {
         return TopScreen(server: server, columns: size.columns, rows: size.rows)
     }
 
-    private func draw(_ snapshot: TopSnapshot, _ state: TopState, _ notice: String?) async throws {
+    private func drawing(_ snapshot: TopSnapshot, _ state: TopState, _ notice: String?) -> String {
         let lines = screen().lines(snapshot, state, notice: notice)
         // Each line erases what it does not cover, so that nothing flickers.
-        try await StandardOutput.write("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n"))
+        return "\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n")
+    }
+
+    private static func write(_ drawings: AsyncStream<String>, _ send: AsyncStream<Event>.Continuation) async {
+        do {
+            for await drawing in drawings { try await StandardOutput.write(drawing) }
+            send.yield(.drawn)
+        } catch is CancellationError {
+            return
+        } catch {
+            send.yield(.broken(error))
+        }
+    }
+
+    private func tick(_ send: AsyncStream<Event>.Continuation) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: interval)
+            send.yield(.tick)
+        }
     }
 
     private func ask(

@@ -72,7 +72,7 @@ struct ContextCommand: AsyncParsableCommand {
 
         func execute() async throws {
             var file = try ContextFile.ofUser()
-            if let name { _ = try file.context(name, from: Self.title, exitCode: .failure) }
+            if let name { _ = try file.context(name, exitCode: .failure) }
             file.current = name
             try file.save()
             let result = name.map { "using \($0)\n" } ?? "using no context\n"
@@ -99,7 +99,7 @@ struct ContextCommand: AsyncParsableCommand {
             guard let name = name ?? ConnectionOptions.environment("APUS_CONTEXT") ?? file.current else {
                 throw CommandFailure("no context is in use; name one, or choose with: apus context use NAME")
             }
-            let context = try file.context(name, from: Self.title, exitCode: .failure)
+            let context = try file.context(name, exitCode: .failure)
             try await StandardOutput.write(
                 json ? ContextTable.json(name, context) + "\n" : ContextTable.text(name, context)
             )
@@ -123,7 +123,7 @@ struct ContextCommand: AsyncParsableCommand {
             var file = try ContextFile.ofUser()
             // All or none: a name that is mistyped must not go unnoticed.
             for name in names {
-                _ = try file.context(name, from: Self.title, exitCode: .failure)
+                _ = try file.context(name, exitCode: .failure)
             }
             for name in names {
                 file.contexts[name] = nil

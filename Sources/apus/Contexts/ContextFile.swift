@@ -67,13 +67,16 @@ struct ContextFile {
 
     /// The context of that name.
     ///
-    /// - Parameter origin: what named it.
-    func context(_ name: String, from origin: String, exitCode: ExitCode) throws -> StoredContext {
+    /// - Parameter origin: what named it; `nil` for an argument of the command.
+    func context(_ name: String, from origin: String? = nil, exitCode: ExitCode) throws -> StoredContext {
         if let context = contexts[name] { return context }
         let names = contexts.keys.sorted().joined(separator: ", ")
         let advice =
             names.isEmpty ? "there is none yet; add it with: apus context add NAME --url URL" : "there are: \(names)"
-        throw CommandFailure("\(origin): no context '\(Terminal.printable(name))'; \(advice)", exitCode: exitCode)
+        throw CommandFailure(
+            "\(origin.map { $0 + ": " } ?? "")no context '\(Terminal.printable(name))'; \(advice)",
+            exitCode: exitCode
+        )
     }
 
     func save() throws {

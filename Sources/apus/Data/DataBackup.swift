@@ -43,9 +43,9 @@ extension DataCommand {
                 return try await StandardOutput.write(object + "\n")
             }
             let linked = summary.linkedBytes > 0 ? ", \(Figures.bytes(Double(summary.linkedBytes))) of them linked" : ""
-            try await StandardOutput.write(
-                "\(target): \(summary.topics) topics, \(Figures.bytes(Double(summary.bytes))) in \(summary.segments) segments\(linked)\n"
-            )
+            let (topics, segments) = (counted(summary.topics, "topic"), counted(summary.segments, "segment"))
+            let bytes = Figures.bytes(Double(summary.bytes))
+            try await StandardOutput.write("\(target): \(topics), \(bytes) in \(segments)\(linked)\n")
         }
     }
 }

@@ -43,8 +43,9 @@ extension DataCommand {
             let failures = survey.failures
             var text = failures.map { "\($0)\n" }.joined()
             let totals = survey.totals
-            text += "\(totals.topics) topics, \(totals.messages) messages in \(totals.records) records, "
-            text += "\(Figures.bytes(Double(totals.bytes))) in \(totals.segments) segments"
+            text += "\(counted(totals.topics, "topic")), \(counted(totals.messages, "message")) in "
+            text += "\(counted(totals.records, "record")), \(Figures.bytes(Double(totals.bytes))) in "
+            text += counted(totals.segments, "segment")
             text += failures.isEmpty ? ": all is well\n" : "\n"
             if let (file, place) = survey.torn {
                 text += "\(file) ends at byte \(place) in what is being written, or what a crash has cut: no damage\n"

@@ -45,7 +45,13 @@ extension DataFolderCommand {
 
 extension CommandFailure {
     init(_ error: DataFolderError) {
-        self.init("\(error)", exitCode: ExitCode(error.exitCode))
+        let text =
+            switch error {
+            // The advice for a server would be a new folder.
+            case .foreign(let folder): "\(folder) holds no data of Apus; name the folder that a server has as --data"
+            default: "\(error)"
+            }
+        self.init(text, exitCode: ExitCode(error.exitCode))
     }
 }
 

@@ -1,4 +1,5 @@
 import ApusJournal
+import ApusProtocol
 import ApusStore
 import ArgumentParser
 import Foundation
@@ -45,7 +46,10 @@ extension DataCommand {
             var export = try Self.reporting { () throws(DataFolderError) in try DataExport(FolderView(path)) }
             let rows = try self.rows(export.topics)
             let now = Int64(Date().timeIntervalSince1970 * 1000)
-            for row in rows {
+            // Where the lines themselves are seen, nobody needs a bar.
+            var (progress, written) = (Terminal.outputIsTerminal ? nil : ProgressBar("exporting"), 0)
+            defer { progress?.clear() }
+            for (index, row) in rows.enumerated() {
                 var (text, cursor) = export.begin(row, after: after, limit: limit ?? .max)
                 var output = ByteBuffer(string: text)
                 while true {
@@ -56,12 +60,17 @@ extension DataCommand {
                     }
                     if let lines { output.writeImmutableBuffer(lines) }
                     guard lines == nil || output.readableBytes >= Self.chunkBytes else { continue }
+                    written += output.readableBytes
                     try await StandardOutput.write(output)
+                    let note = "topic \(index + 1) of \(rows.count), \(Figures.bytes(Double(written)))"
+                    progress?.show(rows.count > 1 ? Double(index) / Double(rows.count) : nil, note)
                     output.clear()
                     if lines == nil { break }
                 }
                 guard cursor.missed > 0 else { continue }
-                Self.say("\(cursor.missed) messages of '\(Terminal.printable(row.text))' went while they were read")
+                progress?.clear()
+                let missed = counted(cursor.missed, "message")
+                Self.say("\(missed) of '\(Terminal.printable(row.text))' went while the topic was read")
             }
         }
 

@@ -51,7 +51,10 @@ extension DataCommand {
             do {
                 while let line = try await lines.next() {
                     bytes += (line.text?.utf8.count ?? 0) + 1
-                    progress.show(size.map { min(1, Double(bytes) / Double($0)) }, "\(importing.messages) messages")
+                    progress.show(
+                        size.map { min(1, Double(bytes) / Double($0)) },
+                        counted(importing.messages, "message")
+                    )
                     guard let text = line.text else { throw DataImport.Failure.line(line.number, "it is not UTF-8") }
                     try importing.take(text)
                 }
@@ -65,7 +68,7 @@ extension DataCommand {
             try await StandardOutput.write(
                 json
                     ? "{\"folder\":\(jsonString(path)),\(counts)}\n"
-                    : "\(path): \(importing.topics) topics, \(importing.messages) messages\n"
+                    : "\(path): \(counted(importing.topics, "topic")), \(counted(importing.messages, "message"))\n"
             )
         }
 
@@ -87,7 +90,7 @@ extension DataCommand {
             if let (topic, last) = importing.place {
                 parts.append("topic '\(Terminal.printable(topic))' is in up to offset \(last)")
             }
-            parts.append("\(importing.topics) topics and \(importing.messages) messages are in")
+            parts.append("in are \(counted(importing.topics, "topic")) and \(counted(importing.messages, "message"))")
             throw CommandFailure(parts.joined(separator: "; "), exitCode: exitCode)
         }
     }

@@ -54,7 +54,8 @@ enum DataStatsTable {
             }.joined(separator: "  ").trimmedEnd + "\n"
         }
         return lines.joined()
-            + "\(stats.topics.count) topics, \(stats.segments) segments, \(Figures.grouped(stats.fileBytes)) bytes of files, "
+            + "\(counted(stats.topics.count, "topic")), \(counted(stats.segments, "segment")), "
+            + "\(counted(stats.fileBytes, "byte", written: Figures.grouped(stats.fileBytes))) of files, "
             + "\(Figures.grouped(stats.recordBytes)) of records, \(Figures.grouped(stats.wantedBytes)) wanted\n"
     }
 

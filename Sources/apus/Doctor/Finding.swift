@@ -8,9 +8,9 @@ struct Finding: Equatable, Sendable {
         case ok, warn, fail
     }
 
-    /// What is looked at: this machine, the folder, or the server.
+    /// What is looked at: this machine, the folder, a cluster's NATS servers, or the server.
     enum Area: String, CaseIterable, Sendable {
-        case machine, data, server
+        case machine, data, nats, server
     }
 
     let area: Area

@@ -6,12 +6,14 @@ import NIOHTTP1
 
 /// Looks at a server, and at what is between it and here.
 struct ServerChecks: Sendable {
-    private static let patience = TimeAmount.seconds(5)
+    static let patience = TimeAmount.seconds(5)
 
     let address: ServerAddress
     let credential: Credential
     /// Whether somebody named the server. The default one need not be there.
     let isNamed: Bool
+    /// How long streams are held open, if that is asked for.
+    var idle: Duration?
 
     func findings() async throws -> [Finding] {
         let rest = RESTClient(address: address.speaking(.base), credential: credential, timeout: Self.patience)
@@ -31,8 +33,13 @@ struct ServerChecks: Sendable {
             findings.append(Self.clock(date, now: now, roundTrip: seconds))
         }
         if address.isSecure { findings.append(await certificate()) }
-        findings.append(await webSocket())
-        findings.append(await stream(rest))
+        let (socket, stream) = (await webSocket(), await stream(rest))
+        findings += [socket.finding, stream.finding]
+        if let idle {
+            async let heldSocket = socket.isOpen ? heldWebSocket(for: idle) : nil
+            async let heldStream = stream.isOpen ? heldStream(rest, for: idle) : nil
+            findings += [await heldSocket, await heldStream].compactMap { $0 }
+        }
         return findings
     }
 
@@ -128,8 +135,6 @@ struct ServerChecks: Sendable {
             : .warn(.server, "clock", found, why: why, advice: advice)
     }
 
-    // MARK: What is in between
-
     private func certificate() async -> Finding {
         do {
             let end = try await address.certificateEnd(patience: Self.patience)
@@ -156,67 +161,6 @@ struct ServerChecks: Sendable {
             found,
             why: "after that no client connects any more",
             advice: "renew it; the server takes a new file by itself"
-        )
-    }
-
-    private func webSocket() async -> Finding {
-        do {
-            var configuration = try await credential.configuration()
-            configuration.connectTimeout = Self.patience
-            let socket = try await WebSocketConnection.connect(to: address, configuration: configuration)
-            await socket.close()
-            return .ok(.server, "WebSocket", "opens")
-        } catch {
-            if error.code == .unauthorized {
-                return .ok(.server, "WebSocket", "not checked: \(error.message)")
-            }
-            return .fail(
-                .server,
-                "WebSocket",
-                error.message,
-                why: "apus sub, browsers and the client libraries use it",
-                advice: "have the proxy pass the header fields Upgrade and Connection on; docs/deploy.md has examples"
-            )
-        }
-    }
-
-    /// A stream that waits for a topic that is not there: its first event comes at once, and nothing is created.
-    private func stream(_ rest: RESTClient) async -> Finding {
-        let topic = "apus-doctor-\(String(UInt32.random(in: .min ... .max), radix: 36))"
-        do {
-            let probe = try await rest.probeStream("/topics/\(topic)/events?wait=true", patience: Self.patience)
-            return Self.stream(probe)
-        } catch {
-            return .warn(
-                .server,
-                "event stream",
-                error.message,
-                why: "whether a proxy in between holds events back is not known",
-                advice: "try it by hand: curl -N \(address)/topics/NAME/events"
-            )
-        }
-    }
-
-    static func stream(_ probe: StreamProbe) -> Finding {
-        guard probe.status == 200 else {
-            return .ok(.server, "event stream", "not checked: the server answered with \(probe.status)")
-        }
-        // nginx takes this field away, and acts on it.
-        let isProxied = !probe.headers.contains(name: "X-Accel-Buffering") || probe.headers.contains(name: "Via")
-        let proxy = isProxied ? "; a proxy is in between" : ""
-        func seconds(_ time: Duration) -> String { Figures.time(us: time / .microseconds(1)) }
-        if let first = probe.firstBytes, first - probe.head < .seconds(1) {
-            return .ok(.server, "event stream", "first event after \(seconds(first))\(proxy)")
-        }
-        let found = probe.firstBytes.map { "first event only after \(seconds($0))" } ?? "no event came"
-        return .fail(
-            .server,
-            "event stream",
-            found + proxy,
-            why:
-                "something between here and the server gathers what is sent before it passes it on, so events come late",
-            advice:
-                "switch buffering off for streams: proxy_buffering off in nginx, flush_interval -1 in Caddy; also compression"
         )
     }
 }

@@ -19,18 +19,21 @@ enum FilterComparison: Sendable {
 /// One side of a comparison.
 enum FilterOperand: Sendable {
     case path(FilterPath)
-    case literal(JSONValue)
+    /// A value, and how it is written, which is what `contains` and `startswith` look for in texts.
+    case literal(JSONValue, written: String)
 }
 
 /// A value of an event: a field of it, and steps into that.
 struct FilterPath: Sendable, Equatable {
     enum Field: String, CaseIterable, Sendable {
-        case payload, topic, key, id, offset, time
+        case payload, topic, key, id, offset, time, message
 
         init?(word: String) {
             // As the event has it.
             self.init(rawValue: word == "ts" ? "time" : word)
         }
+
+        var hasMembers: Bool { self == .payload || self == .message }
     }
 
     enum Step: Sendable, Equatable {

@@ -10,6 +10,9 @@ struct FilterLexer {
         case end
     }
 
+    private static let escapes: [Character: Character] = [
+        "n": "\n", "t": "\t", "r": "\r", "b": "\u{8}", "f": "\u{C}", "\"": "\"", "'": "'", "\\": "\\", "/": "/",
+    ]
     private static let signs: Set = ["==", "!=", "!~", "<=", ">=", "=", "<", ">", "~", "(", ")", "[", "]", "."]
     /// What one writes in other languages.
     private static let others = [
@@ -25,13 +28,19 @@ struct FilterLexer {
 
     /// The next token and where it begins.
     ///
-    /// - Parameter takesRegex: whether a slash begins a regular expression.
-    mutating func next(takesRegex: Bool = false) throws(FilterError) -> (token: Token, column: Int) {
+    /// - Parameters:
+    ///   - takesRegex: whether a slash begins a regular expression.
+    ///   - takesName: whether digits are a name, as those after a dot.
+    mutating func next(
+        takesRegex: Bool = false,
+        takesName: Bool = false
+    ) throws(FilterError) -> (token: Token, column: Int) {
         while position < text.count, text[position].isWhitespace { position += 1 }
         let start = position
         guard position < text.count else { return (.end, start) }
         let first = text[position]
         if Self.beginsWord(first) { return (.word(take(while: Self.isInWord)), start) }
+        if takesName, Self.isDigit(first) { return (.word(take(while: Self.isDigit)), start) }
         if Self.isDigit(first) || first == "-" { return (.number(try number()), start) }
         if first == "\"" || first == "'" { return (.string(try string(until: first)), start) }
         if first == "/", takesRegex { return (try regex(), start) }
@@ -52,7 +61,7 @@ struct FilterLexer {
     }
 
     private static func isInWord(_ character: Character) -> Bool {
-        beginsWord(character) || isDigit(character) || character == "-"
+        beginsWord(character) || character.isNumber || character == "-"
     }
 
     private static func isDigit(_ character: Character) -> Bool {
@@ -100,16 +109,37 @@ struct FilterLexer {
                 continue
             }
             guard position < text.count else { break }
-            switch text[position] {
-            case "n": string.append("\n")
-            case "t": string.append("\t")
-            // For the glob after it: `~ "a\*"`.
-            case "*", "?": string += "\\\(text[position])"
-            default: string.append(text[position])
-            }
-            position += 1
+            string += try escape()
         }
         throw FilterError(message: "the text that begins here has no closing \(quote)", column: start)
+    }
+
+    /// What a backslash and the character here stand for. In front of one that JSON does not know it stays, as for a
+    /// regular expression or a glob.
+    private mutating func escape() throws(FilterError) -> String {
+        let start = position - 1
+        let character = text[position]
+        position += 1
+        guard character == "u", let first = unit() else {
+            return Self.escapes[character].map(String.init) ?? "\\\(character)"
+        }
+        var units = [first]
+        if UTF16.isLeadSurrogate(first), text[position...].starts(with: "\\u") {
+            position += 2
+            unit().map { units.append($0) }
+        }
+        guard let string = String(validating: units, as: UTF16.self) else {
+            throw FilterError(message: "this is half a character; the other half is missing", column: start)
+        }
+        return string
+    }
+
+    /// Four hexadecimal digits, if they are here.
+    private mutating func unit() -> UInt16? {
+        let digits = text[position...].prefix(4)
+        guard digits.count == 4, digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return nil }
+        position += 4
+        return UInt16(String(digits), radix: 16)
     }
 
     private mutating func regex() throws(FilterError) -> Token {

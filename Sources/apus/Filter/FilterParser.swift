@@ -4,12 +4,16 @@ import ApusProtocol
 ///
 /// ```
 /// condition  = term { "or" term }            term  = factor { "and" factor }
-/// factor     = "not" factor | "(" condition ")" | operand [ operator operand | "~" pattern ]
+/// factor     = "not" factor | "(" condition ")" | operand [ operator operand | match ]
+/// match      = ( "~" | "!~" ) pattern | "matches" ( string | word | number )
 /// operator   = "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "contains" | "startswith"
-/// pattern    = string (a glob) | "/" regular expression "/" [ "i" ];  "matches" string is a regular expression, too
+/// pattern    = string (a glob) | "/" regular expression "/" [ "i" ]
 /// operand    = path | number | string | "true" | "false" | "null"; after an operator also a word, as text
-/// path       = field { "." name | "[" integer "]" | "[" string "]" }
+/// path       = field { "." name | "." digits | "." string | "[" integer "]" | "[" string "]" }
 /// ```
+///
+/// The console has the same language, in Sources/ApusServer/Resources/console/where.js. Tests/conditions.json has cases
+/// for both.
 struct FilterParser {
     /// How deep brackets and `not` may nest, and how many conditions one may have: it is evaluated by recursion.
     private static let (maxDepth, maxConditions) = (64, 256)
@@ -40,8 +44,8 @@ struct FilterParser {
         self.lexer = lexer
     }
 
-    private mutating func advance(takesRegex: Bool = false) throws(FilterError) {
-        (token, column) = try lexer.next(takesRegex: takesRegex)
+    private mutating func advance(takesRegex: Bool = false, takesName: Bool = false) throws(FilterError) {
+        (token, column) = try lexer.next(takesRegex: takesRegex, takesName: takesName)
     }
 
     private func fault(_ message: String) -> FilterError {
@@ -125,16 +129,26 @@ struct FilterParser {
         }
     }
 
-    /// What follows `matches`: a regular expression in quotes.
+    /// What follows `matches`: a regular expression, in quotes if it is not a single word.
     private mutating func regex() throws(FilterError) -> FilterPattern {
-        guard case .string(let text) = token else {
-            throw fault("after matches comes a regular expression in quotes, as in \"^order-\"")
+        let text: String
+        switch token {
+        case .string(let string): text = string
+        case .word(let word): text = word
+        case .number(let number): text = number
+        default: throw fault("after matches comes a regular expression in quotes, as in \"^order-\"")
         }
-        guard let regex = FilterPattern(regex: text, ignoresCase: false) else {
-            throw fault("this is no regular expression")
-        }
+        let regex = try regex(text, ignoresCase: false)
         try advance()
         return regex
+    }
+
+    private func regex(_ text: String, ignoresCase: Bool) throws(FilterError) -> FilterPattern {
+        do {
+            return try FilterPattern(regex: text, ignoresCase: ignoresCase)
+        } catch {
+            throw fault(error.message)
+        }
     }
 
     /// What follows `~`.
@@ -143,12 +157,12 @@ struct FilterParser {
         let pattern: FilterPattern
         switch token {
         case .string(let glob):
-            pattern = FilterPattern(glob: glob)
-        case .regex(let text, let ignoresCase):
-            guard let regex = FilterPattern(regex: text, ignoresCase: ignoresCase) else {
-                throw fault("this is no regular expression")
+            guard let glob = FilterPattern(glob: glob) else {
+                throw fault("a glob has at most \(FilterPattern.longestGlob) characters")
             }
-            pattern = regex
+            pattern = glob
+        case .regex(let text, let ignoresCase):
+            pattern = try regex(text, ignoresCase: ignoresCase)
         default:
             throw fault("after ~ comes a glob in quotes, as in \"order-*\", or a regular expression, as in /^order-/")
         }
@@ -160,33 +174,33 @@ struct FilterParser {
 
     /// - Parameter takesWords: whether a word that names no field is a text.
     private mutating func operand(takesWords: Bool = false) throws(FilterError) -> FilterOperand {
-        let literal: JSONValue
+        let literal: FilterOperand
         switch token {
-        case .word("true"): literal = .boolean(true)
-        case .word("false"): literal = .boolean(false)
-        case .word("null"): literal = .null
-        case .number(let number): literal = .number(number)
-        case .string(let string): literal = .string(string)
+        case .word("true"): literal = .literal(.boolean(true), written: "true")
+        case .word("false"): literal = .literal(.boolean(false), written: "false")
+        case .word("null"): literal = .literal(.null, written: "null")
+        case .number(let number): literal = .literal(.number(number), written: number)
+        case .string(let string): literal = .literal(.string(string), written: string)
         case .word(let word) where takesWords && !Self.reserved.contains(word) && FilterPath.Field(word: word) == nil:
-            literal = .string(word)
+            literal = .literal(.string(word), written: word)
         case .word(let word) where !Self.reserved.contains(word):
             return .path(try path(word))
         default:
             throw fault("here a value was expected, such as payload.amount, 100 or \"text\", not \(shown)")
         }
         try advance()
-        return .literal(literal)
+        return literal
     }
 
     private mutating func path(_ word: String) throws(FilterError) -> FilterPath {
         guard let field = FilterPath.Field(word: word) else {
-            let fields = FilterPath.Field.allCases.map(\.rawValue).joined(separator: ", ")
+            let fields = FilterPath.Field.allCases.filter { $0 != .message }.map(\.rawValue).joined(separator: ", ")
             throw fault("'\(word)' is none of \(fields); did you mean payload.\(word), or the text \"\(word)\"?")
         }
         var path = FilterPath(field: field)
         try advance()
         while token == .sign(".") || token == .sign("[") {
-            guard field == .payload else { throw fault("\(word) has nothing in it; only payload has members") }
+            guard field.hasMembers else { throw fault("\(word) has nothing in it; only payload has members") }
             path.steps.append(try step())
         }
         return path
@@ -194,11 +208,11 @@ struct FilterParser {
 
     private mutating func step() throws(FilterError) -> FilterPath.Step {
         let isMember = token == .sign(".")
-        try advance()
+        try advance(takesName: isMember)
         let step: FilterPath.Step
         switch token {
         case .word(let name) where isMember: step = .member(name)
-        case .string(let name) where !isMember: step = .member(name)
+        case .string(let name): step = .member(name)
         case .number(let number) where !isMember && Int(number) != nil: step = .element(Int(number) ?? 0)
         default:
             throw fault(

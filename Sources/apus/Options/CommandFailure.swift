@@ -18,7 +18,7 @@ struct CommandFailure: Error {
         let text = Self.explain(code: error.problem?.code, message: error.message, topic: topic, hints: hints)
         switch error.code {
         case .unreachable, .timedOut:
-            self.init(text + "; is the server running? Start one with: apus serve", exitCode: .unreachable)
+            self.init(text + Self.reachingHint(text), exitCode: .unreachable)
         case .untrusted:
             self.init(text + Self.certificateHint, exitCode: .unreachable)
         case .unauthorized:
@@ -27,6 +27,8 @@ struct CommandFailure: Error {
             self.init(text, exitCode: .badConfiguration)
         case .refused where error.problem?.code == nil && error.problem?.status == 404:
             self.init(text + "; is this an Apus server, and its path right?")
+        case .refused where error.problem?.code == ErrorCode.notFound.rawValue && text.hasPrefix("there is nothing at"):
+            self.init(text + "; is the path in the server's address right?")
         default:
             // The client has waited already, unless the server asked for more patience than it has.
             let wait = error.problem?.code == ErrorCode.rateLimited.rawValue ? error.problem?.retryAfter : nil
@@ -66,6 +68,13 @@ struct CommandFailure: Error {
             meaning.map { "\($0) (\(code))" } ?? "the server closed the connection (\(code))",
             exitCode: needsCredential ? .unauthorized : .failure
         )
+    }
+
+    /// What to do about a server that cannot be reached.
+    private static func reachingHint(_ text: String) -> String {
+        if text.hasSuffix(ClientError.speaksNoTLS) { return "; use http:// or ws://" }
+        if text.hasSuffix(ClientError.noSuchHost) { return "; is the name in the server's address right?" }
+        return "; is the server running? Start one with: apus serve"
     }
 
     private static let certificateHint =

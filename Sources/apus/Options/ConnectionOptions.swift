@@ -10,13 +10,14 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            The server: http, https, ws or wss, or unix:/run/apus.sock; with /v1 at the end for the v1 dialect. (env: \
-            APUS_URL; default: \(defaultURL))
+            The server: http, https, ws or wss, or unix:/run/apus.sock; with /v1 at the end for the v1 dialect. Several, \
+            with commas or by several options, are used one at a time, the next one when one is away. (env: APUS_URL; \
+            default: \(defaultURL))
             """,
             valueName: "url"
         )
     )
-    var url: String?
+    var url: [String] = []
 
     @OptionGroup
     var context: ContextOption
@@ -27,15 +28,20 @@ struct ConnectionOptions: ParsableArguments {
     @OptionGroup
     var tls: TLSArguments
 
-    /// The address from the flag, the environment, a context, or the default.
+    /// The addresses from the flags, the environment, a context, or the default: at least one.
+    func addresses() throws -> [ServerAddress] {
+        try Self.addresses(url, from: "--url", tls, layers())
+    }
+
+    /// The same for a command that talks to one server.
     func address() throws -> ServerAddress {
-        try Self.address(url, from: "--url", tls, layers())
+        try Self.only(addresses())
     }
 
     /// Whether a flag, the environment or a context names the server.
-    func namesServer() throws -> Bool { try url != nil || layers().contains { $0.url != nil } }
+    func namesServer() throws -> Bool { try !url.isEmpty || layers().contains { $0.url != nil } }
 
-    private func layers() throws -> [SettingsLayer] { try context.layers(url: url) }
+    private func layers() throws -> [SettingsLayer] { try context.layers(url: url.first) }
 
     /// The address that a command is given, or that of a place behind the flags, or the default.
     ///
@@ -46,16 +52,36 @@ struct ConnectionOptions: ParsableArguments {
         _ tls: TLSArguments,
         _ layers: [SettingsLayer]
     ) throws -> ServerAddress {
-        var address: ServerAddress
-        if let url {
-            address = try parse(url, origin: origin, exitCode: .usage)
+        try only(addresses(url.map { [$0] } ?? [], from: origin, tls, layers))
+    }
+
+    static func addresses(
+        _ urls: [String],
+        from origin: String,
+        _ tls: TLSArguments,
+        _ layers: [SettingsLayer]
+    ) throws -> [ServerAddress] {
+        var addresses: [ServerAddress]
+        if !urls.isEmpty {
+            addresses = try urls.flatMap { try parse($0, origin: origin, exitCode: .usage) }
         } else if let layer = layers.first(where: { $0.url != nil }), let url = layer.url {
-            address = try parse(url, origin: layer.urlOrigin, exitCode: .badConfiguration)
+            addresses = try parse(url, origin: layer.urlOrigin, exitCode: .badConfiguration)
         } else {
-            address = try parse(defaultURL, origin: "the default", exitCode: .failure)
+            addresses = try parse(defaultURL, origin: "the default", exitCode: .failure)
         }
-        address.tls = try tls.options(layers)
-        return address
+        guard Set(addresses.map(\.dialect)).count == 1 else {
+            throw CommandFailure("of several servers, either all or none are with /v1", exitCode: .usage)
+        }
+        let options = try tls.options(layers)
+        for index in addresses.indices { addresses[index].tls = options }
+        return addresses
+    }
+
+    private static func only(_ addresses: [ServerAddress]) throws -> ServerAddress {
+        guard addresses.count == 1 else {
+            throw CommandFailure("this command talks to one server, and is given \(addresses.count)", exitCode: .usage)
+        }
+        return addresses[0]
     }
 
     /// Creates the options of a client, with the credential.
@@ -68,15 +94,25 @@ struct ConnectionOptions: ParsableArguments {
 
     /// Creates a client for the server's REST endpoints.
     func restClient() throws -> RESTClient {
-        RESTClient(address: try address(), credential: try credential())
+        let addresses = try addresses()
+        return RESTClient(address: addresses[0], others: Array(addresses.dropFirst()), credential: try credential())
     }
 
-    static func parse(_ url: String, origin: String, exitCode: ExitCode) throws -> ServerAddress {
-        do {
-            return try ServerAddress(url)
+    /// One address or several, with commas between them.
+    static func parse(_ urls: String, origin: String, exitCode: ExitCode) throws -> [ServerAddress] {
+        do throws(ClientError) {
+            var addresses: [ServerAddress] = []
+            for url in urls.split(separator: ",", omittingEmptySubsequences: false) {
+                addresses.append(try ServerAddress(String(url)))
+            }
+            return addresses
         } catch {
             throw CommandFailure("\(origin): \(error.message)", exitCode: exitCode)
         }
+    }
+
+    static func parseOne(_ url: String, origin: String) throws -> ServerAddress {
+        try only(parse(url, origin: origin, exitCode: .failure))
     }
 
     // MARK: Environment

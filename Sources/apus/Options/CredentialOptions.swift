@@ -70,10 +70,10 @@ struct CredentialOptions: ParsableArguments {
         do {
             text = try StructuredFile.text(of: path, limit: CompactToken.maximumSize + 2).trimmedEnd
         } catch {
-            throw ClientError(.tokenUnavailable, "'\(path)': \(error.reason)")
+            throw ClientError(.tokenUnavailable, "token file '\(path)': \(error.reason)")
         }
         if text.isEmpty || text.contains(where: \.isWhitespace) {
-            throw ClientError(.tokenUnavailable, "'\(path)': it has no token in it, or more than one")
+            throw ClientError(.tokenUnavailable, "token file '\(path)': it has no token in it, or more than one")
         }
         return text
     }

@@ -98,7 +98,8 @@ struct ReplayCommand: ServerCommand {
         let interrupts = await Interrupts.requests()
         let start = ContinuousClock.now
         do {
-            let progress = try await ApusClient.withConnection(to: connection.address(), options: options()) { client in
+            let (servers, options) = (try connection.addresses(), try options())
+            let progress = try await ApusClient.withConnection(toAnyOf: servers, options: options) { client in
                 let replayer = Replayer(client: client, settings: settings, maker: maker)
                 return try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { await Self.show(replayer) }
@@ -153,7 +154,8 @@ struct ReplayCommand: ServerCommand {
             try await StandardOutput.write(text)
         }
         guard refused > 0 else { return }
-        let what = "\(refused) of \(published + refused) messages refused (\(progress.publishing.refusedLines))"
+        let what =
+            "\(refused) of \(counted(published + refused, "message")) refused (\(progress.publishing.refusedLines))"
         throw CommandFailure("\(what): \(progress.publishing.firstReason ?? "")")
     }
 }

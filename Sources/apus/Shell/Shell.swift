@@ -30,13 +30,14 @@ struct ShellCommand: ServerCommand {
     }
 
     func execute() async throws {
-        let interrupts = await Interrupts.requests()
+        let isInteractive = Terminal.inputIsTerminal && Terminal.outputIsTerminal
+        let interrupts = await Interrupts.requests(ofTerminal: isInteractive)
         let credential = try connection.credential()
         let socket = try await WebSocketConnection.connect(
             to: connection.address(),
             configuration: credential.configuration()
         )
-        let screen = ShellScreen(isInteractive: Terminal.inputIsTerminal && Terminal.outputIsTerminal)
+        let screen = ShellScreen(isInteractive: isInteractive)
         let renewal = TokenRenewal(of: socket, credential: credential) { error in
             Task { try await screen.show("the token is not renewed: \(CommandFailure(error, hints: false).message)") }
         }
@@ -48,15 +49,34 @@ struct ShellCommand: ServerCommand {
             screen: screen,
             clientID: clientId ?? "shell-\(randomID().prefix(8))"
         )
-        if screen.isInteractive {
-            RawMode.enter()
-            try await screen.show("connected to \(try connection.address())\n\(ShellVerb.menu)")
-        }
+        let returns = isInteractive ? RawMode.enter() : nil
         defer { RawMode.leave() }
+        if isInteractive { try await screen.show("connected to \(try connection.address())\n\(ShellVerb.menu)") }
+        let redrawing = Task {
+            guard let returns else { return }
+            for await _ in returns { try await screen.redraw() }
+        }
+        defer { redrawing.cancel() }
+        do {
+            try await Self.talk(session, screen, interrupts)
+        } catch {
+            // What is said of it is not to stand behind the prompt.
+            RawMode.leave(abruptly: await screen.leaveLine())
+            throw error
+        }
+        RawMode.leave(abruptly: await screen.leaveLine())
+    }
+
+    /// Until the user leaves, or the connection ends.
+    private static func talk(
+        _ session: ShellSession,
+        _ screen: ShellScreen,
+        _ interrupts: AsyncStream<Void>
+    ) async throws {
         try await withThrowingTaskGroup(of: Outcome.self) { group in
             group.addTask { .disconnected(try await session.receive()) }
             group.addTask {
-                try await Self.readCommands(screen, session)
+                try await readCommands(screen, session)
                 return .left
             }
             group.addTask {

@@ -55,6 +55,17 @@ actor ShellScreen {
         }
     }
 
+    /// Draws the line being typed again, below what somebody else has written.
+    func redraw() async throws {
+        if prompt != nil { try await StandardOutput.write(Self.eraseLine + lastLine) }
+    }
+
+    /// Gives the line being typed up. Returns whether there is one.
+    func leaveLine() -> Bool {
+        defer { prompt = nil }
+        return prompt != nil
+    }
+
     private func endLine(_ line: String?) async throws -> String? {
         // Pasted lines have not been drawn yet.
         let drawn = line.map { Self.eraseLine + Terminal.styled(prompt ?? "", .bold) + $0 } ?? ""

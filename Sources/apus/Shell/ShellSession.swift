@@ -1,4 +1,5 @@
 import ApusClient
+import ApusProtocol
 import NIOCore
 
 /// The shell's connection: commands with their answers, and events in between.

@@ -39,7 +39,7 @@ struct ServerSignals {
     }
 
     /// Whether SIGHUP was ignored when the process started. The mask is hexadecimal; its lowest bit is signal 1.
-    private static var isHangupIgnored: Bool {
+    static var isHangupIgnored: Bool {
         var mask: UInt64 = 0
         ProcFile.forEachLine(of: "/proc/self/status") { line in
             guard line.hasPrefix("SigIgn:") else { return }

@@ -21,6 +21,27 @@ enum StandardOutput {
         try await write(ByteBuffer(string: text))
     }
 
+    /// Has work done in its turn among the writes.
+    static func submit(_ work: @escaping @Sendable () -> Void) {
+        pool.submit { _ in work() }
+    }
+
+    /// The same, waiting for it. Returns whether it was done in that time; otherwise it may be done later.
+    static func perform(within patience: Duration, _ work: @escaping @Sendable () -> Void) -> Bool {
+        let done = DispatchSemaphore(value: 0)
+        submit {
+            work()
+            done.signal()
+        }
+        return done.wait(timeout: .now() + patience / .seconds(1)) == .success
+    }
+
+    /// Writes on this thread, which is that of `submit`. What cannot be written is dropped.
+    static func writeNow(_ text: String) {
+        var text = text
+        text.withUTF8 { try? writeAll(UnsafeRawBufferPointer($0), to: STDOUT_FILENO) }
+    }
+
     /// Waits until the reader closes standard output, then throws `OutputClosed`. So `sub | head` ends even without an
     /// event.
     static func waitUntilClosed() async throws {
@@ -50,6 +71,9 @@ enum StandardInput {
     /// The available input, at most 64 KiB; `nil` at the end.
     static func read() async throws -> ByteBuffer? {
         try await pool.cancellable {
+            // In the background of a terminal, the program waits for the next `fg`. Without the signal the input would
+            // seem to be at its end.
+            StopSignals.unblock(SIGTTIN)
             var buffer = ByteBufferAllocator().buffer(capacity: chunkBytes)
             let count = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: chunkBytes) { bytes in
                 while true {

@@ -15,6 +15,9 @@ struct VerifyCommand: ServerCommand {
             order, every ack, that all that was acked arrived everywhere, and at the end the server's own counters. It can be \
             run against a server in use; its topics are named apus-verify-SEED-N and deleted afterwards.
 
+            With several URLs, which have to be nodes of one cluster, publishers and subscribers move between them with \
+            their positions. At the end every topic is read from each node: all must have the same, in the same order.
+
             With --data and --restarts it starts a server of its own, kills it while messages are on their way, and \
             starts it again on the same folder. Topics are kept on the disk, every other one with a flush. Clients \
             go on from their positions, and at the end every topic is read again: what was acked or seen must be there.
@@ -25,13 +28,22 @@ struct VerifyCommand: ServerCommand {
             Examples:
               apus verify http://127.0.0.1:8080
               apus verify https://example.org --duration 10m --subscribers 200 --rate 2000
+              apus verify --url http://10.0.0.1:8080,http://10.0.0.2:8080
               apus verify --transports sse,poll --seed 42 --json
               apus verify --data /tmp/kept --restarts 10 --duration 1m
             """
     )
 
-    @Argument(help: ArgumentHelp("The server. (env: APUS_URL; default: \(ConnectionOptions.defaultURL))"))
-    var url: String?
+    @Argument(
+        help: ArgumentHelp(
+            "The server, or nodes of a cluster, with commas. (env: APUS_URL; default: \(ConnectionOptions.defaultURL))",
+            valueName: "url"
+        )
+    )
+    var place: String?
+
+    @Option(help: ArgumentHelp("The same, as an option that may be given several times.", valueName: "url"))
+    var url: [String] = []
 
     @Option(help: ArgumentHelp("How long to publish.", valueName: "time"))
     var duration = DurationArgument(.seconds(30))
@@ -99,11 +111,16 @@ struct VerifyCommand: ServerCommand {
         if !(1...1_000).contains(topics) { throw ValidationError("--topics must be from 1 to 1000") }
         if !(0.1...1_000_000).contains(rate) { throw ValidationError("--rate must be from 0.1 to 1000000") }
         if (data == nil) != (restarts == nil) { throw ValidationError("--data and --restarts belong together") }
-        if data != nil, url != nil { throw ValidationError("--data starts a server of its own, so give no URL") }
+        if place != nil, !url.isEmpty { throw ValidationError("give the server either as an argument or by --url") }
+        if data != nil, !urls.isEmpty { throw ValidationError("--data starts a server of its own, so give no URL") }
         if let restarts, !(1...1_000).contains(restarts) {
             throw ValidationError("--restarts must be from 1 to 1000")
         }
     }
+
+    private static let mostNodes = 64
+
+    private var urls: [String] { place.map { [$0] } ?? url }
 
     func execute() async throws {
         let interrupts = await Interrupts.requests()
@@ -122,7 +139,7 @@ struct VerifyCommand: ServerCommand {
 
     private func verify(_ settings: VerifySettings, _ interrupts: AsyncStream<Void>) async throws {
         let control = VerifyControl()
-        StandardError.write("verifying \(settings.address) with seed \(settings.seed)\n")
+        StandardError.write("verifying \(settings.place) with seed \(settings.seed)\n")
         let verdict: Verdict
         do {
             verdict = try await Self.run(settings, control: control, interrupts: interrupts)
@@ -152,9 +169,16 @@ struct VerifyCommand: ServerCommand {
     }
 
     private func settings(_ server: VerifyServer? = nil, restarts: Int = 0) throws -> VerifySettings {
-        let layers = try context.layers(url: url)
+        let layers = try context.layers(url: urls.first)
+        let addresses =
+            try server.map { [try $0.address()] }
+            ?? ConnectionOptions.addresses(urls, from: place == nil ? "--url" : "the argument", tls, layers)
+        guard addresses.count <= Self.mostNodes else {
+            throw CommandFailure("at most \(Self.mostNodes) nodes are verified at once", exitCode: .usage)
+        }
         return VerifySettings(
-            address: try server?.address() ?? ConnectionOptions.address(url, from: "the argument", tls, layers),
+            address: addresses[0],
+            others: Array(addresses.dropFirst()),
             credential: try credentials.credential(layers),
             seed: seed ?? UInt64.random(in: 1...0xFFFF_FFFF),
             duration: duration.seconds,

@@ -110,4 +110,29 @@ struct RevocationsTests {
         #expect(after.isRevoked(key))
         #expect(try after.revoke(.subject("bob"), at: 300).id == 3)
     }
+
+    @Test func `What others have revoked takes the place of what was there about the same target`() throws {
+        var revocations = Revocations()
+        let own = try revocations.revoke(.key(id: "shop"), at: 1000)
+        let theirs = Revocation(id: 90, target: .key(id: "shop"), issuedBefore: 2000)
+        var isTaken = revocations.adopt(theirs)
+        #expect(isTaken && revocations[.key(id: "shop")] == theirs && revocations.count == 1)
+        let former = revocations.remove(id: own.id)
+        #expect(former == nil)
+        isTaken = revocations.adopt(Revocation(id: 7, target: .subject("ann"), issuedBefore: 1))
+        #expect(isTaken && revocations.page().entries.map(\.id) == [7, 90])
+        let next = try revocations.revoke(.subject("bob"), at: 3000)
+        #expect(next.id == 91)
+    }
+
+    @Test func `Of two of one id both count, whoever made them`() throws {
+        var revocations = Revocations()
+        let taken = [
+            revocations.adopt(Revocation(id: 5, target: .subject("ann"), issuedBefore: .max)),
+            revocations.adopt(Revocation(id: 5, target: .key(id: "shop"), issuedBefore: 0)),
+        ]
+        #expect(taken == [true, true] && revocations.isRevoked(key))
+        #expect(try revocations.isRevoked(token(#""sub":"ann""#)))
+        #expect(revocations.page().entries.map(\.id) == [5, 6])
+    }
 }

@@ -54,6 +54,44 @@ import Testing
         #expect(subscriber.offsets == Array(1...102))
     }
 
+    @Test func `what cannot be read now is asked for again, and only then the subscriber has to come back`() throws {
+        let loop = try loop()
+        try publish(1...100, loop)
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(subscriber, since: .all)
+        loop.runUntilIdle()
+        journal.answer(.unavailable)
+        read(loop)
+        #expect(subscriber.offsets == Array(1...100))
+        let other = RecordingSubscriber(on: loop.hubs[1])
+        try loop.follow(other, since: .all)
+        for _ in 1...6 {
+            loop.runUntilIdle()
+            #expect(other.records.isEmpty && journal.readCount == 1)
+            journal.answer(.unavailable)
+        }
+        loop.runUntilIdle()
+        #expect(other.summary == "unavailable" && journal.readCount == 0)
+    }
+
+    @Test func `of a topic that nobody reads, memory keeps what it is told to`() throws {
+        var limits = MemoryBroker.Limits(history: 1000, topicBytes: 50_000, tailBytes: 10_000)
+        limits.unreadTailBytes = 0
+        let loop = ManualLoop(hubs: 1, limits: limits, journal: journal)
+        try loop.broker.createTopic(named: "t")
+        try publish(1...20, loop)
+        #expect(try topic(loop).logBytes == 0)
+        let subscriber = RecordingSubscriber(on: loop.hubs[0])
+        try loop.follow(subscriber, since: .all)
+        read(loop)
+        try publish(21...40, loop)
+        #expect(subscriber.offsets == Array(1...40))
+        #expect((9000...12_000).contains(try topic(loop).logBytes))
+        loop.hubs[0].removeAll(of: subscriber)
+        loop.runUntilIdle()
+        #expect(try topic(loop).logBytes == 0)
+    }
+
     @Test func `a replay starts where it is asked to, in memory or not`() throws {
         let loop = try loop()
         try publish(1...50, loop)

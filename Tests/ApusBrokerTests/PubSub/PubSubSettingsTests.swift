@@ -18,6 +18,24 @@ import Testing
         for try await delivery in subscription { if delivery.event?.payload == "3" { break } }
     }
 
+    @Test func `a purged topic has no history, and its subscribers stay`() async throws {
+        let apus = PubSub()
+        try apus.createTopic("t")
+        let subscription = try await apus.subscribe("t")
+        for number in 1...3 { try await apus.publish("t", "\(number)") }
+        #expect(try await apus.purgeTopic("t") == 3)
+        #expect(try await apus.purgeTopic("t") == 0)
+        let late = try await apus.subscribe("t", .init(start: .all))
+        try await apus.publish("t", "4")
+        #expect(try await subscription.payloads(4) == ["1", "2", "3", "4"])
+        #expect(try await late.payloads(1) == ["4"])
+        #expect(apus.topics.map(\.messages) == [4])
+        for (name, code) in [("none", BrokerError.Code.topicNotFound), ("", .nameNotAllowed)] {
+            let error = await #expect(throws: BrokerError.self) { try await apus.purgeTopic(name) }
+            #expect(error?.code == code)
+        }
+    }
+
     @Test func `a topic's settings apply, nil resets them, and values that cannot be are refused`() async throws {
         let clock = ManualClock()
         let apus = PubSub(.init(history: 3), clock: clock)

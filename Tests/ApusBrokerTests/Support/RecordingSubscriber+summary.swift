@@ -25,6 +25,7 @@ extension RecordingSubscriber {
             case .warning(_, let lag, let queue): "warning(\(lag) of \(queue))"
             case .presence(_, let hasJoined, let clientID): hasJoined ? "+\(clientID)" : "-\(clientID)"
             case .presenceDropped(_, let count): "presenceDropped(\(count))"
+            case .historyUnavailable: "unavailable"
             case .overloaded: "overloaded"
             case .malformed: "malformed"
             }

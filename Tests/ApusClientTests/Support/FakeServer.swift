@@ -128,6 +128,11 @@ final class FakeConnection: Sendable {
         await drop()
     }
 
+    /// From now on, takes no more than the system's buffers do.
+    func stopReading() async throws {
+        try await channel.setOption(.autoRead, value: false).get()
+    }
+
     /// Ends TCP without a close frame.
     func drop() async {
         // The client may have done it first.

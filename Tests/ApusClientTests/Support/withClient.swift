@@ -17,10 +17,10 @@ final class Waits: Sendable {
     var elapsed: Duration { durations.reduce(.zero, +) }
 }
 
-/// Runs a client of a fake server. It waits for nothing: `waits` has what it would have waited before each reconnect,
-/// with the longest time where chance would decide.
+/// Runs a client of one or several fake servers. It waits for nothing: `waits` has what it would have waited before
+/// each reconnect, with the longest time where chance would decide.
 func withClient<Result: Sendable>(
-    of server: FakeServer,
+    of servers: FakeServer...,
     waits: Waits = Waits(),
     options: ApusClient.Options = ApusClient.Options(),
     _ body: (ApusClient) async throws -> Result
@@ -34,7 +34,7 @@ func withClient<Result: Sendable>(
     let start = ContinuousClock.now
     environment.now = { start + waits.elapsed }
     return try await ApusClient.withConnection(
-        ReconnectingTransport(address: server.address, options: options, environment: environment),
+        ReconnectingTransport(servers: servers.map(\.address), options: options, environment: environment),
         body
     )
 }

@@ -113,7 +113,8 @@ import Testing
         expectRefusal(#","since":"\udc00""#, "'since' must not hold a lone surrogate")
     }
 
-    private static let sinceText = #"'since' must be a position, a duration such as "10m", an RFC 3339 time or "all""#
+    private static let sinceText =
+        #"'since' must be a position such as {"epoch":"k3v9","offset":42}, a duration such as "10m", an RFC 3339 time or "all""#
 
     @Test(arguments: JSONSample.except(.object, .emptyObject))
     func `since is a text that means something, or a position`(value: JSONSample) {

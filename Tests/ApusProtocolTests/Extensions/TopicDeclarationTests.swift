@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("[", "it is not valid JSON"),
+        ("[", #"it is not valid JSON: it ends too early, at byte 1; write a list such as [{"name":"orders"}]"#),
         (#"{"name":"a"}"#, "it must be a list"),
         ("5", "it must be a list"),
         (#"[{"name":"a"},"b"]"#, "topic 2: it must be an object"),
@@ -28,9 +28,15 @@ import Testing
         (#"[{"name":""}]"#, "topic 1: 'name' is required"),
         (#"[{"name":null}]"#, "topic 1: 'name' must be a string"),
         (#"[{"name":["a"]}]"#, "topic 1: 'name' must be a string"),
-        (#"[{"name":"a*"}]"#, "topic 1 ('a*'): 'name' is not allowed for a topic"),
+        (#"[{"name":"a*"}]"#, "topic 1 ('a*'): 'name' must be 1 to 255 bytes without control characters, '*' and '>'"),
         (#"[{"name":"a"},{"name":"b"},{"name":"a"}]"#, "'a' is there twice"),
-        (#"[{"histroy":1,"name":"a"}]"#, "topic 1 ('a'): 'histroy' is no setting of a topic"),
+        (
+            #"[{"histroy":1,"name":"a"}]"#,
+            """
+            topic 1 ('a'): 'histroy' is no setting of a topic; those are history, history_age, history_bytes, queue, \
+            overflow, durability, dedupe_window, ttl, topic_rate, topic_burst
+            """
+        ),
         (#"[{"name":"a","queue":1001}]"#, "topic 1 ('a'): 'queue' must be an integer from 1 to 1000, or null"),
         (
             #"[{"name":"a","ttl":"soon"}]"#,

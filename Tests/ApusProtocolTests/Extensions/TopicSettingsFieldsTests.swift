@@ -43,9 +43,13 @@ import Testing
         #expect(read(text).refusal == "The body must be a JSON object")
     }
 
-    @Test(arguments: ["{", "{}x", "{\"a\":01}", " ", "{\"a\":1,}"])
-    func `a body is JSON`(text: String) {
-        #expect(read(text).refusal == "The body is not valid JSON")
+    @Test(arguments: [
+        ("{", "it ends too early, at byte 1"), ("{}x", "something follows the value, at byte 2"),
+        (#"{"a":01}"#, "malformed number at byte 6"), (" ", "it ends too early, at byte 1"),
+        (#"{"a":1,}"#, "unexpected character at byte 7"),
+    ])
+    func `a body is JSON, or the place is named where it is not`(text: String, fault: String) {
+        #expect(read(text).refusal == "The body is not valid JSON: \(fault)")
     }
 
     @Test(arguments: [("history", 0, 100_000_000), ("history_bytes", 0, 1 << 40), ("queue", 1, 1000)])
@@ -82,8 +86,10 @@ import Testing
     }
 
     @Test func `an unknown setting is named, as far as it can be shown`() {
-        #expect(read(#"{"histroy":5}"#).refusal == "'histroy' is no setting of a topic")
+        let those =
+            "those are history, history_age, history_bytes, queue, overflow, durability, dedupe_window, ttl, topic_rate, topic_burst"
+        #expect(read(#"{"histroy":5}"#).refusal == "'histroy' is no setting of a topic; \(those)")
         let long = String(repeating: "x", count: 100)
-        #expect(read(#"{"\#(long)":5}"#).refusal == "'\(long.prefix(64))' is no setting of a topic")
+        #expect(read(#"{"\#(long)":5}"#).refusal == "'\(long.prefix(64))' is no setting of a topic; \(those)")
     }
 }

@@ -8,6 +8,7 @@ struct TextSearchTests {
         ("orders.eu", "EU", true), ("ORDERS", "rde", true), ("orders", "", true), ("", "a", false),
         ("ab", "abc", false),
         ("aabaabaaab", "aabaaab", true), ("ababac", "abac", true), ("abababab", "abaa", false), ("Straße", "ß", true),
+        ("orders.EU", "eU", true), ("a", "ab", false), ("", "x", false),
     ])
     func `finds it whatever the case`(text: String, part: String, isThere: Bool) {
         #expect(TextSearch(part).isFound(in: text.utf8) == isThere)

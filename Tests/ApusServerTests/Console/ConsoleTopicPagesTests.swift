@@ -58,6 +58,23 @@ import Testing
         #expect(try names("offset=10000000").isEmpty)
     }
 
+    @Test func `names come in the order of their bytes, whatever these are`() throws {
+        var generator = SeededGenerator(seed: 7)
+        let letters = ["a", "b", ".", "ä", "€", "Z"]
+        var made: Set<String> = []
+        while made.count < 500 {
+            let size = Int.random(in: 1...7, using: &generator)
+            made.insert((0..<size).map { _ in letters.randomElement(using: &generator) ?? "" }.joined())
+        }
+        for name in made { try broker.createTopic(named: name) }
+        let sorted = made.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        #expect(try names("limit=1000") == sorted)
+        for prefix in ["a", "a.", "ä", "Z€"] {
+            let encoded = try #require(prefix.addingPercentEncoding(withAllowedCharacters: .alphanumerics))
+            #expect(try names("limit=1000&prefix=\(encoded)") == sorted.filter { $0.hasPrefix(prefix) })
+        }
+    }
+
     @Test func `a search finds parts of names, whatever the case of their letters`() throws {
         try make("Orders.EU", "orders.us", "ÄPFEL", "äpfel", "x")
         #expect(try names("search=ORDERS.") == ["Orders.EU", "orders.us"])
@@ -182,19 +199,6 @@ import Testing
         #expect(row["durability"] as? String == "memory")
         let token = try #require((object["tokens"] as? [[String: Any]])?.first)
         #expect(token["token"] as? String == "a\"b" && token["topics"] as? Int == 1)
-    }
-
-    // MARK: The first of many
-
-    @Test(arguments: 0..<200)
-    func `the largest numbers are found without sorting the rest`(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
-        let count = Int.random(in: 0...300, using: &generator)
-        let numbers = (0..<count).map { _ in Double(Int.random(in: 0...20, using: &generator)) }
-        let offset = Int.random(in: 0...320, using: &generator)
-        let range = offset..<(offset + Int.random(in: 1...40, using: &generator))
-        let sorted = numbers.indices.sorted { (-numbers[$0], $0) < (-numbers[$1], $1) }
-        #expect(TopNumbers.places(range, of: numbers) == Array(sorted[range.clamped(to: 0..<count)]))
     }
 
     // MARK: Queries

@@ -30,6 +30,13 @@ import Testing
         #expect(object["metadata"] as? [String: String] == expected)
     }
 
+    @Test func `all are counted by their level, those too that are forgotten`() {
+        for _ in 1...2600 { add("warning") }
+        recent.add(.error, label: "test", "error", [:])
+        recent.add(.critical, label: "test", "critical", [:])
+        #expect(recent.counts == RecentLog.Counts(warnings: 2600, errors: 1, criticals: 1))
+    }
+
     @Test func `the last thousand are kept, under ids that go on`() {
         for number in 1...2600 { add("\(number)") }
         #expect(recent.entries().map(\.id) == Array(1601...2600))

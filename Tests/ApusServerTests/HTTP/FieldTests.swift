@@ -64,6 +64,7 @@ import Testing
         case .policy: return ([#""latest""#], ["1", #""newest""#])
         case .messages: return ([#"[{"id":"a","payload":1}]"#], ["[]", "{}", "[1]"])
         case .schema: return ([#""10m""#, #"{"epoch":"e","offset":1}"#], ["1", "{}", #""soon""#])
+        case .traceContext: return ([#""00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01""#, #""k""#, "1"], [])
         case .topics, .choice: return ([], [])
         }
     }

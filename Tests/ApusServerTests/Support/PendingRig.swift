@@ -49,12 +49,8 @@ struct PendingRig {
             basePath: basePath
         )
         let streams = StreamGate(
-            contexts: contexts,
-            socketLoops: socketLoops,
-            access: access,
-            addresses: addresses,
-            log: RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: basePath),
-            basePath: basePath
+            beside: gate,
+            log: RequestLog(logger: logger, metrics: RequestMetrics(registry: registry), basePath: basePath)
         )
         let result = Result { try runOnOneThread(settings, gate, streams, test) }
         try await socketLoops.shutdown()

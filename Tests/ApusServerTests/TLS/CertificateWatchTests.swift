@@ -84,6 +84,8 @@ import Testing
         place.look(times: 3)
         #expect(place.log.take().count == 1)
         #expect(place.tls.current === old)
+        let failures = place.tls.families.first { $0.name == "apus_tls_certificate_failures_total" }
+        #expect(failures?.samples.map(\.value) == [.integer(3)])
         try place.folder.make("a", days: 100)
         place.look(times: 2)
         #expect(place.tls.current !== old)

@@ -54,7 +54,8 @@ def endless_framing(strike):
     for _ in strike.rounds():
         for text in wrong:
             head = request("POST", "/topics/nowhere/messages", Transfer_Encoding="chunked", **TEXT)
-            with RawHTTP(strike.server) as raw:
+            # Some of these end by the server's own time for a body, 10 s.
+            with RawHTTP(strike.server, timeout=60) as raw:
                 with contextlib.suppress(ConnectionError):
                     raw.send(head + text)
                 with contextlib.suppress(ConnectionError, EOFError):

@@ -13,7 +13,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import time
 import traceback
 from collections import Counter
@@ -48,7 +47,7 @@ class State:
 
 @dataclass
 class Window:
-    """A part of a trial: from when to when, whether under attack, and the server's seconds of CPU in it.
+    """A part of a trial: from when to when, which server was attacked, and the bystander's server's seconds of CPU in it.
 
     `lags` are how late its loops handled what other loops and timers had for them: numbers by upper bound in seconds.
     """
@@ -77,7 +76,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Terms:
-    """How a trial is run: `rounds` attacks of so many seconds; with `core` measured, each next to one without."""
+    """How a trial is run: `rounds` attacks of so many seconds; with `core` measured, each after one on another server."""
 
     seconds: float
     rounds: int = 1
@@ -91,7 +90,8 @@ class Terms:
 def try_attack(name, terms):
     """Runs the attack; what came of it."""
     attack, outcome = ATTACKS[name], Outcome(name)
-    with attack.beside() as further, _server(attack, terms, further) as server:
+    with attack.beside() as further, _server(attack, terms, further) as server, contextlib.ExitStack() as street:
+        neighbour = street.enter_context(_server(attack, terms, further)) if terms.core is not None else None
         assert server.create(TOPIC, headers=attack.headers).status == 201
         outcome.before = _at_rest(server, attack.headers)
         pid = server.process.pid
@@ -101,9 +101,9 @@ def try_attack(name, terms):
         bystander = Bystander(server, terms.rate, attack.headers, None if terms.core is None else 0)
         with bystander:
             for _ in range(terms.rounds):
-                if terms.core is not None:
-                    _window(server, outcome, attack.headers, "idle", terms, _burn)
-                _window(server, outcome, attack.headers, "attack", terms, _strike, attack)
+                if neighbour:
+                    _window(server, outcome, attack, "next door", terms, neighbour)
+                _window(server, outcome, attack, "attack", terms, server)
             bystander.stop()
         outcome.samples = bystander.samples
         outcome.peak = _memory(server, "VmHWM") - _memory(server, "RssFile")
@@ -135,11 +135,11 @@ def _lags(server, headers):
                     for before, bound in zip([None, *bounds], bounds)})
 
 
-def _window(server, outcome, headers, kind, terms, function, *arguments):
-    """Runs the function in a process of its own, and takes note of when that was."""
+def _window(server, outcome, attack, kind, terms, victim):
+    """Attacks the victim from a process of its own, and takes note of when that was."""
     ours, theirs = FORK.Pipe()
-    process = FORK.Process(target=_child, args=(theirs, terms, function, server, *arguments), daemon=True)
-    lags = _lags(server, headers)
+    process = FORK.Process(target=_child, args=(theirs, terms, attack, victim), daemon=True)
+    lags = _lags(server, attack.headers)
     began, cpu = time.monotonic(), server.processor_time
     process.start()
     # Some attacks are an amount, and take as long as they take.
@@ -152,36 +152,21 @@ def _window(server, outcome, headers, kind, terms, function, *arguments):
                 outcome.did[what] = outcome.did.get(what, 0) + count
     with contextlib.suppress(OSError, AssertionError):
         spent, ended = server.processor_time - cpu, time.monotonic()
-        outcome.windows.append(Window(kind, began, ended, spent, _lags(server, headers) - lags))
+        outcome.windows.append(Window(kind, began, ended, spent, _lags(server, attack.headers) - lags))
     if process.is_alive() and isinstance(answer, str):
         process.kill()
     process.join(TIMEOUT)
 
 
-def _child(pipe, terms, function, server, *arguments):
+def _child(pipe, terms, attack, victim):
     """The other side of the machine: where it is measured, an attacker takes little that server or bystander want."""
     if terms.core is not None:
         os.sched_setaffinity(0, {terms.core})
         os.nice(5)
     try:
-        pipe.send(function(server, terms, *arguments))
+        pipe.send(attack.run(Strike(victim, terms.seconds, terms.is_short, attack.headers)))
     except Exception:
         pipe.send(traceback.format_exc())
-
-
-def _strike(server, terms, attack):
-    return attack.run(Strike(server, terms.seconds, terms.is_short, attack.headers))
-
-
-def _burn(server, terms):
-    """As much work for this core and its network as an attack is, and none for the server."""
-    ends, data = time.monotonic() + terms.seconds, os.urandom(16_384)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        with socket.create_connection(listening.getsockname()) as sender, listening.accept()[0] as receiver:
-            while time.monotonic() < ends:
-                sender.sendall(data)
-                receiver.recv(16_384, socket.MSG_WAITALL)
-    return {}
 
 
 def _memory(server, field_name):

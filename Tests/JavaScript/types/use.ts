@@ -15,6 +15,7 @@ export async function use(client: Apus): Promise<void> {
   new Apus("http://localhost:8080", { token: ({ signal }) => login(signal) }).close();
   new Apus("http://localhost:8080", { token: () => { throw new ApusError("UNAUTHORIZED", "logged out"); } }).close();
   new Apus();
+  console.log(new Apus(["https://a.example.org", new URL("https://b.example.org")] as const).url);
 
   let last: Position | undefined;
   const policy = { overflow: "latest", queue: 10 } as const;

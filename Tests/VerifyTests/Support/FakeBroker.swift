@@ -30,42 +30,45 @@ final class FakeBroker: Sendable {
         var isBroken = false
     }
 
-    private struct State {
-        var topics: [String: Topic] = [:]
-        var counters = Counters()
-        var isPublishing = false
-        var deleted: [String] = []
+    /// What all nodes of a cluster have.
+    private final class Shared: Sendable {
+        let topics = Mutex<[String: Topic]>([:])
     }
 
     let fault: FakeFault?
-    private let state = Mutex(State())
+    private let shared: Shared
+    private let counts = Mutex(Counters())
 
     init(fault: FakeFault? = nil) {
         self.fault = fault
+        shared = Shared()
+    }
+
+    /// Another node of the same cluster.
+    init(besides other: FakeBroker, fault: FakeFault?) {
+        self.fault = fault
+        shared = other.shared
     }
 
     func create(_ name: String) -> Bool {
-        state.withLock { state in
-            guard state.topics[name] == nil else { return false }
-            state.topics[name] = Topic(epoch: "e-\(name.utf8.count)")
+        shared.topics.withLock { topics in
+            guard topics[name] == nil else { return false }
+            topics[name] = Topic(epoch: "e-\(name.utf8.count)")
             return true
         }
     }
 
     func delete(_ name: String) -> Bool {
-        state.withLock { state in
-            state.deleted.append(name)
-            return state.topics.removeValue(forKey: name) != nil
-        }
+        shared.topics.withLock { $0.removeValue(forKey: name) != nil }
     }
 
     func topic(_ name: String) -> Topic? {
-        state.withLock { $0.topics[name] }
+        shared.topics.withLock { $0[name] }
     }
 
-    var topicNames: [String] { state.withLock { $0.topics.keys.sorted() } }
+    var topicNames: [String] { shared.topics.withLock { $0.keys.sorted() } }
 
-    var counters: Counters { state.withLock { $0.counters } }
+    var counters: Counters { counts.withLock { $0 } }
 
     /// The broker's books as Prometheus text.
     var metrics: String {
@@ -85,10 +88,10 @@ final class FakeBroker: Sendable {
 
     /// Stores messages; nil when there is no such topic.
     func publish(_ messages: [String], to name: String) -> Outcome? {
-        state.withLock { state in
-            guard var topic = state.topics[name] else { return nil }
+        shared.topics.withLock { topics in
+            guard var topic = topics[name] else { return nil }
             topic.publishes += 1
-            defer { state.topics[name] = topic }
+            defer { topics[name] = topic }
             let isTime = topic.publishes % 7 == 0
             var outcome = Outcome(epoch: topic.epoch, offset: topic.last + 1)
             if fault == .refusesSome, isTime {
@@ -96,7 +99,7 @@ final class FakeBroker: Sendable {
                 return outcome
             }
             let isHit = topic.last < Self.faultyOffset && topic.last + messages.count >= Self.faultyOffset
-            state.counters.published += messages.count
+            counts.withLock { $0.published += messages.count }
             switch fault {
             case .acksWithoutStoring where isHit:
                 topic.log += messages.dropFirst()
@@ -120,13 +123,13 @@ final class FakeBroker: Sendable {
 
     /// Changes what is kept of a topic, as a restart may that goes wrong.
     func change(_ name: String, _ change: (inout [String]) -> Void) {
-        state.withLock { state in
-            if state.topics[name] != nil { change(&state.topics[name, default: Topic(epoch: "")].log) }
+        shared.topics.withLock { topics in
+            if topics[name] != nil { change(&topics[name, default: Topic(epoch: "")].log) }
         }
     }
 
     func countDelivered(_ count: Int) {
-        state.withLock { $0.counters.delivered += count }
+        counts.withLock { $0.delivered += count }
     }
 }
 
@@ -165,9 +168,16 @@ struct FakeCursor {
         var items: [Item] = []
         while offset < last, items.count < limit {
             offset += 1
-            items += delivered(.event(offset: offset, message: topic.log[offset - 1]))
+            items += delivered(.event(offset: offset, message: topic.log[place(of: offset, in: topic) - 1]))
         }
         return items
+    }
+
+    /// Where the log has what is handed over as an offset.
+    private func place(of offset: Int, in topic: FakeBroker.Topic) -> Int {
+        let faulty = FakeBroker.faultyOffset
+        guard broker.fault == .ordersOtherwise, topic.last > faulty else { return offset }
+        return offset == faulty ? faulty + 1 : offset == faulty + 1 ? faulty : offset
     }
 
     private mutating func delivered(_ item: Item) -> [Item] {

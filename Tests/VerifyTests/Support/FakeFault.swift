@@ -28,6 +28,8 @@ enum FakeFault: Hashable, Sendable {
     case storesBackwards
     /// Starts another epoch in the middle.
     case changesEpoch
+    /// Has two messages in the order of nobody else.
+    case ordersOtherwise
     /// Counts a match that it does not account for.
     case cooksBooks
     /// Sends events of another topic.

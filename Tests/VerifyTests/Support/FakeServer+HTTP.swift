@@ -57,6 +57,8 @@ extension FakeServer {
             try await reply(broker.create(name) ? .created : .conflict, "{\"code\":\"TOPIC_EXISTS\"}", outbound)
         case (.PUT, "topics", 2) where hasHTTP:
             try await reply(broker.create(request.path[1]) ? .created : .ok, "{}", outbound)
+        case (.GET, "topics", 2) where broker.topic(request.path[1]) != nil:
+            try await reply(.ok, "{}", outbound)
         case (.DELETE, "topics", 2):
             try await reply(broker.delete(request.path[1]) ? .ok : .notFound, "{}", outbound)
         case (.POST, "topics", 3) where hasHTTP:

@@ -18,13 +18,15 @@ struct FakeServer: Sendable {
     /// Whether it knows the extensions' HTTP part.
     let hasHTTP: Bool
 
-    /// Runs the server for as long as `body` takes.
+    /// Runs the server for as long as `body` takes. `besides` is another node of its cluster.
     static func withServer<Result: Sendable>(
         _ fault: FakeFault? = nil,
         hasHTTP: Bool = true,
+        besides other: FakeBroker? = nil,
         body: @Sendable @escaping (Int, FakeBroker) async throws -> Result
     ) async throws -> Result {
-        let server = FakeServer(broker: FakeBroker(fault: fault), hasHTTP: hasHTTP)
+        let broker = other.map { FakeBroker(besides: $0, fault: fault) } ?? FakeBroker(fault: fault)
+        let server = FakeServer(broker: broker, hasHTTP: hasHTTP)
         let open = OpenChannels()
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

@@ -50,6 +50,7 @@ extension Hub {
         counters.droppedNewest += added
         guard added > 0, let range = subscription.skippedRanges.last else { return }
         note(range, count: added, .queueFull, on: subscription)
+        exemplify(.dropNewest, added, subscription)
     }
 
     private func skip(_ subscription: Subscription, to offset: Offset, _ cause: Overflow.Cause) {
@@ -66,6 +67,7 @@ extension Hub {
             cause == .queue ? .queueFull : .logFull,
             on: subscription
         )
+        exemplify(cause == .queue ? .dropOldest : .topicBytes, missed, subscription)
         subscription.miss(missed, before: offset)
         subscription.pass(to: offset)
     }
@@ -75,6 +77,7 @@ extension Hub {
         let range = subscription.cursor..<offset
         if dropped > 0 {
             note(range, count: dropped, .queueFull, on: subscription)
+            exemplify(.dropOldest, dropped, subscription)
         } else {
             note(range, count: pending, .superseded, on: subscription)
         }

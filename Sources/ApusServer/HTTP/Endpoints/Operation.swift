@@ -4,13 +4,13 @@ enum Operation: String, Sendable, CaseIterable {
     case publishMessage, readMessages, purgeTopic
     case followTopic, followTopics
     case listTopicSubscribers, listSubscribers
-    case getHealth, getStats
+    case getHealth, getStats, getCluster
     case listRevocations, revoke, deleteRevocation
     case traceMessage, kickConnection, getAccess, checkAccess, listKeys
     case openWebSocket
     case getLiveness, getReadiness, getMetrics
     case getClient, getClientTypes
-    case getDocs, getDocsScript, getDocsStyle, getOpenAPI
+    case getDocs, getDocsScript, getDocsStyle, getOpenAPI, getAsyncAPI
     case getService, getConsoleFile
     case followConsole, getConsoleTopics, getConsoleSample, getConsoleLog
 }

@@ -7,14 +7,14 @@ extension Field {
 
     private static let ofClients = [
         topics, sort, listLimit, subscriberSearch, tracedID, tracedTopic, traceLimit, idempotencyKey, messageID, key,
-        ttl, outcome, messages, lastN, since, after, epoch,
+        ttl, outcome, messages, traceparent, traceOfMessage, lastN, since, after, epoch,
         pageLimit, wait, lastEventID, lastEventIDQuery, clientID, overflow, queue, positions, echo, presence,
-        waitForTopic, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst, durability,
+        waitForTopic, trace, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst, durability,
     ]
 
     private static let streams = [Place.query(.followTopic), .query(.followTopics)]
     private static let listings = [Place.query(.listSubscribers), .query(.listTopicSubscribers)]
-    private static let trace = [Place.query(.traceMessage)]
+    private static let messageTrace = [Place.query(.traceMessage)]
     private static let page = [Place.query(.readMessages)]
     private static let post = [Place.query(.publishMessage)]
     private static let lifetime = 1...Int(CommandScanner.maxTTL)
@@ -68,9 +68,9 @@ extension Field {
     }
 
     static let subscriberSearch = Field("search", .text, in: listings, component: "SubscriberSearch") { _ in 1...256 }
-    static let tracedID = Field("id", .text, in: trace, component: "TracedID") { _ in 1...1024 }
-    static let tracedTopic = Field("topic", .schema("TopicName"), in: trace, component: "TracedTopic")
-    static let traceLimit = Field("limit", .integer, in: trace, component: "TraceLimit", standard: "100") { _ in
+    static let tracedID = Field("id", .text, in: messageTrace, component: "TracedID") { _ in 1...1024 }
+    static let tracedTopic = Field("topic", .schema("TopicName"), in: messageTrace, component: "TracedTopic")
+    static let traceLimit = Field("limit", .integer, in: messageTrace, component: "TraceLimit", standard: "100") { _ in
         1...10_000
     }
 
@@ -93,6 +93,14 @@ extension Field {
         component: "Presence",
         standard: "false"
     )
+    static let trace = Field("trace", .flag, in: [.subscribe] + streams, component: "Trace", standard: "false")
+    static let traceOfMessage = Field("trace", .traceContext, in: [.publish])
+    static let traceparent = Field(
+        "traceparent",
+        .traceContext,
+        in: [.header(.publishMessage)],
+        component: "Traceparent"
+    )
     static let waitForTopic = Field("wait", .flag, in: [.subscribe] + streams, component: "WaitForTopic")
 
     // MARK: Settings of a topic
@@ -105,5 +113,5 @@ extension Field {
     static let dedupeWindow = Field("dedupe_window", .duration, in: [.settings]) { _ in lifetime }
     static let topicRate = Field("topic_rate", .rate, in: [.settings])
     static let topicBurst = Field("topic_burst", .integer, in: [.settings]) { _ in 1...Rate.most }
-    static let durability = Field("durability", .choice(Durability.allCases.map(\.rawValue)), in: [.settings])
+    static let durability = Field("durability", .choice(["memory", "os", "disk"]), in: [.settings])
 }

@@ -31,6 +31,8 @@ struct Field: Sendable {
         case topics
         /// Messages of a batch.
         case messages
+        /// A trace context, or anything else, which is passed over.
+        case traceContext
         /// What the OpenAPI document describes in the schema of this name.
         case schema(String)
     }
@@ -75,6 +77,7 @@ struct Field: Sendable {
         case .topics:
             let items = Self.reference("TopicOrPattern")
             members = [#""type": "array", "items": \#(items)"#] + sizes(limits, "minItems", "maxItems")
+        case .traceContext: members = [#""type": "string""#]
         case .messages: members = [#""type": "array""#] + sizes(limits, "minItems", "maxItems")
         case .duration: return Self.reference(range(limits).lowerBound > 0 ? "Duration" : "WaitDuration")
         case .rate: return Self.reference("SettingRate")

@@ -49,7 +49,7 @@ export function clock(time, milliseconds = false) {
   return milliseconds ? `${text}.${String(date.getMilliseconds()).padStart(3, "0")}` : text;
 }
 
-export function day(time) {
+function day(time) {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? none
     : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;

@@ -47,17 +47,6 @@ export class MessageList {
   // Whether the filter has still to look at some.
   get busy() { return this.#filtered < this.#all.items.length; }
   at(index) { return this.#shown.items[this.#shown.begin + index]; }
-  get last() { return this.#all.items.at(-1); }
-  indexOf(number) {
-    const { items, begin } = this.#shown;
-    let low = begin;
-    let high = items.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (items[middle].number < number) low = middle + 1; else high = middle;
-    }
-    return items[low]?.number === number ? low - begin : -1;
-  }
 
   // Given by the socket; taken into the list by `absorb`, once for each frame.
   add(raw, value) {

@@ -97,9 +97,10 @@ class Usage {
 }
 
 function nodeTable(nodes) {
-  return table("Nodes of the cluster", ["Node", "Address", "Role", "State", ["Lag", "number"]], nodes.map(node => [
-    node.id, node.address ?? text.none, node.role ?? text.none,
-    badge(node.state ?? "unknown", node.state === "up" ? "good" : "bad"), [text.duration(node.lag_ms), "number"]]));
+  return table("Nodes of the cluster", ["Node", "Address", "Version", "State", ["Connections", "number"], ["Messages behind", "number"]],
+    nodes.map(node => [node.name, node.address || text.none, node.version,
+      badge(node.ready ? "ready" : "not ready", node.ready ? "good" : "bad"),
+      [text.count(node.connections), "number"], [text.count(node.lag), "number"]]));
 }
 
 export function mount(root, { follow, server }) {

@@ -7,7 +7,7 @@ const margin = { top: 10, right: 12, bottom: 22, left: 58 };
 const tickSteps = [1, 2, 2.5, 5, 10];
 
 // Round steps, so that about `wanted` of them reach the top.
-export function scale(highest, wanted = 4) {
+function scale(highest, wanted = 4) {
   if (!(highest > 0)) return { top: 1, step: 1 };
   const rough = highest / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -27,15 +27,13 @@ export function format(view, name, params = {}) {
 
 export const current = () => parse(location.hash);
 
-// Goes to an address. A change of a filter replaces the entry, so that "back" leaves the view, and not each letter.
+// Goes to an address, and shows what it says before the next click. A change of a filter replaces the entry, so that
+// "back" leaves the view, and not each letter.
 export function go(hash, { replace = false } = {}) {
   if (hash === location.hash) return;
-  if (replace) {
-    history.replaceState(null, "", hash);
-    dispatchEvent(new HashChangeEvent("hashchange"));
-  } else {
-    location.hash = hash;
-  }
+  if (replace) history.replaceState(null, "", hash);
+  else history.pushState(null, "", hash);
+  dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
 // Changes some of the present view's state.

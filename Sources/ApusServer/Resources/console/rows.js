@@ -56,7 +56,8 @@ export class Rows {
     return [Math.min(begin, this.#count), Math.min(end, this.#count)];
   }
 
-  toEnd() { this.scroller.scrollTop = this.scroller.scrollHeight; }
+  // No more than there is: to ask for the height, the browser would have to lay out what changes right after it.
+  toEnd() { this.scroller.scrollTop = Math.min(tallest, this.#count * this.height); }
 
   // Rows have left the front: what is in sight stays there.
   shift(gone) {

@@ -3,7 +3,7 @@
 import { credential, socketAddress, uuid } from "./api.js";
 import { button, choice, field, h, select, setText, show, written } from "./dom.js";
 import { clock } from "./format.js";
-import { answers, commands } from "./protocol.js";
+import { protocol } from "./protocol.js";
 import { change } from "./route.js";
 import { Rows } from "./rows.js";
 import { coloured } from "./topic-message.js";
@@ -21,6 +21,11 @@ function isSecret(text) {
   } catch {
     return /auth|token|api_key/i.test(text);
   }
+}
+
+// A text on several lines; one that is no JSON as it is.
+function spread(text) {
+  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
 }
 
 // A text as it is listed: without its credential.
@@ -43,8 +48,10 @@ const row = cells => entry => {
 };
 
 class View {
-  constructor(root) {
+  constructor(root, { commands, answers }) {
     this.lines = [];
+    this.commands = commands;
+    this.answers = answers;
     this.path = select([["ws", "/ws"], ["v1/ws", "/v1/ws"]], "ws",
       { change: () => change({ path: this.path.value === "ws" ? "" : this.path.value }) });
     this.connect = button("Connect", () => this.socket ? this.socket.close() : this.#connect(), "primary");
@@ -57,11 +64,12 @@ class View {
         keydown: event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#send(); } });
     this.problem = h("p.problem", { role: "status", hidden: true });
     this.send = button("Send", () => this.#send(), "primary");
+    this.examples = h("ul.recent");
     this.schema = h("div");
     this.rows = new Rows({ label: "Sent and received", headless: true, row,
       columns: [["", "time"], ["", "direction"], ["", "kind"], ["", "payload"]], item: index => this.lines[index],
         open: index => this.#details(this.lines[index]) });
-    this.history = h("ul.recent");
+    this.history = h("ul.recent.sent");
     root.replaceChildren(h("div.try.view-fill",
       h("div.toolbar", field("Endpoint", this.path), this.connect, this.state, h("div.spacer"),
         button("Messages of the server", () => this.#answers()), h("a.button", { href: "docs" }, "HTTP interface")),
@@ -70,7 +78,7 @@ class View {
           this.about, this.text, this.problem,
           h("div.buttons", this.send, button("New ids", () => this.#renew()), h("span.soft", "Ctrl+Enter sends")),
             this.schema,
-          h("h3", "Sent before"), this.history),
+          h("h3", "Examples"), this.examples, h("h3", "Sent before"), this.history),
         h("section.card.stack", { "aria-labelledby": "try-log" }, h("header",
           h("h2", { id: "try-log" }, "Sent and received"),
           button("Clear", () => { this.lines = []; this.#draw(); }, "bare")), this.rows.node))));
@@ -79,12 +87,12 @@ class View {
 
   update(params) {
     const name = params.get("command") || "subscribe";
-    const command = commands.find(each => each.name === name) ?? commands[0];
+    const command = this.commands.find(each => each.name === name) ?? this.commands[0];
     this.path.value = params.get("path") || "ws";
     this.names.choose(command.name);
     const given = params.get("text");
     if (given || this.command !== command) this.secret = "";
-    const text = given || this.secret || JSON.stringify(command.template, null, 2);
+    const text = given || this.secret || JSON.stringify(command.examples[0][1], null, 2);
     if (document.activeElement !== this.text) this.text.value = text;
     if (this.command !== command) this.#describe(command);
     // As in a link, or in a view that was saved.
@@ -96,6 +104,14 @@ class View {
     setText(this.about, command.about);
     this.schema.replaceChildren(table("Members", ["Member", "Value", ""],
       command.members.map(([member, kind, what]) => [h("code", member), [kind, "soft"], what])));
+    this.examples.replaceChildren(...command.examples.map(([name, example]) =>
+      h("li", button(name, () => this.#choose(JSON.stringify(example, null, 2)), "bare left"))));
+  }
+
+  // A text that is chosen from a list.
+  #choose(text) {
+    this.text.value = text;
+    this.#keep();
   }
 
   // In the address, and so in the browser's history and in saved views, unless it has a credential.
@@ -125,6 +141,8 @@ class View {
     socket.onmessage = ({ data }) => this.#add("←", data.match(/^\{"type":"(\w+)"/)?.[1] ?? "", data);
     socket.onclose = ({ code, reason }) => {
       if (this.socket === socket) this.socket = null;
+      // What waited for this connection is not for a later one.
+      this.afterwards = false;
       this.#say("not connected", "");
       this.#add("·", "local", `closed: ${code} ${reason}`);
     };
@@ -173,22 +191,19 @@ class View {
   }
 
   #listSent() {
-    this.history.replaceChildren(...sent.map(text => h("li", button(text.slice(0, 120), () => {
-      this.text.value = JSON.stringify(JSON.parse(text), null, 2);
-      change({ text: this.text.value });
-    }, { class: "bare left code", title: text.slice(0, 500) }))));
+    this.history.replaceChildren(...sent.map(text => h("li", button(text.slice(0, 120),
+      () => this.#choose(spread(text)),
+      { class: "bare left code", title: text.slice(0, 500) }))));
     if (sent.length === 0) this.history.append(h("li.soft", "What you send is listed here, until the page is closed."));
   }
 
   #details({ text }) {
-    let shown = text;
-    try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* Shown as it is. */ }
-    dialog("Message", h("div", h("pre", { tabindex: "0" }, coloured(shown)), h("div.buttons.end",
+    dialog("Message", h("div", h("pre", { tabindex: "0" }, coloured(spread(text))), h("div.buttons.end",
       button("Copy", () => copy(text)))), { wide: true });
   }
 
   #answers() {
-    dialog("What the server sends", h("div", answers.map(([name, about, example]) =>
+    dialog("What the server sends", h("div", this.answers.map(([name, about, example]) =>
       h("section", h("h3", name), h("p.soft", about), h("pre", coloured(JSON.stringify(example)))))), { wide: true });
   }
 
@@ -200,8 +215,18 @@ class View {
 }
 
 export function mount(root, context) {
-  const view = new View(root);
-  view.update(context.params);
+  let { params } = context;
+  let view, closed = false;
+  root.replaceChildren(h("p.soft", { role: "status" }, "Loading the protocol…"));
+  protocol().then(table => {
+    if (closed) return;
+    view = new View(root, table);
+    view.update(params);
+  }, error => { if (!closed) root.replaceChildren(h("p.problem", { role: "alert" }, error.message)); });
   context.follow({ view: "none" }, {});
-  return { update: params => view.update(params), close: () => view.close(), rows: view.rows };
+  return {
+    update: given => { params = given; view?.update(given); },
+    close: () => { closed = true; view?.close(); },
+    get rows() { return view?.rows; },
+  };
 }

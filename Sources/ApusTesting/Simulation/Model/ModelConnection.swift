@@ -76,7 +76,7 @@ final class ModelConnection {
             if !isRight { fail("\(record) without reason, or twice in one episode") }
         case .presence(_, let hasJoined, let clientID):
             presence(clientID, hasJoined: hasJoined, of: presenceTopic)
-        case .presenceDropped, .overloaded, .malformed:
+        case .presenceDropped, .historyUnavailable, .overloaded, .malformed:
             fail("\(record)")
         }
     }

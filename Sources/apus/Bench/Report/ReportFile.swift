@@ -4,15 +4,18 @@ import Foundation
 struct ReportFile {
     private let path: String
     private let file: FileHandle
+    private let option: String
 
-    init(path: String) throws {
+    /// - Parameter option: what names the file, for errors.
+    init(path: String, option: String) throws {
         let files = FileManager.default
         let isThere = files.fileExists(atPath: path) || files.createFile(atPath: path, contents: nil)
         guard isThere, let file = FileHandle(forWritingAtPath: path) else {
-            throw CommandFailure("--report: cannot write '\(path)'", exitCode: .usage)
+            throw CommandFailure("\(option): cannot write '\(path)'", exitCode: .usage)
         }
         self.path = path
         self.file = file
+        self.option = option
     }
 
     func write(_ text: String) throws {
@@ -21,7 +24,7 @@ struct ReportFile {
             try file.write(contentsOf: Data(text.utf8))
             try file.close()
         } catch {
-            throw CommandFailure("--report: cannot write '\(path)': \(error.localizedDescription)")
+            throw CommandFailure("\(option): cannot write '\(path)': \(error.localizedDescription)")
         }
     }
 }
