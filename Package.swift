@@ -416,7 +416,12 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusClusterTests",
-            dependencies: ["ApusCluster", "ApusProtocol", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: [
+                "ApusCluster",
+                "ApusProtocol",
+                "ApusTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(
@@ -433,6 +438,7 @@ let package = Package(
             dependencies: [
                 "ApusAccess",
                 "ApusBroker",
+                "ApusCluster",
                 "ApusProtocol",
                 "ApusServer",
                 "ApusSockets",
@@ -448,9 +454,9 @@ let package = Package(
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
@@ -488,6 +494,7 @@ let package = Package(
                 "ApusProtocol",
                 "ApusStore",
                 "ApusTesting",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings
@@ -520,6 +527,7 @@ let package = Package(
                 "apus",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: swiftSettings
         ),
