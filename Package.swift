@@ -82,8 +82,6 @@ let package = Package(
         .library(name: "ApusClient", targets: ["ApusClient"]),
         .library(name: "ApusLoad", targets: ["ApusLoad"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
-        // For `Tests/NATS`, a package of its own, too. Empty without the trait.
-        .library(name: "ApusNATS", targets: ["ApusNATS"]),
     ],
     traits: [
         .trait(name: "NATS", description: "Clusters over NATS JetStream; needs Debian's libnats-dev.")
@@ -422,6 +420,18 @@ let package = Package(
                 "ApusTesting",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
+            swiftSettings: swiftSettings
+        ),
+        .systemLibrary(name: "CAllocated", path: "Tests/NATS/CAllocated"),
+        // The client of NATS against real servers. Empty without the trait.
+        .testTarget(
+            name: "ApusNATSTests",
+            dependencies: [
+                "ApusNATS",
+                "CAllocated",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/NATS/Tests",
             swiftSettings: swiftSettings
         ),
         .testTarget(

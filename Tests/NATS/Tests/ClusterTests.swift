@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 import NIOCore
 import Synchronization
@@ -145,3 +146,4 @@ import Testing
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 import NIOCore
 import Synchronization
@@ -7,8 +8,7 @@ import Testing
 
 /// How fast the client is, by command only:
 ///
-///     APUS_NATS_MEASURE=1 swift test --package-path Tests/NATS -c release -Xswiftc -enable-testing \
-///         --filter Measurements
+///     APUS_NATS_MEASURE=1 swift test --traits NATS -c release -Xswiftc -enable-testing --filter Measurements
 ///
 /// `APUS_NATS_PACKS` says how many packs a cold start reads, if not a million.
 @Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["APUS_NATS_MEASURE"] != nil))
@@ -132,3 +132,4 @@ private final class Publishers: Sendable {
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import CAllocated
 import Foundation
 import NIOCore
@@ -9,7 +10,7 @@ import Testing
 /// Whether everything that libnats and the client allocate is freed. Only by command, since it counts what the whole
 /// process has:
 ///
-///     APUS_NATS_MEMORY=1 swift test --package-path Tests/NATS --filter MemoryTests
+///     APUS_NATS_MEMORY=1 swift test --traits NATS --filter MemoryTests
 @Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["APUS_NATS_MEMORY"] != nil))
 struct MemoryTests {
     /// The bytes that are allocated more after each of some rounds, the first ones not counted.
@@ -72,3 +73,4 @@ struct MemoryTests {
         }
     }
 }
+#endif

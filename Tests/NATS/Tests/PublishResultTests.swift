@@ -1,3 +1,4 @@
+#if NATS
 import NIOCore
 import Testing
 
@@ -53,3 +54,4 @@ import Testing
         #expect(NATSHeader.size(of: []) == 0)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 import NIOCore
 import Synchronization
@@ -197,3 +198,4 @@ import Testing
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import Testing
 
 @testable import ApusNATS
@@ -44,3 +45,4 @@ import Testing
         #expect(DeliverySubject(subject) == nil)
     }
 }
+#endif

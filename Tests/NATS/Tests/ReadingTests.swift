@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 import NIOCore
 import Synchronization
@@ -146,3 +147,4 @@ import Testing
         }
     }
 }
+#endif

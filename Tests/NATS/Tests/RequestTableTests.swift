@@ -1,3 +1,4 @@
+#if NATS
 import NIOCore
 import Synchronization
 import Testing
@@ -59,3 +60,4 @@ import Testing
         #expect(counts.sorted() == [0, 2])
     }
 }
+#endif

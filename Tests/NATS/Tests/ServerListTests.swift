@@ -1,3 +1,4 @@
+#if NATS
 import Testing
 
 @testable import ApusNATS
@@ -39,3 +40,4 @@ import Testing
         #expect(NATSFailure.hidingPassword(of: "nats://host:1") == "nats://host:1")
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 import Testing
 
@@ -246,3 +247,4 @@ import Testing
         }
     }
 }
+#endif

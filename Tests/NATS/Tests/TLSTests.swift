@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 import NIOCore
 import Testing
@@ -100,3 +101,4 @@ import Testing
         }
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 
 /// An operator, accounts and a user as `nsc` would make them, for servers on this machine only.
@@ -69,3 +70,4 @@ enum Credentials {
         return file.path
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import Dispatch
 import NIOCore
 import Synchronization
@@ -132,3 +133,4 @@ func failure(of body: () async throws -> Void) async throws -> NATSFailure {
     }
     return try #require(nil, "nothing failed")
 }
+#endif

@@ -1,3 +1,4 @@
+#if NATS
 import Foundation
 import Glibc
 import Testing
@@ -148,3 +149,4 @@ func waitUntil(
         try await Task.sleep(for: .milliseconds(20))
     }
 }
+#endif
