@@ -36,6 +36,9 @@ class PseudoTerminal:
                 os.close(ours)
                 os.setsid()
                 fcntl.ioctl(its, termios.TIOCSCTTY, 0)
+                # As a new terminal has them. Tests in the background, or under nohup(1), have some ignored.
+                for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+                    signal.signal(number, signal.SIG_DFL)
                 for stream in range(3):
                     os.dup2(its, stream)
                 os.execve(self._command[0], self._command, self._env)

@@ -75,7 +75,7 @@ def subscribed(server, topic):
 
 def test_every_command_takes_a_token_from_flags_and_environment(server, tokens):
     token = tokens.put()
-    verify = ("verify", "--duration", "100ms", "--subscribers", "4", "--publishers", "2", "--topics", "1")
+    verify = ("verify", "--duration", "2s", "--subscribers", "4", "--publishers", "2", "--topics", "1")
     bench = ("bench", "--subs", "2", "--duration", "100ms", "--warmup", "100ms")
     sub = ("sub", "open", "--since", "all", "--count", "1")
     for command in (("topics",), ("pub", "open", "1"), sub, ("shell",), bench, verify):

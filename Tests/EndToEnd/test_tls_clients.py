@@ -219,7 +219,10 @@ def test_bench_measures_through_tls(server):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["server"].endswith("with TLS")
-    assert found["deliveries"]["received"] == 2 * found["publishes"]["total"] * 2 > 0
+    deliveries = found["deliveries"]
+    # On a busy machine, so large messages are dropped for slow subscribers, who are told.
+    assert deliveries["received"] + deliveries["announced"] == 4 * found["publishes"]["total"]
+    assert deliveries["received"] > 0 == deliveries["lost"]
     distrust = apus("bench", server.url, *load, env={"APUS_CA": ""})
     assert distrust.returncode == 69 and "certificate" in distrust.stderr.lower(), distrust.stderr
     missing = apus("bench", server.url, "--ca", "/no/such.pem", *load)
