@@ -63,6 +63,7 @@ struct Housekeeping {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.interval)
             checks += 1
+            revocations?.warnIfLeftOut()
             if checks.isMultiple(of: Self.checksPerCleanup) {
                 revocations?.forgetExpired()
                 contexts.access.forgetExpiredRevocations()

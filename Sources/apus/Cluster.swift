@@ -66,6 +66,13 @@ extension NATSEvent {
         case .leaving(let server): logger.notice("NATS: the server will stop", metadata: ["server": "\(server)"])
         case .complaint(let text): logger.warning("NATS: the server complains", metadata: ["reason": "\(text)"])
         case .unreachable(let failure): logger.warning("NATS: no server", metadata: ["reason": "\(failure)"])
+        case .unsynced(let server):
+            logger.error(
+                "NATS: a server acknowledges before it has written to its disk: set sync_interval: always there",
+                metadata: ["server": "\(server)"]
+            )
+        case .synced(let server):
+            logger.notice("NATS: the server writes before it acknowledges again", metadata: ["server": "\(server)"])
         case .closed: break
         }
     }

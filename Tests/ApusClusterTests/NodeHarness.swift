@@ -17,10 +17,10 @@ struct NodeHarness {
     private var deliveries: [ClusterStream: UInt64] = [:]
 
     /// A node that has read a registry with one topic, and nothing in that.
-    init?(dedupeWindow: Int64? = nil) {
+    init?(dedupeWindow: Int64? = nil, limits: ClusterLimits = ClusterLimits()) {
         guard let names = ClusterNames() else { return nil }
         let streams = [stream, ClusterStream.registry]
-        node = ClusterNode(names: names, id: 7, streams: streams, now: now, lead: 0)
+        node = ClusterNode(names: names, id: 7, limits: limits, streams: streams, now: now, lead: 0)
         receive(.connected)
         let entry = TopicEntry(era: era, boundary: 0, dedupeWindow: dedupeWindow, settings: "{}")
         deliver(

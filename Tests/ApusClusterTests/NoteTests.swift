@@ -107,4 +107,24 @@ import Testing
         #expect(test.node.note("k") == nil)
         #expect(test.others.contains(.purge(.registry, subject: subject, before: 41)))
     }
+    @Test mutating func `notes beyond the limit are counted, and a new one is refused`() throws {
+        let names = try #require(ClusterNames())
+        var limits = ClusterLimits()
+        limits.notes = 2
+        test = try #require(NodeHarness(limits: limits))
+        // Two spellings of one character are two keys.
+        for (number, key) in ["\u{e9}", "e\u{301}", "third"].enumerated() {
+            test.deliver(
+                .registry,
+                names.noteSubject(of: key),
+                at: UInt64(40 + number),
+                id: PackID(node: 9, number: 9),
+                header: RegistryNote.version,
+                body: ByteBuffer(string: "v")
+            )
+        }
+        #expect(noted.count == 2 && test.node.notesLeftOut == 1 && test.node.note("third") == nil)
+        write("new")
+        #expect(test.events.contains { if case .answered(1, .failure(.refused)) = $0 { true } else { false } })
+    }
 }

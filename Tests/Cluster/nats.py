@@ -15,6 +15,18 @@ from pathlib import Path
 from apus_e2e import TIMEOUT, Server
 
 NATS = Path(sys.executable).parent / "nats-server"
+# Accounts of which `apus` may ask the servers how they write.
+SYSTEM = """
+accounts {
+  SYS { users: [{ user: admin, password: admin }]
+        exports: [{ service: "$SYS.REQ.SERVER.PING.VARZ", response_type: stream, accounts: [APUS] }] }
+  APUS { jetstream: enabled, users: [{ user: apus, password: apus }, { user: bare, password: bare,
+           permissions: { publish: ["$JS.API.>", "$SYS.REQ.>", "apus.>"], subscribe: ["_INBOX.>", "apus.peers"] } }]
+         imports: [{ service: { account: SYS, subject: "$SYS.REQ.SERVER.PING.VARZ" } }] }
+  NONE { users: [{ user: none, password: none }] }
+}
+system_account: SYS
+"""
 
 
 def free_ports(count):

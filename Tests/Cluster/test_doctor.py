@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from apus_e2e import environment
-from nats import NATSCluster, free_ports, nodes, program, wait_for
+from nats import SYSTEM, NATSCluster, free_ports, nodes, program, wait_for
 
 
 def doctor(*arguments, code=0):
@@ -65,19 +65,6 @@ def test_one_server_says_what_to_do():
         assert levels(lower) == {"copies": "warn"}
         three = doctor("--nats", servers.urls, *VOUCHED)
         assert three["copies"]["level"] == "warn" and "nats_replicas 1" in three["copies"]["advice"]
-
-
-SYSTEM = """
-accounts {
-  SYS { users: [{ user: admin, password: admin }]
-        exports: [{ service: "$SYS.REQ.SERVER.PING.VARZ", response_type: stream, accounts: [APUS] }] }
-  APUS { jetstream: enabled, users: [{ user: apus, password: apus }, { user: bare, password: bare,
-           permissions: { publish: ["$JS.API.>", "$SYS.REQ.>", "apus.>"], subscribe: ["_INBOX.>", "apus.peers"] } }]
-         imports: [{ service: { account: SYS, subject: "$SYS.REQ.SERVER.PING.VARZ" } }] }
-  NONE { users: [{ user: none, password: none }] }
-}
-system_account: SYS
-"""
 
 
 @pytest.mark.parametrize("jetstream, level", [("", "fail"), ("sync_interval: always", "ok")])

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from apus_e2e import Server, environment
-from nats import NATSCluster, free_ports, is_ready, nodes, program, wait_for
+from apus_e2e import PATIENCE, Server, environment
+from nats import SYSTEM, NATSCluster, free_ports, is_ready, nodes, program, wait_for
 
 
 def refusal(*flags):
@@ -84,3 +84,20 @@ def test_unsynced_servers_are_taken_if_told_so(flags):
             wait_for(lambda: is_ready(node), "a node that is ready", 60)
             assert node.rest("PUT", "/topics/t", {}).status == 201
             assert node.rest("POST", "/topics/t/messages?outcome=true", {"n": 1}).json["stored"] == "replicated-unsynced"
+
+
+def test_a_server_that_comes_back_unsynced_is_in_the_log():
+    with NATSCluster(1, more=SYSTEM) as servers:
+        url = servers.urls.replace("//", "//apus:apus@")
+        with Server("--nats", url, "--nats-replicas", "1", tls=False) as node:
+            wait_for(lambda: is_ready(node), "a node that is ready", 60)
+            server = servers.servers[0]
+            server.kill()
+            text = server.configuration.read_text()
+            server.configuration.write_text(text.replace("sync_interval: always", ""))
+            server.start()
+            node.wait_for_log("acknowledges before it has written to its disk", timeout=60 * PATIENCE)
+            server.kill()
+            server.configuration.write_text(text)
+            server.start()
+            node.wait_for_log("writes before it acknowledges again", timeout=60 * PATIENCE)

@@ -10,6 +10,7 @@ So a test's publisher and subscriber are on different nodes. Each pair has strea
 import itertools
 import re
 import time
+from datetime import datetime
 from urllib.parse import parse_qs, quote, urlsplit
 
 from apus_e2e import TIMEOUT, Server
@@ -17,6 +18,10 @@ from nats import NATSCluster
 
 _numbers = itertools.count()
 _CREDENTIALS = ("authorization", "x-api-key")
+# Counts are told as they were a moment before they are heard: so many seconds at most.
+_ON_ITS_WAY = 0.5
+# What is asked for subscribers of all nodes.
+_COUNTS = re.compile(r"/(subscribers|health|stats)$")
 
 
 class Cluster:
@@ -72,6 +77,8 @@ class Pair:
     def rest(self, method, path, body, headers, timeout):
         """Asks the node that such a request is for, with what the other one knows by then."""
         self.level(path, headers)
+        if method == "GET" and _COUNTS.search(urlsplit(path).path):
+            self.level_counts(headers)
         node = self.reader if method in ("GET", "HEAD", "OPTIONS") else self.writer
         return node.ask(method, path, body, headers, timeout)
 
@@ -82,6 +89,17 @@ class Pair:
             _wait(lambda topic=topic: self._are_level(f"/topics/{topic}", headers), f"two nodes that know the same of {topic}")
         if not _topics(path):
             _wait(lambda: self._have_same_topics(headers), "two nodes with the same topics")
+
+    def level_counts(self, headers=None):
+        """Waits until the node that is read from knows how many subscribers the other one has now."""
+        start = time.time()
+
+        def is_known():
+            told = self.reader.ask("GET", "/health", None, headers)
+            if told.status != 200:
+                return True
+            return datetime.fromisoformat(told.json["as_of"]).timestamp() >= start + _ON_ITS_WAY
+        _wait(is_known, "counts of subscribers of both nodes")
 
     def _are_level(self, path, headers):
         one, other = (node.ask("GET", path, None, headers) for node in (self.writer, self.reader))

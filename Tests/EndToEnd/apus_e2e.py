@@ -225,6 +225,11 @@ class Server:
         if self.pair:
             self.pair.level(path, headers)
 
+    def level_counts(self):
+        """In a cluster, waits until counts of subscribers are those of now."""
+        if self.pair:
+            self.pair.level_counts()
+
     @property
     def url(self):
         return f"{'https' if self.tls else 'http'}://{self.reached_at}:{self.port}"
@@ -279,6 +284,7 @@ class Server:
         return self.rest("DELETE", f"{dialect.prefix}/topics/{quote(topic, safe='')}", headers=headers)
 
     def subscribers(self, topic):
+        self.level_counts()
         topics = self.rest("GET", "/topics").json["topics"]
         return next(entry["subscribers"] for entry in topics if entry["name"] == topic)
 

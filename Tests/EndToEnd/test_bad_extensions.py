@@ -78,7 +78,6 @@ async def test_a_combination_that_makes_no_sense_is_refused(server, topic, field
         await client.expect_alive()
 
 
-@pytest.mark.one_server("listings and counts are each node's")
 async def test_a_refused_command_leaves_the_subscription_as_it_was(server, topic):
     async with await Client.open(server) as client:
         await subscribe(client, topic, positions=True, overflow="latest", queue=33)

@@ -176,7 +176,6 @@ async def test_a_malformed_command_on_a_topic_that_does_not_exist_is_malformed_f
         await client.expect_error("BAD_REQUEST", request_id="r")
 
 
-@pytest.mark.one_server("counts are each node's")
 async def test_a_client_id_is_taken_up_to_its_limit(server, topic):
     async with await Client.open(server) as client:
         await client.subscribe(topic, "c" * 1024)

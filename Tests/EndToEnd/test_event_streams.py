@@ -38,7 +38,7 @@ async def test_a_stream_begins_with_the_time_to_retry_and_its_position(server, t
         assert (await stream.start()).identifier == f"{describe(server, topic)['epoch']}:0"
 
 
-@pytest.mark.one_server("counts are each node's")
+@pytest.mark.one_server("an outcome counts the subscribers of its own node")
 async def test_events_are_those_of_a_websocket_with_their_position_as_id(server, topic, dialect):
     async with await EventStream.open(server, one(topic, dialect)) as stream, await Client.open(server) as client:
         await stream.start()

@@ -6,7 +6,8 @@ import uuid
 import pytest
 
 from apus_e2e import BASE, V1, Client, Server
-from extensions import PLENTY, expect_bad, new_message, payloads, pour, publish, publish_batch, read, stalled
+from extensions import (PLENTY, expect_bad, new_message, payloads, pour, publish, publish_batch, read, stalled,
+                        topic_path)
 from raw_websocket import RawWebSocket, command
 
 NAMES = ["a", "b", "a.b", "a.c", "b.b", "a.b.c", "a.b.d", "b.b.c", "a.b.c.d", "A.b", "a b.c", "ä.b", "日.本", "a/b.c"]
@@ -42,6 +43,9 @@ def tree(server):
     ("x.>", []),
 ])
 async def test_a_star_is_one_token_and_a_last_greater_sign_is_one_or_more(server, tree, dialect, pattern, matched):
+    for name in NAMES:
+        # What was published before may still be on its way to a node.
+        server.level(topic_path(f"{tree}.{name}"))
     async with await Client.open(server, dialect) as client:
         await client.subscribe(f"{tree}.{pattern}")
         sent = {name: await client.send_publish(f"{tree}.{name}", name) for name in NAMES}
@@ -116,7 +120,6 @@ async def test_nothing_can_be_published_to_a_pattern(server, topic, name):
 
 
 @pytest.mark.over_cluster
-@pytest.mark.one_server("counts are each node's")
 async def test_topics_created_later_match_too(server, topic, dialect):
     async with await Client.open(server, dialect) as client:
         await client.subscribe(f"{topic}.*")
@@ -143,7 +146,6 @@ async def test_a_deleted_topic_is_announced_and_matches_again_when_created_again
         await client.expect_alive()
 
 
-@pytest.mark.one_server("counts are each node's")
 async def test_a_pattern_counts_as_a_subscriber_of_each_topic_it_matches(server, topic):
     names = [f"{topic}.{number}" for number in range(3)]
     for name in names:

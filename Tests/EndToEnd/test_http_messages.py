@@ -18,7 +18,7 @@ pytestmark = pytest.mark.over_cluster
 @pytest.mark.parametrize("body", [
     "1", "null", "true", '"text"', "[]", "{}", ' {"a" : 1.50, "b":[ ]} ', '"\\u00e9é"', "-0.0",
 ])
-@pytest.mark.one_server("counts are each node's")
+@pytest.mark.one_server("an outcome counts the subscribers of its own node")
 async def test_a_json_body_is_the_payload_as_it_came(server, topic, dialect, body):
     async with await Client.open(server, dialect) as client:
         await subscribe(client, topic, positions=True)

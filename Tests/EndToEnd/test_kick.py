@@ -7,7 +7,7 @@ import pytest
 
 from apus_e2e import BASE, PATIENCE, Client, Server, eventually
 
-pytestmark = pytest.mark.one_server("connections and revocations are each node's")
+pytestmark = pytest.mark.one_server("a connection is ended by its own node")
 
 KEYS = [{"id": "boss", "key": "boss-key", "rights": [{"actions": ["*"], "topics": [">"]}]},
         {"id": "ann", "key": "ann-key", "rights": [{"actions": ["subscribe", "history", "publish", "stats", "manage"],

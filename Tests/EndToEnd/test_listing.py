@@ -4,15 +4,13 @@ import asyncio
 
 import pytest
 
-from apus_e2e import TIME, V1, Client, Server, until
+from apus_e2e import OVER_CLUSTER, TIME, V1, Client, Server, until
 from event_stream import EventStream, events_path
 from extensions import BIG, PLENTY, lag, listing, pour, publish_batch, stalled, subscribe, topic_path
 from test_rest import expect_problem
 
-pytestmark = pytest.mark.one_server("listings and counts are each node's")
-
 MEMBERS = {"topic", "client_id", "connection", "address", "transport", "since", "policy", "queue", "delivered",
-           "dropped", "lag", "throttled_ms", "held_ms"}
+           "dropped", "lag", "throttled_ms", "held_ms"} | ({"node"} if OVER_CLUSTER else set())
 
 
 def only(entries, client_id):
@@ -106,6 +104,7 @@ async def test_a_listing_is_sorted_by_what_it_is_asked_for_the_most_first(server
             raw.abort()
 
 
+@pytest.mark.one_server("throttle counts a node's own subscribers")
 async def test_the_time_that_a_subscriber_held_publishers_back_is_listed(server, topic):
     raw, _ = stalled(server, topic, overflow="throttle", queue=10)
     with raw:

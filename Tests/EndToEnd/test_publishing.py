@@ -26,7 +26,7 @@ async def test_the_outcome_says_where_it_is_who_it_matched_and_what_holds_it(ser
                 await client.expect_event(topic, message)
 
 
-@pytest.mark.one_server("counts are each node's")
+@pytest.mark.one_server("an outcome counts the subscribers of its own node")
 async def test_the_outcome_counts_subscribers_of_both_dialects_and_of_patterns(server, topic):
     name = f"{topic}.part"
     server.create(name)

@@ -177,7 +177,6 @@ async def test_a_recovery_longer_than_the_queue_is_no_overflow(server, topic, ov
         await expect_replay(client, topic, 1, 100)
 
 
-@pytest.mark.one_server("counts are each node's")
 async def test_resuming_on_the_connection_that_is_still_subscribed_replays_again(server, topic):
     async with await Client.open(server) as client:
         epoch = await fill(client, topic, 10)

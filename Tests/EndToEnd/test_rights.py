@@ -162,7 +162,6 @@ async def test_an_expiring_token_is_announced_and_ends_the_connection_unless_ren
             await renewed.expect_alive()
 
 
-@pytest.mark.one_server("revocations are each node's")
 async def test_a_revoked_key_is_out_at_once_and_its_neighbour_stays(server):
     async with await Client.open(server, additional_headers=as_key("eye-key")) as eye, \
             await Client.open(server, additional_headers=as_key("ann-key")) as ann:
@@ -180,7 +179,6 @@ async def test_a_revoked_key_is_out_at_once_and_its_neighbour_stays(server):
     assert server.rest("GET", "/stats", headers=as_key("eye-key")).status == 200
 
 
-@pytest.mark.one_server("revocations are each node's")
 async def test_a_revoked_token_ends_its_event_streams_and_long_polls(server, tmp_path):
     bearer = {"Authorization": f"Bearer {mint('--allow', '*:orders.>', sub='bob', tmp_path=tmp_path)}"}
     last = server.rest("GET", "/topics/orders.us.a", headers=bearer).json["last"]
@@ -202,14 +200,12 @@ async def test_a_revoked_token_ends_its_event_streams_and_long_polls(server, tmp
 
 @pytest.mark.parametrize("body", [{}, {"jti": "a", "sub": "b"}, {"key": 1}, {"key": ""}, {"key": "a", "x": "y"}, [],
                                   {"sub": "a", "issued_before": "yesterday"}])
-@pytest.mark.one_server("revocations are each node's")
 def test_a_malformed_revocation_is_refused(server, body):
     response = server.rest("POST", "/revocations", body, as_key("boss-key"))
     assert (response.status, response.json["code"]) == (400, "BAD_REQUEST")
     assert server.rest("POST", "/revocations", body, as_key("ann-key")).status == 403
 
 
-@pytest.mark.one_server("revocations are each node's")
 def test_an_open_server_has_nothing_to_revoke():
     with Server() as server:
         assert server.rest("POST", "/revocations", {"key": "a"}).status == 403

@@ -29,7 +29,6 @@ async def test_two_client_ids_on_one_connection_get_two_copies(server, topic, di
         await client.expect_alive()
 
 
-@pytest.mark.one_server("counts are each node's")
 async def test_one_client_id_on_five_connections_is_five_subscriptions(server, topic):
     async with AsyncExitStack() as stack:
         clients = await several(stack, server, 5, BASE, V1)
@@ -47,7 +46,6 @@ async def test_one_client_id_on_five_connections_is_five_subscriptions(server, t
         await clients[0].expect_alive()
 
 
-@pytest.mark.one_server("counts are each node's")
 async def test_subscribing_again_is_acked_and_replays_again_but_stays_one_copy(server, topic, dialect):
     async with await Client.open(server, dialect) as client:
         messages = [await client.publish(topic, number) for number in range(4)]
@@ -123,7 +121,6 @@ async def test_topics_do_not_leak_into_each_other(server):
         await client.expect_alive()
 
 
-@pytest.mark.one_server("counts are each node's")
 async def test_the_end_of_a_connection_removes_its_subscriptions(server, topic):
     async with await Client.open(server) as client:
         await client.subscribe(topic, "a")

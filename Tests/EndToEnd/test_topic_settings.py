@@ -30,7 +30,7 @@ def test_a_topic_tells_its_settings_and_its_position(server, topic, dialect):
     assert all(rate == 0 for rate in told["rates"].values())
 
 
-@pytest.mark.one_server("counts are each node's")
+@pytest.mark.one_server("rates are each node's")
 async def test_what_a_topic_holds_is_counted(server, topic):
     async with await Client.open(server, max_queue=None) as client:
         await client.subscribe(topic)

@@ -30,7 +30,7 @@ def outcomes(told):
     return {row["client_id"]: row["outcome"] for row in told["subscribers"]}
 
 
-@pytest.mark.one_server("traces and lists are each node's")
+@pytest.mark.one_server("traces are each node's")
 async def test_a_message_is_found_with_who_got_it_and_who_came_later(server, topic):
     async with await Client.open(server) as early, await Client.open(server) as late:
         await early.subscribe(topic, "early")
@@ -53,7 +53,7 @@ async def test_a_message_is_found_with_who_got_it_and_who_came_later(server, top
 
 
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest"])
-@pytest.mark.one_server("traces and lists are each node's")
+@pytest.mark.one_server("traces are each node's")
 async def test_who_is_behind_is_told_apart_from_who_lost_it_and_why(server, topic, policy):
     raw, _ = stalled(server, topic, overflow=policy, queue=20, positions=True)
     with raw:
@@ -74,7 +74,7 @@ async def test_who_is_behind_is_told_apart_from_who_lost_it_and_why(server, topi
             assert listed["last_drop"]["messages"] == listed["dropped"]
 
 
-@pytest.mark.one_server("traces and lists are each node's")
+@pytest.mark.one_server("traces are each node's")
 async def test_what_a_later_message_replaced_is_filtered(server, topic):
     raw, _ = stalled(server, topic, overflow="latest", queue=50, positions=True)
     with raw:
@@ -100,7 +100,7 @@ def test_an_id_that_nobody_used_is_not_found(server, topic):
     assert trace(server, "a", topic="none").status == 404
 
 
-@pytest.mark.one_server("traces and lists are each node's")
+@pytest.mark.one_server("traces are each node's")
 async def test_lists_of_subscribers_can_be_searched(server, topic):
     async with await Client.open(server) as one, await Client.open(server) as two:
         await one.subscribe(topic, "Shop-Berlin")

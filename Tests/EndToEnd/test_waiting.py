@@ -62,7 +62,7 @@ async def test_a_position_of_a_server_that_is_gone_is_told_to_be_gone():
             await client.expect(type="event", topic="t", message=message, offset=1)
 
 
-@pytest.mark.one_server("counts are each node's")
+@pytest.mark.one_server("metrics are each node's")
 async def test_waiting_is_for_topics_and_counts_to_the_bound_of_subscriptions():
     with Server("--max-subscriptions", "2") as server:
         async with await Client.open(server) as client:
@@ -113,7 +113,7 @@ async def test_thousands_of_names_that_are_never_made_cost_little_and_are_let_go
         eventually(lambda: b"\napus_subscriptions_waiting 0\n" in server.rest("GET", "/metrics").body, "nothing waits")
 
 
-@pytest.mark.one_server("counts are each node's")
+@pytest.mark.one_server("an outcome counts the subscribers of its own node")
 async def test_each_message_comes_once_while_topics_come_and_go_at_full_speed():
     """Waiting subscribers on several loops, and connections that create, publish and delete as fast as they can."""
     with Server("--threads", "4", "--history", "0", "--queue", "100000") as server:

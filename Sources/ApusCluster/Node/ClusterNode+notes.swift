@@ -1,3 +1,4 @@
+import ApusProtocol
 import NIOCore
 
 // Notes in the registry. Who writes one says which one it was made from, so of two who write at once one is told.
@@ -12,6 +13,9 @@ extension ClusterNode {
         guard (1...RegistryNote.longestKey).contains(key.utf8.count), value.utf8.count <= RegistryNote.longestValue
         else {
             return emit(.answered(ticket, .failure(.refused("too long"))))
+        }
+        guard notes[key] != nil || notes.count < limits.notes else {
+            return emit(.answered(ticket, .failure(.refused("there are too many notes"))))
         }
         guard writing.count < limits.notesUnderWay else { return emit(.answered(ticket, .failure(.overloaded))) }
         writing[ticket] = PendingNote(
@@ -110,13 +114,17 @@ extension ClusterNode {
 
     private mutating func take(_ note: RegistryNote) {
         let old = notes[note.key]
-        guard note.sequence > old?.sequence ?? 0, old != nil || notes.count < limits.notes else { return }
+        guard note.sequence > old?.sequence ?? 0 else { return }
+        guard old != nil || notes.count < limits.notes else {
+            notesLeftOut += 1
+            return
+        }
         notes[note.key] = note
         emit(.noted(note))
     }
 
     /// The registry is read again. What it should have lost stays known here.
     mutating func readNotesAgain() {
-        for key in notes.keys { notes[key]?.sequence = 0 }
+        notes.changeValues { $0.sequence = 0 }
     }
 }

@@ -29,7 +29,9 @@ package struct ClusterNode<Contents: PackContents> {
     var active: [Int] = []
     /// The topics with a change under way.
     var changing: [Int] = []
-    var notes: [String: RegistryNote] = [:]
+    var notes = ExactTable<RegistryNote>()
+    /// How many notes were not taken, as there were too many.
+    package internal(set) var notesLeftOut: UInt64 = 0
     /// The notes that are being written.
     var writing: [Ticket: PendingNote] = [:]
     /// The places in `topics` that are free.

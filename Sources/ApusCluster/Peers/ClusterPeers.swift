@@ -1,3 +1,5 @@
+package import ApusProtocol
+
 /// What a node knows of the others: who they are, how they are, and how many subscribers topics have there.
 ///
 /// ```
@@ -25,6 +27,8 @@ package struct ClusterPeers: Sendable {
         package var whole: Int64 = 1000
         /// A node that does not come to tick for so long was not there to hear the others.
         package var absence: Int64 = 2000
+        /// Who has listened for so long has heard of all nodes that are there: each tells of itself each second.
+        package var hearing: Int64 = 1200
 
         package init() {}
     }
@@ -55,18 +59,20 @@ package struct ClusterPeers: Sendable {
     private var told = ToldCounts()
     private var peers: [UInt64: Peer] = [:]
     /// How many subscribers each topic has on other nodes.
-    package private(set) var counts: [String: Int] = [:]
+    package private(set) var counts: [ExactText: Int] = [:]
     private var isAsked = false
     private var lastWhole: Int64?
     private var lastTick: Int64
-    /// When there was last a connection.
-    private var lastConnected: Int64
+    /// Since when there is a connection.
+    private var connectedSince: Int64?
+    /// When there last was one over which all nodes were heard.
+    private var lastHeard: Int64
 
     package init(id: UInt64, limits: Limits = Limits(), timing: Timing = Timing(), now: Int64) {
         self.id = id
         self.limits = limits
         self.timing = timing
-        (lastTick, lastConnected) = (now, now)
+        (lastTick, lastHeard, connectedSince) = (now, now, now)
     }
 
     // MARK: What this node tells
@@ -87,7 +93,8 @@ package struct ClusterPeers: Sendable {
         let absence = now - lastTick
         if absence > timing.absence { for peer in peers.keys { peers[peer]?.heard += absence } }
         lastTick = now
-        if isConnected { lastConnected = now }
+        connectedSince = isConnected ? connectedSince ?? now : nil
+        if isHearing(now: now) { lastHeard = now }
         own = state
         for (peer, known) in peers where now - known.heard >= timing.gone { remove(peer) }
         var parts = told.changes(to: counts)
@@ -143,7 +150,7 @@ package struct ClusterPeers: Sendable {
         add(peer.counts.counts.mapValues { -$0 })
     }
 
-    private mutating func add(_ differences: [String: Int]) {
+    private mutating func add(_ differences: [ExactText: Int]) {
         for (topic, difference) in differences where difference != 0 {
             let count = (counts[topic] ?? 0) + difference
             counts[topic] = count > 0 ? count : nil
@@ -163,7 +170,9 @@ package struct ClusterPeers: Sendable {
 
     /// The time of which everything is known that nodes had told.
     package func asOf(now: Int64) -> Int64 {
-        let isConnected = lastConnected == lastTick
-        return peers.values.reduce(isConnected ? now : lastConnected) { min($0, $1.complete) }
+        peers.values.reduce(isHearing(now: lastTick) ? now : lastHeard) { min($0, $1.complete) }
     }
+
+    /// Whether it knows of all nodes by now.
+    private func isHearing(now: Int64) -> Bool { connectedSince.map { now - $0 >= timing.hearing } ?? false }
 }

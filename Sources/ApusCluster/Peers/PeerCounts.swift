@@ -1,3 +1,5 @@
+import ApusProtocol
+
 /// A node's numbers of subscribers, as it tells them.
 struct ToldCounts: Sendable {
     /// A part has so many bytes at most, or one topic.
@@ -5,17 +7,17 @@ struct ToldCounts: Sendable {
 
     /// The number of the last part.
     private(set) var number: UInt64 = 0
-    private var told: [String: Int] = [:]
+    private var told: [ExactText: Int] = [:]
 
     /// What has changed since the last time.
     mutating func changes(to counts: [TopicCount]) -> [CountsPart] {
         var changed: [TopicCount] = []
-        var now: [String: Int] = [:]
+        var now: [ExactText: Int] = [:]
         for count in counts where count.subscribers > 0 {
-            now[count.topic] = count.subscribers
-            if told[count.topic] != count.subscribers { changed.append(count) }
+            now[ExactText(count.topic)] = count.subscribers
+            if told[ExactText(count.topic)] != count.subscribers { changed.append(count) }
         }
-        for topic in told.keys where now[topic] == nil { changed.append(TopicCount(topic, 0)) }
+        for topic in told.keys where now[topic] == nil { changed.append(TopicCount(topic.text, 0)) }
         told = now
         return Self.split(changed).map { part in
             number += 1
@@ -25,7 +27,7 @@ struct ToldCounts: Sendable {
 
     /// All that was told, for who has missed some of it.
     mutating func whole() -> [CountsPart] {
-        let parts = Self.split(told.map { TopicCount($0.key, $0.value) })
+        let parts = Self.split(told.map { TopicCount($0.key.text, $0.value) })
         guard parts.count > 1 else {
             number += 1
             return [CountsPart(number: number, kind: .only, counts: parts.first ?? [])]
@@ -60,9 +62,9 @@ struct HeardCounts: Sendable {
     private(set) var number: UInt64 = 0
     /// The highest number that the peer is known to have sent.
     private var latest: UInt64 = 0
-    private(set) var counts: [String: Int] = [:]
+    private(set) var counts: [ExactText: Int] = [:]
     /// What has come of all there is, up to this number.
-    private var whole: (counts: [String: Int], number: UInt64)?
+    private var whole: (counts: [ExactText: Int], number: UInt64)?
 
     var isComplete: Bool { number >= latest }
 
@@ -71,19 +73,20 @@ struct HeardCounts: Sendable {
 
     /// - Parameter limit: how many topics are kept; further ones are left out.
     /// - Returns: what has changed, as differences.
-    mutating func take(_ part: CountsPart, limit: Int) -> [String: Int] {
+    mutating func take(_ part: CountsPart, limit: Int) -> [ExactText: Int] {
         expect(part.number)
         guard part.number > number else { return [:] }
         switch part.kind {
         case .change:
             guard part.number == number + 1 else { return [:] }
             number = part.number
-            var differences: [String: Int] = [:]
+            var differences: [ExactText: Int] = [:]
             for count in part.counts {
-                let before = counts[count.topic] ?? 0
+                let topic = ExactText(count.topic)
+                let before = counts[topic] ?? 0
                 guard before > 0 || counts.count < limit else { continue }
-                counts[count.topic] = count.subscribers > 0 ? count.subscribers : nil
-                differences[count.topic, default: 0] += count.subscribers - before
+                counts[topic] = count.subscribers > 0 ? count.subscribers : nil
+                differences[topic, default: 0] += count.subscribers - before
             }
             return differences
         case .first, .only:
@@ -99,7 +102,7 @@ struct HeardCounts: Sendable {
             whole?.number = part.number
         }
         for count in part.counts where whole?.counts.count ?? 0 < limit && count.subscribers > 0 {
-            whole?.counts[count.topic] = count.subscribers
+            whole?.counts[ExactText(count.topic)] = count.subscribers
         }
         guard part.kind == .last || part.kind == .only, let taken = whole else { return [:] }
         defer { (counts, number, whole) = (taken.counts, taken.number, nil) }

@@ -1,5 +1,6 @@
 package import ApusBroker
 package import ApusCluster
+import ApusProtocol
 
 // Notes in the registry: what all nodes have to know besides topics, and one that starts later, too.
 
@@ -66,7 +67,7 @@ extension ClusterJournal {
 
 /// The notes that the registry has, for who asks from other threads.
 struct NotesInForce {
-    private(set) var all: [String: RegistryNote] = [:]
+    private(set) var all = ExactTable<RegistryNote>()
     var watcher: (@Sendable (RegistryNote) -> Void)?
 
     /// - Returns: who has to be told.

@@ -279,6 +279,8 @@ package struct ClusterStatus: Sendable, Equatable {
     package var isReady = false
     /// Of each stream: the last sequence that was read, and the highest one that is known of.
     package var streams: [Stream] = []
+    /// How many notes of the registry were not taken, as there were too many.
+    package var notesLeftOut: UInt64 = 0
 
     /// Whether all that was acked before the start was read, once.
     package var isCaughtUp: Bool { !streams.isEmpty && streams.allSatisfy(\.isCaughtUp) }

@@ -12,7 +12,8 @@ extension ClusterWriter {
                     known: mirror.known,
                     isCaughtUp: mirror.isCaughtUp
                 )
-            }
+            },
+            notesLeftOut: node.notesLeftOut
         )
     }
 }

@@ -10,6 +10,10 @@ package enum NATSEvent: Sendable {
     case complaint(String)
     /// No attempt has worked; the next one follows.
     case unreachable(NATSFailure)
+    /// A server acknowledges before it has written to its disk. It did not when the node started, or was not there.
+    case unsynced(server: String)
+    /// It does not any more.
+    case synced(server: String)
     case closed
 }
 

@@ -16,6 +16,7 @@ package final class NATSLink: JetStreamLink, PeerLink {
         var wake: (@Sendable () -> Void)?
         var readings: [ClusterStream: Reading] = [:]
         var isConnected = false
+        var syncWatch: SyncWatch?
     }
 
     /// What the connection tells before the link is there goes nowhere, and what comes later to the link.
@@ -29,11 +30,12 @@ package final class NATSLink: JetStreamLink, PeerLink {
             case .disconnected: news = .disconnected
             default: return
             }
-            let tell = state.withLock { state in
+            let (tell, watch) = state.withLock { state in
                 if case .connected = event { state.isConnected = true } else { state.isConnected = false }
-                return state.tell
+                return (state.tell, state.isConnected ? state.syncWatch : nil)
             }
             tell?(news)
+            if let watch { Task { await watch.ask() } }
         }
     }
 
@@ -68,6 +70,11 @@ package final class NATSLink: JetStreamLink, PeerLink {
         } catch {
             await connection.close()
             throw error
+        }
+        if settings.syncing == .checked {
+            let watch = SyncWatch(connection, tell: events)
+            relay.state.withLock { $0.syncWatch = watch }
+            watch.start()
         }
         return NATSLink(names, relay, connection, largestMessage)
     }
@@ -160,6 +167,12 @@ package final class NATSLink: JetStreamLink, PeerLink {
     }
 
     package func close() {
+        let watch = relay.state.withLock { state in
+            // It has the connection, which has the relay.
+            defer { state.syncWatch = nil }
+            return state.syncWatch
+        }
+        watch?.stop()
         Task { [connection] in await connection.close() }
     }
 }

@@ -27,6 +27,10 @@ package struct ExactTable<Value> {
         entries.updateValue(value, forKey: ExactText(key))
     }
 
+    package mutating func changeValues(_ change: (inout Value) -> Void) {
+        for place in entries.values.indices { change(&entries.values[place]) }
+    }
+
     package mutating func removeAll() { entries = [:] }
 }
 

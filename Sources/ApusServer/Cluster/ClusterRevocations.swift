@@ -23,6 +23,8 @@ final class ClusterRevocations: Sendable {
     private let logger: Logger
     /// Whether connections will be looked at soon.
     private let isChecking = NIOLockedValueBox(false)
+    /// Whether the log says that the registry has more notes than a node takes.
+    private let hasWarned = NIOLockedValueBox(false)
 
     private var access: AccessControl { contexts.access }
 
@@ -122,6 +124,21 @@ final class ClusterRevocations: Sendable {
         } catch {
             throw .unavailable("\(error.message). Not all nodes may know of it: try again")
         }
+    }
+
+    /// Says once in the log that the registry has more than this node takes, if so.
+    func warnIfLeftOut() {
+        let count = journal.status.notesLeftOut
+        guard count > 0 else { return }
+        let isFirst = hasWarned.withLockedValue { hasWarned in
+            defer { hasWarned = true }
+            return !hasWarned
+        }
+        guard isFirst else { return }
+        logger.error(
+            "the registry has more notes than a node takes: some revocations may not be in force here",
+            metadata: ["limit": "\(ClusterLimits().notes)", "left_out": "\(count)"]
+        )
     }
 
     /// Takes out of the registry what no token can need any more.

@@ -164,8 +164,10 @@ final class ClusterView: Sendable {
 
 /// The subscribers of all topics on the other nodes of a cluster.
 struct OtherSubscribers {
-    let counts: [String: Int]
+    let counts: [ExactText: Int]
     let asOf: Timestamp
+
+    subscript(topic: String) -> Int { counts[ExactText(topic)] ?? 0 }
 }
 
 /// One of the cluster's streams, as JetStream and this node have it.

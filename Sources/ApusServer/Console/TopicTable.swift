@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusProtocol
 
 /// What all topics counted at one moment, in the order of their names.
 struct TopicTable: Sendable {
@@ -47,7 +48,7 @@ struct TopicTable: Sendable {
     ///   - now: in milliseconds on the steady clock.
     init(
         _ topics: [Topic],
-        subscribersElsewhere: [String: Int] = [:],
+        subscribersElsewhere: [ExactText: Int] = [:],
         after before: TopicTable?,
         taken: Int64,
         now: Int64
@@ -61,7 +62,7 @@ struct TopicTable: Sendable {
             var row = Row(
                 messages: figures.messages,
                 publishedBytes: figures.publishedBytes,
-                subscribers: figures.subscribers + (subscribersElsewhere[topic.name] ?? 0),
+                subscribers: figures.subscribers + (subscribersElsewhere[ExactText(topic.name)] ?? 0),
                 keptBytes: figures.keptBytes,
                 messageRate: 0,
                 byteRate: 0

@@ -16,7 +16,7 @@ extension Routes {
             if index > 0 { body.writeString(",") }
             body.writeString(#"{"name":"#)
             body.writeBytes(topic.template.topicJSON)
-            body.writeString(#","subscribers":\#(topic.subscriberCount + (others?.counts[topic.name] ?? 0))}"#)
+            body.writeString(#","subscribers":\#(topic.subscriberCount + (others?[topic.name] ?? 0))}"#)
         }
         body.writeString("]\(asOf(others))}")
         return .json(.ok, body)
@@ -83,7 +83,7 @@ extension Routes {
         body.writeString(#","messages":\#(topic.publishedCount),"rates":{"messages_per_second":"#)
         body.writeString(#"\#(rounded(inspection.messageRate)),"bytes_per_second":\#(rounded(inspection.byteRate))}"#)
         let others = cluster?.others
-        body.writeString(#","subscribers":\#(inspection.subscribers + (others?.counts[name] ?? 0))\#(asOf(others))"#)
+        body.writeString(#","subscribers":\#(inspection.subscribers + (others?[name] ?? 0))\#(asOf(others))"#)
         if inspection.durability > .memory, let holding = broker.journal?.holding(of: topic) {
             let first = holding.first.map { "\($0)" } ?? "null"
             body.writeString(#","disk":{"bytes":\#(holding.bytes),"first":\#(first)}"#)

@@ -178,7 +178,7 @@ struct Routes {
     private func health(_ dialect: Dialect, _ context: ApusRequestContext) -> Response {
         let topics = broker.topics.filter { context.access.rights.hasAnyRight(onTopic: $0.name) }
         let others = cluster?.others
-        let subscribers = topics.reduce(0) { $0 + $1.subscriberCount + (others?.counts[$1.name] ?? 0) }
+        let subscribers = topics.reduce(0) { $0 + $1.subscriberCount + (others?[$1.name] ?? 0) }
         let uptime = (ContinuousClock.now - started).components.seconds
         let key = dialect == .base ? "uptime_sec" : "uptime_seconds"
         let body = #"{"\#(key)":\#(uptime),"topics":\#(topics.count),"subscribers":\#(subscribers)\#(asOf(others))}"#
@@ -200,7 +200,7 @@ struct Routes {
         for (index, topic) in topics.enumerated() {
             if index > 0 { body.writeString(",") }
             body.writeBytes(topic.template.topicJSON)
-            let subscribers = topic.subscriberCount + (others?.counts[topic.name] ?? 0)
+            let subscribers = topic.subscriberCount + (others?[topic.name] ?? 0)
             body.writeString(#":{"messages":\#(topic.publishedCount),"subscribers":\#(subscribers)}"#)
         }
         body.writeString("}\(asOf(others))}")

@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusJournal
 
 extension ServerMetrics {
     static func journal(_ journal: any Journal, _ settings: ServerConfiguration.Storage) -> [MetricFamily] {
@@ -26,5 +27,12 @@ extension ServerMetrics {
         ]
         guard let free = FreeSpace.bytes(at: settings.data) else { return families }
         return families + [.gauge("apus_data_free_bytes", "Bytes free on the data folder's file system.", free)]
+    }
+    static func notesLeftOut(_ journal: ClusterJournal) -> MetricFamily {
+        .counter(
+            "apus_cluster_notes_left_out_total",
+            "Notes of the cluster's registry that this node did not take, as there are too many.",
+            journal.status.notesLeftOut
+        )
     }
 }

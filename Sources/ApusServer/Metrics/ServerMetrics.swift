@@ -1,4 +1,5 @@
 import ApusBroker
+import ApusJournal
 import ApusProtocol
 import NIOCore
 
@@ -87,6 +88,7 @@ struct ServerMetrics: Sendable {
         all += Self.readiness(isDraining: contexts.isDraining.isSet, broker.journal?.failure)
         all += Self.limits(contexts.settings.limits) + [Self.log(recentLog.counts)]
         if let journal = broker.journal { all += Self.journal(journal, contexts.settings.storage) }
+        if let journal = broker.journal as? ClusterJournal { all.append(Self.notesLeftOut(journal)) }
         if let tls { all += tls.families + [Self.handshakes(shares)] }
         if let spans = contexts.spans { all += Self.spans(spans.queue.figures) }
         all += [Self.build] + process.families + registry.families

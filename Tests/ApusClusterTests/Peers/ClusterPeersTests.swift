@@ -1,3 +1,4 @@
+import ApusProtocol
 import NIOCore
 import Testing
 
@@ -5,8 +6,15 @@ import Testing
 
 /// What a node makes of what others tell it, step by step.
 @Suite struct ClusterPeersTests {
-    private var one = ClusterPeers(id: 1, now: 0)
+    private var one = ClusterPeersTests.peers(id: 1)
     private var other = ClusterPeers(id: 2, now: 0)
+
+    /// Those that hear all nodes from the start.
+    private static func peers(id: UInt64, _ limits: ClusterPeers.Limits = ClusterPeers.Limits()) -> ClusterPeers {
+        var timing = ClusterPeers.Timing()
+        timing.hearing = 0
+        return ClusterPeers(id: id, limits: limits, timing: timing, now: 0)
+    }
 
     private func state(_ name: String) -> NodeState {
         var state = NodeState()
@@ -122,16 +130,41 @@ import Testing
         #expect(one.asOf(now: 9000) == 500)
     }
 
+    @Test mutating func `who has just come, or was away, does not say yet that it knows all`() {
+        one = ClusterPeers(id: 1, now: 0)
+        tick(at: 500)
+        #expect(one.asOf(now: 700) == 0)
+        for now in [Int64(1000), 1500] { tick(at: now) }
+        #expect(one.asOf(now: 1700) == 1700)
+        tick(at: 2000, isConnected: false)
+        tick(at: 2500)
+        #expect(one.asOf(now: 2600) == 1500)
+        for now in [Int64(3000), 3500, 4000] { tick(at: now) }
+        #expect(one.asOf(now: 4000) == 4000)
+    }
+
+    @Test mutating func `two spellings of one character are two topics`() {
+        receive(tell([], at: 0), at: 0)
+        receive(tell([("\u{e9}", 2), ("e\u{301}", 3)], at: 500), at: 501)
+        #expect(one.counts == ["\u{e9}": 2, "e\u{301}": 3] && one.counts.count == 2)
+        receive(tell([("e\u{301}", 3)], at: 1000), at: 1001)
+        #expect(one.counts == ["e\u{301}": 3])
+    }
+
     @Test mutating func `nodes and topics beyond the limits are left out`() {
         var limits = ClusterPeers.Limits()
         (limits.nodes, limits.topics) = (1, 2)
-        one = ClusterPeers(id: 1, limits: limits, now: 0)
+        one = Self.peers(id: 1, limits)
         receive(tell([], at: 0), at: 0)
         one.receive(PeerMessage(node: 3, .state(state("third"), counts: 0)), now: 1)
         receive(tell([("a", 1), ("b", 1), ("c", 1), ("d", 1)], at: 500), at: 501)
         #expect(one.nodes(now: 501).count == 2)
         #expect(one.counts.count == 2)
     }
+}
+
+extension ExactText: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(text) }
 }
 
 /// Peers' messages as text.

@@ -1,3 +1,4 @@
+import ApusProtocol
 import ApusTesting
 import Testing
 
@@ -138,7 +139,8 @@ private struct PeerWorld {
             for (other, node) in nodes where other != id {
                 for (topic, count) in node.counts where count > 0 { wanted[topic, default: 0] += count }
             }
-            if node.peers.counts != wanted { return "node \(id) has \(node.peers.counts), not \(wanted)" }
+            let told = Dictionary(uniqueKeysWithValues: node.peers.counts.map { ($0.key.text, $0.value) })
+            if told != wanted { return "node \(id) has \(node.peers.counts), not \(wanted)" }
             if now - node.peers.asOf(now: now) > 1000 {
                 return "node \(id) knows all as of \(node.peers.asOf(now: now))"
             }
