@@ -88,6 +88,27 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false])
+    func `a barrier that was under way and takes the place of an acked pack shows that the stream has lost it`(
+        isLost: Bool
+    ) throws {
+        var test = try #require(NodeHarness())
+        test.tick(after: 5000)
+        let barrier = try #require(
+            test.published.last { $0.stream == test.stream && $0.header.name == BarrierHeader.name }
+        )
+        test.publish(1, ticket: 1)
+        let pack = try #require(test.published.last { $0.header.name == PackHeader.name })
+        test.receive(.answered(pack.number, .acked(sequence: 9, isDuplicate: false)))
+        #expect(test.receipts.count == 1)
+        let place: UInt64 = isLost ? 9 : 10
+        test.receive(.answered(barrier.number, .acked(sequence: place, isDuplicate: false)))
+        if !isLost { test.deliverPack(pack.header.value, 1, id: pack.id, at: 9) }
+        test.deliver(test.stream, barrier.subject, at: place, id: barrier.id, header: barrier.header.value)
+        let suspensions = test.events.count { if case .suspended = $0 { true } else { false } }
+        #expect(suspensions == (isLost ? 1 : 0))
+    }
+
     @Test func `without an ack the server is changed, and publishers are told in time`() throws {
         var test = try #require(NodeHarness())
         test.publish(1, ticket: 1)

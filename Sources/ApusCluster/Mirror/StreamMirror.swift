@@ -19,6 +19,8 @@ package struct StreamMirror: Sendable {
     private var recent = Deque<BarrierHeader.Place>()
     /// How many of them other nodes were told of, from the newest on.
     private var told = 0
+    /// The last message of this node that was acked and has not been read: it has to come up at its sequence.
+    private var acked: BarrierHeader.Place?
     /// The highest sequence that an ack or a server named.
     package private(set) var known: UInt64 = 0
     /// Where the mirror has seen all that was acked before it was asked.
@@ -99,6 +101,7 @@ package struct StreamMirror: Sendable {
         deliveries = delivery.number
         if delivery.sequence == position { return Self.digest(delivery) == recent.last?.digest ? .ignore : .rolledBack }
         guard delivery.sequence > position else { return .recreate }
+        if let acked, acked.sequence == delivery.sequence, acked.digest != Self.digest(delivery) { return .rolledBack }
         return .take
     }
 
@@ -108,6 +111,7 @@ package struct StreamMirror: Sendable {
         recent.append(BarrierHeader.Place(sequence: delivery.sequence, digest: Self.digest(delivery)))
         if recent.count > Self.remembered { recent.removeFirst() }
         known = max(known, position)
+        if let acked, position >= acked.sequence { self.acked = nil }
         if let target, position >= target { (isCaughtUp, isReplay, self.target) = (true, false, nil) }
     }
 
@@ -140,6 +144,15 @@ package struct StreamMirror: Sendable {
 
     // MARK: What is known of the stream
 
+    /// A message of this node was acked.
+    ///
+    /// A barrier does not show a loss if it was under way before that ack and takes the place of the message. The message
+    /// in that place does.
+    package mutating func acked(_ id: PackID, at sequence: UInt64) {
+        guard sequence > max(position, acked?.sequence ?? 0) else { return }
+        acked = BarrierHeader.Place(sequence: sequence, digest: id.digest)
+    }
+
     /// A server has named a sequence.
     package mutating func note(_ sequence: UInt64, now: Int64) {
         if sequence > known, lag == 0 { moved = now }
@@ -162,7 +175,7 @@ package struct StreamMirror: Sendable {
 
     /// Reads everything again from the start.
     package mutating func startOver(now: Int64) {
-        (position, known, target) = (0, 0, nil)
+        (position, known, target, acked) = (0, 0, nil, nil)
         recent = []
         (isCaughtUp, isReplay, isFailed, retryAt) = (false, true, true, now)
     }

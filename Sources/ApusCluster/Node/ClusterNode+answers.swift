@@ -31,7 +31,7 @@ extension ClusterNode {
     private mutating func answered(_ attempt: Attempt, _ answer: PublishAnswer) {
         switch attempt {
         case .pack(let number, let stream, let id, let attempt):
-            note(answer, of: stream)
+            note(answer, to: id, of: stream)
             guard topics[number].stream == stream else { return }
             let mirror = streams[stream.number].mirror
             var answer = answer
@@ -51,21 +51,22 @@ extension ClusterNode {
             if mirror.isCaughtUp { lookForFlight(of: number, at: mirror.position) }
             begin(number)
         case .barrier(let stream, let id):
-            note(answer, of: stream)
+            note(answer, to: id, of: stream)
             guard streams[stream.number].barrier?.id == id else { return }
             barrierAnswered(stream, answer)
         case .change(let number, let id, let stream):
-            note(answer, of: stream)
+            note(answer, to: id, of: stream)
             changeAnswered(number, id: id, answer)
         case .note(let ticket, let id):
-            note(answer, of: .registry)
+            note(answer, to: id, of: .registry)
             noteAnswered(ticket, id: id, answer)
         }
     }
 
-    private mutating func note(_ answer: PublishAnswer, of stream: ClusterStream) {
+    private mutating func note(_ answer: PublishAnswer, to id: PackID, of stream: ClusterStream) {
         switch answer {
-        case .acked:
+        case .acked(let sequence, _):
+            streams[stream.number].mirror.acked(id, at: sequence)
             streams[stream.number].lastAck = now
             streams[stream.number].unansweredSince = nil
         case .wrongLastSequence(let sequence):
