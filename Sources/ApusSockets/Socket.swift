@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// The descriptor of a non-blocking stream socket. Its owner must close it.
 public struct Socket: Equatable, Sendable {
@@ -22,6 +22,19 @@ public struct Socket: Equatable, Sendable {
     public func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
         while true {
             let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL | MSG_DONTWAIT))
+            if count >= 0 { return .bytes(count) }
+            if errno == EINTR { continue }
+            return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed
+        }
+    }
+
+    /// Sends as many bytes of the slices, in their order, as the kernel accepts (sendmsg(2)).
+    public func send(_ slices: UnsafeMutableBufferPointer<iovec>) -> Transfer {
+        var message = msghdr()
+        message.msg_iov = slices.baseAddress
+        message.msg_iovlen = slices.count
+        while true {
+            let count = sendmsg(descriptor, &message, CInt(MSG_NOSIGNAL | MSG_DONTWAIT))
             if count >= 0 { return .bytes(count) }
             if errno == EINTR { continue }
             return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed

@@ -1,4 +1,5 @@
 public import ApusSockets
+public import Glibc
 
 /// How a connection's bytes travel: on its socket as they are, or through TLS. Its owner must close it.
 public struct Transport {
@@ -16,6 +17,24 @@ public struct Transport {
     public func send(_ bytes: UnsafeRawBufferPointer) -> Socket.Transfer {
         guard let tls else { return socket.send(bytes) }
         return tls.send(bytes, to: socket)
+    }
+
+    /// Sends as many bytes of the slices, in their order, as the socket accepts: in one call, or through TLS, slice by
+    /// slice.
+    public func send(_ slices: UnsafeMutableBufferPointer<iovec>) -> Socket.Transfer {
+        guard let tls else { return socket.send(slices) }
+        var sent = 0
+        for slice in slices {
+            switch tls.send(UnsafeRawBufferPointer(start: slice.iov_base, count: slice.iov_len), to: socket) {
+            case .bytes(let count):
+                sent += count
+                if count < slice.iov_len || tls.hasUnsent { return .bytes(sent) }
+            // What was sealed before is no loss: the next call reports the same.
+            case .wouldBlock: return sent > 0 ? .bytes(sent) : .wouldBlock
+            case .failed: return .failed
+            }
+        }
+        return .bytes(sent)
     }
 
     /// Whether sealed bytes wait for the socket. Then ``send(_:)`` must be called again when that is writable, if only

@@ -51,6 +51,27 @@ import Testing
         #expect(taken > 0)
     }
 
+    @Test func `slices go over in one call and in their order, an empty one among them`() throws {
+        let wire = try Wire()
+        #expect(wire.near.send(slices: ["one ", "", "two ", "three"]) == .bytes(13))
+        #expect(wire.far.receiveText() == "one two three")
+    }
+
+    @Test func `of slices, a socket takes what it has room for, and the count goes across them`() throws {
+        let wire = try Wire()
+        var least: CInt = 1
+        setsockopt(wire.near.descriptor, SOL_SOCKET, SO_SNDBUF, &least, socklen_t(MemoryLayout<CInt>.size))
+        let large = String(repeating: "x", count: 1 << 20)
+        guard case .bytes(let count) = wire.near.send(slices: ["abc", large, large]) else {
+            Issue.record("an empty socket took nothing")
+            return
+        }
+        #expect((4..<1 << 20).contains(count))
+        #expect(wire.near.send(slices: ["abc", "def"]) == .wouldBlock)
+        wire.hangUp()
+        #expect(wire.near.send(slices: ["abc", "def"]) == .failed)
+    }
+
     @Test func `a duplicate stays open when the first is closed`() throws {
         let (near, far) = try Socket.pair()
         defer { far.close() }

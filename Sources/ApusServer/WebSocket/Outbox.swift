@@ -1,6 +1,6 @@
 import ApusSockets
 import ApusTLS
-import DequeModule
+import Glibc
 import NIOCore
 
 /// The sending side of a connection. Data goes straight to the socket; what the socket does not take waits in two
@@ -8,7 +8,7 @@ import NIOCore
 ///
 /// ```
 /// control ──► acks, pongs, heartbeats ─┐
-///                                      ├─► send(2) ──► socket
+///                                      ├─► one sendmsg(2) for several pieces ──► socket
 /// events  ──► events, and replies kept ┘      └─► the rest of a partly sent frame goes out before anything else
 ///             in order with them
 /// ```
@@ -18,8 +18,15 @@ import NIOCore
 /// Memory is bounded. The owner writes events only while the outbox is writable, so the event lane holds at most
 /// ``highWater`` bytes and one slice. To bound the control lane, the owner stops reading commands.
 struct Outbox {
-    /// How many bytes of events may wait for a flush or for the socket.
-    static let highWater = 64 * 1024
+    /// How many bytes of events may wait for a flush or for the socket: four batches, so that a subscriber that is
+    /// behind gets as many in one call.
+    static let highWater = 256 * 1024
+    /// How many pieces go to the socket in one call.
+    static let maxPieces = 16
+    /// Writes are copied into one piece up to this size. A larger piece costs more to copy than to name.
+    static let joinedPiece = 16 * 1024
+    /// The same where the bytes are sealed, which copies them anyway, and a call takes one piece.
+    static let joinedSealedPiece = 64 * 1024
 
     /// What is written. This decides where control data may go in between.
     enum Content {
@@ -36,61 +43,10 @@ struct Outbox {
     /// Exists only while more than ``held`` waits. Most connections never have one.
     private(set) var backlog: Backlog?
 
-    /// What waits behind the first write, or for the socket.
-    final class Backlog {
-        /// The rest of a frame that the kernel has taken part of.
-        var current: ByteBuffer?
-        var control = Deque<ByteBuffer>()
-        var events = Deque<ByteBuffer>()
-        private(set) var controlBytes = 0
-        private(set) var eventBytes = 0
-        /// How many bytes in the event lane are replies that were kept in order.
-        var orderedBytes = 0
-        /// Whether replies must stay behind the waiting events.
-        var isOrdered = false
-
-        var isEmpty: Bool { control.isEmpty && events.isEmpty }
-
-        func append(_ bytes: ByteBuffer, isEvents: Bool) {
-            if isEvents {
-                eventBytes += bytes.readableBytes
-                events.append(bytes)
-            } else {
-                controlBytes += bytes.readableBytes
-                control.append(bytes)
-            }
-        }
-
-        func prepend(_ bytes: ByteBuffer, isEvents: Bool) {
-            if isEvents {
-                eventBytes += bytes.readableBytes
-                events.prepend(bytes)
-            } else {
-                controlBytes += bytes.readableBytes
-                control.prepend(bytes)
-            }
-        }
-
-        /// The next bytes to send, control first. Small buffers of one lane are joined into one piece.
-        func takeNext() -> (bytes: ByteBuffer, isEvents: Bool)? {
-            if let bytes = Self.takeNext(from: &control, &controlBytes) { return (bytes, false) }
-            return Self.takeNext(from: &events, &eventBytes).map { ($0, true) }
-        }
-
-        private static func takeNext(from lane: inout Deque<ByteBuffer>, _ count: inout Int) -> ByteBuffer? {
-            guard var bytes = lane.popFirst() else { return nil }
-            while let next = lane.first, bytes.readableBytes + next.readableBytes <= Outbox.highWater {
-                bytes.writeImmutableBuffer(next)
-                lane.removeFirst()
-            }
-            count -= bytes.readableBytes
-            return bytes
-        }
-
-        func endOrder() {
-            isOrdered = false
-            orderedBytes = 0
-        }
+    /// What goes to the socket together.
+    private struct Piece {
+        let bytes: ByteBuffer
+        let lane: Lane
     }
 
     init(_ content: Content = .frames) {
@@ -186,22 +142,35 @@ struct Outbox {
     mutating func flush(to transport: Transport) -> Flushed {
         if backlog == nil {
             guard let (bytes, isEvents) = held.take() else { return .drained }
-            return send(bytes, isEvents: isEvents, to: transport) ?? .sent(bytes)
+            return send(bytes, of: isEvents ? .events : .control, to: transport) ?? .sent(bytes)
         }
         let lanes = queueHeld()
         // Only here: data taken out of a lane may return to it when the socket does not take everything.
         defer { if lanes.events.isEmpty { lanes.endOrder() } }
-        if let rest = lanes.current.take(), let stopped = send(rest, isEvents: nil, to: transport) { return stopped }
-        while let (bytes, isEvents) = lanes.takeNext() {
-            if let stopped = send(bytes, isEvents: isEvents, to: transport) { return stopped }
+        let limit = transport.tls == nil ? Self.joinedPiece : Self.joinedSealedPiece
+        while let (bytes, lane) = lanes.takeNext(joining: limit) {
+            let stopped =
+                lanes.isEmpty
+                ? send(bytes, of: lane, to: transport)
+                : send(pieces(from: Piece(bytes: bytes, lane: lane), joining: limit, of: lanes), to: transport)
+            if let stopped { return stopped }
         }
         backlog = nil
         return .drained
     }
 
-    /// Sends whole frames, or the rest of one frame if `isEvents` is `nil`. Returns `nil` if the kernel has taken
-    /// everything.
-    private mutating func send(_ bytes: ByteBuffer, isEvents: Bool?, to transport: Transport) -> Flushed? {
+    /// Takes what goes out in one call.
+    private func pieces(from first: Piece, joining limit: Int, of lanes: Backlog) -> [Piece] {
+        var pieces = [first]
+        pieces.reserveCapacity(4)
+        while pieces.count < Self.maxPieces, let (bytes, lane) = lanes.takeNext(joining: limit) {
+            pieces.append(Piece(bytes: bytes, lane: lane))
+        }
+        return pieces
+    }
+
+    /// Sends bytes of one lane. Returns `nil` if the kernel has taken everything.
+    private mutating func send(_ bytes: ByteBuffer, of lane: Lane, to transport: Transport) -> Flushed? {
         var sent = 0
         switch bytes.withUnsafeReadableBytes({ transport.send($0) }) {
         case .bytes(let count): sent = count
@@ -211,22 +180,63 @@ struct Outbox {
         // A short count means a full socket; another attempt would only report that.
         // Through TLS, bytes may be sealed, and wait there.
         guard sent < bytes.readableBytes || transport.hasUnsent else { return nil }
-        park(bytes, sent: sent, isEvents: isEvents)
+        park(bytes, sent: sent, of: lane)
         return .blocked
+    }
+
+    /// Sends pieces in one call. Returns `nil` if the kernel has taken everything.
+    private mutating func send(_ pieces: [Piece], to transport: Transport) -> Flushed? {
+        var sent = 0
+        switch Self.give(pieces, to: transport) {
+        case .bytes(let count): sent = count
+        case .wouldBlock: break
+        case .failed: return .failed
+        }
+        let total = pieces.reduce(0) { $0 + $1.bytes.readableBytes }
+        guard sent < total || transport.hasUnsent else { return nil }
+        var cut = 0
+        while cut < pieces.count - 1, sent >= pieces[cut].bytes.readableBytes {
+            sent -= pieces[cut].bytes.readableBytes
+            cut += 1
+        }
+        let lanes = queueHeld()
+        for piece in pieces[(cut + 1)...].reversed() {
+            lanes.prepend(piece.bytes, isEvents: piece.lane == .events)
+        }
+        park(pieces[cut].bytes, sent: sent, of: pieces[cut].lane)
+        return .blocked
+    }
+
+    private static func give(_ pieces: [Piece], to transport: Transport) -> Socket.Transfer {
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: pieces.count) { slices in
+            for (index, piece) in pieces.enumerated() {
+                // The pieces keep their storage, and nobody writes to it, until the call is over.
+                piece.bytes.withUnsafeReadableBytes { bytes in
+                    slices.initializeElement(
+                        at: index,
+                        to: iovec(
+                            iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress),
+                            iov_len: bytes.count
+                        )
+                    )
+                }
+            }
+            return withExtendedLifetime(pieces) { transport.send(slices) }
+        }
     }
 
     /// Keeps the frame that is partly sent until the socket becomes writable, and returns the frames after it to their
     /// lane. `sent` is the number of bytes that the kernel has taken.
-    private mutating func park(_ bytes: ByteBuffer, sent: Int, isEvents: Bool?) {
+    private mutating func park(_ bytes: ByteBuffer, sent: Int, of lane: Lane) {
         let lanes = queueHeld()
         var rest = bytes
         rest.moveReaderIndex(forwardBy: sent)
-        guard let isEvents, content == .frames, rest.readableBytes > 0 else {
+        guard lane != .atWork, content == .frames, rest.readableBytes > 0 else {
             lanes.current = rest
             return
         }
         let end = bytes.withUnsafeReadableBytes { FrameHead.endOfServerFrame(behind: sent, in: $0) }
         lanes.current = rest.readSlice(length: end - sent)
-        if rest.readableBytes > 0 { lanes.prepend(rest, isEvents: isEvents) }
+        if rest.readableBytes > 0 { lanes.prepend(rest, isEvents: lane == .events) }
     }
 }

@@ -7,7 +7,8 @@ import NIOCore
 
 /// An outbox with a real socket under it and a peer that reads when it is told to, all on one thread.
 ///
-/// The kernel's buffer is as small as it gets, so that nearly every send of more than a few frames is cut somewhere.
+/// Unless told otherwise, the kernel's buffer is as small as it gets, so that nearly every send of more than a few
+/// frames is cut somewhere.
 final class OutboxRig {
     var outbox: Outbox
     private let server: Socket
@@ -15,11 +16,11 @@ final class OutboxRig {
     /// What the peer has read.
     private(set) var received: [UInt8] = []
 
-    init(_ content: Outbox.Content = .frames) throws {
+    init(_ content: Outbox.Content = .frames, sendBuffer: CInt = 1) throws {
         outbox = Outbox(content)
         (server, peer) = try Socket.pair()
-        var least: CInt = 1
-        setsockopt(server.descriptor, SOL_SOCKET, SO_SNDBUF, &least, socklen_t(MemoryLayout<CInt>.size))
+        var size = sendBuffer
+        setsockopt(server.descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<CInt>.size))
     }
 
     deinit {

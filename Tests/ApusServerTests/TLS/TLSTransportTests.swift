@@ -83,6 +83,34 @@ struct TLSTransportTests {
         #expect(turns > 0)
     }
 
+    @Test func `slices go over in their order, and what a full socket does not take is not counted`() throws {
+        let rig = try Rig(context)
+        try rig.exchange()
+        var text = (0..<400_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        let size = text.count
+        var (sent, cuts) = (0, 0)
+        while sent < size || rig.transport.hasUnsent {
+            let result = text.withUnsafeMutableBytes { bytes in
+                var slices = stride(from: sent, to: size, by: 30_000)
+                    .map { bytes[$0..<min($0 + 30_000, size)] }
+                    .map { iovec(iov_base: UnsafeMutableRawBufferPointer(rebasing: $0).baseAddress, iov_len: $0.count) }
+                slices.insert(iovec(), at: 0)
+                return slices.withUnsafeMutableBufferPointer { rig.transport.send($0) }
+            }
+            switch result {
+            case .bytes(let count): sent += count
+            case .wouldBlock: break
+            case .failed: Issue.record("the socket is broken")
+            }
+            if sent < size { cuts += 1 }
+            #expect(rig.transport.hasUnsent || sent == size)
+            rig.readPeer(limit: 9000)
+        }
+        while rig.readPeer(limit: .max) > 0 {}
+        #expect(rig.client.received.elementsEqual(text))
+        #expect(cuts > 3)
+    }
+
     @Test func `takes at most four records for a full socket, then one at a time`() throws {
         let rig = try Rig(context)
         try rig.exchange()

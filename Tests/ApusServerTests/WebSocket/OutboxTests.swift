@@ -168,6 +168,77 @@ import Testing
         #expect(rig.received == expected && rig.outbox.isWritable)
     }
 
+    @Test func `batches of a subscriber that is behind go out together, each byte once`() throws {
+        let rig = try OutboxRig(sendBuffer: 1 << 20)
+        for number in 0..<4 { rig.outbox.writeEvents(frame("e\(number)", size: 60_000)) }
+        rig.outbox.writeControl(frame("c0"))
+        guard case .drained = rig.flush() else {
+            Issue.record("the socket had room for all of it")
+            return
+        }
+        #expect(rig.outbox.isDrained && rig.outbox.pendingBytes == 0)
+        rig.drain()
+        #expect(try names(rig) == ["c0", "e0", "e1", "e2", "e3"])
+    }
+
+    @Test(arguments: [1499, 4000, 20_000, 70_000])
+    func `whichever of several pieces the socket cuts, control goes behind the frame at work`(portion: Int) throws {
+        let rig = try OutboxRig()
+        // Each write is a piece of its own, of two frames.
+        for number in 0..<3 {
+            var batch = frame("a\(number)", size: 20_000)
+            batch.writeImmutableBuffer(frame("b\(number)", size: 20_000))
+            rig.outbox.writeEvents(batch)
+        }
+        _ = rig.flush()
+        #expect(rig.outbox.isBlocked)
+        var controls = 0
+        while !rig.outbox.isDrained {
+            if controls < 6 {
+                rig.outbox.writeControl(frame("c\(controls)"))
+                controls += 1
+            }
+            rig.read(portion)
+            rig.becomeWritable()
+        }
+        rig.drain()
+        let all = try names(rig)
+        #expect(all.filter { $0.first != "c" } == ["a0", "b0", "a1", "b1", "a2", "b2"])
+        #expect(all.filter { $0.first == "c" } == (0..<controls).map { "c\($0)" })
+        // The first was written when a frame was at work and others waited: it is not behind those.
+        #expect(try #require(all.firstIndex(of: "c0")) < #require(all.firstIndex(of: "b2")))
+    }
+
+    @Test func `a close frame that is to keep the order goes behind all pieces that wait`() throws {
+        let rig = try OutboxRig()
+        for number in 0..<5 { rig.outbox.writeEvents(frame("e\(number)", size: 30_000)) }
+        _ = rig.flush()
+        #expect(rig.outbox.isBlocked)
+        rig.outbox.keepOrder()
+        rig.outbox.writeControl(frame("close"))
+        rig.drain()
+        #expect(try names(rig) == ["e0", "e1", "e2", "e3", "e4", "close"])
+        #expect(rig.outbox.isDrained && rig.outbox.answerBytes == 0)
+    }
+
+    @Test func `pieces of text keep their order, wherever the socket cuts them`() throws {
+        let rig = try OutboxRig(.text)
+        var expected: [UInt8] = []
+        for number in 0..<7 {
+            let text = [UInt8](repeating: UInt8(number), count: 30_000)
+            expected += text
+            rig.outbox.writeEvents(ByteBuffer(bytes: text))
+        }
+        rig.flush()
+        #expect(rig.outbox.isBlocked)
+        while !rig.outbox.isDrained {
+            rig.read(7001)
+            rig.becomeWritable()
+        }
+        rig.drain()
+        #expect(rig.received == expected)
+    }
+
     @Test func `a broken socket is reported, not written to`() throws {
         let rig = try OutboxRig()
         rig.hangUp()

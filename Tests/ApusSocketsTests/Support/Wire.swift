@@ -29,6 +29,14 @@ extension Socket {
         Array(text.utf8).withUnsafeBytes { send($0) }
     }
 
+    func send(slices texts: [String]) -> Transfer {
+        let bytes = texts.map { UnsafeMutableBufferPointer<UInt8>.allocate(capacity: $0.utf8.count) }
+        defer { for each in bytes { each.deallocate() } }
+        for (each, text) in zip(bytes, texts) { _ = each.initialize(from: text.utf8) }
+        var slices = bytes.map { iovec(iov_base: $0.baseAddress, iov_len: $0.count) }
+        return slices.withUnsafeMutableBufferPointer { send($0) }
+    }
+
     /// What has come, at most 64 bytes of it; `nil` when nothing has.
     func receiveText() -> String? { text { receive(into: $0) } }
 
