@@ -13,6 +13,8 @@ package struct EventFrame: Hashable, Sendable {
     package let offset: UInt64?
     /// The trace context as a JSON string with quotes.
     package let trace: String?
+    /// What goes along with it, as a JSON string with quotes.
+    package let traceState: String?
     /// When the message was published, as RFC 3339 text.
     package let time: String
 
@@ -48,9 +50,9 @@ package struct EventFrame: Hashable, Sendable {
         return payload.withUnsafeBytes { try? inflater.withInflated($0, limit: 1 << 24) { Array($0) } }
     }
 
-    /// Parses `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"trace":"…","ts":"…"}`.
+    /// Parses `{"type":"event","topic":"…","message":…,"key":"…","offset":…,"trace":"…","tracestate":"…","ts":"…"}`.
     ///
-    /// The members must be exactly these, in this order. Key, offset and trace may be missing.
+    /// The members must be exactly these, in this order. Key, offset, trace and its state may be missing.
     private init?(_ payload: [UInt8], dialect: Dialect) {
         var rest = payload[...]
         guard rest.take(#"{"type":"#), let kind = rest.takeValue(),
@@ -60,6 +62,7 @@ package struct EventFrame: Hashable, Sendable {
         key = rest.take(#","key":"#) ? rest.takeValue() : nil
         offset = rest.take(#","offset":"#) ? rest.takeValue().flatMap { UInt64($0) } : nil
         trace = rest.take(#","trace":"#) ? rest.takeValue() : nil
+        traceState = rest.take(#","tracestate":"#) ? rest.takeValue() : nil
         guard rest.take(dialect == .base ? #","ts":"# : #","timestamp":"#), let time = rest.takeValue(),
             time.utf8.count == Timestamp.textSize + 2, Array(rest) == Array("}".utf8)
         else { return nil }

@@ -65,7 +65,10 @@ import Testing
         let large = (12...3000).map { message($0) }
         var lines = [header(3003, settings: #"{"history": 100000, "dedupe_window": "1h"}"#)]
         lines += [
-            message(10, #""key":"a\"ä""#),
+            message(
+                10,
+                #""key":"a\"ä","trace":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","tracestate":"a=\"1\"""#
+            ),
             #"{"offset":11,"message":{"payload":{},"id":"m"},"ts":"2026-01-01T00:00:00.000Z","expires":"2026-01-01T00:00:09.000Z"}"#,
         ]
         lines += large + [#"{"expired":{"from":3001,"to":3001}}"#, message(3002)]

@@ -47,6 +47,7 @@ class Received:
     attributes: dict
     # Of each link, trace and span.
     links: list
+    state: str
     is_error: bool
     resource: dict
 
@@ -58,7 +59,7 @@ def _received(span, resource):
     return Received(span.name, KINDS[span.kind], span.trace_id.hex(), span.span_id.hex(),
                     span.parent_span_id.hex() or None, span.start_time_unix_nano, span.end_time_unix_nano,
                     _attributes(span.attributes), [(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
-                    span.status.code == Status.STATUS_CODE_ERROR, resource)
+                    span.trace_state, span.status.code == Status.STATUS_CODE_ERROR, resource)
 
 
 class Collector:

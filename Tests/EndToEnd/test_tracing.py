@@ -1,6 +1,7 @@
 """Traces: taken on publish, handed to subscribers that ask, and as spans to a collector."""
 
 import asyncio
+import json
 import re
 import socket
 import time
@@ -154,7 +155,75 @@ async def test_a_disk_keeps_traces(tmp_path):
     assert apus("data", "check", folder).returncode == 0
 
 
+STATE = 'rojo=00f067aa0ba902b7,tenant@congo="t\\61"'
+BAD_STATES = ["", "A=1", "a", "a=", "a=1,a=2", "a=é", f"a={'x' * 511}", ",".join(f"k{n}=v" for n in range(33)), 1, {}]
+
+
+async def test_what_goes_along_with_a_trace_goes_to_those_who_ask_for_traces(server, topic):
+    async with await Client.open(server) as curious, await Client.open(server) as plain:
+        await curious.subscribe(topic, "curious", trace=True)
+        await plain.subscribe(topic, "plain")
+        message = await curious.send_publish(topic, 1, trace=SAMPLED, tracestate=STATE)
+        await curious.expect(type="ack", topic=topic, status="ok")
+        await curious.expect(type="event", topic=topic, message=message, trace=SAMPLED, tracestate=STATE)
+        await plain.expect_event(topic, message)
+        # Without a trace it means nothing.
+        message = await curious.send_publish(topic, 2, tracestate=STATE)
+        await curious.expect(type="ack", topic=topic, status="ok")
+        await curious.expect_event(topic, message)
+
+
+@pytest.mark.parametrize("bad", BAD_STATES, ids=lambda bad: str(bad)[:20])
+async def test_what_is_no_trace_state_is_passed_over_and_the_trace_is_not(server, topic, bad):
+    async with await Client.open(server) as client:
+        await client.subscribe(topic, "c", trace=True)
+        message = await client.publish(topic, 1, trace=SAMPLED, tracestate=bad)
+        await client.expect(type="event", topic=topic, message=message, trace=SAMPLED)
+
+
+async def test_a_trace_state_in_a_header_is_shown_by_streams_and_pages(server, topic):
+    async with await EventStream.open(server, events_path(f"/topics/{topic}", trace="true")) as stream:
+        await stream.start()
+        post(server, 1, f"/topics/{topic}/messages", SAMPLED, tracestate="a=1, b=2")
+        event = (await stream.next()).json
+        assert (event["trace"], event["tracestate"]) == (SAMPLED, "a=1,b=2")
+    post(server, 2, f"/topics/{topic}/messages")
+    traced, plain = server.rest("GET", f"/topics/{topic}/messages").json["messages"]
+    assert (traced["trace"], traced["tracestate"]) == (SAMPLED, "a=1,b=2") and "trace" not in plain
+
+
+def test_an_export_has_traces(tmp_path):
+    folder = str(tmp_path / "data")
+    with Server("--data", folder) as server:
+        server.create("orders")
+        post(server, 1, trace=SAMPLED, tracestate=STATE)
+    exported = apus("data", "export", folder, "orders")
+    line = json.loads(exported.stdout.splitlines()[-1])
+    assert (line["trace"], line["tracestate"]) == (SAMPLED, STATE)
+
+
 # Spans
+
+
+async def test_spans_and_what_is_below_them_have_the_state_of_their_trace(traced, collector):
+    async with await EventStream.open(traced, events_path("/topics/orders", trace="true")) as stream:
+        await stream.start()
+        post(traced, 1, trace=SAMPLED, tracestate=STATE)
+        assert (await stream.next()).json["tracestate"] == STATE
+        await collector.wait("deliver orders")
+        await collector.wait("POST /topics/{name}/messages")
+    assert {span.name.split()[0]: span.state for span in collector.spans} == {
+        "POST": STATE, "publish": STATE, "deliver": STATE}
+
+
+async def test_a_publish_that_there_is_no_room_for_says_so_in_its_span(collector):
+    with Server("--tracing-endpoint", collector.url, "--topics-create-on", "both", "--max-topics", "1") as server:
+        server.create("orders")
+        async with await Client.open(server) as client:
+            await client.send(type="publish", topic="more", trace=SAMPLED, message=new_message(1))
+            await client.expect_error("UNAVAILABLE")
+        [span] = await collector.wait("publish more")
+    assert span.attributes["error.type"] == "UNAVAILABLE" and span.is_error
 
 
 async def test_a_publish_over_websocket_has_a_span_and_each_delivery_has_one_below_it(traced, collector):

@@ -131,7 +131,8 @@ def test_preflight_names_the_methods_of_the_path(public):
         assert (answer.status, answer.body) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == APP
         assert answer.headers["access-control-allow-methods"] == methods
-        for name in ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent", "X-API-Key"):
+        for name in ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent", "tracestate",
+                     "X-API-Key"):
             assert name in answer.headers["access-control-allow-headers"]
         assert answer.headers["access-control-max-age"] == "600"
         assert "access-control-allow-private-network" not in answer.headers

@@ -10,6 +10,8 @@ package struct TopicPage: Sendable {
         package let message: [UInt8]
         /// The key as a quoted JSON string.
         package let key: [UInt8]?
+        /// The trace context, as ``TraceContext/json``.
+        package let trace: [UInt8]?
         /// The time of publication as RFC 3339 text.
         package let time: [UInt8]
     }
@@ -132,10 +134,11 @@ private struct PageReading {
                     offset: cursor,
                     message: Array(parts.message),
                     key: detail.key,
+                    trace: detail.trace,
                     time: Array(parts.time)
                 )
             }
-            bytes += entry.message.count
+            bytes += entry.message.count + (entry.trace?.count ?? 0)
             isFull = bytes > Topic.maxPageBytes && !entries.isEmpty
             guard !isFull else { return }
             entries.append(entry)

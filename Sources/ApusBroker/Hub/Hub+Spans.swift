@@ -75,9 +75,7 @@ extension Batch {
         guard let details, details.haveTraces else { return }
         let all = details.all
         for index in Int(offset - first)..<all.count where !all[index].isNone && traces.count < TracedDrain.limit {
-            let trace = all[index].trace?.withUnsafeBytes { quoted in
-                TraceContext(utf8: UnsafeRawBufferPointer(rebasing: quoted.dropFirst().dropLast()))
-            }
+            let trace = all[index].trace?.withUnsafeBytes { TraceContext(json: $0) }
             if let trace, trace.isSampled { traces.append(trace) }
         }
     }

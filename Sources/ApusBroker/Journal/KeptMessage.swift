@@ -13,15 +13,23 @@ package struct KeptMessage: Sendable, Equatable {
     package var time: Int64
     /// When it is no longer delivered, in milliseconds since 1970.
     package var expires: Int64?
-    /// The trace context, as a quoted JSON string.
+    /// The trace context, as ``TraceContext/json``.
     package var trace: [UInt8]?
 
-    package init(offset: Offset, message: [UInt8], key: [UInt8]? = nil, time: Int64, expires: Int64? = nil) {
+    package init(
+        offset: Offset,
+        message: [UInt8],
+        key: [UInt8]? = nil,
+        time: Int64,
+        expires: Int64? = nil,
+        trace: [UInt8]? = nil
+    ) {
         self.offset = offset
         self.message = message
         self.key = key
         self.time = time
         self.expires = expires
+        self.trace = trace
     }
 }
 

@@ -55,7 +55,7 @@ struct Uncommitted {
 
     func recordSize(_ publications: [Publication]) -> Int {
         publications.reduce(0) { size, one in
-            let (key, trace) = (one.keyJSON?.count ?? 0, one.trace == nil ? 0 : TraceContext.textSize + 2)
+            let (key, trace) = (one.keyJSON?.count ?? 0, one.trace?.sizeBound ?? 0)
             return size + recordSize(message: one.message.count, key: key, id: one.id.utf8.count, trace: trace)
         }
     }

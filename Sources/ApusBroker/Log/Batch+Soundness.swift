@@ -2,11 +2,11 @@ import ApusProtocol
 import NIOCore
 
 extension Batch {
-    /// Whether the frames are events of this topic, and keys and traces texts, as far as readers depend on it: somebody
-    /// else may have written them.
+    /// Whether the frames are events of this topic, keys texts and traces traces, as far as readers depend on it:
+    /// somebody else may have written them.
     package var isSound: Bool {
         let hasTexts = (details?.all ?? []).allSatisfy { detail in
-            [detail.key, detail.trace].allSatisfy { $0.map(Self.isText) ?? true }
+            detail.key.map(Self.isText) ?? true && detail.trace.map(TraceContext.isJSON) ?? true
         }
         return hasTexts
             && base.bytes.withUnsafeReadableBytes { bytes in

@@ -37,7 +37,7 @@ struct PublicationDetail: Sendable {
         set { self = PublicationDetail(key: key, expires: newValue, trace: trace) }
     }
 
-    /// The trace context, as a quoted JSON string.
+    /// The trace context, as ``TraceContext/json``.
     var trace: [UInt8]? {
         get { parts?.trace }
         set { self = PublicationDetail(key: key, expires: expires, trace: newValue) }

@@ -121,6 +121,10 @@ package struct DataExport {
                 lines.writeStaticString(#","key":"#)
                 lines.writeBytes(key)
             }
+            if let trace = message.trace {
+                lines.writeStaticString(#","trace":"#)
+                lines.writeBytes(trace)
+            }
             lines.writeString(#","ts":"\#(Timestamp(milliseconds: message.time))""#)
             if let expires = message.expires {
                 lines.writeString(#","expires":"\#(Timestamp(milliseconds: expires))""#)

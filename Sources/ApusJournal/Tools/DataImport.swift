@@ -192,7 +192,8 @@ package struct DataImport {
                 message: message.text,
                 key: message.key,
                 time: message.time,
-                expires: message.expires
+                expires: message.expires,
+                trace: message.trace?.json
             )
         )
         if topic.header.settings.dedupeWindow != nil { current?.ids.append((offset, message.id)) }

@@ -29,6 +29,7 @@ enum ImportLine {
         var key: [UInt8]?
         var time: Int64
         var expires: Int64?
+        var trace: TraceContext?
     }
 
     case topic(Topic)
@@ -97,13 +98,17 @@ enum ImportLine {
         guard (1...CommandScanner.maxKey).contains(key?.utf8.count ?? 1) else {
             throw LineError("'key' must be 1 to \(CommandScanner.maxKey) bytes")
         }
+        // What is no trace context is passed over, as in a publish.
+        var trace = try members.text("trace").flatMap { TraceContext($0) }
+        trace?.state = try members.text("tracestate").flatMap { TraceState($0) }
         return Message(
             offset: try members.offset("offset"),
             text: Array(text),
             id: id,
             key: key.map { jsonBytes($0) },
             time: time,
-            expires: try members.time("expires")
+            expires: try members.time("expires"),
+            trace: trace
         )
     }
 }

@@ -19,7 +19,7 @@ enum CommandField: UInt8 {
         case 6: self = name == "last_n" ? .lastN : .other
         case 7: self = name == "message" ? .message : Self.otherOfSeven(name)
         case 9: self = name == "client_id" ? .clientID : name == "positions" ? .extension : .other
-        case 10: self = name == "request_id" ? .requestID : .other
+        case 10: self = name == "request_id" ? .requestID : name == "tracestate" ? .extension : .other
         case 3: self = name == "key" || name == "ttl" ? .extension : .other
         case 8: self = Self.extensionOfEight(name)
         default: self = .other

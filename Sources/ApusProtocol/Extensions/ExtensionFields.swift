@@ -1,6 +1,6 @@
 /// A member of a command that only extensions know.
 enum ExtensionField: Int, CaseIterable {
-    case positions, since, overflow, queue, echo, presence, wait, outcome, ttl, key, messages, trace
+    case positions, since, overflow, queue, echo, presence, wait, outcome, ttl, key, messages, trace, tracestate
 
     fileprivate init?(_ name: ShortName) {
         switch name {
@@ -16,6 +16,7 @@ enum ExtensionField: Int, CaseIterable {
         case "key": self = .key
         case "messages": self = .messages
         case "trace": self = .trace
+        case "tracestate": self = .tracestate
         default: return nil
         }
     }
@@ -24,7 +25,7 @@ enum ExtensionField: Int, CaseIterable {
 /// The values of the extension members. If a name occurs twice, the last value counts.
 struct ExtensionFields {
     /// The count must equal the number of fields.
-    private var values = InlineArray<12, JSONToken>(repeating: .absent)
+    private var values = InlineArray<13, JSONToken>(repeating: .absent)
 
     init(in bytes: UnsafeRawBufferPointer) {
         guard var members = JSONMembers(of: JSONMembers.root(of: bytes), in: bytes) else { return }

@@ -46,7 +46,7 @@ extension CommandScanner {
         guard command.hasExtensions else { return .success(result) }
         do throws(FieldError) {
             let fields = ExtensionFields(in: bytes)
-            result.isUsed = fields.isAnyGiven(of: .outcome, .ttl, .key, .messages, .trace)
+            result.isUsed = fields.isAnyGiven(of: .outcome, .ttl, .key, .messages, .trace, .tracestate)
             result.outcome = try fields.flag(.outcome, in: bytes) ?? false
             result.ttl = try ttl(fields[.ttl], in: bytes)
             if let key = try fields.text(.key, in: bytes) {
@@ -57,6 +57,7 @@ extension CommandScanner {
             }
             // What is no trace context is passed over, as its standard asks.
             result.trace = fields[.trace].text.flatMap { trace($0, in: bytes) }
+            result.trace?.state = fields[.tracestate].text.flatMap { state($0, in: bytes) }
             result.messages = try messages(fields[.messages], dialect: dialect, max: maxBatch, in: bytes)
             switch (result.messages == nil, command.message.isEmpty) {
             case (true, true): throw FieldError("message", "is required")
@@ -86,6 +87,12 @@ extension CommandScanner {
         text.hasEscapes
             ? text.string(in: bytes).flatMap { TraceContext($0) }
             : TraceContext(utf8: UnsafeRawBufferPointer(rebasing: bytes[text.range]))
+    }
+
+    private func state(_ text: JSONStringSpan, in bytes: UnsafeRawBufferPointer) -> TraceState? {
+        // A character has six bytes as an escape. What is longer need not be read to know that it is too long.
+        guard text.range.count <= 6 * TraceState.maximumSize else { return nil }
+        return text.string(in: bytes).flatMap { TraceState($0) }
     }
 
     /// A duration such as `"30s"`, or a number of seconds; in milliseconds.

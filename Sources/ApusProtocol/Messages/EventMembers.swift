@@ -7,7 +7,7 @@ struct EventMembers {
     /// As a quoted JSON string.
     let key: [UInt8]?
     let offset: DecimalText?
-    /// As a quoted JSON string.
+    /// As ``TraceContext/json``.
     let trace: [UInt8]?
 
     var size: Int {

@@ -84,7 +84,7 @@ package struct EventTemplate: Sendable {
     /// - Parameters:
     ///   - key: the publication's key as a quoted JSON string, if it has one.
     ///   - offset: the publication's position in the log.
-    ///   - trace: the publication's trace context as a quoted JSON string, if it has one.
+    ///   - trace: the publication's ``TraceContext/json``, if it has a trace.
     package func transcode(
         _ frame: UnsafeRawBufferPointer,
         to encoding: EventEncoding,

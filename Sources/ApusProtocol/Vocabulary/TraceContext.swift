@@ -10,17 +10,27 @@ package struct TraceContext: Hashable, Sendable {
     package static let textSize = 55
     /// The flags that have a meaning in version 00: sampled, and that the trace id is random.
     private static let (sampled, known): (UInt8, UInt8) = (1, 0b11)
+    /// What is between the text and the state in ``json``.
+    private static let stateName = Array(#","tracestate":"#.utf8)
 
     /// Not 0.
     package var traceID: UInt128
     /// Not 0.
     package var spanID: UInt64
     package var flags: UInt8
+    /// What came along as `tracestate`.
+    package var state: TraceState?
 
-    package init(traceID: UInt128, spanID: UInt64, flags: UInt8) {
+    package init(traceID: UInt128, spanID: UInt64, flags: UInt8, state: TraceState? = nil) {
         self.traceID = traceID
         self.spanID = spanID
         self.flags = flags
+        self.state = state
+    }
+
+    /// Where the trace goes on with a span below this one.
+    package func next(_ spanID: UInt64) -> TraceContext {
+        TraceContext(traceID: traceID, spanID: spanID, flags: flags, state: state)
     }
 
     /// Whether who began the trace records it.
@@ -63,15 +73,39 @@ package struct TraceContext: Hashable, Sendable {
         return value
     }
 
-    /// The text, as a quoted JSON string.
+    /// What an event has of it as `trace`: the text as a quoted JSON string, and after it the member `tracestate`, if
+    /// there is a state.
     package var json: [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: Self.textSize + 2) { output, count in
+        let text = [UInt8](unsafeUninitializedCapacity: Self.textSize + 2) { output, count in
             let memory = UnsafeMutableRawBufferPointer(output)
             memory[0] = UInt8(ascii: "\"")
             write(to: memory, at: 1)
             memory[Self.textSize + 1] = UInt8(ascii: "\"")
             count = Self.textSize + 2
         }
+        return state.map { text + Self.stateName + $0.json } ?? text
+    }
+
+    /// The most bytes that ``json`` has.
+    package var sizeBound: Int { Self.textSize + 2 + (state.map { Self.stateName.count + $0.sizeBound } ?? 0) }
+
+    /// Reads ``json``.
+    package init?(json bytes: UnsafeRawBufferPointer) {
+        let end = Self.textSize + 1
+        guard bytes.count > end, let context = Self(utf8: UnsafeRawBufferPointer(rebasing: bytes[1..<end])) else {
+            return nil
+        }
+        self = context
+        let first = end + 1 + Self.stateName.count + 1
+        guard first < bytes.count else { return }
+        let range = first..<bytes.count - 1
+        let quoted = JSONStringSpan(range: range, hasEscapes: bytes[range].contains(UInt8(ascii: "\\")))
+        state = quoted.string(in: bytes).flatMap { TraceState($0) }
+    }
+
+    /// Whether these bytes are what ``json`` writes.
+    package static func isJSON(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { TraceContext(json: $0)?.json == bytes }
     }
 
     /// Writes the ``textSize`` bytes of the text.

@@ -54,7 +54,7 @@ struct SiteMiddleware: RouterMiddleware {
             .accessControlAllowMethods: methods,
             .accessControlAllowHeaders: """
             Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, \
-            X-API-Key
+            tracestate, X-API-Key
             """,
             .accessControlMaxAge: "600",
         ]

@@ -242,6 +242,10 @@ private struct HistoryPage {
                 body.writeStaticString(#","key":"#)
                 body.writeBytes(key)
             }
+            if let trace = entry.trace {
+                body.writeStaticString(#","trace":"#)
+                body.writeBytes(trace)
+            }
             body.writeString("\(dialect.timeKey)")
             body.writeBytes(entry.time)
             body.writeStaticString("\"}")

@@ -34,8 +34,12 @@ extension PubSubSession {
     }
 
     /// Refuses a command with what went wrong, or with why it is not known.
-    func refuse(_ error: BrokerError, requestID: UnsafeRawBufferPointer?) {
+    ///
+    /// - Returns: the code that the client is told.
+    @discardableResult
+    func refuse(_ error: BrokerError, requestID: UnsafeRawBufferPointer?) -> ErrorCode {
         let error = finding?.failure ?? error
         reply(error.wireCode, error.message, requestID: requestID)
+        return error.wireCode
     }
 }

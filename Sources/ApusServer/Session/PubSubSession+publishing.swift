@@ -16,8 +16,8 @@ extension PubSubSession {
         }
         guard let topic = result.topic else {
             if mustFindTopic(of: command, in: message) { return false }
-            let isMade = makeTopic(of: command, in: message, requestID: requestID)
-            if isMade { return publish(command, in: message, requestID: requestID) }
+            let refusal = makeTopic(of: command, in: message, requestID: requestID)
+            if refusal == nil { return publish(command, in: message, requestID: requestID) }
             limiter?.giveBackPublish(messages: 1, bytes: command.message.count)
             return true
         }
@@ -143,22 +143,21 @@ extension PubSubSession {
         }
         guard let topic = result.topic else {
             if mustFindTopic(of: command, in: message) {
-                if let span { context.spans?.keep(span, of: connection.id) }
+                keep(span, to: jsonBytes(text(command.topic, in: message)))
                 return false
             }
-            let isMade = makeTopic(of: command, in: message, requestID: requestID)
-            if isMade { return publish(extensions, of: command, in: message, requestID: requestID) }
-            fail(span, of: command.topic, in: message, .topicNotFound)
+            guard let refusal = makeTopic(of: command, in: message, requestID: requestID) else {
+                return publish(extensions, of: command, in: message, requestID: requestID)
+            }
+            fail(span, of: command.topic, in: message, refusal)
             giveBack(extensions, of: command)
             return true
         }
         let receipt: PublishReceipt
         var commit: Commit?
         switch result.outcome {
-        case .published(let published):
-            receipt = published
-        case .uncommitted(let published):
-            (receipt, commit) = (published, context.hub.newestCommit)
+        case .published(let published): receipt = published
+        case .uncommitted(let published): (receipt, commit) = (published, context.hub.newestCommit)
         case .rateLimited(let wait):
             giveBack(extensions, of: command)
             let error = BrokerError.rateLimited(topic: topic.name, wait: wait)
@@ -166,7 +165,7 @@ extension PubSubSession {
             reply(.rateLimited, error.message, retryAfter: wait, requestID: requestID)
             return true
         case .throttled, .held, .needsPublication, .deleted:
-            if let span { context.spans?.keep(span, of: connection.id) }
+            keep(span, to: topic.template.topicJSON)
             wait(for: topic, result.outcome)
             return false
         }
@@ -210,17 +209,18 @@ extension PubSubSession {
     }
 
     /// Creates the missing topic of a publish if the configuration allows it, and refuses the command otherwise.
+    ///
+    /// - Returns: the code of the refusal; `nil` if the topic is there now.
     private func makeTopic(
         of command: Command,
         in message: UnsafeRawBufferPointer,
         requestID: UnsafeRawBufferPointer?
-    ) -> Bool {
+    ) -> ErrorCode? {
         do throws(BrokerError) {
             try context.makeTopicToPublish(named: text(command.topic, in: message))
-            return true
+            return nil
         } catch {
-            refuse(error, requestID: requestID)
-            return false
+            return refuse(error, requestID: requestID)
         }
     }
 

@@ -22,6 +22,11 @@ extension PubSubSession {
         )
     }
 
+    /// Keeps the span of a publish, if there is one, until that comes again.
+    func keep(_ span: PublishSpan?, to topicJSON: @autoclosure () -> [UInt8]) {
+        if let span { context.spans?.keep(span, to: topicJSON(), of: connection.id) }
+    }
+
     /// - Parameter commit: what has to be kept before the messages are published, if anything.
     func end(_ span: PublishSpan, of topic: Topic, _ receipt: PublishReceipt, after commit: Commit?) {
         guard let source = context.spans?.source else { return }
@@ -40,7 +45,6 @@ extension PubSubSession {
     /// Ends the span of a publish that still waited when its connection ended.
     func endSpan() {
         guard let spans = context.spans, let span = spans.takeWaiting(of: connection.id) else { return }
-        let topicJSON = throttledBy?.template.topicJSON ?? Array(#""""#.utf8)
-        spans.source.end(span, of: topicJSON, .failed("connection_closed"))
+        spans.source.end(span, of: span.topicJSON, .failed("connection_closed"))
     }
 }

@@ -49,6 +49,13 @@ struct PublishSpan: Sendable {
         (self.messages, self.messageID, self.connection) = (messages, messageID, connection)
     }
 
+    /// The span while its publish waits: if it never comes again, this is the topic that it was for.
+    func waiting(_ topicJSON: [UInt8]) -> PublishSpan {
+        var span = self
+        span.topicJSON = topicJSON
+        return span
+    }
+
     func ended(_ topicJSON: [UInt8], _ outcome: Outcome, at time: UInt64) -> PublishSpan {
         var span = self
         // The wall clock may have been set back meanwhile.

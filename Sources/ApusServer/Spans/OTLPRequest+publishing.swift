@@ -24,7 +24,8 @@ extension OTLPRequest {
         """
 
     mutating func write(_ span: PublishSpan) {
-        json.writeSpanText(upTo: Self.pieces + 2 * span.topicJSON.count) { text in
+        let size = Self.pieces + 2 * span.topicJSON.count + (span.trace.state?.sizeBound ?? 0)
+        json.writeSpanText(upTo: size) { text in
             Self.put(span.trace, parent: span.parent, from: span.start, to: span.end, to: &text)
             Self.put(Self.publishes, name: #","name":"publish "#, span.topicJSON, to: &text)
             if span.messages != 1 {
@@ -63,7 +64,9 @@ extension OTLPRequest {
     }
 
     mutating func write(_ span: DeliverySpan) {
-        let size = Self.pieces + 2 * span.topicJSON.count + span.loop.utf8.count + Self.link * span.links.count
+        let states = span.links.reduce(span.trace.state?.sizeBound ?? 0) { $0 + ($1.state?.sizeBound ?? 0) }
+        let links = Self.link * span.links.count + states
+        let size = Self.pieces + 2 * span.topicJSON.count + span.loop.utf8.count + links
         json.writeSpanText(upTo: size) { text in
             Self.put(span.trace, parent: span.links.first?.spanID, from: span.start, to: span.end, to: &text)
             Self.put(Self.delivers, name: #","name":"deliver "#, span.topicJSON, to: &text)
@@ -82,6 +85,7 @@ extension OTLPRequest {
                 text.put(span: link.spanID)
                 text.put(#"","flags":"#)
                 text.put(UInt64(link.flags))
+                Self.put(link.state, to: &text)
                 text.put("}")
             }
             text.put("]}")
@@ -106,11 +110,18 @@ extension OTLPRequest {
         }
         text.put(#"","flags":"#)
         text.put(UInt64(trace.flags))
+        put(trace.state, to: &text)
         text.put(#","kind":4,"startTimeUnixNano":""#)
         text.put(start)
         text.put(#"","endTimeUnixNano":""#)
         text.put(end)
         text.put("\"")
+    }
+
+    private static func put(_ state: TraceState?, to text: inout SpanText) {
+        guard let state else { return }
+        text.put(#","traceState":"#)
+        state.json.withUnsafeBytes { text.put($0) }
     }
 
     /// The name, and the attributes up to the topic.

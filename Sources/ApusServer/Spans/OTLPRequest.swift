@@ -31,7 +31,9 @@ struct OTLPRequest {
     private mutating func write(_ span: SpanRecord) {
         json.writeString(#"{"traceId":"\#(span.context.traceText)","spanId":"\#(span.context.spanText)""#)
         if let parent = span.parent { json.writeString(#","parentSpanId":"\#(TraceContext.spanText(parent))""#) }
-        json.writeString(#","flags":\#(span.context.flags),"name":"#)
+        json.writeString(#","flags":\#(span.context.flags)"#)
+        write(span.context.state)
+        json.writeStaticString(#","name":"#)
         appendJSONString(span.name, to: &json)
         json.writeString(#","kind":\#(Self.number(of: span.kind)),"startTimeUnixNano":"\#(span.start)""#)
         json.writeString(#","endTimeUnixNano":"\#(span.end)","attributes":"#)
@@ -50,6 +52,12 @@ struct OTLPRequest {
             json.writeStaticString("}")
         }
         json.writeStaticString("}")
+    }
+
+    private mutating func write(_ state: TraceState?) {
+        guard let state else { return }
+        json.writeStaticString(#","traceState":"#)
+        json.writeBytes(state.json)
     }
 
     private static func number(of kind: SpanKind) -> Int {
@@ -79,7 +87,9 @@ struct OTLPRequest {
         json.writeStaticString(#","links":["#)
         for (index, link) in links.enumerated() {
             if index > 0 { json.writeStaticString(",") }
-            json.writeString(#"{"traceId":"\#(link.traceText)","spanId":"\#(link.spanText)","flags":\#(link.flags)}"#)
+            json.writeString(#"{"traceId":"\#(link.traceText)","spanId":"\#(link.spanText)","flags":\#(link.flags)"#)
+            write(link.state)
+            json.writeStaticString("}")
         }
         json.writeStaticString("]")
     }

@@ -8,7 +8,7 @@ import Tracing
 struct OTLPTracer: Tracer {
     typealias Span = RecordedSpan
 
-    private static let field = "traceparent"
+    private static let (field, stateField) = ("traceparent", "tracestate")
 
     let queue: SpanQueue
     let ids = SpanIDs()
@@ -29,7 +29,8 @@ struct OTLPTracer: Tracer {
             traceID: parent?.traceID ?? .random(in: 1 ... .max),
             spanID: ids.next(),
             // A new trace id is random in all its bits (W3C Trace Context level 2, section 3.2.2.5.2).
-            flags: parent?.flags ?? 0b11
+            flags: parent?.flags ?? 0b11,
+            state: parent?.state
         )
         context.trace = trace
         let record = SpanRecord(
@@ -49,6 +50,7 @@ struct OTLPTracer: Tracer {
     ) where Inject.Carrier == Carrier {
         guard let trace = context.trace else { return }
         injector.inject("\(trace)", forKey: Self.field, into: &carrier)
+        if let state = trace.state { injector.inject(state.text, forKey: Self.stateField, into: &carrier) }
     }
 
     func extract<Carrier, Extract: Extractor>(
@@ -57,6 +59,7 @@ struct OTLPTracer: Tracer {
         using extractor: Extract
     ) where Extract.Carrier == Carrier {
         context.trace = extractor.extract(key: Self.field, from: carrier).flatMap { TraceContext($0) }
+        context.trace?.state = extractor.extract(key: Self.stateField, from: carrier).flatMap { TraceState($0) }
     }
 
     /// Required by a protocol that is deprecated.

@@ -57,6 +57,9 @@ struct SpanMiddleware: RouterMiddleware {
 extension Request {
     /// The trace that a request belongs to. More than one, or one that is none, is passed over.
     var trace: TraceContext? {
-        HTTPField.Name("traceparent").flatMap { headers[$0] }.flatMap { TraceContext($0) }
+        var trace = HTTPField.Name("traceparent").flatMap { headers[$0] }.flatMap { TraceContext($0) }
+        // Of several headers with that name, the standard makes one list, and so do these headers.
+        trace?.state = HTTPField.Name("tracestate").flatMap { headers[$0] }.flatMap { TraceState($0) }
+        return trace
     }
 }

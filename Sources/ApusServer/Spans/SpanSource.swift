@@ -45,7 +45,7 @@ struct SpanSource: Sendable {
 
     /// A span of the same trace.
     fileprivate func next(after trace: TraceContext) -> TraceContext {
-        TraceContext(traceID: trace.traceID, spanID: tracer.ids.next(), flags: trace.flags)
+        trace.next(tracer.ids.next())
     }
 
     /// The time, in nanoseconds since 1970.
@@ -64,7 +64,9 @@ final class LoopSpans: SpanWatch {
         self.loop = loop
     }
 
-    func keep(_ span: PublishSpan, of connection: UInt64) { waiting[connection] = span }
+    func keep(_ span: PublishSpan, to topicJSON: [UInt8], of connection: UInt64) {
+        waiting[connection] = span.waiting(topicJSON)
+    }
 
     func takeWaiting(of connection: UInt64) -> PublishSpan? {
         waiting.isEmpty ? nil : waiting.removeValue(forKey: connection)

@@ -56,25 +56,27 @@ extension ServerConfiguration.TLS {
         }
     }
 
+    // One statement for each setting: the compiler laid out a loop over a list of them in two ways, by chance, and
+    // packages are to be the same each time.
     private func checkTogether() throws(ConfigurationError) {
-        func missing(_ other: String, for setting: String, _ value: String) -> ConfigurationError {
-            ConfigurationError(
-                code: .conflict,
-                setting: setting,
-                value: value,
-                source: nil,
-                reason: "cannot be used without \(other)"
-            )
-        }
-        guard !isOn else {
-            if key.isEmpty { throw missing("tls.key", for: "tls.certificate", certificate) }
+        if isOn {
+            if key.isEmpty { throw Self.missing("tls.key", for: "tls.certificate", certificate) }
             return
         }
-        let others = [
-            ("tls.key", key), ("tls.more", more.isEmpty ? "" : "\(more.count) more"), ("tls.client_ca", clientCA),
-            ("tls.ticket_keys", ticketKeys),
-        ]
-        for (setting, value) in others where !value.isEmpty { throw missing("tls.certificate", for: setting, value) }
+        if !key.isEmpty { throw Self.missing("tls.certificate", for: "tls.key", key) }
+        if !more.isEmpty { throw Self.missing("tls.certificate", for: "tls.more", "\(more.count) more") }
+        if !clientCA.isEmpty { throw Self.missing("tls.certificate", for: "tls.client_ca", clientCA) }
+        if !ticketKeys.isEmpty { throw Self.missing("tls.certificate", for: "tls.ticket_keys", ticketKeys) }
+    }
+
+    private static func missing(_ other: String, for setting: String, _ value: String) -> ConfigurationError {
+        ConfigurationError(
+            code: .conflict,
+            setting: setting,
+            value: value,
+            source: nil,
+            reason: "cannot be used without \(other)"
+        )
     }
 }
 

@@ -130,12 +130,28 @@ import Testing
         #expect(watch.drains.first?.traces == [trace(1), trace(2)])
     }
 
+    @Test func `the state of a trace goes along with it, to those who ask and to the spans`() throws {
+        let (curious, plain) = (try subscriber(traces: true), try subscriber(traces: false))
+        let state = try #require(TraceState(#"a="1",b=2"#))
+        var stated = trace(7)
+        stated.state = state
+        publish(1, stated)
+        loop.runUntilIdle()
+        let event = try #require(EventFrame.decode(curious.lastDelivery, dialect: .base)?.first)
+        #expect(event.trace == "\"\(trace(7))\"" && event.traceState == #""a=\"1\",b=2""#)
+        #expect(try #require(EventFrame.decode(plain.lastDelivery, dialect: .base)?.first).traceState == nil)
+        #expect(watch.drains.map(\.traces) == [[stated]])
+    }
+
     @Test func `a journal keeps traces beside keys and lifetimes`() throws {
         let template = EventTemplate(topic: "t", epoch: "e")
         var log = TopicLog(template: template, limits: TopicLog.Limits(history: 10, bytes: 1 << 20))
+        let state = try #require(TraceState("a=1"))
+        var stated = trace(2)
+        stated.state = state
         let details = [
             PublicationDetail(key: Array("\"k\"".utf8), expires: 5000, trace: trace(1).json), .none,
-            PublicationDetail(trace: trace(2).json),
+            PublicationDetail(trace: stated.json),
         ]
         for detail in details {
             Array("1".utf8).withUnsafeBytes {
@@ -146,7 +162,7 @@ import Testing
         let batch = try #require(log.newest)
         let record = BatchRecord(batch, ids: [(offset: 3, id: "x")])
         let (again, ids) = try #require(record.batch(template: template, lead: 0))
-        #expect(again.details?.all.map(\.trace) == details.map(\.trace))
+        #expect(again.details?.all.map(\.trace) == details.map(\.trace) && again.isSound)
         #expect(again.details?.all.map(\.expires) == details.map(\.expires) && ids.map(\.id) == ["x"])
         let messages = try #require(record.messages(of: template))
         #expect(messages.map(\.trace) == details.map(\.trace))

@@ -11,6 +11,7 @@ import Tracing
     private let queue = SpanQueue(limit: 3)
     private var tracer: OTLPTracer { OTLPTracer(queue: queue) }
     private let sampled = TraceContext(traceID: 7, spanID: 8, flags: 1)
+    private let stated = TraceContext(traceID: 7, spanID: 8, flags: 1, state: TraceState(#"a="1""#))
     private let unsampled = TraceContext(traceID: 7, spanID: 8, flags: 0)
 
     /// The spans that wait, which are all of the tracer.
@@ -68,9 +69,11 @@ import Tracing
         var fields: [String: String] = [:]
         tracer.inject(ServiceContext(sampled), into: &fields, using: Fields())
         #expect(fields == ["traceparent": "\(sampled)"])
+        tracer.inject(ServiceContext(stated), into: &fields, using: Fields())
+        #expect(fields == ["traceparent": "\(sampled)", "tracestate": #"a="1""#])
         var context = ServiceContext.topLevel
         tracer.extract(fields, into: &context, using: Fields())
-        #expect(context.trace == sampled)
+        #expect(context.trace == stated)
         tracer.extract(["traceparent": "nonsense"], into: &context, using: Fields())
         #expect(context.trace == nil)
     }
@@ -237,6 +240,39 @@ import Tracing
                 "apus.subscriptions": "0", "apus.deliveries": "10", "apus.loop": "socket-12",
             ]
         )
+    }
+
+    @Test func `the state of a trace is in its spans and links, also at its longest`() throws {
+        let values = (String(repeating: "\\", count: 255), String(repeating: "\"", count: 252))
+        let long = try #require(TraceState("k=\(values.0),l=\(values.1)"))
+        let trace = TraceContext(traceID: 7, spanID: 8, flags: 1, state: long)
+        tracer.startSpan("child", context: ServiceContext(trace)).end()
+        let publish = PublishSpan(trace: trace, parent: 1, messages: 2, messageID: "", start: 1)
+        let delivery = DeliverySpan(
+            trace: trace,
+            links: Array(repeating: trace, count: TracedDrain.limit),
+            topicJSON: Array(jsonString(String(repeating: "\"", count: 255)).utf8),
+            loop: "socket-12",
+            messages: .max,
+            subscriptions: .max,
+            deliveries: .max,
+            start: .max,
+            end: .max
+        )
+        let ended = publish.ended(delivery.topicJSON, .failed("NO"), at: 5)
+        for span in [.publish(ended), .delivery(delivery)] + queue.take(upTo: 1) {
+            let json = try Self.span(of: [span])
+            #expect(json["traceState"] as? String == long.text)
+            for link in json["links"] as? [[String: Any]] ?? [] { #expect(link["traceState"] as? String == long.text) }
+        }
+        #expect(try Self.span(of: [.delivery(delivery)])["links"] as? [Any] != nil)
+    }
+
+    @Test func `a publish that waits keeps its topic, for when it never comes again`() throws {
+        let loop = LoopSpans(SpanSource(ServerConfiguration.Tracing(), queue: queue), loop: "socket-0")
+        loop.keep(Self.publish, to: Array(#""orders""#.utf8), of: 3)
+        let span = try #require(loop.takeWaiting(of: 3))
+        #expect(span.topicJSON == Array(#""orders""#.utf8) && loop.takeWaiting(of: 3) == nil)
     }
 
     @Test func `ids of spans are all different, and none is 0`() {

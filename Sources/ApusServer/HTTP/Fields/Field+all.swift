@@ -7,7 +7,7 @@ extension Field {
 
     private static let ofClients = [
         topics, sort, listLimit, subscriberSearch, tracedID, tracedTopic, traceLimit, idempotencyKey, messageID, key,
-        ttl, outcome, messages, traceparent, traceOfMessage, lastN, since, after, epoch,
+        ttl, outcome, messages, traceparent, tracestate, traceOfMessage, stateOfTrace, lastN, since, after, epoch,
         pageLimit, wait, lastEventID, lastEventIDQuery, clientID, overflow, queue, positions, echo, presence,
         waitForTopic, trace, history, historyAge, historyBytes, dedupeWindow, topicRate, topicBurst, durability,
     ]
@@ -100,6 +100,13 @@ extension Field {
         .traceContext,
         in: [.header(.publishMessage)],
         component: "Traceparent"
+    )
+    static let stateOfTrace = Field("tracestate", .traceContext, in: [.publish])
+    static let tracestate = Field(
+        "tracestate",
+        .traceContext,
+        in: [.header(.publishMessage)],
+        component: "Tracestate"
     )
     static let waitForTopic = Field("wait", .flag, in: [.subscribe] + streams, component: "WaitForTopic")
 
