@@ -146,8 +146,8 @@ package struct StreamMirror: Sendable {
 
     /// A message of this node was acked.
     ///
-    /// A barrier does not show a loss if it was under way before that ack and takes the place of the message. The message
-    /// in that place does.
+    /// A barrier that was under way before that ack, and takes the place of the message, does not show a loss by its
+    /// sequence. What is read at that place does.
     package mutating func acked(_ id: PackID, at sequence: UInt64) {
         guard sequence > max(position, acked?.sequence ?? 0) else { return }
         acked = BarrierHeader.Place(sequence: sequence, digest: id.digest)
