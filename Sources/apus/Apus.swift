@@ -1,5 +1,6 @@
 import ApusProtocol
 import ApusSockets
+import ApusTLS
 import ArgumentParser
 
 /// The program `apus`: the server, its clients and its tools.
@@ -63,6 +64,7 @@ struct Apus: AsyncParsableCommand {
     static func main() async {
         // A log must not be written to a socket that has the number of a closed standard error.
         OpenFiles.fillStandardStreams()
+        OpenSSLLibrary.staysUntilTheEnd()
         do {
             var command = try await asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {
