@@ -103,6 +103,14 @@ import Testing
         #expect(test.receipts.count == 1)
         let place: UInt64 = isLost ? 9 : 10
         test.receive(.answered(barrier.number, .acked(sequence: place, isDuplicate: false)))
+        if isLost {
+            // Nor does the next one.
+            test.tick(after: 5000)
+            let next = try #require(test.published.last { $0.stream == test.stream && $0.id != barrier.id })
+            #expect(next.header.name == BarrierHeader.name)
+            test.receive(.answered(next.number, .acked(sequence: 10, isDuplicate: false)))
+            #expect(test.events.count { if case .suspended = $0 { true } else { false } } == 0)
+        }
         if !isLost { test.deliverPack(pack.header.value, 1, id: pack.id, at: 9) }
         test.deliver(test.stream, barrier.subject, at: place, id: barrier.id, header: barrier.header.value)
         let suspensions = test.events.count { if case .suspended = $0 { true } else { false } }

@@ -135,7 +135,8 @@ def test_when_nats_was_away_nodes_hear_of_each_other_again():
         known = one.rest("GET", "/cluster").json["as_of"]
         servers.servers[0].start()
         wait_for(lambda: len(names(one)) == len(names(other)) == 2, "both nodes", 60)
-        assert one.rest("GET", "/cluster").json["as_of"] > known
+        # It takes a node a moment to have heard of all.
+        wait_for(lambda: one.rest("GET", "/cluster").json["as_of"] > known, "a later time", 60)
         connection = other.http()
         try:
             connection.request("GET", "/topics/t/events")

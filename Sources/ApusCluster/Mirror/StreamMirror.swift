@@ -19,8 +19,9 @@ package struct StreamMirror: Sendable {
     private var recent = Deque<BarrierHeader.Place>()
     /// How many of them other nodes were told of, from the newest on.
     private var told = 0
-    /// The last message of this node that was acked and has not been read: it has to come up at its sequence.
-    private var acked: BarrierHeader.Place?
+    /// Messages of this node that were acked and have not been read: each has to come up at its sequence. The first
+    /// ones, up to ``remembered``.
+    private var acked = Deque<BarrierHeader.Place>()
     /// The highest sequence that an ack or a server named.
     package private(set) var known: UInt64 = 0
     /// Where the mirror has seen all that was acked before it was asked.
@@ -101,7 +102,11 @@ package struct StreamMirror: Sendable {
         deliveries = delivery.number
         if delivery.sequence == position { return Self.digest(delivery) == recent.last?.digest ? .ignore : .rolledBack }
         guard delivery.sequence > position else { return .recreate }
-        if let acked, acked.sequence == delivery.sequence, acked.digest != Self.digest(delivery) { return .rolledBack }
+        if let own = acked.first(where: { $0.sequence >= delivery.sequence }), own.sequence == delivery.sequence,
+            own.digest != Self.digest(delivery)
+        {
+            return .rolledBack
+        }
         return .take
     }
 
@@ -111,7 +116,7 @@ package struct StreamMirror: Sendable {
         recent.append(BarrierHeader.Place(sequence: delivery.sequence, digest: Self.digest(delivery)))
         if recent.count > Self.remembered { recent.removeFirst() }
         known = max(known, position)
-        if let acked, position >= acked.sequence { self.acked = nil }
+        while let first = acked.first, first.sequence <= position { acked.removeFirst() }
         if let target, position >= target { (isCaughtUp, isReplay, self.target) = (true, false, nil) }
     }
 
@@ -149,8 +154,8 @@ package struct StreamMirror: Sendable {
     /// A barrier that was under way before that ack, and takes the place of the message, does not show a loss by its
     /// sequence. What is read at that place does.
     package mutating func acked(_ id: PackID, at sequence: UInt64) {
-        guard sequence > max(position, acked?.sequence ?? 0) else { return }
-        acked = BarrierHeader.Place(sequence: sequence, digest: id.digest)
+        guard sequence > max(position, acked.last?.sequence ?? 0), acked.count < Self.remembered else { return }
+        acked.append(BarrierHeader.Place(sequence: sequence, digest: id.digest))
     }
 
     /// A server has named a sequence.
@@ -175,8 +180,8 @@ package struct StreamMirror: Sendable {
 
     /// Reads everything again from the start.
     package mutating func startOver(now: Int64) {
-        (position, known, target, acked) = (0, 0, nil, nil)
-        recent = []
+        (position, known, target) = (0, 0, nil)
+        (recent, acked) = ([], [])
         (isCaughtUp, isReplay, isFailed, retryAt) = (false, true, true, now)
     }
 }
